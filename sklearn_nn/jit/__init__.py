@@ -1,0 +1,1 @@
+"""How Python becomes machine code. Knows nothing of neural networks."""

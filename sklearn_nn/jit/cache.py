@@ -1,0 +1,203 @@
+"""The disk cache of compiled kernels.
+
+Numba's own cache decides freshness by the one file a function stands in, so an edited callee
+leaves its caller's old machine code in use. Here every entry lies in a folder named by a *stamp*
+over the package's version, every file a kernel may stand in, the compiler and the processor:
+whatever changes, the folder changes, and stale code cannot be found. An entry that cannot be
+read is compiled again; a folder that cannot be written is passed over.
+
+The cache rests on private parts of Numba (`numba.core.caching._Cache`, `CompileResult._reduce`);
+whatever fails there costs a compilation, never a fit.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import pickle
+import platform
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import llvmlite
+import numba
+from llvmlite import binding
+from numba.core import config
+from numba.core.caching import _Cache
+from numba.core.compiler import CompileResult
+from numba.core.serialize import dumps
+
+PACKAGE = Path(__file__).resolve().parent.parent
+KERNEL_FOLDERS = ("jit", "layers", "network", "training")
+ENVIRONMENT_VARIABLE = "SKLEARN_NN_CACHE_DIR"
+#: Stamps kept side by side, so that two environments do not evict each other.
+KEPT_STAMPS = 8
+_DIGEST = hashlib.sha256
+
+
+def source_stamp(package: Path = PACKAGE) -> str:
+    """Digest of the package's version file and of every file a kernel may stand in."""
+    digest = _DIGEST()
+    files = [package / "__init__.py"]
+    for folder in KERNEL_FOLDERS:
+        files += sorted((package / folder).glob("*.py"))
+    for file in files:
+        digest.update(file.name.encode() + b"\0" + file.read_bytes())
+    return digest.hexdigest()
+
+
+@functools.cache
+def stamp() -> str:
+    """Digest of all that decides what machine code a kernel becomes, 20 hexadecimal digits."""
+    features = sorted(binding.get_host_cpu_features().items())
+    parts = (
+        source_stamp(),
+        sys.version,
+        numba.__version__,
+        llvmlite.__version__,
+        platform.machine(),
+        binding.get_host_cpu_name(),
+        features,
+        (config.CPU_NAME, config.CPU_FEATURES, config.OPT, config.BOUNDSCHECK, config.DEBUGINFO_DEFAULT),
+    )
+    return _DIGEST(repr(parts).encode()).hexdigest()[:20]
+
+
+def _candidate_roots() -> list[Path]:
+    """Folders that may hold the cache, best first."""
+    chosen = os.environ.get(ENVIRONMENT_VARIABLE) or os.environ.get("NUMBA_CACHE_DIR")
+    roots = [Path(chosen)] if chosen else []
+    if sys.platform == "win32":
+        base = os.environ.get("LOCALAPPDATA")
+    elif sys.platform == "darwin":
+        base = os.path.expanduser("~/Library/Caches")
+    else:
+        base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    if base and not base.startswith("~"):
+        roots.append(Path(base) / "sklearn_nn")
+    user = os.getuid() if hasattr(os, "getuid") else os.environ.get("USERNAME", "user")
+    roots.append(Path(tempfile.gettempdir()) / f"sklearn_nn-{user}")
+    return roots
+
+
+def _usable(folder: Path) -> bool:
+    """Whether `folder` can be written, and by no other user: its files are run as code."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if hasattr(os, "getuid"):
+            status = folder.stat()
+            if status.st_uid != os.getuid() or status.st_mode & 0o022:
+                return False
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError:
+        return False
+    return True
+
+
+@functools.cache
+def cache_folder() -> Path | None:
+    """The folder that holds this process's compiled kernels, or None where none is writable."""
+    for root in _candidate_roots():
+        folder = root / stamp()
+        if _usable(folder):
+            _forget_old_stamps(root, folder)
+            return folder
+    return None
+
+
+def _forget_old_stamps(root: Path, current: Path) -> None:
+    """Keep the newest stamps only. Another process may be at the same work: failures are fine."""
+    try:
+        others = [f for f in root.iterdir() if f.is_dir() and f != current and len(f.name) == 20]
+        others.sort(key=lambda folder: folder.stat().st_mtime, reverse=True)
+        for folder in others[KEPT_STAMPS - 1 :]:
+            shutil.rmtree(folder, ignore_errors=True)
+    except OSError:
+        return
+
+
+def _file_stamp(file: str) -> bytes:
+    """What a kernel outside the package adds to its name: its own file's content."""
+    path = Path(file)
+    if PACKAGE in path.resolve().parents or not path.is_file():
+        return b""
+    return path.read_bytes()
+
+
+class KernelCache(_Cache):
+    """The cache of one kernel, in the form Numba's compilers ask for.
+
+    Parameters
+    ----------
+    name : str
+        The kernel's name, unique within the project.
+    file : str
+        The source file it stands in. Code outside the package is part of the entry's key.
+    """
+
+    def __init__(self, name: str, file: str) -> None:
+        self.name = name
+        self.file = file
+        self.hits = 0
+        self.misses = 0
+
+    @property
+    def cache_path(self) -> str | None:
+        folder = cache_folder()
+        return None if folder is None else str(folder)
+
+    def _entry(self, signature: Any) -> Path | None:
+        folder = cache_folder()
+        if folder is None:
+            return None
+        key = _DIGEST(repr(signature).encode() + _file_stamp(self.file)).hexdigest()[:16]
+        return folder / f"{self.name}-{key}.kernel"
+
+    def load_overload(self, sig: Any, target_context: Any) -> CompileResult | None:
+        """The compiled kernel for `sig`, or None. A damaged entry is deleted."""
+        entry = self._entry(sig)
+        if entry is None:
+            return None
+        target_context.refresh()
+        try:
+            content = entry.read_bytes()
+        except OSError:
+            self.misses += 1
+            return None
+        try:
+            if _DIGEST(content[32:]).digest() != content[:32]:
+                raise ValueError("damaged entry")
+            result = CompileResult._rebuild(target_context, *pickle.loads(content[32:]))
+        except Exception:
+            self.misses += 1
+            entry.unlink(missing_ok=True)
+            return None
+        self.hits += 1
+        return result
+
+    def save_overload(self, sig: Any, data: CompileResult) -> None:
+        """Write the compiled kernel: a temporary file in the same folder, then a rename."""
+        entry = self._entry(sig)
+        if entry is None or data.library.has_dynamic_globals:
+            return
+        try:
+            payload = dumps(data._reduce())
+            handle, temporary = tempfile.mkstemp(dir=entry.parent, prefix=".writing-")
+            with os.fdopen(handle, "wb") as file:
+                file.write(_DIGEST(payload).digest() + payload)
+            os.replace(temporary, entry)
+        except Exception:
+            return
+
+    def enable(self) -> None:
+        """Do nothing: the cache is always on."""
+
+    def disable(self) -> None:
+        """Do nothing: the cache is always on."""
+
+    def flush(self) -> None:
+        """Do nothing: entries are written at once."""

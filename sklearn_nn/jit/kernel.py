@@ -1,0 +1,175 @@
+"""@kernel: a jitted function of fixed signature, compiled on first need, cached, reached by address.
+
+A kernel is an ordinary Python function of arrays. Its *kind* fixes the argument types once for a
+whole family (all forward kernels look alike to the machine), up to the real type: float32 or
+float64. The machine calls kernels through their addresses, so each compiles by itself, in either
+real type, when a program first asks for it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import njit, types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from sklearn_nn.jit.cache import KernelCache
+from sklearn_nn.jit.contract import load_contract
+from sklearn_nn.jit.host import OPTIONS
+
+REALS = {"float32": types.float32, "float64": types.float64}
+# Numba's compiler is not reentrant for one dispatcher: one thread compiles or loads at a time.
+_COMPILING = threading.RLock()
+
+
+def _argument_type(description: str, real: types.Type) -> types.Type:
+    """The Numba type of an argument written as e.g. "int64", "real[:,:]" or "const real[:]"."""
+    readonly = description.startswith("const ")
+    name, bracket, axes = description.removeprefix("const ").partition("[")
+    element = real if name == "real" else getattr(types, name)
+    if not bracket:
+        return element
+    return types.Array(element, axes.count(":"), "C", readonly=readonly)
+
+
+class Kind:
+    """The signature shared by a family of kernels.
+
+    Parameters
+    ----------
+    name : str
+        What the kernels do, e.g. "forward".
+    **arguments : str
+        Argument names and types in order: "int64", "float64", "real" (the compute type) or an
+        array of these: "real[:,:]"; "const" in front where the kernel may not write.
+    """
+
+    def __init__(self, name: str, **arguments: str) -> None:
+        self.name = name
+        self.arguments = arguments
+
+    def signature(self, dtype: str) -> Any:
+        """The Numba signature for one real type."""
+        real = REALS[dtype]
+        return types.void(*[_argument_type(text, real) for text in self.arguments.values()])
+
+
+class Kernel:
+    """A function compiled on first need for each real type; see `kernel`."""
+
+    def __init__(self, function: Callable[..., None], kind: Kind, name: str | None = None) -> None:
+        self.function = function
+        self.kind = kind
+        self.name = name or f"{function.__module__.rpartition('.')[2]}.{function.__qualname__}"
+        self.__doc__ = function.__doc__
+        self._dispatcher: Any = None
+        self._addresses: dict[str, int] = {}
+
+    def compiled(self, dtype: str) -> Any:
+        """The dispatcher, compiled for `dtype`."""
+        with _COMPILING:
+            load_contract(dtype)
+            if self._dispatcher is None:
+                self._dispatcher = njit(**OPTIONS)(self.function)
+                file = self.function.__code__.co_filename
+                self._dispatcher._cache = KernelCache(self.name, file)
+            signature = self.kind.signature(dtype)
+            if signature.args not in self._dispatcher.overloads:
+                self._dispatcher.disable_compile(False)
+                self._dispatcher.compile(signature)
+                # Arguments of other types are an error, not a reason to compile once more.
+                self._dispatcher.disable_compile()
+            return self._dispatcher
+
+    def address(self, dtype: str) -> int:
+        """Where the machine code for `dtype` ("float32" or "float64") begins."""
+        if dtype not in self._addresses:
+            result = self.compiled(dtype).overloads[self.kind.signature(dtype).args]
+            pointer = result.library.get_pointer_to_function(result.fndesc.llvm_func_name)
+            self._addresses[dtype] = pointer
+        return self._addresses[dtype]
+
+    def __call__(self, *arguments: Any) -> None:
+        """Run the kernel from Python. Its real type is that of the first real array."""
+        dtypes = (a.dtype.name for a in arguments if isinstance(a, np.ndarray))
+        descriptions = list(self.kind.arguments.values())
+        arrays = [d for d in descriptions if "[" in d]
+        for dtype, description in zip(dtypes, arrays, strict=True):
+            if "real" in description:
+                self.compiled(dtype)(*arguments)
+                return
+
+    def __reduce__(self) -> Any:
+        raise TypeError(f"kernel {self.name!r} is machine code and cannot be pickled")
+
+
+def kernel(kind: Kind, name: str | None = None) -> Callable[[Callable[..., None]], Kernel]:
+    """Make a kernel of `kind` out of a function.
+
+    Parameters
+    ----------
+    kind : Kind
+        Fixes the types of the arguments; their names and number must be the function's.
+    name : str, optional
+        What the cache files it under. A function made by a factory needs one, since all that a
+        factory makes share a qualified name.
+    """
+
+    def decorate(function: Callable[..., None]) -> Kernel:
+        return Kernel(function, kind, name)
+
+    return decorate
+
+
+@intrinsic
+def invoke(typing_context: Any, address: types.Type, arguments: types.Type) -> Any:
+    """Call the kernel at `address` with a tuple of `arguments`, in Numba's own convention.
+
+    The types must be exactly those of the kernel's kind: nothing checks them at run time.
+    """
+    signature = types.void(types.intp, arguments)
+
+    def codegen(context: Any, builder: Any, sig: Any, values: Sequence[Any]) -> Any:
+        convention = context.call_conv
+        function_type = convention.get_function_type(types.void, arguments.types)
+        function = builder.inttoptr(values[0], function_type.as_pointer())
+        result, exception = (
+            cgutils.alloca_once(builder, argument.pointee) for argument in function_type.args[:2]
+        )
+        unpacked = cgutils.unpack_tuple(builder, values[1], len(arguments.types))
+        packer = context.get_arg_packer(arguments.types)
+        # The status that comes back is not looked at: kernels never raise.
+        builder.call(function, [result, exception, *packer.as_arguments(builder, unpacked)])
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
+@intrinsic
+def real(typing_context: Any, bits: types.Type) -> Any:
+    """The float64 whose bits an int64 holds: how a hyperparameter travels in an instruction."""
+
+    def codegen(context: Any, builder: Any, sig: Any, values: Sequence[Any]) -> Any:
+        return builder.bitcast(values[0], ir.DoubleType())
+
+    return types.float64(types.int64), codegen
+
+
+@intrinsic
+def like(typing_context: Any, example: types.Type, value: types.Type) -> Any:
+    """`value` in the type of `example`: a float32 times a plain literal would be a float64."""
+
+    def codegen(context: Any, builder: Any, sig: Any, values: Sequence[Any]) -> Any:
+        return context.cast(builder, values[1], value, example)
+
+    return example(example, value), codegen
+
+
+def real_bits(value: float) -> int:
+    """The int64 whose bits are those of a float64: the other half of `real`."""
+    return int(np.float64(value).view(np.int64))

@@ -1,0 +1,315 @@
+"""The register tile: one small matrix product, emitted as LLVM vector code.
+
+A tile holds ``rows x vectors`` vector registers of C. For each step of the reduction it
+loads ``vectors`` registers of B, broadcasts one number of A per row, and multiplies and adds
+into all of C. C is therefore touched once, and each load of B serves every row::
+
+    C[i, j] (+)= sum_o sum_k A[i*ars + o*ao + k*acs] * B[o*bo + k*bs + j]
+
+for ``i < rows`` and ``j < columns``. The reduction runs over two levels, so that a window of
+an image (rows of pixels, and pixels within a row) needs no copy. The strides of A are free,
+so that A may be read by rows or by columns. The last vector of each row is masked: columns
+outside C are neither read nor written.
+
+Every element of C is summed in the same order, k ascending inside o ascending, whatever the
+tile it falls into. Which tile computes it can therefore not be seen in the result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+_I1, _I32, _I64 = ir.IntType(1), ir.IntType(32), ir.IntType(64)
+
+
+def _int64(value: int) -> ir.Constant:
+    return ir.Constant(_I64, value)
+
+
+class TileShape(NamedTuple):
+    """A tile's size in registers, and the registers it is made for."""
+
+    rows: int
+    vectors: int
+    bits: int
+    vector_bits: int
+    masked: bool
+
+    @property
+    def lanes(self) -> int:
+        return self.vector_bits // self.bits
+
+    @property
+    def scalar(self) -> ir.Type:
+        return ir.FloatType() if self.bits == 32 else ir.DoubleType()
+
+    @property
+    def vector(self) -> ir.VectorType:
+        return ir.VectorType(self.scalar, self.lanes)
+
+    @property
+    def function_type(self) -> ir.FunctionType:
+        pointer = self.scalar.as_pointer()
+        of_a, of_b, of_c = [pointer, *[_I64] * 3], [pointer, *[_I64] * 2], [pointer, _I64]
+        return ir.FunctionType(ir.VoidType(), [*of_a, *of_b, *of_c, *[_I64] * 4])
+
+    @property
+    def name(self) -> str:
+        kind = "masked_tile" if self.masked else "tile"
+        return f"{kind}_{self.rows}x{self.vectors}_f{self.bits}_v{self.vector_bits}"
+
+
+def splat(builder: ir.IRBuilder, value: ir.Value, lanes: int) -> ir.Value:
+    """A vector with `value` in every lane."""
+    vector = ir.VectorType(value.type, lanes)
+    first = builder.insert_element(ir.Constant(vector, ir.Undefined), value, ir.Constant(_I32, 0))
+    zeros = ir.Constant(ir.VectorType(_I32, lanes), [0] * lanes)
+    return builder.shuffle_vector(first, ir.Constant(vector, ir.Undefined), zeros)
+
+
+class _Memory:
+    """Loads and stores of vectors; in a masked tile, the last vector of a row is masked."""
+
+    def __init__(self, builder: ir.IRBuilder, shape: TileShape, columns: ir.Value):
+        vector, lanes = shape.vector, shape.lanes
+        pointer, mask = vector.as_pointer(), ir.VectorType(_I1, lanes)
+        suffix = f"v{lanes}f{shape.bits}.p0"
+        self._builder, self._shape, self._pointer = builder, shape, pointer
+        self._align = shape.bits // 8
+        self._masked_load = cgutils.get_or_insert_function(
+            builder.module,
+            ir.FunctionType(vector, [pointer, _I32, mask, vector]),
+            f"llvm.masked.load.{suffix}",
+        )
+        self._masked_store = cgutils.get_or_insert_function(
+            builder.module,
+            ir.FunctionType(ir.VoidType(), [vector, pointer, _I32, mask]),
+            f"llvm.masked.store.{suffix}",
+        )
+        left = builder.sub(columns, _int64((shape.vectors - 1) * lanes))
+        lane = ir.Constant(ir.VectorType(_I64, lanes), list(range(lanes)))
+        self._mask = builder.icmp_signed("<", lane, splat(builder, left, lanes))
+
+    def _is_whole(self, index: int) -> bool:
+        return not self._shape.masked or index < self._shape.vectors - 1
+
+    def _address(self, row: ir.Value, index: int) -> ir.Value:
+        place = self._builder.gep(row, [_int64(index * self._shape.lanes)])
+        return self._builder.bitcast(place, self._pointer)
+
+    def load(self, row: ir.Value, index: int) -> ir.Value:
+        """Vector number `index` of the row that starts at `row`."""
+        address = self._address(row, index)
+        if self._is_whole(index):
+            return self._builder.load(address, align=self._align)
+        align, zero = ir.Constant(_I32, self._align), ir.Constant(self._shape.vector, None)
+        return self._builder.call(self._masked_load, [address, align, self._mask, zero])
+
+    def store(self, value: ir.Value, row: ir.Value, index: int) -> None:
+        """Write vector number `index` of the row that starts at `row`."""
+        address = self._address(row, index)
+        if self._is_whole(index):
+            self._builder.store(value, address, align=self._align)
+        else:
+            align = ir.Constant(_I32, self._align)
+            self._builder.call(self._masked_store, [value, address, align, self._mask])
+
+
+class _Loop:
+    """``for step in range(count)`` with pointers and sums that change from step to step.
+
+    The count is at least one. `pointers` are (start, stride) pairs.
+    """
+
+    def __init__(
+        self,
+        builder: ir.IRBuilder,
+        count: ir.Value,
+        pointers: list[tuple[ir.Value, ir.Value]],
+        sums: list[ir.Value],
+        name: str,
+    ):
+        self._builder, self._count, self._name = builder, count, name
+        before = builder.block
+        self._head = builder.append_basic_block(name)
+        builder.branch(self._head)
+        builder.position_at_end(self._head)
+        self._step = self._phi(_int64(0), before)
+        self._strides = [stride for _, stride in pointers]
+        self.pointers = [self._phi(start, before) for start, _ in pointers]
+        self.sums = [self._phi(start, before) for start in sums]
+
+    def _phi(self, value: ir.Value, block: ir.Block) -> ir.Instruction:
+        phi = self._builder.phi(value.type)
+        phi.add_incoming(value, block)
+        return phi
+
+    def close(self, sums: list[ir.Value]) -> None:
+        """End the body; `sums` are the values that the next step starts from."""
+        builder, end = self._builder, self._builder.block
+        step = builder.add(self._step, _int64(1))
+        self._step.add_incoming(step, end)
+        for phi, stride in zip(self.pointers, self._strides, strict=True):
+            phi.add_incoming(builder.gep(phi, [stride]), end)
+        for phi, value in zip(self.sums, sums, strict=True):
+            phi.add_incoming(value, end)
+        after = builder.append_basic_block(self._name + "_end")
+        builder.cbranch(builder.icmp_signed("<", step, self._count), self._head, after)
+        builder.position_at_end(after)
+
+
+def _multiply_add(
+    builder: ir.IRBuilder,
+    shape: TileShape,
+    memory: _Memory,
+    a_rows: list[ir.Value],
+    b_row: ir.Value,
+    sums: list[ir.Value],
+) -> list[ir.Value]:
+    """One step of the reduction: sums[i, j] += a[i] * b[j]."""
+    # fmuladd and not fma: a processor without a fused instruction would call a library
+    # routine for every lane.
+    vector = shape.vector
+    muladd = cgutils.get_or_insert_function(
+        builder.module,
+        ir.FunctionType(vector, [vector] * 3),
+        f"llvm.fmuladd.v{shape.lanes}f{shape.bits}",
+    )
+    b = [memory.load(b_row, j) for j in range(shape.vectors)]
+    new = []
+    for i, row in enumerate(a_rows):
+        a = splat(builder, builder.load(row), shape.lanes)
+        row_sums = sums[i * shape.vectors : (i + 1) * shape.vectors]
+        new += [builder.call(muladd, [a, *pair]) for pair in zip(b, row_sums, strict=True)]
+    return new
+
+
+def _reduce(
+    builder: ir.IRBuilder,
+    shape: TileShape,
+    memory: _Memory,
+    operands: Sequence[ir.Value],
+    counts: tuple[ir.Value, ir.Value],
+) -> list[ir.Value]:
+    """The two loops of the reduction; returns the sums."""
+    a, ars, acs, ao, b, bs, bo = operands
+    inner_count, outer_count = counts
+    zeros = [ir.Constant(shape.vector, None)] * (shape.rows * shape.vectors)
+    outer = _Loop(builder, outer_count, [(a, ao), (b, bo)], zeros, "outer")
+    a_outer, b_outer = outer.pointers
+    inner = _Loop(builder, inner_count, [(a_outer, acs), (b_outer, bs)], outer.sums, "inner")
+    a_step, b_step = inner.pointers
+    a_rows = [builder.gep(a_step, [builder.mul(ars, _int64(i))]) for i in range(shape.rows)]
+    sums = _multiply_add(builder, shape, memory, a_rows, b_step, inner.sums)
+    inner.close(sums)
+    outer.close(sums)
+    return sums
+
+
+def _write(
+    builder: ir.IRBuilder,
+    shape: TileShape,
+    memory: _Memory,
+    c: ir.Value,
+    cs: ir.Value,
+    sums: list[ir.Value],
+    add: bool,
+) -> None:
+    """C = sums, or C += sums."""
+    for i in range(shape.rows):
+        row = builder.gep(c, [builder.mul(cs, _int64(i))])
+        for j in range(shape.vectors):
+            value = sums[i * shape.vectors + j]
+            if add:
+                value = builder.fadd(memory.load(row, j), value)
+            memory.store(value, row, j)
+
+
+def _define(module: ir.Module, shape: TileShape) -> ir.Function:
+    """The function of one tile, in `module`."""
+    if shape.name in module.globals:
+        return module.globals[shape.name]
+    function = ir.Function(module, shape.function_type, shape.name)
+    function.linkage = "internal"
+    # A function of its own, never inlined: the optimiser is quick with one small loop, and
+    # slow (and worse at keeping C in registers) with many of them in one large function.
+    for attribute in ("noinline", "nounwind"):
+        function.attributes.add(attribute)
+    *operands, c, cs, inner, outer, columns, beta = function.args
+    builder = ir.IRBuilder(function.append_basic_block("entry"))
+    memory = _Memory(builder, shape, columns)
+    sums = _reduce(builder, shape, memory, operands, (inner, outer))
+    with builder.if_else(builder.icmp_signed("!=", beta, _int64(0))) as (then, otherwise):
+        with then:
+            _write(builder, shape, memory, c, cs, sums, add=True)
+        with otherwise:
+            _write(builder, shape, memory, c, cs, sums, add=False)
+    builder.ret_void()
+    return function
+
+
+def _signature(pointer: types.Type, sizes: int) -> Any:
+    """The tile's arguments as Numba types, after `sizes` leading integers."""
+    of_a, of_b, of_c = [pointer, *[types.int64] * 3], [pointer, *[types.int64] * 2], [pointer]
+    rest = [types.int64] * 5
+    return types.void(*[types.int64] * sizes, *of_a, *of_b, *of_c, *rest)
+
+
+def make_tile(rows: int, vectors: int, bits: int, vector_bits: int, masked: bool = True) -> Any:
+    """Intrinsic ``tile(a, ars, acs, ao, b, bs, bo, c, cs, K, O, columns, beta)``.
+
+    `a`, `b` and `c` are pointers to float32 (`bits` = 32) or float64 (64); strides count
+    elements. K and O are at least one. `columns` ends in the last of the `vectors` registers
+    of `vector_bits` bits; a tile that is not masked ignores it and fills the registers.
+    `beta` = 0 writes C, 1 adds to it.
+    """
+    shape = TileShape(rows, vectors, bits, vector_bits, masked)
+    pointer = types.CPointer(types.float32 if bits == 32 else types.float64)
+
+    @intrinsic
+    def tile(typingctx, a, ars, acs, ao, b, bs, bo, c, cs, K, O, columns, beta):  # type: ignore[no-untyped-def]
+        def codegen(context: Any, builder: Any, signature: Any, args: Sequence[Any]) -> Any:
+            builder.call(_define(builder.module, shape), args)
+            return context.get_dummy_value()
+
+        return _signature(pointer, 0), codegen
+
+    return tile
+
+
+def make_tiles(max_rows: tuple[int, ...], masked: tuple[bool, ...], vector_bits: int) -> Any:
+    """Intrinsic ``tile(rows, vectors, a, ...)`` that picks the tile when called.
+
+    Tiles of v vectors have 1 to ``max_rows[v - 1]`` rows, and are masked or not according to
+    ``masked[v - 1]``; other sizes do nothing. The remaining arguments are those of
+    `make_tile`; the pointers' type gives the dtype.
+    """
+    stride = max(max_rows) + 1
+    sizes = [(r, v) for v, most in enumerate(max_rows, 1) for r in range(1, most + 1)]
+
+    @intrinsic
+    def tile(typingctx, rows, vectors, a, ars, acs, ao, b, bs, bo, c, cs, K, O, columns, beta):  # type: ignore[no-untyped-def]
+        def codegen(context: Any, builder: Any, signature: Any, args: Sequence[Any]) -> Any:
+            rows, vectors, *rest = args
+            after = builder.append_basic_block("tile_end")
+            number = builder.add(builder.mul(vectors, _int64(stride)), rows)
+            switch = builder.switch(number, after)
+            for r, v in sizes:
+                shape = TileShape(r, v, a.dtype.bitwidth, vector_bits, masked[v - 1])
+                block = builder.append_basic_block(shape.name)
+                switch.add_case(_int64(v * stride + r), block)
+                builder.position_at_end(block)
+                builder.call(_define(builder.module, shape), rest)
+                builder.branch(after)
+            builder.position_at_end(after)
+            return context.get_dummy_value()
+
+        return _signature(a, 2), codegen
+
+    return tile
