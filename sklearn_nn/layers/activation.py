@@ -1,0 +1,228 @@
+"""Activations: one table of values and derivatives, and the layer that applies them."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from numba import njit
+from numba.extending import register_jitable
+
+from sklearn_nn.jit.functions import erf, exp, expm1, sigmoid, softplus, tanh
+from sklearn_nn.jit.host import OPTIONS
+from sklearn_nn.jit.kernel import Kernel, kernel, like
+from sklearn_nn.layers.base import BACKWARD, FORWARD, Builder, Layer, Shape, owned_rows
+
+
+@dataclass(frozen=True)
+class Elementwise:
+    """An activation of one number: its value f(x), and its derivative f'(x) from x and y = f(x)."""
+
+    value: Callable[[Any], Any]
+    derivative: Callable[[Any, Any], Any]
+
+    def __post_init__(self) -> None:
+        register_jitable(self.value)
+        register_jitable(self.derivative)
+
+
+def _relu(x: Any) -> Any:
+    return like(x, 0) if x < like(x, 0) else x  # in this order NaN stays NaN
+
+
+def _step(x: Any, y: Any) -> Any:
+    return like(x, 1) if y > like(x, 0) else like(x, 0)
+
+
+def _leaky_relu(x: Any) -> Any:
+    return x if x > like(x, 0) else x * like(x, 0.01)
+
+
+def _elu(x: Any) -> Any:
+    return x if x > like(x, 0) else expm1(x)
+
+
+_SELU_SCALE, _SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
+
+
+def _selu(x: Any) -> Any:
+    negative = like(x, _SELU_SCALE * _SELU_ALPHA) * expm1(x)
+    return like(x, _SELU_SCALE) * x if x > like(x, 0) else negative
+
+
+def _selu_derivative(x: Any, y: Any) -> Any:
+    return like(x, _SELU_SCALE) if x > like(x, 0) else y + like(x, _SELU_SCALE * _SELU_ALPHA)
+
+
+@register_jitable
+def _normal_cdf(x: Any) -> Any:
+    return like(x, 0.5) * (like(x, 1) + erf(x * like(x, 0.7071067811865476)))
+
+
+@register_jitable
+def _normal_pdf(x: Any) -> Any:
+    return exp(like(x, -0.5) * x * x) * like(x, 0.3989422804014327)
+
+
+def _silu_derivative(x: Any, y: Any) -> Any:
+    s = sigmoid(x)
+    return s * (like(x, 1) + x * (like(x, 1) - s))
+
+
+def _mish_derivative(x: Any, y: Any) -> Any:
+    t = tanh(softplus(x))
+    return t + x * (like(x, 1) - t * t) * sigmoid(x)
+
+
+def _hard_sigmoid(x: Any) -> Any:
+    z = x * like(x, 1 / 6) + like(x, 0.5)
+    z = like(x, 0) if z < like(x, 0) else z
+    return like(x, 1) if z > like(x, 1) else z
+
+
+def _hard_sigmoid_derivative(x: Any, y: Any) -> Any:
+    inside = y > like(x, 0) and y < like(x, 1)
+    return like(x, 1 / 6) if inside else like(x, 0)
+
+
+#: The family. Adding an activation is adding a row here.
+ELEMENTWISE: dict[str, Elementwise] = {
+    "identity": Elementwise(lambda x: x, lambda x, y: like(x, 1)),
+    "logistic": Elementwise(lambda x: sigmoid(x), lambda x, y: y * (like(x, 1) - y)),
+    "tanh": Elementwise(lambda x: tanh(x), lambda x, y: like(x, 1) - y * y),
+    "relu": Elementwise(_relu, _step),
+    # Maas et al., 2013; slope 0.01, as in PyTorch.
+    "leaky_relu": Elementwise(
+        _leaky_relu, lambda x, y: like(x, 1) if x > like(x, 0) else like(x, 0.01)
+    ),
+    # Clevert et al., 2016; alpha = 1.
+    "elu": Elementwise(_elu, lambda x, y: like(x, 1) if x > like(x, 0) else y + like(x, 1)),
+    # Klambauer et al., 2017.
+    "selu": Elementwise(_selu, _selu_derivative),
+    # Hendrycks & Gimpel, 2016; the exact form, x times the normal distribution function.
+    "gelu": Elementwise(
+        lambda x: x * _normal_cdf(x), lambda x, y: _normal_cdf(x) + x * _normal_pdf(x)
+    ),
+    # Elfwing et al., 2018; also called swish.
+    "silu": Elementwise(lambda x: x * sigmoid(x), _silu_derivative),
+    # Misra, 2020.
+    "mish": Elementwise(lambda x: x * tanh(softplus(x)), _mish_derivative),
+    "softplus": Elementwise(lambda x: softplus(x), lambda x, y: sigmoid(x)),
+    # min(max(x / 6 + 1 / 2, 0), 1), as in PyTorch and Keras 3.
+    "hard_sigmoid": Elementwise(_hard_sigmoid, _hard_sigmoid_derivative),
+    # The link of a Poisson regression.
+    "exp": Elementwise(lambda x: exp(x), lambda x, y: y),
+}
+#: What an estimator's hidden layers may use.
+HIDDEN_ACTIVATIONS = tuple(name for name in ELEMENTWISE if name != "exp")
+#: What an `Activation` layer may be.
+ACTIVATIONS = (*ELEMENTWISE, "softmax")
+
+
+
+@functools.cache
+def _elementwise_kernels(name: str) -> tuple[Kernel, Kernel]:
+    """The forward and backward kernels of a row of ELEMENTWISE."""
+    value, derivative = ELEMENTWISE[name].value, ELEMENTWISE[name].derivative
+
+    @kernel(FORWARD, name=f"activation.{name}_forward")
+    def forward(ctx, op, part, parts, theta, state, work, x, y):  # type: ignore[no-untyped-def]
+        """y = f(x). Owners: rows of the batch."""
+        lo, hi = owned_rows(x, part, parts)
+        size = (hi - lo) * x.shape[1]
+        x, y = x[lo:hi].reshape(size), y[lo:hi].reshape(size)
+        for i in range(size):
+            y[i] = value(x[i])
+
+    @kernel(BACKWARD, name=f"activation.{name}_backward")
+    def backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):  # type: ignore[no-untyped-def]
+        """dx = dy f'(x). Owners: rows of the batch."""
+        lo, hi = owned_rows(x, part, parts)
+        size = (hi - lo) * x.shape[1]
+        x, y = x[lo:hi].reshape(size), y[lo:hi].reshape(size)
+        dx, dy = dx[lo:hi].reshape(size), dy[lo:hi].reshape(size)
+        for i in range(size):
+            dx[i] = dy[i] * derivative(x[i], y[i])
+
+    return forward, backward
+
+
+@kernel(FORWARD)
+def softmax_forward(ctx, op, part, parts, theta, state, work, x, y):  # type: ignore[no-untyped-def]
+    """y = exp(x) / sum of exp(x), row by row. Owners: rows of the batch."""
+    lo, hi = owned_rows(x, part, parts)
+    softmax(x, y, lo, hi)
+
+
+@kernel(BACKWARD)
+def softmax_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):  # type: ignore[no-untyped-def]
+    """dx = y (dy - sum of dy y), row by row. Owners: rows of the batch."""
+    lo, hi = owned_rows(x, part, parts)
+    for i in range(lo, hi):
+        total = like(y[i, 0], 0)
+        for j in range(y.shape[1]):
+            total += dy[i, j] * y[i, j]
+        for j in range(y.shape[1]):
+            dx[i, j] = y[i, j] * (dy[i, j] - total)
+
+
+@njit(**OPTIONS)
+def softmax(x: Any, y: Any, lo: int, hi: int) -> None:
+    """The softmax of rows lo to hi of x, written to y.
+
+    The exponentials of all rows are one loop, which vectorises however narrow the rows are.
+    """
+    n = x.shape[1]
+    for i in range(lo, hi):
+        # Subtract the row's largest: exp overflows float32 above 88.
+        largest = x[i, 0]
+        for j in range(1, n):
+            largest = x[i, j] if x[i, j] > largest else largest
+        for j in range(n):
+            y[i, j] = x[i, j] - largest
+    flat = y[lo:hi].reshape((hi - lo) * n)
+    for k in range(flat.size):
+        flat[k] = exp(flat[k])
+    for i in range(lo, hi):
+        total = y[i, 0]
+        for j in range(1, n):
+            total += y[i, j]
+        for j in range(n):
+            y[i, j] /= total
+
+
+class Activation(Layer):
+    """Apply an activation to every element.
+
+    Parameters
+    ----------
+    activation : str
+        One of `ACTIVATIONS`: identity, logistic, tanh, relu, leaky_relu, elu, selu, gelu, silu,
+        mish, softplus, hard_sigmoid, exp, or softmax (over the last axis).
+    """
+
+    def __init__(self, activation: str) -> None:
+        self.activation = activation
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """The shape stays."""
+        if self.activation not in ACTIVATIONS:
+            raise ValueError(
+                f"activation={self.activation!r} is not known; use one of {', '.join(ACTIVATIONS)}."
+            )
+        return shape
+
+    def lower(self, builder: Builder, slot: int) -> int:
+        """One instruction; the identity is none."""
+        shape = self.output_shape(builder.shape(slot))
+        if self.activation == "identity":
+            return slot
+        if self.activation == "softmax":
+            forward, backward = softmax_forward, softmax_backward
+        else:
+            forward, backward = _elementwise_kernels(self.activation)
+        out = builder.slot(shape)
+        builder.instruction(slot, out, forward=forward, backward=backward)
+        return out

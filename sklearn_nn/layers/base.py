@@ -1,0 +1,147 @@
+"""What a layer is, and what it hands to the program.
+
+A layer is a plain value: hyperparameters, a shape rule and a lowering. `lower` appends
+*instructions* to a program through a `Builder`. An instruction reads one slot (a batch of
+activations, one row a sample), writes another, owns a span of parameters, and has up to four
+kernels:
+
+=========  =============================================================  ==================
+kernel     what it writes                                                 owner of an output
+=========  =============================================================  ==================
+forward    ``y``, from ``x``                                              row of the batch
+prepare    ``work``, from ``theta``: what backward wants rearranged       any
+backward   ``dx``, from ``dy``                                            row of the batch
+weights    ``grad``, the span of the parameters' gradient                 row of the weight
+=========  =============================================================  ==================
+
+Every kernel takes ``(part, parts)`` and writes only its share of the outputs. Each output is
+computed by one part, in one order of summation, so results do not depend on the number of parts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numba import njit
+
+from sklearn_nn._spec import Spec
+from sklearn_nn.jit.host import OPTIONS
+from sklearn_nn.jit.kernel import Kernel, Kind
+from sklearn_nn.jit.team import share
+
+Shape = tuple[int, ...]
+
+_COMMON = {"ctx": "int64[:]", "op": "const int64[:]", "part": "int64", "parts": "int64"}
+FORWARD = Kind(
+    "forward",
+    **_COMMON,
+    theta="real[:]",
+    state="real[:]",
+    work="real[:]",
+    x="real[:,:]",
+    y="real[:,:]",
+)
+BACKWARD = Kind(
+    "backward",
+    **_COMMON,
+    theta="real[:]",
+    grad="real[:]",
+    state="real[:]",
+    work="real[:]",
+    x="real[:,:]",
+    y="real[:,:]",
+    dx="real[:,:]",
+    dy="real[:,:]",
+)
+PREPARE = Kind("prepare", **_COMMON, theta="real[:]", work="real[:]")
+
+#: Places in `ctx`, which every kernel sees.
+STEP, SEED, TRAINING, CTX_SIZE = 0, 1, 2, 8
+#: Rows of a batch are dealt out in multiples of this.
+ROW_GRAIN = 8
+
+
+@njit(**OPTIONS)
+def owned_rows(x: np.ndarray, part: int, parts: int) -> tuple[int, int]:
+    """The rows of a batch that `part` owns: the same for every kernel that is split by row."""
+    return share(x.shape[0], part, parts, ROW_GRAIN)
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A trained array of a layer.
+
+    Attributes
+    ----------
+    name : str
+        As in Keras: "kernel", "bias".
+    shape : tuple of int
+    initializer : object
+        Called with (rng, shape, fan_in, fan_out); see network/initializers.py.
+    fan_in, fan_out : int
+        Number of inputs and outputs of one unit, for the initializer.
+    decay : float
+        Factor on the L2 penalty: 1 for weights, 0 for biases.
+    rate : float
+        Factor on the learning rate.
+    """
+
+    name: str
+    shape: Shape
+    initializer: Any
+    fan_in: int
+    fan_out: int
+    decay: float = 1.0
+    rate: float = 1.0
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return int(np.prod(self.shape))
+
+
+class Builder(Protocol):
+    """What a layer sees of the program that is being built."""
+
+    def shape(self, slot: int) -> Shape:
+        """Shape of one sample in a slot."""
+
+    def slot(self, shape: Shape) -> int:
+        """Make a slot for samples of this shape."""
+
+    def instruction(
+        self,
+        x: int,
+        y: int,
+        *,
+        forward: Kernel,
+        backward: Kernel,
+        prepare: Kernel | None = None,
+        weights: Kernel | None = None,
+        parameters: Sequence[Parameter] = (),
+        state: int = 0,
+        work: int = 0,
+        geometry: Sequence[int] = (),
+    ) -> None:
+        """Append an instruction that reads slot `x` and writes slot `y`."""
+
+
+class Layer(Spec):
+    """Base of all layers: hyperparameters, a shape rule and a lowering; no weights, no state."""
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """Shape of one sample after this layer, given its shape before.
+
+        Raises
+        ------
+        ValueError
+            If the layer does not fit samples of this shape.
+        """
+        raise TypeError(f"{type(self).__name__} must define output_shape")
+
+    def lower(self, builder: Builder, slot: int) -> int:
+        """Append this layer's instructions, reading `slot`; returns the slot they end in."""
+        raise TypeError(f"{type(self).__name__} must define lower")

@@ -1,0 +1,126 @@
+"""The fully connected layer: y = x W + b."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from sklearn_nn.jit.contract import contract
+from sklearn_nn.jit.kernel import kernel
+from sklearn_nn.jit.team import share
+from sklearn_nn.jit.transpose import transpose
+from sklearn_nn.layers.base import (
+    BACKWARD,
+    FORWARD,
+    PREPARE,
+    Builder,
+    Layer,
+    Parameter,
+    Shape,
+    owned_rows,
+)
+
+# Rows of W and columns of b are dealt out in multiples of these: a tile's height, a vector.
+_WEIGHT_GRAIN, _BIAS_GRAIN = 8, 16
+
+
+@kernel(FORWARD)
+def dense_forward(ctx, op, part, parts, theta, state, work, x, y):  # type: ignore[no-untyped-def]
+    """y = x W + b. Owners: rows of the batch."""
+    fan_in, units = x.shape[1], y.shape[1]
+    lo, hi = owned_rows(x, part, parts)
+    bias = theta[fan_in * units :]
+    for i in range(lo, hi):
+        for j in range(units):
+            y[i, j] = bias[j]
+    rows = hi - lo
+    contract(x[lo:], fan_in, 1, 0, theta, units, 0, y[lo:], units, rows, units, fan_in, 1, 1)
+
+
+@kernel(PREPARE)
+def dense_prepare(ctx, op, part, parts, theta, work):  # type: ignore[no-untyped-def]
+    """work = W^T, so that dx = dy W^T reads its columns as vectors. Owners: rows of W."""
+    fan_in, units = op[0], op[1]
+    lo, hi = share(fan_in, part, parts, _BIAS_GRAIN)
+    w = theta[: fan_in * units].reshape(fan_in, units)
+    transpose(w, work[: fan_in * units].reshape(units, fan_in), lo, hi)
+
+
+@kernel(BACKWARD)
+def dense_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):  # type: ignore[no-untyped-def]
+    """dx = dy W^T. Owners: rows of the batch."""
+    fan_in, units = dx.shape[1], dy.shape[1]
+    lo, hi = owned_rows(dx, part, parts)
+    rows = hi - lo
+    contract(dy[lo:], units, 1, 0, work, fan_in, 0, dx[lo:], fan_in, rows, fan_in, units, 1, 0)
+
+
+@kernel(BACKWARD)
+def dense_weights(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):  # type: ignore[no-untyped-def]
+    """dW = x^T dy, owners: rows of W. db = column sums of dy, owners: columns."""
+    batch, fan_in = x.shape
+    units = dy.shape[1]
+    lo, hi = share(fan_in, part, parts, _WEIGHT_GRAIN)
+    columns = x.reshape(batch * fan_in)[lo:]
+    dw = grad[lo * units :]
+    contract(columns, 1, fan_in, 0, dy, units, 0, dw, units, hi - lo, units, batch, 1, 0)
+    lo, hi = share(units, part, parts, _BIAS_GRAIN)
+    db = grad[fan_in * units + lo : fan_in * units + hi]
+    for j in range(db.size):
+        db[j] = 0
+    for i in range(batch):
+        row = dy[i, lo:hi]
+        for j in range(db.size):
+            db[j] += row[j]
+
+
+class Dense(Layer):
+    """Fully connected layer: ``y = x W + b``.
+
+    Parameters
+    ----------
+    units : int
+        Number of outputs.
+    kernel_initializer : Initializer or None, default=None
+        Draws W, of shape (inputs, units). None is Glorot's uniform distribution.
+    bias_initializer : Initializer or None, default=None
+        Draws b, of shape (units,). None is zeros.
+    """
+
+    def __init__(
+        self, units: int, *, kernel_initializer: Any = None, bias_initializer: Any = None
+    ) -> None:
+        self.units = units
+        self.kernel_initializer = kernel_initializer
+        self.bias_initializer = bias_initializer
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """One vector of `units` in place of the last axis, which must be the only one."""
+        if len(shape) != 1:
+            raise ValueError(
+                f"Dense takes vectors, got samples of shape {shape}; put a Flatten before it."
+            )
+        return (self.units,)
+
+    def lower(self, builder: Builder, slot: int) -> int:
+        """One instruction; its parameters are kernel (inputs, units) and bias (units,)."""
+        shape = builder.shape(slot)
+        out = builder.slot(self.output_shape(shape))
+        fans = {"fan_in": int(np.prod(shape)), "fan_out": self.units}
+        kernel_shape = (fans["fan_in"], self.units)
+        builder.instruction(
+            slot,
+            out,
+            forward=dense_forward,
+            prepare=dense_prepare,
+            backward=dense_backward,
+            weights=dense_weights,
+            parameters=[
+                Parameter("kernel", kernel_shape, self.kernel_initializer or "glorot_uniform", **fans),
+                Parameter("bias", (self.units,), self.bias_initializer or "zeros", **fans, decay=0.0),
+            ],
+            work=fans["fan_in"] * self.units,
+            geometry=kernel_shape,
+        )
+        return out
