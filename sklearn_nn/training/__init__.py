@@ -1,0 +1,1 @@
+"""Losses, optimizers, schedules and the trainer that drives the machine through epochs."""
