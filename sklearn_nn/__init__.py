@@ -1,0 +1,7 @@
+"""Neural networks for scikit-learn users, compiled by Numba."""
+
+from sklearn_nn.estimators.mlp_classifier import MLPClassifier
+from sklearn_nn.estimators.mlp_regressor import MLPRegressor
+
+__version__ = "0.1.0"
+__all__ = ["MLPClassifier", "MLPRegressor"]

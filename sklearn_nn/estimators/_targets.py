@@ -1,0 +1,226 @@
+"""The two kinds of target, shared by all estimators: class labels and numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.base import ClassifierMixin, RegressorMixin, _fit_context
+from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target, unique_labels
+
+from sklearn_nn.estimators._encoding import (
+    BINARY,
+    MULTICLASS,
+    MULTILABEL,
+    decode_labels,
+    encode_labels,
+    find_classes,
+)
+from sklearn_nn.training.losses import REGRESSION_LOSSES, SigmoidLogLoss, SoftmaxLogLoss
+
+
+def _is_first_order(estimator):
+    """Whether batches can follow one another: not so for L-BFGS."""
+    if estimator.solver == "lbfgs":
+        raise AttributeError(
+            "partial_fit is only available for stochastic optimizers. "
+            f"{estimator.solver} is not stochastic."
+        )
+    return True
+
+
+class LabelTarget(ClassifierMixin):
+    """Mixin of classifiers: binary, multiclass and multilabel targets."""
+
+    def _learn_target(self, y, *, incremental):
+        if not hasattr(self, "classes_") or not (self.warm_start or incremental):
+            self._target_kind, self.classes_ = find_classes(y)
+        elif self.warm_start:
+            classes = unique_labels(y)
+            if set(classes) != set(self.classes_):
+                raise ValueError(
+                    "warm_start can only be used where `y` has the same "
+                    "classes as in the previous call to fit. Previously "
+                    f"got {self.classes_}, `y` has {classes}"
+                )
+        self.n_outputs_ = 1 if self._target_kind == BINARY else len(self.classes_)
+
+    def _encode_target(self, y):
+        return encode_labels(y, self._target_kind, self.classes_)
+
+    def _loss(self):
+        return SoftmaxLogLoss() if self._target_kind == MULTICLASS else SigmoidLogLoss()
+
+    def _stratify(self, target):
+        # As scikit-learn's MLP: binary targets only, and named as it names them.
+        return target.astype(bool) if self._target_kind == BINARY else None
+
+    def _class_weights(self, y, *, incremental):
+        if self.class_weight is None:
+            return None
+        if incremental and self.class_weight == "balanced":
+            raise ValueError(
+                "class_weight='balanced' is not supported for partial_fit, which does not see all "
+                "classes at once; pass a dict of weights."
+            )
+        return compute_sample_weight(self.class_weight, y)
+
+    def _validation_score(self, target, output, sample_weight):
+        """Accuracy; with several labels, the share of samples with all of them right."""
+        if not np.isfinite(output).all():
+            return np.nan
+        numbers = np.arange(len(self.classes_))
+        predicted = decode_labels(output, self._target_kind, numbers).reshape(len(target), -1)
+        return np.average((predicted == target).all(axis=1), weights=sample_weight)
+
+    def predict(self, X):
+        """Predict classes.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The samples.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,) or (n_samples, n_labels)
+            The likeliest class, or for a multilabel target all labels of probability above .5.
+        """
+        outputs = self._outputs(X)
+        labels = [decode_labels(output, self._target_kind, self.classes_) for _, output in outputs]
+        return labels[0] if len(labels) == 1 else np.concatenate(labels)
+
+    def predict_proba(self, X):
+        """Probability of each class.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The samples.
+
+        Returns
+        -------
+        p : ndarray of shape (n_samples, n_classes)
+            In the order of `classes_`.
+        """
+        p = self._output(X)
+        if self._target_kind != BINARY:
+            return p
+        if len(self.classes_) == 1:
+            return np.ones_like(p)
+        return np.hstack([1 - p, p])
+
+    def predict_log_proba(self, X):
+        """Logarithm of the probability of each class.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The samples.
+
+        Returns
+        -------
+        log_p : ndarray of shape (n_samples, n_classes)
+            In the order of `classes_`; equal to ``log(predict_proba(X))``.
+        """
+        p = self.predict_proba(X)
+        return np.log(p, out=p)
+
+    @available_if(_is_first_order)
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y, sample_weight=None, classes=None):
+        """Update the model with a single epoch over the given data.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The samples.
+        y : array-like of shape (n_samples,) or (n_samples, n_labels)
+            Their classes.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the samples.
+        classes : array-like of shape (n_classes,), default=None
+            All classes that will ever come; needed in the first call, not afterwards.
+
+        Returns
+        -------
+        self : object
+            The estimator.
+        """
+        if _check_partial_fit_first_call(self, classes):
+            if type_of_target(y) == MULTILABEL:
+                self._target_kind = MULTILABEL
+            else:
+                self._target_kind = BINARY if len(self.classes_) <= 2 else MULTICLASS
+        return self._fit(X, y, sample_weight, incremental=True)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
+
+
+class NumericTarget(RegressorMixin):
+    """Mixin of regressors: one or several numbers a sample."""
+
+    def _learn_target(self, y, *, incremental):
+        n_outputs = 1 if y.ndim == 1 else y.shape[1]
+        if self._has_weights() and (self.warm_start or incremental):
+            if n_outputs != self.n_outputs_:
+                raise ValueError(
+                    f"y has {n_outputs} outputs, but {type(self).__name__} was fitted with "
+                    f"{self.n_outputs_}."
+                )
+        self.n_outputs_ = n_outputs
+
+    def _encode_target(self, y):
+        self._loss().check_target(y)
+        return y.reshape(len(y), -1)
+
+    def _loss(self):
+        return REGRESSION_LOSSES[self.loss]()
+
+    def _validation_score(self, target, output, sample_weight):
+        """R^2, averaged over outputs."""
+        from sklearn.metrics import r2_score
+
+        if not np.isfinite(output).all():
+            return np.nan
+        return r2_score(target, output, sample_weight=sample_weight)
+
+    def predict(self, X):
+        """Predict targets.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The samples.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+            The predicted values.
+        """
+        y = self._output(X)
+        return y.ravel() if y.shape[1] == 1 else y
+
+    @available_if(_is_first_order)
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y, sample_weight=None):
+        """Update the model with a single epoch over the given data.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The samples.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Their targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the samples.
+
+        Returns
+        -------
+        self : object
+            The estimator.
+        """
+        return self._fit(X, y, sample_weight, incremental=True)

@@ -1,0 +1,85 @@
+"""How a fitted estimator holds its weights: one flat vector, and views of it for the user."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+class FlatWeights:
+    """Mixin: the flat vector `_theta`, the arrays users see, pickling.
+
+    The arrays that users see are views: writing into one changes what `predict` and the next
+    `partial_fit` use. An array that was put in the place of a view is copied into the vector
+    when it is next needed. Pickles hold the vector and a plain list of where each array lies;
+    the program, which holds addresses of machine code, is made again when it is needed.
+    """
+
+    #: What is made from the rest and stays out of pickles.
+    _transient = ("_network", "layers_")
+
+    def _link_weights(self, program):
+        """Keep the program, and publish views of `_theta`."""
+        self._network = program
+        self._layout = [
+            (layer, name, placed.start, placed.parameter.shape)
+            for layer, arrays in program.layers.items()
+            for name, placed in arrays.items()
+        ]
+        self._publish_views()
+
+    def _publish_views(self):
+        """Set `layers_`: a dict of layer names to dicts of arrays."""
+        self.layers_ = {}
+        for layer, name, start, shape in self._layout:
+            view = self._theta[start : start + int(np.prod(shape))].reshape(shape)
+            self.layers_.setdefault(layer, {})[name] = view
+
+    def _seen_arrays(self):
+        """The arrays that users may have replaced, in the order of the layout."""
+        return [self.layers_[layer][name] for layer, name, _, _ in self._layout]
+
+    def _adopt_weights(self, program):
+        """Go on from the present weights in `program`, whose architecture must be theirs.
+
+        Raises
+        ------
+        ValueError
+            If the architecture has changed since the weights were learnt.
+        """
+        arrays = self._seen_arrays()
+        shapes = [np.shape(array) for array in arrays]
+        wanted = [placed.parameter.shape for placed in program.parameters]
+        if shapes != wanted:
+            raise ValueError(
+                f"The weights at hand have shapes {shapes}, but the parameters now ask for "
+                f"{wanted}; fit with warm_start=False to begin anew."
+            )
+        theta = np.zeros(program.n_theta, dtype=program.dtype)
+        for placed, array in zip(program.parameters, arrays, strict=True):
+            placed.view(theta)[...] = array
+        self._theta = theta
+        if not hasattr(self, "_state"):
+            self._state = np.zeros(program.n_state, dtype=program.dtype)
+
+    def _trained_program(self):
+        """The program to predict with, its weights up to date."""
+        program = self.__dict__.get("_network")
+        if program is None:
+            program = self._network = self._lower(self._theta.dtype.name)
+        for placed, array in zip(program.parameters, self._seen_arrays(), strict=True):
+            if array.base is not self._theta:
+                if not self._theta.flags.writeable:
+                    self._theta = self._theta.copy()
+                placed.view(self._theta)[...] = array
+        return program
+
+    def __getstate__(self):
+        if "_network" in self.__dict__:
+            self._trained_program()
+        state = super().__getstate__()
+        return {key: value for key, value in state.items() if key not in self._transient}
+
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        if "_layout" in state:
+            self._publish_views()

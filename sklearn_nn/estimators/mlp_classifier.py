@@ -1,0 +1,213 @@
+"""MLPClassifier: the multi-layer perceptron for classes."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from sklearn.utils._param_validation import StrOptions
+
+from sklearn_nn.estimators._mlp import BaseMLP
+from sklearn_nn.estimators._targets import LabelTarget
+
+
+class MLPClassifier(LabelTarget, BaseMLP):
+    """Multi-layer perceptron classifier, a drop-in for scikit-learn's.
+
+    Trains dense layers on the log loss. The parameters up to `max_fun`, their defaults, the
+    draws of random numbers and the fitted attributes are those of
+    :class:`sklearn.neural_network.MLPClassifier`: the same `random_state` and float64 data give
+    the same model.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : int or array-like of shape (n_layers - 2,), default=(100,)
+        Number of units in each hidden layer.
+    activation : str, default='relu'
+        Activation of the hidden layers: 'identity', 'logistic', 'tanh', 'relu', as in
+        scikit-learn; 'leaky_relu', 'elu', 'selu', 'gelu', 'silu', 'mish', 'softplus',
+        'hard_sigmoid'.
+    solver : {'lbfgs', 'sgd', 'adam'}, default='adam'
+        How the weights are trained. 'lbfgs' sees all samples at once and often does best on
+        small data; 'sgd' and 'adam' train batch by batch.
+    alpha : float, default=0.0001
+        Strength of the L2 penalty, which is divided by the batch's sum of sample weights.
+    batch_size : int or 'auto', default='auto'
+        Samples in a batch; 'auto' is ``min(200, n_samples)``. Not used by 'lbfgs'.
+    learning_rate : {'constant', 'invscaling', 'adaptive'}, default='constant'
+        Schedule of 'sgd'. 'invscaling': after t samples the rate is
+        ``learning_rate_init / (t + 1) ** power_t``. 'adaptive': a fifth of the rate whenever
+        `n_iter_no_change` epochs bring no improvement of `tol`.
+    learning_rate_init : float, default=0.001
+        The initial learning rate of 'sgd' and 'adam'.
+    power_t : float, default=0.5
+        Exponent of 'invscaling'.
+    max_iter : int, default=200
+        Most epochs ('sgd', 'adam') or iterations ('lbfgs').
+    shuffle : bool, default=True
+        Whether to shuffle the samples before each epoch.
+    random_state : int, RandomState instance or None, default=None
+        Draws the initial weights, the validation split, the batches and dropout. The same number
+        gives the same weights to the last bit, for any `n_jobs`.
+    tol : float, default=1e-4
+        Smallest change of loss, or of the validation score with `early_stopping`, that counts as
+        an improvement. For 'lbfgs', the largest element of the gradient to stop at.
+    verbose : bool, default=False
+        Whether to print the progress of every epoch.
+    warm_start : bool, default=False
+        Whether `fit` goes on from the weights of the last call.
+    momentum : float, default=0.9
+        Momentum of 'sgd', in [0, 1].
+    nesterovs_momentum : bool, default=True
+        Whether 'sgd' uses Nesterov's momentum.
+    early_stopping : bool, default=False
+        Whether to hold out `validation_fraction` of the samples (or to use `X_val` of `fit`), to
+        stop when their score no longer improves, and to keep the best weights.
+        The split is stratified for two classes only, as in scikit-learn.
+    validation_fraction : float, default=0.1
+        Share of the samples that is held out.
+    beta_1 : float, default=0.9
+        How much of its mean of gradients 'adam' keeps at each step, in [0, 1).
+    beta_2 : float, default=0.999
+        How much of its mean of squared gradients 'adam' keeps at each step, in [0, 1).
+    epsilon : float, default=1e-8
+        Added to the divisor by 'adam'.
+    n_iter_no_change : int, default=10
+        Training stops after more than this many epochs without an improvement of `tol`.
+    max_fun : int, default=15000
+        Most evaluations of the loss by 'lbfgs'.
+    class_weight : dict, 'balanced' or None, default=None
+        Weights of the classes, which multiply `sample_weight`. 'balanced' weights classes
+        inversely to their frequency.
+    dropout : float, default=0.0
+        Share of each hidden layer's outputs that is set to zero while training, in [0, 1).
+    n_jobs : int, default=None
+        Threads of one fit or predict; None is 1, -1 all cores. Never more than there are cores.
+    dtype : {'auto', 'float32', 'float64'}, default='auto'
+        The type to compute in. 'auto' is the type that scikit-learn's validation gives X:
+        float32 for float32, else float64; 'lbfgs' always computes in float64.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The class labels.
+    coefs_ : list of ndarray
+        Weights of each layer, of shape (n_inputs, n_units). Writing into them changes what
+        `predict` returns.
+    intercepts_ : list of ndarray
+        Biases of each layer.
+    layers_ : dict of str to dict of str to ndarray
+        The same arrays by layer ('dense1', ..., 'output') and name ('kernel', 'bias').
+    loss_ : float
+        Training loss of the last epoch, penalty included.
+    loss_curve_ : list of float
+        Training loss of every epoch. Not set by 'lbfgs'.
+    best_loss_ : float or None
+        The smallest training loss; None with `early_stopping`.
+    validation_scores_ : list of float or None
+        Accuracy on the validation set after every epoch; None where there is no such set.
+    best_validation_score_ : float or None
+        The best of `validation_scores_`.
+    t_ : int
+        Number of samples trained on.
+    n_iter_ : int
+        Number of epochs ('sgd', 'adam') or iterations ('lbfgs').
+    n_layers_ : int
+        Number of layers, input and output included.
+    n_outputs_ : int
+        Number of outputs.
+    out_activation_ : str
+        'logistic' for two classes or several labels, 'softmax' for more classes.
+    n_features_in_ : int
+        Number of features seen in `fit`.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of features seen in `fit`, where X has names that are all strings.
+
+    See Also
+    --------
+    MLPRegressor : Multi-layer perceptron regressor.
+
+    References
+    ----------
+    Glorot, X., & Bengio, Y. (2010). Understanding the difficulty of training deep feedforward
+    neural networks. AISTATS.
+
+    Kingma, D., & Ba, J. (2015). Adam: a method for stochastic optimization. ICLR.
+
+    Srivastava, N., et al. (2014). Dropout: a simple way to prevent neural networks from
+    overfitting. JMLR 15.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from sklearn_nn import MLPClassifier
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = make_pipeline(StandardScaler(), MLPClassifier(max_iter=500, random_state=0))
+    >>> model.fit(X, y).score(X, y) > 0.95
+    True
+    """
+
+    _parameter_constraints: ClassVar[dict] = {
+        **BaseMLP._parameter_constraints,
+        "class_weight": [dict, StrOptions({"balanced"}), None],
+    }
+
+    def __init__(
+        self,
+        hidden_layer_sizes=(100,),
+        activation="relu",
+        *,
+        solver="adam",
+        alpha=0.0001,
+        batch_size="auto",
+        learning_rate="constant",
+        learning_rate_init=0.001,
+        power_t=0.5,
+        max_iter=200,
+        shuffle=True,
+        random_state=None,
+        tol=1e-4,
+        verbose=False,
+        warm_start=False,
+        momentum=0.9,
+        nesterovs_momentum=True,
+        early_stopping=False,
+        validation_fraction=0.1,
+        beta_1=0.9,
+        beta_2=0.999,
+        epsilon=1e-8,
+        n_iter_no_change=10,
+        max_fun=15000,
+        class_weight=None,
+        dropout=0.0,
+        n_jobs=None,
+        dtype="auto",
+    ):
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.solver = solver
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.learning_rate_init = learning_rate_init
+        self.power_t = power_t
+        self.max_iter = max_iter
+        self.shuffle = shuffle
+        self.random_state = random_state
+        self.tol = tol
+        self.verbose = verbose
+        self.warm_start = warm_start
+        self.momentum = momentum
+        self.nesterovs_momentum = nesterovs_momentum
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.n_iter_no_change = n_iter_no_change
+        self.max_fun = max_fun
+        self.class_weight = class_weight
+        self.dropout = dropout
+        self.n_jobs = n_jobs
+        self.dtype = dtype
