@@ -1,0 +1,66 @@
+"""Sphinx configuration.
+
+Build with ``python -m sphinx -W -b html docs docs/_build/html``. The build needs no network; with
+``-t online`` it links to the documentation of NumPy, scikit-learn and others.
+"""
+
+import sklearn_nn
+
+project = "sklearn_nn"
+author = "The sklearn_nn developers"
+copyright = "2026, The sklearn_nn developers"
+version = release = sklearn_nn.__version__
+
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.mathjax",
+    "numpydoc",
+    "sphinx_copybutton",
+    "sphinx_design",
+    "sphinx_gallery.gen_gallery",
+]
+if tags.has("online"):
+    extensions.append("sphinx.ext.intersphinx")
+    intersphinx_mapping = {
+        "python": ("https://docs.python.org/3", None),
+        "numpy": ("https://numpy.org/doc/stable", None),
+        "scipy": ("https://docs.scipy.org/doc/scipy", None),
+        "sklearn": ("https://scikit-learn.org/stable", None),
+        "pandas": ("https://pandas.pydata.org/docs", None),
+        "matplotlib": ("https://matplotlib.org/stable", None),
+    }
+
+templates_path = ["_templates"]
+exclude_patterns = ["_build"]
+default_role = "literal"
+add_module_names = False
+
+autodoc_typehints = "none"
+autosummary_generate = True
+# Members are listed by _templates/autosummary/class.rst.
+numpydoc_show_class_members = False
+
+copybutton_exclude = ".linenos, .gp, .go"
+
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples",
+    "gallery_dirs": "auto_examples",
+    # Examples that need nothing but the package are run; the rest are shown.
+    "filename_pattern": r"/plot_",
+    "within_subsection_order": "FileNameSortKey",
+    "abort_on_example_error": True,
+    "download_all_examples": False,
+    "show_signature": False,
+    "min_reported_time": 1,
+}
+
+html_theme = "pydata_sphinx_theme"
+html_title = f"sklearn_nn {release}"
+html_show_sourcelink = False
+html_theme_options = {
+    "show_prev_next": False,
+    "secondary_sidebar_items": ["page-toc"],
+    "navigation_with_keys": False,
+}
+html_sidebars = {"**": ["sidebar-nav-bs"]}

@@ -1,0 +1,56 @@
+"""
+====================
+Learning from a flow
+====================
+
+When rows arrive in batches, or do not fit in memory, ``partial_fit`` takes one step of training
+with each. Here a stream changes its mind halfway, and the model follows.
+"""
+
+# %%
+# The stream
+# ----------
+# Two classes in ten dimensions. From batch 150 on, one direction that separates them is turned
+# round.
+import matplotlib.pyplot as plt
+import numpy as np
+from sklearn.preprocessing import StandardScaler
+
+from sklearn_nn import MLPClassifier
+
+
+def stream(batches, rows, seed):
+    """Yield (X, y) batches; what y depends on changes halfway."""
+    rng = np.random.default_rng(seed)
+    for batch in range(batches):
+        X = rng.normal(loc=5, scale=3, size=(rows, 10))
+        z = (X - 5) / 3
+        turned = -1 if batch >= batches // 2 else 1
+        y = np.where(turned * z[:, 0] + z[:, 1] * z[:, 2] > 0, "yes", "no")
+        yield X, y
+
+
+# %%
+# Test, then train
+# ----------------
+# Each batch is predicted before it is learned from, so that the accuracy is honest without any
+# held-out rows. The first call must be told all the classes there will ever be.
+scaler = StandardScaler()
+mlp = MLPClassifier((64,), learning_rate_init=0.01, random_state=0)
+accuracy = []
+for X, y in stream(batches=300, rows=200, seed=0):
+    scaler.partial_fit(X)
+    X = scaler.transform(X)
+    if hasattr(mlp, "classes_"):
+        accuracy.append(mlp.score(X, y))
+    mlp.partial_fit(X, y, classes=["no", "yes"])
+print(f"rows seen {mlp.t_}")
+for lo, hi in ((0, 20), (130, 150), (150, 170), (280, 300)):
+    print(f"accuracy in batches {lo:3d} to {hi - 1}: {np.mean(accuracy[lo:hi]):.3f}")
+
+figure, ax = plt.subplots(figsize=(7, 3.5), layout="constrained")
+ax.plot(accuracy, ".", markersize=3)
+ax.axvline(150, color="C1", label="the world changes")
+ax.set(xlabel="batch", ylabel="accuracy before learning from it", ylim=(0.3, 1))
+ax.legend(loc="lower right")
+plt.show()

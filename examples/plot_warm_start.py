@@ -1,0 +1,61 @@
+"""
+==========
+Warm start
+==========
+
+With ``warm_start=True`` the next ``fit`` begins with the weights of the last one. Two uses: going
+on where training stopped, and beginning from a neighbour's solution.
+"""
+
+# %%
+# Going on
+# --------
+# ``max_iter`` counts the epochs of one ``fit``; ``loss_curve_`` and ``n_iter_`` go on counting.
+import warnings
+
+import numpy as np
+from sklearn.datasets import load_diabetes
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import train_test_split
+from sklearn.preprocessing import StandardScaler
+
+from sklearn_nn import MLPRegressor
+
+X, y = load_diabetes(return_X_y=True)
+X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
+scaler = StandardScaler().fit(X_train)
+X_train, X_test = scaler.transform(X_train), scaler.transform(X_test)
+
+mlp = MLPRegressor(
+    hidden_layer_sizes=(32,), max_iter=50, learning_rate_init=0.02, warm_start=True, random_state=0
+)
+with warnings.catch_warnings():
+    # Stopping before convergence is the point here.
+    warnings.simplefilter("ignore", ConvergenceWarning)
+    for _ in range(4):
+        mlp.fit(X_train, y_train)
+        print(f"{len(mlp.loss_curve_):4d} epochs, loss {mlp.loss_:7.1f}")
+
+# %%
+# From a neighbour's solution
+# ---------------------------
+# A path of falling penalties: each model starts from the one before and needs a fraction of the
+# iterations that it would need from the start.
+penalties = np.geomspace(1000, 30, 7)
+shared = {
+    "hidden_layer_sizes": (16,),
+    "activation": "tanh",
+    "solver": "lbfgs",
+    "max_iter": 5000,
+    "max_fun": 10_000,
+    "random_state": 0,
+}
+warm = MLPRegressor(**shared, warm_start=True)
+print(f"{'alpha':>8}{'warm: iterations':>18}{'test R2':>9}{'cold: iterations':>18}{'test R2':>9}")
+for alpha in penalties:
+    cold = MLPRegressor(**shared, alpha=alpha).fit(X_train, y_train)
+    warm.set_params(alpha=alpha).fit(X_train, y_train)
+    line = f"{alpha:8.2f}"
+    for mlp in (warm, cold):
+        line += f"{mlp.n_iter_:18d}{mlp.score(X_test, y_test):9.3f}"
+    print(line)
