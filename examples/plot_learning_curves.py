@@ -79,9 +79,9 @@ target = np.sin(2 * x) + rng.normal(scale=0.3, size=x.size)
 grid = np.linspace(-3, 3, 400)
 
 figure, axes = plt.subplots(1, 3, figsize=(9, 3), sharey=True, layout="constrained")
-for ax, alpha in zip(axes, (1e-5, 1e-1, 1e1), strict=True):
+for ax, alpha in zip(axes, (1e-2, 1e-1, 1.0), strict=True):
     mlp = MLPRegressor(
-        hidden_layer_sizes=(100, 100),
+        hidden_layer_sizes=(50, 50),
         activation="tanh",
         solver="lbfgs",
         alpha=alpha,

@@ -151,7 +151,8 @@ def regressors(alpha):
         hidden_layer_sizes=(128, 64),
         alpha=alpha,
         early_stopping=True,
-        max_iter=200,
+        n_iter_no_change=40,
+        max_iter=500,
         random_state=0,
     )
     return {

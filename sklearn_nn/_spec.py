@@ -16,7 +16,7 @@ class Spec(BaseEstimator):
     def __eq__(self, other: object) -> bool:
         if type(self) is not type(other):
             return NotImplemented
-        return bool(self.get_params() == other.get_params())  # type: ignore[attr-defined]
+        return bool(self.get_params() == other.get_params())
 
     def __hash__(self) -> int:
         return hash((type(self), repr(self)))

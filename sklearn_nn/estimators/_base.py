@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import warnings
 from abc import ABC, abstractmethod
 
@@ -12,14 +13,32 @@ from sklearn.base import BaseEstimator, is_regressor
 from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from sklearn_nn.estimators._encoding import encode_rows, row_blocks
-from sklearn_nn.estimators._weights import FlatWeights
+from sklearn_nn.estimators._encoding import (
+    check_fits,
+    check_no_dates,
+    check_some_weight,
+    encode_rows,
+    row_blocks,
+)
+from sklearn_nn.estimators._weights import FlatWeights, writable
 from sklearn_nn.jit.team import resolve_n_jobs
 from sklearn_nn.network.machine import Machine, predict
 from sklearn_nn.network.program import lower
 from sklearn_nn.training.descent import Descent
 from sklearn_nn.training.history import History
 from sklearn_nn.training.trainer import Trainer
+
+#: What the last training left and another solver would not replace.
+_LEARNT_BY_TRAINING = (
+    "_history",
+    "_optimizer",
+    "_no_improvement_count",
+    "loss_",
+    "loss_curve_",
+    "best_loss_",
+    "validation_scores_",
+    "best_validation_score_",
+)
 
 
 class BaseNetwork(FlatWeights, BaseEstimator, ABC):
@@ -61,11 +80,14 @@ class BaseNetwork(FlatWeights, BaseEstimator, ABC):
 
     def _stratify(self, target):
         """What the validation split is stratified by; None for nothing."""
-        return None
+        return
 
-    def _class_weights(self, y, *, incremental):
+    def _learn_class_weights(self, target, sample_weight, *, incremental):
+        """Learn how much each class counts."""
+
+    def _class_weights(self, target):
         """Weights of the samples by class, or None."""
-        return None
+        return
 
     # --- fit -----------------------------------------------------------------------------
 
@@ -79,13 +101,31 @@ class BaseNetwork(FlatWeights, BaseEstimator, ABC):
         incremental : bool
             One epoch that goes on from the last call: partial_fit.
         """
+        before = self.__dict__.copy()
+        try:
+            train = self._prepare(X, y, sample_weight, validation, incremental)
+        except BaseException:
+            # A fit that cannot begin leaves the estimator as it was.
+            self.__dict__ = before
+            raise
+        train()
+        self._check_finite_weights()
+        return self
+
+    def _prepare(self, X, y, sample_weight, validation, incremental):
+        """Everything up to training, which is returned as a function without arguments."""
         first_pass = not self._has_weights() or not (self.warm_start or incremental)
         X, y = self._validate(X, y, reset=first_pass)
         self._learn_target(y, incremental=incremental)
         target = self._encode_target(y)
-        weight = self._weights(X, y, sample_weight, incremental=incremental)
-        self._random_state = check_random_state(self.random_state)
         dtype = self._compute_dtype(X, first_pass=first_pass)
+        check_fits("y", target, dtype)
+        if sample_weight is not None:
+            sample_weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
+        self._learn_class_weights(target, sample_weight, incremental=incremental)
+        weight = self._weights(target, sample_weight, dtype)
+        validation = self._check_validation(validation, dtype)
+        self._random_state = check_random_state(self.random_state)
         program = self._lower(dtype)
         if first_pass:
             self._start(program)
@@ -94,38 +134,40 @@ class BaseNetwork(FlatWeights, BaseEstimator, ABC):
         self._link_weights(program)
         data = encode_rows(X, dtype)
         if self.solver == "lbfgs":
-            self._fit_lbfgs(program, data, target, weight)
-        else:
-            validation = self._check_validation(validation, dtype)
-            self._fit_descent(program, data, target, weight, validation, incremental)
-        return self
+            return self._lbfgs(program, data, target, weight)
+        return self._descent(program, data, target, weight, validation, incremental)
 
     def _validate(self, X, y, *, reset):
         """X and y checked by scikit-learn, X in float64 or float32."""
-        X, y = validate_data(
-            self,
-            X,
-            y,
-            accept_sparse=["csr", "csc"],
-            multi_output=True,
-            y_numeric=is_regressor(self),
-            dtype=(np.float64, np.float32),
-            reset=reset,
-        )
+        check_no_dates(X)
+        try:
+            X, y = validate_data(
+                self,
+                X,
+                y,
+                accept_sparse=["csr", "csc"],
+                multi_output=True,
+                y_numeric=is_regressor(self),
+                dtype=(np.float64, np.float32),
+                reset=reset,
+            )
+        except TypeError as error:
+            if "NA is ambiguous" in str(error):
+                message = "Input contains missing values (pd.NA); fill or drop them first."
+                raise ValueError(message) from error
+            raise
         if y.ndim == 2 and y.shape[1] == 1 and not sparse.issparse(y):
             y = column_or_1d(y, warn=True)
         return X, y
 
-    def _weights(self, X, y, sample_weight, *, incremental=False):
+    def _weights(self, target, sample_weight, dtype):
         """Sample weights times class weights, or None where there are neither."""
-        weights = self._class_weights(y, incremental=incremental)
+        weights = self._class_weights(target)
         if sample_weight is not None:
-            checked = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
-            weights = checked if weights is None else weights * checked
-        if weights is not None and not np.any(weights > 0):
-            raise ValueError(
-                "sample_weight is zero for every sample; give at least one a positive weight."
-            )
+            weights = sample_weight if weights is None else weights * sample_weight
+        if weights is not None:
+            check_some_weight(weights, "sample")
+            check_fits("sample_weight", weights, dtype)
         return weights
 
     def _compute_dtype(self, X, *, first_pass):
@@ -148,7 +190,7 @@ class BaseNetwork(FlatWeights, BaseEstimator, ABC):
         self._state = np.zeros(program.n_state, dtype=program.dtype)
         self.n_iter_ = 0
         self.t_ = 0
-        for name in ("_history", "_optimizer"):
+        for name in _LEARNT_BY_TRAINING:
             self.__dict__.pop(name, None)
 
     def _machine(self, program, capacity):
@@ -165,16 +207,21 @@ class BaseNetwork(FlatWeights, BaseEstimator, ABC):
             n_jobs=resolve_n_jobs(self.n_jobs),
         )
 
-    def _fit_lbfgs(self, program, data, target, weight):
-        """Train on all rows at once with L-BFGS."""
+    def _lbfgs(self, program, data, target, weight):
+        """Training on all rows at once with L-BFGS, as a function without arguments."""
+        machine = self._machine(program, data.n_rows)
+        targets = self._loss().targets(target, weight, program.dtype)
+        return functools.partial(self._run_lbfgs, machine, data, targets)
+
+    def _run_lbfgs(self, machine, data, targets):
         from sklearn.utils.optimize import _check_optimize_result
 
         from sklearn_nn.training.lbfgs import minimize
 
         result = minimize(
-            self._machine(program, data.n_rows),
+            machine,
             data,
-            self._loss().targets(target, weight, program.dtype),
+            targets,
             max_iter=self.max_iter,
             max_fun=self.max_fun,
             tol=self.tol,
@@ -182,16 +229,17 @@ class BaseNetwork(FlatWeights, BaseEstimator, ABC):
         )
         self.n_iter_ = _check_optimize_result("lbfgs", result, self.max_iter)
         self.loss_ = float(result.fun)
-        self._check_finite_weights()
 
-    def _fit_descent(self, program, data, target, weight, validation, incremental):
-        """Train batch by batch with a first-order optimizer."""
+    def _descent(self, program, data, target, weight, validation, incremental):
+        """Training in batches with a first-order optimizer, as a function without arguments."""
         if self.early_stopping and incremental:
             raise ValueError("partial_fit does not support early_stopping=True")
         rows = np.arange(data.n_rows)
         if self.early_stopping and validation is None:
             rows, held_out = self._split(target)
             held_weight = None if weight is None else weight[held_out]
+            check_some_weight(held_weight, "held-out sample (early_stopping)")
+            check_some_weight(weight if weight is None else weight[rows], "training sample")
             validation = (data, held_out, target[held_out], held_weight)
         history = self.__dict__.setdefault("_history", History(bool(self.early_stopping)))
         history.early_stopping = bool(self.early_stopping)
@@ -199,6 +247,7 @@ class BaseNetwork(FlatWeights, BaseEstimator, ABC):
             optimizer, schedule = self._optimizer_and_schedule()
             rate = self.learning_rate_init
             self._optimizer = Descent.start(optimizer, schedule, rate, self._theta)
+        self._optimizer.moments = writable(self._optimizer.moments)
         batch_size = self._batch_size(rows.size)
         trainer = Trainer(
             machine=self._machine(program, batch_size),
@@ -214,11 +263,13 @@ class BaseNetwork(FlatWeights, BaseEstimator, ABC):
             score=validation and functools.partial(self._score_now, program, *validation),
             verbose=bool(self.verbose),
         )
+        return functools.partial(self._run_descent, trainer, once=incremental)
+
+    def _run_descent(self, trainer, *, once):
         try:
-            trainer.run(self.max_iter, once=incremental)
+            trainer.run(self.max_iter, once=once)
         finally:
-            self._take_over(history, trainer.n_epochs)
-        self._check_finite_weights()
+            self._take_over(trainer.history, trainer.n_epochs)
 
     def _take_over(self, history, n_epochs):
         """Publish the history under scikit-learn's names."""
@@ -282,10 +333,19 @@ class BaseNetwork(FlatWeights, BaseEstimator, ABC):
         if X is None or y is None:
             given, missing = ("X_val", "y_val") if y is None else ("y_val", "X_val")
             raise ValueError(f"{given} is provided, but {missing} was not provided.")
-        X, y = self._validate(X, y, reset=False)
-        target = self._encode_target(y)
-        weight = self._weights(X, y, sample_weight)
-        return encode_rows(X, dtype), np.arange(X.shape[0]), target, weight
+        try:
+            X, y = self._validate(X, y, reset=False)
+            target = self._encode_target(y)
+            if sample_weight is not None:
+                sample_weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
+            weight = self._weights(target, sample_weight, dtype)
+            self._check_validation_target(target)
+            return encode_rows(X, dtype), np.arange(X.shape[0]), target, weight
+        except ValueError as error:
+            raise ValueError(f"The validation set (X_val, y_val): {error}") from error
+
+    def _check_validation_target(self, target):
+        """Raise a ValueError if the score is not defined for the validation target."""
 
     def _score_now(self, program, data, rows, target, weight):
         """The validation score of the weights as they are now."""
@@ -297,10 +357,14 @@ class BaseNetwork(FlatWeights, BaseEstimator, ABC):
 
     def _outputs(self, X):
         """Check X and yield (rows, output after the link), a block of rows at a time."""
-        check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
+        if "_theta" not in self.__dict__:  # the check costs a tenth of a one-row predict
+            check_is_fitted(self)
+        if not self._needs_no_validation(X):
+            X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
+            if X.dtype.kind in "mM":
+                check_no_dates(X)
         program = self._trained_program()
-        jobs = resolve_n_jobs(self.n_jobs)
+        jobs = 1 if self.n_jobs is None else resolve_n_jobs(self.n_jobs)
         for rows, data in row_blocks(X, program.dtype):
             output = predict(program, self._theta, self._state, data, None, jobs)
             if not np.isfinite(output).all():
@@ -309,6 +373,18 @@ class BaseNetwork(FlatWeights, BaseEstimator, ABC):
                     " large for it; scale X as the training data was."
                 )
             yield rows, output
+
+    def _needs_no_validation(self, X):
+        """Whether X is plainly what validation would return: a finite matrix of known width.
+
+        Validation takes longer than predicting a row does.
+        """
+        if type(X) is not np.ndarray or X.dtype.name not in ("float64", "float32"):
+            return False
+        if X.ndim != 2 or X.shape[0] == 0 or X.shape[1] != self.n_features_in_:
+            return False
+        with np.errstate(all="ignore"):
+            return not hasattr(self, "feature_names_in_") and math.isfinite(X.sum())
 
     def _output(self, X):
         """The output after the link for all rows of X, of shape (n_samples, n_outputs)."""

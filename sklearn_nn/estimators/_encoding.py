@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -30,17 +31,32 @@ def find_classes(y: np.ndarray) -> tuple[str, np.ndarray]:
     ValueError
         If y is continuous, mixed or of several multiclass outputs.
     """
-    check_classification_targets(y)
-    kind = type_of_target(y, input_name="y")
-    if kind == "multiclass-multioutput":
-        raise ValueError(
-            "y has several columns of more than two classes, which is not supported; fit one "
-            "classifier a column (sklearn.multioutput.MultiOutputClassifier)."
-        )
-    classes = unique_labels(y)
+    try:
+        check_classification_targets(y)
+        kind = type_of_target(y, input_name="y")
+        if kind == "multiclass-multioutput":
+            raise ValueError(
+                "y has several columns of more than two classes, which is not supported; fit one "
+                "classifier a column (sklearn.multioutput.MultiOutputClassifier)."
+            )
+        # Labels keep their type: unique_labels makes strings of objects.
+        classes = unique_labels(y) if kind == MULTILABEL else np.unique(y)
+    except TypeError as error:
+        raise _unsortable(y, error) from error
     if kind != MULTILABEL:
         kind = BINARY if len(classes) <= 2 else MULTICLASS
     return kind, classes
+
+
+def _unsortable(y: np.ndarray, error: TypeError) -> Exception:
+    """What is wrong with labels that cannot be sorted, in place of a TypeError about '<'."""
+    names = sorted({type(label).__name__ for label in np.ravel(y)})
+    if len(names) == 1:
+        return error
+    return ValueError(
+        f"y mixes labels of the types {', '.join(names)}, which have no order; make them all of "
+        "one type (y.astype(str)), and fill or drop missing ones."
+    )
 
 
 def encode_labels(y: np.ndarray, kind: str, classes: np.ndarray) -> np.ndarray:
@@ -66,7 +82,10 @@ def encode_labels(y: np.ndarray, kind: str, classes: np.ndarray) -> np.ndarray:
         return (dense != 0).astype(np.int64)
     if y.ndim != 1:
         raise ValueError(f"y has shape {y.shape}; one label a sample was seen before.")
-    unknown = np.setdiff1d(y, classes)
+    try:
+        unknown = np.setdiff1d(y, classes)
+    except TypeError as error:
+        raise _unsortable(np.concatenate([classes.astype(object), y]), error) from error
     if unknown.size:
         raise ValueError(
             "`y` has classes not in `self.classes_`. "
@@ -86,6 +105,91 @@ def decode_labels(output: np.ndarray, kind: str, classes: np.ndarray) -> np.ndar
     return classes[(output[:, 0] > 0.5).astype(np.intp)]
 
 
+def class_weights(
+    class_weight: dict | str,
+    target: np.ndarray,
+    kind: str,
+    classes: np.ndarray,
+    sample_weight: np.ndarray | None,
+) -> list[np.ndarray]:
+    """The weight of each class, for each column of the target.
+
+    Parameters
+    ----------
+    class_weight : dict or "balanced"
+        "balanced" is the total of the sample weights over the number of classes times the class's
+        own total, as in scikit-learn.
+    target : ndarray of shape (n_samples, n_columns)
+        As encoded by `encode_labels`.
+    kind, classes : str, ndarray
+    sample_weight : ndarray of shape (n_samples,) or None
+
+    Raises
+    ------
+    ValueError
+        If the dict names no class for a weight, has a weight that is none, or is given for several
+        labels a sample.
+    """
+    if class_weight == "balanced":
+        n_classes = 2 if kind == MULTILABEL else len(classes)
+        return [_balanced(labels, n_classes, sample_weight) for labels in target.T]
+    if kind == MULTILABEL:
+        raise ValueError(
+            "class_weight as a dict is for one label a sample; for several pass 'balanced', or "
+            "sample_weight to fit."
+        )
+    labels = classes.tolist()
+    missing = [label for label in labels if label not in class_weight]
+    unknown = [label for label in class_weight if label not in labels]
+    if missing and unknown:
+        raise ValueError(
+            f"class_weight={class_weight} has weights for {unknown}, which are not among the "
+            f"classes, and none for {missing}, which are."
+        )
+    weights = np.array([class_weight.get(label, 1.0) for label in labels], dtype=np.float64)
+    if not np.all(np.isfinite(weights) & (weights >= 0)):
+        raise ValueError(f"class_weight={class_weight} must hold finite weights >= 0.")
+    return [weights]
+
+
+def _balanced(labels: np.ndarray, n_classes: int, sample_weight: np.ndarray | None) -> np.ndarray:
+    """Weights inversely proportional to the frequencies of classes; 0 for classes not seen."""
+    counts = np.bincount(labels, weights=sample_weight, minlength=n_classes).astype(np.float64)
+    seen = counts > 0
+    return np.divide(counts.sum(), seen.sum() * counts, out=np.zeros(n_classes), where=seen)
+
+
+def check_some_weight(weights: np.ndarray | None, what: str) -> None:
+    """Raise a ValueError if all weights are zero."""
+    if weights is not None and not np.any(weights > 0):
+        raise ValueError(
+            f"sample_weight is zero for every {what}; give at least one a positive weight."
+        )
+
+
+def check_fits(name: str, values: np.ndarray, dtype: str) -> None:
+    """Raise a ValueError if `dtype` cannot hold values, which are finite in their own type."""
+    if values.dtype.itemsize <= np.dtype(dtype).itemsize or values.dtype.kind != "f":
+        return
+    largest = np.finfo(dtype).max
+    if values.size and not (values.max() <= largest and values.min() >= -largest):
+        raise ValueError(
+            f"{name} holds values too large for dtype({dtype!r}); scale {name} or use "
+            "dtype='float64'."
+        )
+
+
+def check_no_dates(X: Any) -> None:
+    """Raise a ValueError if X holds dates, which NumPy would make numbers of."""
+    dtypes = np.ravel(np.asarray(getattr(X, "dtypes", getattr(X, "dtype", None)), dtype=object))
+    dates = [dtype for dtype in dtypes if getattr(dtype, "kind", "") in ("m", "M")]
+    if dates:
+        raise ValueError(
+            f"X has columns of dtype {dates[0]}; turn dates into numbers first, such as year, "
+            "month and weekday."
+        )
+
+
 def encode_rows(X: np.ndarray | sparse.spmatrix, dtype: str) -> Source:
     """X, checked before, in the form the machine gathers batches from.
 
@@ -94,7 +198,8 @@ def encode_rows(X: np.ndarray | sparse.spmatrix, dtype: str) -> Source:
     ValueError
         If X holds numbers that `dtype` cannot.
     """
-    data = source(X.tocsr() if sparse.issparse(X) else X, dtype)
+    with np.errstate(over="ignore"):  # looked for below
+        data = source(X.tocsr() if sparse.issparse(X) else X, dtype)
     if data.values.dtype.itemsize < X.dtype.itemsize and not np.isfinite(data.values).all():
         raise ValueError(
             f"Input X contains values too large for dtype({dtype!r}); scale X or use "
@@ -111,7 +216,7 @@ def row_blocks(X: np.ndarray | sparse.spmatrix, dtype: str) -> Iterator[tuple[sl
     n_rows = X.shape[0]
     ready = not sparse.issparse(X) and X.dtype == dtype and X.flags.c_contiguous and X.flags.aligned
     if ready:
-        yield slice(0, n_rows), encode_rows(X, dtype)
+        yield slice(0, n_rows), source(X, dtype)
         return
     X = X.tocsr() if sparse.issparse(X) else X
     step = max(1, _BLOCK_BYTES // (8 * max(1, X.shape[1])))

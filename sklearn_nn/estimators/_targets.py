@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from sklearn.base import ClassifierMixin, RegressorMixin, _fit_context
-from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target, unique_labels
 
@@ -12,6 +11,7 @@ from sklearn_nn.estimators._encoding import (
     BINARY,
     MULTICLASS,
     MULTILABEL,
+    class_weights,
     decode_labels,
     encode_labels,
     find_classes,
@@ -55,15 +55,24 @@ class LabelTarget(ClassifierMixin):
         # As scikit-learn's MLP: binary targets only, and named as it names them.
         return target.astype(bool) if self._target_kind == BINARY else None
 
-    def _class_weights(self, y, *, incremental):
+    def _learn_class_weights(self, target, sample_weight, *, incremental):
+        self._class_weight = None
         if self.class_weight is None:
-            return None
+            return
         if incremental and self.class_weight == "balanced":
             raise ValueError(
                 "class_weight='balanced' is not supported for partial_fit, which does not see all "
                 "classes at once; pass a dict of weights."
             )
-        return compute_sample_weight(self.class_weight, y)
+        self._class_weight = class_weights(
+            self.class_weight, target, self._target_kind, self.classes_, sample_weight
+        )
+
+    def _class_weights(self, target):
+        if self._class_weight is None:
+            return None
+        columns = zip(self._class_weight, target.T, strict=True)
+        return np.prod([weights[labels] for weights, labels in columns], axis=0)
 
     def _validation_score(self, target, output, sample_weight):
         """Accuracy; with several labels, the share of samples with all of them right."""
@@ -108,7 +117,10 @@ class LabelTarget(ClassifierMixin):
             return p
         if len(self.classes_) == 1:
             return np.ones_like(p)
-        return np.hstack([1 - p, p])
+        both = np.empty((len(p), 2), dtype=p.dtype)
+        np.subtract(1, p, out=both[:, :1])
+        both[:, 1:] = p
+        return both
 
     def predict_log_proba(self, X):
         """Logarithm of the probability of each class.
@@ -165,20 +177,29 @@ class NumericTarget(RegressorMixin):
 
     def _learn_target(self, y, *, incremental):
         n_outputs = 1 if y.ndim == 1 else y.shape[1]
-        if self._has_weights() and (self.warm_start or incremental):
-            if n_outputs != self.n_outputs_:
-                raise ValueError(
-                    f"y has {n_outputs} outputs, but {type(self).__name__} was fitted with "
-                    f"{self.n_outputs_}."
-                )
+        goes_on = self._has_weights() and (self.warm_start or incremental)
+        if goes_on and n_outputs != self.n_outputs_:
+            raise ValueError(
+                f"y has {n_outputs} outputs, but {type(self).__name__} was fitted with "
+                f"{self.n_outputs_}."
+            )
         self.n_outputs_ = n_outputs
 
     def _encode_target(self, y):
+        if y.dtype.kind not in "biuf":
+            raise ValueError(f"y has dtype {y.dtype}; a regressor needs numbers.")
         self._loss().check_target(y)
-        return y.reshape(len(y), -1)
+        target = y.reshape(len(y), -1)
+        if target.shape[1] != self.n_outputs_:
+            raise ValueError(f"y has {target.shape[1]} outputs, but {self.n_outputs_} are learnt.")
+        return target
 
     def _loss(self):
         return REGRESSION_LOSSES[self.loss]()
+
+    def _check_validation_target(self, target):
+        if len(target) < 2:
+            raise ValueError("R^2 is not defined for 1 sample; pass at least two.")
 
     def _validation_score(self, target, output, sample_weight):
         """R^2, averaged over outputs."""
@@ -224,3 +245,8 @@ class NumericTarget(RegressorMixin):
             The estimator.
         """
         return self._fit(X, y, sample_weight, incremental=True)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.positive_only = self.loss == "poisson"
+        return tags

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
+import math
+import operator
+
 import numpy as np
+
+from sklearn_nn.network.memory import allocate
+
+
+def writable(array):
+    """The array; a copy where it is read-only, as one that joblib has mapped into memory is."""
+    return array if array.flags.writeable else np.array(array)
 
 
 class FlatWeights:
@@ -15,7 +25,7 @@ class FlatWeights:
     """
 
     #: What is made from the rest and stays out of pickles.
-    _transient = ("_network", "layers_")
+    _transient = ("_network", "_views", "layers_")
 
     def _link_weights(self, program):
         """Keep the program, and publish views of `_theta`."""
@@ -27,11 +37,16 @@ class FlatWeights:
         ]
         self._publish_views()
 
+    def _views_of(self, theta):
+        """The parameters as arrays over a flat vector, in the order of the layout."""
+        spans = [(start, start + math.prod(shape), shape) for _, _, start, shape in self._layout]
+        return [theta[start:stop].reshape(shape) for start, stop, shape in spans]
+
     def _publish_views(self):
         """Set `layers_`: a dict of layer names to dicts of arrays."""
+        self._views = self._views_of(self._theta)
         self.layers_ = {}
-        for layer, name, start, shape in self._layout:
-            view = self._theta[start : start + int(np.prod(shape))].reshape(shape)
+        for (layer, name, _, _), view in zip(self._layout, self._views, strict=True):
             self.layers_.setdefault(layer, {})[name] = view
 
     def _seen_arrays(self):
@@ -54,28 +69,49 @@ class FlatWeights:
                 f"The weights at hand have shapes {shapes}, but the parameters now ask for "
                 f"{wanted}; fit with warm_start=False to begin anew."
             )
-        theta = np.zeros(program.n_theta, dtype=program.dtype)
+        theta = allocate(program.n_theta, program.dtype)
         for placed, array in zip(program.parameters, arrays, strict=True):
             placed.view(theta)[...] = array
         self._theta = theta
         if not hasattr(self, "_state"):
             self._state = np.zeros(program.n_state, dtype=program.dtype)
+        self._state = writable(self._state)
+
+    def _take_in_replaced(self):
+        """Copy arrays that were put in the place of views into `_theta`.
+
+        Raises
+        ------
+        ValueError
+            If such an array has another shape than the view.
+        """
+        arrays = self._seen_arrays()
+        if len(arrays) == len(self._views) and all(map(operator.is_, arrays, self._views)):
+            return
+        shapes = [np.shape(array) for array in arrays]
+        wanted = [shape for *_, shape in self._layout]
+        if shapes != wanted:
+            raise ValueError(
+                f"The weights have been replaced by arrays of shapes {shapes}; the network's are "
+                f"{wanted}."
+            )
+        # Not in place: another thread may be predicting with these.
+        theta = allocate(self._theta.size, self._theta.dtype.name)
+        for view, array in zip(self._views_of(theta), arrays, strict=True):
+            view[...] = array
+        self._theta = theta
 
     def _trained_program(self):
         """The program to predict with, its weights up to date."""
+        self._take_in_replaced()
         program = self.__dict__.get("_network")
         if program is None:
             program = self._network = self._lower(self._theta.dtype.name)
-        for placed, array in zip(program.parameters, self._seen_arrays(), strict=True):
-            if array.base is not self._theta:
-                if not self._theta.flags.writeable:
-                    self._theta = self._theta.copy()
-                placed.view(self._theta)[...] = array
         return program
 
     def __getstate__(self):
-        if "_network" in self.__dict__:
-            self._trained_program()
+        if "_layout" in self.__dict__:
+            self._take_in_replaced()
         state = super().__getstate__()
         return {key: value for key, value in state.items() if key not in self._transient}
 

@@ -12,12 +12,15 @@ whatever fails there costs a compilation, never a fit.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import os
 import pickle
 import platform
+import re
 import shutil
+import stat
 import sys
 import tempfile
 from pathlib import Path
@@ -29,6 +32,7 @@ from llvmlite import binding
 from numba.core import config
 from numba.core.caching import _Cache
 from numba.core.compiler import CompileResult
+from numba.core.runtime import rtsys
 from numba.core.serialize import dumps
 
 PACKAGE = Path(__file__).resolve().parent.parent
@@ -37,6 +41,7 @@ ENVIRONMENT_VARIABLE = "SKLEARN_NN_CACHE_DIR"
 #: Stamps kept side by side, so that two environments do not evict each other.
 KEPT_STAMPS = 8
 _DIGEST = hashlib.sha256
+_STAMP = re.compile("[0-9a-f]{20}")
 
 
 def source_stamp(package: Path = PACKAGE) -> str:
@@ -50,19 +55,29 @@ def source_stamp(package: Path = PACKAGE) -> str:
     return digest.hexdigest()
 
 
+# Taken at import: what is compiled later comes from the files as they are now.
+_IMPORTED_SOURCE = source_stamp()
+
+
 @functools.cache
 def stamp() -> str:
     """Digest of all that decides what machine code a kernel becomes, 20 hexadecimal digits."""
     features = sorted(binding.get_host_cpu_features().items())
     parts = (
-        source_stamp(),
+        _IMPORTED_SOURCE,
         sys.version,
         numba.__version__,
         llvmlite.__version__,
         platform.machine(),
         binding.get_host_cpu_name(),
         features,
-        (config.CPU_NAME, config.CPU_FEATURES, config.OPT, config.BOUNDSCHECK, config.DEBUGINFO_DEFAULT),
+        (
+            config.CPU_NAME,
+            config.CPU_FEATURES,
+            config.OPT,
+            config.BOUNDSCHECK,
+            config.DEBUGINFO_DEFAULT,
+        ),
     )
     return _DIGEST(repr(parts).encode()).hexdigest()[:20]
 
@@ -80,17 +95,23 @@ def _candidate_roots() -> list[Path]:
     if base and not base.startswith("~"):
         roots.append(Path(base) / "sklearn_nn")
     user = os.getuid() if hasattr(os, "getuid") else os.environ.get("USERNAME", "user")
-    roots.append(Path(tempfile.gettempdir()) / f"sklearn_nn-{user}")
+    with contextlib.suppress(OSError):  # there may be no temporary folder either
+        roots.append(Path(tempfile.gettempdir()) / f"sklearn_nn-{user}")
     return roots
 
 
 def _usable(folder: Path) -> bool:
     """Whether `folder` can be written, and by no other user: its files are run as code."""
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, exist_ok=True)
         if hasattr(os, "getuid"):
-            status = folder.stat()
-            if status.st_uid != os.getuid() or status.st_mode & 0o022:
+            root, own = folder.parent.stat(), folder.stat()
+            # Whoever may rename what lies in the root may put another folder in our place.
+            shared = root.st_mode & stat.S_IWOTH and not root.st_mode & stat.S_ISVTX
+            if root.st_uid not in (0, os.getuid()) or shared:
+                return False
+            if own.st_uid != os.getuid() or own.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
                 return False
         tempfile.TemporaryFile(dir=folder).close()
     except OSError:
@@ -112,7 +133,7 @@ def cache_folder() -> Path | None:
 def _forget_old_stamps(root: Path, current: Path) -> None:
     """Keep the newest stamps only. Another process may be at the same work: failures are fine."""
     try:
-        others = [f for f in root.iterdir() if f.is_dir() and f != current and len(f.name) == 20]
+        others = [f for f in root.iterdir() if f != current and _STAMP.fullmatch(f.name)]
         others.sort(key=lambda folder: folder.stat().st_mtime, reverse=True)
         for folder in others[KEPT_STAMPS - 1 :]:
             shutil.rmtree(folder, ignore_errors=True)
@@ -120,12 +141,19 @@ def _forget_old_stamps(root: Path, current: Path) -> None:
         return
 
 
-def _file_stamp(file: str) -> bytes:
-    """What a kernel outside the package adds to its name: its own file's content."""
+def _own_source(file: str) -> bytes | None:
+    """What a kernel outside the package adds to its name: its own file's content.
+
+    None where there is no such file: nothing would tell two versions apart that were typed into
+    an interpreter or a notebook.
+    """
     path = Path(file)
-    if PACKAGE in path.resolve().parents or not path.is_file():
+    if PACKAGE in path.parents:
         return b""
-    return path.read_bytes()
+    try:
+        return path.read_bytes()
+    except OSError:
+        return None
 
 
 class KernelCache(_Cache):
@@ -136,25 +164,27 @@ class KernelCache(_Cache):
     name : str
         The kernel's name, unique within the project.
     file : str
-        The source file it stands in. Code outside the package is part of the entry's key.
+        The source file it stands in. Outside the package its content is part of the entry's
+        key; code that stands in no file is not cached.
     """
 
     def __init__(self, name: str, file: str) -> None:
         self.name = name
-        self.file = file
+        self.source = _own_source(file)
         self.hits = 0
         self.misses = 0
 
     @property
     def cache_path(self) -> str | None:
+        """The folder of the entries, for Numba's messages."""
         folder = cache_folder()
         return None if folder is None else str(folder)
 
     def _entry(self, signature: Any) -> Path | None:
         folder = cache_folder()
-        if folder is None:
+        if folder is None or self.source is None:
             return None
-        key = _DIGEST(repr(signature).encode() + _file_stamp(self.file)).hexdigest()[:16]
+        key = _DIGEST(repr(signature).encode() + self.source).hexdigest()[:16]
         return folder / f"{self.name}-{key}.kernel"
 
     def load_overload(self, sig: Any, target_context: Any) -> CompileResult | None:
@@ -162,7 +192,6 @@ class KernelCache(_Cache):
         entry = self._entry(sig)
         if entry is None:
             return None
-        target_context.refresh()
         try:
             content = entry.read_bytes()
         except OSError:
@@ -171,6 +200,8 @@ class KernelCache(_Cache):
         try:
             if _DIGEST(content[32:]).digest() != content[:32]:
                 raise ValueError("damaged entry")
+            # What loaded code links to. Numba's own cache readies the compiler too: 0.2 s.
+            rtsys.initialize(target_context)
             result = CompileResult._rebuild(target_context, *pickle.loads(content[32:]))
         except Exception:
             self.misses += 1
@@ -184,6 +215,7 @@ class KernelCache(_Cache):
         entry = self._entry(sig)
         if entry is None or data.library.has_dynamic_globals:
             return
+        temporary = None
         try:
             payload = dumps(data._reduce())
             handle, temporary = tempfile.mkstemp(dir=entry.parent, prefix=".writing-")
@@ -191,7 +223,9 @@ class KernelCache(_Cache):
                 file.write(_DIGEST(payload).digest() + payload)
             os.replace(temporary, entry)
         except Exception:
-            return
+            # A full disk, say. What was written of it is taken away again.
+            if temporary is not None:
+                Path(temporary).unlink(missing_ok=True)
 
     def enable(self) -> None:
         """Do nothing: the cache is always on."""

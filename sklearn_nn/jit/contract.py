@@ -49,6 +49,9 @@ PAGE, CACHE_WAYS = 4096, 8
 #: PACKED_ROWS rows of C or more. Tiles of 14 rows read B so rarely that only whole pages matter.
 PACKED_ROWS, PACKED_STRIDE = 96, PAGE if VECTOR_REGISTERS >= 32 else PAGE // 4
 
+#: Bytes of a block of A: it stays in the second cache beside a panel of B and what comes next.
+BLOCK_BYTES = 128 * 1024
+
 _DTYPES = {"float32": types.float32, "float64": types.float64}
 _LOCK = threading.Lock()
 _tile = make_tiles(MAX_ROWS, (True, MASKED_PAIRS), VECTOR_BITS)
@@ -113,7 +116,7 @@ def _scratch(typingctx: Any, pointer: types.Type) -> Any:
 
 
 @_inlined
-def _block_lengths(K, O):  # type: ignore[no-untyped-def]
+def _block_lengths(K, O):
     """Steps of the inner and of the outer reduction in one block.
 
     They follow from K and O alone: the order of summation must not depend on M or N.
@@ -123,7 +126,19 @@ def _block_lengths(K, O):  # type: ignore[no-untyped-def]
 
 
 @_inlined
-def _clear(c, cs, M, N):  # type: ignore[no-untyped-def]
+def _block_rows(M, length, bits):
+    """Rows of A and C in one block: as many as let the block of A stay in the second cache.
+
+    Each panel reads all of it once more. The blocks are of nearly equal height.
+    """
+    blocks = (M * length * bits + 8 * BLOCK_BYTES - 1) // (8 * BLOCK_BYTES)
+    rows = (M + blocks - 1) // blocks
+    tallest = MAX_ROWS[1]
+    return (rows + tallest - 1) // tallest * tallest
+
+
+@_inlined
+def _clear(c, cs, M, N):
     """C = 0."""
     for i in range(M):
         row = _advance(c, i * cs)
@@ -132,7 +147,7 @@ def _clear(c, cs, M, N):  # type: ignore[no-untyped-def]
 
 
 @_inlined
-def _pack(b, bs, bo, packed, columns, K, O):  # type: ignore[no-untyped-def]
+def _pack(b, bs, bo, packed, columns, K, O):
     """Copy the first columns of a block of B to `packed`, row after row without gaps."""
     for o in range(O):
         for k in range(K):
@@ -142,7 +157,7 @@ def _pack(b, bs, bo, packed, columns, K, O):  # type: ignore[no-untyped-def]
 
 
 @_inlined
-def _panel(most, vectors, a, ars, acs, ao, b, bs, bo, c, cs, M, columns, K, O, beta):  # type: ignore[no-untyped-def]
+def _panel(most, vectors, a, ars, acs, ao, b, bs, bo, c, cs, M, columns, K, O, beta):
     """A panel of C, `vectors` registers wide and M rows high, in tiles of at most `most` rows.
 
     The tiles are of nearly equal height: a last one of one row would cost as many loads of B
@@ -157,7 +172,7 @@ def _panel(most, vectors, a, ars, acs, ao, b, bs, bo, c, cs, M, columns, K, O, b
 
 
 @_inlined
-def _block(a, ars, acs, ao, b, bs, bo, c, cs, M, N, K, O, beta):  # type: ignore[no-untyped-def]
+def _block(a, ars, acs, ao, b, bs, bo, c, cs, M, N, K, O, beta):
     """One block of the reduction: panel by panel, so that a panel of B stays in the cache."""
     scratch = _scratch(a)
     bits = _bits(a)
@@ -179,7 +194,7 @@ def _block(a, ars, acs, ao, b, bs, bo, c, cs, M, N, K, O, beta):  # type: ignore
         j += columns
 
 
-def _tiled(a, ars, acs, ao, b, bs, bo, c, cs, M, N, K, O, beta):  # type: ignore[no-untyped-def]
+def _tiled(a, ars, acs, ao, b, bs, bo, c, cs, M, N, K, O, beta):
     """C = A B (+ C), tile by tile."""
     if M <= 0 or N <= 0:
         return
@@ -188,16 +203,21 @@ def _tiled(a, ars, acs, ao, b, bs, bo, c, cs, M, N, K, O, beta):  # type: ignore
             _clear(c, cs, M, N)
         return
     k_step, o_step = _block_lengths(K, O)
+    i_step = _block_rows(M, k_step * o_step, _bits(a))
     for o in range(0, O, o_step):
         for k in range(0, K, k_step):
-            a_block = _advance(a, o * ao + k * acs)
             b_block = _advance(b, o * bo + k * bs)
             inner, outer = min(k_step, K - k), min(o_step, O - o)
-            _block(a_block, ars, acs, ao, b_block, bs, bo, c, cs, M, N, inner, outer, beta)
+            for i in range(0, M, i_step):
+                a_block = _advance(a, i * ars + o * ao + k * acs)
+                c_block, rows = _advance(c, i * cs), min(i_step, M - i)
+                _block(
+                    a_block, ars, acs, ao, b_block, bs, bo, c_block, cs, rows, N, inner, outer, beta
+                )  # fmt: skip
             beta = 1
 
 
-def _plain(a, ars, acs, ao, b, bs, bo, c, cs, M, N, K, O, beta):  # type: ignore[no-untyped-def]
+def _plain(a, ars, acs, ao, b, bs, bo, c, cs, M, N, K, O, beta):
     """C = A B (+ C) by loops, for a host whose compiler rejects the tiles."""
     if beta == 0:
         _clear(c, cs, M, N)
@@ -271,7 +291,7 @@ def _check(arrays: Sequence[types.Type], names: str) -> types.Type:
 
 
 @intrinsic
-def contract(typingctx, a, ars, acs, ao, b, bs, bo, c, cs, M, N, K, O, beta):  # type: ignore[no-untyped-def]
+def contract(typingctx, a, ars, acs, ao, b, bs, bo, c, cs, M, N, K, O, beta):
     """C[i, j] (+)= sum_o sum_k A[i*ars + o*ao + k*acs] * B[o*bo + k*bs + j].
 
     For i < M, j < N, k < K, o < O and C[i, j] at c[i*cs + j]; `beta` = 0 writes C, 1 adds

@@ -21,6 +21,14 @@ OPTIONS: dict[str, object] = {
     "fastmath": {"contract", "nsz"},
 }
 
+#: How functions are compiled that only kernels call. Ways in from Python and C cost as much
+#: to compile as many a function itself.
+HELPER_OPTIONS: dict[str, object] = {
+    **OPTIONS,
+    "no_cpython_wrapper": True,
+    "no_cfunc_wrapper": True,
+}
+
 
 def lanes(dtype: str) -> int:
     """Number of elements of `dtype` ("float32" or "float64") in one vector register."""

@@ -1,4 +1,4 @@
-"""@kernel: a jitted function of fixed signature, compiled on first need, cached, reached by address.
+"""@kernel: jitted functions of fixed signature, compiled on first need, reached by address.
 
 A kernel is an ordinary Python function of arrays. Its *kind* fixes the argument types once for a
 whole family (all forward kernels look alike to the machine), up to the real type: float32 or
@@ -14,13 +14,13 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import njit, typeof, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
 from sklearn_nn.jit.cache import KernelCache
 from sklearn_nn.jit.contract import load_contract
-from sklearn_nn.jit.host import OPTIONS
+from sklearn_nn.jit.host import HELPER_OPTIONS, OPTIONS
 
 REALS = {"float32": types.float32, "float64": types.float64}
 # Numba's compiler is not reentrant for one dispatcher: one thread compiles or loads at a time.
@@ -44,13 +44,16 @@ class Kind:
     ----------
     name : str
         What the kernels do, e.g. "forward".
+    entry : bool
+        Whether Python calls such kernels often: then they get a way in of their own.
     **arguments : str
         Argument names and types in order: "int64", "float64", "real" (the compute type) or an
         array of these: "real[:,:]"; "const" in front where the kernel may not write.
     """
 
-    def __init__(self, name: str, **arguments: str) -> None:
+    def __init__(self, name: str, *, entry: bool = False, **arguments: str) -> None:
         self.name = name
+        self.options = {**OPTIONS, "no_cfunc_wrapper": True} if entry else HELPER_OPTIONS
         self.arguments = arguments
 
     def signature(self, dtype: str) -> Any:
@@ -67,42 +70,53 @@ class Kernel:
         self.kind = kind
         self.name = name or f"{function.__module__.rpartition('.')[2]}.{function.__qualname__}"
         self.__doc__ = function.__doc__
+        # Made now and not when it compiles: by then the source file may have changed.
+        self._cache = KernelCache(self.name, function.__code__.co_filename)
         self._dispatcher: Any = None
         self._addresses: dict[str, int] = {}
 
     def compiled(self, dtype: str) -> Any:
         """The dispatcher, compiled for `dtype`."""
-        with _COMPILING:
-            load_contract(dtype)
-            if self._dispatcher is None:
-                self._dispatcher = njit(**OPTIONS)(self.function)
-                file = self.function.__code__.co_filename
-                self._dispatcher._cache = KernelCache(self.name, file)
-            signature = self.kind.signature(dtype)
-            if signature.args not in self._dispatcher.overloads:
-                self._dispatcher.disable_compile(False)
-                self._dispatcher.compile(signature)
-                # Arguments of other types are an error, not a reason to compile once more.
-                self._dispatcher.disable_compile()
-            return self._dispatcher
+        if dtype not in self._addresses:
+            with _COMPILING:
+                self._compile(dtype)
+        return self._dispatcher
 
     def address(self, dtype: str) -> int:
         """Where the machine code for `dtype` ("float32" or "float64") begins."""
-        if dtype not in self._addresses:
-            result = self.compiled(dtype).overloads[self.kind.signature(dtype).args]
-            pointer = result.library.get_pointer_to_function(result.fndesc.llvm_func_name)
-            self._addresses[dtype] = pointer
+        self.compiled(dtype)
         return self._addresses[dtype]
 
+    def _compile(self, dtype: str) -> None:
+        load_contract(dtype)
+        if self._dispatcher is None:
+            self._dispatcher = njit(**self.kind.options)(self.function)
+            self._dispatcher._cache = self._cache
+        signature = self.kind.signature(dtype)
+        if signature.args not in self._dispatcher.overloads:
+            self._dispatcher.disable_compile(False)
+            self._dispatcher.compile(signature)
+            # Arguments of other types are an error, not a reason to compile once more.
+            self._dispatcher.disable_compile()
+        result = self._dispatcher.overloads[signature.args]
+        pointer = result.library.get_pointer_to_function(result.fndesc.llvm_func_name)
+        self._addresses[dtype] = pointer
+
     def __call__(self, *arguments: Any) -> None:
-        """Run the kernel from Python. Its real type is that of the first real array."""
-        dtypes = (a.dtype.name for a in arguments if isinstance(a, np.ndarray))
-        descriptions = list(self.kind.arguments.values())
-        arrays = [d for d in descriptions if "[" in d]
-        for dtype, description in zip(dtypes, arrays, strict=True):
-            if "real" in description:
-                self.compiled(dtype)(*arguments)
-                return
+        """Run the kernel from Python, as tests do. Its real type is that of the first real array.
+
+        Raises
+        ------
+        TypeError
+            If the arguments' types are not those of the kernel's kind.
+        """
+        given = [typeof(a) for a in arguments]
+        arrays = zip(given, self.kind.arguments.values(), strict=True)
+        dtype = next(t.dtype.name for t, text in arrays if text.endswith("]") and "real" in text)
+        for given_type, wanted in zip(given, self.kind.signature(dtype).args, strict=True):
+            if not given_type.can_convert_to(None, wanted) and given_type != wanted:
+                raise TypeError(f"kernel {self.name!r} takes {wanted}, not {given_type}.")
+        _enter(self.address(dtype), arguments)
 
     def __reduce__(self) -> Any:
         raise TypeError(f"kernel {self.name!r} is machine code and cannot be pickled")
@@ -148,6 +162,12 @@ def invoke(typing_context: Any, address: types.Type, arguments: types.Type) -> A
         return context.get_dummy_value()
 
     return signature, codegen
+
+
+@njit(nogil=True)
+def _enter(address: int, arguments: tuple[Any, ...]) -> None:
+    """Call a kernel that has no way in from Python."""
+    invoke(address, arguments)
 
 
 @intrinsic

@@ -10,7 +10,9 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import weakref
 from collections.abc import Callable, Sequence
+from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
@@ -18,7 +20,7 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
-from sklearn_nn.jit.host import OPTIONS, available_cores
+from sklearn_nn.jit.host import HELPER_OPTIONS, available_cores
 
 # The count and the generation stand on cache lines of their own.
 _COUNT, _GENERATION, SYNC_SIZE = 0, 16, 32
@@ -52,7 +54,7 @@ if sys.platform == "win32":
     _yield = types.ExternalFunction("SwitchToThread", types.int32())
     _sleep_milliseconds = types.ExternalFunction("Sleep", types.void(types.uint32))
 
-    @njit(**OPTIONS)
+    @njit(**HELPER_OPTIONS)
     def _sleep() -> None:
         """Give the processor away for the shortest time the system knows."""
         _sleep_milliseconds(1)
@@ -61,13 +63,13 @@ else:
     _yield = types.ExternalFunction("sched_yield", types.int32())
     _sleep_microseconds = types.ExternalFunction("usleep", types.int32(types.uint32))
 
-    @njit(**OPTIONS)
+    @njit(**HELPER_OPTIONS)
     def _sleep() -> None:
         """Give the processor away for about 50 microseconds."""
         _sleep_microseconds(50)
 
 
-@njit(**OPTIONS)
+@njit(**HELPER_OPTIONS)
 def barrier(sync: np.ndarray, parts: int) -> None:
     """Wait until all parts are here. Spins briefly, then yields, then sleeps.
 
@@ -91,7 +93,7 @@ def barrier(sync: np.ndarray, parts: int) -> None:
             _yield()
 
 
-@njit(**OPTIONS)
+@njit(**HELPER_OPTIONS)
 def share(n: int, part: int, parts: int, grain: int) -> tuple[int, int]:
     """The span [lo, hi) of n outputs that `part` of `parts` owns, in multiples of `grain`."""
     blocks = (n + grain - 1) // grain
@@ -105,7 +107,14 @@ def resolve_n_jobs(n_jobs: int | None) -> int:
 
     None is 1; -1 all cores, -2 all but one, as in scikit-learn. Inside a joblib worker the
     limit that joblib set for the worker's threads is kept to.
+
+    Raises
+    ------
+    ValueError
+        If `n_jobs` is 0.
     """
+    if n_jobs == 0:
+        raise ValueError("n_jobs=0 has no meaning; use None or 1 for one thread, -1 for all cores.")
     cores = available_cores()
     for name in ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS"):
         limit = os.environ.get(name, "")
@@ -119,32 +128,65 @@ def resolve_n_jobs(n_jobs: int | None) -> int:
     return min(n_jobs, cores)
 
 
-def run(function: Callable[..., Any], parts: int, *arguments: Any) -> None:
-    """Call `function(part, parts, sync, *arguments)` for every part at once.
+def _work(part: int, jobs: SimpleQueue[Any], done: SimpleQueue[BaseException | None]) -> None:
+    """What a thread of a team does: its part of one job after another, until there is None."""
+    while (job := jobs.get()) is not None:
+        function, arguments = job
+        try:
+            function(part, *arguments)
+            done.put(None)
+        except BaseException as error:
+            done.put(error)
 
-    The calling thread is part 0. An interrupt is raised after all parts have come back, since
-    until then they write to the caller's arrays.
+
+def _dismiss(queues: list[SimpleQueue[Any]]) -> None:
+    for jobs in queues:
+        jobs.put(None)
+
+
+class Team:
+    """A calling thread and `parts - 1` others that wait for it between jobs.
+
+    They are kept because a thread that is woken finds an idle core, and one that is new often
+    does not. They end with the team.
+
+    Parameters
+    ----------
+    parts : int
+        Number of threads, the calling one included.
     """
-    sync = np.zeros(SYNC_SIZE, dtype=np.int64)
-    if parts == 1:
-        function(0, 1, sync, *arguments)
-        return
-    threads = [
-        threading.Thread(target=function, args=(part, parts, sync, *arguments), daemon=True)
-        for part in range(1, parts)
-    ]
-    for thread in threads:
-        thread.start()
-    interrupt: BaseException | None = None
-    try:
-        function(0, parts, sync, *arguments)
-    except KeyboardInterrupt as caught:
-        interrupt = caught
-    for thread in threads:
-        while thread.is_alive():
+
+    def __init__(self, parts: int) -> None:
+        self.parts = parts
+        self._sync = np.zeros(SYNC_SIZE, dtype=np.int64)
+        self._done: SimpleQueue[BaseException | None] = SimpleQueue()
+        self._jobs: list[SimpleQueue[Any]] = [SimpleQueue() for _ in range(1, parts)]
+        if parts > 1:  # The threads know the queues, not the team, which can thus be collected.
+            weakref.finalize(self, _dismiss, self._jobs)
+        for part, jobs in enumerate(self._jobs, 1):
+            arguments = (part, jobs, self._done)
+            threading.Thread(target=_work, args=arguments, daemon=True).start()
+
+    def run(self, function: Callable[..., Any], *arguments: Any) -> None:
+        """Call `function(part, parts, sync, *arguments)` for every part at once.
+
+        The calling thread is part 0. An interrupt or an error is raised after all parts have
+        come back, since until then they write to the caller's arrays.
+        """
+        job = (self.parts, self._sync, *arguments)
+        for jobs in self._jobs:
+            jobs.put((function, job))
+        problem: BaseException | None = None
+        try:
+            function(0, *job)
+        except BaseException as error:
+            problem = error
+        waiting = len(self._jobs)
+        while waiting:
             try:
-                thread.join()
-            except KeyboardInterrupt as caught:
-                interrupt = caught
-    if interrupt is not None:
-        raise interrupt
+                problem = self._done.get() or problem
+                waiting -= 1
+            except KeyboardInterrupt as interrupt:
+                problem = interrupt
+        if problem is not None:
+            raise problem

@@ -43,24 +43,29 @@ class TileShape(NamedTuple):
 
     @property
     def lanes(self) -> int:
+        """Elements in one vector register."""
         return self.vector_bits // self.bits
 
     @property
     def scalar(self) -> ir.Type:
+        """The LLVM type of an element."""
         return ir.FloatType() if self.bits == 32 else ir.DoubleType()
 
     @property
     def vector(self) -> ir.VectorType:
+        """The LLVM type of a register."""
         return ir.VectorType(self.scalar, self.lanes)
 
     @property
     def function_type(self) -> ir.FunctionType:
+        """The LLVM type of the tile's function."""
         pointer = self.scalar.as_pointer()
         of_a, of_b, of_c = [pointer, *[_I64] * 3], [pointer, *[_I64] * 2], [pointer, _I64]
         return ir.FunctionType(ir.VoidType(), [*of_a, *of_b, *of_c, *[_I64] * 4])
 
     @property
     def name(self) -> str:
+        """The tile's symbol."""
         kind = "masked_tile" if self.masked else "tile"
         return f"{kind}_{self.rows}x{self.vectors}_f{self.bits}_v{self.vector_bits}"
 
@@ -273,7 +278,7 @@ def make_tile(rows: int, vectors: int, bits: int, vector_bits: int, masked: bool
     pointer = types.CPointer(types.float32 if bits == 32 else types.float64)
 
     @intrinsic
-    def tile(typingctx, a, ars, acs, ao, b, bs, bo, c, cs, K, O, columns, beta):  # type: ignore[no-untyped-def]
+    def tile(typingctx, a, ars, acs, ao, b, bs, bo, c, cs, K, O, columns, beta):
         def codegen(context: Any, builder: Any, signature: Any, args: Sequence[Any]) -> Any:
             builder.call(_define(builder.module, shape), args)
             return context.get_dummy_value()
@@ -294,7 +299,7 @@ def make_tiles(max_rows: tuple[int, ...], masked: tuple[bool, ...], vector_bits:
     sizes = [(r, v) for v, most in enumerate(max_rows, 1) for r in range(1, most + 1)]
 
     @intrinsic
-    def tile(typingctx, rows, vectors, a, ars, acs, ao, b, bs, bo, c, cs, K, O, columns, beta):  # type: ignore[no-untyped-def]
+    def tile(typingctx, rows, vectors, a, ars, acs, ao, b, bs, bo, c, cs, K, O, columns, beta):
         def codegen(context: Any, builder: Any, signature: Any, args: Sequence[Any]) -> Any:
             rows, vectors, *rest = args
             after = builder.append_basic_block("tile_end")

@@ -11,8 +11,9 @@ from numba import njit
 from numba.extending import register_jitable
 
 from sklearn_nn.jit.functions import erf, exp, expm1, sigmoid, softplus, tanh
-from sklearn_nn.jit.host import OPTIONS
+from sklearn_nn.jit.host import HELPER_OPTIONS
 from sklearn_nn.jit.kernel import Kernel, kernel, like
+from sklearn_nn.jit.views import vector
 from sklearn_nn.layers.base import BACKWARD, FORWARD, Builder, Layer, Shape, owned_rows
 
 
@@ -121,28 +122,27 @@ HIDDEN_ACTIVATIONS = tuple(name for name in ELEMENTWISE if name != "exp")
 ACTIVATIONS = (*ELEMENTWISE, "softmax")
 
 
-
 @functools.cache
 def _elementwise_kernels(name: str) -> tuple[Kernel, Kernel]:
     """The forward and backward kernels of a row of ELEMENTWISE."""
     value, derivative = ELEMENTWISE[name].value, ELEMENTWISE[name].derivative
 
     @kernel(FORWARD, name=f"activation.{name}_forward")
-    def forward(ctx, op, part, parts, theta, state, work, x, y):  # type: ignore[no-untyped-def]
+    def forward(ctx, op, part, parts, theta, state, work, x, y):
         """y = f(x). Owners: rows of the batch."""
         lo, hi = owned_rows(x, part, parts)
-        size = (hi - lo) * x.shape[1]
-        x, y = x[lo:hi].reshape(size), y[lo:hi].reshape(size)
+        start, size = lo * x.shape[1], (hi - lo) * x.shape[1]
+        x, y = vector(x, start, size), vector(y, start, size)
         for i in range(size):
             y[i] = value(x[i])
 
     @kernel(BACKWARD, name=f"activation.{name}_backward")
-    def backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):  # type: ignore[no-untyped-def]
+    def backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
         """dx = dy f'(x). Owners: rows of the batch."""
         lo, hi = owned_rows(x, part, parts)
-        size = (hi - lo) * x.shape[1]
-        x, y = x[lo:hi].reshape(size), y[lo:hi].reshape(size)
-        dx, dy = dx[lo:hi].reshape(size), dy[lo:hi].reshape(size)
+        start, size = lo * x.shape[1], (hi - lo) * x.shape[1]
+        x, y = vector(x, start, size), vector(y, start, size)
+        dx, dy = vector(dx, start, size), vector(dy, start, size)
         for i in range(size):
             dx[i] = dy[i] * derivative(x[i], y[i])
 
@@ -150,14 +150,14 @@ def _elementwise_kernels(name: str) -> tuple[Kernel, Kernel]:
 
 
 @kernel(FORWARD)
-def softmax_forward(ctx, op, part, parts, theta, state, work, x, y):  # type: ignore[no-untyped-def]
+def softmax_forward(ctx, op, part, parts, theta, state, work, x, y):
     """y = exp(x) / sum of exp(x), row by row. Owners: rows of the batch."""
     lo, hi = owned_rows(x, part, parts)
     softmax(x, y, lo, hi)
 
 
 @kernel(BACKWARD)
-def softmax_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):  # type: ignore[no-untyped-def]
+def softmax_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
     """dx = y (dy - sum of dy y), row by row. Owners: rows of the batch."""
     lo, hi = owned_rows(x, part, parts)
     for i in range(lo, hi):
@@ -168,7 +168,7 @@ def softmax_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, d
             dx[i, j] = y[i, j] * (dy[i, j] - total)
 
 
-@njit(**OPTIONS)
+@njit(**HELPER_OPTIONS)
 def softmax(x: Any, y: Any, lo: int, hi: int) -> None:
     """The softmax of rows lo to hi of x, written to y.
 
@@ -182,7 +182,7 @@ def softmax(x: Any, y: Any, lo: int, hi: int) -> None:
             largest = x[i, j] if x[i, j] > largest else largest
         for j in range(n):
             y[i, j] = x[i, j] - largest
-    flat = y[lo:hi].reshape((hi - lo) * n)
+    flat = vector(y, lo * n, (hi - lo) * n)
     for k in range(flat.size):
         flat[k] = exp(flat[k])
     for i in range(lo, hi):

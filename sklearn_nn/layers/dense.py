@@ -10,6 +10,7 @@ from sklearn_nn.jit.contract import contract
 from sklearn_nn.jit.kernel import kernel
 from sklearn_nn.jit.team import share
 from sklearn_nn.jit.transpose import transpose
+from sklearn_nn.jit.views import matrix, vector
 from sklearn_nn.layers.base import (
     BACKWARD,
     FORWARD,
@@ -26,29 +27,29 @@ _WEIGHT_GRAIN, _BIAS_GRAIN = 8, 16
 
 
 @kernel(FORWARD)
-def dense_forward(ctx, op, part, parts, theta, state, work, x, y):  # type: ignore[no-untyped-def]
+def dense_forward(ctx, op, part, parts, theta, state, work, x, y):
     """y = x W + b. Owners: rows of the batch."""
     fan_in, units = x.shape[1], y.shape[1]
     lo, hi = owned_rows(x, part, parts)
-    bias = theta[fan_in * units :]
+    bias = vector(theta, fan_in * units, units)
     for i in range(lo, hi):
+        row = vector(y, i * units, units)
         for j in range(units):
-            y[i, j] = bias[j]
+            row[j] = bias[j]
     rows = hi - lo
     contract(x[lo:], fan_in, 1, 0, theta, units, 0, y[lo:], units, rows, units, fan_in, 1, 1)
 
 
 @kernel(PREPARE)
-def dense_prepare(ctx, op, part, parts, theta, work):  # type: ignore[no-untyped-def]
+def dense_prepare(ctx, op, part, parts, theta, work):
     """work = W^T, so that dx = dy W^T reads its columns as vectors. Owners: rows of W."""
     fan_in, units = op[0], op[1]
     lo, hi = share(fan_in, part, parts, _BIAS_GRAIN)
-    w = theta[: fan_in * units].reshape(fan_in, units)
-    transpose(w, work[: fan_in * units].reshape(units, fan_in), lo, hi)
+    transpose(matrix(theta, 0, fan_in, units), matrix(work, 0, units, fan_in), lo, hi)
 
 
 @kernel(BACKWARD)
-def dense_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):  # type: ignore[no-untyped-def]
+def dense_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
     """dx = dy W^T. Owners: rows of the batch."""
     fan_in, units = dx.shape[1], dy.shape[1]
     lo, hi = owned_rows(dx, part, parts)
@@ -57,20 +58,19 @@ def dense_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy)
 
 
 @kernel(BACKWARD)
-def dense_weights(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):  # type: ignore[no-untyped-def]
+def dense_weights(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
     """dW = x^T dy, owners: rows of W. db = column sums of dy, owners: columns."""
     batch, fan_in = x.shape
     units = dy.shape[1]
     lo, hi = share(fan_in, part, parts, _WEIGHT_GRAIN)
-    columns = x.reshape(batch * fan_in)[lo:]
-    dw = grad[lo * units :]
+    columns, dw = vector(x, lo, batch * fan_in - lo), grad[lo * units :]
     contract(columns, 1, fan_in, 0, dy, units, 0, dw, units, hi - lo, units, batch, 1, 0)
     lo, hi = share(units, part, parts, _BIAS_GRAIN)
     db = grad[fan_in * units + lo : fan_in * units + hi]
     for j in range(db.size):
         db[j] = 0
     for i in range(batch):
-        row = dy[i, lo:hi]
+        row = vector(dy, i * units + lo, hi - lo)
         for j in range(db.size):
             db[j] += row[j]
 
@@ -109,6 +109,8 @@ class Dense(Layer):
         out = builder.slot(self.output_shape(shape))
         fans = {"fan_in": int(np.prod(shape)), "fan_out": self.units}
         kernel_shape = (fans["fan_in"], self.units)
+        draw_kernel = self.kernel_initializer or "glorot_uniform"
+        draw_bias = self.bias_initializer or "zeros"
         builder.instruction(
             slot,
             out,
@@ -117,8 +119,8 @@ class Dense(Layer):
             backward=dense_backward,
             weights=dense_weights,
             parameters=[
-                Parameter("kernel", kernel_shape, self.kernel_initializer or "glorot_uniform", **fans),
-                Parameter("bias", (self.units,), self.bias_initializer or "zeros", **fans, decay=0.0),
+                Parameter("kernel", kernel_shape, draw_kernel, **fans),
+                Parameter("bias", (self.units,), draw_bias, **fans, decay=0.0),
             ],
             work=fans["fan_in"] * self.units,
             geometry=kernel_shape,

@@ -18,7 +18,7 @@ from sklearn_nn.layers.base import (
 
 
 @kernel(FORWARD)
-def dropout_forward(ctx, op, part, parts, theta, state, work, x, y):  # type: ignore[no-untyped-def]
+def dropout_forward(ctx, op, part, parts, theta, state, work, x, y):
     """y = x / (1 - rate) where the unit is kept, else 0; y = x in prediction. Owners: rows."""
     lo, hi = owned_rows(x, part, parts)
     if not ctx[TRAINING]:
@@ -35,7 +35,7 @@ def dropout_forward(ctx, op, part, parts, theta, state, work, x, y):  # type: ig
 
 
 @kernel(BACKWARD)
-def dropout_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):  # type: ignore[no-untyped-def]
+def dropout_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
     """dx = dy / (1 - rate) where the unit was kept, else 0. Owners: rows of the batch."""
     lo, hi = owned_rows(x, part, parts)
     threshold, scale = op[1], like(x[0, 0], real(op[2]))

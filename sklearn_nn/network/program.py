@@ -8,6 +8,7 @@ first column in an arena of `capacity` rows, so a table holds for batches of any
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -16,6 +17,7 @@ import numpy as np
 from sklearn_nn.jit.kernel import Kernel
 from sklearn_nn.layers.base import Layer, Parameter, Shape
 from sklearn_nn.network.initializers import get_initializer
+from sklearn_nn.network.memory import allocate
 
 # Columns of the table. Kernel addresses (0: none), then slots as (first column, width), then
 # spans of the flat buffers, then the instruction's own geometry.
@@ -30,6 +32,12 @@ _ALIGNMENT = 16  # elements; spans begin on a cache line
 
 def _align(n: int) -> int:
     return -(-n // _ALIGNMENT) * _ALIGNMENT
+
+
+def _constant(*values: int) -> np.ndarray:
+    array = np.array(values, dtype=np.int64)
+    array.flags.writeable = False
+    return array
 
 
 @dataclass(frozen=True)
@@ -77,6 +85,19 @@ class Program:
     n_work: int
     layers: dict[str, dict[str, Placed]]
 
+    def __post_init__(self) -> None:
+        self.table.flags.writeable = False  # the type that the drivers declare
+
+    @functools.cached_property
+    def raw_ends(self) -> np.ndarray:
+        """Width of the input, first column and width of the raw output: for training."""
+        return _constant(self.input_width, *self.raw_slot)
+
+    @functools.cached_property
+    def output_ends(self) -> np.ndarray:
+        """Width of the input, first column and width of the output: for prediction."""
+        return _constant(self.input_width, *self.output_slot)
+
     @property
     def parameters(self) -> list[Placed]:
         """All parameters in the order of the layers."""
@@ -84,7 +105,7 @@ class Program:
 
     def initialize(self, rng: np.random.RandomState) -> np.ndarray:
         """Draw `theta`, parameter by parameter in the order of the layers."""
-        theta = np.zeros(self.n_theta, dtype=self.dtype)
+        theta = allocate(self.n_theta, self.dtype)
         for placed in self.parameters:
             p = placed.parameter
             draw = get_initializer(p.initializer)
@@ -177,12 +198,22 @@ class ProgramBuilder:
         wants_gradient, readers = self._gradients()
         layers: dict[str, dict[str, Placed]] = {}
         n_theta = n_state = n_work = 0
-        for row, op, first in zip(table, self.instructions, readers, strict=True):
-            row[: X_AT] = [0 if k is None else k.address(dtype) for k in op.kernels]
+        for index, (row, op, first) in enumerate(
+            zip(table, self.instructions, readers, strict=True)
+        ):
+            forward, prepare, backward, weights = op.kernels
+            if index >= n_trained:  # the link is not trained through
+                prepare = backward = weights = None
             if not wants_gradient[op.x]:
-                row[PREPARE_AT] = row[BACKWARD_AT] = 0
+                prepare = backward = None
+            kernels = (forward, prepare, backward, weights)
+            row[:X_AT] = [0 if k is None else k.address(dtype) for k in kernels]
             row[X_AT : DX_AT + 1] = (
-                starts[op.x], widths[op.x], starts[op.y], widths[op.y], starts[op.x]
+                starts[op.x],
+                widths[op.x],
+                starts[op.y],
+                widths[op.y],
+                starts[op.x],
             )
             if not first and wants_gradient[op.x]:
                 row[DX_AT] = width

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import sparse
@@ -23,7 +23,7 @@ GATHER = Kind(
 
 
 @kernel(GATHER)
-def gather_dense(part, parts, values, indices, indptr, rows, x):  # type: ignore[no-untyped-def]
+def gather_dense(part, parts, values, indices, indptr, rows, x):
     """x[i] = row rows[i] of a dense matrix. Owners: rows of the batch."""
     lo, hi = owned_rows(x, part, parts)
     width = x.shape[1]
@@ -34,7 +34,7 @@ def gather_dense(part, parts, values, indices, indptr, rows, x):  # type: ignore
 
 
 @kernel(GATHER)
-def gather_sparse(part, parts, values, indices, indptr, rows, x):  # type: ignore[no-untyped-def]
+def gather_sparse(part, parts, values, indices, indptr, rows, x):
     """x[i] = row rows[i] of a CSR matrix, dense. Entries of one place add. Owners: rows."""
     lo, hi = owned_rows(x, part, parts)
     for i in range(lo, hi):
@@ -54,8 +54,7 @@ def readonly(array: np.ndarray) -> np.ndarray:
 _NONE = readonly(np.zeros(0, dtype=np.int64))
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(NamedTuple):
     """Data in the form the machine gathers batches from; see `source`."""
 
     gather: Kernel
@@ -66,7 +65,7 @@ class Source:
     width: int
 
 
-def source(X: np.ndarray | sparse.csr_matrix, dtype: str) -> Source:
+def source(X: Any, dtype: str) -> Source:
     """Make the rows of X available to the machine.
 
     Parameters

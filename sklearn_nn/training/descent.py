@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sklearn_nn.network.machine import Update
+from sklearn_nn.network.memory import allocate
 from sklearn_nn.training.optimizers import Optimizer
 from sklearn_nn.training.schedules import Schedule
 
@@ -38,7 +39,7 @@ class Descent:
         cls, optimizer: Optimizer, schedule: Schedule, rate: float, theta: np.ndarray
     ) -> Descent:
         """Begin with zero moments."""
-        moments = np.zeros((optimizer.n_moments, theta.size), dtype=theta.dtype)
+        moments = allocate((optimizer.n_moments, theta.size), theta.dtype.name)
         return cls(optimizer, schedule, float(rate), float(rate), moments)
 
     def update(self, n_batches: int) -> Update:

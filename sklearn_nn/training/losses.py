@@ -14,28 +14,29 @@ from numba import njit
 
 from sklearn_nn._spec import Spec
 from sklearn_nn.jit.functions import exp, log, sigmoid, softplus
-from sklearn_nn.jit.host import OPTIONS
+from sklearn_nn.jit.host import HELPER_OPTIONS
 from sklearn_nn.jit.kernel import Kernel, kernel, like
 from sklearn_nn.layers.activation import Activation, softmax
 from sklearn_nn.layers.base import owned_rows
-from sklearn_nn.network.machine import LOSS, Targets
+from sklearn_nn.network.driver import LOSS
+from sklearn_nn.network.machine import Targets
 from sklearn_nn.network.source import readonly
 
 
-@njit(**OPTIONS)
+@njit(**HELPER_OPTIONS)
 def _row_weight(weight: np.ndarray, row: int) -> float:
     """The weight of a sample; 1 where there are no weights."""
     return weight[row] if weight.size else weight.dtype.type(1)
 
 
-@njit(**OPTIONS)
+@njit(**HELPER_OPTIONS)
 def _at_most(x: float, limit: float) -> float:
     """The smaller of both; NaN stays NaN."""
     return limit if x > limit else x
 
 
 @kernel(LOSS)
-def squared_error(part, parts, options, target, weight, rows, scale, z, dz, losses):  # type: ignore[no-untyped-def]
+def squared_error(part, parts, options, target, weight, rows, scale, z, dz, losses):
     """Loss: mean over outputs of (z - y)^2 / 2. Gradient: z - y."""
     lo, hi = owned_rows(z, part, parts)
     n = z.shape[1]
@@ -51,7 +52,7 @@ def squared_error(part, parts, options, target, weight, rows, scale, z, dz, loss
 
 
 @kernel(LOSS)
-def poisson(part, parts, options, target, weight, rows, scale, z, dz, losses):  # type: ignore[no-untyped-def]
+def poisson(part, parts, options, target, weight, rows, scale, z, dz, losses):
     """Loss: sum over outputs of y log(y / p) - y + p, p = exp(z). Gradient: p - y."""
     lo, hi = owned_rows(z, part, parts)
     for i in range(lo, hi):
@@ -68,7 +69,7 @@ def poisson(part, parts, options, target, weight, rows, scale, z, dz, losses):  
 
 
 @kernel(LOSS)
-def sigmoid_log_loss(part, parts, options, target, weight, rows, scale, z, dz, losses):  # type: ignore[no-untyped-def]
+def sigmoid_log_loss(part, parts, options, target, weight, rows, scale, z, dz, losses):
     """Loss: sum over outputs of -y log p - (1 - y) log(1 - p), p = sigmoid(z). Gradient: p - y."""
     lo, hi = owned_rows(z, part, parts)
     for i in range(lo, hi):
@@ -87,7 +88,7 @@ def sigmoid_log_loss(part, parts, options, target, weight, rows, scale, z, dz, l
 
 
 @kernel(LOSS)
-def softmax_log_loss(part, parts, options, target, weight, rows, scale, z, dz, losses):  # type: ignore[no-untyped-def]
+def softmax_log_loss(part, parts, options, target, weight, rows, scale, z, dz, losses):
     """Loss: -log p[y], p = softmax(z), y the class's number. Gradient: p - onehot(y)."""
     lo, hi = owned_rows(z, part, parts)
     softmax(z, dz, lo, hi)

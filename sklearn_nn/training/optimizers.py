@@ -13,11 +13,11 @@ import numpy as np
 
 from sklearn_nn._spec import Spec
 from sklearn_nn.jit.kernel import Kernel, kernel, like
-from sklearn_nn.network.machine import UPDATE
+from sklearn_nn.network.driver import UPDATE
 
 
 @kernel(UPDATE)
-def sgd(scalars, rate, lo, hi, theta, grad, state):  # type: ignore[no-untyped-def]
+def sgd(scalars, rate, lo, hi, theta, grad, state):
     """v = momentum v - rate g; theta += v, or with Nesterov momentum v - rate g."""
     p, g, v = theta[lo:hi], grad[lo:hi], state[0, lo:hi]
     eta, momentum = like(theta[0], scalars[0] * rate), like(theta[0], scalars[1])
@@ -34,7 +34,7 @@ def sgd(scalars, rate, lo, hi, theta, grad, state):  # type: ignore[no-untyped-d
 
 
 @kernel(UPDATE)
-def adam(scalars, rate, lo, hi, theta, grad, state):  # type: ignore[no-untyped-def]
+def adam(scalars, rate, lo, hi, theta, grad, state):
     """m, v = running means of g and g^2; theta -= rate m / (sqrt(v) + epsilon)."""
     p, g, m, v = theta[lo:hi], grad[lo:hi], state[0, lo:hi], state[1, lo:hi]
     eta, epsilon = like(theta[0], scalars[0] * rate), like(theta[0], scalars[3])
@@ -76,8 +76,11 @@ class Optimizer(Spec):
         raise TypeError(f"{type(self).__name__} must define scalars")
 
     def _rows(self, *columns: np.ndarray | float) -> np.ndarray:
-        """Stack columns, some of them constant."""
-        return np.stack(np.broadcast_arrays(*columns), axis=1).astype(np.float64)
+        """Columns, the first an array and others perhaps constant, side by side."""
+        rows = np.empty((np.size(columns[0]), len(columns)))
+        for k, column in enumerate(columns):
+            rows[:, k] = column
+        return rows
 
 
 class SGD(Optimizer):
@@ -116,9 +119,7 @@ class Adam(Optimizer):
     kernel = adam
     n_moments = 2
 
-    def __init__(
-        self, beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-8
-    ) -> None:
+    def __init__(self, beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-8) -> None:
         self.beta_1 = beta_1
         self.beta_2 = beta_2
         self.epsilon = epsilon

@@ -22,7 +22,7 @@ _SLICE_SECONDS = 0.1
 _ASSUMED_SPEED = 1e10
 
 
-class Diverged(ValueError):
+class DivergenceError(ValueError):
     """Parameters became infinite or NaN. Those from before the epoch are back in place."""
 
 
@@ -72,14 +72,14 @@ class Trainer:
 
         Raises
         ------
-        Diverged
+        DivergenceError
             If the parameters become non-finite and there are no best ones to return to.
         """
         order = np.arange(self.rows.size)
         try:
             for _ in range(max_epochs):
                 order = self._shuffled(order)
-                before = self.machine.theta.copy()
+                before = self._snapshot()
                 loss = self._epoch(self.rows[order])
                 self.n_epochs += 1
                 self._take_down(loss)
@@ -124,9 +124,9 @@ class Trainer:
             self._slice = max(1, int(_SLICE_SECONDS / seconds))
             self.descent.step += last - first
             first = last
-        sizes = np.full(n_batches, self.batch_size)
-        sizes[-1] = order.size - (n_batches - 1) * self.batch_size
-        return float(losses @ sizes / order.size)
+        rest = order.size - (n_batches - 1) * self.batch_size
+        total = losses[:-1].sum() * self.batch_size + losses[-1] * rest
+        return float(total / order.size)
 
     def _slice_length(self) -> int:
         """Batches the machine may train before it comes back to Python."""
@@ -169,16 +169,23 @@ class Trainer:
             say(message)
         return rate is None
 
-    def _turn_back(self, before: np.ndarray) -> None:
+    def _snapshot(self) -> tuple[np.ndarray, np.ndarray, int]:
+        """Where the epoch begins: parameters, moments and step."""
+        return self.machine.theta.copy(), self.descent.moments.copy(), self.descent.step
+
+    def _turn_back(self, before: tuple[np.ndarray, np.ndarray, int]) -> None:
         """Put the last finite parameters back: the best ones, or those before the epoch."""
-        self.machine.theta[:] = before
+        theta, moments, step = before
+        self.machine.theta[:] = theta
+        # The moments are not finite either: with them, no later call could go on.
+        self.descent.moments[:], self.descent.step = moments, step
         remedy = (
             f"Training diverged in epoch {self.n_epochs} with a learning rate of "
             f"{self.descent.learning_rate:g}; scale the input (StandardScaler) or lower "
             "learning_rate_init."
         )
         if not self.history.early_stopping or self.history.best_theta is None:
-            raise Diverged(
+            raise DivergenceError(
                 "Solver produced non-finite parameter weights. The input data may contain large"
                 f" values and need to be preprocessed. {remedy} The weights from before that"
                 " epoch are kept."

@@ -1,0 +1,87 @@
+"""What the package runs on, and how to prepare it: `show_versions` and `warmup`."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import sys
+import warnings
+
+import numpy as np
+from llvmlite import binding
+from scipy import sparse
+
+from sklearn_nn.jit.cache import cache_folder
+from sklearn_nn.jit.host import VECTOR_REGISTERS, available_cores, lanes
+from sklearn_nn.layers.activation import HIDDEN_ACTIVATIONS
+from sklearn_nn.training.losses import REGRESSION_LOSSES
+
+_DISTRIBUTIONS = (
+    "sklearn_nn",
+    "scikit-learn",
+    "numba",
+    "llvmlite",
+    "numpy",
+    "scipy",
+    "joblib",
+    "threadpoolctl",
+    "pandas",
+    "matplotlib",
+    "rich",
+)
+
+
+def show_versions() -> None:
+    """Print the versions, the processor and the kernel cache: what a bug report should carry.
+
+    Examples
+    --------
+    >>> import sklearn_nn
+    >>> sklearn_nn.show_versions()  # doctest: +SKIP
+    """
+    rows = {
+        "python": sys.version.replace("\n", " "),
+        "platform": platform.platform(),
+        "processor": binding.get_host_cpu_name(),
+        "cores": available_cores(),
+        "vector lanes": f"{lanes('float32')} float32, {lanes('float64')} float64",
+        "vector registers": VECTOR_REGISTERS,
+        "kernel cache": cache_folder() or "none: no folder can be written",
+    }
+    for name in _DISTRIBUTIONS:
+        try:
+            rows[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            rows[name] = "not installed"
+    width = max(map(len, rows))
+    sys.stdout.write("".join(f"{name:>{width}}: {value}\n" for name, value in rows.items()))
+
+
+def warmup(dtypes: tuple[str, ...] = ("float32", "float64")) -> None:
+    """Compile every kernel that the estimators use, ahead of the first fit.
+
+    Kernels are otherwise compiled when a fit first needs them, and kept on disk after that. Call
+    this once after installing, in an image that is built, or before measuring.
+
+    Parameters
+    ----------
+    dtypes : tuple of {"float32", "float64"}, default=("float32", "float64")
+        The types to compile for.
+    """
+    from sklearn_nn.estimators.mlp_classifier import MLPClassifier
+    from sklearn_nn.estimators.mlp_regressor import MLPRegressor
+
+    x = np.linspace(-1, 1, 48).reshape(16, 3)
+    small = {"hidden_layer_sizes": (2,), "max_iter": 1, "dropout": 0.5, "random_state": 0}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # one epoch does not converge, nor is it meant to
+        for dtype in dtypes:
+            data = x.astype(dtype)
+            for activation in HIDDEN_ACTIVATIONS:
+                model = MLPRegressor(activation=activation, **small)
+                model.fit(data, x[:, 0]).predict(data)
+            for loss in REGRESSION_LOSSES:
+                MLPRegressor(loss=loss, solver="sgd", **small).fit(data, x[:, 0] + 1).predict(data)
+            for classes in (2, 3):
+                model = MLPClassifier(**small)
+                model.fit(sparse.csr_array(data), np.arange(16) % classes).predict(data)

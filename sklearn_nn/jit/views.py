@@ -1,0 +1,52 @@
+"""Views of contiguous arrays: Numba's own slice and reshape take as long as many a short loop."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from numba import types
+from numba.extending import intrinsic, register_jitable
+
+
+def _view(context: Any, builder: Any, sig: Any, values: Sequence[Any]) -> Any:
+    """Emit an array of the lengths values[2:] that begins at element values[1] of values[0].
+
+    It does not own the memory: it lives as long as the array, within the calling function.
+    """
+    from numba.np.arrayobj import make_array, populate_array  # slow to import: compiling only
+
+    buffer_type, view_type = sig.args[0], sig.return_type
+    buffer = make_array(buffer_type)(context, builder, values[0])
+    view = make_array(view_type)(context, builder)
+    shape = list(values[2:])
+    strides = [buffer.itemsize]
+    for length in reversed(shape[1:]):
+        strides.insert(0, builder.mul(length, strides[0]))
+    populate_array(
+        view,
+        data=builder.gep(buffer.data, [values[1]]),
+        shape=shape,
+        strides=strides,
+        itemsize=buffer.itemsize,
+        meminfo=None,
+    )
+    return view._getvalue()
+
+
+@intrinsic
+def vector(typing_context: Any, buffer: types.Type, start: Any, size: Any) -> Any:
+    """Elements [start, start + size) of a C-contiguous array, flat. Nothing is checked."""
+    return buffer.copy(ndim=1)(buffer, types.int64, types.int64), _view
+
+
+@intrinsic
+def matrix(typing_context: Any, buffer: types.Type, start: Any, rows: Any, columns: Any) -> Any:
+    """Elements of a C-contiguous array from `start` on, as (rows, columns). Nothing is checked."""
+    return buffer.copy(ndim=2)(buffer, types.int64, types.int64, types.int64), _view
+
+
+@register_jitable
+def row(array: Any, i: int) -> Any:
+    """Row i of a C-contiguous matrix. Nothing is checked."""
+    return vector(array, i * array.shape[1], array.shape[1])
