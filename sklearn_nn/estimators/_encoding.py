@@ -59,7 +59,7 @@ def _unsortable(y: np.ndarray, error: TypeError) -> Exception:
     )
 
 
-def encode_labels(y: np.ndarray, kind: str, classes: np.ndarray) -> np.ndarray:
+def encode_labels(y: Any, kind: str, classes: np.ndarray) -> np.ndarray:
     """Labels to targets.
 
     Returns
@@ -106,7 +106,7 @@ def decode_labels(output: np.ndarray, kind: str, classes: np.ndarray) -> np.ndar
 
 
 def class_weights(
-    class_weight: dict | str,
+    class_weight: Any,
     target: np.ndarray,
     kind: str,
     classes: np.ndarray,
@@ -190,7 +190,7 @@ def check_no_dates(X: Any) -> None:
         )
 
 
-def encode_rows(X: np.ndarray | sparse.spmatrix, dtype: str) -> Source:
+def encode_rows(X: Any, dtype: str) -> Source:
     """X, checked before, in the form the machine gathers batches from.
 
     Raises
@@ -208,7 +208,7 @@ def encode_rows(X: np.ndarray | sparse.spmatrix, dtype: str) -> Source:
     return data
 
 
-def row_blocks(X: np.ndarray | sparse.spmatrix, dtype: str) -> Iterator[tuple[slice, Source]]:
+def row_blocks(X: Any, dtype: str) -> Iterator[tuple[slice, Source]]:
     """X a block of rows at a time, so that converting it takes little memory.
 
     X of the machine's own type and order is one block, since it is not copied.

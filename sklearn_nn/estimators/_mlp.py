@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from numbers import Integral, Real
+from typing import ClassVar
 
 import numpy as np
 from sklearn.base import _fit_context
@@ -19,7 +20,7 @@ from sklearn_nn.training.schedules import Adaptive, Constant, InverseScaling
 class BaseMLP(BaseNetwork):
     """Dense layers of `hidden_layer_sizes` units, each with an activation and dropout."""
 
-    _parameter_constraints: dict = {
+    _parameter_constraints: ClassVar[dict] = {
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
         "activation": [StrOptions(set(HIDDEN_ACTIVATIONS))],
         "solver": [StrOptions({"lbfgs", "sgd", "adam"})],
@@ -65,7 +66,7 @@ class BaseMLP(BaseNetwork):
             Weights of the samples.
         X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
             A validation set. With `early_stopping` it takes the place of the split; without, its
-            score is recorded in `validation_scores_` after each epoch.
+            score is recorded in `validation_scores_` after each epoch. Not used by 'lbfgs'.
         y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
             Targets of the validation set.
         sample_weight_val : array-like of shape (n_val,), default=None
@@ -80,7 +81,8 @@ class BaseMLP(BaseNetwork):
         ------
         ValueError
             If a parameter or the data is not valid, or if training diverges. In the last case
-            the weights from before the epoch that diverged are kept.
+            the weights from before the epoch that diverged are kept; otherwise the estimator is
+            as it was before.
         """
         return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
 

@@ -25,7 +25,7 @@ class FlatWeights:
     """
 
     #: What is made from the rest and stays out of pickles.
-    _transient = ("_network", "_views", "layers_")
+    _transient: tuple[str, ...] = ("_network", "_views", "layers_")
 
     def _link_weights(self, program):
         """Keep the program, and publish views of `_theta`."""

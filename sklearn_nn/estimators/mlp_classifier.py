@@ -76,8 +76,8 @@ class MLPClassifier(LabelTarget, BaseMLP):
     max_fun : int, default=15000
         Most evaluations of the loss by 'lbfgs'.
     class_weight : dict, 'balanced' or None, default=None
-        Weights of the classes, which multiply `sample_weight`. 'balanced' weights classes
-        inversely to their frequency.
+        Weights of the classes, which multiply `sample_weight`, in the validation score too.
+        'balanced' weights classes inversely to their frequency among the weighted samples.
     dropout : float, default=0.0
         Share of each hidden layer's outputs that is set to zero while training, in [0, 1).
     n_jobs : int, default=None

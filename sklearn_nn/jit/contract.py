@@ -5,8 +5,9 @@ name of a symbol, so that the tiles are not compiled again inside every kernel t
 `load_contract` must have run before code that calls `contract` is compiled or loaded.
 
 Every element of the result is summed in one order, which depends on the lengths K and O of
-the reduction alone. However the rows and columns of a product are shared out among threads
-or split into batches, the result is the same to the last bit.
+the reduction alone (and on whether B is a single column, which is summed in its own way).
+However the rows and columns of a product are shared out among threads or split into batches,
+the result is the same to the last bit.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from numba.core.errors import NumbaError, TypingError
 from numba.extending import intrinsic
 
 from sklearn_nn.jit.cache import KernelCache
-from sklearn_nn.jit.host import OPTIONS, VECTOR_BITS, VECTOR_REGISTERS
+from sklearn_nn.jit.host import HELPER_OPTIONS, OPTIONS, VECTOR_BITS, VECTOR_REGISTERS
 from sklearn_nn.jit.tile import make_tiles
 
 #: Steps of the reduction in one block: 256 rows of B, two vectors wide, fill the first cache.
@@ -59,6 +60,7 @@ _tile = make_tiles(MAX_ROWS, (True, MASKED_PAIRS), VECTOR_BITS)
 # Merged into the caller before compilation: as functions of their own, each would be optimised
 # with a copy of all the tiles.
 _inlined = njit(inline="always")
+_reassociated = njit(**{**HELPER_OPTIONS, "fastmath": {"contract", "nsz", "reassoc"}})
 
 
 def _symbol(dtype: str) -> str:
@@ -194,6 +196,35 @@ def _block(a, ars, acs, ao, b, bs, bo, c, cs, M, N, K, O, beta):
         j += columns
 
 
+@_reassociated
+def _dot(a, b, K):
+    """Sum of a[k] b[k]. The compiler may order it, but orders equal lengths equally."""
+    total = _zero(a)
+    for k in range(K):
+        total += a[k] * b[k]
+    return total
+
+
+@_inlined
+def _column(a, ars, acs, ao, b, bo, c, M, K, O, beta):
+    """C += A b for a contiguous vector b and a vector C: a tile would leave all lanes idle but one.
+
+    Rows of A are multiplied where they are contiguous, else its columns are added up.
+    """
+    if beta == 0:
+        _clear(c, 1, M, 1)
+    for o in range(O):
+        a_o, b_o = _advance(a, o * ao), _advance(b, o * bo)
+        if acs == 1:
+            for i in range(M):
+                c[i] += _dot(_advance(a_o, i * ars), b_o, K)
+        else:
+            for k in range(K):
+                column, factor = _advance(a_o, k * acs), b_o[k]
+                for i in range(M):
+                    c[i] += column[i] * factor
+
+
 def _tiled(a, ars, acs, ao, b, bs, bo, c, cs, M, N, K, O, beta):
     """C = A B (+ C), tile by tile."""
     if M <= 0 or N <= 0:
@@ -201,6 +232,9 @@ def _tiled(a, ars, acs, ao, b, bs, bo, c, cs, M, N, K, O, beta):
     if K <= 0 or O <= 0:
         if beta == 0:
             _clear(c, cs, M, N)
+        return
+    if N == 1 and bs == 1 and cs == 1 and (acs == 1 or ars == 1):
+        _column(a, ars, acs, ao, b, bo, c, M, K, O, beta)
         return
     k_step, o_step = _block_lengths(K, O)
     i_step = _block_rows(M, k_step * o_step, _bits(a))

@@ -51,7 +51,7 @@ class Kind:
         array of these: "real[:,:]"; "const" in front where the kernel may not write.
     """
 
-    def __init__(self, name: str, *, entry: bool = False, **arguments: str) -> None:
+    def __init__(self, name: str, entry: bool = False, /, **arguments: str) -> None:
         self.name = name
         self.options = {**OPTIONS, "no_cfunc_wrapper": True} if entry else HELPER_OPTIONS
         self.arguments = arguments

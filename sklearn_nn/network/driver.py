@@ -231,7 +231,7 @@ _DATA = {"gather_at": "int64", "values": "const real[:]"}
 _DATA |= {"indices": "const int64[:]", "indptr": "const int64[:]"}
 _TRAIN = Kind(
     "train",
-    entry=True,
+    True,
     part="int64",
     parts="int64",
     sync="int64[:]",
@@ -260,7 +260,7 @@ _TRAIN = Kind(
 )
 _PREDICT = Kind(
     "predict",
-    entry=True,
+    True,
     part="int64",
     parts="int64",
     sync="int64[:]",

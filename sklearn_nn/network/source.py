@@ -8,6 +8,7 @@ import numpy as np
 from scipy import sparse
 
 from sklearn_nn.jit.kernel import Kernel, Kind, kernel
+from sklearn_nn.jit.views import vector
 from sklearn_nn.layers.base import owned_rows
 
 GATHER = Kind(
@@ -28,9 +29,9 @@ def gather_dense(part, parts, values, indices, indptr, rows, x):
     lo, hi = owned_rows(x, part, parts)
     width = x.shape[1]
     for i in range(lo, hi):
-        row = values[rows[i] * width : (rows[i] + 1) * width]
+        row, out = vector(values, rows[i] * width, width), vector(x, i * width, width)
         for j in range(width):
-            x[i, j] = row[j]
+            out[j] = row[j]
 
 
 @kernel(GATHER)

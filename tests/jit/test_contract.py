@@ -159,6 +159,32 @@ def test_blocks_of_the_outer_reduction(dtype):
         np.testing.assert_allclose(c, exact, rtol=0, atol=tolerance(dtype, K * O))
 
 
+@pytest.mark.parametrize("transposed", [False, True])
+@pytest.mark.parametrize("beta", [0, 1])
+@pytest.mark.parametrize("K", [1, 7, 64, 601])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_single_column(dtype, K, beta, transposed):
+    M, outer = 37, 3
+    a, b, start = (
+        random(dtype, outer, M, K),
+        random(dtype, outer, K, seed=1),
+        random(dtype, M, seed=2),
+    )
+    expected = np.einsum("omk,ok->m", a, b, dtype=np.float64) + beta * start
+    stored = np.ascontiguousarray(a.transpose(0, 2, 1)) if transposed else a
+    ars, acs = (1, M) if transposed else (K, 1)
+
+    def product(lo, hi):
+        c, flat = start.copy(), stored.reshape(-1)[lo * ars :]
+        call_contract(flat, ars, acs, M * K, b, 1, K, c[lo:], 1, hi - lo, 1, K, outer, beta)
+        return c[lo:hi]
+
+    whole = product(0, M)
+    np.testing.assert_allclose(whole, expected, rtol=0, atol=tolerance(dtype, K * outer))
+    for split in range(1, M):
+        np.testing.assert_array_equal(np.concatenate([product(0, split), product(split, M)]), whole)
+
+
 @pytest.mark.parametrize("K", [1, 2, 2 * BLOCK + 90])
 @pytest.mark.parametrize("beta", [0, 1])
 @pytest.mark.parametrize("dtype", DTYPES)
