@@ -1,0 +1,22 @@
+"""Fixtures for all tests."""
+
+import warnings
+
+import numpy as np
+import pytest
+
+
+@pytest.fixture
+def rng():
+    """Random numbers, the same in every run."""
+    return np.random.default_rng(0)
+
+
+@pytest.fixture(scope="session")
+def torch():
+    """PyTorch on one thread, where it is installed: an oracle by other people."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        module = pytest.importorskip("torch", reason="compares with PyTorch, which is not here")
+    module.set_num_threads(1)
+    return module

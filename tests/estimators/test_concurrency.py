@@ -1,0 +1,200 @@
+"""Threads, forked children, joblib's workers and Ctrl-C."""
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+
+import joblib
+import numpy as np
+import pytest
+from sklearn.model_selection import GridSearchCV, cross_val_score
+
+from sklearn_nn import MLPClassifier, MLPRegressor
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+RNG = np.random.default_rng(0)
+X = RNG.standard_normal((300, 6))
+CLASSES = np.arange(300) % 3
+needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+
+
+def _fit(seed, n_jobs=None):
+    return MLPClassifier((16, 8), max_iter=10, random_state=seed, n_jobs=n_jobs).fit(X, CLASSES)
+
+
+@pytest.mark.parametrize("n_jobs", [None, 2])
+def test_threads_that_predict_with_one_estimator(n_jobs):
+    model = _fit(0, n_jobs)
+    model.coefs_[0] = model.coefs_[0].copy()  # has to be taken in by every predict
+    expected = model.predict_proba(X)
+    model.__dict__.pop("_network")  # as after unpickling: all threads make the program
+    with ThreadPoolExecutor(8) as pool:
+        results = list(pool.map(lambda _: model.predict_proba(X), range(80)))
+    for result in results:
+        np.testing.assert_array_equal(result, expected)
+
+
+@pytest.mark.parametrize("n_jobs", [None, 2])
+def test_threads_that_fit(n_jobs):
+    expected = [_fit(seed).predict_proba(X) for seed in range(3)]
+    for _ in range(3):
+        with ThreadPoolExecutor(3) as pool:
+            models = list(pool.map(lambda seed: _fit(seed, n_jobs), range(3)))
+        for model, result in zip(models, expected, strict=True):
+            np.testing.assert_array_equal(model.predict_proba(X), result)
+
+
+def _fit_in_child(queue):
+    queue.put(_fit(1, n_jobs=2).predict_proba(X))
+
+
+@needs_fork
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_fork_then_fit():
+    """After this process has fitted with threads of its own."""
+    expected = _fit(1, n_jobs=2).predict_proba(X)
+    context = multiprocessing.get_context("fork")
+    queue = context.Queue()
+    child = context.Process(target=_fit_in_child, args=(queue,))
+    child.start()
+    np.testing.assert_array_equal(queue.get(timeout=60), expected)
+    child.join(60)
+    assert child.exitcode == 0
+
+
+@pytest.mark.parametrize("backend", ["loky", "threading"])
+def test_joblib_backends(backend):
+    expected = [_fit(seed).predict_proba(X) for seed in range(4)]
+    with joblib.parallel_config(backend=backend, n_jobs=2):
+        models = joblib.Parallel()(joblib.delayed(_fit)(seed) for seed in range(4))
+    for model, result in zip(models, expected, strict=True):
+        np.testing.assert_array_equal(model.predict_proba(X), result)
+
+
+def test_grid_search_and_cross_validation_in_workers():
+    grid = {"hidden_layer_sizes": [(4,), (6, 3)], "alpha": [1e-4, 1.0]}
+    model = MLPClassifier(max_iter=20, random_state=0)
+    one, two = (GridSearchCV(model, grid, cv=3, n_jobs=jobs).fit(X, CLASSES) for jobs in (None, 2))
+    scores = "mean_test_score"
+    np.testing.assert_array_equal(one.cv_results_[scores], two.cv_results_[scores])
+    np.testing.assert_array_equal(one.predict_proba(X), two.predict_proba(X))
+    regressor = MLPRegressor(hidden_layer_sizes=8, max_iter=20, random_state=0)
+    one, two = (cross_val_score(regressor, X, X[:, 0], cv=3, n_jobs=jobs) for jobs in (None, 2))
+    np.testing.assert_array_equal(one, two)
+
+
+def test_large_input_reaches_workers_as_a_read_only_memmap():
+    big = RNG.standard_normal((40_000, 6))  # joblib maps what is over a megabyte
+    y = (big[:, 0] > 0).astype(int)
+    model = MLPClassifier(4, max_iter=1, random_state=0)
+    one, two = (cross_val_score(model, big, y, cv=2, n_jobs=jobs) for jobs in (None, 2))
+    np.testing.assert_array_equal(one, two)
+
+
+# --- Ctrl-C ------------------------------------------------------------------------------------
+
+_INTERRUPTED = """
+    import sys, time, warnings
+    import numpy as np
+    from sklearn_nn import MLPClassifier
+
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((20_000, 50))
+    y = rng.integers(0, 3, 20_000)
+    model = MLPClassifier((256, 128), max_iter=100_000, tol=0, random_state=0, **%s)
+    model.set_params(max_iter=1).fit(X[:100], y[:100])
+    model.set_params(max_iter=100_000)
+    print("ready", flush=True)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            model.fit(X, y)
+        except KeyboardInterrupt:
+            print("raised", flush=True)
+    print(*[str(w.message) for w in caught], flush=True)
+    assert all(np.isfinite(array).all() for array in model.coefs_)
+    assert np.isfinite(model.predict_proba(X[:10])).all()
+    model.set_params(max_iter=1).fit(X[:100], y[:100])
+    print("usable", flush=True)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for a child process")
+@pytest.mark.parametrize(
+    ("parameters", "answer"),
+    [
+        ({"solver": "adam"}, "Training interrupted by user."),
+        ({"solver": "sgd", "n_jobs": 2}, "Training interrupted by user."),
+        ({"early_stopping": True, "n_iter_no_change": 10**6}, "Training interrupted by user."),
+        ({"batch_size": 20_000}, "Training interrupted by user."),
+        ({"solver": "lbfgs", "max_fun": 10**9}, "raised"),
+    ],
+    ids=["adam", "two threads", "early stopping", "one batch an epoch", "lbfgs"],
+)
+def test_ctrl_c_is_answered_within_a_second(parameters, answer):
+    """And the estimator can be used afterwards. Three tries, as a loaded machine may stall."""
+    waits = []
+    for _ in range(3):
+        seconds, line, rest = _interrupt(textwrap.dedent(_INTERRUPTED % parameters))
+        assert answer in line
+        assert rest.endswith("usable\n")
+        waits.append(seconds)
+        if seconds < 1.0:
+            break
+    assert min(waits) < 1.0
+
+
+def _interrupt(script):
+    """Run a script, send it SIGINT half a second after it is ready; returns what it answered."""
+    command = [sys.executable, "-W", "ignore", "-c", script]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
+        try:
+            assert child.stdout.readline() == "ready\n"
+            time.sleep(0.5)
+            sent = time.perf_counter()
+            child.send_signal(signal.SIGINT)
+            line = child.stdout.readline()
+            return time.perf_counter() - sent, line, child.stdout.read()
+        finally:
+            child.kill()
+
+
+def test_an_interrupt_between_epochs_keeps_what_was_learnt():
+    """The warning is scikit-learn's; n_iter_ and the curve end where training did."""
+    model = MLPClassifier(8, max_iter=50, random_state=0)
+    calls = []
+
+    def interrupt(*_):
+        calls.append(1)
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        return 0.5
+
+    model._validation_score = interrupt
+    with pytest.warns(UserWarning, match=r"Training interrupted by user\."):
+        model.fit(X, CLASSES, X_val=X[:10], y_val=CLASSES[:10])
+    assert model.n_iter_ == 4
+    assert np.isfinite(model.predict_proba(X)).all()
+    del model._validation_score
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model.fit(X, CLASSES)
+    assert model.n_iter_ == 50
+
+
+def test_no_threads_are_left_behind():
+    before = set(threading.enumerate())
+    model = _fit(0, n_jobs=2)
+    model.predict(X)
+    deadline = time.monotonic() + 5  # they end on their own, a moment later
+    while not set(threading.enumerate()) <= before and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert set(threading.enumerate()) <= before

@@ -1,0 +1,56 @@
+"""Gradients against central differences in float64, through the machine."""
+
+import numpy as np
+from harness import Gradient, draw_theta
+
+EPS, LIMIT = 1e-6, 1e-6
+
+
+def numerical_gradient(value, theta, places):
+    """Central differences of `value` at `theta`, at some places of it."""
+    gradient = np.zeros_like(theta)
+    for k in places:
+        moved = theta.copy()
+        moved[k] = theta[k] + EPS
+        above = value(moved)
+        moved[k] = theta[k] - EPS
+        gradient[k] = (above - value(moved)) / (2 * EPS)
+    return gradient
+
+
+def gradient_error(program, case, X, y, weight=None, *, alpha=0.0, theta=None, **options):
+    """The largest difference of gradients, relative to the parameter's largest element.
+
+    (Or to a hundredth of the largest of all: differences carry the loss's rounding error.)
+
+    Where a layer lies below another, its parameters' gradient rests on the gradient of the
+    other's input: a Dense layer below checks `backward` as well as `weights`.
+    """
+    targets = case.loss.targets(y, weight, "float64")
+    theta = draw_theta(program, np.random.default_rng(1)) if theta is None else theta
+    batch = Gradient(program, X, targets, alpha=alpha, **options)
+    plain = Gradient(program, X, targets, **options)
+
+    def value(moved):
+        repeated = case.gradient_factor - 1
+        return batch.loss(moved) + (repeated * plain.loss(moved) if repeated else 0.0)
+
+    exact = batch.gradient(theta)
+    places = np.concatenate(
+        [np.arange(p.start, p.start + p.parameter.size) for p in program.parameters]
+    )
+    assert (np.delete(exact, places) == 0).all(), "a gap between parameters has a gradient"
+    approximate = numerical_gradient(value, theta, places)
+    size, largest = np.maximum(np.abs(exact), np.abs(approximate)), 0.0
+    if not size.any():  # dropout has cut every path
+        return 0.0
+    for placed in program.parameters:
+        error = np.abs(placed.view(exact) - placed.view(approximate)).max()
+        largest = max(largest, error / max(placed.view(size).max(), 0.01 * size.max()))
+    return largest
+
+
+def check_gradient(*arguments, **options):
+    """Assert that the relative error is within the limit."""
+    error = gradient_error(*arguments, **options)
+    assert error <= LIMIT, f"relative error {error:.1e}"

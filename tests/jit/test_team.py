@@ -1,0 +1,260 @@
+"""Threads with a barrier: in step, however few cores there are, and never left behind."""
+
+import gc
+import itertools
+import os
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+from numba import njit
+
+from sklearn_nn.jit import team
+from sklearn_nn.jit.host import OPTIONS, available_cores
+from sklearn_nn.jit.team import Team, barrier, resolve_n_jobs, share
+
+
+@njit(**OPTIONS)
+def in_step(part, parts, sync, rounds, board, errors):
+    """Every part writes the round's number; behind the barrier all must have done so."""
+    for k in range(1, rounds + 1):
+        board[part * 16] = k
+        barrier(sync, parts)
+        for other in range(parts):
+            if board[other * 16] != k:
+                errors[part] += 1
+        barrier(sync, parts)
+
+
+@njit(**OPTIONS)
+def owned(n, part, parts, grain):
+    return share(n, part, parts, grain)
+
+
+@pytest.mark.parametrize("parts", [1, 2, 3, 4, 9])
+def test_barrier(parts):
+    """With more threads than cores too."""
+    board, errors = np.zeros(16 * parts, np.int64), np.zeros(parts, np.int64)
+    Team(parts).run(in_step, 300, board, errors)
+    assert not errors.any()
+    assert (board[::16] == 300).all()
+
+
+def test_barrier_of_teams_at_once():
+    """Teams do not share their barriers."""
+    results = []
+
+    def one_team():
+        board, errors = np.zeros(16 * 3, np.int64), np.zeros(3, np.int64)
+        Team(3).run(in_step, 100, board, errors)
+        results.append(errors.sum())
+
+    threads = [threading.Thread(target=one_team) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert results == [0, 0, 0, 0]
+
+
+@pytest.mark.parametrize("grain", [1, 8, 16])
+def test_shares_are_a_partition(grain):
+    for n in (0, 1, 7, 8, 9, 64, 100, 4097):
+        for parts in (1, 2, 3, 4, 7):
+            spans = [owned(n, part, parts, grain) for part in range(parts)]
+            assert spans[0][0] == 0
+            assert spans[-1][1] == n
+            for (_, stop), (start, _) in itertools.pairwise(spans):
+                assert stop == start
+            blocks = [-(-(hi - lo) // grain) for lo, hi in spans]
+            assert max(blocks) - min(blocks) <= 1
+            assert all(lo % grain == 0 or lo == n for lo, _ in spans)
+
+
+# --- how many ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def eight_cores(monkeypatch):
+    monkeypatch.setattr(team, "available_cores", lambda: 8)
+    for name in ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.parametrize(
+    ("n_jobs", "expected"),
+    [(None, 1), (1, 1), (3, 3), (8, 8), (100, 8), (-1, 8), (-2, 7), (-8, 1), (-100, 1)],
+)
+def test_resolve_n_jobs(eight_cores, n_jobs, expected):
+    assert resolve_n_jobs(n_jobs) == expected
+
+
+def test_no_jobs_are_an_error():
+    with pytest.raises(ValueError, match="n_jobs=0 has no meaning; use None or 1"):
+        resolve_n_jobs(0)
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({"OMP_NUM_THREADS": "3"}, 3),
+        ({"NUMBA_NUM_THREADS": "2"}, 2),
+        ({"NUMBA_NUM_THREADS": "2", "OMP_NUM_THREADS": "5"}, 2),
+        ({"OMP_NUM_THREADS": "50"}, 8),
+        ({"OMP_NUM_THREADS": "0"}, 8),
+        ({"OMP_NUM_THREADS": ""}, 8),
+        ({"OMP_NUM_THREADS": "4,2"}, 8),
+        ({"NUMBA_NUM_THREADS": "many", "OMP_NUM_THREADS": "3"}, 3),
+    ],
+)
+def test_limits_of_the_environment(eight_cores, monkeypatch, environment, expected):
+    """joblib sets them for the threads of its workers."""
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert resolve_n_jobs(-1) == expected
+    assert resolve_n_jobs(100) == expected
+    assert resolve_n_jobs(None) == 1
+
+
+def test_cores():
+    cores = available_cores()
+    assert 1 <= cores <= os.cpu_count()
+    if hasattr(os, "sched_getaffinity"):
+        assert cores == len(os.sched_getaffinity(0))
+
+
+# --- interrupts and failures -------------------------------------------------------------------
+
+
+def test_every_part_runs_once_with_its_arguments():
+    seen = []
+
+    def part_of(part, parts, sync, a, b):
+        seen.append((part, parts, sync.sum(), a, b))
+
+    for parts in (4, 1):
+        own = Team(parts)
+        for _ in range(3):
+            own.run(part_of, "a", "b")
+            assert sorted(seen) == [(k, parts, 0, "a", "b") for k in range(parts)]
+            seen.clear()
+
+
+def test_a_team_is_kept_from_job_to_job():
+    own = Team(3)
+    for rounds in (1, 50, 7):
+        board, errors = np.zeros(48, np.int64), np.zeros(3, np.int64)
+        own.run(in_step, rounds, board, errors)
+        assert not errors.any()
+        assert (board[::16] == rounds).all()
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
+@pytest.mark.parametrize("culprit", [0, 2])
+def test_an_error_waits_for_all_parts(culprit, error):
+    """Until all have come back they write to the caller's arrays."""
+    done, own = [], Team(4)
+
+    def work(part, parts, sync):
+        if part == culprit:
+            raise error
+        time.sleep(0.05 * (part + 1))
+        done.append(part)
+
+    with pytest.raises(error):
+        own.run(work)
+    assert sorted(done) == sorted({0, 1, 2, 3} - {culprit})
+    again = []
+    own.run(lambda *arguments: again.append(arguments[0]))
+    assert sorted(again) == [0, 1, 2, 3]
+
+
+def test_an_interrupt_while_waiting_waits_on(monkeypatch):
+    done, own = [], Team(3)
+    plain, interrupts = own._done, iter([True, True, False, False])
+
+    class Interrupted:
+        put = plain.put
+
+        def get(self):
+            if next(interrupts, False):
+                raise KeyboardInterrupt
+            return plain.get()
+
+    def work(part, parts, sync):
+        time.sleep(0.05 * part)
+        done.append(part)
+
+    monkeypatch.setattr(own, "_done", Interrupted())
+    with pytest.raises(KeyboardInterrupt):
+        own.run(work)
+    assert sorted(done) == [0, 1, 2]
+
+
+def ended(threads):
+    for thread in threads:
+        thread.join(timeout=10)
+    return not any(thread.is_alive() for thread in threads)
+
+
+def test_without_the_whole_team_none_begins(monkeypatch):
+    """And those that had started end."""
+    started, plain = [], threading.Thread.start
+
+    def start(thread):
+        if len(started) == 2:
+            raise RuntimeError("can't start new thread")
+        plain(thread)
+        started.append(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    with pytest.raises(RuntimeError, match="start new thread"):
+        Team(4)
+    monkeypatch.undo()
+    gc.collect()
+    assert len(started) == 2
+    assert ended(started)
+
+
+def test_threads_end_with_their_team():
+    before = set(threading.enumerate())
+    own = Team(3)
+    own.run(in_step, 5, np.zeros(48, np.int64), np.zeros(3, np.int64))
+    threads = set(threading.enumerate()) - before
+    assert len(threads) == 2
+    del own
+    gc.collect()
+    assert ended(threads)
+
+
+def test_the_interpreter_is_free_meanwhile():
+    """Parts hold no lock of Python's: another thread goes on while they work."""
+
+    @njit(**OPTIONS)
+    def long_work(part, parts, sync, out):
+        total = 0.0
+        for k in range(300_000_000):
+            total += 1.0 / (k + 1 + part)
+        out[part] = total
+
+    out, ticks = np.zeros(2), []
+    Team(1).run(long_work, np.zeros(1))  # compiled
+
+    def tick():
+        while not stop.is_set():
+            ticks.append(time.perf_counter())
+            time.sleep(0.001)
+
+    stop, other = threading.Event(), threading.Thread(target=tick)
+    other.start()
+    begin = time.perf_counter()
+    Team(2).run(long_work, out)
+    end = time.perf_counter()
+    stop.set()
+    other.join()
+    assert (out > 0).all()
+    during = [t for t in ticks if begin < t < end]
+    # Were the lock held, there would be one tick at most for each switch.
+    assert len(during) > (end - begin) / (10 * max(sys.getswitchinterval(), 0.01))

@@ -1,0 +1,264 @@
+"""Slow, obvious twins of every kernel, in float64 NumPy or plain Python.
+
+A layer's twin is a pair of functions: `forward(parameters, x, context)` returns y, and
+`backward(parameters, x, dy, context)` returns dx and the list of the parameters' gradients.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import special
+
+# --- random numbers ------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a layer's random numbers depend on, and whether any are drawn."""
+
+    seed: int = 0
+    step: int = 0
+    slot: int = 1
+    training: bool = True
+
+
+def mix64(x):
+    x = ((x ^ (x >> 30)) * 0xBF58476D1CE4E5B9) % 2**64
+    x = ((x ^ (x >> 27)) * 0x94D049BB133111EB) % 2**64
+    return x ^ (x >> 31)
+
+
+def mix32(x):
+    x = ((x ^ (x >> 16)) * 0x7FEB352D) % 2**32
+    x = ((x ^ (x >> 15)) * 0x846CA68B) % 2**32
+    return x ^ (x >> 16)
+
+
+def random_bits(seed, step, layer, sample, unit):
+    """32 bits of one unit of one sample, in Python's unbounded integers."""
+    key = 0
+    for number in (seed, step, layer, sample):
+        key = mix64(((key ^ number) + 0x9E3779B97F4A7C15) % 2**64)
+    low, high = key % 2**32, key >> 32
+    return mix32(mix32((unit + low) % 2**32) ^ high)
+
+
+# --- layers --------------------------------------------------------------------------------
+
+
+def normal_cdf(x):
+    return special.ndtr(x)
+
+
+def normal_pdf(x):
+    return np.exp(-x * x / 2) / np.sqrt(2 * np.pi)
+
+
+def softplus(x):
+    return np.logaddexp(0, x)
+
+
+def tanh_of_softplus(x):
+    return np.tanh(softplus(x))
+
+
+SCALE, ALPHA = 1.0507009873554804934193349852946, 1.6732632423543772848170429916717
+
+#: Value and derivative, both as functions of x.
+ELEMENTWISE = {
+    "identity": (lambda x: x, np.ones_like),
+    "logistic": (special.expit, lambda x: special.expit(x) * special.expit(-x)),
+    "tanh": (np.tanh, lambda x: 1 / np.cosh(x) ** 2),
+    "relu": (lambda x: np.where(x > 0, x, 0), lambda x: np.where(x > 0, 1, 0)),
+    "leaky_relu": (lambda x: np.where(x > 0, x, 0.01 * x), lambda x: np.where(x > 0, 1, 0.01)),
+    "elu": (lambda x: np.where(x > 0, x, np.expm1(x)), lambda x: np.where(x > 0, 1, np.exp(x))),
+    "selu": (
+        lambda x: SCALE * np.where(x > 0, x, ALPHA * np.expm1(x)),
+        lambda x: SCALE * np.where(x > 0, 1, ALPHA * np.exp(x)),
+    ),
+    "gelu": (lambda x: x * normal_cdf(x), lambda x: normal_cdf(x) + x * normal_pdf(x)),
+    "silu": (
+        lambda x: x * special.expit(x),
+        lambda x: special.expit(x) * (1 + x * special.expit(-x)),
+    ),
+    "mish": (
+        lambda x: x * tanh_of_softplus(x),
+        lambda x: tanh_of_softplus(x) + x * special.expit(x) / np.cosh(softplus(x)) ** 2,
+    ),
+    "softplus": (softplus, special.expit),
+    "hard_sigmoid": (
+        lambda x: np.clip(x / 6 + 0.5, 0, 1),
+        lambda x: np.where(np.abs(x) < 3, 1 / 6, 0),
+    ),
+    "exp": (np.exp, np.exp),
+}
+
+
+def elementwise_forward(name):
+    def forward(parameters, x, context=None):
+        return ELEMENTWISE[name][0](x)
+
+    return forward
+
+
+def elementwise_backward(name):
+    def backward(parameters, x, dy, context=None):
+        return dy * ELEMENTWISE[name][1](x), []
+
+    return backward
+
+
+def softmax_forward(parameters, x, context=None):
+    y = np.exp(x - x.max(axis=1, keepdims=True))
+    return y / y.sum(axis=1, keepdims=True)
+
+
+def softmax_backward(parameters, x, dy, context=None):
+    dx = np.zeros_like(x)
+    for i, y in enumerate(softmax_forward(None, x)):
+        dx[i] = (np.diag(y) - np.outer(y, y)) @ dy[i]
+    return dx, []
+
+
+def dense_forward(parameters, x, context=None):
+    w, b = parameters
+    return x @ w + b
+
+
+def dense_backward(parameters, x, dy, context=None):
+    return dy @ parameters[0].T, [x.T @ dy, dy.sum(axis=0)]
+
+
+def dropout_mask(rate, shape, context):
+    """1 / (1 - rate) where a unit is kept, 0 where it is not."""
+    mask = np.zeros(shape)
+    for i in range(shape[0]):
+        for j in range(shape[1]):
+            bits = random_bits(context.seed, context.step, context.slot, i, j)
+            mask[i, j] = 1 / (1 - rate) if bits >= round(rate * 2**32) else 0
+    return mask
+
+
+def dropout_forward(rate):
+    def forward(parameters, x, context):
+        return x * dropout_mask(rate, x.shape, context) if context.training else x
+
+    return forward
+
+
+def dropout_backward(rate):
+    def backward(parameters, x, dy, context):
+        return dy * dropout_mask(rate, x.shape, context), []
+
+    return backward
+
+
+def residual_forward(parameters, x, context=None):
+    return x + dense_forward(parameters, x)
+
+
+def residual_backward(parameters, x, dy, context=None):
+    dx, gradients = dense_backward(parameters, x, dy)
+    return dx + dy, gradients
+
+
+# --- losses: every row's value, and its gradient with respect to z ---------------------------
+
+
+def squared_error(z, y, eps):
+    return ((z - y) ** 2).mean(axis=1) / 2, z - y
+
+
+def poisson(z, y, eps):
+    return (special.xlogy(y, y) - y * z - y + np.exp(z)).sum(axis=1), np.exp(z) - y
+
+
+def sigmoid_log_loss(z, y, eps):
+    p, rest = (np.clip(special.expit(s), eps, 1) for s in (z, -z))
+    return -(y * np.log(p) + (1 - y) * np.log(rest)).sum(axis=1), special.expit(z) - y
+
+
+def softmax_log_loss(z, y, eps):
+    p = softmax_forward(None, z)
+    rows, labels = np.arange(len(z)), y[:, 0].astype(int)
+    return -np.log(np.clip(p[rows, labels], eps, 1)), p - np.eye(z.shape[1])[labels]
+
+
+# --- optimizers: one step on (theta, gradient, moments), changed in place --------------------
+
+
+def sgd(theta, gradient, moments, t, rate, momentum=0.9, nesterov=True):
+    moments[0] = momentum * moments[0] - rate * gradient
+    theta += momentum * moments[0] - rate * gradient if nesterov else moments[0]
+
+
+def adam(theta, gradient, moments, t, rate, beta_1=0.9, beta_2=0.999, epsilon=1e-8):
+    moments[0] = beta_1 * moments[0] + (1 - beta_1) * gradient
+    moments[1] = beta_2 * moments[1] + (1 - beta_2) * gradient**2
+    corrected = rate * np.sqrt(1 - beta_2**t) / (1 - beta_1**t)
+    theta -= corrected * moments[0] / (np.sqrt(moments[1]) + epsilon)
+
+
+# --- networks: a stack is a list of rows of cases.LAYERS ---------------------------------------
+
+
+def contexts(stack, seed, step):
+    """Each layer's context: its output slot counts the layers that are instructions."""
+    slot, found = 0, []
+    for case in stack:
+        slot += case.n_slots
+        found.append(Context(seed, step, slot))
+    return found
+
+
+def outputs(stack, parameters, x, places):
+    """The input of every layer, and the raw output."""
+    found = [x]
+    for case, own, context in zip(stack, parameters, places, strict=True):
+        found.append(case.forward(own, found[-1], context))
+    return found
+
+
+def batch_gradient(stack, parameters, x, loss, y, weight, eps, *, seed=0, step=0):
+    """The batch's loss and the gradient of every parameter, without the penalty."""
+    places = contexts(stack, seed, step)
+    slots = outputs(stack, parameters, x, places)
+    values, dz = loss(slots[-1], y, eps)
+    total = weight.sum()
+    scale = 1 / total if total > 0 else 0.0
+    dy, gradients = dz * (weight * scale)[:, None], []
+    for k in range(len(stack) - 1, -1, -1):
+        dy, own = stack[k].backward(parameters[k], slots[k], dy, places[k])
+        gradients.insert(0, own)
+    return scale * (weight * values).sum(), gradients
+
+
+def train(stack, parameters, x, loss, y, weight, eps, *, order, batch_size, alpha, rule, seed=0):
+    """Batch after batch over `order`: the losses, with `parameters` changed in place."""
+    moments = [[np.zeros((2, *p.shape)) for p in own] for own in parameters]
+    losses = []
+    for t, first in enumerate(range(0, len(order), batch_size)):
+        rows = order[first : first + batch_size]
+        value, gradients = batch_gradient(
+            stack, parameters, x[rows], loss, y[rows], weight[rows], eps, seed=seed, step=t
+        )
+        total = weight[rows].sum()
+        for own, found, kept in zip(parameters, gradients, moments, strict=True):
+            for p, g, m in zip(own, found, kept, strict=True):
+                if p.ndim == 2 and total > 0:  # weights are penalised, biases are not
+                    value += alpha / 2 * (p**2).sum() / total
+                    g += alpha * p / total
+                rule(p, g, m, t + 1)
+        losses.append(value)
+    return np.array(losses)
+
+
+# --- data ----------------------------------------------------------------------------------
+
+
+def gather_sparse(values, indices, indptr, rows, width):
+    x = np.zeros((len(rows), width))
+    for i, row in enumerate(rows):
+        for k in range(indptr[row], indptr[row + 1]):
+            x[i, indices[k]] += values[k]
+    return x

@@ -1,0 +1,174 @@
+"""From layers to a table: layout, spans, what is left out, errors that name the layer."""
+
+import numpy as np
+import pytest
+from cases import LAYERS, RESIDUAL, activation, dense, dropout
+from extra_layers import Grouped
+from harness import build
+
+from sklearn_nn.layers import Activation, Dense, Dropout
+from sklearn_nn.network.program import (
+    BACKWARD_AT,
+    DX_AT,
+    FORWARD_AT,
+    GEOMETRY,
+    PREPARE_AT,
+    TABLE_WIDTH,
+    THETA_AT,
+    THETA_SIZE,
+    WEIGHTS_AT,
+    WORK_AT,
+    WORK_SIZE,
+    X_AT,
+    X_WIDTH,
+    Y_AT,
+    Y_WIDTH,
+    ProgramBuilder,
+    lower,
+)
+from sklearn_nn.training.losses import SoftmaxLogLoss, SquaredError
+
+STACK = [dense(7), activation("tanh"), dropout(0.5), dense(3)]
+
+
+def test_table():
+    program = build(STACK, 5, "float64", SoftmaxLogLoss())
+    assert program.table.shape == (5, TABLE_WIDTH)
+    assert program.table.dtype == np.int64
+    assert program.n_trained == 4
+    assert (program.table[:, FORWARD_AT] != 0).all()
+    assert program.input_width == 5
+    widths = program.table[:, [X_WIDTH, Y_WIDTH]].tolist()
+    assert widths == [[5, 7], [7, 7], [7, 7], [7, 3], [3, 3]]
+    # Each instruction reads what the one before has written; slots do not overlap.
+    assert program.table[0, X_AT] == 0
+    np.testing.assert_array_equal(program.table[1:, X_AT], program.table[:-1, Y_AT])
+    np.testing.assert_array_equal(program.table[:, Y_AT], [5, 12, 19, 26, 29])
+    assert program.raw_slot == (26, 3)
+    assert program.output_slot == (29, 3)
+    assert program.width == 32
+    assert program.table[0, GEOMETRY : GEOMETRY + 2].tolist() == [5, 7]
+
+
+def test_spans_begin_on_a_cache_line_and_do_not_overlap():
+    program = build(STACK, 5, "float32")
+    for at, size, total in [
+        (THETA_AT, THETA_SIZE, program.n_theta),
+        (WORK_AT, WORK_SIZE, program.n_work),
+    ]:
+        used = np.zeros(total, int)
+        for start, length in program.table[:, [at, size]]:
+            if length:
+                assert start % 16 == 0
+                used[start : start + length] += 1
+        assert used.max() == 1
+    spans = [(p.start, p.start + p.parameter.size) for p in program.parameters]
+    assert spans == [(0, 35), (35, 42), (48, 69), (69, 72)]
+    assert program.n_theta == 80
+
+
+def test_nothing_flows_back_to_the_data():
+    """The first layer's input wants no gradient; without trained layers nothing does."""
+    program = build([activation("tanh"), dense(4), dense(2)], 3, "float64")
+    backward = program.table[:, BACKWARD_AT] != 0
+    assert backward.tolist() == [False, False, True]
+    assert (program.table[:, PREPARE_AT] != 0).tolist() == [False, False, True]
+    assert (program.table[:, WEIGHTS_AT] != 0).tolist() == [False, True, True]
+
+
+def test_what_does_nothing_is_no_instruction():
+    program = lower(
+        [("a", Dense(2)), ("b", Activation("identity")), ("c", Dropout(0.0))],
+        (3,),
+        "float32",
+        SquaredError().link_layer(),
+    )
+    assert len(program.table) == program.n_trained == 1
+    assert program.raw_slot == program.output_slot
+
+
+def test_a_network_without_layers():
+    program = lower([], (4,), "float64")
+    assert program.table.shape == (0, TABLE_WIDTH)
+    assert program.output_slot == (0, 4)
+    assert program.n_theta == 0
+    assert program.initialize(np.random.RandomState(0)).size == 0
+
+
+def test_a_slot_read_twice_has_room_for_two_gradients():
+    program = build([dense(6), RESIDUAL, dense(2)], 3, "float64")
+    first, copy, add, last = program.table
+    assert copy[X_AT] == add[X_AT] == first[Y_AT]
+    assert copy[Y_AT] == add[Y_AT] == last[X_AT]
+    # Backward runs from last to first: the dense branch writes, the copy adds.
+    assert add[DX_AT] == add[X_AT]
+    assert copy[DX_AT] == 3 + 6 + 6 + 2
+    assert program.width == copy[DX_AT] + 6
+
+
+def test_a_table_is_the_same_for_any_batch():
+    """And another shape is another table, not other kernels."""
+    one, other = build(STACK, 5, "float64"), build(STACK, 50, "float64")
+    kernels = [FORWARD_AT, WEIGHTS_AT]
+    np.testing.assert_array_equal(one.table[:, kernels], other.table[:, kernels])
+    in_float32 = build(STACK, 5, "float32")
+    assert (in_float32.table[:, FORWARD_AT] != one.table[:, FORWARD_AT]).all()
+    np.testing.assert_array_equal(in_float32.table[:, X_AT:], one.table[:, X_AT:])
+
+
+def test_spans_by_factor():
+    program = build([dense(3), dense(2)], 4, "float64")
+    spans, factors = program.spans("decay")
+    assert spans.tolist() == [[0, 12], [16, 22]]
+    assert factors.tolist() == [1, 1]
+    spans, factors = program.spans("rate")
+    assert spans.tolist() == [[0, 24]]
+    assert factors.tolist() == [1]
+
+
+def test_spans_of_groups():
+    layers = [
+        Grouped(3, {"kernel": {"rate": 0.0, "decay": 2.0}, "bias": {"rate": 0.0}}),
+        Grouped(2, {"kernel": {"rate": 0.5}, "bias": {"rate": 0.5, "decay": 3.0}}),
+    ]
+    program = build(layers, 4, "float64")
+    spans, factors = program.spans("rate")
+    assert spans.tolist() == [[16, 24]]
+    assert factors.tolist() == [0.5]
+    spans, factors = program.spans("decay")
+    assert spans.tolist() == [[0, 12], [16, 22], [22, 24]]
+    assert factors.tolist() == [2, 1, 3]
+
+
+def test_no_spans():
+    program = build([activation("relu")], 4, "float64")
+    spans, factors = program.spans("rate")
+    assert spans.shape == (0, 2)
+    assert factors.shape == (0,)
+
+
+def test_parameters_by_name():
+    program = build([dense(3), activation("relu"), dense(2)], 4, "float32")
+    assert list(program.layers) == ["layer0", "layer2"]
+    assert list(program.layers["layer0"]) == ["kernel", "bias"]
+    shapes = [placed.parameter.shape for placed in program.parameters]
+    assert shapes == [(4, 3), (3,), (3, 2), (2,)]
+    theta = np.arange(program.n_theta, dtype="float32")
+    view = program.layers["layer2"]["bias"].view(theta)
+    assert np.shares_memory(view, theta)
+    assert view.tolist() == [22, 23]
+
+
+def test_an_error_names_the_layer():
+    with pytest.raises(ValueError, match=r"layer 'second': activation='x' is not known"):
+        lower([("first", Dense(2)), ("second", Activation("x"))], (3,), "float64")
+    with pytest.raises(ValueError, match=r"layer 'dense': Dense takes vectors"):
+        lower([("dense", Dense(2))], (3, 3), "float64")
+
+
+@pytest.mark.parametrize("case", LAYERS, ids=lambda case: case.name)
+def test_geometry_fits_its_columns(case):
+    builder = ProgramBuilder()
+    case.layer.lower(builder, builder.slot((5,)))
+    for instruction in builder.instructions:
+        assert len(instruction.geometry) <= TABLE_WIDTH - GEOMETRY

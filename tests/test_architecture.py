@@ -1,0 +1,173 @@
+"""The rules of the house, read off the source: floors, sizes, docstrings, no global state."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import sklearn_nn
+
+ROOT = Path(sklearn_nn.__file__).parent
+FILES = sorted(ROOT.rglob("*.py"))
+NAMES = [str(path.relative_to(ROOT)) for path in FILES]
+TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
+
+#: Imports point down only. What stands at the top level, but for _spec, is the roof.
+FLOORS = {
+    "_spec": 1, "jit": 1, "layers": 2, "network": 3, "training": 4,
+    "estimators": 5, "inspection": 5, "export": 5,
+}  # fmt: skip
+ROOF = 6
+#: Where scikit-learn may be used below the estimators, and what of it.
+SKLEARN_BELOW = {
+    "_spec.py": {"sklearn.base.BaseEstimator"},
+    "training/trainer.py": {"sklearn.exceptions.ConvergenceWarning"},
+}
+#: What a module may hold that can be changed: tables, which have capital names.
+MUTABLE = (ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.SetComp)
+MUTABLE_CALLS = {
+    "list",
+    "dict",
+    "set",
+    "defaultdict",
+    "Counter",
+    "deque",
+    "zeros",
+    "empty",
+    "array",
+}
+
+every_file = pytest.mark.parametrize("path", FILES, ids=NAMES)
+
+
+def relative(path):
+    return path.relative_to(ROOT).as_posix()
+
+
+def floor_of(module):
+    """The floor of a dotted name below sklearn_nn: "jit.cache" is on floor 1."""
+    return FLOORS.get(module.split(".")[0], ROOF)
+
+
+def imports(path):
+    """Every dotted name that a file imports, inside functions too."""
+    for node in ast.walk(TREES[path]):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def functions(path):
+    return [
+        n for n in ast.walk(TREES[path]) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+
+
+def public_definitions(body, prefix=""):
+    """Classes and functions that others may use, with methods."""
+    for node in body:
+        if isinstance(node, ast.ClassDef | ast.FunctionDef) and not node.name.startswith("_"):
+            yield prefix + node.name, node
+            if isinstance(node, ast.ClassDef):
+                yield from public_definitions(node.body, f"{node.name}.")
+
+
+@every_file
+def test_imports_point_down(path):
+    own = floor_of(relative(path).removesuffix(".py").replace("/", "."))
+    for name in imports(path):
+        package, _, rest = name.partition(".")
+        if package == "sklearn_nn":
+            # Below the roof nothing asks the package itself for a name.
+            assert rest or own == ROOF, f"{name} is on the roof"
+            assert floor_of(rest) <= own, f"{name} stands above"
+
+
+@every_file
+def test_jit_knows_nothing_of_the_rest(path):
+    if relative(path).startswith("jit/"):
+        for name in imports(path):
+            assert not name.startswith("sklearn_nn.") or name.startswith("sklearn_nn.jit.")
+
+
+@every_file
+def test_scikit_learn_stays_upstairs(path):
+    used = {name for name in imports(path) if name.split(".")[0] == "sklearn"}
+    if floor_of(relative(path).removesuffix(".py").replace("/", ".")) < FLOORS["estimators"]:
+        assert used <= SKLEARN_BELOW.get(relative(path), set())
+
+
+@every_file
+def test_labels_and_optimizers_do_not_meet(path):
+    """Optimizers never see layers."""
+    if relative(path) == "training/optimizers.py":
+        assert not any(name.startswith("sklearn_nn.layers") for name in imports(path))
+
+
+@every_file
+def test_files_are_short(path):
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 400
+
+
+@every_file
+def test_functions_are_short(path):
+    """At most 50 lines, without signature and docstring."""
+    for function in functions(path):
+        body = function.body[1:] if ast.get_docstring(function) else function.body
+        lines = body[-1].end_lineno - body[0].lineno + 1 if body else 0
+        assert lines <= 50, f"{function.name} has {lines} lines"
+
+
+@every_file
+def test_nothing_is_printed(path):
+    if path.name == "__main__.py":
+        return
+    called = {
+        node.func.id
+        for node in ast.walk(TREES[path])
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    }
+    assert not called & {"print", "breakpoint", "input"}
+
+
+@every_file
+def test_public_names_are_documented(path):
+    assert ast.get_docstring(TREES[path]), "the module has no docstring"
+    for name, node in public_definitions(TREES[path].body):
+        assert ast.get_docstring(node), f"{name} has no docstring"
+
+
+@every_file
+def test_modules_hold_no_state(path):
+    """Tables with capital names are all that a module may hold and Python could change."""
+    assert not any(isinstance(node, ast.Global) for node in ast.walk(TREES[path]))
+    for node in TREES[path].body:
+        if not isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign):
+            continue
+        value, targets = node.value, getattr(node, "targets", [getattr(node, "target", None)])
+        called = getattr(value, "func", None)
+        made = getattr(called, "id", getattr(called, "attr", ""))
+        if isinstance(value, MUTABLE) or made in MUTABLE_CALLS:
+            for target in targets:
+                name = getattr(target, "id", "")
+                assert name == "__all__" or name.isupper(), f"{name} can be changed"
+
+
+def test_no_module_is_named_twice():
+    stems = [path.stem for path in FILES if not path.stem.startswith("__")]
+    assert sorted(stems) == sorted(set(stems))
+
+
+def test_every_folder_has_a_floor():
+    folders = {path.name for path in ROOT.iterdir() if path.is_dir() and path.name != "__pycache__"}
+    assert folders <= set(FLOORS)
+
+
+def test_the_rules_see_the_package():
+    """The tables above speak of files that exist."""
+    assert {"jit/cache.py", "layers/dense.py", "network/machine.py"} <= {relative(p) for p in FILES}
+    assert set(SKLEARN_BELOW) <= {relative(p) for p in FILES}
+    assert len(public_names := list(public_definitions(TREES[ROOT / "layers/dense.py"].body))) >= 3
+    assert "Dense.lower" in dict(public_names)
