@@ -21,7 +21,6 @@ ROOF = 6
 #: Where scikit-learn may be used below the estimators, and what of it.
 SKLEARN_BELOW = {
     "_spec.py": {"sklearn.base.BaseEstimator"},
-    "training/trainer.py": {"sklearn.exceptions.ConvergenceWarning"},
 }
 #: What a module may hold that can be changed: tables, which have capital names.
 MUTABLE = (ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.SetComp)

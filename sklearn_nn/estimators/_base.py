@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 import numpy as np
 from scipy import sparse
 from sklearn.base import BaseEstimator, is_regressor
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
@@ -27,7 +28,7 @@ from sklearn_nn.network.machine import Machine, predict
 from sklearn_nn.network.program import lower
 from sklearn_nn.training.descent import Descent
 from sklearn_nn.training.history import History
-from sklearn_nn.training.trainer import Trainer
+from sklearn_nn.training.trainer import Ending, Trainer
 
 #: What the last training left and another solver would not replace.
 _LEARNT_BY_TRAINING = (
@@ -267,10 +268,36 @@ class BaseNetwork(HeldOut, FlatWeights, BaseEstimator, ABC):
         return functools.partial(self._run_descent, trainer, once=incremental)
 
     def _run_descent(self, trainer, *, once):
-        try:
-            trainer.run(self.max_iter, once=once)
-        finally:
-            self._take_over(trainer.history, trainer.n_epochs)
+        ending = trainer.run(self.max_iter, once=once)
+        self._take_over(trainer.history, trainer.n_epochs)
+        if ending is Ending.INTERRUPTED:
+            warnings.warn("Training interrupted by user.", stacklevel=5)
+        elif ending is Ending.EXHAUSTED:
+            warnings.warn(
+                f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) "
+                "reached and the optimization hasn't converged yet.",
+                ConvergenceWarning,
+                stacklevel=5,
+            )
+        elif ending is Ending.DIVERGED:
+            self._tell_divergence(trainer)
+
+    def _tell_divergence(self, trainer):
+        """Warn where there are best weights to keep, else raise."""
+        told = (
+            f"Training diverged in epoch {trainer.n_epochs} with a learning rate of "
+            f"{trainer.descent.learning_rate:g}; scale the data (StandardScaler) or lower "
+            "learning_rate_init."
+        )
+        if self.early_stopping and trainer.history.best_theta is not None:
+            message = f"{told} The best weights are kept."
+            warnings.warn(message, ConvergenceWarning, stacklevel=6)
+            return
+        raise ValueError(
+            "Solver produced non-finite parameter weights. The input data may contain large"
+            f" values and need to be preprocessed. {told} The weights from before that epoch are"
+            " kept."
+        )
 
     def _take_over(self, history, n_epochs):
         """Publish the history under scikit-learn's names."""

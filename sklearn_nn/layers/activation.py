@@ -153,7 +153,11 @@ def _elementwise_kernels(name: str) -> tuple[Kernel, Kernel]:
 def softmax_forward(ctx, op, part, parts, theta, state, work, x, y):
     """y = exp(x) / sum of exp(x), row by row. Owners: rows of the batch."""
     lo, hi = owned_rows(x, part, parts)
-    softmax(x, y, lo, hi)
+    exponentials(x, y, lo, hi)
+    for i in range(lo, hi):
+        total = row_sum(y, i)
+        for j in range(y.shape[1]):
+            y[i, j] /= total
 
 
 @kernel(BACKWARD)
@@ -169,8 +173,8 @@ def softmax_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, d
 
 
 @njit(**HELPER_OPTIONS)
-def softmax(x: Any, y: Any, lo: int, hi: int) -> None:
-    """The softmax of rows lo to hi of x, written to y.
+def exponentials(x: Any, y: Any, lo: int, hi: int) -> None:
+    """y = exp(x - largest of the row) for rows lo to hi.
 
     The exponentials of all rows are one loop, which vectorises however narrow the rows are.
     """
@@ -185,12 +189,15 @@ def softmax(x: Any, y: Any, lo: int, hi: int) -> None:
     flat = vector(y, lo * n, (hi - lo) * n)
     for k in range(flat.size):
         flat[k] = exp(flat[k])
-    for i in range(lo, hi):
-        total = y[i, 0]
-        for j in range(1, n):
-            total += y[i, j]
-        for j in range(n):
-            y[i, j] /= total
+
+
+@njit(**HELPER_OPTIONS)
+def row_sum(x: Any, i: int) -> Any:
+    """Sum of row i, from first to last."""
+    total = x[i, 0]
+    for j in range(1, x.shape[1]):
+        total += x[i, j]
+    return total
 
 
 class Activation(Layer):

@@ -16,7 +16,7 @@ from sklearn_nn._spec import Spec
 from sklearn_nn.jit.functions import exp, log, sigmoid, softplus
 from sklearn_nn.jit.host import HELPER_OPTIONS
 from sklearn_nn.jit.kernel import Kernel, kernel, like
-from sklearn_nn.layers.activation import Activation, softmax
+from sklearn_nn.layers.activation import Activation, exponentials, row_sum
 from sklearn_nn.layers.base import owned_rows
 from sklearn_nn.network.driver import LOSS
 from sklearn_nn.network.machine import Targets
@@ -91,14 +91,15 @@ def sigmoid_log_loss(part, parts, options, target, weight, rows, scale, z, dz, l
 def softmax_log_loss(part, parts, options, target, weight, rows, scale, z, dz, losses):
     """Loss: -log p[y], p = softmax(z), y the class's number. Gradient: p - onehot(y)."""
     lo, hi = owned_rows(z, part, parts)
-    softmax(z, dz, lo, hi)
+    exponentials(z, dz, lo, hi)
     for i in range(lo, hi):
         row = rows[i]
         w = _row_weight(weight, row)
         factor, label = like(w, w * scale), int(target[row, 0])
-        losses[i] = w * _at_most(-log(dz[i, label]), like(w, options[0]))
+        total = row_sum(dz, i)
+        losses[i] = w * _at_most(-log(dz[i, label] / total), like(w, options[0]))
         for j in range(z.shape[1]):
-            dz[i, j] *= factor
+            dz[i, j] *= factor / total
         dz[i, label] -= factor
 
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import sys
 import time
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import Enum
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_nn.network.machine import Machine, Targets
 from sklearn_nn.network.source import Source
@@ -22,8 +21,13 @@ _SLICE_SECONDS = 0.1
 _ASSUMED_SPEED = 1e10
 
 
-class DivergenceError(ValueError):
-    """Parameters became infinite or NaN. Those from before the epoch are back in place."""
+class Ending(Enum):
+    """How a run ended."""
+
+    CONVERGED = "no more improvement"
+    EXHAUSTED = "all epochs used"
+    INTERRUPTED = "interrupted by the user"
+    DIVERGED = "the loss or the parameters became infinite or NaN"
 
 
 def say(text: str) -> None:
@@ -67,14 +71,13 @@ class Trainer:
     n_epochs: int = 0
     _slice: int = 0
 
-    def run(self, max_epochs: int, *, once: bool = False) -> None:
-        """Train for at most `max_epochs`; `once` is one epoch, without a word on convergence.
+    def run(self, max_epochs: int, *, once: bool = False) -> Ending:
+        """Train for at most `max_epochs`, or for one epoch if `once`.
 
-        Raises
-        ------
-        DivergenceError
-            If the parameters become non-finite and there are no best ones to return to.
+        Whatever the ending, the parameters are finite: those of the best score where early
+        stopping watches it, those from before the epoch where training diverged.
         """
+        ending = Ending.EXHAUSTED
         order = np.arange(self.rows.size)
         try:
             for _ in range(max_epochs):
@@ -83,22 +86,18 @@ class Trainer:
                 loss = self._epoch(self.rows[order])
                 self.n_epochs += 1
                 self._take_down(loss)
-                if not np.isfinite(self.machine.theta).all():
-                    self._turn_back(before)
+                if not (np.isfinite(loss) and np.isfinite(self.machine.theta).all()):
+                    ending = Ending.DIVERGED
+                    self._turn_back(*before)
                     break
                 if self._stops_improving() or once:
+                    ending = Ending.CONVERGED
                     break
-            else:
-                warnings.warn(
-                    f"Stochastic Optimizer: Maximum iterations ({max_epochs}) "
-                    "reached and the optimization hasn't converged yet.",
-                    ConvergenceWarning,
-                    stacklevel=4,
-                )
         except KeyboardInterrupt:
-            warnings.warn("Training interrupted by user.", stacklevel=4)
+            ending = Ending.INTERRUPTED
         if self.history.early_stopping and self.history.best_theta is not None:
             self.machine.theta[:] = self.history.best_theta
+        return ending
 
     def _shuffled(self, order: np.ndarray) -> np.ndarray:
         """The next epoch's order: a shuffle of the last one's, with scikit-learn's own draws."""
@@ -173,21 +172,7 @@ class Trainer:
         """Where the epoch begins: parameters, moments and step."""
         return self.machine.theta.copy(), self.descent.moments.copy(), self.descent.step
 
-    def _turn_back(self, before: tuple[np.ndarray, np.ndarray, int]) -> None:
-        """Put the last finite parameters back: the best ones, or those before the epoch."""
-        theta, moments, step = before
+    def _turn_back(self, theta: np.ndarray, moments: np.ndarray, step: int) -> None:
+        """Go back to a snapshot. With moments that are not finite no later call could go on."""
         self.machine.theta[:] = theta
-        # The moments are not finite either: with them, no later call could go on.
         self.descent.moments[:], self.descent.step = moments, step
-        remedy = (
-            f"Training diverged in epoch {self.n_epochs} with a learning rate of "
-            f"{self.descent.learning_rate:g}; scale the input (StandardScaler) or lower "
-            "learning_rate_init."
-        )
-        if not self.history.early_stopping or self.history.best_theta is None:
-            raise DivergenceError(
-                "Solver produced non-finite parameter weights. The input data may contain large"
-                f" values and need to be preprocessed. {remedy} The weights from before that"
-                " epoch are kept."
-            )
-        warnings.warn(f"{remedy} The best weights are kept.", ConvergenceWarning, stacklevel=5)
