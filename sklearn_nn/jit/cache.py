@@ -156,6 +156,24 @@ def _own_source(file: str) -> bytes | None:
         return None
 
 
+def _names_only(payload: Any) -> Any:
+    """A reduced compilation in which the code that others could inline is but its names.
+
+    No other function inlines a kernel, and reading that code takes longer than all else. The
+    names stay, since Numba looks a function's address up only if its library defines the name.
+    """
+    (name, kind, (machine_code, bitcode)), *rest = payload
+    module = binding.parse_bitcode(bitcode)
+    lines = [
+        f'define void @"{f.name}"() {{ ret void }}'
+        for f in module.functions
+        if not f.is_declaration
+    ]
+    lines += [f'@"{g.name}" = global i8 0' for g in module.global_variables if not g.is_declaration]
+    stub = binding.parse_assembly("\n".join(lines)).as_bitcode()
+    return ((name, kind, (machine_code, stub)), *rest)
+
+
 class KernelCache(_Cache):
     """The cache of one kernel, in the form Numba's compilers ask for.
 
@@ -217,7 +235,7 @@ class KernelCache(_Cache):
             return
         temporary = None
         try:
-            payload = dumps(data._reduce())
+            payload = dumps(_names_only(data._reduce()))
             handle, temporary = tempfile.mkstemp(dir=entry.parent, prefix=".writing-")
             with os.fdopen(handle, "wb") as file:
                 file.write(_DIGEST(payload).digest() + payload)

@@ -45,7 +45,6 @@ class Descent:
     def update(self, n_batches: int) -> Update:
         """What to do in the next batches."""
         steps = np.arange(self.step + 1, self.step + 1 + n_batches)
-        rates = np.full(n_batches, self.learning_rate)
         dtype = "float32" if self.moments.itemsize == 4 else "float64"  # dtype.name takes 2 us
         address = self.optimizer.kernel.address(dtype)
-        return Update(address, self.optimizer.scalars(steps, rates), self.moments)
+        return Update(address, self.optimizer.scalars(steps, self.learning_rate), self.moments)

@@ -13,9 +13,10 @@ import numpy as np
 from numba import njit
 
 from sklearn_nn._spec import Spec
-from sklearn_nn.jit.functions import exp, log, sigmoid, softplus
+from sklearn_nn.jit.functions import exp, log, sigmoid
 from sklearn_nn.jit.host import HELPER_OPTIONS
 from sklearn_nn.jit.kernel import Kernel, kernel, like
+from sklearn_nn.jit.views import vector
 from sklearn_nn.layers.activation import Activation, exponentials, row_sum
 from sklearn_nn.layers.base import owned_rows
 from sklearn_nn.network.driver import LOSS
@@ -72,18 +73,22 @@ def poisson(part, parts, options, target, weight, rows, scale, z, dz, losses):
 def sigmoid_log_loss(part, parts, options, target, weight, rows, scale, z, dz, losses):
     """Loss: sum over outputs of -y log p - (1 - y) log(1 - p), p = sigmoid(z). Gradient: p - y."""
     lo, hi = owned_rows(z, part, parts)
+    n = z.shape[1]
+    raw, p = vector(z, lo * n, (hi - lo) * n), vector(dz, lo * n, (hi - lo) * n)
+    for k in range(p.size):
+        p[k] = sigmoid(raw[k])
     for i in range(lo, hi):
         row = rows[i]
         w = _row_weight(weight, row)
-        factor, total, zero = like(w, w * scale), like(w, 0), like(w, 0)
-        limit = like(w, options[0])
-        for j in range(z.shape[1]):
-            y, s = target[row, j], z[i, j]
-            tail = softplus(-abs(s))
-            if_one = _at_most((-s if s < zero else zero) + tail, limit)
-            if_zero = _at_most((s if s > zero else zero) + tail, limit)
-            total += y * if_one + (like(w, 1) - y) * if_zero
-            dz[i, j] = (sigmoid(s) - y) * factor
+        one, total = like(w, 1), like(w, 0)
+        factor, limit = like(w, w * scale), like(w, options[0])
+        for j in range(n):
+            y, q = target[row, j], dz[i, j]
+            if y > 0:
+                total += y * _at_most(-log(q), limit)
+            if y < one:
+                total += (one - y) * _at_most(-log(one - q), limit)
+            dz[i, j] = (q - y) * factor
         losses[i] = w * total
 
 

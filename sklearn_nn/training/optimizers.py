@@ -59,14 +59,14 @@ class Optimizer(Spec):
     kernel: ClassVar[Kernel]
     n_moments: ClassVar[int]
 
-    def scalars(self, steps: np.ndarray, rates: np.ndarray) -> np.ndarray:
+    def scalars(self, steps: np.ndarray, rates: np.ndarray | float) -> np.ndarray:
         """The kernel's numbers for each batch.
 
         Parameters
         ----------
         steps : ndarray of shape (n_batches,)
             Number of each batch over all epochs, from 1.
-        rates : ndarray of shape (n_batches,)
+        rates : float or ndarray of shape (n_batches,)
             The schedule's learning rates.
 
         Returns
@@ -75,9 +75,9 @@ class Optimizer(Spec):
         """
         raise TypeError(f"{type(self).__name__} must define scalars")
 
-    def _rows(self, *columns: np.ndarray | float) -> np.ndarray:
-        """Columns, the first an array and others perhaps constant, side by side."""
-        rows = np.empty((np.size(columns[0]), len(columns)))
+    def _rows(self, n: int, *columns: np.ndarray | float) -> np.ndarray:
+        """Columns of length n, some of them constant, side by side."""
+        rows = np.empty((n, len(columns)))
         for k, column in enumerate(columns):
             rows[:, k] = column
         return rows
@@ -100,9 +100,9 @@ class SGD(Optimizer):
         self.momentum = momentum
         self.nesterov = nesterov
 
-    def scalars(self, steps: np.ndarray, rates: np.ndarray) -> np.ndarray:
+    def scalars(self, steps: np.ndarray, rates: np.ndarray | float) -> np.ndarray:
         """Rate, momentum, and whether Nesterov's."""
-        return self._rows(rates, self.momentum, float(self.nesterov))
+        return self._rows(steps.size, rates, self.momentum, float(self.nesterov))
 
 
 class Adam(Optimizer):
@@ -124,7 +124,7 @@ class Adam(Optimizer):
         self.beta_2 = beta_2
         self.epsilon = epsilon
 
-    def scalars(self, steps: np.ndarray, rates: np.ndarray) -> np.ndarray:
+    def scalars(self, steps: np.ndarray, rates: np.ndarray | float) -> np.ndarray:
         """Rate with the bias corrected, beta_1, beta_2, epsilon."""
         corrected = rates * np.sqrt(1 - self.beta_2**steps) / (1 - self.beta_1**steps)
-        return self._rows(corrected, self.beta_1, self.beta_2, self.epsilon)
+        return self._rows(steps.size, corrected, self.beta_1, self.beta_2, self.epsilon)

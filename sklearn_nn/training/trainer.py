@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Callable
@@ -86,7 +87,7 @@ class Trainer:
                 loss = self._epoch(self.rows[order])
                 self.n_epochs += 1
                 self._take_down(loss)
-                if not (np.isfinite(loss) and np.isfinite(self.machine.theta).all()):
+                if not (math.isfinite(loss) and np.isfinite(self.machine.theta).all()):
                     ending = Ending.DIVERGED
                     self._turn_back(*before)
                     break
