@@ -119,7 +119,7 @@ class MLPClassifier(LabelTarget, BaseMLP):
         'logistic' for two classes or several labels, 'softmax' for more classes.
     n_features_in_ : int
         Number of features seen in `fit`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of features seen in `fit`, where X has names that are all strings.
 
     See Also

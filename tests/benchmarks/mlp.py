@@ -176,7 +176,7 @@ def search():
         return GridSearchCV(pipeline, grid, cv=5, n_jobs=2).fit(X, y)
 
     os.environ["PYTHONWARNINGS"] = "ignore"  # for the worker processes
-    theirs, ours = paired(lambda: run(TheirMLP), lambda: run(MLPClassifier), 1)
+    theirs, ours = paired(lambda: run(TheirMLP), lambda: run(MLPClassifier), 2)
     row("GridSearchCV, 24 x 5 fits, breast_cancer, n_jobs=2", theirs, ours, "s", 1)
 
 
