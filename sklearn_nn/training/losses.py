@@ -162,7 +162,7 @@ class Poisson(Loss):
     link = "exp"
 
     def check_target(self, y: np.ndarray) -> None:
-        """Targets must not be negative, nor all zero."""
+        """Targets must not be negative."""
         if np.any(y < 0):
             raise ValueError(
                 f"loss='poisson' needs y >= 0, got a smallest value of {y.min()}; "
