@@ -29,7 +29,7 @@ TASKS = [
 ]
 
 
-def train(module, name, parameters, X_train, y_train):
+def _train(module, name, parameters, X_train, y_train):
     """A fitted pipeline, and the seconds it took."""
     model = make_pipeline(StandardScaler(), getattr(module, name)(random_state=0, **parameters))
     start = time.perf_counter()
@@ -54,7 +54,7 @@ def main() -> None:
         split = train_test_split(X.astype(dtype), y, test_size=0.25, random_state=0)
         X_train, X_test, y_train, y_test = split
         (a, a_seconds), (b, b_seconds) = (
-            train(module, name, parameters, X_train, y_train) for module in (ours, theirs)
+            _train(module, name, parameters, X_train, y_train) for module in (ours, theirs)
         )
         scores = f"{a.score(X_test, y_test):<12.4f}{b.score(X_test, y_test):<12.4f}"
         seconds = f"{a_seconds:<12.3f}{b_seconds:<12.3f}{b_seconds / a_seconds:.1f} times faster"
