@@ -29,6 +29,10 @@ HELPER_OPTIONS: dict[str, object] = {
     "no_cfunc_wrapper": True,
 }
 
+#: The same, merged into the caller before types are inferred. A function that is compiled by
+#: itself is optimised twice, alone and within its caller.
+INLINED_OPTIONS: dict[str, object] = {**HELPER_OPTIONS, "inline": "always"}
+
 
 def lanes(dtype: str) -> int:
     """Number of elements of `dtype` ("float32" or "float64") in one vector register."""

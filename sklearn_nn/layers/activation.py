@@ -11,7 +11,7 @@ from numba import njit
 from numba.extending import register_jitable
 
 from sklearn_nn.jit.functions import erf, exp, expm1, sigmoid, softplus, tanh
-from sklearn_nn.jit.host import HELPER_OPTIONS
+from sklearn_nn.jit.host import INLINED_OPTIONS
 from sklearn_nn.jit.kernel import Kernel, kernel, like
 from sklearn_nn.jit.views import vector
 from sklearn_nn.layers.base import BACKWARD, FORWARD, Builder, Layer, Shape, owned_rows
@@ -172,7 +172,7 @@ def softmax_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, d
             dx[i, j] = y[i, j] * (dy[i, j] - total)
 
 
-@njit(**HELPER_OPTIONS)
+@njit(**INLINED_OPTIONS)
 def exponentials(x: Any, y: Any, lo: int, hi: int) -> None:
     """y = exp(x - largest of the row) for rows lo to hi.
 
@@ -191,7 +191,7 @@ def exponentials(x: Any, y: Any, lo: int, hi: int) -> None:
         flat[k] = exp(flat[k])
 
 
-@njit(**HELPER_OPTIONS)
+@njit(**INLINED_OPTIONS)
 def row_sum(x: Any, i: int) -> Any:
     """Sum of row i, from first to last."""
     total = x[i, 0]

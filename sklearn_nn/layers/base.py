@@ -28,7 +28,7 @@ import numpy as np
 from numba import njit
 
 from sklearn_nn._spec import Spec
-from sklearn_nn.jit.host import HELPER_OPTIONS
+from sklearn_nn.jit.host import INLINED_OPTIONS
 from sklearn_nn.jit.kernel import Kernel, Kind
 from sklearn_nn.jit.team import share
 
@@ -64,7 +64,7 @@ STEP, SEED, TRAINING, CTX_SIZE = 0, 1, 2, 8
 ROW_GRAIN = 8
 
 
-@njit(**HELPER_OPTIONS)
+@njit(**INLINED_OPTIONS)
 def owned_rows(x: np.ndarray, part: int, parts: int) -> tuple[int, int]:
     """The rows of a batch that `part` owns: the same for every kernel that is split by row."""
     return share(x.shape[0], part, parts, ROW_GRAIN)

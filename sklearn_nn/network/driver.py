@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from sklearn_nn.jit.host import HELPER_OPTIONS
+from sklearn_nn.jit.host import HELPER_OPTIONS, INLINED_OPTIONS
 from sklearn_nn.jit.kernel import Kind, invoke, kernel
 from sklearn_nn.jit.team import barrier, share
 from sklearn_nn.jit.views import matrix, row, vector
@@ -63,11 +63,7 @@ UPDATE = Kind(
 )
 
 
-# Inlined before types are inferred: compiled by itself, each would be optimised twice over.
-_inlined = njit(**HELPER_OPTIONS, inline="always")
-
-
-@_inlined
+@njit(**INLINED_OPTIONS)
 def _forward(part, parts, ctx, table, capacity, rows, theta, state, work, arena):
     """Run the forward kernels of a table on one batch."""
     for k in range(table.shape[0]):
@@ -86,7 +82,7 @@ def _forward(part, parts, ctx, table, capacity, rows, theta, state, work, arena)
         invoke(op[FORWARD_AT], arguments)
 
 
-@_inlined
+@njit(**INLINED_OPTIONS)
 def _prepare(part, parts, ctx, table, theta, work):
     """Run the prepare kernels: they need the parameters only."""
     for k in range(table.shape[0]):
@@ -107,7 +103,7 @@ def _prepare(part, parts, ctx, table, theta, work):
             )
 
 
-@_inlined
+@njit(**INLINED_OPTIONS)
 def _add_rows(part, parts, dx, extra):
     """dx += extra: a slot read by two instructions gets the sum of two gradients."""
     lo, hi = owned_rows(dx, part, parts)
@@ -116,7 +112,7 @@ def _add_rows(part, parts, dx, extra):
             dx[i, j] += extra[i, j]
 
 
-@_inlined
+@njit(**INLINED_OPTIONS)
 def _gradient(
     part, parts, ctx, table, column, capacity, rows, theta, grad, state, work, arena, darena
 ):
@@ -154,7 +150,7 @@ def _sum_of_squares(values: np.ndarray) -> float:
     return total
 
 
-@_inlined
+@njit(**INLINED_OPTIONS)
 def _penalize(lo, hi, spans, factors, strength, theta, grad):
     """Add the L2 penalty's gradient within [lo, hi); returns the penalty there.
 
@@ -173,7 +169,7 @@ def _penalize(lo, hi, spans, factors, strength, theta, grad):
     return total
 
 
-@_inlined
+@njit(**INLINED_OPTIONS)
 def _step(
     part,
     parts,
@@ -214,7 +210,7 @@ def _sum(values: np.ndarray) -> float:
     return total
 
 
-@_inlined
+@njit(**INLINED_OPTIONS)
 def _total_weight(weight: np.ndarray, rows: np.ndarray) -> float:
     """The batch's sum of sample weights; every part sums it for itself, in one order."""
     if weight.size == 0:

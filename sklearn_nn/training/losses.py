@@ -14,7 +14,7 @@ from numba import njit
 
 from sklearn_nn._spec import Spec
 from sklearn_nn.jit.functions import exp, log, sigmoid
-from sklearn_nn.jit.host import HELPER_OPTIONS
+from sklearn_nn.jit.host import INLINED_OPTIONS
 from sklearn_nn.jit.kernel import Kernel, kernel, like
 from sklearn_nn.jit.views import vector
 from sklearn_nn.layers.activation import Activation, exponentials, row_sum
@@ -24,13 +24,13 @@ from sklearn_nn.network.machine import Targets
 from sklearn_nn.network.source import readonly
 
 
-@njit(**HELPER_OPTIONS)
+@njit(**INLINED_OPTIONS)
 def _row_weight(weight: np.ndarray, row: int) -> float:
     """The weight of a sample; 1 where there are no weights."""
     return weight[row] if weight.size else weight.dtype.type(1)
 
 
-@njit(**HELPER_OPTIONS)
+@njit(**INLINED_OPTIONS)
 def _at_most(x: float, limit: float) -> float:
     """The smaller of both; NaN stays NaN."""
     return limit if x > limit else x
