@@ -27,10 +27,21 @@ from numba.extending import intrinsic
 
 from sklearn_nn.jit.cache import KernelCache
 from sklearn_nn.jit.host import HELPER_OPTIONS, OPTIONS, VECTOR_BITS, VECTOR_REGISTERS
+from sklearn_nn.jit.pointers import (
+    advance,
+    advance_any,
+    element_bits,
+    exists,
+    stack_vectors,
+    zero_of,
+)
 from sklearn_nn.jit.tile import make_tiles
 
 #: Steps of the reduction in one block: 256 rows of B, two vectors wide, fill the first cache.
 BLOCK = 256
+
+#: Room for one block of B, two vectors wide: 16 KiB of 256-bit vectors.
+PANEL_VECTORS = 2 * BLOCK
 
 #: Most rows of a tile of one and of two vectors. With two, 14 rows take 28 registers, which
 #: leaves four for A and B; 16 registers hold six rows. With one, eight sums already hide the
@@ -69,52 +80,8 @@ def _symbol(dtype: str) -> str:
 
 def _signature(pointer: types.Type) -> Any:
     size = types.int64
-    of_a, of_b, of_c = (pointer, size, size, size), (pointer, size, size), (pointer, size)
-    return types.void(*of_a, *of_b, *of_c, size, size, size, size, size)
-
-
-@intrinsic
-def _advance(typingctx: Any, pointer: types.Type, count: types.Type) -> Any:
-    """`pointer` moved by `count` elements."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Sequence[Any]) -> Any:
-        return builder.gep(args[0], [args[1]])
-
-    return pointer(pointer, types.int64), codegen
-
-
-@intrinsic
-def _bits(typingctx: Any, pointer: types.Type) -> Any:
-    """Bits of an element that `pointer` points to."""
-    bits = pointer.dtype.bitwidth
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Sequence[Any]) -> Any:
-        return ir.Constant(ir.IntType(64), bits)
-
-    return types.int64(pointer), codegen
-
-
-@intrinsic
-def _zero(typingctx: Any, pointer: types.Type) -> Any:
-    """0 of the type that `pointer` points to."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Sequence[Any]) -> Any:
-        return ir.Constant(context.get_data_type(pointer.dtype), 0.0)
-
-    return pointer.dtype(pointer), codegen
-
-
-@intrinsic
-def _scratch(typingctx: Any, pointer: types.Type) -> Any:
-    """Room on the stack for one block of B, two vectors wide: 16 KiB of 256-bit vectors."""
-    count = BLOCK * 2 * VECTOR_BITS // pointer.dtype.bitwidth
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Sequence[Any]) -> Any:
-        room = cgutils.alloca_once(builder, context.get_data_type(pointer.dtype), size=count)
-        room.align = VECTOR_BITS // 8
-        return room
-
-    return pointer(pointer), codegen
+    of_a, of_b, of_c = (pointer, *[size] * 3), (pointer, *[size] * 2), (pointer, size) * 2
+    return types.void(*of_a, *of_b, *of_c, *[size] * 4)
 
 
 @_inlined
@@ -140,12 +107,13 @@ def _block_rows(M, length, bits):
 
 
 @_inlined
-def _clear(c, cs, M, N):
-    """C = 0."""
+def _begin(c, cs, d, ds, M, N):
+    """C = D; 0 where there is no D."""
+    given = exists(d)
     for i in range(M):
-        row = _advance(c, i * cs)
+        row, addend = advance(c, i * cs), advance_any(d, i * ds)
         for j in range(N):
-            row[j] = 0
+            row[j] = addend[j] if given else 0
 
 
 @_inlined
@@ -153,13 +121,13 @@ def _pack(b, bs, bo, packed, columns, K, O):
     """Copy the first columns of a block of B to `packed`, row after row without gaps."""
     for o in range(O):
         for k in range(K):
-            source, target = _advance(b, o * bo + k * bs), _advance(packed, (o * K + k) * columns)
+            source, target = advance(b, o * bo + k * bs), advance(packed, (o * K + k) * columns)
             for j in range(columns):
                 target[j] = source[j]
 
 
 @_inlined
-def _panel(most, vectors, a, ars, acs, ao, b, bs, bo, c, cs, M, columns, K, O, beta):
+def _panel(most, vectors, a, ars, acs, ao, b, bs, bo, c, cs, d, ds, M, columns, K, O):
     """A panel of C, `vectors` registers wide and M rows high, in tiles of at most `most` rows.
 
     The tiles are of nearly equal height: a last one of one row would cost as many loads of B
@@ -169,15 +137,16 @@ def _panel(most, vectors, a, ars, acs, ao, b, bs, bo, c, cs, M, columns, K, O, b
     rows, taller = M // tiles, M % tiles
     for t in range(tiles):
         height = rows + 1 if t < taller else rows
-        _tile(height, vectors, a, ars, acs, ao, b, bs, bo, c, cs, K, O, columns, beta)
-        a, c = _advance(a, height * ars), _advance(c, height * cs)
+        _tile(height, vectors, a, ars, acs, ao, b, bs, bo, c, cs, d, ds, K, O, columns)
+        a, c = advance(a, height * ars), advance(c, height * cs)
+        d = advance_any(d, height * ds)
 
 
 @_inlined
-def _block(a, ars, acs, ao, b, bs, bo, c, cs, M, N, K, O, beta):
+def _block(a, ars, acs, ao, b, bs, bo, c, cs, d, ds, M, N, K, O):
     """One block of the reduction: panel by panel, so that a panel of B stays in the cache."""
-    scratch = _scratch(a)
-    bits = _bits(a)
+    scratch = stack_vectors(a, PANEL_VECTORS)
+    bits = element_bits(a)
     lanes = VECTOR_BITS // bits
     narrow, wide = MAX_ROWS
     if acs == 1 and ars % (PAGE * 8 // bits) == 0:
@@ -188,73 +157,72 @@ def _block(a, ars, acs, ao, b, bs, bo, c, cs, M, N, K, O, beta):
     while j < N:
         vectors, most = (2, wide) if N - j >= fewest else (1, narrow)
         columns = min(N - j, vectors * lanes)
-        b_j, bs_j, bo_j, c_j = _advance(b, j), bs, bo, _advance(c, j)
+        b_j, bs_j, bo_j = advance(b, j), bs, bo
+        c_j, d_j = advance(c, j), advance_any(d, j)
         if pack and columns == 2 * lanes:
             _pack(b_j, bs, bo, scratch, 2 * lanes, K, O)
             b_j, bs_j, bo_j = scratch, columns, columns * K
-        _panel(most, vectors, a, ars, acs, ao, b_j, bs_j, bo_j, c_j, cs, M, columns, K, O, beta)
+        _panel(most, vectors, a, ars, acs, ao, b_j, bs_j, bo_j, c_j, cs, d_j, ds, M, columns, K, O)
         j += columns
 
 
 @_reassociated
 def _dot(a, b, K):
     """Sum of a[k] b[k]. The compiler may order it, but orders equal lengths equally."""
-    total = _zero(a)
+    total = zero_of(a)
     for k in range(K):
         total += a[k] * b[k]
     return total
 
 
 @_inlined
-def _column(a, ars, acs, ao, b, bo, c, M, K, O, beta):
+def _column(a, ars, acs, ao, b, bo, c, M, K, O):
     """C += A b for a contiguous vector b and a vector C: a tile would leave all lanes idle but one.
 
     Rows of A are multiplied where they are contiguous, else its columns are added up.
     """
-    if beta == 0:
-        _clear(c, 1, M, 1)
     for o in range(O):
-        a_o, b_o = _advance(a, o * ao), _advance(b, o * bo)
+        a_o, b_o = advance(a, o * ao), advance(b, o * bo)
         if acs == 1:
             for i in range(M):
-                c[i] += _dot(_advance(a_o, i * ars), b_o, K)
+                c[i] += _dot(advance(a_o, i * ars), b_o, K)
         else:
             for k in range(K):
-                column, factor = _advance(a_o, k * acs), b_o[k]
+                column, factor = advance(a_o, k * acs), b_o[k]
                 for i in range(M):
                     c[i] += column[i] * factor
 
 
-def _tiled(a, ars, acs, ao, b, bs, bo, c, cs, M, N, K, O, beta):
-    """C = A B (+ C), tile by tile."""
+def _tiled(a, ars, acs, ao, b, bs, bo, c, cs, d, ds, M, N, K, O):
+    """C = A B (+ D), tile by tile."""
     if M <= 0 or N <= 0:
         return
     if K <= 0 or O <= 0:
-        if beta == 0:
-            _clear(c, cs, M, N)
+        _begin(c, cs, d, ds, M, N)
         return
     if N == 1 and bs == 1 and cs == 1 and (acs == 1 or ars == 1):
-        _column(a, ars, acs, ao, b, bo, c, M, K, O, beta)
+        _begin(c, cs, d, ds, M, N)
+        _column(a, ars, acs, ao, b, bo, c, M, K, O)
         return
     k_step, o_step = _block_lengths(K, O)
-    i_step = _block_rows(M, k_step * o_step, _bits(a))
+    i_step = _block_rows(M, k_step * o_step, element_bits(a))
     for o in range(0, O, o_step):
         for k in range(0, K, k_step):
-            b_block = _advance(b, o * bo + k * bs)
+            b_block = advance(b, o * bo + k * bs)
             inner, outer = min(k_step, K - k), min(o_step, O - o)
             for i in range(0, M, i_step):
-                a_block = _advance(a, i * ars + o * ao + k * acs)
-                c_block, rows = _advance(c, i * cs), min(i_step, M - i)
+                a_block = advance(a, i * ars + o * ao + k * acs)
+                c_block, d_block = advance(c, i * cs), advance_any(d, i * ds)
                 _block(
-                    a_block, ars, acs, ao, b_block, bs, bo, c_block, cs, rows, N, inner, outer, beta
+                    a_block, ars, acs, ao, b_block, bs, bo, c_block, cs, d_block, ds,
+                    min(i_step, M - i), N, inner, outer,
                 )  # fmt: skip
-            beta = 1
+            d, ds = c, cs  # the next block adds to what this one wrote
 
 
-def _plain(a, ars, acs, ao, b, bs, bo, c, cs, M, N, K, O, beta):
-    """C = A B (+ C) by loops, for a host whose compiler rejects the tiles."""
-    if beta == 0:
-        _clear(c, cs, M, N)
+def _plain(a, ars, acs, ao, b, bs, bo, c, cs, d, ds, M, N, K, O):
+    """C = A B (+ D) by loops, for a host whose compiler rejects the tiles."""
+    _begin(c, cs, d, ds, M, N)
     if M <= 0 or N <= 0 or K <= 0 or O <= 0:
         return
     k_step, o_step = _block_lengths(K, O)
@@ -262,7 +230,7 @@ def _plain(a, ars, acs, ao, b, bs, bo, c, cs, M, N, K, O, beta):
         for k in range(0, K, k_step):
             for i in range(M):
                 for j in range(N):
-                    total = _zero(c)
+                    total = zero_of(c)
                     for p in range(o, min(o + o_step, O)):
                         for q in range(k, min(k + k_step, K)):
                             total += a[i * ars + p * ao + q * acs] * b[p * bo + q * bs + j]
@@ -324,6 +292,23 @@ def _check(arrays: Sequence[types.Type], names: str) -> types.Type:
     return dtypes.pop()
 
 
+def _pointers(context: Any, builder: Any, signature: Any, args: Sequence[Any]) -> list[Any]:
+    """The arguments, arrays as pointers to their first element."""
+    return [
+        context.make_array(kind)(context, builder, value).data
+        if isinstance(kind, types.Array)
+        else value
+        for kind, value in zip(signature.args, args, strict=True)
+    ]
+
+
+def _call(builder: Any, dtype: str, values: list[Any]) -> None:
+    """Call the machine code for `dtype`."""
+    function_type = ir.FunctionType(ir.VoidType(), [value.type for value in values])
+    function = cgutils.get_or_insert_function(builder.module, function_type, _symbol(dtype))
+    builder.call(function, values)
+
+
 @intrinsic
 def contract(typingctx, a, ars, acs, ao, b, bs, bo, c, cs, M, N, K, O, beta):
     """C[i, j] (+)= sum_o sum_k A[i*ars + o*ao + k*acs] * B[o*bo + k*bs + j].
@@ -338,16 +323,29 @@ def contract(typingctx, a, ars, acs, ao, b, bs, bo, c, cs, M, N, K, O, beta):
     signature = types.void(a, size, size, size, b, size, size, c, *[size] * 6)
 
     def codegen(context: Any, builder: Any, signature: Any, args: Sequence[Any]) -> Any:
-        values = []
-        for kind, value in zip(signature.args, args, strict=True):
-            if isinstance(kind, types.Array):
-                value = context.make_array(kind)(context, builder, value).data
-            values.append(value)
-        function_type = ir.FunctionType(ir.VoidType(), [value.type for value in values])
-        function = cgutils.get_or_insert_function(
-            builder.module, function_type, _symbol(dtype.name)
-        )
-        builder.call(function, values)
+        *operands, c, cs, M, N, K, O, beta = _pointers(context, builder, signature, args)
+        adds = builder.icmp_signed("!=", beta, ir.Constant(beta.type, 0))
+        d = builder.select(adds, c, ir.Constant(c.type, None))
+        _call(builder, dtype.name, [*operands, c, cs, d, cs, M, N, K, O])
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
+@intrinsic
+def contract_onto(typingctx, d, ds, a, ars, acs, ao, b, bs, bo, c, cs, M, N, K, O):
+    """C[i, j] = D[i*ds + j] + sum_o sum_k A[i*ars + o*ao + k*acs] * B[o*bo + k*bs + j].
+
+    As `contract`, but what it adds to is another array than what it writes. With ds = 0, D is one
+    row, such as a layer's bias.
+    """
+    dtype = _check((d, a, b, c), "dabc")
+    size = types.int64
+    signature = types.void(d, size, a, size, size, size, b, size, size, c, *[size] * 5)
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Sequence[Any]) -> Any:
+        d, ds, *operands, c, cs, M, N, K, O = _pointers(context, builder, signature, args)
+        _call(builder, dtype.name, [*operands, c, cs, d, ds, M, N, K, O])
         return context.get_dummy_value()
 
     return signature, codegen

@@ -4,12 +4,12 @@ A tile holds ``rows x vectors`` vector registers of C. For each step of the redu
 loads ``vectors`` registers of B, broadcasts one number of A per row, and multiplies and adds
 into all of C. C is therefore touched once, and each load of B serves every row::
 
-    C[i, j] (+)= sum_o sum_k A[i*ars + o*ao + k*acs] * B[o*bo + k*bs + j]
+    C[i, j] = D[i, j] + sum_o sum_k A[i*ars + o*ao + k*acs] * B[o*bo + k*bs + j]
 
-for ``i < rows`` and ``j < columns``. The reduction runs over two levels, so that a window of
-an image (rows of pixels, and pixels within a row) needs no copy. The strides of A are free,
-so that A may be read by rows or by columns. The last vector of each row is masked: columns
-outside C are neither read nor written.
+for ``i < rows`` and ``j < columns``, where D is C itself, another array, or nothing. The reduction
+runs over two levels, so that a window of an image (rows of pixels, and pixels within a row) needs
+no copy. The strides of A are free, so that A may be read by rows or by columns. The last vector
+of each row is masked: columns outside C are neither read nor written.
 
 Every element of C is summed in the same order, k ascending inside o ascending, whatever the
 tile it falls into. Which tile computes it can therefore not be seen in the result.
@@ -26,6 +26,10 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 _I1, _I32, _I64 = ir.IntType(1), ir.IntType(32), ir.IntType(64)
+
+#: Rows of A that share a pointer. With one pointer for all, the optimiser walks it from row to row,
+#: one addition after another: a step of the reduction then takes at least a cycle a row.
+ROWS_A_POINTER = 4
 
 
 def _int64(value: int) -> ir.Constant:
@@ -60,8 +64,8 @@ class TileShape(NamedTuple):
     def function_type(self) -> ir.FunctionType:
         """The LLVM type of the tile's function."""
         pointer = self.scalar.as_pointer()
-        of_a, of_b, of_c = [pointer, *[_I64] * 3], [pointer, *[_I64] * 2], [pointer, _I64]
-        return ir.FunctionType(ir.VoidType(), [*of_a, *of_b, *of_c, *[_I64] * 4])
+        of_a, of_b, of_c = [pointer, *[_I64] * 3], [pointer, *[_I64] * 2], [pointer, _I64] * 2
+        return ir.FunctionType(ir.VoidType(), [*of_a, *of_b, *of_c, *[_I64] * 3])
 
     @property
     def name(self) -> str:
@@ -76,6 +80,12 @@ def splat(builder: ir.IRBuilder, value: ir.Value, lanes: int) -> ir.Value:
     first = builder.insert_element(ir.Constant(vector, ir.Undefined), value, ir.Constant(_I32, 0))
     zeros = ir.Constant(ir.VectorType(_I32, lanes), [0] * lanes)
     return builder.shuffle_vector(first, ir.Constant(vector, ir.Undefined), zeros)
+
+
+def _unrelated(builder: ir.IRBuilder, value: ir.Value) -> ir.Value:
+    """`value`, of which the optimiser no longer knows how it was computed."""
+    kind = ir.FunctionType(value.type, [value.type])
+    return builder.asm(kind, "", "=r,0", [value], False)
 
 
 class _Memory:
@@ -158,7 +168,8 @@ class _Loop:
     def close(self, sums: list[ir.Value]) -> None:
         """End the body; `sums` are the values that the next step starts from."""
         builder, end = self._builder, self._builder.block
-        step = builder.add(self._step, _int64(1))
+        # A loop whose count it cannot tell is not unrolled: its pointers would fill the registers.
+        step = _unrelated(builder, builder.add(self._step, _int64(1)))
         self._step.add_incoming(step, end)
         for phi, stride in zip(self.pointers, self._strides, strict=True):
             phi.add_incoming(builder.gep(phi, [stride]), end)
@@ -206,12 +217,14 @@ def _reduce(
     a, ars, acs, ao, b, bs, bo = operands
     inner_count, outer_count = counts
     zeros = [ir.Constant(shape.vector, None)] * (shape.rows * shape.vectors)
-    outer = _Loop(builder, outer_count, [(a, ao), (b, bo)], zeros, "outer")
-    a_outer, b_outer = outer.pointers
-    inner = _Loop(builder, inner_count, [(a_outer, acs), (b_outer, bs)], outer.sums, "inner")
-    a_step, b_step = inner.pointers
-    a_rows = [builder.gep(a_step, [builder.mul(ars, _int64(i))]) for i in range(shape.rows)]
-    sums = _multiply_add(builder, shape, memory, a_rows, b_step, inner.sums)
+    steps = [builder.mul(ars, _int64(i)) for i in range(shape.rows)]
+    groups = [_unrelated(builder, builder.gep(a, [first])) for first in steps[::ROWS_A_POINTER]]
+    outer = _Loop(builder, outer_count, [(b, bo), *((p, ao) for p in groups)], zeros, "outer")
+    starts = zip(outer.pointers, [bs, *[acs] * len(groups)], strict=True)
+    inner = _Loop(builder, inner_count, list(starts), outer.sums, "inner")
+    b_step, *a_steps = inner.pointers
+    a_rows = [builder.gep(p, [step]) for p in a_steps for step in steps[:ROWS_A_POINTER]]
+    sums = _multiply_add(builder, shape, memory, a_rows[: shape.rows], b_step, inner.sums)
     inner.close(sums)
     outer.close(sums)
     return sums
@@ -221,19 +234,26 @@ def _write(
     builder: ir.IRBuilder,
     shape: TileShape,
     memory: _Memory,
-    c: ir.Value,
-    cs: ir.Value,
+    target: tuple[ir.Value, ir.Value],
+    addend: tuple[ir.Value, ir.Value] | None,
     sums: list[ir.Value],
-    add: bool,
 ) -> None:
-    """C = sums, or C += sums."""
+    """C = sums, or C = D + sums; `target` and `addend` are (first element, row stride)."""
     for i in range(shape.rows):
-        row = builder.gep(c, [builder.mul(cs, _int64(i))])
+        rows = [
+            builder.gep(start, [builder.mul(stride, _int64(i))])
+            for start, stride in (target, *([addend] if addend else []))
+        ]
         for j in range(shape.vectors):
             value = sums[i * shape.vectors + j]
-            if add:
-                value = builder.fadd(memory.load(row, j), value)
-            memory.store(value, row, j)
+            if addend:
+                value = builder.fadd(memory.load(rows[1], j), value)
+            memory.store(value, rows[0], j)
+
+
+def is_given(builder: ir.IRBuilder, pointer: ir.Value) -> ir.Value:
+    """Whether `pointer` is not null."""
+    return builder.icmp_unsigned("!=", builder.ptrtoint(pointer, _I64), _int64(0))
 
 
 def _define(module: ir.Module, shape: TileShape) -> ir.Function:
@@ -246,39 +266,39 @@ def _define(module: ir.Module, shape: TileShape) -> ir.Function:
     # slow (and worse at keeping C in registers) with many of them in one large function.
     for attribute in ("noinline", "nounwind"):
         function.attributes.add(attribute)
-    *operands, c, cs, inner, outer, columns, beta = function.args
+    *operands, c, cs, d, ds, inner, outer, columns = function.args
     builder = ir.IRBuilder(function.append_basic_block("entry"))
     memory = _Memory(builder, shape, columns)
     sums = _reduce(builder, shape, memory, operands, (inner, outer))
-    with builder.if_else(builder.icmp_signed("!=", beta, _int64(0))) as (then, otherwise):
+    with builder.if_else(is_given(builder, d)) as (then, otherwise):
         with then:
-            _write(builder, shape, memory, c, cs, sums, add=True)
+            _write(builder, shape, memory, (c, cs), (d, ds), sums)
         with otherwise:
-            _write(builder, shape, memory, c, cs, sums, add=False)
+            _write(builder, shape, memory, (c, cs), None, sums)
     builder.ret_void()
     return function
 
 
 def _signature(pointer: types.Type, sizes: int) -> Any:
     """The tile's arguments as Numba types, after `sizes` leading integers."""
-    of_a, of_b, of_c = [pointer, *[types.int64] * 3], [pointer, *[types.int64] * 2], [pointer]
-    rest = [types.int64] * 5
-    return types.void(*[types.int64] * sizes, *of_a, *of_b, *of_c, *rest)
+    size = types.int64
+    of_a, of_b, of_c = [pointer, *[size] * 3], [pointer, *[size] * 2], [pointer, size] * 2
+    return types.void(*[size] * sizes, *of_a, *of_b, *of_c, *[size] * 3)
 
 
 def make_tile(rows: int, vectors: int, bits: int, vector_bits: int, masked: bool = True) -> Any:
-    """Intrinsic ``tile(a, ars, acs, ao, b, bs, bo, c, cs, K, O, columns, beta)``.
+    """Intrinsic ``tile(a, ars, acs, ao, b, bs, bo, c, cs, d, ds, K, O, columns)``.
 
-    `a`, `b` and `c` are pointers to float32 (`bits` = 32) or float64 (64); strides count
+    `a`, `b`, `c` and `d` are pointers to float32 (`bits` = 32) or float64 (64); strides count
     elements. K and O are at least one. `columns` ends in the last of the `vectors` registers
     of `vector_bits` bits; a tile that is not masked ignores it and fills the registers.
-    `beta` = 0 writes C, 1 adds to it.
+    `d` may be null, for nothing to add, or `c`; with ds = 0 it is one row, added to all.
     """
     shape = TileShape(rows, vectors, bits, vector_bits, masked)
     pointer = types.CPointer(types.float32 if bits == 32 else types.float64)
 
     @intrinsic
-    def tile(typingctx, a, ars, acs, ao, b, bs, bo, c, cs, K, O, columns, beta):
+    def tile(typingctx, a, ars, acs, ao, b, bs, bo, c, cs, d, ds, K, O, columns):
         def codegen(context: Any, builder: Any, signature: Any, args: Sequence[Any]) -> Any:
             builder.call(_define(builder.module, shape), args)
             return context.get_dummy_value()
@@ -299,7 +319,7 @@ def make_tiles(max_rows: tuple[int, ...], masked: tuple[bool, ...], vector_bits:
     sizes = [(r, v) for v, most in enumerate(max_rows, 1) for r in range(1, most + 1)]
 
     @intrinsic
-    def tile(typingctx, rows, vectors, a, ars, acs, ao, b, bs, bo, c, cs, K, O, columns, beta):
+    def tile(typingctx, rows, vectors, a, ars, acs, ao, b, bs, bo, c, cs, d, ds, K, O, columns):
         def codegen(context: Any, builder: Any, signature: Any, args: Sequence[Any]) -> Any:
             rows, vectors, *rest = args
             after = builder.append_basic_block("tile_end")

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from sklearn_nn.jit.contract import contract
+from sklearn_nn.jit.contract import contract, contract_onto
 from sklearn_nn.jit.kernel import kernel
 from sklearn_nn.jit.team import share
 from sklearn_nn.jit.transpose import transpose
@@ -32,12 +32,8 @@ def dense_forward(ctx, op, part, parts, theta, state, work, x, y):
     fan_in, units = x.shape[1], y.shape[1]
     lo, hi = owned_rows(x, part, parts)
     bias = vector(theta, fan_in * units, units)
-    for i in range(lo, hi):
-        row = vector(y, i * units, units)
-        for j in range(units):
-            row[j] = bias[j]
-    rows = hi - lo
-    contract(x[lo:], fan_in, 1, 0, theta, units, 0, y[lo:], units, rows, units, fan_in, 1, 1)
+    operands = (x[lo:], fan_in, 1, 0, theta, units, 0, y[lo:], units)
+    contract_onto(bias, 0, *operands, hi - lo, units, fan_in, 1)
 
 
 @kernel(PREPARE)

@@ -7,7 +7,14 @@ from numba import cfunc, njit, types
 from numba.core.errors import TypingError
 
 from sklearn_nn.jit import contract as module
-from sklearn_nn.jit.contract import BLOCK, PACKED_ROWS, PAGE, contract, load_contract
+from sklearn_nn.jit.contract import (
+    BLOCK,
+    PACKED_ROWS,
+    PAGE,
+    contract,
+    contract_onto,
+    load_contract,
+)
 from sklearn_nn.jit.host import OPTIONS, lanes
 from sklearn_nn.jit.tile import make_tile
 from sklearn_nn.jit.transpose import transpose
@@ -25,6 +32,11 @@ def _loaded():
 @njit(**OPTIONS)
 def call_contract(a, ars, acs, ao, b, bs, bo, c, cs, M, N, K, O, beta):  # noqa: E741
     contract(a, ars, acs, ao, b, bs, bo, c, cs, M, N, K, O, beta)
+
+
+@njit(**OPTIONS)
+def call_contract_onto(d, ds, a, ars, acs, ao, b, bs, bo, c, cs, M, N, K, O):  # noqa: E741
+    contract_onto(d, ds, a, ars, acs, ao, b, bs, bo, c, cs, M, N, K, O)
 
 
 @njit(**OPTIONS)
@@ -255,6 +267,30 @@ def test_empty_products(dtype):
             assert (c.reshape(3, 4)[:, 2:] == GUARD).all()
 
 
+@pytest.mark.parametrize("K", [0, 3, BLOCK + 5])
+@pytest.mark.parametrize("N", [1, 10, 37])
+@pytest.mark.parametrize("one_row", [True, False])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_onto_another_array(dtype, one_row, N, K):
+    """D is a row added to all, as a bias is, or a matrix; it is read and not written."""
+    M = 200
+    a, b = random(dtype, M, K), random(dtype, K, N, seed=1)
+    d = random(dtype, 1 if one_row else M, N, seed=2)
+    d.flags.writeable = False
+    memory = np.full(M * N + 2 * 64, GUARD, dtype)
+    operands = (a, K, 1, 0, b, N, 0, memory[64:], N)
+    call_contract_onto(d, 0 if one_row else N, *operands, M, N, K, 1)
+    got = memory[64:-64].reshape(M, N)
+    expected = d + a.astype("float64") @ b
+    np.testing.assert_allclose(got, expected, rtol=0, atol=tolerance(dtype, K))
+    assert (memory[:64] == GUARD).all()
+    assert (memory[-64:] == GUARD).all()
+    # The same bits as adding to a C that already holds D.
+    other = np.array(np.broadcast_to(d, (M, N)), order="C")
+    call_contract(a, K, 1, 0, b, N, 0, other, N, M, N, K, 1, 1)
+    np.testing.assert_array_equal(got, other)
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_nan_stays_in_its_row_and_column(dtype):
     a, b = random(dtype, 20, 30), random(dtype, 30, 40, seed=1)
@@ -301,7 +337,7 @@ def test_tiles_of_other_processors(bits, vector_bits, rows, vectors):
 
     @cfunc(types.void(pointer, pointer, pointer, types.int64))
     def run(a, b, c, columns):
-        tile(a, 6, 1, 3, b, columns, 3 * columns, c, columns + 1, 3, 2, columns, 1)
+        tile(a, 6, 1, 3, b, columns, 3 * columns, c, columns + 1, c, columns + 1, 3, 2, columns)
 
     dtype, width = f"float{bits}", vector_bits // bits
     a = random(dtype, rows, 6)
@@ -321,13 +357,13 @@ def test_plain_loops_agree_with_tiles(dtype):
             expected = random(dtype, max(M, 1), N + 2, seed=2)
             got = expected.copy()
             for compiled, c in [(plain, got), (tiled, expected)]:
-                operands = (a, K, 1, M * K, b, N, K * N, c, N + 2)
-                call_by_pointers(compiled, *operands, M, N, K, O, beta)
+                operands = (a, K, 1, M * K, b, N, K * N, c, N + 2, c if beta else None, N + 2)
+                call_by_pointers(compiled, *operands, M, N, K, O)
             np.testing.assert_allclose(got, expected, rtol=0, atol=tolerance(dtype, K * O))
 
 
 def test_falls_back_to_plain_loops(monkeypatch):
-    def rejected(a, ars, acs, ao, b, bs, bo, c, cs, M, N, K, O, beta):  # noqa: E741
+    def rejected(a, ars, acs, ao, b, bs, bo, c, cs, d, ds, M, N, K, O):  # noqa: E741
         c[0] = a.no_such_attribute
 
     monkeypatch.setattr(module, "_tiled", rejected)
