@@ -3,6 +3,17 @@
 from sklearn_nn.environment import show_versions, warmup
 from sklearn_nn.estimators.mlp_classifier import MLPClassifier
 from sklearn_nn.estimators.mlp_regressor import MLPRegressor
+from sklearn_nn.estimators.saving import load, load_checkpoint
+from sklearn_nn.inspection import find_learning_rate, summary
 
 __version__ = "0.1.0"
-__all__ = ["MLPClassifier", "MLPRegressor", "show_versions", "warmup"]
+__all__ = [
+    "MLPClassifier",
+    "MLPRegressor",
+    "find_learning_rate",
+    "load",
+    "load_checkpoint",
+    "show_versions",
+    "summary",
+    "warmup",
+]

@@ -14,13 +14,30 @@ from extra_layers import Residual
 from sklearn_nn.layers import Activation, Dense, Dropout, Layer
 from sklearn_nn.layers.activation import ACTIVATIONS
 from sklearn_nn.training.losses import (
+    AbsoluteError,
+    Huber,
+    LogCosh,
     Loss,
     Poisson,
+    Quantile,
+    SigmoidFocal,
     SigmoidLogLoss,
+    SoftmaxFocal,
     SoftmaxLogLoss,
     SquaredError,
 )
-from sklearn_nn.training.optimizers import SGD, Adam, Optimizer
+from sklearn_nn.training.optimizers import (
+    SGD,
+    Adadelta,
+    Adagrad,
+    Adam,
+    Adamax,
+    AdamW,
+    Lion,
+    NAdam,
+    Optimizer,
+    RMSprop,
+)
 
 DTYPES = ("float32", "float64")
 
@@ -107,16 +124,40 @@ def _binary(rng, n, n_outputs):
     return rng.integers(0, 2, (n, n_outputs)).astype(float)
 
 
+def loss_row(name, loss, twin, n_outputs, draw):
+    """A row for a loss; the twin gets the same hyperparameters."""
+    # scikit-learn's value is the mean over outputs, its gradient that of their sum; so are ours.
+    factor = n_outputs if draw is _real else 1
+    return LossCase(name, loss, partial(twin, **loss.get_params()), n_outputs, draw, factor)
+
+
 LOSSES = [
-    LossCase("squared_error", SquaredError(), naive.squared_error, 1, _real),
-    # scikit-learn's value is the mean over outputs, its gradient that of their sum.
-    LossCase("squared_error_3", SquaredError(), naive.squared_error, 3, _real, gradient_factor=3),
-    LossCase("poisson", Poisson(), naive.poisson, 1, _count),
-    LossCase("poisson_2", Poisson(), naive.poisson, 2, _count),
-    LossCase("binary", SigmoidLogLoss(), naive.sigmoid_log_loss, 1, _binary),
-    LossCase("multilabel", SigmoidLogLoss(), naive.sigmoid_log_loss, 4, _binary),
-    LossCase("multiclass", SoftmaxLogLoss(), naive.softmax_log_loss, 3, _label),
-    LossCase("two_classes", SoftmaxLogLoss(), naive.softmax_log_loss, 2, _label),
+    loss_row("squared_error", SquaredError(), naive.squared_error, 1, _real),
+    loss_row("squared_error_3", SquaredError(), naive.squared_error, 3, _real),
+    loss_row("absolute_error", AbsoluteError(), naive.absolute_error, 1, _real),
+    loss_row("absolute_error_3", AbsoluteError(), naive.absolute_error, 3, _real),
+    loss_row("huber", Huber(), naive.huber, 1, _real),
+    loss_row("huber_narrow_3", Huber(0.3), naive.huber, 3, _real),
+    loss_row("quantile", Quantile(), naive.quantile, 1, _real),
+    loss_row("quantile_high_3", Quantile(0.9), naive.quantile, 3, _real),
+    loss_row("log_cosh", LogCosh(), naive.log_cosh, 1, _real),
+    loss_row("log_cosh_3", LogCosh(), naive.log_cosh, 3, _real),
+    loss_row("poisson", Poisson(), naive.poisson, 1, _count),
+    loss_row("poisson_2", Poisson(), naive.poisson, 2, _count),
+    loss_row("binary", SigmoidLogLoss(), naive.sigmoid_log_loss, 1, _binary),
+    loss_row("multilabel", SigmoidLogLoss(), naive.sigmoid_log_loss, 4, _binary),
+    loss_row("binary_smooth", SigmoidLogLoss(0.1), naive.sigmoid_log_loss, 1, _binary),
+    loss_row("multilabel_smooth", SigmoidLogLoss(0.3), naive.sigmoid_log_loss, 4, _binary),
+    loss_row("multiclass", SoftmaxLogLoss(), naive.softmax_log_loss, 3, _label),
+    loss_row("two_classes", SoftmaxLogLoss(), naive.softmax_log_loss, 2, _label),
+    loss_row("multiclass_smooth", SoftmaxLogLoss(0.1), naive.softmax_log_loss, 3, _label),
+    loss_row("two_classes_smooth", SoftmaxLogLoss(0.7), naive.softmax_log_loss, 2, _label),
+    loss_row("binary_focal", SigmoidFocal(), naive.sigmoid_focal, 1, _binary),
+    loss_row("multilabel_focal", SigmoidFocal(0.5), naive.sigmoid_focal, 4, _binary),
+    loss_row("binary_focal_0", SigmoidFocal(0.0), naive.sigmoid_focal, 1, _binary),
+    loss_row("multiclass_focal", SoftmaxFocal(), naive.softmax_focal, 3, _label),
+    loss_row("two_classes_focal", SoftmaxFocal(0.5), naive.softmax_focal, 2, _label),
+    loss_row("multiclass_focal_0", SoftmaxFocal(0.0), naive.softmax_focal, 3, _label),
 ]
 
 
@@ -129,17 +170,33 @@ class OptimizerCase:
     naive: Callable
 
 
+def rule(name, optimizer, twin):
+    """A row for an optimizer; the twin gets the same hyperparameters."""
+    return OptimizerCase(name, optimizer, partial(twin, **optimizer.get_params()))
+
+
+# Decay is the machine's, and not of every parameter: here the rows have none.
 OPTIMIZERS = [
-    OptimizerCase("sgd", SGD(0.0, False), partial(naive.sgd, momentum=0.0, nesterov=False)),
-    OptimizerCase("momentum", SGD(0.8, False), partial(naive.sgd, momentum=0.8, nesterov=False)),
-    OptimizerCase("nesterov", SGD(0.9, True), partial(naive.sgd, momentum=0.9, nesterov=True)),
-    OptimizerCase("adam", Adam(), naive.adam),
-    OptimizerCase(
-        "adam_fast",
-        Adam(0.5, 0.9, 1e-3),
-        partial(naive.adam, beta_1=0.5, beta_2=0.9, epsilon=1e-3),
-    ),
+    rule("sgd", SGD(0.0, False), naive.sgd),
+    rule("momentum", SGD(0.8, False), naive.sgd),
+    rule("nesterov", SGD(0.9, True), naive.sgd),
+    rule("adam", Adam(), naive.adam),
+    rule("adam_fast", Adam(0.5, 0.9, 1e-3), naive.adam),
+    rule("adamw", AdamW(weight_decay=0.0), naive.adamw),
+    rule("nadam", NAdam(), naive.nadam),
+    rule("nadam_fast", NAdam(0.8, 0.9, 1e-3, momentum_decay=0.3), naive.nadam),
+    rule("adamax", Adamax(), naive.adamax),
+    rule("adagrad", Adagrad(), naive.adagrad),
+    rule("adagrad_bold", Adagrad(1e-3, 1e-5), naive.adagrad),
+    rule("rmsprop", RMSprop(), naive.rmsprop),
+    rule("rmsprop_momentum", RMSprop(0.8, momentum=0.7), naive.rmsprop),
+    rule("rmsprop_centered", RMSprop(centered=True, epsilon=1e-4), naive.rmsprop),
+    rule("adadelta", Adadelta(), naive.adadelta),
+    rule("adadelta_fast", Adadelta(0.7, 1e-3), naive.adadelta),
+    rule("lion", Lion(), naive.lion),
 ]
+#: The only one that keeps three moments.
+RMSPROP = rule("rmsprop_of_three", RMSprop(0.8, 0.7, True, 1e-4), naive.rmsprop)
 
 
 def names(rows):

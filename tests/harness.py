@@ -6,7 +6,7 @@ import numpy as np
 
 from sklearn_nn.layers.base import CTX_SIZE, SEED, STEP, TRAINING
 from sklearn_nn.network.machine import Machine, Update, predict
-from sklearn_nn.network.program import ProgramBuilder, lower
+from sklearn_nn.network.lowering import ProgramBuilder, lower
 from sklearn_nn.network.source import source
 from sklearn_nn.training.descent import Descent
 from sklearn_nn.training.schedules import Constant
@@ -38,7 +38,7 @@ def draw_theta(program, rng, scale=0.5):
 
 
 def no_state(program):
-    return np.zeros(program.n_state, program.dtype)
+    return program.initial_state()
 
 
 def nothing(program):
@@ -103,7 +103,7 @@ class LayerRun:
         out = layer.lower(builder, slot)
         (self.instruction,) = builder.instructions
         self.dtype, (self.units,) = dtype, builder.shape(out)
-        self.forward_kernel, self.prepare, self.backward_kernel, self.weights = (
+        self.forward_kernel, _, self.prepare, self.backward_kernel, _, self.weights = (
             self.instruction.kernels
         )
         self.op = np.zeros(16, np.int64)

@@ -173,18 +173,59 @@ def poisson(z, y, eps):
     return (special.xlogy(y, y) - y * z - y + np.exp(z)).sum(axis=1), np.exp(z) - y
 
 
-def sigmoid_log_loss(z, y, eps):
+def absolute_error(z, y, eps):
+    return np.abs(z - y).mean(axis=1), np.sign(z - y)
+
+
+def huber(z, y, eps, delta=1.0):
+    error = z - y
+    size = np.abs(error)
+    value = np.where(size <= delta, error**2 / 2, delta * (size - delta / 2))
+    return value.mean(axis=1), np.where(size <= delta, error, delta * np.sign(error))
+
+
+def quantile(z, y, eps, quantile=0.5):
+    value = np.where(z > y, (1 - quantile) * (z - y), quantile * (y - z))
+    return value.mean(axis=1), np.where(z > y, 1 - quantile, np.where(z < y, -quantile, 0))
+
+
+def log_cosh(z, y, eps):
+    return np.log(np.cosh(z - y)).mean(axis=1), np.tanh(z - y)
+
+
+def sigmoid_log_loss(z, y, eps, label_smoothing=0.0):
+    y = (1 - label_smoothing) * y + label_smoothing / 2
     p, rest = (np.clip(special.expit(s), eps, 1) for s in (z, -z))
     return -(y * np.log(p) + (1 - y) * np.log(rest)).sum(axis=1), special.expit(z) - y
 
 
-def softmax_log_loss(z, y, eps):
-    p = softmax_forward(None, z)
-    rows, labels = np.arange(len(z)), y[:, 0].astype(int)
-    return -np.log(np.clip(p[rows, labels], eps, 1)), p - np.eye(z.shape[1])[labels]
+def softmax_log_loss(z, y, eps, label_smoothing=0.0):
+    p, n = softmax_forward(None, z), z.shape[1]
+    target = (1 - label_smoothing) * np.eye(n)[y[:, 0].astype(int)] + label_smoothing / n
+    return -(target * np.log(np.clip(p, eps, 1))).sum(axis=1), p - target
+
+
+def focal(p, eps, gamma):
+    """Value and derivative in p, the probability of the true label."""
+    slope = gamma * (1 - p) ** (gamma - 1) * np.log(p) - (1 - p) ** gamma / p
+    return -((1 - p) ** gamma) * np.log(np.clip(p, eps, 1)), slope
+
+
+def sigmoid_focal(z, y, eps, gamma=2.0):
+    p = np.where(y == 1, special.expit(z), special.expit(-z))
+    value, slope = focal(p, eps, gamma)
+    return value.sum(axis=1), slope * p * (1 - p) * np.where(y == 1, 1, -1)
+
+
+def softmax_focal(z, y, eps, gamma=2.0):
+    p, labels = softmax_forward(None, z), y[:, 0].astype(int)
+    own = np.take_along_axis(p, labels[:, None], axis=1)
+    value, slope = focal(own, eps, gamma)
+    return value[:, 0], slope * own * (np.eye(z.shape[1])[labels] - p)
 
 
 # --- optimizers: one step on (theta, gradient, moments), changed in place --------------------
+# Moments are zeros at t = 1. Keywords are those of the class.
 
 
 def sgd(theta, gradient, moments, t, rate, momentum=0.9, nesterov=True):
@@ -192,11 +233,68 @@ def sgd(theta, gradient, moments, t, rate, momentum=0.9, nesterov=True):
     theta += momentum * moments[0] - rate * gradient if nesterov else moments[0]
 
 
-def adam(theta, gradient, moments, t, rate, beta_1=0.9, beta_2=0.999, epsilon=1e-8):
+def adagrad(theta, gradient, moments, t, rate, initial_accumulator_value=0.1, epsilon=1e-7):
+    moments[0] += gradient**2
+    theta -= rate * gradient / np.sqrt(initial_accumulator_value + moments[0] + epsilon)
+
+
+def rmsprop(theta, gradient, moments, t, rate, rho=0.9, momentum=0.0, centered=False, epsilon=1e-7):
+    moments[0] = rho * moments[0] + (1 - rho) * gradient**2
+    spread = moments[0]
+    if centered:
+        moments[-1] = rho * moments[-1] + (1 - rho) * gradient
+        spread = np.maximum(moments[0] - moments[-1] ** 2, 0)
+    step = rate * gradient / np.sqrt(spread + epsilon)
+    if momentum:
+        moments[1] = momentum * moments[1] + step
+        step = moments[1]
+    theta -= step
+
+
+def means(gradient, moments, beta_1, beta_2):
+    """Running means of the gradient and its square."""
     moments[0] = beta_1 * moments[0] + (1 - beta_1) * gradient
     moments[1] = beta_2 * moments[1] + (1 - beta_2) * gradient**2
+
+
+def adam(theta, gradient, moments, t, rate, beta_1=0.9, beta_2=0.999, epsilon=1e-8):
+    means(gradient, moments, beta_1, beta_2)
     corrected = rate * np.sqrt(1 - beta_2**t) / (1 - beta_1**t)
     theta -= corrected * moments[0] / (np.sqrt(moments[1]) + epsilon)
+
+
+def adamw(theta, gradient, moments, t, rate, weight_decay=0.01, **options):
+    theta *= 1 - rate * weight_decay
+    adam(theta, gradient, moments, t, rate, **options)
+
+
+def nadam(
+    theta, gradient, moments, t, rate, beta_1=0.9, beta_2=0.999, epsilon=1e-8, momentum_decay=4e-3
+):
+    means(gradient, moments, beta_1, beta_2)
+    momenta = [beta_1 * (1 - 0.96 ** (s * momentum_decay) / 2) for s in range(1, t + 2)]
+    ahead = (1 - momenta[t - 1]) * gradient / (1 - np.prod(momenta[:t]))
+    ahead += momenta[t] * moments[0] / (1 - np.prod(momenta))
+    theta -= rate * ahead / (np.sqrt(moments[1] / (1 - beta_2**t)) + epsilon)
+
+
+def adamax(theta, gradient, moments, t, rate, beta_1=0.9, beta_2=0.999, epsilon=1e-8):
+    moments[0] = beta_1 * moments[0] + (1 - beta_1) * gradient
+    moments[1] = np.maximum(beta_2 * moments[1], np.abs(gradient) + epsilon)
+    theta -= rate / (1 - beta_1**t) * moments[0] / moments[1]
+
+
+def adadelta(theta, gradient, moments, t, rate, rho=0.9, epsilon=1e-6):
+    moments[0] = rho * moments[0] + (1 - rho) * gradient**2
+    step = np.sqrt(moments[1] + epsilon) / np.sqrt(moments[0] + epsilon) * gradient
+    moments[1] = rho * moments[1] + (1 - rho) * step**2
+    theta -= rate * step
+
+
+def lion(theta, gradient, moments, t, rate, beta_1=0.9, beta_2=0.99, weight_decay=0.0):
+    theta *= 1 - rate * weight_decay
+    theta -= rate * np.sign(beta_1 * moments[0] + (1 - beta_1) * gradient)
+    moments[0] = beta_2 * moments[0] + (1 - beta_2) * gradient
 
 
 # --- networks: a stack is a list of rows of cases.LAYERS ---------------------------------------

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import functools
 import math
-import warnings
 from abc import ABC, abstractmethod
 
 import numpy as np
 from scipy import sparse
 from sklearn.base import BaseEstimator, is_regressor
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
+from sklearn_nn.estimators._callbacks import CallbackSupportMixin
 from sklearn_nn.estimators._encoding import (
     check_fits,
     check_no_dates,
@@ -22,28 +21,19 @@ from sklearn_nn.estimators._encoding import (
     row_blocks,
 )
 from sklearn_nn.estimators._held_out import HeldOut
-from sklearn_nn.estimators._weights import FlatWeights, writable
+from sklearn_nn.estimators._parameters import is_lbfgs
+from sklearn_nn.estimators._saving import Saving
+from sklearn_nn.estimators._training import LEARNT_BY_TRAINING, Training
+from sklearn_nn.estimators._weights import FlatWeights
 from sklearn_nn.jit.team import resolve_n_jobs
-from sklearn_nn.network.machine import Machine, predict
-from sklearn_nn.network.program import lower
-from sklearn_nn.training.descent import Descent
-from sklearn_nn.training.history import History
-from sklearn_nn.training.trainer import Ending, Trainer
-
-#: What the last training left and another solver would not replace.
-_LEARNT_BY_TRAINING = (
-    "_history",
-    "_optimizer",
-    "_no_improvement_count",
-    "loss_",
-    "loss_curve_",
-    "best_loss_",
-    "validation_scores_",
-    "best_validation_score_",
-)
+from sklearn_nn.network.lowering import lower
+from sklearn_nn.network.machine import predict
+from sklearn_nn.training.trainer import Ending
 
 
-class BaseNetwork(HeldOut, FlatWeights, BaseEstimator, ABC):
+class BaseNetwork(
+    Training, HeldOut, FlatWeights, Saving, CallbackSupportMixin, BaseEstimator, ABC
+):
     """Base of all estimators.
 
     A subclass says which layers it is made of, how its target is encoded and scored, and which
@@ -73,8 +63,8 @@ class BaseNetwork(HeldOut, FlatWeights, BaseEstimator, ABC):
         """The loss for the kind of target at hand."""
 
     @abstractmethod
-    def _optimizer_and_schedule(self):
-        """What a first-order solver works with."""
+    def _decode_target(self, target):
+        """Encoded targets as a user would pass them."""
 
     @abstractmethod
     def _validation_score(self, target, output, sample_weight):
@@ -103,20 +93,73 @@ class BaseNetwork(HeldOut, FlatWeights, BaseEstimator, ABC):
         incremental : bool
             One epoch that goes on from the last call: partial_fit.
         """
+        self._callback_data = (X, y)
         before = self.__dict__.copy()
+        goes_on = self._goes_on(incremental)
+        self._random_state = self._generator(goes_on)
         try:
-            train = self._prepare(X, y, sample_weight, validation, incremental)
+            train = self._training(X, y, sample_weight, validation, goes_on)
         except BaseException:
             # A fit that cannot begin leaves the estimator as it was.
             self.__dict__ = before
+            self.__dict__.pop("_callback_data", None)
             raise
-        train()
+        try:
+            ending = train()
+            for _ in range(0 if goes_on else self.n_restarts - 1):
+                if ending is Ending.INTERRUPTED:
+                    break
+                ending = self._try_again(X, y, sample_weight, validation)
+            if "_subtasks" in self.__dict__:
+                self._subtasks.end(self)
+        finally:
+            for name in ("_callback_data", "_first_rows", "_subtasks"):
+                self.__dict__.pop(name, None)
         self._check_finite_weights()
         return self
 
-    def _prepare(self, X, y, sample_weight, validation, incremental):
-        """Everything up to training, which is returned as a function without arguments."""
-        first_pass = not self._has_weights() or not (self.warm_start or incremental)
+    def _try_again(self, X, y, sample_weight, validation):
+        """Train from other initial weights; keep what was learnt before if that was better."""
+        before = self.__dict__.copy()
+        objective = self._objective()
+        ending = self._training(X, y, sample_weight, validation, "restarted")()
+        if not self._objective() < objective:
+            self.__dict__ = before
+        return ending
+
+    def _goes_on(self, incremental):
+        """How this fit goes on from the last one, if it does: else None.
+
+        "incremental" is an epoch of partial_fit, the first or a later one, "warm" a fit from the weights of the last, and
+        "resumed" one that goes on as if there had been no interruption.
+        """
+        if incremental:
+            return "incremental"
+        if not self._has_weights():
+            return None
+        resumes = self.__dict__.pop("_resumes", False) or isinstance(self.warm_start, str)
+        if resumes and hasattr(self, "_history"):
+            return "resumed"
+        return "warm" if self.warm_start else None
+
+    def _generator(self, goes_on):
+        """What draws initial weights, splits and orders."""
+        if goes_on == "resumed":
+            return self._random_state
+        return check_random_state(self.random_state)
+
+    def _training(self, X, y, sample_weight, validation, goes_on):
+        """Training, ready to begin: a function without arguments that returns how it ended."""
+        prepared = self._prepare(X, y, sample_weight, validation, goes_on)
+        if is_lbfgs(self):
+            return functools.partial(self._run_lbfgs, *self._lbfgs(*prepared))
+        trainer = self._trainer(*prepared, goes_on)
+        return functools.partial(self._run_descent, trainer, once=goes_on == "incremental")
+
+    def _prepare(self, X, y, sample_weight, validation, goes_on):
+        """Validate, encode and lower; returns program, data, target, weights, validation set."""
+        first_pass = goes_on in (None, "restarted") or not self._has_weights()
+        incremental = goes_on == "incremental"
         X, y = self._validate(X, y, reset=first_pass)
         self._learn_target(y, incremental=incremental)
         target = self._encode_target(y)
@@ -127,17 +170,13 @@ class BaseNetwork(HeldOut, FlatWeights, BaseEstimator, ABC):
         self._learn_class_weights(target, sample_weight, incremental=incremental)
         weight = self._weights(target, sample_weight, dtype)
         validation = self._check_validation(validation, dtype)
-        self._random_state = check_random_state(self.random_state)
         program = self._lower(dtype)
         if first_pass:
             self._start(program)
         else:
             self._adopt_weights(program)
         self._link_weights(program)
-        data = encode_rows(X, dtype)
-        if self.solver == "lbfgs":
-            return self._lbfgs(program, data, target, weight)
-        return self._descent(program, data, target, weight, validation, incremental)
+        return program, encode_rows(X, dtype), target, weight, validation
 
     def _validate(self, X, y, *, reset):
         """X and y checked by scikit-learn, X in float64 or float32."""
@@ -179,158 +218,66 @@ class BaseNetwork(HeldOut, FlatWeights, BaseEstimator, ABC):
         if self.dtype != "auto":
             return self.dtype
         # scipy's L-BFGS works in float64, and so does scikit-learn's MLP with it.
-        return "float64" if self.solver == "lbfgs" else X.dtype.name
+        return "float64" if is_lbfgs(self) else X.dtype.name
 
     def _lower(self, dtype):
         """The program for the layers and the loss at hand."""
         shape = (self.n_features_in_,)
         return lower(self._layers(), shape, dtype, self._loss().link_layer())
 
+    def initialize(self, X, y, sample_weight=None):
+        """Build the network for this data and draw its first weights, without training it.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The samples.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Their targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the samples.
+
+        Returns
+        -------
+        self : object
+            The estimator, which can predict, be saved, and be trained by `partial_fit`.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the data is not valid.
+        """
+        self._validate_params()
+        self._random_state = check_random_state(self.random_state)
+        self._prepare(X, y, sample_weight, None, None)
+        return self
+
+    def summary(self):
+        """The network layer by layer: shapes, numbers of parameters, memory.
+
+        Returns
+        -------
+        summary : Summary
+            Prints as a table; a notebook shows it as one, too.
+
+        Raises
+        ------
+        NotFittedError
+            If there is no network yet; `initialize` makes one without training it.
+        """
+        from sklearn_nn.inspection import summary
+
+        return summary(self)
+
     def _start(self, program):
         """Begin anew: fresh weights, nothing seen, no optimizer."""
         self._theta = program.initialize(self._random_state)
-        self._state = np.zeros(program.n_state, dtype=program.dtype)
+        self._state = program.initial_state()
         self.n_iter_ = 0
         self.t_ = 0
-        for name in _LEARNT_BY_TRAINING:
-            self.__dict__.pop(name, None)
-
-    def _machine(self, program, capacity):
-        """The machine to train the estimator's weights."""
-        # Nothing is drawn without need: scikit-learn's MLP draws no such number.
-        seed = self._random_state.randint(2**31 - 1) if np.any(self.dropout) else 0
-        return Machine(
-            program,
-            self._theta,
-            self._state,
-            capacity,
-            alpha=self.alpha,
-            seed=seed,
-            n_jobs=resolve_n_jobs(self.n_jobs),
-        )
-
-    def _lbfgs(self, program, data, target, weight):
-        """Training on all rows at once with L-BFGS, as a function without arguments."""
-        machine = self._machine(program, data.n_rows)
-        targets = self._loss().targets(target, weight, program.dtype)
-        return functools.partial(self._run_lbfgs, machine, data, targets)
-
-    def _run_lbfgs(self, machine, data, targets):
-        from sklearn.utils.optimize import _check_optimize_result
-
-        from sklearn_nn.training.lbfgs import minimize
-
-        result = minimize(
-            machine,
-            data,
-            targets,
-            max_iter=self.max_iter,
-            max_fun=self.max_fun,
-            tol=self.tol,
-            verbose=bool(self.verbose),
-        )
-        self.n_iter_ = _check_optimize_result("lbfgs", result, self.max_iter)
-        self.loss_ = float(result.fun)
-
-    def _descent(self, program, data, target, weight, validation, incremental):
-        """Training in batches with a first-order optimizer, as a function without arguments."""
-        if self.early_stopping and incremental:
-            raise ValueError("partial_fit does not support early_stopping=True")
-        rows = np.arange(data.n_rows)
-        if self.early_stopping and validation is None:
-            rows, held_out = self._split(target)
-            held_weight = None if weight is None else weight[held_out]
-            check_some_weight(held_weight, "held-out sample (early_stopping)")
-            check_some_weight(weight if weight is None else weight[rows], "training sample")
-            validation = (data, held_out, target[held_out], held_weight)
-        history = self.__dict__.setdefault("_history", History(bool(self.early_stopping)))
-        history.early_stopping = bool(self.early_stopping)
-        if not incremental or not hasattr(self, "_optimizer"):
-            optimizer, schedule = self._optimizer_and_schedule()
-            rate = self.learning_rate_init
-            self._optimizer = Descent.start(optimizer, schedule, rate, self._theta)
-        self._optimizer.moments = writable(self._optimizer.moments)
-        batch_size = self._batch_size(rows.size)
-        trainer = Trainer(
-            machine=self._machine(program, batch_size),
-            data=data,
-            targets=self._loss().targets(target, weight, program.dtype),
-            descent=self._optimizer,
-            history=history,
-            rows=rows,
-            batch_size=batch_size,
-            random_state=self._random_state if self.shuffle else None,
-            tol=self.tol,
-            patience=self.n_iter_no_change,
-            score=validation and functools.partial(self._score_now, program, *validation),
-            verbose=bool(self.verbose),
-        )
-        return functools.partial(self._run_descent, trainer, once=incremental)
-
-    def _run_descent(self, trainer, *, once):
-        ending = trainer.run(self.max_iter, once=once)
-        self._take_over(trainer.history, trainer.n_epochs)
-        if ending is Ending.INTERRUPTED:
-            warnings.warn("Training interrupted by user.", stacklevel=5)
-        elif ending is Ending.EXHAUSTED:
-            warnings.warn(
-                f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) "
-                "reached and the optimization hasn't converged yet.",
-                ConvergenceWarning,
-                stacklevel=5,
-            )
-        elif ending is Ending.DIVERGED:
-            self._tell_divergence(trainer)
-
-    def _tell_divergence(self, trainer):
-        """Warn where there are best weights to keep, else raise."""
-        told = (
-            f"Training diverged in epoch {trainer.n_epochs} with a learning rate of "
-            f"{trainer.descent.learning_rate:g}; scale the data (StandardScaler) or lower "
-            "learning_rate_init."
-        )
-        if self.early_stopping and trainer.history.best_theta is not None:
-            message = f"{told} The best weights are kept."
-            warnings.warn(message, ConvergenceWarning, stacklevel=6)
-            return
-        raise ValueError(
-            "Solver produced non-finite parameter weights. The input data may contain large"
-            f" values and need to be preprocessed. {told} The weights from before that epoch are"
-            " kept."
-        )
-
-    def _take_over(self, history, n_epochs):
-        """Publish the history under scikit-learn's names."""
-        watched = self.early_stopping
-        self.n_iter_ = n_epochs
-        self.t_ = history.samples_seen
-        self.loss_curve_ = history.loss_curve
-        if history.loss_curve:
-            self.loss_ = history.loss_curve[-1]
-        self.best_loss_ = None if watched else history.best_loss
-        scored = watched or bool(history.validation_scores)
-        self.validation_scores_ = history.validation_scores if scored else None
-        self.best_validation_score_ = history.best_score if scored else None
-        self._no_improvement_count = history.no_improvement
-
-    def _check_finite_weights(self):
-        """What reaches the user is finite, whatever happened."""
-        if not np.isfinite(self._theta).all():
-            raise ValueError(
-                "Solver produced non-finite parameter weights. The input data may contain large"
-                " values and need to be preprocessed."
-            )
-
-    def _batch_size(self, n_samples):
-        if self.batch_size == "auto":
-            return min(200, n_samples)
-        if self.batch_size > n_samples:
-            warnings.warn(
-                "Got `batch_size` less than 1 or larger than "
-                "sample size. It is going to be clipped",
-                stacklevel=5,
-            )
-        return min(self.batch_size, n_samples)
+        for name in LEARNT_BY_TRAINING:
+            if name != "_held_out":
+                self.__dict__.pop(name, None)
 
     # --- predict -------------------------------------------------------------------------
 

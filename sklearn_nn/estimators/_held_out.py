@@ -2,16 +2,61 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 from sklearn.utils.validation import _check_sample_weight
 
-from sklearn_nn.estimators._encoding import encode_rows
+from sklearn_nn.estimators._encoding import check_some_weight, encode_rows
 from sklearn_nn.jit.team import resolve_n_jobs
-from sklearn_nn.network.machine import predict
+from sklearn_nn.network.machine import Predictor
 
 
 class HeldOut:
     """Mixin: the split of early stopping, the validation set passed to fit, the score on either."""
+
+    def _rows(self, target, weight, validation, n_rows, goes_on):
+        """Rows to train on, and rows to hold out or None.
+
+        Training that is resumed goes on with the rows it had, in the order of its last epoch; a
+        further restart with the same split as the first.
+        """
+        splits = self.early_stopping and validation is None
+        if goes_on == "incremental" and splits:
+            raise ValueError(
+                "partial_fit does not support early_stopping=True without a validation set, since "
+                "it does not see all data at once; pass X_val and y_val."
+            )
+        if goes_on == "resumed":
+            return self._rows_again(n_rows)
+        if goes_on != "restarted" or not hasattr(self, "_held_out"):
+            self._held_out = None
+            rows = np.arange(n_rows)
+            if splits:
+                rows, self._held_out = self._split(target)
+                check_some_weight(
+                    None if weight is None else weight[self._held_out],
+                    "held-out sample (early_stopping)",
+                )
+                check_some_weight(None if weight is None else weight[rows], "training sample")
+            self._first_rows = rows
+        return self._first_rows, self._held_out
+
+    def _rows_again(self, n_rows):
+        """The rows of the fit that is resumed."""
+        if not hasattr(self, "_order"):
+            raise ValueError(
+                "There is nothing to resume: the order of the samples was not kept. Fit with "
+                "warm_start='resume' from the start, or load what `save` or ModelCheckpoint wrote."
+            )
+        held_out = self._held_out
+        known = self._order.size + (0 if held_out is None else held_out.size)
+        if known != n_rows:
+            raise ValueError(
+                f"X has {n_rows} samples, but training that is resumed had {known}; pass the same "
+                "data, or fit with warm_start=True to go on with other data."
+            )
+        return self._order.astype(np.int64), None if held_out is None else held_out
 
     def _split(self, target):
         """Rows to train on and rows to hold out, drawn as scikit-learn's MLP draws them."""
@@ -54,8 +99,37 @@ class HeldOut:
     def _check_validation_target(self, target):
         """Raise a ValueError if the score is not defined for the validation target."""
 
-    def _score_now(self, program, data, rows, target, weight):
-        """The validation score of the weights as they are now."""
-        jobs = resolve_n_jobs(self.n_jobs)
-        output = predict(program, self._theta, self._state, data, rows, jobs)
-        return float(self._validation_score(target, output, weight))
+    def _evaluation(self, program, data, rows, target, weight):
+        """A function that returns loss and score of the weights as they are when it is called.
+
+        `target` and `weight` are those of all rows of `data`.
+        """
+        targets = self._loss().targets(target, weight, program.dtype)
+        predictor = Predictor(program, data, rows, targets, resolve_n_jobs(self.n_jobs))
+        target = target[rows]
+        weight = None if weight is None else weight[rows]
+        total = rows.size if weight is None else weight.sum()
+        score = self._scorer(predictor, target, weight)
+
+        def evaluate():
+            predictor.run(self._theta, self._state)
+            loss = float(predictor.losses.sum() / total)
+            return {"val_loss": loss, "val_score": -loss if score is None else score()}
+
+        return evaluate
+
+    def _scorer(self, predictor, target, weight):
+        """The score of the predictor's last output, as a function; None for minus the loss."""
+        if self.scoring == "loss":
+            return None
+        if self.scoring is None:
+            return lambda: float(self._validation_score(target, predictor.out, weight))
+        from sklearn.metrics import get_scorer
+
+        scorer = get_scorer(self.scoring) if isinstance(self.scoring, str) else self.scoring
+        # A copy that predicts what the machine has just computed, whatever it is asked about.
+        shown = copy.copy(self)
+        shown._outputs = lambda X: [(slice(None), predictor.out.copy())]
+        X, y = np.empty((len(target), 0)), self._decode_target(target)
+        weights = {} if weight is None else {"sample_weight": weight}
+        return lambda: float(scorer(shown, X, y, **weights))

@@ -5,16 +5,15 @@ from __future__ import annotations
 from numbers import Integral, Real
 from typing import ClassVar
 
-import numpy as np
 from sklearn.base import _fit_context
-from sklearn.utils._param_validation import Interval, Options, StrOptions
+from sklearn.utils._param_validation import Interval, StrOptions
 
 from sklearn_nn.estimators._base import BaseNetwork
-from sklearn_nn.layers import Activation, Dense, Dropout
+from sklearn_nn.estimators._callbacks import with_callbacks
+from sklearn_nn.estimators._parameters import TRAINING_CONSTRAINTS
+from sklearn_nn.layers import Activation, BatchNorm, Dense, Dropout, GaussianNoise
 from sklearn_nn.layers.activation import HIDDEN_ACTIVATIONS
 from sklearn_nn.network.initializers import GlorotUniform
-from sklearn_nn.training.optimizers import SGD, Adam
-from sklearn_nn.training.schedules import Adaptive, Constant, InverseScaling
 
 
 class BaseMLP(BaseNetwork):
@@ -23,36 +22,11 @@ class BaseMLP(BaseNetwork):
     _parameter_constraints: ClassVar[dict] = {
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
         "activation": [StrOptions(set(HIDDEN_ACTIVATIONS))],
-        "solver": [StrOptions({"lbfgs", "sgd", "adam"})],
-        "alpha": [Interval(Real, 0, None, closed="left")],
-        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-        "learning_rate": [StrOptions({"constant", "invscaling", "adaptive"})],
-        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
-        "power_t": [Interval(Real, 0, None, closed="left")],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "shuffle": ["boolean"],
-        "random_state": ["random_state"],
-        "tol": [Interval(Real, 0, None, closed="left")],
-        "verbose": ["verbose"],
-        "warm_start": ["boolean"],
-        "momentum": [Interval(Real, 0, 1, closed="both")],
-        "nesterovs_momentum": ["boolean"],
-        "early_stopping": ["boolean"],
-        "validation_fraction": [Interval(Real, 0, 1, closed="left")],
-        "beta_1": [Interval(Real, 0, 1, closed="left")],
-        "beta_2": [Interval(Real, 0, 1, closed="left")],
-        "epsilon": [Interval(Real, 0, None, closed="neither")],
-        "n_iter_no_change": [
-            Interval(Integral, 1, None, closed="left"),
-            Options(Real, {np.inf}),
-        ],
-        "max_fun": [Interval(Integral, 1, None, closed="left")],
-        "dropout": [Interval(Real, 0, 1, closed="left")],
-        "n_jobs": [Integral, None],
-        "dtype": [StrOptions({"auto", "float32", "float64"})],
+        **TRAINING_CONSTRAINTS,
     }
 
     @_fit_context(prefer_skip_nested_validation=True)
+    @with_callbacks
     def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None):
         """Fit the model.
 
@@ -93,30 +67,44 @@ class BaseMLP(BaseNetwork):
             raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}; pass whole numbers.")
         return [int(size) for size in sizes]
 
-    def _layers(self):
-        # Glorot's scale for logistic units, and biases drawn like weights: as scikit-learn does.
-        draw = GlorotUniform(2.0 if self.activation == "logistic" else 6.0)
-        layers = []
-        for i, units in enumerate(self._hidden_sizes(), 1):
-            dense = Dense(units, kernel_initializer=draw, bias_initializer=draw)
-            layers.append((f"dense{i}", dense))
-            layers.append((f"activation{i}", Activation(self.activation)))
-            layers.append((f"dropout{i}", Dropout(self.dropout)))
-        output = Dense(self.n_outputs_, kernel_initializer=draw, bias_initializer=draw)
-        self.n_layers_ = len(self._hidden_sizes()) + 2
-        self.out_activation_ = self._loss().link
-        return [*layers, ("output", output)]
+    def _dropout_rates(self, n_layers):
+        """The rate of each hidden layer."""
+        if isinstance(self.dropout, Real):
+            return [float(self.dropout)] * n_layers
+        rates = list(self.dropout)
+        if len(rates) != n_layers or not all(isinstance(r, Real) and 0 <= r < 1 for r in rates):
+            raise ValueError(
+                f"dropout={self.dropout!r} must be one rate in [0, 1), or one for each of the "
+                f"{n_layers} hidden layers."
+            )
+        return rates
 
-    def _optimizer_and_schedule(self):
-        if self.solver == "adam":
-            # scikit-learn's adam does not heed `learning_rate`.
-            return Adam(self.beta_1, self.beta_2, self.epsilon), Constant()
-        schedules = {
-            "constant": Constant(),
-            "invscaling": InverseScaling(self.power_t),
-            "adaptive": Adaptive(),
-        }
-        return SGD(self.momentum, self.nesterovs_momentum), schedules[self.learning_rate]
+    def _initializers(self):
+        """What draws weights, and what draws biases."""
+        # Glorot's scale for logistic units, and biases drawn like weights: as scikit-learn does.
+        own = GlorotUniform(2.0 if self.activation == "logistic" else 6.0)
+        return [
+            own if isinstance(name, str) and name == "glorot_uniform" else name
+            for name in (self.weight_init, self.bias_init)
+        ]
+
+    def _layers(self):
+        kernel, bias = self._initializers()
+        draws = {"kernel_initializer": kernel, "bias_initializer": bias}
+        sizes = self._hidden_sizes()
+        layers = [("noise", GaussianNoise(self.input_noise))] if self.input_noise else []
+        for i, (units, rate) in enumerate(
+            zip(sizes, self._dropout_rates(len(sizes)), strict=True), 1
+        ):
+            layers.append((f"dense{i}", Dense(units, **draws)))
+            if self.batch_norm:
+                layers.append((f"batchnorm{i}", BatchNorm()))
+            layers.append((f"activation{i}", Activation(self.activation)))
+            if rate:
+                layers.append((f"dropout{i}", Dropout(rate)))
+        self.n_layers_ = len(sizes) + 2
+        self.out_activation_ = self._loss().link
+        return [*layers, ("output", Dense(self.n_outputs_, **draws))]
 
     # --- weights under scikit-learn's names -----------------------------------------------
 
@@ -127,9 +115,18 @@ class BaseMLP(BaseNetwork):
 
     def _publish_views(self):
         super()._publish_views()
-        self.coefs_ = [layer["kernel"] for layer in self.layers_.values()]
-        self.intercepts_ = [layer["bias"] for layer in self.layers_.values()]
+        dense = [layer for layer in self.layers_.values() if "kernel" in layer]
+        self.coefs_ = [layer["kernel"] for layer in dense]
+        self.intercepts_ = [layer["bias"] for layer in dense]
 
     def _seen_arrays(self):
-        pairs = zip(self.coefs_, self.intercepts_, strict=True)
-        return [array for pair in pairs for array in pair]
+        if "_layout" not in self.__dict__:  # weights that were set before there was a network
+            return [a for pair in zip(self.coefs_, self.intercepts_, strict=True) for a in pair]
+        named = {"kernel": list(self.coefs_), "bias": list(self.intercepts_)}
+        seen = []
+        for layer, name, *_ in self._layout:
+            if name not in named:
+                seen.append(self.layers_[layer][name])
+            elif named[name]:
+                seen.append(named[name].pop(0))
+        return [*seen, *named["kernel"], *named["bias"]]

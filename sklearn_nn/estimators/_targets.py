@@ -7,6 +7,7 @@ from sklearn.base import ClassifierMixin, RegressorMixin, _fit_context
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target, unique_labels
 
+from sklearn_nn.estimators._callbacks import with_callbacks
 from sklearn_nn.estimators._encoding import (
     BINARY,
     MULTICLASS,
@@ -16,12 +17,13 @@ from sklearn_nn.estimators._encoding import (
     encode_labels,
     find_classes,
 )
-from sklearn_nn.training.losses import REGRESSION_LOSSES, SigmoidLogLoss, SoftmaxLogLoss
+from sklearn_nn.estimators._parameters import is_lbfgs
+from sklearn_nn.training.losses import get_classification_loss, get_regression_loss
 
 
 def _is_first_order(estimator):
     """Whether batches can follow one another: not so for L-BFGS."""
-    if estimator.solver == "lbfgs":
+    if is_lbfgs(estimator):
         raise AttributeError(
             "partial_fit is only available for stochastic optimizers. "
             f"{estimator.solver} is not stochastic."
@@ -48,8 +50,12 @@ class LabelTarget(ClassifierMixin):
     def _encode_target(self, y):
         return encode_labels(y, self._target_kind, self.classes_)
 
+    def _decode_target(self, target):
+        return target if self._target_kind == MULTILABEL else self.classes_[target[:, 0]]
+
     def _loss(self):
-        return SoftmaxLogLoss() if self._target_kind == MULTICLASS else SigmoidLogLoss()
+        multiclass = self._target_kind == MULTICLASS
+        return get_classification_loss(self.loss, multiclass, self.get_params(deep=False))
 
     def _stratify(self, target):
         # As scikit-learn's MLP: binary targets only, and named as it names them.
@@ -78,6 +84,8 @@ class LabelTarget(ClassifierMixin):
         """Accuracy; with several labels, the share of samples with all of them right."""
         if not np.isfinite(output).all():
             return np.nan
+        if self._target_kind == MULTICLASS and sample_weight is None:
+            return np.count_nonzero(output.argmax(axis=1) == target[:, 0]) / len(target)
         numbers = np.arange(len(self.classes_))
         predicted = decode_labels(output, self._target_kind, numbers).reshape(len(target), -1)
         return np.average((predicted == target).all(axis=1), weights=sample_weight)
@@ -140,7 +148,18 @@ class LabelTarget(ClassifierMixin):
 
     @available_if(_is_first_order)
     @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y, sample_weight=None, classes=None):
+    @with_callbacks
+    def partial_fit(
+        self,
+        X,
+        y,
+        sample_weight=None,
+        classes=None,
+        *,
+        X_val=None,
+        y_val=None,
+        sample_weight_val=None,
+    ):
         """Update the model with a single epoch over the given data.
 
         Parameters
@@ -153,6 +172,13 @@ class LabelTarget(ClassifierMixin):
             Weights of the samples.
         classes : array-like of shape (n_classes,), default=None
             All classes that will ever come; needed in the first call, not afterwards.
+        X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
+            A validation set, scored after the epoch. With `early_stopping` the weights go back to
+            those of the best score once `n_iter_no_change` calls have brought no better one.
+        y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
+            Targets of the validation set.
+        sample_weight_val : array-like of shape (n_val,), default=None
+            Weights of the validation set.
 
         Returns
         -------
@@ -164,7 +190,8 @@ class LabelTarget(ClassifierMixin):
                 self._target_kind = MULTILABEL
             else:
                 self._target_kind = BINARY if len(self.classes_) <= 2 else MULTICLASS
-        return self._fit(X, y, sample_weight, incremental=True)
+        validation = (X_val, y_val, sample_weight_val)
+        return self._fit(X, y, sample_weight, validation, incremental=True)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -177,7 +204,7 @@ class NumericTarget(RegressorMixin):
 
     def _learn_target(self, y, *, incremental):
         n_outputs = 1 if y.ndim == 1 else y.shape[1]
-        goes_on = self._has_weights() and (self.warm_start or incremental)
+        goes_on = self._has_weights() and (bool(self.warm_start) or incremental)
         if goes_on and n_outputs != self.n_outputs_:
             raise ValueError(
                 f"y has {n_outputs} outputs, but {type(self).__name__} was fitted with "
@@ -194,8 +221,11 @@ class NumericTarget(RegressorMixin):
             raise ValueError(f"y has {target.shape[1]} outputs, but {self.n_outputs_} are learnt.")
         return target
 
+    def _decode_target(self, target):
+        return target[:, 0] if target.shape[1] == 1 else target
+
     def _loss(self):
-        return REGRESSION_LOSSES[self.loss]()
+        return get_regression_loss(self.loss, self.get_params(deep=False))
 
     def _check_validation_target(self, target):
         if len(target) < 2:
@@ -227,7 +257,10 @@ class NumericTarget(RegressorMixin):
 
     @available_if(_is_first_order)
     @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y, sample_weight=None):
+    @with_callbacks
+    def partial_fit(
+        self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None
+    ):
         """Update the model with a single epoch over the given data.
 
         Parameters
@@ -238,13 +271,21 @@ class NumericTarget(RegressorMixin):
             Their targets.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the samples.
+        X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
+            A validation set, scored after the epoch. With `early_stopping` the weights go back to
+            those of the best score once `n_iter_no_change` calls have brought no better one.
+        y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
+            Targets of the validation set.
+        sample_weight_val : array-like of shape (n_val,), default=None
+            Weights of the validation set.
 
         Returns
         -------
         self : object
             The estimator.
         """
-        return self._fit(X, y, sample_weight, incremental=True)
+        validation = (X_val, y_val, sample_weight_val)
+        return self._fit(X, y, sample_weight, validation, incremental=True)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

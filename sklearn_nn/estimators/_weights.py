@@ -28,30 +28,43 @@ class FlatWeights:
     _transient: tuple[str, ...] = ("_network", "_views", "layers_")
 
     def _link_weights(self, program):
-        """Keep the program, and publish views of `_theta`."""
+        """Keep the program, and publish views of `_theta` and `_state`."""
         self._network = program
         self._layout = [
-            (layer, name, placed.start, placed.parameter.shape)
-            for layer, arrays in program.layers.items()
+            (layer, name, placed.start, placed.parameter.shape, buffer)
+            for buffer, places in (("theta", program.layers), ("state", program.memories))
+            for layer, arrays in places.items()
             for name, placed in arrays.items()
         ]
+        self.n_parameters_ = sum(placed.parameter.size for placed in program.parameters)
         self._publish_views()
 
-    def _views_of(self, theta):
-        """The parameters as arrays over a flat vector, in the order of the layout."""
-        spans = [(start, start + math.prod(shape), shape) for _, _, start, shape in self._layout]
-        return [theta[start:stop].reshape(shape) for start, stop, shape in spans]
+    def _views_of(self, theta, state):
+        """The arrays over flat vectors, in the order of the layout."""
+        buffers = {"theta": theta, "state": state}
+        return [
+            buffers[buffer][start : start + math.prod(shape)].reshape(shape)
+            for _, _, start, shape, buffer in self._layout
+        ]
 
     def _publish_views(self):
         """Set `layers_`: a dict of layer names to dicts of arrays."""
-        self._views = self._views_of(self._theta)
+        self._views = self._views_of(self._theta, self._state)
         self.layers_ = {}
-        for (layer, name, _, _), view in zip(self._layout, self._views, strict=True):
+        for (layer, name, *_), view in zip(self._layout, self._views, strict=True):
             self.layers_.setdefault(layer, {})[name] = view
 
     def _seen_arrays(self):
         """The arrays that users may have replaced, in the order of the layout."""
-        return [self.layers_[layer][name] for layer, name, _, _ in self._layout]
+        return [self.layers_[layer][name] for layer, name, *_ in self._layout]
+
+    def _check_layout(self, program):
+        """Raise a ValueError if the weights at hand are not those of the program."""
+        if (self._theta.shape, self._state.shape) != ((program.n_theta,), (program.n_state,)):
+            raise ValueError(
+                f"The weights at hand are {self._theta.size} numbers, the network's "
+                f"{program.n_theta}; fit again."
+            )
 
     def _adopt_weights(self, program):
         """Go on from the present weights in `program`, whose architecture must be theirs.
@@ -63,22 +76,22 @@ class FlatWeights:
         """
         arrays = self._seen_arrays()
         shapes = [np.shape(array) for array in arrays]
-        wanted = [placed.parameter.shape for placed in program.parameters]
+        memories = [m for layer in program.memories.values() for m in layer.values()]
+        wanted = [placed.parameter.shape for placed in (*program.parameters, *memories)]
         if shapes != wanted:
             raise ValueError(
                 f"The weights at hand have shapes {shapes}, but the parameters now ask for "
                 f"{wanted}; fit with warm_start=False to begin anew."
             )
-        theta = allocate(program.n_theta, program.dtype)
-        for placed, array in zip(program.parameters, arrays, strict=True):
+        theta, state = program.new_buffers()
+        for placed, array in zip(program.parameters, arrays, strict=False):
             placed.view(theta)[...] = array
-        self._theta = theta
-        if not hasattr(self, "_state"):
-            self._state = np.zeros(program.n_state, dtype=program.dtype)
-        self._state = writable(self._state)
+        for placed, array in zip(memories, arrays[len(program.parameters) :], strict=True):
+            placed.view(state)[...] = array
+        self._theta, self._state = theta, state
 
     def _take_in_replaced(self):
-        """Copy arrays that were put in the place of views into `_theta`.
+        """Copy arrays that were put in the place of views into `_theta` and `_state`.
 
         Raises
         ------
@@ -89,7 +102,7 @@ class FlatWeights:
         if len(arrays) == len(self._views) and all(map(operator.is_, arrays, self._views)):
             return
         shapes = [np.shape(array) for array in arrays]
-        wanted = [shape for *_, shape in self._layout]
+        wanted = [shape for *_, shape, _ in self._layout]
         if shapes != wanted:
             raise ValueError(
                 f"The weights have been replaced by arrays of shapes {shapes}; the network's are "
@@ -97,23 +110,30 @@ class FlatWeights:
             )
         # Not in place: another thread may be predicting with these.
         theta = allocate(self._theta.size, self._theta.dtype.name)
-        for view, array in zip(self._views_of(theta), arrays, strict=True):
+        state = allocate(self._state.size, self._theta.dtype.name)
+        for view, array in zip(self._views_of(theta, state), arrays, strict=True):
             view[...] = array
-        self._theta = theta
+        self._theta, self._state = theta, state
 
     def _trained_program(self):
         """The program to predict with, its weights up to date."""
         self._take_in_replaced()
         program = self.__dict__.get("_network")
         if program is None:
-            program = self._network = self._lower(self._theta.dtype.name)
+            program = self._lower(self._theta.dtype.name)
+            self._check_layout(program)
+            self._network = program
         return program
 
     def __getstate__(self):
         if "_layout" in self.__dict__:
             self._take_in_replaced()
         state = super().__getstate__()
-        return {key: value for key, value in state.items() if key not in self._transient}
+        left_out = self._transient
+        if self.warm_start != "resume":
+            # As long as the data, and of use only to those who mean to go on with the same.
+            left_out = (*left_out, "_order", "_held_out")
+        return {key: value for key, value in state.items() if key not in left_out}
 
     def __setstate__(self, state):
         super().__setstate__(state)

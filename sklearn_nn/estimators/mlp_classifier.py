@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import ClassVar
 
-from sklearn.utils._param_validation import StrOptions
+from sklearn.utils._param_validation import Interval, StrOptions
 
 from sklearn_nn.estimators._mlp import BaseMLP
 from sklearn_nn.estimators._targets import LabelTarget
+from sklearn_nn.training.losses import CLASSIFICATION_LOSSES, Loss
 
 
 class MLPClassifier(LabelTarget, BaseMLP):
@@ -150,6 +152,8 @@ class MLPClassifier(LabelTarget, BaseMLP):
 
     _parameter_constraints: ClassVar[dict] = {
         **BaseMLP._parameter_constraints,
+        "loss": [StrOptions(set(CLASSIFICATION_LOSSES)), Loss],
+        "label_smoothing": [Interval(Real, 0, 1, closed="left")],
         "class_weight": [dict, StrOptions({"balanced"}), None],
     }
 
@@ -179,8 +183,22 @@ class MLPClassifier(LabelTarget, BaseMLP):
         epsilon=1e-8,
         n_iter_no_change=10,
         max_fun=15000,
+        loss="log_loss",
+        label_smoothing=0.0,
         class_weight=None,
+        l1_ratio=0.0,
         dropout=0.0,
+        input_noise=0.0,
+        batch_norm=False,
+        max_norm=0.0,
+        weight_decay=None,
+        clipnorm=0.0,
+        ema_momentum=0.0,
+        weight_init="glorot_uniform",
+        bias_init="glorot_uniform",
+        scoring=None,
+        n_restarts=1,
+        callbacks=None,
         n_jobs=None,
         dtype="auto",
     ):
@@ -207,7 +225,21 @@ class MLPClassifier(LabelTarget, BaseMLP):
         self.epsilon = epsilon
         self.n_iter_no_change = n_iter_no_change
         self.max_fun = max_fun
+        self.loss = loss
+        self.label_smoothing = label_smoothing
         self.class_weight = class_weight
+        self.l1_ratio = l1_ratio
         self.dropout = dropout
+        self.input_noise = input_noise
+        self.batch_norm = batch_norm
+        self.max_norm = max_norm
+        self.weight_decay = weight_decay
+        self.clipnorm = clipnorm
+        self.ema_momentum = ema_momentum
+        self.weight_init = weight_init
+        self.bias_init = bias_init
+        self.scoring = scoring
+        self.n_restarts = n_restarts
+        self.callbacks = callbacks
         self.n_jobs = n_jobs
         self.dtype = dtype

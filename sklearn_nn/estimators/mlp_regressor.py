@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import ClassVar
 
-from sklearn.utils._param_validation import StrOptions
+from sklearn.utils._param_validation import Interval, StrOptions
 
 from sklearn_nn.estimators._mlp import BaseMLP
 from sklearn_nn.estimators._targets import NumericTarget
-from sklearn_nn.training.losses import REGRESSION_LOSSES
+from sklearn_nn.training.losses import REGRESSION_LOSSES, Loss
 
 
 class MLPRegressor(NumericTarget, BaseMLP):
@@ -148,7 +149,8 @@ class MLPRegressor(NumericTarget, BaseMLP):
 
     _parameter_constraints: ClassVar[dict] = {
         **BaseMLP._parameter_constraints,
-        "loss": [StrOptions(set(REGRESSION_LOSSES))],
+        "loss": [StrOptions(set(REGRESSION_LOSSES)), Loss],
+        "quantile": [Interval(Real, 0, 1, closed="neither")],
     }
 
     def __init__(
@@ -178,7 +180,20 @@ class MLPRegressor(NumericTarget, BaseMLP):
         epsilon=1e-8,
         n_iter_no_change=10,
         max_fun=15000,
+        quantile=0.5,
+        l1_ratio=0.0,
         dropout=0.0,
+        input_noise=0.0,
+        batch_norm=False,
+        max_norm=0.0,
+        weight_decay=None,
+        clipnorm=0.0,
+        ema_momentum=0.0,
+        weight_init="glorot_uniform",
+        bias_init="glorot_uniform",
+        scoring=None,
+        n_restarts=1,
+        callbacks=None,
         n_jobs=None,
         dtype="auto",
     ):
@@ -206,6 +221,19 @@ class MLPRegressor(NumericTarget, BaseMLP):
         self.epsilon = epsilon
         self.n_iter_no_change = n_iter_no_change
         self.max_fun = max_fun
+        self.quantile = quantile
+        self.l1_ratio = l1_ratio
         self.dropout = dropout
+        self.input_noise = input_noise
+        self.batch_norm = batch_norm
+        self.max_norm = max_norm
+        self.weight_decay = weight_decay
+        self.clipnorm = clipnorm
+        self.ema_momentum = ema_momentum
+        self.weight_init = weight_init
+        self.bias_init = bias_init
+        self.scoring = scoring
+        self.n_restarts = n_restarts
+        self.callbacks = callbacks
         self.n_jobs = n_jobs
         self.dtype = dtype

@@ -2,27 +2,32 @@
 
 A layer is a plain value: hyperparameters, a shape rule and a lowering. `lower` appends
 *instructions* to a program through a `Builder`. An instruction reads one slot (a batch of
-activations, one row a sample), writes another, owns a span of parameters, and has up to four
+activations, one row a sample), writes another, owns a span of parameters, and has up to six
 kernels:
 
-=========  =============================================================  ==================
-kernel     what it writes                                                 owner of an output
-=========  =============================================================  ==================
-forward    ``y``, from ``x``                                              row of the batch
-prepare    ``work``, from ``theta``: what backward wants rearranged       any
-backward   ``dx``, from ``dy``                                            row of the batch
-weights    ``grad``, the span of the parameters' gradient                 row of the weight
-=========  =============================================================  ==================
+=============  =========================================================  ==================
+kernel         what it writes                                             owner of an output
+=============  =========================================================  ==================
+forward        ``y``, from ``x``                                          row of the batch
+prepare        ``work``, from ``theta``: what backward wants rearranged   any
+backward       ``dx``, from ``dy``                                        row of the batch
+weights        ``grad``, the span of the parameters' gradient             row of the weight
+forward_sums   ``work``, ``state``: what forward needs of the whole       column
+               batch; only in training
+backward_sums  ``work``: what backward needs of the whole batch           column
+=============  =========================================================  ==================
 
 Every kernel takes ``(part, parts)`` and writes only its share of the outputs. Each output is
 computed by one part, in one order of summation, so results do not depend on the number of parts.
+Rows of a batch have one owner from layer to layer; what must be summed over the batch is a kernel of
+its own, which the machine runs between two barriers just before the forward or backward it is for.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numba import njit
@@ -103,6 +108,29 @@ class Parameter:
         return int(np.prod(self.shape))
 
 
+@dataclass(frozen=True)
+class Memory:
+    """An array that a layer remembers and that is not trained, such as a running mean.
+
+    Attributes
+    ----------
+    name : str
+        As in Keras: "moving_mean".
+    shape : tuple of int
+    start : float
+        What all its elements are before training.
+    """
+
+    name: str
+    shape: Shape
+    start: float = 0.0
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return int(np.prod(self.shape))
+
+
 class Builder(Protocol):
     """What a layer sees of the program that is being built."""
 
@@ -121,8 +149,10 @@ class Builder(Protocol):
         backward: Kernel,
         prepare: Kernel | None = None,
         weights: Kernel | None = None,
+        forward_sums: Kernel | None = None,
+        backward_sums: Kernel | None = None,
         parameters: Sequence[Parameter] = (),
-        state: int = 0,
+        state: Sequence[Memory] = (),
         work: int = 0,
         geometry: Sequence[int] = (),
     ) -> None:
@@ -131,6 +161,9 @@ class Builder(Protocol):
 
 class Layer(Spec):
     """Base of all layers: hyperparameters, a shape rule and a lowering; no weights, no state."""
+
+    #: Whether its kernels draw random numbers in training.
+    is_random: ClassVar[bool] = False
 
     def output_shape(self, shape: Shape) -> Shape:
         """Shape of one sample after this layer, given its shape before.

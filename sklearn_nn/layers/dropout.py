@@ -58,6 +58,8 @@ class Dropout(Layer):
         The share that is dropped, in [0, 1).
     """
 
+    is_random = True
+
     def __init__(self, rate: float) -> None:
         self.rate = rate
 

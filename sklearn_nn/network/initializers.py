@@ -2,9 +2,25 @@
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import numpy as np
 
 from sklearn_nn._spec import Spec
+
+#: Standard deviation of a standard normal cut off at ±2: sqrt(1 - 4 φ(2) / (2 Φ(2) - 1)).
+_TRUNCATED_STDDEV = 0.87962566103423978
+
+
+def _truncated_normal(rng: np.random.RandomState, shape: tuple[int, ...]) -> np.ndarray:
+    """Standard normal numbers; those beyond ±2 are drawn again."""
+    drawn = rng.standard_normal(math.prod(shape))
+    outside = np.flatnonzero(np.abs(drawn) > 2)
+    while outside.size:
+        drawn[outside] = rng.standard_normal(outside.size)
+        outside = outside[np.abs(drawn[outside]) > 2]
+    return drawn.reshape(shape)
 
 
 class Initializer(Spec):
@@ -13,22 +29,177 @@ class Initializer(Spec):
     def __call__(
         self, rng: np.random.RandomState, shape: tuple[int, ...], fan_in: int, fan_out: int
     ) -> np.ndarray:
-        """Draw an array of `shape`."""
+        """Draw an array.
+
+        Parameters
+        ----------
+        rng : RandomState
+            Where random numbers come from.
+        shape : tuple of int
+            Of the parameter; a bias has one dimension.
+        fan_in, fan_out : int
+            Number of inputs and outputs of one unit.
+
+        Returns
+        -------
+        drawn : ndarray of shape `shape`, float64
+        """
         raise TypeError(f"{type(self).__name__} must define __call__")
 
 
-class Zeros(Initializer):
-    """All zeros."""
+class Constant(Initializer):
+    """One value throughout; nothing is drawn.
+
+    Parameters
+    ----------
+    value : float, default=0.0
+        The value.
+    """
+
+    def __init__(self, value: float = 0.0) -> None:
+        self.value = value
 
     def __call__(
         self, rng: np.random.RandomState, shape: tuple[int, ...], fan_in: int, fan_out: int
     ) -> np.ndarray:
-        """Zeros; nothing is drawn."""
-        return np.zeros(shape)
+        """Fill an array with the value."""
+        return np.full(shape, self.value, np.float64)
+
+
+class Uniform(Initializer):
+    """Uniform between two bounds, whatever the fans: variance (high - low)² / 12.
+
+    Parameters
+    ----------
+    low, high : float, default=-0.1, 0.1
+        The bounds.
+    """
+
+    def __init__(self, low: float = -0.1, high: float = 0.1) -> None:
+        self.low = low
+        self.high = high
+
+    def __call__(
+        self, rng: np.random.RandomState, shape: tuple[int, ...], fan_in: int, fan_out: int
+    ) -> np.ndarray:
+        """Draw from the uniform distribution."""
+        if not self.low <= self.high:
+            raise ValueError(f"low={self.low} is not below high={self.high}; exchange them.")
+        return rng.uniform(self.low, self.high, shape)
+
+
+class Normal(Initializer):
+    """Normal, whatever the fans.
+
+    Parameters
+    ----------
+    mean, stddev : float, default=0.0, 0.05
+        Mean and standard deviation.
+    """
+
+    def __init__(self, mean: float = 0.0, stddev: float = 0.05) -> None:
+        self.mean = mean
+        self.stddev = stddev
+
+    def __call__(
+        self, rng: np.random.RandomState, shape: tuple[int, ...], fan_in: int, fan_out: int
+    ) -> np.ndarray:
+        """Draw from the normal distribution."""
+        if not self.stddev >= 0:
+            raise ValueError(f"stddev={self.stddev} is negative; use 0 or more.")
+        return self.mean + self.stddev * self._standard(rng, shape)
+
+    def _standard(self, rng: np.random.RandomState, shape: tuple[int, ...]) -> np.ndarray:
+        return rng.standard_normal(shape)
+
+
+class TruncatedNormal(Normal):
+    """Normal, but what lies further than two `stddev` from the mean is drawn again.
+
+    As in Keras the spread is not corrected: the standard deviation is 0.8796 `stddev`.
+
+    Parameters
+    ----------
+    mean, stddev : float, default=0.0, 0.05
+        Mean and standard deviation of the normal distribution before it is cut.
+    """
+
+    def _standard(self, rng: np.random.RandomState, shape: tuple[int, ...]) -> np.ndarray:
+        return _truncated_normal(rng, shape)
+
+
+class VarianceScaling(Initializer):
+    """Mean 0 and variance scale / fan: signals keep their size from layer to layer.
+
+    ================ =========== ========= ====================
+    name             scale       mode      distribution
+    ================ =========== ========= ====================
+    fan_in_uniform   1/3         fan_in    uniform
+    lecun_uniform    1           fan_in    uniform
+    lecun_normal     1           fan_in    truncated_normal
+    he_uniform       2           fan_in    uniform
+    he_normal        2           fan_in    truncated_normal
+    glorot_normal    1           fan_avg   truncated_normal
+    ================ =========== ========= ====================
+
+    Glorot's suit tanh and logistic units, He's ReLU, which passes half of the variance on, and
+    LeCun's SELU. fan_in_uniform is ±1/sqrt(fan_in), an old rule of thumb and PyTorch's for biases.
+
+    Parameters
+    ----------
+    scale : float, default=1.0
+        Variance times fan.
+    mode : {"fan_in", "fan_out", "fan_avg"}, default="fan_in"
+        The fan: the inputs of a unit keep the variance of activations, the outputs that of
+        gradients, and their mean is between the two.
+    distribution : {"truncated_normal", "normal", "uniform"}, default="truncated_normal"
+        A uniform one has bounds ±sqrt(3 scale / fan). The truncated normal is cut at two standard
+        deviations and widened by 1 / 0.87962566, so that its variance is the one asked for.
+
+    References
+    ----------
+    Glorot, X., & Bengio, Y. (2010). Understanding the difficulty of training deep feedforward
+    neural networks. AISTATS. Equations 12 and 16.
+
+    He, K., Zhang, X., Ren, S., & Sun, J. (2015). Delving deep into rectifiers. ICCV. Equation 10.
+
+    LeCun, Y., Bottou, L., Orr, G., & Müller, K.-R. (1998). Efficient BackProp. Equation 16.
+    """
+
+    def __init__(
+        self, scale: float = 1.0, mode: str = "fan_in", distribution: str = "truncated_normal"
+    ) -> None:
+        self.scale = scale
+        self.mode = mode
+        self.distribution = distribution
+
+    def __call__(
+        self, rng: np.random.RandomState, shape: tuple[int, ...], fan_in: int, fan_out: int
+    ) -> np.ndarray:
+        """Draw from the distribution, scaled by the fan."""
+        if not self.scale > 0:
+            raise ValueError(f"scale={self.scale} is not positive; 1 keeps the variance.")
+        fans = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}
+        if self.mode not in fans:
+            raise ValueError(f"mode={self.mode!r} is not known; use one of {', '.join(fans)}.")
+        stddev = math.sqrt(self.scale / max(1.0, fans[self.mode]))
+        if self.distribution == "uniform":
+            bound = math.sqrt(3) * stddev
+            return rng.uniform(-bound, bound, shape)
+        if self.distribution == "normal":
+            return stddev * rng.standard_normal(shape)
+        if self.distribution == "truncated_normal":
+            return stddev / _TRUNCATED_STDDEV * _truncated_normal(rng, shape)
+        raise ValueError(
+            f"distribution={self.distribution!r} is not known; "
+            f"use one of truncated_normal, normal, uniform."
+        )
 
 
 class GlorotUniform(Initializer):
     """Uniform in ±sqrt(scale / (fan_in + fan_out)) (Glorot & Bengio, 2010, eq. 16).
+
+    It draws exactly what scikit-learn's MLP draws.
 
     Parameters
     ----------
@@ -43,24 +214,95 @@ class GlorotUniform(Initializer):
         self, rng: np.random.RandomState, shape: tuple[int, ...], fan_in: int, fan_out: int
     ) -> np.ndarray:
         """Draw from the uniform distribution."""
+        if not self.scale > 0:
+            raise ValueError(f"scale={self.scale} is not positive; 6 keeps the variance.")
         bound = np.sqrt(self.scale / (fan_in + fan_out))
         return rng.uniform(-bound, bound, shape)
 
 
-INITIALIZERS: dict[str, Initializer] = {"zeros": Zeros(), "glorot_uniform": GlorotUniform()}
+class Orthogonal(Initializer):
+    """A random orthogonal matrix: it turns a signal and never shrinks or stretches it.
+
+    The parameter is seen as a matrix of shape (prod(shape[:-1]), shape[-1]). The longer of its
+    sides being n and the shorter m, it is Q of the QR decomposition of an (n, m) normal matrix,
+    columns multiplied by the sign of R's diagonal so that every rotation is equally likely
+    (Mezzadri, 2007). Where there are more columns than rows it is Q transposed, with orthonormal
+    rows.
+
+    Parameters
+    ----------
+    gain : float, default=1.0
+        Factor on the matrix; sqrt(2) for ReLU.
+
+    References
+    ----------
+    Saxe, A., McClelland, J., & Ganguli, S. (2014). Exact solutions to the nonlinear dynamics of
+    learning in deep linear neural networks. ICLR.
+
+    Mezzadri, F. (2007). How to generate random matrices from the classical compact groups.
+    Notices of the AMS 54(5).
+    """
+
+    def __init__(self, gain: float = 1.0) -> None:
+        self.gain = gain
+
+    def __call__(
+        self, rng: np.random.RandomState, shape: tuple[int, ...], fan_in: int, fan_out: int
+    ) -> np.ndarray:
+        """Draw an orthogonal matrix and give it the shape."""
+        if len(shape) < 2:
+            raise ValueError(
+                f"Orthogonal needs a matrix, but a parameter has shape {shape}; "
+                f"use another initializer for biases, such as zeros."
+            )
+        rows, columns = math.prod(shape[:-1]), shape[-1]
+        normal = rng.standard_normal((max(rows, columns), min(rows, columns)))
+        q, r = np.linalg.qr(normal)
+        q = q * np.where(np.diag(r) < 0, -1.0, 1.0)
+        return np.ascontiguousarray(self.gain * (q if rows >= columns else q.T)).reshape(shape)
 
 
-def get_initializer(initializer: str | Initializer) -> Initializer:
+INITIALIZERS: dict[str, Initializer] = {
+    "zeros": Constant(0.0),
+    "ones": Constant(1.0),
+    "constant": Constant(),
+    "uniform": Uniform(),
+    "fan_in_uniform": VarianceScaling(1 / 3, "fan_in", "uniform"),
+    "normal": Normal(),
+    "truncated_normal": TruncatedNormal(),
+    "glorot_uniform": GlorotUniform(),
+    "glorot_normal": VarianceScaling(1.0, "fan_avg"),
+    "he_uniform": VarianceScaling(2.0, "fan_in", "uniform"),
+    "he_normal": VarianceScaling(2.0, "fan_in"),
+    "lecun_uniform": VarianceScaling(1.0, "fan_in", "uniform"),
+    "lecun_normal": VarianceScaling(1.0, "fan_in"),
+    "orthogonal": Orthogonal(),
+}
+
+
+def get_initializer(initializer: Any) -> Any:
     """The initializer of a name; an object is returned as it is.
+
+    Parameters
+    ----------
+    initializer : str, Initializer or callable
+        A callable is called as an `Initializer` is.
+
+    Returns
+    -------
+    initializer : Initializer or callable
 
     Raises
     ------
     ValueError
-        If the name is not known.
+        If the name is not known, or the object is a class or cannot be called.
     """
-    if not isinstance(initializer, str):
-        return initializer
-    if initializer not in INITIALIZERS:
+    if isinstance(initializer, str) and initializer in INITIALIZERS:
+        return INITIALIZERS[initializer]
+    if isinstance(initializer, str) or not callable(initializer):
         known = ", ".join(INITIALIZERS)
         raise ValueError(f"initializer={initializer!r} is not known; use one of {known}.")
-    return INITIALIZERS[initializer]
+    if isinstance(initializer, type):
+        name = initializer.__name__
+        raise ValueError(f"initializer={name} is a class; pass an object: {name}().")
+    return initializer

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from sklearn_nn.jit.team import Team
 from sklearn_nn.layers.base import CTX_SIZE, SEED, STEP, TRAINING
-from sklearn_nn.network.driver import CHUNK, predict_rows, train_batches
+from sklearn_nn.network.driver import predict_rows, train_batches
 from sklearn_nn.network.memory import allocate
 from sklearn_nn.network.program import Program
 from sklearn_nn.network.source import Source, readonly
+from sklearn_nn.network.step import CHUNK, SETTINGS_SIZE
 
 
 def _contexts(parts: int, seed: int, *, training: bool) -> np.ndarray:
@@ -54,11 +57,17 @@ class Update:
         The optimizer's numbers for each batch, the learning rate among them.
     moments : ndarray of shape (n_moments, n_theta)
         The optimizer's state.
+    decays : ndarray of shape (n_batches,) or None
+        The share of each weight that each batch takes away before the update; None is nothing.
+    average : ndarray of shape (n_theta,) or None
+        Running average of the parameters, where one is kept.
     """
 
     kernel_at: int
     scalars: np.ndarray
     moments: np.ndarray
+    decays: np.ndarray | None = None
+    average: np.ndarray | None = None
 
 
 class Machine:
@@ -74,7 +83,15 @@ class Machine:
     capacity : int
         The largest batch. Memory grows with it, and not with the number of samples.
     alpha : float
-        Strength of the L2 penalty; divided by the batch's sum of weights, as in scikit-learn.
+        Strength of the penalty; divided by the batch's sum of weights, as in scikit-learn.
+    l1_ratio : float
+        Share of the penalty that is L1; the rest is L2.
+    clipnorm : float
+        Largest norm of the gradient of all parameters; 0 for no limit.
+    max_norm : float
+        Largest norm of the weights that lead to one unit; 0 for no limit.
+    average_keep : float
+        How much of the running average of the parameters is kept at each step.
     seed : int
         Key of the random numbers drawn inside kernels.
     n_jobs : int
@@ -89,6 +106,10 @@ class Machine:
         capacity: int,
         *,
         alpha: float = 0.0,
+        l1_ratio: float = 0.0,
+        clipnorm: float = 0.0,
+        max_norm: float = 0.0,
+        average_keep: float = 0.0,
         seed: int = 0,
         n_jobs: int = 1,
     ) -> None:
@@ -97,16 +118,20 @@ class Machine:
         self.state = state
         self.grad = allocate(program.n_theta, program.dtype)
         self.capacity = -(-capacity // 16) * 16
-        self.alpha = alpha
+        settings = np.array([alpha, l1_ratio, clipnorm, max_norm, average_keep])
+        assert settings.size == SETTINGS_SIZE
+        self._settings = readonly(settings)
         self._team = Team(n_jobs)
         self._contexts = _contexts(n_jobs, seed, training=True)
         self._arenas = [allocate(self.capacity * program.width, program.dtype) for _ in range(2)]
         self._work = allocate(program.n_work, program.dtype)
         self._losses = np.zeros(self.capacity)
-        self._penalties = np.zeros(-(-program.n_theta // CHUNK))
+        n_chunks = -(-program.n_theta // CHUNK)
+        self._penalties, self._norms = np.zeros(n_chunks), np.zeros(n_chunks)
         self._table = program.table[: program.n_trained]
-        spans = (*program.spans("decay"), *program.spans("rate"))
-        self._spans = tuple(readonly(array) for array in spans)
+        groups = (*program.groups(), program.matrices())
+        self._groups = tuple(readonly(array) for array in groups)
+        self._nothing = np.zeros(0, dtype=program.dtype)
         self._train = train_batches.compiled(program.dtype)
 
     def train(
@@ -138,21 +163,91 @@ class Machine:
             Each batch's loss before its update, penalty included.
         """
         losses = np.empty(last - first)
+        decays = np.zeros(last - first) if update.decays is None else update.decays
+        average = self._nothing if update.average is None else update.average
         self._contexts[:, STEP] = step
         self._team.run(
             self._train, self._contexts, self._table, self.program.raw_ends, self.capacity,
             batch_size, first, last, readonly(order),
             data.gather.address(self.program.dtype), data.values, data.indices, data.indptr,
-            targets.loss_at, targets.options, targets.values, targets.weight,
-            self.alpha, *self._spans, update.kernel_at, readonly(update.scalars),
-            self.theta, self.grad, self.state, self._work, *self._arenas,
-            update.moments, self._losses, self._penalties, losses,
+            *_as_arguments(targets),
+            self._settings, *self._groups, update.kernel_at, readonly(decays),
+            readonly(update.scalars), self.theta, self.grad, self.state, self._work, *self._arenas,
+            update.moments, average, self._losses, self._penalties, self._norms, losses,
         )  # fmt: skip
         return losses
 
 
 #: Rows that prediction runs at a time in each thread: enough for the tiles, small in the cache.
 PREDICT_ROWS = 256
+
+
+class Predictor:
+    """A program made ready to run some rows of some data forward, as often as is asked.
+
+    Parameters
+    ----------
+    program : Program
+    data : Source
+    rows : ndarray of int64 or None
+        Rows of `data`; None is all of them.
+    targets : Targets or None
+        Where given, the loss of each row is taken too.
+    n_jobs : int
+        Number of threads.
+
+    Attributes
+    ----------
+    out : ndarray of shape (n_rows, n_outputs)
+        Output of the network, after the link, of the last run.
+    losses : ndarray of shape (n_rows,) or (0,)
+        Loss of each row times its weight, of the last run.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        data: Source,
+        rows: np.ndarray | None = None,
+        targets: Targets | None = None,
+        n_jobs: int = 1,
+    ) -> None:
+        order = np.arange(data.n_rows) if rows is None else rows
+        dtype = program.dtype
+        self.out = np.empty((order.size, program.output_slot[1]), dtype=dtype)
+        self.losses = np.empty(0 if targets is None else order.size)
+        parts = max(1, min(n_jobs, -(-order.size // PREDICT_ROWS)))
+        capacity = min(PREDICT_ROWS, -(-order.size // 16) * 16)
+        width = program.width + (0 if targets is None else program.raw_slot[1])
+        self._team = Team(parts)
+        self._run = predict_rows.compiled(dtype)
+        self._before = (
+            _contexts(parts, 0, training=False), program.table, program.output_ends, capacity,
+            readonly(order), data.gather.address(dtype), data.values, data.indices, data.indptr,
+            *(_no_targets(dtype) if targets is None else _as_arguments(targets)),
+        )  # fmt: skip
+        self._after = (
+            np.empty((parts, 0), dtype=dtype), allocate((parts, capacity * width), dtype),
+            self.out, self.losses,
+        )  # fmt: skip
+
+    def run(self, theta: np.ndarray, state: np.ndarray) -> np.ndarray:
+        """The output with these parameters; `losses` has been filled where there are targets."""
+        if self.out.shape[0]:
+            self._team.run(
+                self._run, *self._before, readonly(theta), readonly(state), *self._after
+            )
+        return self.out
+
+
+def _as_arguments(targets: Targets) -> tuple[Any, ...]:
+    return targets.loss_at, targets.options, targets.values, targets.weight
+
+
+@functools.cache
+def _no_targets(dtype: str) -> tuple[Any, ...]:
+    nothing = np.zeros((0, 0), dtype=dtype)
+    return 0, readonly(np.zeros(0)), readonly(nothing), readonly(nothing.reshape(0))
 
 
 def predict(
@@ -169,18 +264,4 @@ def predict(
     -------
     out : ndarray of shape (n_rows, n_outputs)
     """
-    order = np.arange(data.n_rows) if rows is None else rows
-    out = np.empty((order.size, program.output_slot[1]), dtype=program.dtype)
-    if order.size == 0:
-        return out
-    parts = min(n_jobs, -(-order.size // PREDICT_ROWS))
-    capacity = min(PREDICT_ROWS, -(-order.size // 16) * 16)
-    arenas = allocate((parts, capacity * program.width), program.dtype)
-    work = np.empty((parts, 0), dtype=program.dtype)
-    Team(parts).run(
-        predict_rows.compiled(program.dtype), _contexts(parts, 0, training=False),
-        program.table, program.output_ends, capacity, readonly(order),
-        data.gather.address(program.dtype), data.values, data.indices, data.indptr,
-        readonly(theta), readonly(state), work, arenas, out,
-    )  # fmt: skip
-    return out
+    return Predictor(program, data, rows, None, n_jobs).run(theta, state)

@@ -1,38 +1,30 @@
 """The program: what a list of layers becomes. A table of instructions, and where things lie.
 
-`lower` asks each layer for its instructions. The result is an int64 table with one row per
-instruction, and the layout of the buffers that the rows point into. Nothing is compiled for an
-architecture: another shape is another table, not other machine code. Slots are given by their
-first column in an arena of `capacity` rows, so a table holds for batches of any size.
+An int64 table has one row per instruction, and the rows point into flat buffers. Nothing is
+compiled for an architecture: another shape is another table, not other machine code. Slots are
+given by their first column in an arena of `capacity` rows, so a table holds for batches of any
+size.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-from sklearn_nn.jit.kernel import Kernel
-from sklearn_nn.layers.base import Layer, Parameter, Shape
+from sklearn_nn.layers.base import Memory, Parameter, Shape
 from sklearn_nn.network.initializers import get_initializer
 from sklearn_nn.network.memory import allocate
 
 # Columns of the table. Kernel addresses (0: none), then slots as (first column, width), then
 # spans of the flat buffers, then the instruction's own geometry.
-FORWARD_AT, PREPARE_AT, BACKWARD_AT, WEIGHTS_AT = 0, 1, 2, 3
-X_AT, X_WIDTH, Y_AT, Y_WIDTH = 4, 5, 6, 7
-DX_AT = 8  # where backward writes; where it is not X_AT, the machine adds it to the slot at X_AT
-THETA_AT, THETA_SIZE, STATE_AT, STATE_SIZE, WORK_AT, WORK_SIZE = 9, 10, 11, 12, 13, 14
-GEOMETRY, TABLE_WIDTH = 15, 31
-
-_ALIGNMENT = 16  # elements; spans begin on a cache line
-
-
-def _align(n: int) -> int:
-    return -(-n // _ALIGNMENT) * _ALIGNMENT
-
+FORWARD_AT, FORWARD_SUMS_AT, PREPARE_AT, BACKWARD_AT, BACKWARD_SUMS_AT, WEIGHTS_AT = range(6)
+X_AT, X_WIDTH, Y_AT, Y_WIDTH = 6, 7, 8, 9
+DX_AT = 10  # where backward writes; where it is not X_AT, the machine adds it to the slot at X_AT
+THETA_AT, THETA_SIZE, STATE_AT, STATE_SIZE, WORK_AT, WORK_SIZE = range(11, 17)
+GEOMETRY, TABLE_WIDTH = 17, 33
 
 def _constant(*values: int) -> np.ndarray:
     array = np.array(values, dtype=np.int64)
@@ -42,15 +34,25 @@ def _constant(*values: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Placed:
-    """A parameter and where it begins in `theta`."""
+    """A parameter and where it begins in `theta`; or a memory, and where in `state`."""
 
-    parameter: Parameter
+    parameter: Parameter | Memory
     start: int
 
     def view(self, theta: np.ndarray) -> np.ndarray:
-        """The parameter's part of a vector laid out as `theta`, in its own shape."""
+        """Its part of a vector laid out as `theta` (or `state`), in its own shape."""
         stop = self.start + self.parameter.size
         return theta[self.start : stop].reshape(self.parameter.shape)
+
+
+class Outline(NamedTuple):
+    """One line of a network's summary."""
+
+    name: str
+    layer: str
+    output_shape: Shape
+    n_parameters: int
+    n_state: int
 
 
 @dataclass
@@ -71,6 +73,12 @@ class Program:
         Columns of the arena, elements of `theta`, `state` and `work`.
     layers : dict of str to dict of str to Placed
         Every parameter by layer and name.
+    memories : dict of str to dict of str to Placed
+        The same for what layers remember in `state`.
+    outline : list of Outline
+        What each layer is, for a summary.
+    is_random : bool
+        Whether kernels draw random numbers in training.
     """
 
     dtype: str
@@ -84,6 +92,9 @@ class Program:
     n_state: int
     n_work: int
     layers: dict[str, dict[str, Placed]]
+    memories: dict[str, dict[str, Placed]]
+    outline: list[Outline]
+    is_random: bool = False
 
     def __post_init__(self) -> None:
         self.table.flags.writeable = False  # the type that the drivers declare
@@ -95,8 +106,8 @@ class Program:
 
     @functools.cached_property
     def output_ends(self) -> np.ndarray:
-        """Width of the input, first column and width of the output: for prediction."""
-        return _constant(self.input_width, *self.output_slot)
+        """The same with the output after the link, then the raw output and where the slots end."""
+        return _constant(self.input_width, *self.output_slot, *self.raw_slot, self.width)
 
     @property
     def parameters(self) -> list[Placed]:
@@ -108,190 +119,66 @@ class Program:
         theta = allocate(self.n_theta, self.dtype)
         for placed in self.parameters:
             p = placed.parameter
+            assert isinstance(p, Parameter)
             draw = get_initializer(p.initializer)
             placed.view(theta)[...] = draw(rng, p.shape, p.fan_in, p.fan_out)
         return theta
 
-    def spans(self, factor: str) -> tuple[np.ndarray, np.ndarray]:
-        """Spans of `theta` by one factor of their parameters, "rate" or "decay".
+    def initial_state(self) -> np.ndarray:
+        """What layers remember before training."""
+        state = allocate(self.n_state, self.dtype)
+        for layer in self.memories.values():
+            for placed in layer.values():
+                assert isinstance(placed.parameter, Memory)
+                placed.view(state)[...] = placed.parameter.start
+        return state
 
-        Neighbours with one factor are one span; those with factor 0 are left out.
+    def new_buffers(self) -> tuple[np.ndarray, np.ndarray]:
+        """`theta` and `state`, all zero."""
+        return allocate(self.n_theta, self.dtype), allocate(self.n_state, self.dtype)
+
+    def groups(self) -> tuple[np.ndarray, np.ndarray]:
+        """Spans of `theta` that share a factor on the learning rate and one on decay.
+
+        Neighbours with equal factors are one span; what is not trained (a rate factor of 0) is in
+        none.
 
         Returns
         -------
-        spans : ndarray of shape (n_spans, 2), int64
+        spans : ndarray of shape (n_groups, 2), int64
             First and one past the last element.
-        factors : ndarray of shape (n_spans,), float64
+        factors : ndarray of shape (n_groups, 2), float64
+            Of the learning rate, and of penalty and decay.
         """
         spans: list[list[int]] = []
-        factors: list[float] = []
+        factors: list[tuple[float, float]] = []
         for placed in self.parameters:
-            value = getattr(placed.parameter, factor)
-            stop = placed.start + placed.parameter.size
+            p, stop = placed.parameter, placed.start + placed.parameter.size
+            assert isinstance(p, Parameter)
+            value = (p.rate, p.decay)
             if factors and factors[-1] == value:
                 spans[-1][1] = stop
             else:
                 spans.append([placed.start, stop])
                 factors.append(value)
-        kept = [i for i, value in enumerate(factors) if value != 0]
-        array = np.array([spans[i] for i in kept], dtype=np.int64).reshape(-1, 2)
-        return array, np.array([factors[i] for i in kept], dtype=np.float64)
-
-
-@dataclass
-class _Instruction:
-    """An instruction before addresses and offsets are known."""
-
-    layer: str
-    x: int
-    y: int
-    kernels: tuple[Kernel | None, ...]
-    parameters: Sequence[Parameter]
-    state: int
-    work: int
-    geometry: Sequence[int]
-
-
-@dataclass
-class ProgramBuilder:
-    """Collects slots and instructions from the layers; `finish` lays everything out."""
-
-    slots: list[Shape] = field(default_factory=list)
-    instructions: list[_Instruction] = field(default_factory=list)
-    layer: str = ""
-
-    def shape(self, slot: int) -> Shape:
-        """Shape of one sample in a slot."""
-        return self.slots[slot]
-
-    def slot(self, shape: Shape) -> int:
-        """Make a slot for samples of this shape."""
-        self.slots.append(shape)
-        return len(self.slots) - 1
-
-    def instruction(
-        self,
-        x: int,
-        y: int,
-        *,
-        forward: Kernel,
-        backward: Kernel,
-        prepare: Kernel | None = None,
-        weights: Kernel | None = None,
-        parameters: Sequence[Parameter] = (),
-        state: int = 0,
-        work: int = 0,
-        geometry: Sequence[int] = (),
-    ) -> None:
-        """Append an instruction that reads slot `x` and writes slot `y`."""
-        kernels = (forward, prepare, backward, weights)
-        self.instructions.append(
-            _Instruction(self.layer, x, y, kernels, parameters, state, work, geometry)
+        kept = [i for i, (rate, _) in enumerate(factors) if rate != 0]
+        return (
+            np.array([spans[i] for i in kept], dtype=np.int64).reshape(-1, 2),
+            np.array([factors[i] for i in kept], dtype=np.float64).reshape(-1, 2),
         )
 
-    def finish(self, dtype: str, n_trained: int, raw: int, output: int) -> Program:
-        """Lay out all buffers and write the table."""
-        widths = [int(np.prod(shape)) for shape in self.slots]
-        starts = np.concatenate([[0], np.cumsum(widths)]).astype(int).tolist()
-        width = starts[-1]
-        table = np.zeros((len(self.instructions), TABLE_WIDTH), dtype=np.int64)
-        wants_gradient, readers = self._gradients()
-        layers: dict[str, dict[str, Placed]] = {}
-        n_theta = n_state = n_work = 0
-        for index, (row, op, first) in enumerate(
-            zip(table, self.instructions, readers, strict=True)
-        ):
-            forward, prepare, backward, weights = op.kernels
-            if index >= n_trained:  # the link is not trained through
-                prepare = backward = weights = None
-            if not wants_gradient[op.x]:
-                prepare = backward = None
-            kernels = (forward, prepare, backward, weights)
-            row[:X_AT] = [0 if k is None else k.address(dtype) for k in kernels]
-            row[X_AT : DX_AT + 1] = (
-                starts[op.x],
-                widths[op.x],
-                starts[op.y],
-                widths[op.y],
-                starts[op.x],
-            )
-            if not first and wants_gradient[op.x]:
-                row[DX_AT] = width
-                width += widths[op.x]
-            row[STATE_AT], row[STATE_SIZE] = n_state, op.state
-            row[WORK_AT], row[WORK_SIZE] = n_work, op.work
-            row[THETA_AT] = n_theta
-            for parameter in op.parameters:
-                layers.setdefault(op.layer, {})[parameter.name] = Placed(parameter, n_theta)
-                n_theta += parameter.size
-            row[THETA_SIZE] = n_theta - row[THETA_AT]
-            n_theta, n_state = _align(n_theta), _align(n_state + op.state)
-            n_work = _align(n_work + op.work)
-            row[GEOMETRY : GEOMETRY + len(op.geometry)] = op.geometry
-        return Program(
-            dtype,
-            table,
-            n_trained,
-            widths[0],
-            (starts[raw], widths[raw]),
-            (starts[output], widths[output]),
-            width,
-            n_theta,
-            n_state,
-            n_work,
-            layers,
-        )
+    def matrices(self) -> np.ndarray:
+        """Weights that are trained, as matrices with one column a unit.
 
-    def _gradients(self) -> tuple[list[bool], list[bool]]:
-        """Which slots want a gradient, and which instructions are first to write theirs.
-
-        A slot wants one if anything upstream of it is trained. Backward runs from the last
-        instruction to the first: the last reader of a slot writes its gradient, others add.
+        Returns
+        -------
+        matrices : ndarray of shape (n_matrices, 3), int64
+            First element, rows, columns.
         """
-        wants = [False] * len(self.slots)
-        for op in self.instructions:
-            wants[op.y] = wants[op.y] or wants[op.x] or bool(op.parameters)
-        seen: set[int] = set()
-        first = []
-        for op in reversed(self.instructions):
-            first.append(op.x not in seen)
-            seen.add(op.x)
-        return wants, first[::-1]
-
-
-def lower(
-    layers: Sequence[tuple[str, Layer]], shape: Shape, dtype: str, link: Layer | None = None
-) -> Program:
-    """Turn named layers into a program.
-
-    Parameters
-    ----------
-    layers : sequence of (name, Layer)
-        From input to raw output.
-    shape : tuple of int
-        Shape of one input sample.
-    dtype : {"float32", "float64"}
-    link : Layer, optional
-        Applied after the last layer at prediction only; the loss works on the raw output.
-
-    Returns
-    -------
-    program : Program
-
-    Raises
-    ------
-    ValueError
-        If a layer does not fit what comes before it; the error names the layer.
-    """
-    builder = ProgramBuilder()
-    slot = builder.slot(shape)
-    for name, layer in layers:
-        builder.layer = name
-        try:
-            slot = layer.lower(builder, slot)
-        except ValueError as error:
-            raise ValueError(f"layer {name!r}: {error}") from error
-    raw, n_trained = slot, len(builder.instructions)
-    if link is not None:
-        slot = link.lower(builder, slot)
-    return builder.finish(dtype, n_trained, raw, slot)
+        rows = []
+        for placed in self.parameters:
+            p = placed.parameter
+            assert isinstance(p, Parameter)
+            if len(p.shape) > 1 and p.rate != 0:
+                rows.append((placed.start, p.size // p.shape[-1], p.shape[-1]))
+        return np.array(rows, dtype=np.int64).reshape(-1, 3)

@@ -9,7 +9,10 @@ import numpy as np
 from sklearn_nn.network.machine import Update
 from sklearn_nn.network.memory import allocate
 from sklearn_nn.training.optimizers import Optimizer
-from sklearn_nn.training.schedules import Schedule
+from sklearn_nn.training.schedule import Progress, Schedule
+
+#: What schedules see of an epoch: its steps, the epochs planned in all, the samples seen before.
+Epoch = tuple[int, int, int]
 
 
 @dataclass
@@ -20,31 +23,87 @@ class Descent:
     ----------
     optimizer : Optimizer
     schedule : Schedule
-    initial_rate, learning_rate : float
-        The rate at the start, and now.
+    base_rate : float
+        What the schedule's factors multiply batch by batch.
+    learning_rate : float
+        The rate of the batch that comes next.
     moments : ndarray of shape (n_moments, n_theta)
+    weight_decay : float
+        Share of each weight, times the learning rate, that a batch takes away before the update
+        (Loshchilov & Hutter, 2019).
     step : int
         Number of batches trained on.
+    average : ndarray of shape (n_theta,) or None
+        Running average of the parameters, where one is kept.
+    raw : ndarray of shape (n_theta,) or None
+        The parameters themselves, while the average stands in their place.
     """
 
     optimizer: Optimizer
     schedule: Schedule
-    initial_rate: float
-    learning_rate: float
+    base_rate: float
     moments: np.ndarray
+    weight_decay: float = 0.0
     step: int = 0
+    learning_rate: float = 0.0
+    average: np.ndarray | None = None
+    raw: np.ndarray | None = None
 
     @classmethod
     def start(
-        cls, optimizer: Optimizer, schedule: Schedule, rate: float, theta: np.ndarray
+        cls,
+        optimizer: Optimizer,
+        schedule: Schedule,
+        rate: float,
+        theta: np.ndarray,
+        *,
+        weight_decay: float | None = None,
+        averaged: bool = False,
     ) -> Descent:
-        """Begin with zero moments."""
-        moments = allocate((optimizer.n_moments, theta.size), theta.dtype.name)
-        return cls(optimizer, schedule, float(rate), float(rate), moments)
+        """Begin, with moments at the optimizer's first values.
 
-    def update(self, n_batches: int) -> Update:
+        `weight_decay` None is the optimizer's own.
+        """
+        dtype = theta.dtype.name
+        moments = allocate((optimizer.n_moments, theta.size), dtype)
+        for row, value in zip(moments, optimizer.initial_moments(), strict=True):
+            row[:] = value
+        decay = optimizer.weight_decay if weight_decay is None else weight_decay
+        average = allocate(theta.size, dtype) if averaged else None
+        return cls(
+            optimizer, schedule, float(rate), moments, float(decay), 0, float(rate), average=average
+        )
+
+    def rates(self, n_batches: int, epoch: Epoch) -> np.ndarray | float:
+        """The learning rates of the next batches."""
+        done = np.arange(self.step, self.step + n_batches)
+        return self.schedule.rates(self.base_rate, Progress(done, *epoch))
+
+    def update(self, n_batches: int, epoch: Epoch = (1, 1, 0)) -> Update:
         """What to do in the next batches."""
-        steps = np.arange(self.step + 1, self.step + 1 + n_batches)
+        rates = self.rates(n_batches, epoch)
         dtype = "float32" if self.moments.itemsize == 4 else "float64"  # dtype.name takes 2 us
-        address = self.optimizer.kernel.address(dtype)
-        return Update(address, self.optimizer.scalars(steps, self.learning_rate), self.moments)
+        decays = np.full(n_batches, rates * self.weight_decay) if self.weight_decay else None
+        return Update(
+            self.optimizer.kernel.address(dtype),
+            self.optimizer.scalars(np.arange(self.step + 1, self.step + 1 + n_batches), rates),
+            self.moments,
+            decays,
+            self.average,
+        )
+
+    def look_ahead(self, epoch: Epoch) -> None:
+        """Set `learning_rate` to that of the batch that comes next."""
+        self.learning_rate = float(np.ravel(self.rates(1, epoch))[0])
+
+    def show_average(self, theta: np.ndarray) -> None:
+        """Put the average in the place of the parameters, which are kept."""
+        if self.average is not None and self.raw is None:
+            self.raw = theta.copy()
+            theta[:] = self.average
+
+    def hide_average(self, theta: np.ndarray) -> None:
+        """Put the parameters back, to go on training them."""
+        if self.raw is not None:
+            theta[:] = self.raw
+            self.raw = None

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+Weights = tuple[np.ndarray, np.ndarray]
+
 
 @dataclass
 class History:
@@ -13,40 +15,60 @@ class History:
 
     Attributes
     ----------
-    early_stopping : bool
-        Whether improvement is judged by the validation score (and the best weights kept), or
-        by the training loss.
-    loss_curve, validation_scores : list of float
+    validated : bool
+        Whether improvement is judged by the validation score (and the best weights kept), or by
+        the training loss.
+    curves : dict of str to list of float
+        Every figure by epoch: "loss", "learning_rate", "seconds"; with a validation set "val_loss"
+        and "val_score".
     best_loss, best_score : float
-    best_theta : ndarray or None
-        The parameters of the best validation score, where early stopping watches it.
+        The smallest training loss, and the largest validation score.
+    best_epoch : int
+        The epoch of the best validation score (of the smallest training loss, where that is what
+        is watched), from 1.
+    best_theta, best_state : ndarray or None
+        Parameters and memories of the best validation score.
     no_improvement : int
         For how many epochs there was none worth `tol`.
     samples_seen : int
         Number of samples trained on.
+    stopped : bool
+        Whether training has come to its end before all epochs were used.
     """
 
-    early_stopping: bool
-    loss_curve: list[float] = field(default_factory=list)
-    validation_scores: list[float] = field(default_factory=list)
+    validated: bool
+    curves: dict[str, list[float]] = field(default_factory=dict)
     best_loss: float = np.inf
     best_score: float = -np.inf
+    best_epoch: int = 0
     best_theta: np.ndarray | None = None
+    best_state: np.ndarray | None = None
     no_improvement: int = 0
     samples_seen: int = 0
+    stopped: bool = False
 
-    def record(self, loss: float, score: float | None, theta: np.ndarray, tol: float) -> None:
+    @property
+    def n_epochs(self) -> int:
+        """Number of epochs recorded."""
+        return len(self.curves.get("loss", ()))
+
+    def record(self, log: dict[str, float], weights: Weights, tol: float) -> None:
         """Take down an epoch."""
-        self.loss_curve.append(loss)
-        if score is not None:
-            self.validation_scores.append(score)
-        if self.early_stopping and score is not None:
+        before = self.n_epochs
+        # NaN where a figure was not taken: of a validation set that came later, say.
+        for name in {**self.curves, **log}:
+            self.curves.setdefault(name, [np.nan] * before).append(log.get(name, np.nan))
+        loss, score = log["loss"], log.get("val_score")
+        if self.validated and score is not None:
             improved = not score < self.best_score + tol
         else:
             improved = not loss > self.best_loss - tol
         self.no_improvement = 0 if improved else self.no_improvement + 1
+        if not self.validated and loss < self.best_loss:
+            self.best_epoch = self.n_epochs
         self.best_loss = min(self.best_loss, loss)
         if score is not None and score > self.best_score:
             self.best_score = score
-            if self.early_stopping:
-                self.best_theta = theta.copy()
+            if self.validated:
+                self.best_epoch = self.n_epochs
+                self.best_theta, self.best_state = (array.copy() for array in weights)

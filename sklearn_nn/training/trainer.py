@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from enum import Enum
+from typing import Any
 
 import numpy as np
 
 from sklearn_nn.network.machine import Machine, Targets
 from sklearn_nn.network.source import Source
+from sklearn_nn.training.callbacks import Callback
 from sklearn_nn.training.descent import Descent
 from sklearn_nn.training.history import History
 
@@ -26,6 +28,7 @@ class Ending(Enum):
     """How a run ended."""
 
     CONVERGED = "no more improvement"
+    CALLED_OFF = "a callback asked to stop"
     EXHAUSTED = "all epochs used"
     INTERRUPTED = "interrupted by the user"
     DIVERGED = "the loss or the parameters became infinite or NaN"
@@ -46,15 +49,22 @@ class Trainer:
     descent : Descent
     history : History
     rows : ndarray of int64
-        Rows of `data` to train on.
+        Rows of `data` to train on, in the order of the last epoch. Changed at every epoch.
     batch_size : int
     random_state : RandomState or None
         Shuffles the rows before each epoch; None keeps their order.
     tol, patience : float
         Stop after more than `patience` epochs without an improvement of `tol`.
-    score : callable or None
-        Returns the validation score of the machine's present parameters.
+    evaluate : callable or None
+        Returns the validation figures of the machine's present parameters: "val_loss", "val_score".
+    callbacks : sequence of Callback
+    estimator : object
+        What callbacks are shown.
     verbose : bool
+    n_epochs : int
+        Epochs trained so far, by this run and by those that it goes on from.
+    batch_losses : ndarray
+        The loss of each batch of the last epoch.
     """
 
     machine: Machine
@@ -67,66 +77,86 @@ class Trainer:
     random_state: np.random.RandomState | None
     tol: float
     patience: float
-    score: Callable[[], float] | None = None
+    evaluate: Callable[[], dict[str, float]] | None = None
+    callbacks: Sequence[Callback] = ()
+    estimator: Any = None
     verbose: bool = False
     n_epochs: int = 0
+    batch_losses: np.ndarray = field(default_factory=lambda: np.zeros(0))
     _slice: int = 0
+    _kept: list[np.ndarray] = field(default_factory=list)
+    _kept_step: int = 0
+    _ahead: tuple[int, int, int] = (1, 1, 0)
 
     def run(self, max_epochs: int, *, once: bool = False) -> Ending:
-        """Train for at most `max_epochs`, or for one epoch if `once`.
+        """Train until `max_epochs` have been trained in all, or for one epoch if `once`.
 
-        Whatever the ending, the parameters are finite: those of the best score where early
-        stopping watches it, those from before the epoch where training diverged.
+        Whatever the ending, the parameters are finite: those of the best score where validation
+        is watched, those from before the epoch where training diverged.
         """
-        ending = Ending.EXHAUSTED
-        order = np.arange(self.rows.size)
+        ending = Ending.CONVERGED if self.history.stopped and not once else Ending.EXHAUSTED
+        theta = self.machine.theta
+        self.descent.hide_average(theta)
+        for callback in self.callbacks:
+            callback.on_fit_begin(self.estimator)
         try:
-            for _ in range(max_epochs):
-                order = self._shuffled(order)
-                before = self._snapshot()
-                loss = self._epoch(self.rows[order])
-                self.n_epochs += 1
-                self._take_down(loss)
-                if not (math.isfinite(loss) and np.isfinite(self.machine.theta).all()):
+            while ending is Ending.EXHAUSTED and self.n_epochs < max_epochs:
+                self._keep()
+                for callback in self.callbacks:
+                    callback.on_epoch_begin(self.history.n_epochs + 1, self.estimator)
+                log = self.train_epoch(max_epochs)
+                if not (math.isfinite(log["loss"]) and np.isfinite(theta).all()):
                     ending = Ending.DIVERGED
-                    self._turn_back(*before)
+                    self._turn_back()
                     break
-                if self._stops_improving() or once:
-                    ending = Ending.CONVERGED
+                self.descent.show_average(theta)
+                ending = self._close_epoch(log)
+                if once:
                     break
+                self.descent.hide_average(theta)
         except KeyboardInterrupt:
             ending = Ending.INTERRUPTED
-        if self.history.early_stopping and self.history.best_theta is not None:
-            self.machine.theta[:] = self.history.best_theta
+        self.descent.show_average(theta)
+        if not once or self.history.stopped:
+            self._restore_best()
+        for callback in self.callbacks:
+            callback.on_fit_end(self.estimator)
         return ending
 
-    def _shuffled(self, order: np.ndarray) -> np.ndarray:
-        """The next epoch's order: a shuffle of the last one's, with scikit-learn's own draws."""
-        if self.random_state is None:
-            return order
-        permutation = np.arange(order.size)
-        self.random_state.shuffle(permutation)
-        return order[permutation]
-
-    def _epoch(self, order: np.ndarray) -> float:
-        """Train on every batch once; returns the mean loss."""
-        n_batches = -(-order.size // self.batch_size)
-        losses = np.empty(n_batches)
-        first = 0
+    def train_epoch(self, max_epochs: int) -> dict[str, float]:
+        """Train on every batch once; returns the epoch's figures."""
+        if self.random_state is not None:
+            # A shuffle of the last epoch's order, with scikit-learn's own draws.
+            permutation = np.arange(self.rows.size)
+            self.random_state.shuffle(permutation)
+            self.rows = self.rows[permutation]
+        n_batches = -(-self.rows.size // self.batch_size)
+        epoch = n_batches, max_epochs, self.history.samples_seen
+        started = time.perf_counter()
+        losses, first = np.empty(n_batches), 0
         while first < n_batches:
             last = min(n_batches, first + self._slice_length())
-            started = time.perf_counter()
+            begun = time.perf_counter()
             losses[first:last] = self.machine.train(
-                self.data, self.targets, order, self.batch_size, first, last,
-                self.descent.update(last - first), self.descent.step,
+                self.data, self.targets, self.rows, self.batch_size, first, last,
+                self.descent.update(last - first, epoch), self.descent.step,
             )  # fmt: skip
-            seconds = (time.perf_counter() - started) / (last - first)
+            seconds = (time.perf_counter() - begun) / (last - first)
             self._slice = max(1, int(_SLICE_SECONDS / seconds))
             self.descent.step += last - first
             first = last
-        rest = order.size - (n_batches - 1) * self.batch_size
+        self.batch_losses = losses
+        rate = self.descent.learning_rate
+        self.history.samples_seen += self.rows.size
+        self._ahead = n_batches, max_epochs, self.history.samples_seen
+        rest = self.rows.size - (n_batches - 1) * self.batch_size
         total = losses[:-1].sum() * self.batch_size + losses[-1] * rest
-        return float(total / order.size)
+        self.n_epochs += 1
+        return {
+            "loss": float(total / self.rows.size),
+            "learning_rate": rate,
+            "seconds": time.perf_counter() - started,
+        }
 
     def _slice_length(self) -> int:
         """Batches the machine may train before it comes back to Python."""
@@ -135,32 +165,47 @@ class Trainer:
             self._slice = max(1, int(_SLICE_SECONDS * _ASSUMED_SPEED / max(1, work)))
         return self._slice
 
-    def _take_down(self, loss: float) -> None:
-        """Record the epoch, and move the learning rate on."""
+    def _close_epoch(self, log: dict[str, float]) -> Ending:
+        """Validate, record, move the learning rate on, and see whether to stop."""
         history, descent = self.history, self.descent
-        history.samples_seen += self.rows.size
+        if self.evaluate is not None:
+            log.update(self.evaluate())
         if self.verbose:
-            say(f"Iteration {self.n_epochs}, loss = {loss:.8f}")
-        score = None if self.score is None else self.score()
-        if self.verbose and score is not None:
-            say(f"Validation score: {score:f}")
-        history.record(loss, score, self.machine.theta, self.tol)
-        descent.learning_rate = descent.schedule.after_epoch(
-            descent.learning_rate, descent.initial_rate, history.samples_seen
-        )
+            say(f"Iteration {self.n_epochs}, loss = {log['loss']:.8f}")
+            if "val_score" in log:
+                say(f"Validation score: {log['val_score']:f}")
+        history.record(log, (self.machine.theta, self.machine.state), self.tol)
+        descent.base_rate = descent.schedule.after_epoch(descent.base_rate, history.curves)
+        ending = Ending.CONVERGED if self._stops_improving() else Ending.EXHAUSTED
+        history.stopped = ending is Ending.CONVERGED
+        descent.look_ahead(self._ahead)
+        if self.callbacks and self._call_back(log) and ending is Ending.EXHAUSTED:
+            ending = Ending.CALLED_OFF
+        return ending
+
+    def _call_back(self, log: dict[str, float]) -> bool:
+        """Run the callbacks, those that write checkpoints last; returns whether one asks to stop."""
+        for callback in sorted(self.callbacks, key=lambda c: c.sees_others):
+            log["learning_rate"] = self.descent.base_rate
+            stop = callback.on_epoch_end(self.history.n_epochs, log, self.estimator)
+            if log["learning_rate"] != self.descent.base_rate:
+                self.descent.base_rate = log["learning_rate"]
+                self.descent.look_ahead(self._ahead)
+            self.history.stopped = self.history.stopped or bool(stop)
+        return self.history.stopped
 
     def _stops_improving(self) -> bool:
         """Whether patience is at an end, and the schedule has no lower rate to try."""
         if self.history.no_improvement <= self.patience:
             return False
-        watched = "Validation score" if self.history.early_stopping else "Training loss"
+        watched = "Validation score" if self.history.validated else "Training loss"
         message = (
             f"{watched} did not improve more than tol={self.tol:f} "
             f"for {self.patience:.0f} consecutive epochs."
         )
-        rate = self.descent.schedule.at_plateau(self.descent.learning_rate)
+        rate = self.descent.schedule.at_plateau(self.descent.base_rate)
         if rate is not None:
-            self.descent.learning_rate = rate
+            self.descent.base_rate = rate
             self.history.no_improvement = 0
             message += f" Setting learning rate to {rate:f}"
         else:
@@ -169,11 +214,28 @@ class Trainer:
             say(message)
         return rate is None
 
-    def _snapshot(self) -> tuple[np.ndarray, np.ndarray, int]:
-        """Where the epoch begins: parameters, moments and step."""
-        return self.machine.theta.copy(), self.descent.moments.copy(), self.descent.step
+    def _restore_best(self) -> None:
+        """Go back to the best weights, where validation is watched."""
+        best = self.history
+        if best.validated and best.best_theta is not None and best.best_state is not None:
+            self.machine.theta[:], self.machine.state[:] = best.best_theta, best.best_state
 
-    def _turn_back(self, theta: np.ndarray, moments: np.ndarray, step: int) -> None:
-        """Go back to a snapshot. With moments that are not finite no later call could go on."""
-        self.machine.theta[:] = theta
-        self.descent.moments[:], self.descent.step = moments, step
+    def _what_an_epoch_changes(self) -> list[np.ndarray]:
+        average = self.descent.average
+        arrays = [self.machine.theta, self.machine.state, self.descent.moments]
+        return arrays if average is None else [*arrays, average]
+
+    def _keep(self) -> None:
+        """Keep what the coming epoch changes, in case it diverges."""
+        self._kept_step = self.descent.step
+        arrays = self._what_an_epoch_changes()
+        if not self._kept:
+            self._kept = [np.empty_like(array) for array in arrays]
+        for kept, array in zip(self._kept, arrays, strict=True):
+            np.copyto(kept, array)
+
+    def _turn_back(self) -> None:
+        """Undo the epoch. With moments that are not finite no later call could go on."""
+        self.descent.step = self._kept_step
+        for kept, array in zip(self._kept, self._what_an_epoch_changes(), strict=True):
+            np.copyto(array, kept)

@@ -372,4 +372,10 @@ def test_public_fitted_attributes_are_scikit_learns(name, solver):
         {key for key in vars(e) if key.endswith("_") and key[0] != "_"} for e in (ours, theirs)
     ]
     assert public[1] <= public[0]
-    assert public[0] - public[1] <= {"layers_"}
+    assert public[0] - public[1] <= {
+        "best_iteration_",
+        "history_",
+        "layers_",
+        "n_parameters_",
+        "validation_loss_curve_",
+    }

@@ -349,7 +349,7 @@ import numpy as np
 from sklearn_nn.jit import cache, kernel
 kernel.load_contract = lambda dtype: None  # tiles take seconds, and are not what is looked at
 from sklearn_nn.layers import Activation
-from sklearn_nn.network.program import ProgramBuilder
+from sklearn_nn.network.lowering import ProgramBuilder
 {edit}
 def apply(name):
     builder = ProgramBuilder()

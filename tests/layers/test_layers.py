@@ -14,7 +14,7 @@ from sklearn.base import clone
 from sklearn_nn.layers import Activation, Dense, Dropout, Layer
 from sklearn_nn.layers.activation import ACTIVATIONS, ELEMENTWISE, HIDDEN_ACTIVATIONS
 from sklearn_nn.layers.base import ROW_GRAIN, TRAINING
-from sklearn_nn.network.program import ProgramBuilder
+from sklearn_nn.network.lowering import ProgramBuilder
 
 CONTEXT = Context(seed=12, step=34)
 WIDTHS = (1, 7, 16, 33)

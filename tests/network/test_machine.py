@@ -235,7 +235,8 @@ def test_groups_of_parameters(rule, rng):
             ):
                 factor = {"rate": 1.0, "decay": float(name == "kernel")}
                 factor |= factors[f"layer{k}"][name]
-                strength = alpha * factor["decay"] / 10
+                # What is frozen is not penalised.
+                strength = alpha * factor["decay"] / 10 * bool(factor["rate"])
                 value += strength / 2 * (p**2).sum()
                 g += strength * p
                 if factor["rate"]:

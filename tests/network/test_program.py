@@ -6,7 +6,8 @@ from cases import LAYERS, RESIDUAL, activation, dense, dropout
 from extra_layers import Grouped
 from harness import build
 
-from sklearn_nn.layers import Activation, Dense, Dropout
+from sklearn_nn.layers import Activation, BatchNorm, Dense, Dropout
+from sklearn_nn.network.lowering import ProgramBuilder, lower
 from sklearn_nn.network.program import (
     BACKWARD_AT,
     DX_AT,
@@ -23,8 +24,6 @@ from sklearn_nn.network.program import (
     X_WIDTH,
     Y_AT,
     Y_WIDTH,
-    ProgramBuilder,
-    lower,
 )
 from sklearn_nn.training.losses import SoftmaxLogLoss, SquaredError
 
@@ -116,35 +115,63 @@ def test_a_table_is_the_same_for_any_batch():
     np.testing.assert_array_equal(in_float32.table[:, X_AT:], one.table[:, X_AT:])
 
 
-def test_spans_by_factor():
+def test_groups():
     program = build([dense(3), dense(2)], 4, "float64")
-    spans, factors = program.spans("decay")
-    assert spans.tolist() == [[0, 12], [16, 22]]
-    assert factors.tolist() == [1, 1]
-    spans, factors = program.spans("rate")
-    assert spans.tolist() == [[0, 24]]
-    assert factors.tolist() == [1]
+    spans, factors = program.groups()
+    assert spans.tolist() == [[0, 12], [12, 15], [16, 22], [22, 24]]
+    assert factors.tolist() == [[1, 1], [1, 0], [1, 1], [1, 0]]
 
 
-def test_spans_of_groups():
+def test_groups_of_one_factor_are_one_and_frozen_parameters_are_in_none():
     layers = [
         Grouped(3, {"kernel": {"rate": 0.0, "decay": 2.0}, "bias": {"rate": 0.0}}),
-        Grouped(2, {"kernel": {"rate": 0.5}, "bias": {"rate": 0.5, "decay": 3.0}}),
+        Grouped(2, {"kernel": {"rate": 0.5, "decay": 3.0}, "bias": {"rate": 0.5, "decay": 3.0}}),
     ]
     program = build(layers, 4, "float64")
-    spans, factors = program.spans("rate")
+    spans, factors = program.groups()
     assert spans.tolist() == [[16, 24]]
-    assert factors.tolist() == [0.5]
-    spans, factors = program.spans("decay")
-    assert spans.tolist() == [[0, 12], [16, 22], [22, 24]]
-    assert factors.tolist() == [2, 1, 3]
+    assert factors.tolist() == [[0.5, 3]]
+    assert program.table[0, WEIGHTS_AT] == 0
+    assert program.table[1, WEIGHTS_AT] != 0
+    assert program.table[1, BACKWARD_AT] == 0
 
 
-def test_no_spans():
+def test_matrices_are_the_weights_that_are_trained():
+    layers = [dense(3), Grouped(2, {"kernel": {"rate": 0.0}}), dense(5)]
+    program = build(layers, 4, "float64")
+    assert program.matrices().tolist() == [[0, 4, 3], [32, 2, 5]]
+
+
+def test_no_groups():
     program = build([activation("relu")], 4, "float64")
-    spans, factors = program.spans("rate")
+    spans, factors = program.groups()
     assert spans.shape == (0, 2)
-    assert factors.shape == (0,)
+    assert factors.shape == (0, 2)
+    assert program.matrices().shape == (0, 3)
+
+
+def test_memories():
+    """What layers remember lies in `state`, as the parameters do in `theta`."""
+    named = [("dense", Dense(3)), ("norm", BatchNorm()), ("norm2", BatchNorm())]
+    program = lower(named, (4,), "float32")
+    assert program.n_state == 32
+    state = program.initial_state()
+    views = {k: {n: p.view(state) for n, p in v.items()} for k, v in program.memories.items()}
+    assert list(views) == ["norm", "norm2"]
+    assert views["norm2"]["moving_variance"].tolist() == [1, 1, 1]
+    assert state.tolist() == ([0, 0, 0, 1, 1, 1] + [0] * 10) * 2
+    assert np.shares_memory(views["norm"]["moving_mean"], state)
+    assert list(program.layers["norm"]) == ["gamma", "beta"]
+
+
+def test_outline():
+    named = [("first", Dense(3)), ("norm", BatchNorm()), ("relu", Activation("relu"))]
+    program = lower(named, (4,), "float32")
+    assert program.outline == [
+        ("first", "Dense", (3,), 15, 0),
+        ("norm", "BatchNorm", (3,), 6, 6),
+        ("relu", "Activation", (3,), 0, 0),
+    ]
 
 
 def test_parameters_by_name():

@@ -23,7 +23,7 @@ BY_NAME = {case.name: case for case in LOSSES}
 
 
 def make(
-    optimizer=None, schedule=None, *, loss="multiclass", rate=0.01, early_stopping=False,
+    optimizer=None, schedule=None, *, loss="multiclass", rate=0.01, validated=False,
     n=50, batch_size=7, n_jobs=1, dtype="float64", width=4, hidden=6, **options,
 ):  # fmt: skip
     """A trainer of a small network with dropout."""
@@ -40,7 +40,7 @@ def make(
         data=source(X, dtype),
         targets=case.loss.targets(y, None, dtype),
         descent=Descent.start(optimizer or Adam(), schedule or Constant(), rate, theta),
-        history=History(early_stopping),
+        history=History(validated),
         rows=np.arange(n),
         batch_size=batch_size,
         **{"random_state": np.random.RandomState(1), "tol": 0.0, "patience": np.inf} | options,
@@ -83,7 +83,7 @@ def test_slices_change_nothing(optimizer, monkeypatch):
     assert found == [(k % 8, k % 8 + 1, k) for k in range(40)]
     np.testing.assert_array_equal(sliced.machine.theta, whole.machine.theta)
     np.testing.assert_array_equal(sliced.descent.moments, whole.descent.moments)
-    assert sliced.history.loss_curve == whole.history.loss_curve
+    assert sliced.history.curves["loss"] == whole.history.curves["loss"]
     assert sliced.descent.step == whole.descent.step == 40
 
 
@@ -112,7 +112,7 @@ def test_mean_loss_weighs_batches_by_size(monkeypatch):
         lambda *arguments: np.arange(1.0, 4.0)[arguments[4] : arguments[5]],
     )
     run(trainer, 1)
-    assert trainer.history.loss_curve == [(20 * 1 + 20 * 2 + 10 * 3) / 50]
+    assert trainer.history.curves["loss"] == [(20 * 1 + 20 * 2 + 10 * 3) / 50]
 
 
 # --- order -----------------------------------------------------------------------------------
@@ -158,7 +158,7 @@ def test_n_jobs_change_nothing():
     for n_jobs in (2, 3, 4):
         team = run(make(n=67, batch_size=33, n_jobs=n_jobs), 4)
         np.testing.assert_array_equal(team.machine.theta, alone.machine.theta)
-        assert team.history.loss_curve == alone.history.loss_curve
+        assert team.history.curves["loss"] == alone.history.curves["loss"]
 
 
 # --- the end -----------------------------------------------------------------------------------
@@ -168,7 +168,7 @@ def test_too_few_epochs():
     trainer = make()
     assert trainer.run(3) is Ending.EXHAUSTED
     assert trainer.n_epochs == 3
-    assert len(trainer.history.loss_curve) == 3
+    assert len(trainer.history.curves["loss"]) == 3
 
 
 def test_once_is_one_epoch_without_a_word():
@@ -184,7 +184,7 @@ def test_patience(capsys):
     # The first epoch improves on nothing at all.
     assert trainer.n_epochs == 6
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == f"Iteration 1, loss = {trainer.history.loss_curve[0]:.8f}"
+    assert lines[0] == f"Iteration 1, loss = {trainer.history.curves['loss'][0]:.8f}"
     assert lines[-1] == (
         "Training loss did not improve more than tol=1000000000.000000 "
         "for 4 consecutive epochs. Stopping."
@@ -230,17 +230,17 @@ def test_the_rate_reaches_the_machine(monkeypatch):
 
 def test_early_stopping_keeps_the_best(capsys):
     scores = iter([0.1, 0.5, 0.9, 0.3, 0.2, 0.1, 0.0])
-    trainer = make(early_stopping=True, patience=2, verbose=True)
+    trainer = make(validated=True, patience=2, verbose=True)
     seen = []
 
     def score():
         seen.append(trainer.machine.theta.copy())
         return next(scores)
 
-    trainer.score = score
+    trainer.evaluate = lambda: {"val_score": score()}
     trainer.run(100)
     assert trainer.n_epochs == 6
-    assert trainer.history.validation_scores == [0.1, 0.5, 0.9, 0.3, 0.2, 0.1]
+    assert trainer.history.curves["val_score"] == [0.1, 0.5, 0.9, 0.3, 0.2, 0.1]
     assert trainer.history.best_score == 0.9
     np.testing.assert_array_equal(trainer.machine.theta, seen[2])
     out = capsys.readouterr().out
@@ -249,27 +249,42 @@ def test_early_stopping_keeps_the_best(capsys):
 
 
 def test_a_score_without_early_stopping_is_only_taken_down():
-    trainer = make(patience=2, score=lambda: 0.5)
+    trainer = make(patience=2, evaluate=lambda: {"val_score": 0.5})
     run(trainer, 5)
-    assert trainer.history.validation_scores == [0.5] * 5
+    assert trainer.history.curves["val_score"] == [0.5] * 5
     assert trainer.history.best_theta is None
     assert trainer.n_epochs == 5
 
 
 def test_history():
-    history = History(early_stopping=False)
-    theta = np.zeros(2)
+    history = History(validated=False)
+    weights = np.zeros(2), np.ones(1)
     # As in scikit-learn, a loss that is lower by less than tol is the best one nevertheless.
     for loss, count in [(5.0, 0), (4.0, 0), (3.5, 1), (3.2, 2), (2.5, 0), (9.0, 1), (1.0, 0)]:
-        history.record(loss, None, theta, tol=0.6)
+        history.record({"loss": loss}, weights, tol=0.6)
         assert history.no_improvement == count
     assert history.best_loss == 1.0
-    history = History(early_stopping=True)
+    assert history.best_epoch == 7
+    assert history.best_theta is None
+    history = History(validated=True)
     for score, count in [(0.1, 0), (0.2, 0), (0.25, 1), (0.4, 0), (0.3, 1)]:
-        theta[:] = score
-        history.record(1.0, score, theta, tol=0.1)
+        weights[0][:], weights[1][:] = score, -score
+        history.record({"loss": 1.0, "val_score": score}, weights, tol=0.1)
         assert history.no_improvement == count
+    assert history.best_epoch == 4
     np.testing.assert_array_equal(history.best_theta, [0.4, 0.4])
+    np.testing.assert_array_equal(history.best_state, [-0.4])
+
+
+def test_curves_of_a_history_have_equal_lengths():
+    """What was not taken in an epoch is NaN."""
+    history, weights = History(validated=False), (np.zeros(1), np.zeros(0))
+    history.record({"loss": 1.0}, weights, tol=0)
+    history.record({"loss": 2.0, "val_loss": 3.0}, weights, tol=0)
+    history.record({"loss": 4.0}, weights, tol=0)
+    np.testing.assert_equal(
+        history.curves, {"loss": [1.0, 2.0, 4.0], "val_loss": [np.nan, 3.0, np.nan]}
+    )
 
 
 # --- interrupts ------------------------------------------------------------------------------
@@ -292,17 +307,17 @@ def test_interrupt_between_slices(monkeypatch):
     before = trainer.machine.theta.copy()
     assert trainer.run(100) is Ending.INTERRUPTED
     assert trainer.n_epochs == 2
-    assert len(trainer.history.loss_curve) == 2
+    assert len(trainer.history.curves["loss"]) == 2
     assert trainer.descent.step == 19
     assert np.isfinite(trainer.machine.theta).all()
     assert (trainer.machine.theta != before).any()
     monkeypatch.setattr(trainer.machine, "train", plain)
-    run(trainer, 2)
+    run(trainer, 4)
     assert trainer.n_epochs == 4
 
 
 def test_interrupt_with_early_stopping_keeps_the_best(monkeypatch):
-    trainer = make(early_stopping=True, batch_size=50)
+    trainer = make(validated=True, batch_size=50)
     scores, seen = iter([0.5, 0.9, 0.1, 0.2]), []
 
     def score():
@@ -311,7 +326,7 @@ def test_interrupt_with_early_stopping_keeps_the_best(monkeypatch):
             raise KeyboardInterrupt
         return next(scores)
 
-    trainer.score = score
+    trainer.evaluate = lambda: {"val_score": score()}
     assert trainer.run(100) is Ending.INTERRUPTED
     np.testing.assert_array_equal(trainer.machine.theta, seen[1])
 
@@ -366,7 +381,8 @@ def test_divergence_puts_everything_back(monkeypatch):
     np.testing.assert_array_equal(trainer.descent.moments, reference.descent.moments)
     assert trainer.descent.step == reference.descent.step
     # And so training can go on.
-    run(trainer, 2)
+    run(trainer, 6)
+    assert trainer.n_epochs == 6
     assert np.isfinite(trainer.machine.theta).all()
 
 
@@ -379,14 +395,14 @@ def test_divergence_by_a_large_rate():
 
 
 def test_divergence_with_early_stopping_returns_to_the_best(monkeypatch):
-    trainer = make(early_stopping=True, batch_size=50)
+    trainer = make(validated=True, batch_size=50)
     scores, seen = iter([0.5, 0.9, 0.1, 0.2]), []
 
     def score():
         seen.append(trainer.machine.theta.copy())
         return next(scores)
 
-    trainer.score = score
+    trainer.evaluate = lambda: {"val_score": score()}
     diverge_in(trainer, 4, monkeypatch)
     assert trainer.run(100) is Ending.DIVERGED
     np.testing.assert_array_equal(trainer.machine.theta, seen[1])

@@ -1,0 +1,55 @@
+"""scikit-learn's own callbacks (`set_callbacks`, from 1.9 on), called at every epoch."""
+
+from __future__ import annotations
+
+try:
+    from sklearn.callback import CallbackSupportMixin, with_callbacks
+except ImportError:  # scikit-learn before 1.9 has no callbacks
+
+    class CallbackSupportMixin:
+        """Nothing to support."""
+
+    def with_callbacks(method):
+        """The method as it is."""
+        return method
+
+
+from sklearn_nn.training.callbacks import Callback
+
+__all__ = ["CallbackSupportMixin", "SubtaskCallback", "with_callbacks"]
+
+
+class SubtaskCallback(Callback):
+    """Tells scikit-learn's callbacks of the fit and of each of its epochs, as tasks of theirs.
+
+    Parameters
+    ----------
+    estimator : BaseNetwork
+        Has been given callbacks.
+    max_epochs : int
+        Most epochs that there will be.
+    """
+
+    def __init__(self, estimator, max_epochs):
+        self._fit = estimator._init_callback_context(max_subtasks=max_epochs)
+        self._epoch = None
+        X, y = estimator._callback_data
+        self._data = {"X": X, "y": y}
+        self._fit.call_on_fit_task_begin(estimator=estimator, **self._data)
+
+    def on_epoch_begin(self, epoch, estimator):
+        """Begin the task of the epoch."""
+        self._epoch = self._fit.subcontext(task_name="epoch")
+        self._epoch.call_on_fit_task_begin(estimator=estimator, **self._data)
+
+    def on_epoch_end(self, epoch, log, estimator):
+        """End the task of the epoch; returns whether a callback asks to stop."""
+        return self._epoch.call_on_fit_task_end(
+            estimator=estimator, reconstruction_attributes=estimator._snapshot, **self._data
+        )
+
+    def end(self, estimator):
+        """End the task of the fit."""
+        self._fit.call_on_fit_task_end(
+            estimator=estimator, reconstruction_attributes=estimator._snapshot, **self._data
+        )

@@ -1,0 +1,193 @@
+"""Saving an estimator to a file that holds numbers and plain values only, and loading it."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_nn._spec import Spec
+from sklearn_nn.network.memory import allocate
+from sklearn_nn.training import checkpoint
+from sklearn_nn.training.checkpoint import CheckpointError
+from sklearn_nn.training.descent import Descent
+from sklearn_nn.training.encoding import decode, encode
+from sklearn_nn.training.history import History
+
+#: Attributes that are made again from others, or that belong to a fit that is under way.
+_NOT_SAVED = (
+    "_callback_data",
+    "_callback_fit_ctx",
+    "_first_rows",
+    "_metadata_request",
+    "_optimizer",
+    "_parent_callback_ctx",
+    "_resumes",
+    "_skl_callbacks",
+    "_skl_callbacks_to_teardown",
+    "_sklearn_output_config",
+    "_subtasks",
+)
+#: What `_take_over` publishes from the history.
+_PUBLISHED = (
+    "history_",
+    "loss_curve_",
+    "validation_loss_curve_",
+    "validation_scores_",
+)
+#: What is saved of a descent. Its optimizer and schedule follow from the parameters.
+_OF_DESCENT = (
+    "base_rate",
+    "learning_rate",
+    "moments",
+    "weight_decay",
+    "step",
+    "average",
+    "raw",
+)
+
+
+def _subclasses(kind):
+    """A class and all that derive from it, by name."""
+    found = {kind.__name__: kind}
+    for child in kind.__subclasses__():
+        found |= _subclasses(child)
+    return found
+
+
+def _known():
+    """The classes that a file may name: this package's own bundles of plain values."""
+    ours = (c for c in _subclasses(Spec).values() if c.__module__.startswith("sklearn_nn."))
+    return {c.__name__: c for c in (History, *ours)}
+
+
+def _encode_parameters(parameters, arrays):
+    """Parameters that can be saved, and the names of those that cannot: functions, say."""
+    saved, left_out = {}, []
+    for name, value in parameters.items():
+        try:
+            saved[name] = encode(value, arrays, _known())
+        except TypeError:
+            left_out.append(name)
+    return saved, left_out
+
+
+class Saving:
+    """Mixin: `save` and `load`."""
+
+    def save(self, path):
+        """Save the fitted estimator, with all that is needed to go on training it.
+
+        The file is written under another name and then renamed, so that whatever happens there is
+        a whole file under `path`, the old one or the new. It holds a checksum, arrays and plain
+        values; loading it runs no code.
+
+        Parameters
+        ----------
+        path : str or path
+            The file.
+
+        Raises
+        ------
+        NotFittedError
+            If there is nothing to save yet.
+        OSError
+            If the file cannot be written; a file that was there before is as it was.
+        """
+        check_is_fitted(self)
+        self._take_in_replaced()
+        parameters = self.get_params(deep=False)
+        arrays = {}
+        saved, left_out = _encode_parameters(parameters, arrays)
+        attributes = {
+            name: encode(value, arrays, _known())
+            for name, value in self.__dict__.items()
+            if name not in {*parameters, *_NOT_SAVED, *self._transient}
+            and not (name in _PUBLISHED and hasattr(self, "_history"))
+        }
+        descent = None
+        if hasattr(self, "_optimizer"):
+            fields = {name: getattr(self._optimizer, name) for name in _OF_DESCENT}
+            descent = encode(fields, arrays, _known())
+        meta = {
+            "class": type(self).__name__,
+            "parameters": saved,
+            "left_out": left_out,
+            "attributes": attributes,
+            "descent": descent,
+        }
+        checkpoint.write(path, meta, arrays)
+
+    @classmethod
+    def load(cls, path):
+        """Load an estimator that was saved.
+
+        Parameters
+        ----------
+        path : str or path
+            A file that `save` or `ModelCheckpoint` has written.
+
+        Returns
+        -------
+        estimator : object
+            As it was when it was saved.
+
+        Raises
+        ------
+        CheckpointError
+            If the file is missing or damaged, is none of this package's, or holds another kind of
+            estimator.
+        """
+        meta, arrays = checkpoint.read(path)
+        try:
+            return cls._from_saved(meta, arrays)
+        except CheckpointError as error:
+            raise CheckpointError(f"{path}: {error}") from error
+        except (AttributeError, KeyError, IndexError, TypeError, ValueError) as error:
+            raise CheckpointError(
+                f"{path} does not describe an estimator of this version: {error}. Save it again."
+            ) from error
+
+    @classmethod
+    def _from_saved(cls, meta, arrays):
+        """The estimator that a file describes."""
+        kinds = _subclasses(cls)
+        if meta["class"] not in kinds:
+            raise CheckpointError(
+                f"the file holds a {meta['class']}, which is no {cls.__name__}; use "
+                "sklearn_nn.load, or import the class that it is of."
+            )
+        known = _known()
+        parameters = {k: decode(v, arrays, known) for k, v in meta["parameters"].items()}
+        estimator = kinds[meta["class"]](**parameters)
+        state = {k: decode(v, arrays, known) for k, v in meta["attributes"].items()}
+        if set(state) & set(estimator.get_params(deep=False)):
+            raise ValueError("a parameter among the attributes")
+        for name in ("_theta", "_state"):
+            # Where the machine wants its buffers to lie.
+            array = allocate(state[name].size, state[name].dtype.name)
+            array[:] = state[name]
+            state[name] = array
+        estimator.__setstate__(state)
+        if not np.isfinite(estimator._theta).all():
+            raise ValueError("weights that are not finite")
+        estimator._check_layout(estimator._trained_program())
+        if meta["descent"] is not None:
+            fields = decode(meta["descent"], arrays, known)
+            if fields["moments"].shape[1:] != estimator._theta.shape:
+                raise ValueError("moments of another network")
+            estimator._optimizer = Descent(
+                *estimator._optimizer_and_schedule(), **{k: fields[k] for k in _OF_DESCENT}
+            )
+        if hasattr(estimator, "_history"):
+            estimator._publish_history(estimator._history)
+            estimator._take_over(estimator._history, estimator.n_iter_)
+        if meta["left_out"]:
+            names = ", ".join(meta["left_out"])
+            warnings.warn(
+                f"Parameters that are functions or objects of one's own were not saved and have "
+                f"their defaults: {names}. Pass them again with set_params.",
+                stacklevel=4,
+            )
+        return estimator

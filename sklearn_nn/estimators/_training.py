@@ -1,0 +1,293 @@
+"""How an estimator is trained: what the trainer is made from, and what is published after it."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
+
+from sklearn_nn.estimators._callbacks import SubtaskCallback
+from sklearn_nn.estimators._weights import writable
+from sklearn_nn.jit.team import resolve_n_jobs
+from sklearn_nn.network.machine import Machine
+from sklearn_nn.training.callbacks import Callback, is_stopped_gently
+from sklearn_nn.training.descent import Descent
+from sklearn_nn.training.history import History
+from sklearn_nn.training.optimizers import get_optimizer
+from sklearn_nn.training.progress import ProgressBar, can_draw
+from sklearn_nn.training.schedules import SCHEDULES, Listed, get_schedule
+from sklearn_nn.training.trainer import Ending, Trainer
+
+#: What the last training left and another solver would not replace.
+LEARNT_BY_TRAINING = (
+    "_history",
+    "_optimizer",
+    "_order",
+    "_held_out",
+    "_seed",
+    "_no_improvement_count",
+    "history_",
+    "loss_",
+    "loss_curve_",
+    "validation_loss_curve_",
+    "best_loss_",
+    "best_iteration_",
+    "validation_scores_",
+    "best_validation_score_",
+)
+
+#: scikit-learn's own schedules, which its adam does not heed.
+_SCIKIT_LEARN_SCHEDULES = ("constant", "invscaling", "adaptive")
+
+
+class _Publisher(Callback):
+    """Brings the estimator up to date before other callbacks look at it."""
+
+    def __init__(self, trainer):
+        self._trainer = trainer
+
+    def on_epoch_end(self, epoch, log, estimator):
+        """Publish what training has come to."""
+        estimator._order = self._trainer.rows
+        estimator._take_over(self._trainer.history, self._trainer.n_epochs)
+
+
+class Training:
+    """Mixin: training by L-BFGS or by a first-order optimizer, and its results."""
+
+    def _machine(self, program, capacity):
+        """The machine to train the estimator's weights."""
+        if not hasattr(self, "_seed"):
+            # Nothing is drawn without need: scikit-learn's MLP draws no such number.
+            self._seed = self._random_state.randint(2**31 - 1) if program.is_random else 0
+        return Machine(
+            program,
+            self._theta,
+            self._state,
+            capacity,
+            alpha=self.alpha,
+            l1_ratio=self.l1_ratio,
+            clipnorm=self.clipnorm,
+            max_norm=self.max_norm,
+            average_keep=self.ema_momentum,
+            seed=self._seed,
+            n_jobs=resolve_n_jobs(self.n_jobs),
+        )
+
+    # --- L-BFGS --------------------------------------------------------------------------
+
+    def _lbfgs(self, program, data, target, weight, validation):
+        """What L-BFGS trains on all rows at once: machine, data, targets."""
+        for name in ("clipnorm", "max_norm", "weight_decay", "ema_momentum"):
+            if getattr(self, name):
+                raise ValueError(
+                    f"{name}={getattr(self, name)} acts on steps of a first-order solver; use "
+                    f"solver='adam', say, or {name}=0 with solver='lbfgs'."
+                )
+        if self.l1_ratio and self.alpha:
+            raise ValueError(
+                f"l1_ratio={self.l1_ratio} has a kink at 0, which solver='lbfgs' cannot follow; use "
+                "solver='adam', say, or l1_ratio=0."
+            )
+        machine = self._machine(program, data.n_rows)
+        return machine, data, self._loss().targets(target, weight, program.dtype)
+
+    def _run_lbfgs(self, machine, data, targets):
+        from sklearn.utils.optimize import _check_optimize_result
+
+        from sklearn_nn.training.lbfgs import minimize
+
+        result = minimize(
+            machine,
+            data,
+            targets,
+            max_iter=self.max_iter,
+            max_fun=self.max_fun,
+            tol=self.tol,
+            verbose=bool(self.verbose),
+        )
+        self.n_iter_ = _check_optimize_result("lbfgs", result, self.max_iter)
+        self.loss_ = float(result.fun)
+
+    # --- first order ---------------------------------------------------------------------
+
+    def _optimizer_and_schedule(self):
+        """What a first-order solver works with."""
+        parameters = self.get_params(deep=False)
+        optimizer = get_optimizer(self.solver, parameters)
+        schedule = self.learning_rate
+        if self.solver == "adam" and schedule in _SCIKIT_LEARN_SCHEDULES:
+            # scikit-learn's adam does not heed its `learning_rate`.
+            return optimizer, SCHEDULES["constant"]()
+        return optimizer, get_schedule(schedule, parameters)
+
+    def _trainer(self, program, data, target, weight, validation, goes_on):
+        """What trains in batches with a first-order optimizer."""
+        incremental, resumed = goes_on == "incremental", goes_on == "resumed"
+        if goes_on == "warm":
+            self.__dict__.pop("_seed", None)
+        rows, held_out = self._rows(target, weight, validation, data.n_rows, goes_on)
+        if held_out is not None:
+            validation = (data, held_out, target, weight)
+        history = self._begin_history(validation is not None, resumed=resumed)
+        if not (incremental or resumed) or not hasattr(self, "_optimizer"):
+            optimizer, schedule = self._optimizer_and_schedule()
+            self._optimizer = Descent.start(
+                optimizer,
+                schedule,
+                self.learning_rate_init,
+                self._theta,
+                weight_decay=self.weight_decay,
+                averaged=self.ema_momentum > 0,
+            )
+        elif resumed:
+            # As the parameters have it: a function of one's own is not saved.
+            self._optimizer.optimizer, self._optimizer.schedule = self._optimizer_and_schedule()
+        self._optimizer.moments = writable(self._optimizer.moments)
+        batch_size = self._batch_size(rows.size)
+        verbose, callbacks = bool(self.verbose), list(self.callbacks or ())
+        if verbose and can_draw():
+            verbose, callbacks = False, [*callbacks, ProgressBar(self.max_iter, rows.size)]
+        trainer = Trainer(
+            machine=self._machine(program, batch_size),
+            data=data,
+            targets=self._loss().targets(target, weight, program.dtype),
+            descent=self._optimizer,
+            history=history,
+            rows=rows,
+            batch_size=batch_size,
+            random_state=self._random_state if self.shuffle else None,
+            tol=self.tol,
+            patience=np.inf if self.early_stopping == "best" else self.n_iter_no_change,
+            evaluate=validation and self._evaluation(program, *validation),
+            callbacks=callbacks,
+            estimator=self,
+            verbose=verbose,
+            n_epochs=history.n_epochs if resumed else 0,
+        )
+        self._publish_history(history)
+        return trainer
+
+    def _begin_history(self, has_validation, *, resumed):
+        """The history to go on with."""
+        watches = bool(self.early_stopping) and has_validation
+        history = self.__dict__.setdefault("_history", History(watches))
+        history.validated = watches
+        if not resumed:
+            history.stopped = False
+        return history
+
+    def _run_descent(self, trainer, *, once):
+        if getattr(self, "_skl_callbacks", None):
+            if "_subtasks" not in self.__dict__:
+                most = 1 if once else self.max_iter * self.n_restarts
+                self._subtasks = SubtaskCallback(self, most)
+            trainer.callbacks = [*trainer.callbacks, self._subtasks]
+        if trainer.callbacks:
+            trainer.callbacks = [_Publisher(trainer), *trainer.callbacks]
+        try:
+            ending = trainer.run(self.max_iter, once=once)
+        finally:
+            self._order = trainer.rows
+        self._take_over(trainer.history, trainer.n_epochs)
+        if ending is Ending.INTERRUPTED:
+            warnings.warn("Training interrupted by user.", stacklevel=6)
+        elif ending is Ending.EXHAUSTED and self.early_stopping != "best" and not once:
+            warnings.warn(
+                f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) "
+                "reached and the optimization hasn't converged yet.",
+                ConvergenceWarning,
+                stacklevel=6,
+            )
+        elif ending is Ending.DIVERGED:
+            self._tell_divergence(trainer)
+        return ending
+
+    def _tell_divergence(self, trainer):
+        """Warn where there are best weights to keep, or where that is asked for; else raise."""
+        told = (
+            f"Training diverged in epoch {trainer.n_epochs} with a learning rate of "
+            f"{trainer.descent.learning_rate:g}; scale the data (StandardScaler) or lower "
+            "learning_rate_init."
+        )
+        if trainer.history.best_theta is not None:
+            message = f"{told} The best weights are kept."
+            warnings.warn(message, ConvergenceWarning, stacklevel=7)
+            return
+        if is_stopped_gently(trainer.callbacks):
+            message = f"{told} The weights from before that epoch are kept."
+            warnings.warn(message, ConvergenceWarning, stacklevel=7)
+            return
+        raise ValueError(
+            "Solver produced non-finite parameter weights. The input data may contain large"
+            f" values and need to be preprocessed. {told} The weights from before that epoch are"
+            " kept."
+        )
+
+    def _range_test(self, X, y, sample_weight, rates):
+        """The loss of each batch while the learning rate runs through `rates`."""
+        self._validate_params()
+        self._random_state = check_random_state(self.random_state)
+        prepared = self._prepare(X, y, sample_weight, None, None)
+        trainer = self._trainer(*prepared, None)
+        trainer.descent.base_rate, trainer.descent.schedule = 1.0, Listed(rates)
+        losses = []
+        while len(losses) < len(rates) and np.isfinite(losses).all():
+            trainer.train_epoch(1)
+            losses.extend(trainer.batch_losses)
+        return np.array(losses[: len(rates)])
+
+    # --- what was learnt -----------------------------------------------------------------
+
+    def _snapshot(self):
+        """What makes a copy of this estimator one that can predict, as it is now."""
+        return {"_theta": self._theta.copy(), "_state": self._state.copy()}
+
+    def _publish_history(self, history):
+        """Show the history while it grows: what callbacks read."""
+        self.history_ = history.curves
+
+    def _take_over(self, history, n_epochs):
+        """Publish the history under scikit-learn's names, and its own."""
+        curves = history.curves
+        self.n_iter_ = n_epochs
+        self.t_ = history.samples_seen
+        self.loss_curve_ = curves.setdefault("loss", [])
+        self.validation_loss_curve_ = curves.get("val_loss")
+        if self.loss_curve_:
+            self.loss_ = self.loss_curve_[-1]
+        self.best_loss_ = None if history.validated else history.best_loss
+        self.best_iteration_ = history.best_epoch
+        scored = history.validated or "val_score" in curves
+        self.validation_scores_ = curves.get("val_score", []) if scored else None
+        self.best_validation_score_ = history.best_score if scored else None
+        self._no_improvement_count = history.no_improvement
+
+    def _check_finite_weights(self):
+        """What reaches the user is finite, whatever happened."""
+        if not np.isfinite(self._theta).all():
+            raise ValueError(
+                "Solver produced non-finite parameter weights. The input data may contain large"
+                " values and need to be preprocessed."
+            )
+
+    def _batch_size(self, n_samples):
+        if self.batch_size == "auto":
+            return min(200, n_samples)
+        if self.batch_size > n_samples:
+            warnings.warn(
+                "Got `batch_size` less than 1 or larger than "
+                "sample size. It is going to be clipped",
+                stacklevel=5,
+            )
+        return min(self.batch_size, n_samples)
+
+    def _objective(self):
+        """What the best of several restarts is best in: the smaller, the better."""
+        score = getattr(self, "best_validation_score_", None)
+        if score is not None:
+            return -score
+        best = getattr(self, "best_loss_", None)
+        return self.loss_ if best is None else best

@@ -1,0 +1,341 @@
+"""The graph of under- and overfitting: scores against a parameter that sets the complexity."""
+
+import inspect
+import textwrap
+from numbers import Real
+
+import numpy as np
+from sklearn.model_selection import ValidationCurveDisplay, validation_curve
+
+from sklearn_nn.inspection._plotting import MARK, axes_or_new, pyplot
+
+
+class ComplexityCurveDisplay:
+    """Training and validation score against a parameter that sets the model's complexity.
+
+    The best value is the one with the highest mean validation score; of equal ones, the least
+    complex. Towards less complexity the model underfits, towards more it overfits. Which way
+    that is, is read off the training score, which rises with complexity: so it rises with
+    `hidden_layer_sizes` or `max_iter` and falls with `alpha`.
+
+    Parameters
+    ----------
+    param_name : str
+        The parameter that was varied.
+    param_range : sequence of length n_values
+        Its values. Numbers are placed along an axis; tuples and other values stand side by side
+        in the order given.
+    train_scores, test_scores : ndarray of shape (n_values, n_folds)
+        Scores on training and validation sets, as `validation_curve` returns them.
+    score_name : str, default="Score"
+        What the scores are called.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        The axes.
+    figure_ : matplotlib Figure
+        The figure.
+    lines_ : list of matplotlib Line2D
+        Mean training score, mean validation score.
+    fill_between_ : list of matplotlib artists
+        One standard deviation to both sides of the means.
+    best_index_ : int
+        Place of the best value in `param_range`.
+    best_value_ : object
+        The best value.
+    best_line_, best_point_ : matplotlib Line2D
+        What marks it.
+    regions_ : dict of str to matplotlib Text
+        The labels "underfitting" and "overfitting", where there is such a region.
+
+    See Also
+    --------
+    sklearn.model_selection.ValidationCurveDisplay : The same without regions, for numbers only.
+    sklearn.model_selection.validation_curve : What computes the scores.
+
+    Examples
+    --------
+    >>> from sklearn_nn.inspection import ComplexityCurveDisplay
+    >>> display = ComplexityCurveDisplay(
+    ...     param_name="hidden_layer_sizes",
+    ...     param_range=[(5,), (50,), (50, 50)],
+    ...     train_scores=[[0.6], [0.8], [0.9]],
+    ...     test_scores=[[0.5], [0.7], [0.6]],
+    ... ).plot()
+    >>> display.best_value_
+    (50,)
+    """
+
+    def __init__(self, *, param_name, param_range, train_scores, test_scores, score_name="Score"):
+        self.param_name = param_name
+        self.param_range = param_range
+        self.train_scores = train_scores
+        self.test_scores = test_scores
+        self.score_name = score_name
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator,
+        X,
+        y,
+        *,
+        param_name,
+        param_range,
+        groups=None,
+        cv=None,
+        scoring=None,
+        n_jobs=None,
+        error_score=np.nan,
+        fit_params=None,
+        ax=None,
+        negate_score=False,
+        score_name=None,
+        label_regions=True,
+        line_kw=None,
+        fill_between_kw=None,
+    ):
+        """Cross-validate an estimator for every value of a parameter, and plot.
+
+        Parameters
+        ----------
+        estimator : estimator
+            What is cloned and fitted for every value.
+        X : array-like of shape (n_samples, ...)
+            The samples.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Their targets.
+        param_name : str
+            The parameter to vary, such as "hidden_layer_sizes", "alpha" or "max_iter".
+        param_range : sequence of length n_values
+            Its values, two or more.
+        groups : array-like of shape (n_samples,), default=None
+            Groups for the splitter.
+        cv : int, splitter or iterable, default=None
+            How to split; see `validation_curve`.
+        scoring : str or callable, default=None
+            The score; None takes the estimator's own.
+        n_jobs : int, default=None
+            Number of processes.
+        error_score : "raise" or float, default=nan
+            The score where a fit fails.
+        fit_params : dict, default=None
+            Passed to `fit`.
+        ax : matplotlib Axes, default=None
+            Axes to draw on; None makes a new figure.
+        negate_score : bool, default=False
+            Whether to draw the negative of the scores, which makes a loss of "neg_log_loss".
+        score_name : str, default=None
+            What the score is called; None derives it from `scoring`.
+        label_regions : bool, default=True
+            Whether to shade and name the regions of under- and overfitting.
+        line_kw, fill_between_kw : dict, default=None
+            Passed to matplotlib's `plot` and `fill_between`.
+
+        Returns
+        -------
+        display : ComplexityCurveDisplay
+            The display, drawn.
+        """
+        pyplot("ComplexityCurveDisplay.from_estimator")  # before the work, not after it
+        _check_values(param_range)
+        extra = {} if fit_params is None else {_fit_params_name(): fit_params}
+        train_scores, test_scores = validation_curve(
+            estimator,
+            X,
+            y,
+            param_name=param_name,
+            param_range=_as_objects(param_range),
+            groups=groups,
+            cv=cv,
+            scoring=scoring,
+            n_jobs=n_jobs,
+            error_score=error_score,
+            **extra,
+        )
+        display = cls(
+            param_name=param_name,
+            param_range=list(param_range),
+            train_scores=train_scores,
+            test_scores=test_scores,
+            score_name=_score_name(scoring, negate_score) if score_name is None else score_name,
+        )
+        return display.plot(
+            ax,
+            negate_score=negate_score,
+            label_regions=label_regions,
+            line_kw=line_kw,
+            fill_between_kw=fill_between_kw,
+        )
+
+    def plot(
+        self,
+        ax=None,
+        *,
+        negate_score=False,
+        label_regions=True,
+        line_kw=None,
+        fill_between_kw=None,
+    ):
+        """Draw the curves.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to draw on; None makes a new figure.
+        negate_score : bool, default=False
+            Whether to draw the negative of the scores.
+        label_regions : bool, default=True
+            Whether to shade and name the regions of under- and overfitting.
+        line_kw, fill_between_kw : dict, default=None
+            Passed to matplotlib's `plot` and `fill_between`.
+
+        Returns
+        -------
+        display : ComplexityCurveDisplay
+            This display.
+        """
+        _check_values(self.param_range)
+        ax = axes_or_new(ax, "ComplexityCurveDisplay.plot", (6.4, 4.4))
+        x = _positions(self.param_range)
+        order = np.argsort(x, kind="stable")
+        train, test = (np.asarray(s, float)[order] for s in (self.train_scores, self.test_scores))
+        drawn = ValidationCurveDisplay(
+            param_name=self.param_name,
+            param_range=x[order],
+            train_scores=train,
+            test_scores=test,
+            score_name=self.score_name,
+        ).plot(
+            ax,
+            negate_score=negate_score,
+            score_name=self.score_name,
+            line_kw=line_kw,
+            fill_between_kw={"alpha": 0.2, "linewidth": 0, **(fill_between_kw or {})},
+        )
+        self.ax_, self.figure_ = drawn.ax_, drawn.figure_
+        self.lines_, self.fill_between_ = drawn.lines_, drawn.fill_between_
+        for line, label in zip(self.lines_, ("Training", "Validation"), strict=True):
+            line.set_label(label)
+            line.set_marker(line_kw.get("marker", "o") if line_kw else "o")
+        _set_ticks(ax, x[order], [self.param_range[i] for i in order])
+        rising, best = _best(train.mean(axis=1), test.mean(axis=1))
+        self.best_index_ = int(order[best])
+        self.best_value_ = self.param_range[self.best_index_]
+        self._mark_best(x[order[best]], best)
+        self.regions_ = self._label_regions(best, len(x), rising) if label_regions else {}
+        ax.legend(loc="best")
+        return self
+
+    def _mark_best(self, x, best):
+        ax, validation = self.ax_, self.lines_[1]
+        self.best_line_ = ax.axvline(x, color=MARK, linestyle="--", linewidth=1, zorder=1)
+        (self.best_point_,) = ax.plot(
+            [x],
+            [validation.get_ydata()[best]],
+            marker="*",
+            markersize=15,
+            markeredgecolor="white",
+            color=validation.get_color(),
+            linestyle="none",
+            label=f"Best: {_tick_label(self.best_value_)}",
+            zorder=3,
+        )
+
+    def _label_regions(self, best, n_values, rising):
+        """Shade both sides of the best value, and name them above the axes."""
+        ax, x = self.ax_, self.best_line_.get_xdata()[0]
+        left, right = ax.get_xlim()
+        names = ("underfitting", "overfitting") if rising else ("overfitting", "underfitting")
+        # Above, because the legend goes where there is room below.
+        options = {"va": "bottom", "transform": ax.transAxes, "color": MARK}
+        regions = {}
+        if best > 0:
+            ax.axvspan(left, x, color="0.5", alpha=0.07, linewidth=0, zorder=0)
+            regions[names[0]] = ax.text(0, 1.01, f"← {names[0]}", ha="left", **options)
+        if best < n_values - 1:
+            ax.axvspan(x, right, color="0.5", alpha=0.16, linewidth=0, zorder=0)
+            regions[names[1]] = ax.text(1, 1.01, f"{names[1]} →", ha="right", **options)
+        ax.set_xlim(left, right)
+        return regions
+
+
+def _best(train, test):
+    """Whether complexity rises from left to right, and the place of the best mean score."""
+    place = np.arange(train.size)
+    rising = np.nansum((place - place.mean()) * train) >= 0
+    best = np.flatnonzero(test == np.nanmax(test))
+    return rising, int(best[0] if rising else best[-1])
+
+
+def _check_values(param_range):
+    if len(param_range) < 2:
+        raise ValueError(f"param_range={param_range!r} has fewer than two values; pass more.")
+
+
+def _as_objects(values):
+    """A vector of the values as they are: NumPy would make a matrix of tuples, or fail."""
+    array = np.empty(len(values), dtype=object)
+    for i, value in enumerate(values):
+        array[i] = value
+    return array
+
+
+def _are_numbers(values):
+    numbers = all(isinstance(v, Real) and not isinstance(v, bool | np.bool_) for v in values)
+    return numbers and bool(np.isfinite(np.asarray(values, float)).all())
+
+
+def _positions(values):
+    """Where the values lie on the axis: their own where they are distinct numbers."""
+    if _are_numbers(values) and len(set(values)) == len(values):
+        return np.asarray(values, dtype=float)
+    return np.arange(len(values), dtype=float)
+
+
+def _tick_label(value):
+    """A value as a reader would write it: (50, 50) is "50, 50"."""
+    if isinstance(value, Real) and not isinstance(value, bool | np.bool_):
+        return f"{value:g}"
+    if isinstance(value, tuple | list | np.ndarray) and len(value):
+        return textwrap.shorten(", ".join(map(_tick_label, value)), 24, placeholder=" …")
+    return textwrap.shorten(str(value), 24, placeholder=" …")
+
+
+def _set_ticks(ax, x, values):
+    """Ticks at the values; where they would run into one another, fewer of numbers or aslant."""
+    if ax.get_xscale() == "symlog":  # the default would squeeze all values below 2 into a point
+        ax.set_xscale("symlog", linthresh=np.abs(x[x != 0]).min())
+    labels = [_tick_label(value) for value in values]
+    if _are_numbers(values):
+        along = ax.xaxis.get_transform().transform(x)
+        along = (along - along[0]) / (along[-1] - along[0])
+        shown = [0]
+        for i in range(1, x.size):
+            width = 0.02 + 0.009 * (len(labels[i]) + len(labels[shown[-1]]))
+            if along[i] - along[shown[-1]] >= width:
+                shown.append(i)
+        x, labels = x[shown], [labels[i] for i in shown]
+    ax.set_xticks([], minor=True)
+    if max(map(len, labels)) * len(labels) > 60:
+        ax.set_xticks(x, labels, rotation=30, ha="right", rotation_mode="anchor")
+    else:
+        ax.set_xticks(x, labels)
+
+
+def _fit_params_name():
+    """validation_curve's name for arguments of fit, which scikit-learn 1.8 changed."""
+    names = inspect.signature(validation_curve).parameters
+    return "params" if "params" in names else "fit_params"
+
+
+def _score_name(scoring, negated):
+    """What a score is called, as scikit-learn's displays derive it."""
+    if not isinstance(scoring, str):
+        return "Negative score" if negated else "Score"
+    positive = scoring.removeprefix("neg_")
+    if positive != scoring and not negated:
+        positive = f"negative {positive}"
+    name = positive.replace("_", " ")
+    return name[:1].upper() + name[1:]

@@ -1,0 +1,180 @@
+"""Histograms of a network's weights."""
+
+import math
+
+import numpy as np
+
+from sklearn_nn.inspection._fitted import fitted_network
+from sklearn_nn.inspection._plotting import pyplot
+
+COLUMNS = 3  # subplots beside one another
+
+
+class WeightHistogramDisplay:
+    """Histograms of the weights, one subplot a layer.
+
+    Weights that pile up at zero are units that learnt nothing; long tails ask for a stronger
+    penalty (`alpha`) or a lower learning rate.
+
+    Parameters
+    ----------
+    weights : dict of str to dict of str to ndarray
+        Arrays by layer and by name: `layers_` of an estimator.
+
+    Attributes
+    ----------
+    axes_ : ndarray of matplotlib Axes, of shape (n_layers,)
+        One for each layer.
+    figure_ : matplotlib Figure
+        The figure.
+    histograms_ : dict of str to dict of str to (ndarray, ndarray)
+        Counts and the edges of the bins, by layer and by name.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_nn.inspection import WeightHistogramDisplay
+    >>> kernel = np.random.default_rng(0).standard_normal((20, 10))
+    >>> display = WeightHistogramDisplay({"dense1": {"kernel": kernel}}).plot(bins=5)
+    >>> counts, edges = display.histograms_["dense1"]["kernel"]
+    >>> int(counts.sum())
+    200
+    """
+
+    def __init__(self, weights):
+        self.weights = weights
+
+    @classmethod
+    def from_estimator(cls, estimator, layers=None, bins=50, *, bias=False, axes=None):
+        """Plot the weights of a fitted estimator.
+
+        Parameters
+        ----------
+        estimator : estimator
+            A fitted network, or a pipeline or search that holds one; scikit-learn's MLP will do.
+        layers : str or sequence of str, default=None
+            Names of layers, keys of `layers_`; None takes all that have weights.
+        bins : int or sequence, default=50
+            Number of bins, or their edges, as for `numpy.histogram`.
+        bias : bool, default=False
+            Whether to draw the biases too.
+        axes : sequence of matplotlib Axes, default=None
+            One for each layer; None makes a new figure.
+
+        Returns
+        -------
+        display : WeightHistogramDisplay
+            The display, drawn.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
+        ValueError
+            If there is no such layer, or no layer has weights.
+        """
+        arrays = _arrays_by_layer(fitted_network(estimator))
+        names = list(arrays) if layers is None else [layers] if isinstance(layers, str) else layers
+        unknown = [name for name in names if name not in arrays]
+        if unknown:
+            raise ValueError(f"layers={unknown} are not in the network; it has {list(arrays)}.")
+        weights = {name: _select(arrays[name], bias) for name in names}
+        weights = {name: found for name, found in weights.items() if found}
+        if not weights:
+            raise ValueError(f"layers={list(names)} have no weights; name others, or bias=True.")
+        return cls(weights).plot(axes, bins=bins)
+
+    def plot(self, axes=None, *, bins=50):
+        """Draw the histograms.
+
+        Parameters
+        ----------
+        axes : sequence of matplotlib Axes, default=None
+            One for each layer; None makes a new figure.
+        bins : int or sequence, default=50
+            Number of bins, or their edges, as for `numpy.histogram`.
+
+        Returns
+        -------
+        display : WeightHistogramDisplay
+            This display.
+
+        Raises
+        ------
+        ValueError
+            If there are not as many axes as layers.
+        """
+        plt = pyplot("WeightHistogramDisplay.plot")
+        if axes is None:
+            axes = _new_axes(plt, len(self.weights))
+        self.axes_ = np.ravel(axes)
+        if self.axes_.size != len(self.weights):
+            raise ValueError(
+                f"{self.axes_.size} axes were passed for {len(self.weights)} layers; "
+                "pass one for each."
+            )
+        self.figure_ = self.axes_[0].figure
+        self.histograms_ = {}
+        for ax, (layer, arrays) in zip(self.axes_, self.weights.items(), strict=True):
+            self.histograms_[layer] = _draw(ax, layer, arrays, bins)
+        return self
+
+
+def _new_axes(plt, n_layers):
+    columns = min(n_layers, COLUMNS)
+    rows = math.ceil(n_layers / columns)
+    size = (max(3.4 * columns, 4.8), 2.7 * rows + 0.3)
+    _, grid = plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained")
+    for unused in grid.flat[n_layers:]:
+        unused.remove()
+    for ax in grid[:, 0]:
+        ax.set_ylabel("Share of values")
+    return grid.flat[:n_layers]
+
+
+def _draw(ax, layer, arrays, bins):
+    """One subplot; returns counts and edges by array."""
+    from matplotlib.ticker import PercentFormatter
+
+    finite = {name: values[np.isfinite(values)] for name, values in arrays.items()}
+    # One set of edges, so that the arrays of a layer can be compared.
+    edges = np.histogram_bin_edges(np.concatenate(list(finite.values())), bins)
+    histograms = {}
+    for name, values in finite.items():
+        counts, _ = np.histogram(values, edges)
+        shape = " × ".join(map(str, np.shape(arrays[name])))
+        # Shares: a few biases would be lost beside the count of a kernel's weights.
+        shares = counts / max(values.size, 1)
+        ax.stairs(shares, edges, fill=True, alpha=0.6, label=f"{name} ({shape})")
+        histograms[name] = counts, edges
+    name, weights = next(iter(finite.items()))
+    spread = f"mean {weights.mean():.3g}, std {weights.std():.3g}" if weights.size else "no values"
+    ax.set_title(layer, fontsize="medium")
+    ax.set_xlabel(f"{name}: {spread}", fontsize="small")
+    ax.yaxis.set_major_formatter(PercentFormatter(1))
+    ax.locator_params(nbins=5)
+    ax.margins(y=0.3)  # room for the legend
+    ax.legend(fontsize="small", loc="upper right", frameon=False)
+    return histograms
+
+
+def _select(arrays, bias):
+    """What a histogram is drawn of: what is trained, and biases if they are wanted."""
+    return {
+        name: np.ravel(array) if np.ndim(array) == 0 else np.asarray(array)
+        for name, array in arrays.items()
+        if not name.startswith("moving_") and (bias or not name.endswith("bias"))
+    }
+
+
+def _arrays_by_layer(network):
+    """`layers_`, or the same made of scikit-learn's `coefs_` and `intercepts_`."""
+    if hasattr(network, "layers_"):
+        return network.layers_
+    if not hasattr(network, "coefs_"):
+        raise TypeError(f"{type(network).__name__} has neither layers_ nor coefs_; pass a network.")
+    names = [f"dense{i}" for i in range(1, len(network.coefs_))] + ["output"]
+    return {
+        name: {"kernel": kernel, "bias": bias}
+        for name, kernel, bias in zip(names, network.coefs_, network.intercepts_, strict=True)
+    }

@@ -1,0 +1,51 @@
+"""Sums over a vector. The compiler may order them, but orders equal lengths equally.
+
+So the same vector has the same sum wherever it lies and whichever thread adds it up, and the loops
+vectorise, as sums in the plain order from first to last do not.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from sklearn_nn.jit.host import HELPER_OPTIONS
+
+_reassociated = njit(**{**HELPER_OPTIONS, "fastmath": {"contract", "nsz", "reassoc"}})
+
+
+@_reassociated
+def total(values: np.ndarray) -> float:
+    """Sum of the values."""
+    result = values.dtype.type(0)
+    for i in range(values.size):
+        result += values[i]
+    return result
+
+
+@_reassociated
+def total_of_squares(values: np.ndarray, center: float) -> float:
+    """Sum of (value - center)^2; `center` is of the values' type."""
+    result = values.dtype.type(0)
+    for i in range(values.size):
+        difference = values[i] - center
+        result += difference * difference
+    return result
+
+
+@_reassociated
+def total_of_magnitudes(values: np.ndarray) -> float:
+    """Sum of the absolute values."""
+    result = values.dtype.type(0)
+    for i in range(values.size):
+        result += abs(values[i])
+    return result
+
+
+@_reassociated
+def dot(a: np.ndarray, b: np.ndarray) -> float:
+    """Sum of a[i] b[i]."""
+    result = a.dtype.type(0)
+    for i in range(a.size):
+        result += a[i] * b[i]
+    return result

@@ -1,0 +1,122 @@
+"""Execution of a program's table: its kernels in order, on one batch.
+
+Rows of a batch have one owner from the gather to the loss and back, so that instructions follow one
+another without a barrier. Only kernels that sum over the batch stand between two.
+"""
+
+from __future__ import annotations
+
+from numba import njit
+
+from sklearn_nn.jit.host import INLINED_OPTIONS
+from sklearn_nn.jit.kernel import invoke
+from sklearn_nn.jit.team import barrier
+from sklearn_nn.jit.views import matrix, row, vector
+from sklearn_nn.layers.base import owned_rows
+from sklearn_nn.network.program import (
+    BACKWARD_AT,
+    BACKWARD_SUMS_AT,
+    DX_AT,
+    FORWARD_AT,
+    FORWARD_SUMS_AT,
+    GEOMETRY,
+    PREPARE_AT,
+    STATE_AT,
+    STATE_SIZE,
+    TABLE_WIDTH,
+    THETA_AT,
+    THETA_SIZE,
+    WEIGHTS_AT,
+    WORK_AT,
+    WORK_SIZE,
+    X_AT,
+    X_WIDTH,
+    Y_AT,
+    Y_WIDTH,
+)
+
+
+@njit(**INLINED_OPTIONS)
+def run_forward(part, parts, sync, ctx, table, capacity, rows, theta, state, work, arena):
+    """Run the forward kernels of a table on one batch; with `sync`, their sums too."""
+    for k in range(table.shape[0]):
+        op = row(table, k)
+        arguments = (
+            ctx,
+            vector(op, GEOMETRY, TABLE_WIDTH - GEOMETRY),
+            part,
+            parts,
+            vector(theta, op[THETA_AT], op[THETA_SIZE]),
+            vector(state, op[STATE_AT], op[STATE_SIZE]),
+            vector(work, op[WORK_AT], op[WORK_SIZE]),
+            matrix(arena, capacity * op[X_AT], rows, op[X_WIDTH]),
+            matrix(arena, capacity * op[Y_AT], rows, op[Y_WIDTH]),
+        )
+        sums = op[FORWARD_SUMS_AT] if sync.size else 0
+        for address in (sums, op[FORWARD_AT]):
+            if sums != 0:
+                barrier(sync, parts)
+            if address != 0:
+                invoke(address, arguments)
+
+
+@njit(**INLINED_OPTIONS)
+def run_prepare(part, parts, ctx, table, theta, work):
+    """Run the prepare kernels: they need the parameters only."""
+    for k in range(table.shape[0]):
+        op = row(table, k)
+        if op[PREPARE_AT] != 0:
+            arguments = (
+                ctx,
+                vector(op, GEOMETRY, TABLE_WIDTH - GEOMETRY),
+                part,
+                parts,
+                vector(theta, op[THETA_AT], op[THETA_SIZE]),
+                vector(work, op[WORK_AT], op[WORK_SIZE]),
+            )
+            invoke(op[PREPARE_AT], arguments)
+
+
+@njit(**INLINED_OPTIONS)
+def _add_rows(part, parts, dx, extra):
+    """dx += extra: a slot read by two instructions gets the sum of two gradients."""
+    lo, hi = owned_rows(dx, part, parts)
+    for i in range(lo, hi):
+        for j in range(dx.shape[1]):
+            dx[i, j] += extra[i, j]
+
+
+@njit(**INLINED_OPTIONS)
+def run_gradient(
+    part, parts, sync, ctx, table, capacity, rows, theta, grad, state, work, arena, darena
+):
+    """Run the backward kernels from last to first, then, after a barrier, the weights kernels."""
+    n = table.shape[0]
+    for k in range(2 * n - 1, -1, -1):
+        backward = k >= n
+        if k == n - 1:
+            barrier(sync, parts)
+        op = row(table, k - n if backward else k)
+        arguments = (
+            ctx,
+            vector(op, GEOMETRY, TABLE_WIDTH - GEOMETRY),
+            part,
+            parts,
+            vector(theta, op[THETA_AT], op[THETA_SIZE]),
+            vector(grad, op[THETA_AT], op[THETA_SIZE]),
+            vector(state, op[STATE_AT], op[STATE_SIZE]),
+            vector(work, op[WORK_AT], op[WORK_SIZE]),
+            matrix(arena, capacity * op[X_AT], rows, op[X_WIDTH]),
+            matrix(arena, capacity * op[Y_AT], rows, op[Y_WIDTH]),
+            matrix(darena, capacity * op[DX_AT], rows, op[X_WIDTH]),
+            matrix(darena, capacity * op[Y_AT], rows, op[Y_WIDTH]),
+        )
+        sums = op[BACKWARD_SUMS_AT] if backward else 0
+        for address in (sums, op[BACKWARD_AT] if backward else op[WEIGHTS_AT]):
+            if sums != 0:
+                barrier(sync, parts)
+            if address != 0:
+                invoke(address, arguments)
+        if backward and op[BACKWARD_AT] != 0 and op[DX_AT] != op[X_AT]:
+            dx = matrix(darena, capacity * op[X_AT], rows, op[X_WIDTH])
+            _add_rows(part, parts, dx, matrix(darena, capacity * op[DX_AT], rows, op[X_WIDTH]))

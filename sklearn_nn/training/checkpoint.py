@@ -1,0 +1,336 @@
+"""The file of a checkpoint: whole or not there at all, and safe to load from anyone.
+
+A file is one line, which holds the format's number and a SHA-256 digest of all that follows, and
+then an ordinary zip of arrays, as `numpy.savez` writes it: `unzip -l` lists it. The member "meta"
+is JSON text. Nothing in the file is code, and nothing is allocated on its word: a size is held
+against the file's own before memory is asked for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import json
+import math
+import os
+import re
+import secrets
+import stat
+import zipfile
+from collections.abc import Mapping
+from typing import Any, BinaryIO
+
+import numpy as np
+
+FORMAT = 1
+#: The kinds of dtype that are stored: whatever has neither objects nor fields.
+KINDS = "biufcSUmM"
+_MAGIC = b"sklearn_nn checkpoint "
+_HEADER = re.compile(rb"sklearn_nn checkpoint (\d{1,9}) (?:sha256 ([0-9a-f]{64})\n)?")
+_META = "meta"
+_ARRAYS = "arrays/"
+#: What stands before an array. NumPy's own reader would evaluate this as Python.
+_NPY_START = b"\x93NUMPY\x01\x00"
+_NPY_HEADER = re.compile(
+    rb"\{'descr': '([<>|][biufcSUmM]\d{0,10}(?:\[\w+\])?)', 'fortran_order': (True|False), "
+    rb"'shape': \(([\d, ]*)\), \} *\n"
+)
+_BLOCK = 1 << 20
+_TEMPORARY = ".sklearn_nn-unfinished"
+#: Seconds after which a temporary file belongs to a process that was killed.
+_LEFT_BEHIND = 3600
+_REMEDIES = {
+    errno.ENOSPC: "free some space, or choose a folder on another disk",
+    errno.EDQUOT: "free some space, or choose a folder on another disk",
+    errno.EFBIG: "choose a folder on a disk that takes files of this size",
+    errno.EACCES: "choose a folder that you may write in",
+    errno.EPERM: "choose a folder that you may write in",
+    errno.EROFS: "choose a folder that you may write in",
+    errno.ENOENT: "create the folder first",
+    errno.ENOTDIR: "create the folder first",
+    errno.EISDIR: "give the path of a file",
+    errno.ENAMETOOLONG: "choose a shorter name",
+}
+_CANNOT_FLUSH = {errno.EINVAL, errno.EBADF, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that cannot be loaded: missing, damaged, too new, or not a checkpoint."""
+
+
+def storable(array: Any) -> bool:
+    """Whether this is an array that a checkpoint can hold: numbers, booleans, strings, dates.
+
+    Masked arrays and other subclasses would come back as less than they were, so they are not.
+    """
+    if type(array) not in (np.ndarray, np.memmap):
+        return False
+    return array.dtype.kind in KINDS and array.dtype.itemsize > 0
+
+
+def write(
+    path: str | os.PathLike[str], meta: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
+) -> None:
+    """Write a checkpoint, or leave the one that stands there as it is.
+
+    The file is written beside its place, flushed to the disk and then renamed, so that at any
+    instant, through crash and power cut, the path holds the old checkpoint or the new one. A link
+    is followed; permissions are those of the old file, or of any new file.
+
+    Parameters
+    ----------
+    path : str or path-like
+        Where to. Its folder must exist.
+    meta : dict
+        Plain JSON: what is not (a tuple, NaN) goes through `encoding.encode` first.
+    arrays : dict of str to ndarray
+        Numbers, booleans, strings or dates, of any shape, byte order and layout.
+
+    Raises
+    ------
+    OSError
+        If it could not be written; the message says what to do.
+    TypeError
+        If an array holds Python objects or records, or `meta` is not JSON.
+    ValueError
+        If `meta` holds NaN or infinity, or the name of an array cannot be that of a file.
+    """
+    members = _members(meta, arrays)
+    target = os.path.realpath(path)
+    folder, name = os.path.split(target)
+    prefix = f".{name[:40]}."
+    temporary = os.path.join(folder, prefix + secrets.token_hex(8) + _TEMPORARY)
+    try:
+        mode = _mode(target)
+        try:
+            with open(temporary, "x+b") as file:
+                if mode not in (None, stat.S_IMODE(os.fstat(file.fileno()).st_mode)):
+                    os.chmod(temporary, mode)
+                _fill(file, members)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, target)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+            raise
+    except OSError as error:
+        raise _explained(error, path, "was not written", "what stood there is unchanged") from error
+    try:
+        _flush_folder(folder)
+    except OSError as error:
+        after = "it is in place and whole, but a power cut now might undo it"
+        raise _explained(error, path, "was not flushed to the disk", after) from error
+    _remove_leftovers(target, prefix)
+
+
+def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Read a checkpoint. No code runs, whatever the file holds.
+
+    Parameters
+    ----------
+    path : str or path-like
+
+    Returns
+    -------
+    meta : dict
+    arrays : dict of str to ndarray
+        Writable, and nobody else's.
+
+    Raises
+    ------
+    CheckpointError
+        If there is no such file, it is damaged, of a newer version, or something else.
+    """
+    path = os.fspath(path)
+    try:
+        if os.path.exists(path) and not os.path.isfile(path):
+            raise CheckpointError("it is not an ordinary file. Check the path.")
+        with open(path, "rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            _verify(file)
+            with zipfile.ZipFile(file) as archive:
+                return _contents(archive, size)
+    except Exception as error:  # also whatever zipfile, json and NumPy make of a forged file
+        raise CheckpointError(f"Checkpoint {path!r} cannot be read: {_fault(error)}") from error
+
+
+def _fault(error: Exception) -> str:
+    """What is wrong with a file, and the remedy."""
+    if isinstance(error, CheckpointError):
+        return str(error)
+    if isinstance(error, OSError):
+        return f"{error.strerror or error}. Check the path, and that you may read it."
+    return (
+        f"it holds what no checkpoint does ({type(error).__name__}: {error}). "
+        "Use another copy, or an earlier checkpoint."
+    )
+
+
+def _members(meta: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The arrays of the zip by name, checked before anything is written."""
+    text = json.dumps(dict(meta), allow_nan=False).encode("ascii")
+    members = {_META: np.frombuffer(text, dtype=np.uint8)}
+    for name, array in arrays.items():
+        if not (isinstance(name, str) and 0 < len(name) <= 1000):
+            raise ValueError(f"The name {name!r} of an array must be a str of 1 to 1000 letters.")
+        if not name.isprintable() or "\\" in name:
+            raise ValueError(f"The name {name!r} of an array holds letters that no file's may.")
+        if not storable(array):
+            kind = getattr(array, "dtype", type(array).__name__)
+            raise TypeError(
+                f"The array {name!r} ({kind}) cannot be stored: checkpoints hold NumPy arrays of "
+                "numbers, booleans, strings or dates; encoding.encode takes object arrays apart."
+            )
+        members[_ARRAYS + name] = array
+    return members
+
+
+def _mode(target: str) -> int | None:
+    """The permissions of the file that will be replaced; None if there is none."""
+    try:
+        mode = os.stat(target).st_mode
+    except FileNotFoundError:
+        return None
+    if not stat.S_ISREG(mode):
+        raise OSError(errno.EISDIR, "there is a folder or a device, not a file")
+    return stat.S_IMODE(mode)
+
+
+def _fill(file: BinaryIO, members: dict[str, np.ndarray]) -> None:
+    """Write the payload behind a blank header, then the header over it."""
+    header = _MAGIC + b"%d sha256 %064d\n" % (FORMAT, 0)
+    file.write(header)
+    # As np.savez does, which cannot be told everywhere not to pickle, nor closes when it fails.
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, array in members.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, array, allow_pickle=False)
+    file.seek(len(header))
+    digest = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
+    file.seek(0)
+    file.write(_MAGIC + b"%d sha256 %s\n" % (FORMAT, digest.encode("ascii")))
+
+
+def _explained(error: OSError, path: str | os.PathLike[str], what: str, otherwise: str) -> OSError:
+    """The same error, with the path and the remedy."""
+    remedy = _REMEDIES.get(error.errno or 0, "check the folder and its disk")
+    message = (
+        f"Checkpoint {os.fspath(path)!r} {what}: {error.strerror or error}. "
+        f"To go on, {remedy}; {otherwise}."
+    )
+    return OSError(message) if error.errno is None else OSError(error.errno, message)
+
+
+def _flush_folder(folder: str) -> None:
+    """Make the new name survive a power cut, where the system can."""
+    if os.name == "nt":
+        return
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except PermissionError:  # one may write in a folder and not be allowed to list it
+        return
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in _CANNOT_FLUSH:
+            raise
+    finally:
+        os.close(handle)
+
+
+def _remove_leftovers(target: str, prefix: str) -> None:
+    """Remove what processes that were killed at writing this checkpoint have left behind."""
+    with contextlib.suppress(OSError), os.scandir(os.path.dirname(target)) as entries:
+        oldest = os.stat(target).st_mtime - _LEFT_BEHIND  # by the clock of the file system
+        for entry in entries:
+            ours = entry.name.startswith(prefix) and entry.name.endswith(_TEMPORARY)
+            if ours and entry.stat().st_mtime < oldest:
+                os.unlink(entry.path)
+
+
+def _verify(file: BinaryIO) -> None:
+    """Check the header and the digest."""
+    match = _HEADER.match(file.read(len(_MAGIC) + 100))
+    if match is None:
+        raise CheckpointError(
+            "it does not begin as a checkpoint does, so it is another kind of file, or damaged. "
+            "Check the path, or use another copy."
+        )
+    version, digest = int(match[1]), match[2]
+    if version > FORMAT:
+        raise CheckpointError(
+            f"its format is {version}, and this version of sklearn_nn reads formats up to "
+            f"{FORMAT}. Upgrade sklearn_nn."
+        )
+    file.seek(match.end())
+    found = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
+    if version != FORMAT or digest is None or digest.decode("ascii") != found:
+        raise CheckpointError(
+            "it was changed or cut short after it was written (its checksum does not match). "
+            "Use another copy, or an earlier checkpoint."
+        )
+    file.seek(0)
+
+
+def _contents(archive: zipfile.ZipFile, size: int) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """What the payload of a file of `size` bytes holds. Raises whatever it likes."""
+    members = archive.infolist()
+    if len({member.filename for member in members}) < len(members):
+        raise ValueError("two members have one name")
+    # Compressed members, and members that overlap, could come to any size.
+    if any(m.compress_type != zipfile.ZIP_STORED or m.flag_bits & 1 for m in members):
+        raise ValueError("a member is compressed or encrypted")
+    if sum(member.file_size for member in members) > size:
+        raise ValueError("the members are said to be larger than the file")
+    arrays = {member.filename.removesuffix(".npy"): _array(archive, member) for member in members}
+    text = arrays.pop(_META).tobytes().decode("ascii")
+    meta = json.loads(text, parse_constant=_refuse_constant)
+    if not isinstance(meta, dict) or not all(name.startswith(_ARRAYS) for name in arrays):
+        raise ValueError("there are other members than an object of JSON and arrays")
+    return meta, {name.removeprefix(_ARRAYS): array for name, array in arrays.items()}
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
+    """An array, after its declared size was found to be that of its member."""
+    with archive.open(member) as file:
+        start = file.read(len(_NPY_START) + 2)
+        header = file.read(int.from_bytes(start[-2:], "little"))
+        match = _NPY_HEADER.fullmatch(header)
+        if not start.startswith(_NPY_START) or match is None:
+            raise ValueError(f"{member.filename} is not an array")
+        dtype = np.dtype(match[1].decode("ascii"))
+        shape = [int(length) for length in match[3].split(b",") if length.strip()]
+        n_bytes = math.prod(shape) * dtype.itemsize
+        if dtype.itemsize == 0:
+            raise ValueError(f"{member.filename} is of dtype {dtype}")
+        if n_bytes != member.file_size - len(start) - len(header):
+            raise ValueError(f"{member.filename} is of another size than its header says")
+        array = np.empty(shape, dtype=dtype, order="F" if match[2] == b"True" else "C")
+        flat = array.reshape(-1, order="A").view(np.uint8)
+        for begin in range(0, n_bytes, _BLOCK):
+            part = flat[begin : begin + _BLOCK]
+            block = file.read(part.size)
+            if len(block) < part.size:
+                raise ValueError(f"{member.filename} ends early")
+            part[:] = np.frombuffer(block, dtype=np.uint8)
+    _check_values(member.filename, flat, dtype)
+    return array
+
+
+def _check_values(name: str, flat: np.ndarray, dtype: np.dtype) -> None:
+    """Refuse bytes that are no value of their type: NumPy would fail on them much later."""
+    if dtype.kind == "b":
+        largest, valid = flat.max(initial=0), 1
+    elif dtype.kind == "U":
+        codes = flat.view(np.dtype(np.uint32).newbyteorder(dtype.byteorder))
+        largest, valid = codes.max(initial=0), 0x10FFFF
+    else:
+        return
+    if largest > valid:
+        raise ValueError(f"{name} holds bytes that are no {dtype}")

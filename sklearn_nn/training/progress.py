@@ -1,0 +1,76 @@
+"""A progress bar for training, drawn by rich."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import time
+from typing import Any
+
+from sklearn_nn.training.callbacks import Callback
+
+
+def can_draw() -> bool:
+    """Whether there is a terminal to draw on, and rich to draw with."""
+    return sys.stdout.isatty() and importlib.util.find_spec("rich") is not None
+
+
+class ProgressBar(Callback):
+    """Show how far training has come: loss, validation score, samples a second and time left.
+
+    `verbose=True` shows one on a terminal by itself.
+
+    Parameters
+    ----------
+    max_epochs : int or None, default=None
+        Length of the bar; None is the estimator's `max_iter`.
+    n_samples : int or None, default=None
+        Samples of an epoch, for the speed that is shown.
+    """
+
+    def __init__(self, max_epochs: int | None = None, n_samples: int | None = None) -> None:
+        self.max_epochs = max_epochs
+        self.n_samples = n_samples
+
+    def on_fit_begin(self, estimator: Any) -> None:
+        """Draw the bar.
+
+        Raises
+        ------
+        ImportError
+            If rich is not installed.
+        """
+        try:
+            from rich import progress
+        except ImportError as error:
+            raise ImportError(
+                "ProgressBar draws with rich; install it with pip install 'sklearn_nn[progress]'."
+            ) from error
+        self._bar = progress.Progress(
+            progress.TextColumn("epoch {task.completed:.0f}/{task.total:.0f}"),
+            progress.BarColumn(),
+            progress.TextColumn("{task.fields[figures]}"),
+            progress.TimeRemainingColumn(),
+        )
+        total = self.max_epochs or estimator.max_iter
+        self._task = self._bar.add_task("training", total=total, figures="")
+        self._shown = 0.0
+        self._bar.start()
+
+    def on_epoch_end(self, epoch: int, log: dict[str, float], estimator: Any) -> None:
+        """Move the bar on; the figures at most ten times a second."""
+        now = time.perf_counter()
+        if now - self._shown > 0.1 or epoch == self._bar.tasks[0].total:
+            self._shown = now
+            figures = [f"loss {log['loss']:.4f}"]
+            if "val_score" in log:
+                figures.append(f"val_score {log['val_score']:.4f}")
+            if self.n_samples and log["seconds"] > 0:
+                figures.append(f"{self.n_samples / log['seconds']:,.0f} samples/s")
+            self._bar.update(self._task, completed=epoch, figures="  ".join(figures))
+
+    def on_fit_end(self, estimator: Any) -> None:
+        """Leave the bar as it is, and the figures of the last epoch with it."""
+        self._bar.update(self._task, completed=len(estimator.history_.get("loss", ())))
+        self._bar.stop()
+        del self._bar, self._task  # a bar holds a thread's lock, which cannot be pickled
