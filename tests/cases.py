@@ -11,7 +11,15 @@ import naive
 import numpy as np
 from extra_layers import Residual
 
-from sklearn_nn.layers import Activation, Dense, Dropout, Layer
+from sklearn_nn.layers import (
+    Activation,
+    BatchNorm,
+    Dense,
+    Dropout,
+    GaussianNoise,
+    Layer,
+    LayerNorm,
+)
 from sklearn_nn.layers.activation import ACTIVATIONS
 from sklearn_nn.training.losses import (
     AbsoluteError,
@@ -52,6 +60,8 @@ class LayerCase:
         Width of the output; None is the input's.
     n_slots : int
         How many slots it makes.
+    over_batch : bool
+        Whether, in training, a row's output depends on the rows beside it.
     """
 
     name: str
@@ -60,6 +70,7 @@ class LayerCase:
     backward: Callable
     units: int | None = None
     n_slots: int = 1
+    over_batch: bool = False
 
 
 def dense(units):
@@ -83,8 +94,37 @@ def activation(name):
     return LayerCase(name, Activation(name), *twin, n_slots=int(name != "identity"))
 
 
+def noise(stddev):
+    """A row for Gaussian noise."""
+    twin = (naive.noise_forward(stddev), naive.noise_backward)
+    return LayerCase(f"noise{stddev}", GaussianNoise(stddev), *twin, n_slots=int(stddev > 0))
+
+
+def batch_norm(epsilon=1e-5):
+    """A row for batch normalisation."""
+    twin = (naive.norm_forward(0, epsilon), naive.norm_backward(0, epsilon))
+    layer = BatchNorm(epsilon=epsilon)
+    return LayerCase(f"batch_norm{epsilon}", layer, *twin, n_slots=2, over_batch=True)
+
+
+def layer_norm(epsilon=1e-5):
+    """A row for layer normalisation."""
+    twin = (naive.norm_forward(1, epsilon), naive.norm_backward(1, epsilon))
+    return LayerCase(f"layer_norm{epsilon}", LayerNorm(epsilon=epsilon), *twin, n_slots=2)
+
+
 RESIDUAL = LayerCase("residual", Residual(), naive.residual_forward, naive.residual_backward)
-LAYERS = [dense(5), dense(1), dropout(0.4), *(activation(name) for name in ACTIVATIONS)]
+LAYERS = [
+    dense(5),
+    dense(1),
+    dropout(0.4),
+    noise(0.7),
+    batch_norm(),
+    batch_norm(0.5),
+    layer_norm(),
+    layer_norm(0.5),
+    *(activation(name) for name in ACTIVATIONS),
+]
 
 
 @dataclass(frozen=True)

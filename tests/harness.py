@@ -1,6 +1,7 @@
 """Small networks for tests: built, run and taken apart below the estimators."""
 
 import itertools
+from typing import NamedTuple
 
 import numpy as np
 
@@ -68,13 +69,27 @@ class Gradient:
         return self.machine.grad.copy()
 
 
+class Trained(NamedTuple):
+    """What training leaves behind."""
+
+    theta: np.ndarray
+    losses: np.ndarray
+    moments: np.ndarray
+    state: np.ndarray
+    average: np.ndarray | None
+
+
 def train(
-    program, theta, X, targets, optimizer, *, order, batch_size, rate=0.01, slices=1, **options
-):
-    """Train on every batch of `order` once; returns theta, the losses and the moments."""
-    theta = theta.copy()
-    machine = Machine(program, theta, no_state(program), batch_size, **options)
-    descent = Descent.start(optimizer, Constant(), rate, theta)
+    program, theta, X, targets, optimizer, *, order, batch_size, rate=0.01, slices=1,
+    weight_decay=None, averaged=False, **options,
+):  # fmt: skip
+    """Train a copy of theta on every batch of `order` once."""
+    own, state = program.new_buffers()
+    own[:], state[:] = theta, program.initial_state()
+    machine = Machine(program, own, state, batch_size, **options)
+    descent = Descent.start(
+        optimizer, Constant(), rate, own, weight_decay=weight_decay, averaged=averaged
+    )
     n_batches = -(-len(order) // batch_size)
     edges = np.linspace(0, n_batches, slices + 1).astype(int)
     losses = []
@@ -86,7 +101,7 @@ def train(
             )
         )  # fmt: skip
         descent.step += last - first
-    return theta, np.concatenate(losses), descent.moments
+    return Trained(own, np.concatenate(losses), descent.moments, state, descent.average)
 
 
 def forward(program, theta, X, **options):
@@ -94,53 +109,82 @@ def forward(program, theta, X, **options):
     return predict(program, theta, no_state(program), source(X, program.dtype), **options)
 
 
-class LayerRun:
-    """A layer of one instruction, run kernel by kernel from Python on memory full of NaN."""
+def _spans(sizes):
+    """Where arrays lie that follow one another in a flat vector."""
+    return [slice(*edges) for edges in itertools.pairwise([0, *np.cumsum(sizes, dtype=int)])]
 
-    def __init__(self, layer, width, dtype, context=None):
+
+class LayerRun:
+    """A layer, run kernel by kernel from Python on memory full of NaN.
+
+    Instructions follow one another as in the machine, and in training the kernels that sum over
+    the batch run before those that need the sums. `state` goes on from run to run.
+    """
+
+    def __init__(self, layer, shape, dtype, context=None):
         builder = ProgramBuilder()
-        slot = builder.slot((width,))
-        out = layer.lower(builder, slot)
-        (self.instruction,) = builder.instructions
-        self.dtype, (self.units,) = dtype, builder.shape(out)
-        self.forward_kernel, _, self.prepare, self.backward_kernel, _, self.weights = (
-            self.instruction.kernels
-        )
-        self.op = np.zeros(16, np.int64)
-        self.op[: len(self.instruction.geometry)] = self.instruction.geometry
-        self.work = np.full(self.instruction.work, np.nan, dtype)
-        self.n_theta = sum(p.size for p in self.instruction.parameters)
-        self.state = np.zeros(0, dtype)
+        self.input = builder.slot(shape if isinstance(shape, tuple) else (shape,))
+        self.output = layer.lower(builder, self.input)
+        self.dtype, self.instructions = dtype, builder.instructions
+        self.widths = [int(np.prod(sizes)) for sizes in builder.slots]
+        self.units = self.widths[self.output]
+        self._theta = _spans([sum(p.size for p in op.parameters) for op in self.instructions])
+        self._state = _spans([sum(m.size for m in op.state) for op in self.instructions])
+        self._work = _spans([op.work for op in self.instructions])
+        self.n_theta = sum(p.size for op in self.instructions for p in op.parameters)
+        memories = [np.full(m.size, m.start) for op in self.instructions for m in op.state]
+        self.state = np.concatenate([np.zeros(0), *memories]).astype(dtype)
         self.ctx = np.zeros(CTX_SIZE, np.int64)
         if context is not None:
             self.ctx[[SEED, STEP, TRAINING]] = context.seed, context.step, context.training
 
     def parameters(self, theta):
         """The parameters that lie in a flat vector."""
-        found, start = [], 0
-        for p in self.instruction.parameters:
-            found.append(theta[start : start + p.size].reshape(p.shape))
-            start += p.size
-        return found
+        found = [p for op in self.instructions for p in op.parameters]
+        spans = _spans([p.size for p in found])
+        return [theta[span].reshape(p.shape) for span, p in zip(spans, found, strict=True)]
 
-    def _every_part(self, kernel, parts, *arguments):
+    def _every_part(self, kernel, parts, op, *arguments):
+        if kernel is None:
+            return
+        geometry = np.zeros(16, np.int64)
+        geometry[: len(op.geometry)] = op.geometry
         # From the last part to the first: none may rest on what another has written.
         for part in range(parts - 1, -1, -1):
-            kernel(self.ctx, self.op, part, parts, *arguments)
+            kernel(self.ctx, geometry, part, parts, *arguments)
+
+    def _run_forward(self, theta, x, parts):
+        """The value of every slot, and what the kernels left in `work`."""
+        slots = [np.full((len(x), width), np.nan, self.dtype) for width in self.widths]
+        slots[self.input] = x
+        work = np.full(sum(op.work for op in self.instructions), np.nan, self.dtype)
+        for k, op in enumerate(self.instructions):
+            forward, sums, *_ = op.kernels
+            arguments = (theta[self._theta[k]], self.state[self._state[k]], work[self._work[k]])
+            arguments += (slots[op.x], slots[op.y])
+            if self.ctx[TRAINING]:
+                self._every_part(sums, parts, op, *arguments)
+            self._every_part(forward, parts, op, *arguments)
+        return slots, work
 
     def forward(self, theta, x, parts=1):
         """y."""
-        y = np.full((len(x), self.units), np.nan, self.dtype)
-        self._every_part(self.forward_kernel, parts, theta, self.state, self.work, x, y)
-        return y
+        return self._run_forward(theta, x, parts)[0][self.output]
 
-    def backward(self, theta, x, y, dy, parts=1):
-        """dx and the parameters' gradient."""
-        if self.prepare is not None:
-            self._every_part(self.prepare, parts, theta, self.work)
-        dx, grad = np.full_like(x, np.nan), np.full(self.n_theta, np.nan, self.dtype)
-        arguments = (theta, grad, self.state, self.work, x, y, dx, dy)
-        self._every_part(self.backward_kernel, parts, *arguments)
-        if self.weights is not None:
-            self._every_part(self.weights, parts, *arguments)
-        return dx, grad
+    def backward(self, theta, x, dy, parts=1):
+        """dx and the parameters' gradient, after a run forward."""
+        slots, whole_work = self._run_forward(theta, x, parts)
+        gradients = {self.output: dy}
+        whole_grad = np.full(self.n_theta, np.nan, self.dtype)
+        for k, op in reversed(list(enumerate(self.instructions))):
+            _, _, prepare, backward, sums, weights = op.kernels
+            span, work = self._theta[k], whole_work[self._work[k]]
+            dx = np.full_like(slots[op.x], np.nan)
+            arguments = (theta[span], whole_grad[span], self.state[self._state[k]], work)
+            arguments += (slots[op.x], slots[op.y], dx, gradients[op.y])
+            self._every_part(prepare, parts, op, theta[span], work)
+            for kernel in (sums, backward, weights):
+                self._every_part(kernel, parts, op, *arguments)
+            # A slot read by two instructions gets the sum of two gradients.
+            gradients[op.x] = gradients[op.x] + dx if op.x in gradients else dx
+        return gradients[self.input], whole_grad

@@ -20,6 +20,7 @@ class Context:
     step: int = 0
     slot: int = 1
     training: bool = True
+    dtype: str = "float64"
 
 
 def mix64(x):
@@ -34,13 +35,30 @@ def mix32(x):
     return x ^ (x >> 16)
 
 
-def random_bits(seed, step, layer, sample, unit):
-    """32 bits of one unit of one sample, in Python's unbounded integers."""
+def stream(*numbers):
     key = 0
-    for number in (seed, step, layer, sample):
-        key = mix64(((key ^ number) + 0x9E3779B97F4A7C15) % 2**64)
-    low, high = key % 2**32, key >> 32
-    return mix32(mix32((unit + low) % 2**32) ^ high)
+    for number in numbers:
+        key = mix64(((key ^ number % 2**64) + 0x9E3779B97F4A7C15) % 2**64)
+    return key
+
+
+def random_word(key, unit, index=0):
+    """32 bits, number `index` of one unit."""
+    start = mix32((key + unit) % 2**32) ^ (key >> 32)
+    return mix32((start + index * 0x9E3779B9) % 2**32)
+
+
+def random_uniform(key, unit, index, dtype):
+    if dtype == "float32":
+        return (random_word(key, unit, index) >> 8) / 2**24
+    high, low = random_word(key, unit, 2 * index), random_word(key, unit, 2 * index + 1)
+    return ((high >> 5) * 2**26 + (low >> 6)) / 2**53
+
+
+def random_normal(key, unit, dtype):
+    """By Box and Muller."""
+    u, v = (random_uniform(key, unit, index, dtype) for index in (0, 1))
+    return np.sqrt(-2 * np.log1p(-u)) * np.cos(2 * np.pi * v)
 
 
 # --- layers --------------------------------------------------------------------------------
@@ -133,9 +151,10 @@ def dropout_mask(rate, shape, context):
     """1 / (1 - rate) where a unit is kept, 0 where it is not."""
     mask = np.zeros(shape)
     for i in range(shape[0]):
+        key = stream(context.seed, context.step, context.slot, i)
         for j in range(shape[1]):
-            bits = random_bits(context.seed, context.step, context.slot, i, j)
-            mask[i, j] = 1 / (1 - rate) if bits >= round(rate * 2**32) else 0
+            kept = random_word(key, j) >= round(rate * 2**32)
+            mask[i, j] = 1 / (1 - rate) if kept else 0
     return mask
 
 
@@ -149,6 +168,58 @@ def dropout_forward(rate):
 def dropout_backward(rate):
     def backward(parameters, x, dy, context):
         return dy * dropout_mask(rate, x.shape, context), []
+
+    return backward
+
+
+def noise_forward(stddev):
+    def forward(parameters, x, context):
+        noise = np.zeros(x.shape)
+        for i in range(x.shape[0] if context.training else 0):
+            key = stream(context.seed, context.step, context.slot, i)
+            for j in range(x.shape[1]):
+                noise[i, j] = stddev * random_normal(key, j, context.dtype)
+        return x + noise
+
+    return forward
+
+
+def noise_backward(parameters, x, dy, context):
+    return dy, []
+
+
+def standardize(x, mean, variance, epsilon):
+    return (x - mean) / np.sqrt(variance + epsilon)
+
+
+def standardize_backward(x, dy, axis, epsilon):
+    """dx, where mean and variance are taken along an axis of x."""
+    mean, variance = x.mean(axis, keepdims=True), x.var(axis, keepdims=True)
+    y = standardize(x, mean, variance, epsilon)
+    dx = dy - dy.mean(axis, keepdims=True) - y * (dy * y).mean(axis, keepdims=True)
+    return dx / np.sqrt(variance + epsilon)
+
+
+def norm_forward(axis, epsilon):
+    """Batch norm for axis 0, layer norm for axis 1: x has a row a place, a column a channel."""
+
+    def forward(parameters, x, context):
+        gamma, beta = parameters
+        mean, variance = x.mean(axis, keepdims=True), x.var(axis, keepdims=True)
+        if axis == 0 and not context.training:
+            mean, variance = 0, 1  # what a batch norm remembers before it has seen a batch
+        return gamma * standardize(x, mean, variance, epsilon) + beta
+
+    return forward
+
+
+def norm_backward(axis, epsilon):
+    def backward(parameters, x, dy, context):
+        gamma, _ = parameters
+        mean, variance = x.mean(axis, keepdims=True), x.var(axis, keepdims=True)
+        y = standardize(x, mean, variance, epsilon)
+        dx = standardize_backward(x, gamma * dy, axis, epsilon)
+        return dx, [(dy * y).sum(axis=0), dy.sum(axis=0)]
 
     return backward
 
@@ -300,12 +371,12 @@ def lion(theta, gradient, moments, t, rate, beta_1=0.9, beta_2=0.99, weight_deca
 # --- networks: a stack is a list of rows of cases.LAYERS ---------------------------------------
 
 
-def contexts(stack, seed, step):
-    """Each layer's context: its output slot counts the layers that are instructions."""
+def contexts(stack, seed, step, dtype="float64", *, training=True):
+    """Each layer's context: its output slot counts the slots before it."""
     slot, found = 0, []
     for case in stack:
         slot += case.n_slots
-        found.append(Context(seed, step, slot))
+        found.append(Context(seed, step, slot, training, dtype))
     return found
 
 
@@ -317,9 +388,11 @@ def outputs(stack, parameters, x, places):
     return found
 
 
-def batch_gradient(stack, parameters, x, loss, y, weight, eps, *, seed=0, step=0):
+def batch_gradient(
+    stack, parameters, x, loss, y, weight, eps, *, seed=0, step=0, dtype="float64"
+):  # fmt: skip
     """The batch's loss and the gradient of every parameter, without the penalty."""
-    places = contexts(stack, seed, step)
+    places = contexts(stack, seed, step, dtype)
     slots = outputs(stack, parameters, x, places)
     values, dz = loss(slots[-1], y, eps)
     total = weight.sum()
@@ -331,22 +404,82 @@ def batch_gradient(stack, parameters, x, loss, y, weight, eps, *, seed=0, step=0
     return scale * (weight * values).sum(), gradients
 
 
-def train(stack, parameters, x, loss, y, weight, eps, *, order, batch_size, alpha, rule, seed=0):
-    """Batch after batch over `order`: the losses, with `parameters` changed in place."""
-    moments = [[np.zeros((2, *p.shape)) for p in own] for own in parameters]
-    losses = []
+# --- descent: a parameter is an array and its factors on the learning rate and on decay ---------
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a step does besides the optimizer's rule. Zero is nothing, everywhere.
+
+    `decay` is the share that is taken off each weight; `keep` the share of the running average.
+    """
+
+    alpha: float = 0.0
+    l1_ratio: float = 0.0
+    clipnorm: float = 0.0
+    max_norm: float = 0.0
+    decay: float = 0.0
+    keep: float = 0.0
+
+
+def usual_factors(parameters):
+    """Weights are penalised and decayed, biases are not."""
+    return [[(1.0, float(p.ndim > 1)) for p in own] for own in parameters]
+
+
+def flat(nested):
+    return [item for own in nested for item in own]
+
+
+def penalize(weights, gradients, factors, strength, l1_ratio):
+    """Add the penalty's gradient; returns the penalty."""
+    penalty = 0.0
+    for w, g, (rate, factor) in zip(weights, gradients, factors, strict=True):
+        if rate > 0:
+            l1, l2 = strength * factor * l1_ratio, strength * factor * (1 - l1_ratio)
+            penalty += l1 * np.abs(w).sum() + l2 / 2 * (w**2).sum()
+            g += l1 * np.sign(w) + l2 * w
+    return penalty
+
+
+def descend(weights, gradients, moments, factors, step, rule, t, rate):
+    """Clip the gradient, decay and update the weights, and limit their norms, in place."""
+    parameters = list(zip(weights, gradients, moments, factors, strict=True))
+    trained = [(w, g, m, own) for w, g, m, own in parameters if own[0] > 0]
+    norm = np.sqrt(sum((g**2).sum() for _, g, _, _ in trained))
+    for w, g, m, (speed, factor) in trained:
+        if step.clipnorm and norm > step.clipnorm:
+            g *= step.clipnorm / norm
+        w *= 1 - step.decay * speed * factor
+        rule(w, g, m, t, rate * speed)
+        if step.max_norm and w.ndim > 1:
+            norms = np.sqrt((w**2).sum(axis=0))
+            w *= np.where(norms > step.max_norm, step.max_norm / norms, 1)
+
+
+def train(
+    stack, parameters, x, loss, y, weight, eps, *, order, batch_size, rule, rate, seed=0,
+    factors=None, average=None, **options,
+):  # fmt: skip
+    """Batch after batch over `order`: the losses, with `parameters` (and `average`) changed.
+
+    `options` are those of Step.
+    """
+    step, weights, losses = Step(**options), flat(parameters), []
+    moments = [np.zeros((2, *w.shape)) for w in weights]
+    factors = flat(usual_factors(parameters) if factors is None else factors)
     for t, first in enumerate(range(0, len(order), batch_size)):
         rows = order[first : first + batch_size]
         value, gradients = batch_gradient(
             stack, parameters, x[rows], loss, y[rows], weight[rows], eps, seed=seed, step=t
         )
-        total = weight[rows].sum()
-        for own, found, kept in zip(parameters, gradients, moments, strict=True):
-            for p, g, m in zip(own, found, kept, strict=True):
-                if p.ndim == 2 and total > 0:  # weights are penalised, biases are not
-                    value += alpha / 2 * (p**2).sum() / total
-                    g += alpha * p / total
-                rule(p, g, m, t + 1)
+        gradients, total = flat(gradients), weight[rows].sum()
+        strength = step.alpha / total if total > 0 else 0.0
+        value += penalize(weights, gradients, factors, strength, step.l1_ratio)
+        descend(weights, gradients, moments, factors, step, rule, t + 1, rate)
+        if average is not None:
+            for mean, w in zip(flat(average), weights, strict=True):
+                mean[...] = step.keep * mean + (1 - step.keep) * w if t else w
         losses.append(value)
     return np.array(losses)
 

@@ -68,7 +68,7 @@ class BaseNetwork(
 
     @abstractmethod
     def _validation_score(self, target, output, sample_weight):
-        """The score of outputs after the link; NaN where they are not finite."""
+        """The score of outputs after the link, which are finite."""
 
     def _stratify(self, target):
         """What the validation split is stratified by; None for nothing."""
@@ -130,7 +130,8 @@ class BaseNetwork(
     def _goes_on(self, incremental):
         """How this fit goes on from the last one, if it does: else None.
 
-        "incremental" is an epoch of partial_fit, the first or a later one, "warm" a fit from the weights of the last, and
+        "incremental" is an epoch of partial_fit, the first or a later one, "warm" a fit from the
+        weights of the last, and
         "resumed" one that goes on as if there had been no interruption.
         """
         if incremental:

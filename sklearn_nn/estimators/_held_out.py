@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 
 import numpy as np
 from sklearn.utils.validation import _check_sample_weight
@@ -114,6 +115,8 @@ class HeldOut:
         def evaluate():
             predictor.run(self._theta, self._state)
             loss = float(predictor.losses.sum() / total)
+            if not math.isfinite(loss):  # as it is where any output is not
+                return {"val_loss": loss, "val_score": math.nan}
             return {"val_loss": loss, "val_score": -loss if score is None else score()}
 
         return evaluate
@@ -129,7 +132,7 @@ class HeldOut:
         scorer = get_scorer(self.scoring) if isinstance(self.scoring, str) else self.scoring
         # A copy that predicts what the machine has just computed, whatever it is asked about.
         shown = copy.copy(self)
-        shown._outputs = lambda X: [(slice(None), predictor.out.copy())]
+        shown._outputs = lambda _: [(slice(None), predictor.out.copy())]
         X, y = np.empty((len(target), 0)), self._decode_target(target)
         weights = {} if weight is None else {"sample_weight": weight}
         return lambda: float(scorer(shown, X, y, **weights))

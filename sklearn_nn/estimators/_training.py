@@ -88,7 +88,7 @@ class Training:
                 )
         if self.l1_ratio and self.alpha:
             raise ValueError(
-                f"l1_ratio={self.l1_ratio} has a kink at 0, which solver='lbfgs' cannot follow; use "
+                f"l1_ratio={self.l1_ratio} has a kink at 0, which solver='lbfgs' cannot take; use "
                 "solver='adam', say, or l1_ratio=0."
             )
         machine = self._machine(program, data.n_rows)

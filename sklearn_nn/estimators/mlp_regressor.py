@@ -22,32 +22,42 @@ class MLPRegressor(NumericTarget, BaseMLP):
 
     Parameters
     ----------
-    loss : {'squared_error', 'poisson'}, default='squared_error'
+    loss : str or Loss, default='squared_error'
         'squared_error' is half the squared error; 'poisson' half the Poisson deviance, with the
-        exponential as output activation, for targets ``y >= 0``.
+        exponential as output activation, for targets ``y >= 0``. 'absolute_error', 'huber' and
+        'log_cosh' heed outliers less; 'quantile' predicts the `quantile` of the target. An object
+        sets what these depend on, such as ``Huber(delta=2)``, or is a loss of one's own.
     hidden_layer_sizes : int or array-like of shape (n_layers - 2,), default=(100,)
         Number of units in each hidden layer.
     activation : str, default='relu'
         Activation of the hidden layers: 'identity', 'logistic', 'tanh', 'relu', as in
         scikit-learn; 'leaky_relu', 'elu', 'selu', 'gelu', 'silu', 'mish', 'softplus',
         'hard_sigmoid'.
-    solver : {'lbfgs', 'sgd', 'adam'}, default='adam'
+    solver : str or Optimizer, default='adam'
         How the weights are trained. 'lbfgs' sees all samples at once and often does best on
-        small data; 'sgd' and 'adam' train batch by batch.
+        small data; 'sgd', 'adam', 'adamw', 'nadam', 'adamax', 'rmsprop', 'adagrad', 'adadelta'
+        and 'lion' train batch by batch. An object of :mod:`sklearn_nn.training`, such as
+        ``RMSprop(momentum=0.9)``, sets what is not a parameter here.
     alpha : float, default=0.0001
-        Strength of the L2 penalty, which is divided by the batch's sum of sample weights.
+        Strength of the penalty (L2, unless `l1_ratio` says otherwise), which is divided by the
+        batch's sum of sample weights.
     batch_size : int or 'auto', default='auto'
         Samples in a batch; 'auto' is ``min(200, n_samples)``. Not used by 'lbfgs'.
-    learning_rate : {'constant', 'invscaling', 'adaptive'}, default='constant'
-        Schedule of 'sgd'. 'invscaling': after t samples the rate is
-        ``learning_rate_init / (t + 1) ** power_t``. 'adaptive': a fifth of the rate whenever
-        `n_iter_no_change` epochs bring no improvement of `tol`.
+    learning_rate : str, Schedule or callable, default='constant'
+        Schedule of the learning rate. 'constant', 'invscaling' (after t samples the rate is
+        ``learning_rate_init / (t + 1) ** power_t``) and 'adaptive' (a fifth of the rate whenever
+        `n_iter_no_change` epochs bring no improvement of `tol`) are scikit-learn's, whose 'adam'
+        does not heed them. 'step', 'exponential', 'inverse_time', 'polynomial', 'cosine',
+        'onecycle', 'coslog4', 'flat_cos' and 'plateau' serve every solver but 'lbfgs'; an object
+        of :mod:`sklearn_nn.training`, such as ``Cosine(warmup=2)``, sets what they depend on. A
+        function is called with the epoch as a float and returns a factor on
+        `learning_rate_init`.
     learning_rate_init : float, default=0.001
-        The initial learning rate of 'sgd' and 'adam'.
+        The initial learning rate; :func:`find_learning_rate` finds one.
     power_t : float, default=0.5
         Exponent of 'invscaling'.
     max_iter : int, default=200
-        Most epochs ('sgd', 'adam') or iterations ('lbfgs').
+        Most epochs, or iterations of 'lbfgs'.
     shuffle : bool, default=True
         Whether to shuffle the samples before each epoch.
     random_state : int, RandomState instance or None, default=None
@@ -57,30 +67,68 @@ class MLPRegressor(NumericTarget, BaseMLP):
         Smallest change of loss, or of the validation score with `early_stopping`, that counts as
         an improvement. For 'lbfgs', the largest element of the gradient to stop at.
     verbose : bool, default=False
-        Whether to print the progress of every epoch.
-    warm_start : bool, default=False
-        Whether `fit` goes on from the weights of the last call.
+        Whether to show progress: a bar on a terminal where rich is installed, else a line for
+        every epoch.
+    warm_start : bool or 'resume', default=False
+        Whether `fit` goes on from the weights of the last call: for `max_iter` more epochs with a
+        new optimizer, as in scikit-learn. 'resume' goes on with optimizer, schedule, order of the
+        samples and early stopping, to `max_iter` epochs in all, as if there had been one call.
     momentum : float, default=0.9
         Momentum of 'sgd', in [0, 1].
     nesterovs_momentum : bool, default=True
         Whether 'sgd' uses Nesterov's momentum.
-    early_stopping : bool, default=False
+    early_stopping : bool or 'best', default=False
         Whether to hold out `validation_fraction` of the samples (or to use `X_val` of `fit`), to
-        stop when their score no longer improves, and to keep the best weights.
+        stop when their score no longer improves, and to keep the best weights. 'best' does not
+        stop early, and keeps the best weights.
     validation_fraction : float, default=0.1
         Share of the samples that is held out.
     beta_1 : float, default=0.9
-        How much of its mean of gradients 'adam' keeps at each step, in [0, 1).
+        How much of their mean of gradients 'adam', 'adamw', 'nadam' and 'adamax' keep at each
+        step, in [0, 1).
     beta_2 : float, default=0.999
-        How much of its mean of squared gradients 'adam' keeps at each step, in [0, 1).
+        How much of their mean of squared gradients they keep at each step, in [0, 1).
     epsilon : float, default=1e-8
-        Added to the divisor by 'adam'.
+        What they add to the divisor.
     n_iter_no_change : int, default=10
         Training stops after more than this many epochs without an improvement of `tol`.
     max_fun : int, default=15000
         Most evaluations of the loss by 'lbfgs'.
-    dropout : float, default=0.0
-        Share of each hidden layer's outputs that is set to zero while training, in [0, 1).
+    quantile : float, default=0.5
+        The share of targets that shall lie below the prediction, with ``loss='quantile'``.
+    l1_ratio : float, default=0.0
+        Share of the penalty that is L1, the sum of absolute weights, in [0, 1]; the rest is L2,
+        half the sum of squares.
+    dropout : float or list of float, default=0.0
+        Share of each hidden layer's outputs that is set to zero while training, in [0, 1); one for
+        all layers, or one for each.
+    input_noise : float, default=0.0
+        Standard deviation of normal noise that is added to X while training, in the units of X.
+    batch_norm : bool, default=False
+        Whether to normalise each hidden layer by the batch before its activation.
+    max_norm : float, default=0.0
+        Largest norm of the weights that lead to one unit; 0 is no limit.
+    weight_decay : float or None, default=None
+        Share of each weight, times the learning rate, that every step takes away apart from the
+        gradient (decoupled decay). None is the solver's own: 0.01 for 'adamw', 0 for the others.
+    clipnorm : float, default=0.0
+        Largest norm of the gradient of all parameters together; 0 is no limit.
+    ema_momentum : float, default=0.0
+        Where positive, the fitted weights are a running average of those that training went
+        through, of which so much is kept at each step, in [0, 1); 0.99 is usual.
+    weight_init, bias_init : str or Initializer, default='glorot_uniform'
+        How weights and biases are drawn: 'zeros', 'ones', 'uniform' (within 0.1 of 0),
+        'fan_in_uniform', 'normal', 'truncated_normal', 'glorot_uniform', 'glorot_normal',
+        'he_uniform', 'he_normal', 'lecun_uniform', 'lecun_normal', 'orthogonal' (weights only), or
+        an object of :mod:`sklearn_nn.network.initializers`.
+    scoring : str, callable or None, default=None
+        What `early_stopping` watches: None is the estimator's own score, 'loss' the validation
+        loss, else a scorer of scikit-learn.
+    n_restarts : int, default=1
+        How often to train, each time from other initial weights; what is best by validation score
+        (by training loss without validation) is kept.
+    callbacks : list of Callback or None, default=None
+        Called at every epoch; see :mod:`sklearn_nn.training`.
     n_jobs : int, default=None
         Threads of one fit or predict; None is 1, -1 all cores. Never more than there are cores.
     dtype : {'auto', 'float32', 'float64'}, default='auto'
@@ -100,6 +148,16 @@ class MLPRegressor(NumericTarget, BaseMLP):
         Training loss of the last epoch, penalty included.
     loss_curve_ : list of float
         Training loss of every epoch. Not set by 'lbfgs'.
+    history_ : dict of str to list of float
+        Figures of every epoch, lists of equal length: 'loss', 'learning_rate', 'seconds', and with
+        a validation set 'val_loss' and 'val_score'. ``pd.DataFrame(history_)`` is a table of them.
+        Not set by 'lbfgs'.
+    validation_loss_curve_ : list of float or None
+        Validation loss of every epoch, without the penalty; None where there is no such set.
+    best_iteration_ : int
+        The epoch of the best validation score with `early_stopping`, else of the smallest loss.
+    n_parameters_ : int
+        Number of trained parameters.
     best_loss_ : float or None
         The smallest training loss; None with `early_stopping`.
     validation_scores_ : list of float or None

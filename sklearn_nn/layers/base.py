@@ -19,8 +19,9 @@ backward_sums  ``work``: what backward needs of the whole batch           column
 
 Every kernel takes ``(part, parts)`` and writes only its share of the outputs. Each output is
 computed by one part, in one order of summation, so results do not depend on the number of parts.
-Rows of a batch have one owner from layer to layer; what must be summed over the batch is a kernel of
-its own, which the machine runs between two barriers just before the forward or backward it is for.
+Rows of a batch have one owner from layer to layer; what must be summed over the batch is a kernel
+of its own, which the machine runs between two barriers just before the forward or backward it is
+for.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Normalisation: by the statistics of a batch, or of a sample.
 
-Each layer is two instructions: one that standardises, and one that scales and shifts each channel by
-the parameters gamma and beta. Channels are the last axis; whatever lies before it (the places of
-an image, the steps of a sequence) is counted among the samples.
+Each layer is two instructions: one that standardises, and one that scales and shifts each channel
+by the parameters gamma and beta. Channels are the last axis; whatever lies before it (the places
+of an image, the steps of a sequence) is counted among the samples.
 """
 
 from __future__ import annotations
@@ -201,7 +201,6 @@ def _lower_scale_and_shift(builder: Builder, slot: int) -> int:
     shape = builder.shape(slot)
     channels = shape[-1]
     out = builder.slot(shape)
-    of_one = {"shape": (channels,), "fan_in": channels, "fan_out": channels, "decay": 0.0}
     builder.instruction(
         slot,
         out,
@@ -209,8 +208,8 @@ def _lower_scale_and_shift(builder: Builder, slot: int) -> int:
         backward=scale_and_shift_backward,
         weights=scale_and_shift_weights,
         parameters=[
-            Parameter("gamma", initializer="ones", **of_one),
-            Parameter("beta", initializer="zeros", **of_one),
+            Parameter("gamma", (channels,), "ones", channels, channels, decay=0.0),
+            Parameter("beta", (channels,), "zeros", channels, channels, decay=0.0),
         ],
         geometry=(channels,),
     )
@@ -275,8 +274,8 @@ class BatchNorm(Layer):
 class LayerNorm(Layer):
     """Standardise the channels of each sample, then scale and shift them (Ba et al., 2016).
 
-    Samples with several places (of an image, of a sequence) are standardised place by place. Training
-    and prediction do the same.
+    Samples with several places (of an image, of a sequence) are standardised place by place.
+    Training and prediction do the same.
 
     Parameters
     ----------

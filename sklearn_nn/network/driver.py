@@ -155,13 +155,13 @@ def predict_rows(
         x = matrix(arena, 0, n, ends[0])
         invoke(gather_at, (0, 1, values, indices, indptr, rows, x))
         run_forward(0, 1, alone, ctx, table, capacity, n, theta, state, scratch, arena)
-        y = matrix(arena, capacity * ends[1], n, ends[2])
-        for i in range(n):
-            for j in range(ends[2]):
-                out[start + i, j] = y[i, j]
+        y = vector(arena, capacity * ends[1], n * ends[2])
+        found = vector(out, start * ends[2], n * ends[2])
+        for i in range(y.size):
+            found[i] = y[i]
         if loss_at != 0:
             z = matrix(arena, capacity * ends[3], n, ends[4])
             # The gradient that comes with the loss is not wanted: it goes behind the slots.
             dz = matrix(arena, capacity * ends[5], n, ends[4])
-            found = vector(losses, start, n)
-            invoke(loss_at, (0, 1, options, target, weight, rows, 1.0, z, dz, found))
+            taken = vector(losses, start, n)
+            invoke(loss_at, (0, 1, options, target, weight, rows, 1.0, z, dz, taken))

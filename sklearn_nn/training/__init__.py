@@ -40,6 +40,7 @@ from sklearn_nn.training.optimizers import (
     RMSprop,
 )
 from sklearn_nn.training.progress import ProgressBar
+from sklearn_nn.training.schedule import Schedule
 from sklearn_nn.training.schedules import (
     Adaptive,
     Constant,
@@ -54,7 +55,6 @@ from sklearn_nn.training.schedules import (
     OneCycle,
     Plateau,
     Polynomial,
-    Schedule,
     StepDecay,
 )
 

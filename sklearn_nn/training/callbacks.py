@@ -54,7 +54,7 @@ class Callback(Spec):
 
 
 def monitored(monitor: str | None, figures: Mapping[str, Any], owner: str) -> str:
-    """The name of the figure to watch; None is the validation loss, or the loss where there is none.
+    """The name of the figure to watch; None is the validation loss, or the loss without one.
 
     Raises
     ------
@@ -66,8 +66,8 @@ def monitored(monitor: str | None, figures: Mapping[str, Any], owner: str) -> st
     if monitor not in figures:
         raise ValueError(
             f"monitor={monitor!r} of {owner} is not among the figures of an epoch, "
-            f"{', '.join(figures)}; pass a validation set (X_val, y_val) or early_stopping=True for "
-            "those that begin with val_."
+            f"{', '.join(figures)}; pass a validation set (X_val, y_val) or early_stopping=True "
+            "for those that begin with val_."
         )
     return monitor
 

@@ -91,7 +91,8 @@ def get_classification_loss(loss: Any, multiclass: bool, parameters: Mapping[str
     multiclass : bool
         Whether one of several classes is right (a softmax), or each output is a yes or no.
     parameters : mapping of str to object
-        The estimator's, of which "log_loss" takes its `label_smoothing` where there is one.
+        The estimator's, of which "log_loss" takes its `label_smoothing` where there is one;
+        "focal" takes none.
 
     Raises
     ------

@@ -184,7 +184,7 @@ class Trainer:
         return ending
 
     def _call_back(self, log: dict[str, float]) -> bool:
-        """Run the callbacks, those that write checkpoints last; returns whether one asks to stop."""
+        """Run the callbacks, those that save last; returns whether one asks to stop."""
         for callback in sorted(self.callbacks, key=lambda c: c.sees_others):
             log["learning_rate"] = self.descent.base_rate
             stop = callback.on_epoch_end(self.history.n_epochs, log, self.estimator)

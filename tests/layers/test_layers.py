@@ -1,6 +1,7 @@
 """Every layer against its naive twin and one contract, over the table of cases."""
 
 import pickle
+from dataclasses import replace
 
 import naive
 import numpy as np
@@ -44,11 +45,15 @@ def in_float64(run, theta, *arrays):
 @dtypes
 @layers
 def test_forward_equals_naive(case, dtype):
-    for width in WIDTHS:
-        for n in BATCHES:
-            run, theta, x, _ = prepared(case, width, dtype, n)
-            expected = case.forward(*in_float64(run, theta, x), CONTEXT)
-            assert_close(run.forward(theta, x), expected, dtype, factor=4)
+    """In training, and in prediction by a layer that has seen nothing."""
+    for training in (True, False):
+        context = replace(CONTEXT, training=training, dtype=dtype)
+        for width in WIDTHS:
+            for n in BATCHES:
+                run, theta, x, _ = prepared(case, width, dtype, n)
+                run.ctx[TRAINING] = training
+                expected = case.forward(*in_float64(run, theta, x), context)
+                assert_close(run.forward(theta, x), expected, dtype, factor=4)
 
 
 @dtypes
@@ -58,7 +63,7 @@ def test_backward_equals_naive(case, dtype):
     for width in WIDTHS:
         for n in BATCHES:
             run, theta, x, dy = prepared(case, width, dtype, n)
-            dx, grad = run.backward(theta, x, run.forward(theta, x), dy)
+            dx, grad = run.backward(theta, x, dy)
             expected, gradients = case.backward(*in_float64(run, theta, x, dy), CONTEXT)
             assert_close(dx, expected, dtype, factor=4)
             for got, wanted in zip(run.parameters(grad), gradients, strict=True):
@@ -73,12 +78,12 @@ def test_parts_own_their_outputs(case, dtype):
         for n in (1, ROW_GRAIN, 21, 37):
             run, theta, x, dy = prepared(case, width, dtype, n)
             y = run.forward(theta, x)
-            dx, grad = run.backward(theta, x, y, dy)
+            dx, grad = run.backward(theta, x, dy)
             for array in (y, dx, grad):
                 assert not np.isnan(array).any()
             for parts in (2, 3, 4, 7):
                 np.testing.assert_array_equal(run.forward(theta, x, parts), y)
-                other, other_grad = run.backward(theta, x, y, dy, parts)
+                other, other_grad = run.backward(theta, x, dy, parts)
                 np.testing.assert_array_equal(other, dx)
                 np.testing.assert_array_equal(other_grad, grad)
 
@@ -86,21 +91,28 @@ def test_parts_own_their_outputs(case, dtype):
 @dtypes
 @layers
 def test_a_row_does_not_depend_on_the_rows_beside_it(case, dtype):
+    """In prediction, and in training where no layer sums over the batch."""
     run, theta, x, dy = prepared(case, 13, dtype, 37)
-    y = run.forward(theta, x)
-    dx, _ = run.backward(theta, x, y, dy)
-    for n in range(1, 37):
-        np.testing.assert_array_equal(run.forward(theta, x[:n]), y[:n])
-        np.testing.assert_array_equal(run.backward(theta, x[:n], y[:n], dy[:n])[0], dx[:n])
-    if not isinstance(case.layer, Dropout):  # its mask goes by the place in the batch
-        for i in range(37):
-            np.testing.assert_array_equal(run.forward(theta, x[i : i + 1]), y[i : i + 1])
+    for training in (False,) if case.over_batch else (True, False):
+        run.ctx[TRAINING] = training
+        y = run.forward(theta, x)
+        for n in range(1, 37):
+            np.testing.assert_array_equal(run.forward(theta, x[:n]), y[:n])
+        if not (training and case.layer.is_random):  # its numbers go by the place in the batch
+            for i in range(37):
+                np.testing.assert_array_equal(run.forward(theta, x[i : i + 1]), y[i : i + 1])
+    if not case.over_batch:
+        run.ctx[TRAINING] = True
+        dx, _ = run.backward(theta, x, dy)
+        for n in range(1, 37):
+            np.testing.assert_array_equal(run.backward(theta, x[:n], dy[:n])[0], dx[:n])
 
 
 @dtypes
 @layers
 def test_nan_and_infinity_stay_in_their_row(case, dtype):
     run, theta, x, _ = prepared(case, 6, dtype, 9)
+    run.ctx[TRAINING] = not case.over_batch
     y = run.forward(theta, x)
     for bad in (np.nan, np.inf, -np.inf):
         spoilt = x.copy()
@@ -207,7 +219,7 @@ def test_activation_equals_torch(torch):
         value.backward(torch.tensor(dy))
         y = run.forward(theta, x)
         assert_close(y, value.detach().numpy(), "float64")
-        dx, _ = run.backward(theta, x, y, dy)
+        dx, _ = run.backward(theta, x, dy)
         # PyTorch's slope of hard_sigmoid is a float32.
         factor = 1000 if name == "hard_sigmoid" else 1
         assert_close(dx, there.grad.numpy(), "float64", factor)
@@ -221,7 +233,7 @@ def test_dense_equals_torch(torch):
     value.backward(torch.tensor(dy))
     y = run.forward(theta, x)
     assert_close(y, value.detach().numpy(), "float64")
-    dx, grad = run.backward(theta, x, y, dy)
+    dx, grad = run.backward(theta, x, dy)
     for got, wanted in zip([dx, *run.parameters(grad)], [there, w, b], strict=True):
         assert_close(got, wanted.grad.numpy(), "float64")
 
