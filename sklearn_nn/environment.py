@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib.metadata
+import itertools
 import platform
 import sys
 import warnings
+from typing import Any
 
 import numpy as np
 from llvmlite import binding
@@ -15,7 +17,14 @@ from sklearn_nn.jit.cache import cache_folder
 from sklearn_nn.jit.host import VECTOR_REGISTERS, available_cores, lanes
 from sklearn_nn.layers.activation import HIDDEN_ACTIVATIONS
 from sklearn_nn.training.losses import REGRESSION_LOSSES
+from sklearn_nn.training.optimizers import OPTIMIZERS
 
+#: Parameters of classifiers that bring kernels of their own.
+_CLASSIFIERS: tuple[dict[str, Any], ...] = (
+    {"batch_norm": True},
+    {"label_smoothing": 0.1},
+    {"loss": "focal"},
+)
 _DISTRIBUTIONS = (
     "sklearn_nn",
     "scikit-learn",
@@ -81,7 +90,9 @@ def warmup(dtypes: tuple[str, ...] = ("float32", "float64")) -> None:
                 model = MLPRegressor(activation=activation, **small)
                 model.fit(data, x[:, 0]).predict(data)
             for loss in REGRESSION_LOSSES:
-                MLPRegressor(loss=loss, solver="sgd", **small).fit(data, x[:, 0] + 1).predict(data)
-            for classes in (2, 3):
-                model = MLPClassifier(**small)
+                MLPRegressor(loss=loss, **small).fit(data, x[:, 0] + 1).predict(data)
+            for solver in OPTIMIZERS:
+                MLPRegressor(solver=solver, input_noise=0.1, **small).fit(data, x[:, 0])
+            for classes, options in itertools.product((2, 3), _CLASSIFIERS):
+                model = MLPClassifier(**options, **small)
                 model.fit(sparse.csr_array(data), np.arange(16) % classes).predict(data)
