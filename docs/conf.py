@@ -53,6 +53,12 @@ sphinx_gallery_conf = {
     "abort_on_example_error": True,
     "download_all_examples": False,
     "show_signature": False,
+    # Names in the examples' code lead to their page in the API.
+    "doc_module": ("sklearn_nn",),
+    "reference_url": {"sklearn_nn": None},
+    "backreferences_dir": "generated/backreferences",
+    # Figures for screens with many pixels, too.
+    "image_srcset": ["2x"],
     "min_reported_time": 1,
 }
 

@@ -22,11 +22,10 @@ from sklearn.datasets import load_digits
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 
-from sklearn_nn import MLPClassifier, MLPRegressor, warmup
+from sklearn_nn import MLPClassifier, MLPRegressor
 
 # Every fit below trains a fixed number of epochs, converged or not.
 warnings.simplefilter("ignore", ConvergenceWarning)
-warmup()
 
 X, y = load_digits(return_X_y=True)
 X_train, X_val, y_train, y_val = train_test_split(
@@ -48,9 +47,9 @@ for name, (size, rate) in batches.items():
         n_iter_no_change=np.inf,
         random_state=0,
     ).fit(X_train, y_train)
-    loss, seconds = mlp.history_["loss"], np.cumsum(mlp.history_["seconds"])
-    by_epoch.plot(range(1, 61), loss, label=f"{name}, rate {rate:g}")
-    by_time.plot(1000 * seconds, loss)
+    epochs, seconds = np.arange(1, 61), np.median(mlp.history_["seconds"])
+    by_epoch.plot(epochs, mlp.loss_curve_, label=f"{name}, rate {rate:g}")
+    by_time.plot(1000 * seconds * epochs, mlp.loss_curve_)
 by_epoch.set(xlabel="epoch", ylabel="training loss", yscale="log")
 by_time.set(xlabel="milliseconds", xscale="log")
 by_epoch.legend()
@@ -102,9 +101,7 @@ grid = np.meshgrid(np.linspace(-1.3, 2.9, 200), np.linspace(-4.2, 3.6, 200))
 offset = np.stack(grid, axis=-1) - goal
 height = np.einsum("...i,ij,...j", offset, spread, offset) / 2
 
-figure, axes = plt.subplots(
-    2, 3, figsize=(9, 5.6), sharex=True, sharey=True, layout="constrained"
-)
+figure, axes = plt.subplots(2, 3, figsize=(9, 5.6), sharex=True, sharey=True, layout="constrained")
 for ax, (name, parameters) in zip(axes.flat, solvers.items(), strict=True):
     weights = path(60, **parameters)
     ax.contour(*grid, height, levels=np.geomspace(0.02, 40, 12), cmap="Blues_r", linewidths=0.8)

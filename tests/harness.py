@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 
 from sklearn_nn.layers.base import CTX_SIZE, SEED, STEP, TRAINING
-from sklearn_nn.network.machine import Machine, Update, predict
 from sklearn_nn.network.lowering import ProgramBuilder, lower
+from sklearn_nn.network.machine import Machine, Update, predict
 from sklearn_nn.network.source import source
 from sklearn_nn.training.descent import Descent
 from sklearn_nn.training.schedules import Constant
@@ -20,6 +20,12 @@ def assert_close(actual, expected, dtype, factor=1.0):
     """Equal to the precision that a dtype promises."""
     tolerance = factor * TOLERANCE[dtype]
     np.testing.assert_allclose(actual, expected, rtol=tolerance, atol=tolerance)
+
+
+def assert_same_bits(actual, expected):
+    """Two runs of `train` left the same behind."""
+    for a, b in zip(actual, expected, strict=True):
+        np.testing.assert_array_equal(a, b)
 
 
 def build(layers, width, dtype, loss=None):

@@ -42,6 +42,15 @@ EVERY_CHECK = [
     _regressor(loss="poisson", activation="softplus"),
     _regressor(activation="identity", n_jobs=-1, dtype="float64", alpha=0.1),
     _regressor(activation="elu", shuffle=False, batch_size=1000),
+    _classifier(solver="adamw", clipnorm=1.0, max_norm=4.0),
+    _classifier(learning_rate="cosine", solver="nadam"),
+    _classifier(ema_momentum=0.9, learning_rate_init=0.05),
+    _classifier(label_smoothing=0.1, l1_ratio=0.5, weight_init="he_uniform", bias_init="zeros"),
+    _regressor(loss="huber", learning_rate="onecycle"),
+    _regressor(n_restarts=2, solver="rmsprop", learning_rate="plateau"),
+    # All epochs are used by the first fit: the second has nothing to resume.
+    _classifier(warm_start="resume", tol=0.0),
+    _regressor(warm_start="resume", tol=0.0),
 ]
 
 #: A weight of two is a row given twice only where training does not draw among the rows, go by
@@ -75,6 +84,12 @@ BUT = [
     (_classifier(early_stopping=True, validation_fraction=0.4), _WEIGHTS | _PARTIAL_FIT),
     (_regressor(early_stopping=True, validation_fraction=0.4), _WEIGHTS | _PARTIAL_FIT),
     (_classifier(class_weight="balanced"), _PARTIAL_FIT),
+    # Statistics of a batch do not heed weights: a row given twice counts twice in them.
+    (_classifier(batch_norm=True), _WEIGHTS),
+    (_regressor(batch_norm=True, ema_momentum=0.5), _WEIGHTS),
+    (_classifier(input_noise=0.1), _WEIGHTS),
+    (_classifier(early_stopping="best", validation_fraction=0.4), _WEIGHTS | _PARTIAL_FIT),
+    (_regressor(early_stopping="best", validation_fraction=0.4), _WEIGHTS | _PARTIAL_FIT),
     (_classifier(warm_start=True), _FIT_TWICE),
     (_regressor(warm_start=True), _FIT_TWICE),
 ]

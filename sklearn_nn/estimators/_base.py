@@ -8,11 +8,11 @@ from abc import ABC, abstractmethod
 
 import numpy as np
 from scipy import sparse
-from sklearn.base import BaseEstimator, is_regressor
+from sklearn.base import BaseEstimator, _fit_context, is_regressor
 from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from sklearn_nn.estimators._callbacks import CallbackSupportMixin
+from sklearn_nn.estimators._callbacks import CallbackSupportMixin, with_callbacks
 from sklearn_nn.estimators._encoding import (
     check_fits,
     check_no_dates,
@@ -28,12 +28,9 @@ from sklearn_nn.estimators._weights import FlatWeights
 from sklearn_nn.jit.team import resolve_n_jobs
 from sklearn_nn.network.lowering import lower
 from sklearn_nn.network.machine import predict
-from sklearn_nn.training.trainer import Ending
 
 
-class BaseNetwork(
-    Training, HeldOut, FlatWeights, Saving, CallbackSupportMixin, BaseEstimator, ABC
-):
+class BaseNetwork(Training, HeldOut, FlatWeights, Saving, CallbackSupportMixin, BaseEstimator, ABC):
     """Base of all estimators.
 
     A subclass says which layers it is made of, how its target is encoded and scored, and which
@@ -51,8 +48,11 @@ class BaseNetwork(
         """(name, layer) pairs from input to raw output, for `n_outputs_` outputs."""
 
     @abstractmethod
-    def _learn_target(self, y, *, incremental):
-        """Learn what kind of target y is, or check that it is the kind seen before."""
+    def _learn_target(self, y, how):
+        """Learn what kind of target y is, or check that it is the kind seen before.
+
+        `how` says how the fit goes on from the last, as `_goes_on` returns it.
+        """
 
     @abstractmethod
     def _encode_target(self, y):
@@ -81,7 +81,54 @@ class BaseNetwork(
         """Weights of the samples by class, or None."""
         return
 
+    def _check_target_kind(self):
+        """Raise a ValueError if what was learnt of the target, now loaded, contradicts itself."""
+
+    def _sample_shape(self):
+        """Shape of one sample, as the first layer reads it."""
+        return (self.n_features_in_,)
+
+    def _flatten(self, X, *, reset):
+        """X as rows, one a sample; with `reset`, its shape is learnt."""
+        return X
+
     # --- fit -----------------------------------------------------------------------------
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    @with_callbacks
+    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None):
+        """Fit the model.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features), or array of shape \
+                (n_samples, ...)
+            The samples: vectors, or what else the estimator takes.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Their targets: class labels in classification, numbers in regression.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the samples.
+        X_val : array-like of the form of X, default=None
+            A validation set. With `early_stopping` it takes the place of the split; without, its
+            loss and score are recorded in `history_` after each epoch. Not used by 'lbfgs'.
+        y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
+            Targets of the validation set.
+        sample_weight_val : array-like of shape (n_val,), default=None
+            Weights of the validation set.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the data is not valid, or if training diverges. In the last case
+            the weights from before the epoch that diverged are kept; otherwise the estimator is
+            as it was before.
+        """
+        return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
 
     def _fit(self, X, y, sample_weight=None, validation=None, *, incremental=False):
         """Validate, encode, lower, train, and publish what was learnt.
@@ -105,11 +152,8 @@ class BaseNetwork(
             self.__dict__.pop("_callback_data", None)
             raise
         try:
-            ending = train()
-            for _ in range(0 if goes_on else self.n_restarts - 1):
-                if ending is Ending.INTERRUPTED:
-                    break
-                ending = self._try_again(X, y, sample_weight, validation)
+            again = functools.partial(self._training, X, y, sample_weight, validation, "restarted")
+            self._train(train, again, 1 if goes_on else self.n_restarts)
             if "_subtasks" in self.__dict__:
                 self._subtasks.end(self)
         finally:
@@ -117,15 +161,6 @@ class BaseNetwork(
                 self.__dict__.pop(name, None)
         self._check_finite_weights()
         return self
-
-    def _try_again(self, X, y, sample_weight, validation):
-        """Train from other initial weights; keep what was learnt before if that was better."""
-        before = self.__dict__.copy()
-        objective = self._objective()
-        ending = self._training(X, y, sample_weight, validation, "restarted")()
-        if not self._objective() < objective:
-            self.__dict__ = before
-        return ending
 
     def _goes_on(self, incremental):
         """How this fit goes on from the last one, if it does: else None.
@@ -162,7 +197,7 @@ class BaseNetwork(
         first_pass = goes_on in (None, "restarted") or not self._has_weights()
         incremental = goes_on == "incremental"
         X, y = self._validate(X, y, reset=first_pass)
-        self._learn_target(y, incremental=incremental)
+        self._learn_target(y, goes_on)
         target = self._encode_target(y)
         dtype = self._compute_dtype(X, first_pass=first_pass)
         check_fits("y", target, dtype)
@@ -182,6 +217,7 @@ class BaseNetwork(
     def _validate(self, X, y, *, reset):
         """X and y checked by scikit-learn, X in float64 or float32."""
         check_no_dates(X)
+        X = self._flatten(X, reset=reset)
         try:
             X, y = validate_data(
                 self,
@@ -223,8 +259,7 @@ class BaseNetwork(
 
     def _lower(self, dtype):
         """The program for the layers and the loss at hand."""
-        shape = (self.n_features_in_,)
-        return lower(self._layers(), shape, dtype, self._loss().link_layer())
+        return lower(self._layers(), self._sample_shape(), dtype, self._loss().link_layer())
 
     def initialize(self, X, y, sample_weight=None):
         """Build the network for this data and draw its first weights, without training it.
@@ -249,8 +284,13 @@ class BaseNetwork(
             If a parameter or the data is not valid.
         """
         self._validate_params()
-        self._random_state = check_random_state(self.random_state)
-        self._prepare(X, y, sample_weight, None, None)
+        before = self.__dict__.copy()
+        try:
+            self._random_state = check_random_state(self.random_state)
+            self._prepare(X, y, sample_weight, None, None)
+        except BaseException:
+            self.__dict__ = before
+            raise
         return self
 
     def summary(self):
@@ -286,6 +326,7 @@ class BaseNetwork(
         """Check X and yield (rows, output after the link), a block of rows at a time."""
         if "_theta" not in self.__dict__:  # the check costs a tenth of a one-row predict
             check_is_fitted(self)
+        X = self._flatten(X, reset=False)
         if not self._needs_no_validation(X):
             X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
             if X.dtype.kind in "mM":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import math
 
 import numpy as np
@@ -11,6 +12,12 @@ from sklearn.utils.validation import _check_sample_weight
 from sklearn_nn.estimators._encoding import check_some_weight, encode_rows
 from sklearn_nn.jit.team import resolve_n_jobs
 from sklearn_nn.network.machine import Predictor
+
+
+def _takes_weights(scorer):
+    """Whether a scorer, or the function it scores by, has an argument sample_weight."""
+    parameters = inspect.signature(getattr(scorer, "_score_func", scorer)).parameters.values()
+    return any(p.name == "sample_weight" or p.kind is p.VAR_KEYWORD for p in parameters)
 
 
 class HeldOut:
@@ -57,7 +64,11 @@ class HeldOut:
                 f"X has {n_rows} samples, but training that is resumed had {known}; pass the same "
                 "data, or fit with warm_start=True to go on with other data."
             )
-        return self._order.astype(np.int64), None if held_out is None else held_out
+        order = self._order.astype(np.int64)
+        rows = order if held_out is None else np.concatenate([order, held_out])
+        if not np.array_equal(np.sort(rows), np.arange(n_rows)):
+            raise ValueError("The order of the samples that was kept does not name each row once.")
+        return order, held_out
 
     def _split(self, target):
         """Rows to train on and rows to hold out, drawn as scikit-learn's MLP draws them."""
@@ -130,6 +141,11 @@ class HeldOut:
         from sklearn.metrics import get_scorer
 
         scorer = get_scorer(self.scoring) if isinstance(self.scoring, str) else self.scoring
+        if weight is not None and not _takes_weights(scorer):
+            raise ValueError(
+                f"scoring={self.scoring!r} takes no sample_weight, which there is for the "
+                "validation set; give the function such an argument."
+            )
         # A copy that predicts what the machine has just computed, whatever it is asked about.
         shown = copy.copy(self)
         shown._outputs = lambda _: [(slice(None), predictor.out.copy())]

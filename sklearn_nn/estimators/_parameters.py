@@ -5,9 +5,15 @@ from __future__ import annotations
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.utils._param_validation import Interval, Options, StrOptions
+from sklearn.utils._param_validation import (
+    Interval,
+    InvalidParameterError,
+    Options,
+    StrOptions,
+)
 
 from sklearn_nn.network.initializers import INITIALIZERS, Initializer
+from sklearn_nn.training.callbacks import Callback
 from sklearn_nn.training.optimizers import OPTIMIZERS, Optimizer
 from sklearn_nn.training.schedule import Schedule
 from sklearn_nn.training.schedules import SCHEDULES
@@ -60,3 +66,16 @@ TRAINING_CONSTRAINTS: dict = {
 def is_lbfgs(estimator) -> bool:
     """Whether the estimator is trained on all samples at once, by scipy's L-BFGS."""
     return isinstance(estimator.solver, str) and estimator.solver == "lbfgs"
+
+
+def checked_callbacks(estimator) -> list[Callback]:
+    """The estimator's callbacks; an error if one is none, or has unsuitable parameters."""
+    callbacks = list(estimator.callbacks or ())
+    for i, callback in enumerate(callbacks):
+        if not isinstance(callback, Callback):
+            raise InvalidParameterError(
+                f"callbacks[{i}]={callback!r} is no Callback object of sklearn_nn.training; "
+                "scikit-learn's own callbacks are for set_callbacks."
+            )
+        callback.check_parameters()
+    return callbacks

@@ -49,17 +49,22 @@ _OF_DESCENT = (
 
 
 def _subclasses(kind):
-    """A class and all that derive from it, by name."""
-    found = {kind.__name__: kind}
+    """A class and all that derive from it; the nearest come last."""
     for child in kind.__subclasses__():
-        found |= _subclasses(child)
-    return found
+        yield from _subclasses(child)
+    yield kind
 
 
 def _known():
     """The classes that a file may name: this package's own bundles of plain values."""
-    ours = (c for c in _subclasses(Spec).values() if c.__module__.startswith("sklearn_nn."))
-    return {c.__name__: c for c in (History, *ours)}
+    # With their family: there is a Constant among the schedules, and one among the initializers.
+    specs = {
+        f"{family.__name__}.{kind.__name__}": kind
+        for family in Spec.__subclasses__()
+        for kind in _subclasses(family)
+        if kind.__module__.startswith("sklearn_nn.")
+    }
+    return {"History": History, **specs}
 
 
 def _encode_parameters(parameters, arrays):
@@ -71,6 +76,23 @@ def _encode_parameters(parameters, arrays):
         except TypeError:
             left_out.append(name)
     return saved, left_out
+
+
+def _encode_attribute(name, value, arrays):
+    """What was learnt, or what a user has set on the estimator."""
+    try:
+        return encode(value, arrays, _known())
+    except TypeError as error:
+        raise TypeError(f"Attribute {name!r} cannot be saved; delete it first: {error}") from error
+
+
+def _as_buffer(name, array, shape, dtype):
+    """An array that machine code will work in, as it needs it."""
+    if array.shape != shape or array.dtype != dtype:
+        raise ValueError(f"{name} of another network")
+    buffer = allocate(shape if len(shape) > 1 else shape[0], np.dtype(dtype).name)
+    buffer[...] = array
+    return buffer
 
 
 class Saving:
@@ -101,7 +123,7 @@ class Saving:
         arrays = {}
         saved, left_out = _encode_parameters(parameters, arrays)
         attributes = {
-            name: encode(value, arrays, _known())
+            name: _encode_attribute(name, value, arrays)
             for name, value in self.__dict__.items()
             if name not in {*parameters, *_NOT_SAVED, *self._transient}
             and not (name in _PUBLISHED and hasattr(self, "_history"))
@@ -141,18 +163,26 @@ class Saving:
         """
         meta, arrays = checkpoint.read(path)
         try:
-            return cls._from_saved(meta, arrays)
+            estimator = cls._from_saved(meta, arrays)
+            left_out = ", ".join(meta["left_out"])
         except CheckpointError as error:
             raise CheckpointError(f"{path}: {error}") from error
-        except (AttributeError, KeyError, IndexError, TypeError, ValueError) as error:
+        except Exception as error:  # whatever the constructors make of forged values
             raise CheckpointError(
                 f"{path} does not describe an estimator of this version: {error}. Save it again."
             ) from error
+        if left_out:
+            warnings.warn(
+                f"Parameters that are functions or objects of one's own were not saved and have "
+                f"their defaults: {left_out}. Pass them again with set_params.",
+                stacklevel=3,
+            )
+        return estimator
 
     @classmethod
     def _from_saved(cls, meta, arrays):
         """The estimator that a file describes."""
-        kinds = _subclasses(cls)
+        kinds = {kind.__name__: kind for kind in _subclasses(cls)}
         if meta["class"] not in kinds:
             raise CheckpointError(
                 f"the file holds a {meta['class']}, which is no {cls.__name__}; use "
@@ -164,30 +194,34 @@ class Saving:
         state = {k: decode(v, arrays, known) for k, v in meta["attributes"].items()}
         if set(state) & set(estimator.get_params(deep=False)):
             raise ValueError("a parameter among the attributes")
+        dtype = state["_theta"].dtype
         for name in ("_theta", "_state"):
-            # Where the machine wants its buffers to lie.
-            array = allocate(state[name].size, state[name].dtype.name)
-            array[:] = state[name]
-            state[name] = array
+            state[name] = _as_buffer(name, state[name], (state[name].size,), dtype)
         estimator.__setstate__(state)
         if not np.isfinite(estimator._theta).all():
             raise ValueError("weights that are not finite")
-        estimator._check_layout(estimator._trained_program())
+        estimator._check_target_kind()
+        program = estimator._trained_program()
+        estimator._check_layout(program)
+        estimator._link_weights(program)
         if meta["descent"] is not None:
-            fields = decode(meta["descent"], arrays, known)
-            if fields["moments"].shape[1:] != estimator._theta.shape:
-                raise ValueError("moments of another network")
-            estimator._optimizer = Descent(
-                *estimator._optimizer_and_schedule(), **{k: fields[k] for k in _OF_DESCENT}
-            )
+            estimator._restore_descent(decode(meta["descent"], arrays, known), meta["left_out"])
         if hasattr(estimator, "_history"):
             estimator._publish_history(estimator._history)
             estimator._take_over(estimator._history, estimator.n_iter_)
-        if meta["left_out"]:
-            names = ", ".join(meta["left_out"])
-            warnings.warn(
-                f"Parameters that are functions or objects of one's own were not saved and have "
-                f"their defaults: {names}. Pass them again with set_params.",
-                stacklevel=4,
-            )
         return estimator
+
+    def _restore_descent(self, fields, left_out):
+        """Go on with a descent that was saved, once the parameters are complete."""
+        optimizer, schedule = self._optimizer_and_schedule()
+        # With a solver of one's own, moments are looked at when it is there.
+        self._incomplete = not {"solver", "learning_rate"}.isdisjoint(left_out)
+        n_moments = len(fields["moments"]) if "solver" in left_out else optimizer.n_moments
+        shapes = {"moments": (n_moments, self._theta.size)}
+        shapes |= dict.fromkeys(("average", "raw"), self._theta.shape)
+        for name, shape in shapes.items():
+            if fields[name] is not None:
+                fields[name] = _as_buffer(name, fields[name], shape, self._theta.dtype)
+        if not isinstance(fields["step"], int) or fields["step"] < 0:
+            raise ValueError("a step that is no number of batches")
+        self._optimizer = Descent(optimizer, schedule, **{k: fields[k] for k in _OF_DESCENT})

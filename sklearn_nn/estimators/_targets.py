@@ -34,10 +34,11 @@ def _is_first_order(estimator):
 class LabelTarget(ClassifierMixin):
     """Mixin of classifiers: binary, multiclass and multilabel targets."""
 
-    def _learn_target(self, y, *, incremental):
-        if not hasattr(self, "classes_") or not (self.warm_start or incremental):
+    def _learn_target(self, y, how):
+        goes_on = bool(self.warm_start) or how in ("incremental", "resumed")
+        if not hasattr(self, "classes_") or not goes_on:
             self._target_kind, self.classes_ = find_classes(y)
-        elif self.warm_start:
+        elif self.warm_start or how == "resumed":
             classes = unique_labels(y)
             if set(classes) != set(self.classes_):
                 raise ValueError(
@@ -46,6 +47,14 @@ class LabelTarget(ClassifierMixin):
                     f"got {self.classes_}, `y` has {classes}"
                 )
         self.n_outputs_ = 1 if self._target_kind == BINARY else len(self.classes_)
+
+    def _check_target_kind(self):
+        n_outputs = 1 if self._target_kind == BINARY else len(self.classes_)
+        known = self._target_kind in (BINARY, MULTICLASS, MULTILABEL)
+        if not known or n_outputs != self.n_outputs_:
+            raise ValueError("classes of another kind of target")
+        if not np.array_equal(np.unique(self.classes_), self.classes_):
+            raise ValueError("classes that are not sorted")
 
     def _encode_target(self, y):
         return encode_labels(y, self._target_kind, self.classes_)
@@ -58,8 +67,7 @@ class LabelTarget(ClassifierMixin):
         return get_classification_loss(self.loss, multiclass, self.get_params(deep=False))
 
     def _stratify(self, target):
-        # As scikit-learn's MLP: binary targets only, and named as it names them.
-        return target.astype(bool) if self._target_kind == BINARY else None
+        return None if self._target_kind == MULTILABEL else target
 
     def _learn_class_weights(self, target, sample_weight, *, incremental):
         self._class_weight = None
@@ -200,10 +208,10 @@ class LabelTarget(ClassifierMixin):
 class NumericTarget(RegressorMixin):
     """Mixin of regressors: one or several numbers a sample."""
 
-    def _learn_target(self, y, *, incremental):
+    def _learn_target(self, y, how):
         n_outputs = 1 if y.ndim == 1 else y.shape[1]
-        goes_on = self._has_weights() and (bool(self.warm_start) or incremental)
-        if goes_on and n_outputs != self.n_outputs_:
+        goes_on = bool(self.warm_start) or how in ("incremental", "resumed")
+        if goes_on and self._has_weights() and n_outputs != self.n_outputs_:
             raise ValueError(
                 f"y has {n_outputs} outputs, but {type(self).__name__} was fitted with "
                 f"{self.n_outputs_}."

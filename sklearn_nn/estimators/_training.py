@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 
 import numpy as np
@@ -9,6 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
 from sklearn_nn.estimators._callbacks import SubtaskCallback
+from sklearn_nn.estimators._parameters import checked_callbacks
 from sklearn_nn.estimators._weights import writable
 from sklearn_nn.jit.team import resolve_n_jobs
 from sklearn_nn.network.machine import Machine
@@ -27,6 +29,7 @@ LEARNT_BY_TRAINING = (
     "_order",
     "_held_out",
     "_seed",
+    "_incomplete",
     "_no_improvement_count",
     "history_",
     "loss_",
@@ -40,6 +43,10 @@ LEARNT_BY_TRAINING = (
 
 #: scikit-learn's own schedules, which its adam does not heed.
 _SCIKIT_LEARN_SCHEDULES = ("constant", "invscaling", "adaptive")
+
+
+class DivergenceError(ValueError):
+    """Training came to numbers that are infinite or NaN."""
 
 
 class _Publisher(Callback):
@@ -56,6 +63,45 @@ class _Publisher(Callback):
 
 class Training:
     """Mixin: training by L-BFGS or by a first-order optimizer, and its results."""
+
+    def _train(self, train, again, times):
+        """Train `times` times, each time from other initial weights, and keep what is best.
+
+        Parameters
+        ----------
+        train : callable
+            The first training, ready to begin.
+        again : callable
+            Makes a further one ready.
+        times : int
+
+        Raises
+        ------
+        DivergenceError
+            If all of them diverge; one that does is worse than any that does not.
+        """
+        generator, best, failures = self._random_state, None, []
+        for k in range(times):
+            self._random_state = generator
+            try:
+                ending = (again() if k else train)()
+                diverged = ending is Ending.DIVERGED and self._history.best_theta is None
+            except DivergenceError as error:
+                ending, diverged = Ending.DIVERGED, True
+                failures.append(error)
+            rank = diverged, self._objective()
+            if best is None or rank < best[0]:
+                # What is kept goes on from the random numbers that it has come to.
+                state = {"_random_state": copy.deepcopy(generator)} if times > 1 else {}
+                best = rank, {**self.__dict__, **state}
+            if ending is Ending.INTERRUPTED:
+                break
+        (diverged, _), self.__dict__ = best
+        if failures and diverged:
+            raise failures[0]
+        if failures:
+            message = f"{len(failures)} of {times} restarts diverged and were left out."
+            warnings.warn(message, ConvergenceWarning, stacklevel=6)
 
     def _machine(self, program, capacity):
         """The machine to train the estimator's weights."""
@@ -80,6 +126,11 @@ class Training:
 
     def _lbfgs(self, program, data, target, weight, validation):
         """What L-BFGS trains on all rows at once: machine, data, targets."""
+        if checked_callbacks(self):
+            raise ValueError(
+                f"callbacks={self.callbacks} are called after epochs, which solver='lbfgs' has "
+                "not; use solver='adam', say, or callbacks=None."
+            )
         for name in ("clipnorm", "max_norm", "weight_decay", "ema_momentum"):
             if getattr(self, name):
                 raise ValueError(
@@ -99,6 +150,7 @@ class Training:
 
         from sklearn_nn.training.lbfgs import minimize
 
+        self._begin_subtasks(0)
         result = minimize(
             machine,
             data,
@@ -132,6 +184,7 @@ class Training:
         if held_out is not None:
             validation = (data, held_out, target, weight)
         history = self._begin_history(validation is not None, resumed=resumed)
+        incomplete = self.__dict__.pop("_incomplete", False)
         if not (incremental or resumed) or not hasattr(self, "_optimizer"):
             optimizer, schedule = self._optimizer_and_schedule()
             self._optimizer = Descent.start(
@@ -142,12 +195,12 @@ class Training:
                 weight_decay=self.weight_decay,
                 averaged=self.ema_momentum > 0,
             )
-        elif resumed:
+        elif resumed or incomplete:
             # As the parameters have it: a function of one's own is not saved.
             self._optimizer.optimizer, self._optimizer.schedule = self._optimizer_and_schedule()
-        self._optimizer.moments = writable(self._optimizer.moments)
+        self._check_moments(self._optimizer)
         batch_size = self._batch_size(rows.size)
-        verbose, callbacks = bool(self.verbose), list(self.callbacks or ())
+        verbose, callbacks = bool(self.verbose), checked_callbacks(self)
         if verbose and can_draw():
             verbose, callbacks = False, [*callbacks, ProgressBar(self.max_iter, rows.size)]
         trainer = Trainer(
@@ -170,20 +223,31 @@ class Training:
         self._publish_history(history)
         return trainer
 
+    def _check_moments(self, descent):
+        """Raise a ValueError if the moments are not those of the solver; make them writable."""
+        wanted = (descent.optimizer.n_moments, self._theta.size)
+        if descent.moments.shape != wanted:
+            raise ValueError(
+                f"solver={self.solver!r} cannot go on with the training of another solver, which "
+                "has left other moments; set the solver of then, or fit with warm_start=True to "
+                "begin with a new one."
+            )
+        descent.moments = writable(descent.moments)
+        if descent.average is not None:
+            descent.average = writable(descent.average)
+
     def _begin_history(self, has_validation, *, resumed):
         """The history to go on with."""
         watches = bool(self.early_stopping) and has_validation
         history = self.__dict__.setdefault("_history", History(watches))
         history.validated = watches
         if not resumed:
-            history.stopped = False
+            history.stopped, history.last = False, None
         return history
 
     def _run_descent(self, trainer, *, once):
-        if getattr(self, "_skl_callbacks", None):
-            if "_subtasks" not in self.__dict__:
-                most = 1 if once else self.max_iter * self.n_restarts
-                self._subtasks = SubtaskCallback(self, most)
+        self._begin_subtasks(1 if once else self.max_iter * self.n_restarts)
+        if "_subtasks" in self.__dict__:
             trainer.callbacks = [*trainer.callbacks, self._subtasks]
         if trainer.callbacks:
             trainer.callbacks = [_Publisher(trainer), *trainer.callbacks]
@@ -193,17 +257,26 @@ class Training:
             self._order = trainer.rows
         self._take_over(trainer.history, trainer.n_epochs)
         if ending is Ending.INTERRUPTED:
-            warnings.warn("Training interrupted by user.", stacklevel=6)
-        elif ending is Ending.EXHAUSTED and self.early_stopping != "best" and not once:
+            warnings.warn("Training interrupted by user.", stacklevel=7)
+        elif ending is Ending.EXHAUSTED and not (once or self._means_to_use_all_epochs(trainer)):
             warnings.warn(
                 f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) "
                 "reached and the optimization hasn't converged yet.",
                 ConvergenceWarning,
-                stacklevel=6,
+                stacklevel=7,
             )
         elif ending is Ending.DIVERGED:
             self._tell_divergence(trainer)
         return ending
+
+    def _means_to_use_all_epochs(self, trainer):
+        """Whether there is nothing to warn of when `max_iter` epochs have been trained."""
+        return self.early_stopping == "best" or trainer.descent.schedule.plans_the_end
+
+    def _begin_subtasks(self, most):
+        """Tell scikit-learn's callbacks, if there are any, of a fit of so many epochs at most."""
+        if getattr(self, "_skl_callbacks", None) and "_subtasks" not in self.__dict__:
+            self._subtasks = SubtaskCallback(self, most)
 
     def _tell_divergence(self, trainer):
         """Warn where there are best weights to keep, or where that is asked for; else raise."""
@@ -214,13 +287,13 @@ class Training:
         )
         if trainer.history.best_theta is not None:
             message = f"{told} The best weights are kept."
-            warnings.warn(message, ConvergenceWarning, stacklevel=7)
+            warnings.warn(message, ConvergenceWarning, stacklevel=8)
             return
         if is_stopped_gently(trainer.callbacks):
             message = f"{told} The weights from before that epoch are kept."
-            warnings.warn(message, ConvergenceWarning, stacklevel=7)
+            warnings.warn(message, ConvergenceWarning, stacklevel=8)
             return
-        raise ValueError(
+        raise DivergenceError(
             "Solver produced non-finite parameter weights. The input data may contain large"
             f" values and need to be preprocessed. {told} The weights from before that epoch are"
             " kept."
@@ -243,7 +316,11 @@ class Training:
 
     def _snapshot(self):
         """What makes a copy of this estimator one that can predict, as it is now."""
-        return {"_theta": self._theta.copy(), "_state": self._state.copy()}
+        copied = copy.copy(self)
+        copied._theta, copied._state = self._theta.copy(), self._state.copy()
+        copied._publish_views()
+        names = ("_theta", "_state", *self._transient)
+        return {name: vars(copied)[name] for name in names if name in vars(copied)}
 
     def _publish_history(self, history):
         """Show the history while it grows: what callbacks read."""
@@ -280,14 +357,18 @@ class Training:
             warnings.warn(
                 "Got `batch_size` less than 1 or larger than "
                 "sample size. It is going to be clipped",
-                stacklevel=5,
+                stacklevel=8,
             )
         return min(self.batch_size, n_samples)
 
     def _objective(self):
-        """What the best of several restarts is best in: the smaller, the better."""
-        score = getattr(self, "best_validation_score_", None)
-        if score is not None:
-            return -score
-        best = getattr(self, "best_loss_", None)
-        return self.loss_ if best is None else best
+        """What the best of several restarts is best in, of its weights: the smaller, the better."""
+        history = getattr(self, "_history", None)
+        scores = getattr(self, "validation_scores_", None)
+        if history is not None and history.best_theta is not None:
+            objective = -history.best_score
+        elif scores:
+            objective = -scores[-1]
+        else:
+            objective = getattr(self, "loss_", np.inf)
+        return objective if np.isfinite(objective) else np.inf

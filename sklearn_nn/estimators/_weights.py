@@ -130,7 +130,7 @@ class FlatWeights:
             self._take_in_replaced()
         state = super().__getstate__()
         left_out = self._transient
-        if self.warm_start != "resume":
+        if self.warm_start != "resume" and "_resumes" not in state:
             # As long as the data, and of use only to those who mean to go on with the same.
             left_out = (*left_out, "_order", "_held_out")
         return {key: value for key, value in state.items() if key not in left_out}

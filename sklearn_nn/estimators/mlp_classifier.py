@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from sklearn_nn.estimators._encoding import BINARY
 from sklearn_nn.estimators._mlp import BaseMLP
 from sklearn_nn.estimators._targets import LabelTarget
 from sklearn_nn.training.losses import CLASSIFICATION_LOSSES, Loss
@@ -302,3 +303,7 @@ class MLPClassifier(LabelTarget, BaseMLP):
         self.callbacks = callbacks
         self.n_jobs = n_jobs
         self.dtype = dtype
+
+    def _stratify(self, target):
+        # As scikit-learn's MLP: binary targets only, and named as it names them.
+        return target.astype(bool) if self._target_kind == BINARY else None

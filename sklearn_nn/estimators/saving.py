@@ -45,7 +45,8 @@ def load_checkpoint(path):
 
     The next call of its `fit`, with the same data, goes on after the last epoch that the file has
     seen, up to `max_iter` epochs in all, as if there had been no interruption: weights, optimizer,
-    schedule, random numbers and early stopping are the same to the last bit.
+    schedule, random numbers and early stopping are the same to the last bit. With `n_restarts`, a
+    file of a `ModelCheckpoint` is of the restart that it was written in, and no further one begins.
 
     Parameters
     ----------

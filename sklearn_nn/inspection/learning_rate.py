@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from sklearn.base import clone
+from sklearn.utils import check_random_state
 
 from sklearn_nn.inspection.learning_rate_display import LearningRateDisplay, suggest_rate
 
@@ -30,13 +31,15 @@ def find_learning_rate(
     min_rate, max_rate : float, default=1e-6, 1.0
         The first rate and the last; they grow geometrically.
     n_steps : int, default=200
-        Number of batches. The data is gone through as often as that takes.
+        Number of batches. The data is gone through as often as that takes, and once more with
+        the untrained network.
 
     Returns
     -------
     display : LearningRateDisplay
         `display.suggestion` is a rate to set as `learning_rate_init`; `display.plot()` shows the
-        losses it was read off.
+        losses. It is read off their ratios to what the untrained network loses on the same
+        batches: some batches are easier than others.
 
     Raises
     ------
@@ -61,9 +64,25 @@ def find_learning_rate(
             f"min_rate={min_rate}, max_rate={max_rate}, n_steps={n_steps}: rates must be positive "
             "and grow, over two steps at least."
         )
+    if not hasattr(estimator, "_range_test"):
+        raise TypeError(
+            f"estimator={estimator!r} is no network of sklearn_nn; of a Pipeline, pass the last "
+            "step, and data that the other steps have transformed."
+        )
     if isinstance(estimator.solver, str) and estimator.solver == "lbfgs":
         raise ValueError("solver='lbfgs' has no learning rate; use solver='adam' or 'sgd', say.")
     rates = np.geomspace(min_rate, max_rate, n_steps)
+    estimator = clone(estimator)
+    if estimator.random_state is None:  # both times the same batches
+        estimator.random_state = check_random_state(None).randint(2**31 - 1)
     losses = clone(estimator)._range_test(X, y, sample_weight, rates)
     rates = rates[: len(losses)]
-    return LearningRateDisplay(rates, losses, suggest_rate(rates, losses))
+    untrained = clone(estimator)._range_test(X, y, sample_weight, np.zeros(len(losses)))
+    return LearningRateDisplay(rates, losses, suggest_rate(rates, _relative(losses, untrained)))
+
+
+def _relative(losses, untrained):
+    """Losses without the part that is due to which samples are in a batch."""
+    if untrained.min() > 0:
+        return losses * (untrained.mean() / untrained)
+    return losses - untrained + untrained.mean()

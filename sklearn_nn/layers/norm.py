@@ -31,14 +31,19 @@ _CHANNEL_GRAIN = 16
 
 @kernel(FORWARD)
 def batch_statistics(ctx, op, part, parts, theta, state, work, x, y):
-    """work = mean and 1 / standard deviation; state = their running means. Owners: channels."""
+    """work = mean and 1 / standard deviation; state = their running means. Owners: channels.
+
+    The corrected two-pass algorithm (Chan, Golub & LeVeque, 1983).
+    """
     channels = op[0]
     n = x.size // channels
     lo, hi = share(channels, part, parts, _CHANNEL_GRAIN)
     mean, scale = vector(work, lo, hi - lo), vector(work, channels + lo, hi - lo)
+    error = vector(work, 2 * channels + lo, hi - lo)
     for j in range(mean.size):
         mean[j] = 0
         scale[j] = 0
+        error[j] = 0
     for i in range(n):
         row = vector(x, i * channels + lo, hi - lo)
         for j in range(mean.size):
@@ -51,6 +56,13 @@ def batch_statistics(ctx, op, part, parts, theta, state, work, x, y):
         for j in range(mean.size):
             difference = row[j] - mean[j]
             scale[j] += difference * difference
+            error[j] += difference
+    # Put the mean's rounding right: of a large, constant channel it is all that would be left.
+    zero = like(x[0, 0], 0)
+    for j in range(mean.size):
+        mean[j] += error[j] * share_of_one
+        spread = scale[j] - error[j] * (error[j] * share_of_one)
+        scale[j] = zero if spread < zero else spread
     moving_mean = vector(state, lo, hi - lo)
     moving_variance = vector(state, channels + lo, hi - lo)
     keep, epsilon = like(x[0, 0], real(op[1])), like(x[0, 0], real(op[2]))

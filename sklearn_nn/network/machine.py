@@ -125,9 +125,9 @@ class Machine:
         self._contexts = _contexts(n_jobs, seed, training=True)
         self._arenas = [allocate(self.capacity * program.width, program.dtype) for _ in range(2)]
         self._work = allocate(program.n_work, program.dtype)
-        self._losses = np.zeros(self.capacity)
+        self._losses = allocate(self.capacity, "float64")
         n_chunks = -(-program.n_theta // CHUNK)
-        self._penalties, self._norms = np.zeros(n_chunks), np.zeros(n_chunks)
+        self._penalties, self._norms = (allocate(n_chunks, "float64") for _ in range(2))
         self._table = program.table[: program.n_trained]
         groups = (*program.groups(), program.matrices())
         self._groups = tuple(readonly(array) for array in groups)
@@ -234,9 +234,7 @@ class Predictor:
     def run(self, theta: np.ndarray, state: np.ndarray) -> np.ndarray:
         """The output with these parameters; `losses` has been filled where there are targets."""
         if self.out.shape[0]:
-            self._team.run(
-                self._run, *self._before, readonly(theta), readonly(state), *self._after
-            )
+            self._team.run(self._run, *self._before, readonly(theta), readonly(state), *self._after)
         return self.out
 
 

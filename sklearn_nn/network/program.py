@@ -26,6 +26,7 @@ DX_AT = 10  # where backward writes; where it is not X_AT, the machine adds it t
 THETA_AT, THETA_SIZE, STATE_AT, STATE_SIZE, WORK_AT, WORK_SIZE = range(11, 17)
 GEOMETRY, TABLE_WIDTH = 17, 33
 
+
 def _constant(*values: int) -> np.ndarray:
     array = np.array(values, dtype=np.int64)
     array.flags.writeable = False

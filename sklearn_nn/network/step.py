@@ -1,4 +1,4 @@
-"""One step of descent on the flat parameters: penalty, clipping, decay, update, average, max-norm.
+"""One step of descent on the flat parameters: penalty, clipping, decay, update, max-norm, average.
 
 Parameters come in *groups*: spans of `theta` with a factor on the learning rate and one on penalty
 and decay. Threads own chunks of `theta`; what needs a sum over all of it, such as clipping by the
@@ -72,10 +72,20 @@ def _penalize(lo, hi, groups, factors, l1, l2, theta, grad):
 
 
 @njit(**INLINED_OPTIONS)
-def _descend(
-    lo, hi, groups, factors, clip, decay, keep, update_at, scalars, theta, grad, moments, average
-):
-    """Scale the gradient, decay and update the parameters within [lo, hi), and average them."""
+def _squared_norm(lo, hi, groups, grad):
+    """Squared norm of the gradient within [lo, hi), of what is trained only."""
+    total = 0.0
+    for k in range(groups.shape[0]):
+        start, stop = max(lo, groups[k, 0]), min(hi, groups[k, 1])
+        if start < stop:
+            g = vector(grad, start, stop - start)
+            total += total_of_squares(g, g.dtype.type(0))
+    return total
+
+
+@njit(**INLINED_OPTIONS)
+def _descend(lo, hi, groups, factors, clip, decay, update_at, scalars, theta, grad, moments):
+    """Scale the gradient, decay and update the parameters within [lo, hi)."""
     if clip < 1:
         g, factor = vector(grad, lo, hi - lo), grad.dtype.type(clip)
         for i in range(g.size):
@@ -90,11 +100,6 @@ def _descend(
             for i in range(w.size):
                 w[i] *= rest
         invoke(update_at, (scalars, factors[k, 0], start, stop, theta, grad, moments))
-    if average.size > 0:
-        w, mean = vector(theta, lo, hi - lo), vector(average, lo, hi - lo)
-        old, new = w.dtype.type(keep), w.dtype.type(1 - keep)
-        for i in range(w.size):
-            mean[i] = old * mean[i] + new * w[i]
 
 
 @njit(**INLINED_OPTIONS)
@@ -121,6 +126,16 @@ def _limit_norms(part, parts, matrices, most, theta, scratch):
 
 
 @njit(**INLINED_OPTIONS)
+def _average(lo, hi, keep, theta, average):
+    """Take the parameters within [lo, hi) into their running average."""
+    w, mean = vector(theta, lo, hi - lo), vector(average, lo, hi - lo)
+    # In this form the average of what stands still is that, to the last bit.
+    old = w.dtype.type(keep)
+    for i in range(w.size):
+        mean[i] = w[i] + old * (mean[i] - w[i])
+
+
+@njit(**INLINED_OPTIONS)
 def descend(
     part, parts, sync, settings, strength, groups, factors, matrices, first_step,
     update_at, decay, scalars, theta, grad, moments, average, penalties, norms,
@@ -130,7 +145,6 @@ def descend(
     l1 = strength * settings[L1_RATIO]
     l2 = strength - l1
     clipnorm = settings[CLIPNORM]
-    keep = 0.0 if first_step else settings[AVERAGE_KEEP]
     clip = 1.0
     # Once over theta; twice where the gradient's norm must be known before the first update.
     for stage in range(2 if clipnorm > 0 else 1):
@@ -141,17 +155,22 @@ def descend(
                 if strength > 0:
                     penalties[chunk] = _penalize(lo, hi, groups, factors, l1, l2, theta, grad)
                 if clipnorm > 0:
-                    g = vector(grad, lo, hi - lo)
-                    norms[chunk] = total_of_squares(g, g.dtype.type(0))
+                    norms[chunk] = _squared_norm(lo, hi, groups, grad)
             if update_at != 0 and (stage == 1 or clipnorm == 0):
                 _descend(
-                    lo, hi, groups, factors, clip, decay, keep, update_at, scalars,
-                    theta, grad, moments, average,
-                )  # fmt: skip
+                    lo, hi, groups, factors, clip, decay, update_at, scalars, theta, grad, moments
+                )
         if stage == 0 and clipnorm > 0:
             barrier(sync, parts)
             norm = np.sqrt(plain_sum(norms))
             clip = clipnorm / norm if norm > clipnorm else 1.0
-    if settings[MAX_NORM] > 0 and update_at != 0:
+    if update_at == 0:
+        return
+    if settings[MAX_NORM] > 0:
         barrier(sync, parts)
         _limit_norms(part, parts, matrices, settings[MAX_NORM], theta, grad)
+        barrier(sync, parts)
+    if average.size > 0:
+        # Last, so that the average keeps to the limit too.
+        keep = 0.0 if first_step else settings[AVERAGE_KEEP]
+        _average(first * CHUNK, min(theta.size, last * CHUNK), keep, theta, average)

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import csv
 import math
+import os
 from collections.abc import Callable, Mapping
+from numbers import Integral, Real
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from sklearn_nn._spec import Spec
+from sklearn_nn.training.schedule import lies_in
 from sklearn_nn.training.schedules import Plateau
 
 
@@ -21,6 +24,18 @@ class Callback(Spec):
 
     #: Whether it runs after the callbacks that do not: it keeps what they have done.
     sees_others = False
+    #: Where parameters must lie, in intervals, and whether they are whole numbers.
+    _limits: ClassVar[Mapping[str, tuple[str, type]]] = {}
+
+    def check_parameters(self) -> None:
+        """Raise a ValueError if a parameter is outside its limits."""
+        for name, (interval, kind) in self._limits.items():
+            value = getattr(self, name)
+            if not isinstance(value, kind) or not lies_in(value, interval):
+                number = "whole number" if kind is Integral else "number"
+                raise ValueError(
+                    f"{name}={value!r} of {type(self).__name__} must be a {number} in {interval}."
+                )
 
     def on_fit_begin(self, estimator: Any) -> None:
         """Before the first epoch."""
@@ -73,8 +88,9 @@ def monitored(monitor: str | None, figures: Mapping[str, Any], owner: str) -> st
 
 
 def _losses(monitor: str, curve: list[float]) -> list[float]:
-    """A curve that is better where it is lower: scores change their sign."""
-    return [-value for value in curve] if monitor.endswith("score") else curve
+    """A curve that is better where it is lower: scores change their sign. NaN is the worst."""
+    sign = -1 if monitor.endswith("score") else 1
+    return [math.inf if math.isnan(value) else sign * value for value in curve]
 
 
 class EarlyStopping(Callback):
@@ -94,6 +110,8 @@ class EarlyStopping(Callback):
         What counts as an improvement.
     """
 
+    _limits = {"patience": ("[0, inf)", Integral), "min_delta": ("[0, inf)", Real)}
+
     def __init__(
         self, monitor: str | None = None, *, patience: int = 10, min_delta: float = 0.0
     ) -> None:
@@ -105,7 +123,8 @@ class EarlyStopping(Callback):
         """Stop if none of the last `patience` epochs was better than all before."""
         name = monitored(self.monitor, estimator.history_, "EarlyStopping")
         curve = _losses(name, estimator.history_[name])
-        before, recent = curve[: -self.patience], curve[-self.patience :]
+        patience = max(1, self.patience)
+        before, recent = curve[:-patience], curve[-patience:]
         return bool(before) and min(recent) >= min(before) - self.min_delta
 
 
@@ -127,6 +146,7 @@ class ModelCheckpoint(Callback):
     """
 
     sees_others = True
+    _limits = {"every": ("[1, inf)", Integral)}
 
     def __init__(
         self,
@@ -136,7 +156,7 @@ class ModelCheckpoint(Callback):
         save_best_only: bool = False,
         every: int = 1,
     ) -> None:
-        self.path = path
+        self.path = os.fspath(path)  # text, so that the checkpoint itself can hold it
         self.monitor = monitor
         self.save_best_only = save_best_only
         self.every = every
@@ -151,10 +171,10 @@ class ModelCheckpoint(Callback):
         """
         try:
             return Path(str(self.path).format(epoch=epoch, **log))
-        except (KeyError, IndexError) as error:
+        except (KeyError, IndexError, ValueError) as error:
             raise ValueError(
-                f"path={str(self.path)!r} of ModelCheckpoint asks for {error}; there are epoch, "
-                f"{', '.join(log)}."
+                f"path={str(self.path)!r} of ModelCheckpoint cannot be filled in ({error}); the "
+                f"figures are epoch, {', '.join(log)}, and a brace itself is written twice."
             ) from error
 
     def on_epoch_end(self, epoch: int, log: dict[str, float], estimator: Any) -> None:
@@ -211,6 +231,11 @@ class ReduceLROnPlateau(Callback):
         The rate is never lower.
     """
 
+    _limits = {
+        "factor": ("(0, 1)", Real), "patience": ("[0, inf)", Integral),
+        "min_delta": ("[0, inf)", Real), "min_rate": ("[0, inf)", Real),
+    }  # fmt: skip
+
     def __init__(
         self,
         monitor: str | None = None,
@@ -229,9 +254,7 @@ class ReduceLROnPlateau(Callback):
     def on_epoch_end(self, epoch: int, log: dict[str, float], estimator: Any) -> None:
         """Lower the rate of the next epoch."""
         name = monitored(self.monitor, estimator.history_, "ReduceLROnPlateau")
-        plateau = Plateau(
-            self.factor, self.patience, self.min_delta, self.min_rate, monitor=name
-        )
+        plateau = Plateau(self.factor, self.patience, self.min_delta, self.min_rate, monitor=name)
         log["learning_rate"] = plateau.after_epoch(log["learning_rate"], estimator.history_)
 
 
@@ -249,11 +272,12 @@ class CSVLogger(Callback):
     ----------
     path : str or path
     append : bool, default=False
-        Whether to go on with a file that is there, as when training is resumed.
+        Whether to go on with a file that is there, as when training is resumed. Its columns stay
+        as they are.
     """
 
     def __init__(self, path: str | Path, *, append: bool = False) -> None:
-        self.path = path
+        self.path = os.fspath(path)
         self.append = append
 
     def on_fit_begin(self, estimator: Any) -> None:
@@ -263,12 +287,12 @@ class CSVLogger(Callback):
 
     def on_epoch_end(self, epoch: int, log: dict[str, float], estimator: Any) -> None:
         """Add a line; the first is preceded by the names."""
-        path = Path(self.path)
         row = {"epoch": epoch, **{k: curve[-1] for k, curve in estimator.history_.items()}}
-        names = not path.exists() or path.stat().st_size == 0
-        with path.open("a", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, list(row))
-            if names:
+        with Path(self.path).open("a+", encoding="utf-8", newline="") as file:
+            file.seek(0)
+            names = next(csv.reader(file), None)
+            writer = csv.DictWriter(file, names or list(row), extrasaction="ignore")
+            if names is None:
                 writer.writeheader()
             writer.writerow(row)
 

@@ -98,12 +98,18 @@ class Descent:
 
     def show_average(self, theta: np.ndarray) -> None:
         """Put the average in the place of the parameters, which are kept."""
-        if self.average is not None and self.raw is None:
+        if self.average is not None and self.raw is None and self.step > 0:
             self.raw = theta.copy()
             theta[:] = self.average
 
     def hide_average(self, theta: np.ndarray) -> None:
-        """Put the parameters back, to go on training them."""
-        if self.raw is not None:
-            theta[:] = self.raw
-            self.raw = None
+        """Put the parameters back, to go on training them.
+
+        Where the user has put others there, training and averaging go on from those.
+        """
+        if self.average is not None and self.raw is not None:
+            if np.array_equal(theta, self.average):
+                theta[:] = self.raw
+            else:
+                self.average[:] = theta
+        self.raw = None

@@ -28,6 +28,9 @@ class History:
         is watched), from 1.
     best_theta, best_state : ndarray or None
         Parameters and memories of the best validation score.
+    last : tuple of ndarray or None
+        Parameters and memories of the last epoch, while the best stand in their place: training
+        that is resumed goes on from these.
     no_improvement : int
         For how many epochs there was none worth `tol`.
     samples_seen : int
@@ -43,6 +46,7 @@ class History:
     best_epoch: int = 0
     best_theta: np.ndarray | None = None
     best_state: np.ndarray | None = None
+    last: Weights | None = None
     no_improvement: int = 0
     samples_seen: int = 0
     stopped: bool = False

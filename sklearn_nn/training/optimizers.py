@@ -234,7 +234,7 @@ class NAdam(Adam):
 class Adamax(Adam):
     """Adam with the largest gradient of late in place of the root (Kingma & Ba, 2015, section 7.1).
 
-    In PyTorch's form. Keras's adds an epsilon of 1e-7 to the maximum instead of to |g|.
+    In PyTorch's form. Keras's adds an epsilon of 1e-7 to the maximum instead of to ``|g|``.
 
     Parameters
     ----------

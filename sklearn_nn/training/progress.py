@@ -55,22 +55,30 @@ class ProgressBar(Callback):
         total = self.max_epochs or estimator.max_iter
         self._task = self._bar.add_task("training", total=total, figures="")
         self._shown = 0.0
+        self._log: dict[str, float] = {}
         self._bar.start()
 
     def on_epoch_end(self, epoch: int, log: dict[str, float], estimator: Any) -> None:
         """Move the bar on; the figures at most ten times a second."""
+        self._log = log
         now = time.perf_counter()
-        if now - self._shown > 0.1 or epoch == self._bar.tasks[0].total:
+        if now - self._shown > 0.1:
             self._shown = now
-            figures = [f"loss {log['loss']:.4f}"]
-            if "val_score" in log:
-                figures.append(f"val_score {log['val_score']:.4f}")
-            if self.n_samples and log["seconds"] > 0:
-                figures.append(f"{self.n_samples / log['seconds']:,.0f} samples/s")
-            self._bar.update(self._task, completed=epoch, figures="  ".join(figures))
+            self._show(epoch)
 
     def on_fit_end(self, estimator: Any) -> None:
         """Leave the bar as it is, and the figures of the last epoch with it."""
-        self._bar.update(self._task, completed=len(estimator.history_.get("loss", ())))
+        self._show(len(estimator.history_.get("loss", ())))
         self._bar.stop()
-        del self._bar, self._task  # a bar holds a thread's lock, which cannot be pickled
+        del self._bar, self._task, self._log  # a bar holds a thread's lock, which cannot be pickled
+
+    def _show(self, epoch: int) -> None:
+        """Move the bar to the end of an epoch, with the figures of the last."""
+        log, figures = self._log, []
+        if "loss" in log:
+            figures.append(f"loss {log['loss']:.4f}")
+        if "val_score" in log:
+            figures.append(f"val_score {log['val_score']:.4f}")
+        if self.n_samples and log.get("seconds", 0) > 0:
+            figures.append(f"{self.n_samples / log['seconds']:,.0f} samples/s")
+        self._bar.update(self._task, completed=epoch, figures="  ".join(figures))

@@ -46,6 +46,8 @@ class Schedule(Spec):
     given: a schedule remembers nothing, so training that is resumed goes on to the last bit.
     """
 
+    #: Whether the rate falls towards the last epoch planned: training is meant to get there.
+    plans_the_end: ClassVar[bool] = False
     #: Where parameters must lie, in intervals; a parameter with a whole default must be whole.
     limits: ClassVar[Mapping[str, str]] = {}
 

@@ -143,6 +143,8 @@ class Polynomial(ByStep):
         The last factor.
     """
 
+    plans_the_end = True
+
     limits = {"power": "(0, inf)", "end": "[0, 1]"}
 
     def __init__(self, power: float = 1.0, end: float = 0.0) -> None:
@@ -160,12 +162,16 @@ class CosLog4(ByStep):
     & Steinwart, 2024, "Better by default", NeurIPS). The very first batch has the factor 0.
     """
 
+    plans_the_end = True
+
     def _factor(self, step: int, per_epoch: int, total: int) -> float:
         return _half_cosine(1 + 2 * math.log2(1 + 15 * _part(step, total)))
 
 
 class FlatCos(ByStep):
     """1 until t = 1/2, then half a cosine to 0, with t = step / (max_epochs * steps_per_epoch)."""
+
+    plans_the_end = True
 
     def _factor(self, step: int, per_epoch: int, total: int) -> float:
         return _half_cosine(max(0.0, 2 * _part(step, total) - 1))
@@ -187,6 +193,8 @@ class Cosine(ByStep):
     end : float, default=0.0
         The last factor of each period.
     """
+
+    plans_the_end = True
 
     limits = {"warmup": "[0, inf)", "restarts": "[0, inf)", "end": "[0, 1]"}
 
@@ -221,6 +229,8 @@ class OneCycle(ByStep):
     div_factor, final_div_factor : float, default=25.0, 1e4
         Maximum over first rate, and first rate over last.
     """
+
+    plans_the_end = True
 
     limits = {"pct_start": "[0, 1]", "div_factor": "[1, inf)", "final_div_factor": "[1, inf)"}
 

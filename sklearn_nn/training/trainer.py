@@ -95,11 +95,13 @@ class Trainer:
         is watched, those from before the epoch where training diverged.
         """
         ending = Ending.CONVERGED if self.history.stopped and not once else Ending.EXHAUSTED
-        theta = self.machine.theta
+        theta, begun = self.machine.theta, []
+        self._take_up_last()
         self.descent.hide_average(theta)
-        for callback in self.callbacks:
-            callback.on_fit_begin(self.estimator)
         try:
+            for callback in self.callbacks:
+                callback.on_fit_begin(self.estimator)
+                begun.append(callback)
             while ending is Ending.EXHAUSTED and self.n_epochs < max_epochs:
                 self._keep()
                 for callback in self.callbacks:
@@ -116,11 +118,12 @@ class Trainer:
                 self.descent.hide_average(theta)
         except KeyboardInterrupt:
             ending = Ending.INTERRUPTED
-        self.descent.show_average(theta)
-        if not once or self.history.stopped:
-            self._restore_best()
-        for callback in self.callbacks:
-            callback.on_fit_end(self.estimator)
+        finally:
+            self.descent.show_average(theta)
+            if not once or self.history.stopped:
+                self._restore_best()
+            for callback in begun:
+                callback.on_fit_end(self.estimator)
         return ending
 
     def train_epoch(self, max_epochs: int) -> dict[str, float]:
@@ -132,6 +135,8 @@ class Trainer:
             self.rows = self.rows[permutation]
         n_batches = -(-self.rows.size // self.batch_size)
         epoch = n_batches, max_epochs, self.history.samples_seen
+        if not self.batch_losses.size:  # later epochs of the run were looked ahead to
+            self.descent.look_ahead(epoch)
         started = time.perf_counter()
         losses, first = np.empty(n_batches), 0
         while first < n_batches:
@@ -215,10 +220,24 @@ class Trainer:
         return rate is None
 
     def _restore_best(self) -> None:
-        """Go back to the best weights, where validation is watched."""
-        best = self.history
+        """Go back to the best weights, where validation is watched; keep the last ones aside."""
+        best, theta, state = self.history, self.machine.theta, self.machine.state
         if best.validated and best.best_theta is not None and best.best_state is not None:
-            self.machine.theta[:], self.machine.state[:] = best.best_theta, best.best_state
+            best.last = None if best.stopped else (theta.copy(), state.copy())
+            theta[:], state[:] = best.best_theta, best.best_state
+
+    def _take_up_last(self) -> None:
+        """Go on from the last weights, where the best ones have taken their place.
+
+        Not where the user has put others there since.
+        """
+        history, theta, state = self.history, self.machine.theta, self.machine.state
+        last, best_theta, best_state = history.last, history.best_theta, history.best_state
+        history.last = None
+        if last is None or best_theta is None or best_state is None:
+            return
+        if np.array_equal(theta, best_theta) and np.array_equal(state, best_state):
+            theta[:], state[:] = last
 
     def _what_an_epoch_changes(self) -> list[np.ndarray]:
         average = self.descent.average

@@ -33,7 +33,7 @@ def torch_fit(X, y, epochs):
     import torch
 
     sizes, layers = (X.shape[1], *HIDDEN), []
-    for a, b in zip(sizes[:-1], sizes[1:], strict=True):
+    for a, b in itertools.pairwise(sizes):
         layers += [torch.nn.Linear(a, b), torch.nn.BatchNorm1d(b), torch.nn.ReLU()]
         layers += [torch.nn.Dropout(0.5)]
     model = torch.nn.Sequential(*layers, torch.nn.Linear(sizes[-1], 10))
@@ -88,7 +88,7 @@ def control():
     seen = []
     callbacks = [
         EarlyStopping(patience=10**6),
-        LambdaCallback(lambda epoch, log, estimator: seen.append(log["val_loss"]) and None),
+        LambdaCallback(lambda _, log, __: seen.append(log["val_loss"])),
     ]
 
     def controlled():

@@ -1,10 +1,6 @@
-"""The machine: right gradients and updates, the same bits however the work is shared, no stray
-write."""
+"""The machine: right gradients and training, the same bits however the work is shared."""
 
-import sys
-from functools import partial
-
-import naive
+import naive_training
 import numpy as np
 import pytest
 from cases import (
@@ -13,62 +9,37 @@ from cases import (
     OPTIMIZERS,
     RESIDUAL,
     activation,
+    batch_norm,
     dense,
     dropout,
+    layer_norm,
     names,
+    noise,
     sample,
 )
-from extra_layers import Grouped
 from gradcheck import LIMIT, check_gradient, gradient_error
-from harness import Gradient, assert_close, build, draw_theta, forward, no_state, nothing, train
+from harness import (
+    Gradient,
+    assert_close,
+    assert_same_bits,
+    build,
+    draw_theta,
+    forward,
+    train,
+)
+from problems import BY_NAME, assert_parameters_close, parameters_of, random_problem
 from scipy import sparse
 
-from sklearn_nn.layers.activation import ACTIVATIONS, HIDDEN_ACTIVATIONS
-from sklearn_nn.network import machine, memory
-from sklearn_nn.network.machine import Machine, predict
-from sklearn_nn.network.source import source
-from sklearn_nn.training.losses import Poisson, SoftmaxLogLoss, SquaredError
+from sklearn_nn.layers.activation import HIDDEN_ACTIVATIONS
+from sklearn_nn.training.losses import Poisson, SoftmaxLogLoss
 from sklearn_nn.training.optimizers import SGD, Adam
 
-BY_NAME = {case.name: case for case in LOSSES}
 dtypes = pytest.mark.parametrize("dtype", DTYPES)
-
-
-def parameters_of(stack, program, theta):
-    """The parameters in theta, layer by layer: the form of the twins."""
-    found = []
-    for k in range(len(stack)):
-        own = program.layers.get(f"layer{k}", {})
-        found.append([placed.view(theta).astype("float64") for placed in own.values()])
-    return found
-
-
-def random_stack(rng, n_outputs):
-    """A random network: any layer, any width, residual branches."""
-    # No exp: stacked, it takes a log loss to its limit, where value and gradient part.
-    choices = [name for name in ACTIVATIONS if name != "exp"]
-    stack = []
-    for _ in range(rng.integers(1, 5)):
-        stack.append(dense(int(rng.integers(1, 8))))
-        for _ in range(rng.integers(0, 3)):
-            kind = rng.integers(0, 4)
-            if kind == 0:
-                stack.append(dropout(float(rng.uniform(0, 0.7))))
-            elif kind == 1:
-                stack.append(RESIDUAL)
-            else:
-                stack.append(activation(str(rng.choice(choices))))
-    return [*stack, dense(n_outputs)]
-
-
-def random_problem(rng, dtype="float64"):
-    """A random network with a random loss, data, targets and weights."""
-    case = LOSSES[rng.integers(len(LOSSES))]
-    stack = random_stack(rng, case.n_outputs)
-    width, n = (int(k) for k in rng.integers(1, 10, 2))
-    program = build(stack, width, dtype, case.loss)
-    X, y, weight = sample(rng, case, n, width, dtype)
-    return case, stack, program, X, y, weight if rng.random() < 0.5 else None
+#: Sums over the batch between layers that are split by row.
+NORMALISED = [
+    noise(0.1), dense(19), batch_norm(), activation("tanh"), dense(70), layer_norm(),
+    activation("relu"), batch_norm(), dense(3),
+]  # fmt: skip
 
 
 # --- gradients -----------------------------------------------------------------------------
@@ -92,7 +63,7 @@ def test_gradients_of_random_networks():
 
 @dtypes
 def test_batch_equals_naive(dtype):
-    """Loss and gradient of random networks, dropout and branches among them."""
+    """Loss and gradient of random networks: noise, norms and branches among them."""
     for seed in range(40):
         rng = np.random.default_rng(1000 + seed)
         case, stack, program, X, y, weight = random_problem(rng, dtype)
@@ -100,16 +71,14 @@ def test_batch_equals_naive(dtype):
         batch = Gradient(program, X, case.loss.targets(y, weight, dtype), seed=seed, step=5)
         loss, gradient = batch.loss(theta), batch.gradient(theta)
         weights = np.ones(len(X)) if weight is None else weight.astype("float64")
-        expected, gradients = naive.batch_gradient(
+        expected, gradients = naive_training.batch_gradient(
             stack, parameters_of(stack, program, theta), X.astype("float64"),
             case.naive, y.astype(dtype).astype("float64"), weights, np.finfo(dtype).eps,
-            seed=seed, step=5,
+            seed=seed, step=5, dtype=dtype,
         )  # fmt: skip
         assert_close(loss, expected, dtype, factor=10)
         got = parameters_of(stack, program, gradient)
-        for own, wanted in zip(got, gradients, strict=True):
-            for a, b in zip(own, wanted, strict=True):
-                assert_close(a, b, dtype, factor=20)
+        assert_parameters_close(got, gradients, dtype, factor=20)
 
 
 def test_network_equals_torch(torch):
@@ -179,75 +148,28 @@ def test_training_equals_naive(rule, weighted, rng):
     theta = draw_theta(program, rng)
     options = {"order": order, "batch_size": 5, "alpha": 0.2, "seed": 8}
     targets = case.loss.targets(y, weight if weighted else None, "float64")
-    got, losses, _ = train(program, theta, X, targets, rule.optimizer, rate=0.02, **options)
+    options["rate"] = 0.02
+    got = train(program, theta, X, targets, rule.optimizer, **options)
     parameters = parameters_of(stack, program, theta)
-    expected = naive.train(
+    losses = naive_training.train(
         stack, parameters, X, case.naive, y, weight if weighted else np.ones(23),
-        np.finfo("float64").eps, rule=partial(rule.naive, rate=0.02), **options,
+        np.finfo("float64").eps, rule=rule.naive, **options,
     )  # fmt: skip
-    assert_close(losses, expected, "float64")
-    for own, wanted in zip(parameters_of(stack, program, got), parameters, strict=True):
-        for a, b in zip(own, wanted, strict=True):
-            assert_close(a, b, "float64")
+    assert_close(got.losses, losses, "float64")
+    assert_parameters_close(parameters_of(stack, program, got.theta), parameters, "float64")
 
 
 def test_gaps_between_parameters_stay_zero(rng):
     case = BY_NAME["squared_error"]
     program = build([dense(3), dense(1)], 5, "float64", case.loss)
     X, y, _ = sample(rng, case, 16, 5)
-    theta, _, moments = train(
+    got = train(
         program, draw_theta(program, rng), X, case.loss.targets(y, None, "float64"), Adam(),
         order=np.arange(16), batch_size=4, alpha=0.5,
     )  # fmt: skip
     places = [np.arange(p.start, p.start + p.parameter.size) for p in program.parameters]
-    for vector in (theta, *moments):
+    for vector in (got.theta, *got.moments):
         assert np.delete(vector, np.concatenate(places)).any() == np.False_
-
-
-@pytest.mark.parametrize("rule", OPTIMIZERS, ids=names(OPTIMIZERS))
-def test_groups_of_parameters(rule, rng):
-    """A rate of 0 freezes, 0.5 halves; factors of the penalty multiply it."""
-    case, alpha, rate = BY_NAME["squared_error"], 0.3, 0.05
-    factors = {
-        "layer0": {"kernel": {"rate": 0.0, "decay": 3.0}, "bias": {"rate": 0.5}},
-        "layer1": {"kernel": {"rate": 0.5, "decay": 0.0}, "bias": {"rate": 2.0, "decay": 1.5}},
-    }
-    layers = [Grouped(4, factors["layer0"]), Grouped(1, factors["layer1"])]
-    program = build(layers, 3, "float64", case.loss)
-    X, y, _ = sample(rng, case, 10, 3)
-    theta = draw_theta(program, rng)
-    targets = case.loss.targets(y, None, "float64")
-    order = np.tile(np.arange(10), 3)
-    got, losses, _ = train(
-        program, theta, X, targets, rule.optimizer, order=order, batch_size=10, rate=rate,
-        alpha=alpha,
-    )  # fmt: skip
-    stack = [dense(4), dense(1)]
-    parameters = parameters_of(stack, program, theta)
-    moments = [[np.zeros((2, *p.shape)) for p in own] for own in parameters]
-    for t in range(3):
-        value, gradients = naive.batch_gradient(
-            stack, parameters, X, case.naive, y, np.ones(10), 1e-16
-        )
-        for k, own in enumerate(parameters):
-            for name, p, g, m in zip(
-                ("kernel", "bias"), own, gradients[k], moments[k], strict=True
-            ):
-                factor = {"rate": 1.0, "decay": float(name == "kernel")}
-                factor |= factors[f"layer{k}"][name]
-                # What is frozen is not penalised.
-                strength = alpha * factor["decay"] / 10 * bool(factor["rate"])
-                value += strength / 2 * (p**2).sum()
-                g += strength * p
-                if factor["rate"]:
-                    rule.naive(p, g, m, t + 1, rate * factor["rate"])
-        assert losses[t] == pytest.approx(value, rel=1e-12)
-    for own, wanted in zip(parameters_of(stack, program, got), parameters, strict=True):
-        for a, b in zip(own, wanted, strict=True):
-            assert_close(a, b, "float64")
-    frozen = program.layers["layer0"]["kernel"]
-    np.testing.assert_array_equal(frozen.view(got), frozen.view(theta))
-    assert (program.layers["layer0"]["bias"].view(got) != 0).all()
 
 
 def test_gradient_alone_changes_nothing(rng):
@@ -269,15 +191,13 @@ def test_batch_of_total_weight_zero(rng):
     theta = draw_theta(program, rng)
     targets = case.loss.targets(y, weight, "float64")
     options = {"batch_size": 5, "alpha": 0.5}
-    got, losses, _ = train(
-        program, theta, X, targets, SGD(0.0, False), order=np.arange(10), **options
+    both, alone = (
+        train(program, theta, X, targets, SGD(0.0, False), order=order, **options)
+        for order in (np.arange(10), np.arange(5, 10))
     )
-    alone, other, _ = train(
-        program, theta, X, targets, SGD(0.0, False), order=np.arange(5, 10), **options
-    )
-    assert losses[0] == 0
-    assert losses[1] == other[0]
-    np.testing.assert_array_equal(got, alone)
+    assert both.losses[0] == 0
+    assert both.losses[1] == alone.losses[0]
+    np.testing.assert_array_equal(both.theta, alone.theta)
 
 
 @dtypes
@@ -293,7 +213,7 @@ def test_sparse_rows_train_as_dense_ones(dtype, rng):
             (sparse.csr_matrix(X), np.random.default_rng(3)),
         ]
     ]
-    np.testing.assert_array_equal(results[0][0], results[1][0])
+    np.testing.assert_array_equal(results[0].theta, results[1].theta)
     np.testing.assert_array_equal(
         forward(program, theta, X), forward(program, theta, sparse.csr_matrix(X))
     )
@@ -332,11 +252,10 @@ def test_training_does_not_depend_on_n_jobs(dtype):
         }  # fmt: skip
         theta = draw_theta(program, rng, 0.2)
         alone = train(program, theta, X, targets, rule, n_jobs=1, **options)
-        assert np.isfinite(alone[0]).all()
+        assert np.isfinite(alone.theta).all()
         for n_jobs in (2, 3, 4):
             team = train(program, theta, X, targets, rule, n_jobs=n_jobs, **options)
-            for got, expected in zip(team, alone, strict=True):
-                np.testing.assert_array_equal(got, expected)
+            assert_same_bits(team, alone)
 
 
 def test_parameters_of_several_chunks_do_not_depend_on_n_jobs(rng):
@@ -350,25 +269,43 @@ def test_parameters_of_several_chunks_do_not_depend_on_n_jobs(rng):
     alone = train(program, theta, X, targets, Adam(), **options)
     for n_jobs in (2, 3, 4):
         team = train(program, theta, X, targets, Adam(), n_jobs=n_jobs, **options)
-        for got, expected in zip(team, alone, strict=True):
-            np.testing.assert_array_equal(got, expected)
+        assert_same_bits(team, alone)
+
+
+@dtypes
+@pytest.mark.parametrize("batch_size", [1, 9, 33])
+def test_normalised_network_does_not_depend_on_n_jobs(batch_size, dtype, rng):
+    """Nor do its running means; threads may be more than there are blocks of rows."""
+    case = BY_NAME["multiclass"]
+    program = build(NORMALISED, 13, dtype, case.loss)
+    X, y, weight = sample(rng, case, 10 * batch_size, 13, dtype)
+    targets, theta = case.loss.targets(y, weight, dtype), draw_theta(program, rng)
+    options = {"order": rng.permutation(len(X)), "batch_size": batch_size, "alpha": 0.1, "seed": 5}
+    alone = train(program, theta, X, targets, Adam(), **options)
+    assert np.isfinite(alone.theta).all()
+    assert (alone.state != program.initial_state()).any()
+    for n_jobs in (2, 3, 4):
+        team = train(program, theta, X, targets, Adam(), n_jobs=n_jobs, **options)
+        assert_same_bits(team, alone)
 
 
 @dtypes
 def test_twenty_runs_are_one(dtype, rng):
-    case = BY_NAME["multilabel"]
-    stack = [dense(17), activation("silu"), dropout(0.5), dense(4)]
+    """With all that waits for other threads: sums over the batch, clipping, max-norm."""
+    case = BY_NAME["multiclass"]
+    stack = [*NORMALISED[:-1], dropout(0.5), dense(3)]
     program = build(stack, 5, dtype, case.loss)
     X, y, _ = sample(rng, case, 60, 5, dtype)
     targets, theta = case.loss.targets(y, None, dtype), draw_theta(program, rng)
     runs = [
         train(
-            program, theta, X, targets, Adam(), order=np.arange(60), batch_size=9, seed=4,
-            n_jobs=1 + run % 3,
-        )[0].tobytes()
+            program, theta, X, targets, Adam(), order=np.arange(60), batch_size=19, seed=4,
+            n_jobs=1 + run % 4, averaged=True, average_keep=0.9, clipnorm=0.1, max_norm=1.0,
+        )
         for run in range(20)
     ]  # fmt: skip
-    assert len(set(runs)) == 1
+    for run in runs:
+        assert_same_bits(run, runs[0])
 
 
 def test_the_seed_counts(rng):
@@ -394,184 +331,4 @@ def test_slices_of_an_epoch_are_one(dtype, rng):
     whole = train(program, theta, X, targets, Adam(), **options)
     for slices in (2, 3, 8):
         parts = train(program, theta, X, targets, Adam(), slices=slices, **options)
-        for got, expected in zip(parts, whole, strict=True):
-            np.testing.assert_array_equal(got, expected)
-
-
-# --- prediction ------------------------------------------------------------------------------
-
-
-@pytest.fixture(params=DTYPES)
-def network(request):
-    """A network with every activation in it, data, and its output for all rows at once."""
-    dtype, rng = request.param, np.random.default_rng(5)
-    stack = [dense(11)]
-    for name in ACTIVATIONS:
-        stack += [activation(name), dense(int(rng.integers(5, 36)))]
-    stack += [dropout(0.5), dense(3)]
-    program = build(stack, 7, dtype, SoftmaxLogLoss())
-    X = rng.standard_normal((701, 7)).astype(dtype)
-    theta = draw_theta(program, rng, 0.3)
-    return stack, program, theta, X, forward(program, theta, X)
-
-
-def test_prediction_equals_naive(network):
-    """After the link, and without dropout."""
-    whole, program, theta, X, out = network
-    stack = [case for case in whole if not case.name.startswith("dropout")]
-    parameters = parameters_of(whole, program, theta)
-    parameters = [p for p, case in zip(parameters, whole, strict=True) if case in stack]
-    places = naive.contexts(stack, 0, 0)
-    raw = naive.outputs(stack, parameters, X.astype("float64"), places)[-1]
-    assert_close(out, naive.softmax_forward(None, raw), program.dtype, factor=4)
-    assert out.dtype == program.dtype
-
-
-def test_prediction_does_not_depend_on_the_batch(network, rng):
-    """One row at a time, permuted, repeated, in other orders: the same bits."""
-    _, program, theta, X, out = network
-    for n in (1, 2, 3, 15, 16, 17, 255, 256, 257, 700):
-        np.testing.assert_array_equal(forward(program, theta, X[:n]), out[:n])
-    for i in range(0, 701, 23):
-        np.testing.assert_array_equal(forward(program, theta, X[i : i + 1]), out[i : i + 1])
-    for rows in (rng.permutation(701), rng.integers(0, 701, 1500), np.arange(700, -1, -1)):
-        np.testing.assert_array_equal(forward(program, theta, X, rows=rows), out[rows])
-        np.testing.assert_array_equal(forward(program, theta, X[rows]), out[rows])
-    for n_jobs in (2, 3, 4):
-        np.testing.assert_array_equal(forward(program, theta, X, n_jobs=n_jobs), out)
-
-
-@pytest.mark.parametrize("block", [1, 7, 16, 100, 1000])
-def test_prediction_does_not_depend_on_the_block(network, block, monkeypatch):
-    _, program, theta, X, out = network
-    monkeypatch.setattr(machine, "PREDICT_ROWS", block)
-    for n_jobs in (1, 3):
-        np.testing.assert_array_equal(forward(program, theta, X, n_jobs=n_jobs), out)
-
-
-def test_prediction_changes_nothing(network):
-    _, program, theta, X, _ = network
-    before = theta.copy(), X.copy(), program.table.copy()
-    for array in (theta, X):
-        array.flags.writeable = False
-    forward(program, theta, X, n_jobs=2)
-    for now, then in zip((theta, X, program.table), before, strict=True):
-        np.testing.assert_array_equal(now, then)
-
-
-def test_no_rows():
-    program = build([dense(3)], 2, "float32")
-    out = forward(program, draw_theta(program, np.random.default_rng(0)), np.zeros((0, 2)))
-    assert out.shape == (0, 3)
-
-
-def test_a_network_without_layers_is_its_link():
-    program = build([], 3, "float64", SoftmaxLogLoss())
-    X = np.random.default_rng(0).standard_normal((5, 3))
-    out = forward(program, np.zeros(0), X)
-    np.testing.assert_allclose(out, naive.softmax_forward(None, X), rtol=1e-14)
-
-
-# --- memory ----------------------------------------------------------------------------------
-
-SENTINEL, MARGIN = 0xA5, 4096
-
-
-@pytest.fixture
-def guarded(monkeypatch):
-    """Every buffer of the machine lies between guard words; the value checks them all."""
-    buffers = []
-
-    def allocate(shape, dtype):
-        size = int(np.prod(shape)) * np.dtype(dtype).itemsize
-        raw = np.full(size + 2 * MARGIN + 64, SENTINEL, np.uint8)
-        start = MARGIN - (raw.ctypes.data + MARGIN) % 64
-        raw[start : start + size] = 0
-        buffers.append((raw, start, start + size))
-        return raw[start : start + size].view(dtype).reshape(shape)
-
-    for name, module in list(sys.modules.items()):
-        if name.startswith("sklearn_nn.") and hasattr(module, "allocate"):
-            monkeypatch.setattr(module, "allocate", allocate)
-
-    def check():
-        assert buffers
-        for raw, start, stop in buffers:
-            assert (raw[:start] == SENTINEL).all(), "wrote before a buffer"
-            assert (raw[stop:] == SENTINEL).all(), "wrote behind a buffer"
-        buffers.clear()
-
-    return check
-
-
-@dtypes
-def test_guard_words(dtype, guarded):
-    """No write outside the buffers in many random configurations."""
-    for seed in range(150):
-        rng = np.random.default_rng(seed)
-        case, _, program, X, y, weight = random_problem(rng, dtype)
-        if rng.random() < 0.3:
-            X = sparse.csr_matrix(np.where(X > 0, X, 0))
-        theta = program.initialize(np.random.RandomState(seed))
-        machine.allocate(program.n_theta, dtype)
-        batch_size = int(rng.integers(1, X.shape[0] + 1))
-        n_jobs = int(rng.integers(1, 4)) if seed % 5 == 0 else 1
-        rule = OPTIMIZERS[seed % len(OPTIMIZERS)].optimizer
-        train(
-            program, theta, X, case.loss.targets(y, weight, dtype), rule,
-            order=rng.permutation(X.shape[0]), batch_size=batch_size,
-            alpha=float(rng.choice([0.0, 0.1])), seed=seed, n_jobs=n_jobs,
-        )  # fmt: skip
-        rows = rng.integers(0, X.shape[0], int(rng.integers(1, 600)))
-        forward(program, theta, X, rows=rows, n_jobs=n_jobs)
-        guarded()
-
-
-def test_guard_words_notice(guarded):
-    """The check above can fail."""
-    buffer = machine.allocate(4, "float64")
-    np.lib.stride_tricks.as_strided(buffer, (6,), (8,))[5] = 1.0
-    with pytest.raises(AssertionError, match="behind"):
-        guarded()
-
-
-@pytest.mark.parametrize("shape", [0, 1, 17, (3, 16), (2, 0)])
-@dtypes
-def test_buffers_begin_on_a_cache_line(shape, dtype):
-    buffer = memory.allocate(shape, dtype)
-    assert buffer.shape == (shape if isinstance(shape, tuple) else (shape,))
-    assert buffer.dtype == dtype
-    assert buffer.size == 0 or buffer.ctypes.data % 64 == 0
-    assert not buffer.any()
-
-
-def test_memory_does_not_grow_with_samples(monkeypatch):
-    sizes = []
-
-    def allocate(shape, dtype):
-        sizes.append(int(np.prod(shape)))
-        return memory.allocate(shape, dtype)
-
-    monkeypatch.setattr(machine, "allocate", allocate)
-    program = build([dense(5), dense(2)], 3, "float32", SquaredError())
-    theta = np.zeros(program.n_theta, "float32")
-    Machine(program, theta, no_state(program), 20)
-    for n in (1000, 100_000):
-        sizes.clear()
-        predict(program, theta, no_state(program), source(np.zeros((n, 3), "float32"), "float32"))
-        assert sum(sizes) <= machine.PREDICT_ROWS * program.width
-
-
-def test_batches_need_not_fill_the_memory(rng):
-    """A machine of a larger capacity computes the same."""
-    case = BY_NAME["multiclass"]
-    program = build([dense(5), activation("tanh"), dense(3)], 4, "float64", case.loss)
-    X, y, _ = sample(rng, case, 9, 4)
-    theta, targets = draw_theta(program, rng), case.loss.targets(y, None, "float64")
-    gradients = []
-    for capacity in (9, 16, 100):
-        made = Machine(program, theta, no_state(program), capacity)
-        made.train(source(X, "float64"), targets, np.arange(9), 9, 0, 1, nothing(program))
-        gradients.append(made.grad)
-    np.testing.assert_array_equal(gradients[1], gradients[0])
-    np.testing.assert_array_equal(gradients[2], gradients[0])
+        assert_same_bits(parts, whole)

@@ -1,0 +1,189 @@
+"""
+======================
+Initialisation
+======================
+
+Where training starts decides whether it gets anywhere. One network, nine ways to draw its first
+weights, on pictures of clothes.
+
+The pictures are a part of Fashion-MNIST, looked for in the folder named by the environment
+variable ``SKLEARN_NN_DATA``, or in ``../shared/data`` as seen from the project. Where they are
+absent scikit-learn's handwritten digits take their place; what is said below holds for both. Get
+them from https://github.com/zalandoresearch/fashion-mnist, into a folder ``fashion_mnist``.
+"""
+
+# %%
+# The data
+# --------
+import gzip
+import os
+import warnings
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+from sklearn.datasets import load_digits
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import train_test_split
+
+from sklearn_nn import MLPClassifier
+from sklearn_nn.network.initializers import Uniform
+
+# Every fit below trains a fixed number of epochs, converged or not.
+warnings.simplefilter("ignore", ConvergenceWarning)
+
+
+def read_idx(path):
+    """Read an array of bytes in the format of MNIST."""
+    with gzip.open(path) as file:
+        content = file.read()
+    shape = np.frombuffer(content, ">i4", count=content[3], offset=4)
+    return np.frombuffer(content, np.uint8, offset=4 + 4 * len(shape)).reshape(shape)
+
+
+def load_pictures():
+    """Return flat pictures with values in [0, 1], their labels, and what they show."""
+    # __file__ is not set where this page is built; the folder is then the examples' own.
+    here = Path(globals().get("__file__", "plot_initialisation.py")).resolve().parent
+    folder = Path(os.environ.get("SKLEARN_NN_DATA", here.parents[1] / "shared" / "data"))
+    folder = folder / "fashion_mnist"
+    if not folder.is_dir():
+        X, y = load_digits(return_X_y=True)
+        return (X / 16).astype(np.float32), y, "digits"
+    X = read_idx(folder / "train-images-idx3-ubyte.gz")[:8000].reshape(8000, -1)
+    y = read_idx(folder / "train-labels-idx1-ubyte.gz")[:8000]
+    return X.astype(np.float32) / 255, y, "Fashion-MNIST"
+
+
+X, y, shown = load_pictures()
+X_train, X_val, y_train, y_val = train_test_split(X, y, stratify=y, random_state=0)
+print(f"{shown}: {X_train.shape[0]} training rows of {X_train.shape[1]} values")
+
+# %%
+# Nine initialisations
+# --------------------
+# Two hidden layers of ReLU, Adam, batches of 64, biases at zero: only the weights' first values
+# differ.
+#
+# *Constants* make all units of a layer alike: they see the same, are given the same gradient, and
+# stay alike. With zeros nothing reaches the weights at all (only the last biases learn), with ones
+# the network is one unit wide and its outputs are huge.
+#
+# *Uniform* numbers tell the units apart. In [0, 1] they are all positive, and the outputs are as
+# huge as with ones. Around zero is better, and better still if the range shrinks with the number
+# n of inputs of a unit: a sum of n terms has a variance n times that of one, so weights of a
+# variance in proportion to 1 / n keep signals at the size they had. That is what ±1/√n does.
+#
+# *Normal* numbers do as well as uniform ones of the same variance. Truncated ones have no outliers.
+# Glorot's variance, 2 / (n + m) with m outputs, keeps the size of gradients too; He's, 2 / n, makes
+# up for the half of the signal that ReLU cuts off.
+initializers = {
+    "zeros": "zeros",
+    "ones": "ones",
+    "uniform in [0, 1]": Uniform(0, 1),
+    "uniform in ±0.1": Uniform(-0.1, 0.1),
+    "uniform in ±1/√n": "fan_in_uniform",
+    "normal": "normal",
+    "truncated normal": "truncated_normal",
+    "Glorot": "glorot_uniform",
+    "He": "he_uniform",
+}
+
+
+def network(weight_init):
+    """Return a network that draws its weights so."""
+    return MLPClassifier(
+        (256, 128),
+        weight_init=weight_init,
+        bias_init="zeros",
+        alpha=0,
+        batch_size=64,
+        max_iter=8,
+        n_iter_no_change=np.inf,
+        random_state=0,
+    )
+
+
+fits = {
+    name: network(weight_init).fit(X_train, y_train, X_val=X_val, y_val=y_val)
+    for name, weight_init in initializers.items()
+}
+print(f"{'weights':20}{'loss, epoch 1':>15}{'loss, epoch 8':>15}{'validation accuracy':>21}")
+for name, mlp in fits.items():
+    curve = mlp.loss_curve_
+    print(f"{name:20}{curve[0]:15.3f}{curve[-1]:15.3f}{mlp.validation_scores_[-1]:21.3f}")
+
+# %%
+# Losses
+# ------
+# The loss of a network that gives all classes the same probability is log 10, the dotted line.
+# Zeros never leave it; ones and [0, 1] begin far above. Between the good ones the differences are
+# small in so shallow a network, and seen on a scale of their own.
+panels = {
+    "Constants": ["zeros", "ones", "Glorot"],
+    "Ranges": ["uniform in [0, 1]", "uniform in ±0.1", "uniform in ±1/√n"],
+    "Rules": ["normal", "truncated normal", "Glorot", "He"],
+}
+figure, axes = plt.subplots(1, 3, figsize=(10, 3.6), layout="constrained")
+for ax, (title, names) in zip(axes, panels.items(), strict=True):
+    for name in names:
+        color = "0.6" if title == "Constants" and name == "Glorot" else None
+        ax.plot(range(1, 9), fits[name].loss_curve_, ".-", color=color, label=name)
+    if title != "Rules":
+        ax.axhline(np.log(10), color="0.35", linestyle=":", linewidth=1)
+        ax.set_yscale("log")
+    ax.set(title=title, xlabel="epoch")
+    ax.legend(fontsize="small")
+axes[0].set_ylabel(f"training loss, {shown}")
+
+# %%
+# Weights before and after
+# ------------------------
+# ``initialize`` draws the weights without training. A good start is close to where training ends:
+# the histograms hardly move, and the network has nevertheless learnt. From a bad one training has
+# to undo what was drawn, which eight epochs do not suffice for.
+figure, axes = plt.subplots(3, 3, figsize=(9.5, 6.4), layout="constrained")
+for ax, (name, weight_init) in zip(axes.flat, initializers.items(), strict=True):
+    before = network(weight_init).initialize(X_train, y_train).coefs_[1].ravel()
+    after = fits[name].coefs_[1].ravel()
+    low, high = np.quantile(np.concatenate([before, after]), [0.001, 0.999])
+    edges = np.linspace(low - 0.05, high + 0.05, 60)
+    for weights, label, color in ((before, "drawn", "0.6"), (after, "trained", "C1")):
+        counts, _ = np.histogram(weights, edges)
+        share = counts / weights.size
+        ax.stairs(share, edges, fill=label == "drawn", alpha=0.8, color=color, label=label)
+    ax.set_yticks([])
+    ax.set_title(name, fontsize="medium")
+axes[0, 0].legend()
+figure.supxlabel("weights of the second layer")
+
+# %%
+# How far a signal gets
+# ---------------------
+# The reason, in NumPy: random inputs through twenty layers of 256 units. Where the size is wrong by
+# a factor at each layer, it is wrong by that factor's twentieth power in the end; gradients take
+# the same way back. With a variance of 1 / n (LeCun's, and Glorot's between equal layers) tanh
+# passes signals on, while ReLU halves their square at each layer; with He's 2 / n ReLU passes them
+# on. The old ±1/√n has a variance of 1 / 3n and shrinks them in either case, which is no matter for
+# two layers and the end of a network of twenty.
+rng = np.random.default_rng(0)
+rules = ["normal", "fan_in_uniform", "lecun_normal", "glorot_uniform", "he_normal"]
+activations = {"tanh": np.tanh, "relu": lambda z: np.maximum(z, 0)}
+figure, axes = plt.subplots(1, 2, figsize=(9, 3.8), sharey=True, layout="constrained")
+for ax, (activation, f) in zip(axes, activations.items(), strict=True):
+    for rule in rules:
+        deep = MLPClassifier(
+            (256,) * 20, weight_init=rule, bias_init="zeros", random_state=0, activation=activation
+        )
+        signal = rng.standard_normal((200, 256))
+        deep.initialize(signal, np.arange(200) % 10)
+        sizes = []
+        for weights in deep.coefs_[:-1]:
+            signal = f(signal @ weights)
+            sizes.append(np.sqrt(np.mean(signal**2)))
+        ax.plot(range(1, 21), sizes, ".-", label=rule)
+    ax.set(title=activation, xlabel="layer", yscale="log")
+    ax.set_xticks(range(0, 21, 5))
+axes[0].set_ylabel("size of the signal")
+axes[0].legend()
+plt.show()

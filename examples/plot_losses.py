@@ -1,0 +1,155 @@
+"""
+======
+Losses
+======
+
+A loss says what a good prediction is: the mean, the median or another quantile of what may come, a
+probability that is honest or one that is sure.
+"""
+
+# %%
+# What an error costs
+# -------------------
+# The squared error makes a large error dear: its minimum is the mean, and a single outlier moves
+# it. The absolute error's minimum is the median. Huber's and log-cosh are squared near zero, where
+# a smooth minimum is good to have, and grow by the absolute error far away. The pinball loss of a
+# quantile costs one side more than the other.
+import warnings
+
+import matplotlib.pyplot as plt
+import numpy as np
+from sklearn.datasets import load_digits
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import log_loss
+from sklearn.model_selection import train_test_split
+
+from sklearn_nn import MLPClassifier, MLPRegressor
+from sklearn_nn.training import Huber
+
+# Every fit below trains a fixed number of epochs, converged or not.
+warnings.simplefilter("ignore", ConvergenceWarning)
+
+e = np.linspace(-3, 3, 301)
+shapes = {
+    "squared_error": e**2 / 2,
+    "absolute_error": np.abs(e),
+    "huber": np.where(np.abs(e) <= 1, e**2 / 2, np.abs(e) - 0.5),
+    "log_cosh": np.log(np.cosh(e)),
+    "quantile, 0.9": np.maximum(0.1 * e, -0.9 * e),
+}
+p = np.linspace(0.002, 1, 400)
+figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained")
+for name, loss in shapes.items():
+    left.plot(e, loss, label=name)
+left.set(xlabel="prediction − target", ylabel="loss", ylim=(-0.1, 3.5), title="Numbers")
+left.legend()
+for gamma in (0, 0.5, 2, 5):
+    name = "log_loss" if gamma == 0 else f"focal, gamma={gamma:g}"
+    right.plot(p, -((1 - p) ** gamma) * np.log(p), label=name)
+right.set(xlabel="probability of the right class", ylim=(-0.1, 3.5), title="Classes")
+right.legend()
+
+# %%
+# Outliers
+# --------
+# A sine, and one measurement in eight lifted by three to nine. The squared error follows the mean,
+# which the outliers lift; the absolute error stays with the majority. The two in between give way a
+# little, and a narrower one, ``loss=Huber(delta=0.2)``, hardly at all.
+rng = np.random.default_rng(0)
+x = np.sort(rng.uniform(-3, 3, 400))
+y = np.sin(2 * x) + 0.15 * rng.normal(size=x.size)
+lifted = rng.random(x.size) < 0.125
+y[lifted] += rng.uniform(3, 9, lifted.sum())
+grid = np.linspace(-3, 3, 300)
+
+
+def fit(loss, x, y, **parameters):
+    """Return predictions on the grid."""
+    mlp = MLPRegressor(
+        loss,
+        (64, 64),
+        activation="silu",
+        learning_rate="cosine",
+        learning_rate_init=0.01,
+        batch_size=50,
+        max_iter=500,
+        n_iter_no_change=np.inf,
+        random_state=0,
+        **parameters,
+    )
+    return mlp.fit(x[:, None], y).predict(grid[:, None])
+
+
+figure, ax = plt.subplots(figsize=(8, 4.2), layout="constrained")
+ax.plot(x, y, ".", color="0.7", markersize=4)
+ax.plot(grid, np.sin(2 * grid), color="black", linestyle="--", label="without outliers")
+losses = {
+    "squared_error": "squared_error",
+    "huber": "huber",
+    "Huber(delta=0.2)": Huber(delta=0.2),
+    "log_cosh": "log_cosh",
+    "absolute_error": "absolute_error",
+}
+for i, (name, loss) in enumerate(losses.items()):
+    predicted = fit(loss, x, y)
+    error = np.sqrt(np.mean((predicted - np.sin(2 * grid)) ** 2))
+    ax.plot(grid, predicted, color=f"C{i}", label=f"{name}: {error:.2f}")
+ax.set(xlabel="x", ylabel="y", ylim=(-2, 7))
+ax.legend(title="loss: distance from the sine", loc="upper left", ncols=2, fontsize="small")
+
+# %%
+# Bands
+# -----
+# How far may it be from the prediction? Three networks answer, one for each of the quantiles 0.05,
+# 0.5 and 0.95. Between the outer two lie nine points in ten, left and right alike, although no
+# network was told that the noise grows; of points not seen in training, somewhat fewer. With early
+# stopping, let it watch the loss (``scoring="loss"``): R² is no measure of a quantile.
+x = np.sort(rng.uniform(-3, 3, 2000))
+y = np.sin(2 * x) + rng.normal(size=x.size) * (0.1 + 0.15 * (x + 3))
+bands = {q: fit("quantile", x, y, quantile=q) for q in (0.05, 0.5, 0.95)}
+
+figure, ax = plt.subplots(figsize=(8, 4.2), layout="constrained")
+ax.plot(x, y, ".", color="0.7", markersize=3)
+ax.fill_between(grid, bands[0.05], bands[0.95], alpha=0.25, label="5% to 95%")
+ax.plot(grid, bands[0.5], color="C1", label="median")
+ax.set(xlabel="x", ylabel="y")
+ax.legend(loc="upper left")
+
+fresh = rng.uniform(-3, 3, 20_000)
+seen = np.sin(2 * fresh) + rng.normal(size=fresh.size) * (0.1 + 0.15 * (fresh + 3))
+for low, high in ((-3, -1), (-1, 1), (1, 3)):
+    here = (fresh >= low) & (fresh < high)
+    below, above = (np.interp(fresh[here], grid, bands[q]) for q in (0.05, 0.95))
+    inside = np.mean((seen[here] > below) & (seen[here] < above))
+    print(f"x from {low:2d} to {high:2d}: {inside:.1%} of new points are inside")
+
+# %%
+# How sure a classifier is
+# ------------------------
+# The log loss is never content: a probability of 0.99 can still become 0.999. ``label_smoothing``
+# asks for less than certainty, the focal loss stops caring about what is right already, and both
+# leave a network that is less sure of itself, right about much the same rows. Whether its
+# probabilities are better, the log loss on held-out rows tells.
+X, y = load_digits(return_X_y=True)
+X_train, X_test, y_train, y_test = train_test_split(
+    X / 16, y, train_size=300, stratify=y, random_state=0
+)
+figure, axes = plt.subplots(1, 3, figsize=(9.5, 3.3), sharey=True, layout="constrained")
+cases = {
+    "log_loss": {},
+    "label_smoothing=0.1": {"label_smoothing": 0.1},
+    'loss="focal"': {"loss": "focal"},
+}
+for ax, (name, parameters) in zip(axes, cases.items(), strict=True):
+    mlp = MLPClassifier((64,), learning_rate_init=0.005, max_iter=300, random_state=0)
+    mlp.set_params(**parameters).fit(X_train, y_train)
+    surest = mlp.predict_proba(X_test).max(axis=1)
+    right = mlp.predict(X_test) == y_test
+    edges = np.linspace(0, 1, 21)
+    ax.hist([surest[right], surest[~right]], edges, stacked=True, color=["C0", "C3"])
+    loss = log_loss(y_test, mlp.predict_proba(X_test))
+    ax.set_title(f"{name}\naccuracy {right.mean():.3f}, log loss {loss:.3f}", fontsize="medium")
+    ax.set(xlabel="largest probability", yscale="log")
+axes[0].set_ylabel("test rows")
+axes[0].legend(["right", "wrong"], loc="upper left")
+plt.show()

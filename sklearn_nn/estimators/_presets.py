@@ -1,0 +1,67 @@
+"""Lists of layers that are made from plain parameters."""
+
+from __future__ import annotations
+
+from numbers import Integral, Real
+
+from sklearn_nn.layers import Activation, BatchNorm, Dense, Dropout
+from sklearn_nn.network.initializers import GlorotUniform
+
+
+def check_sizes(name, sizes):
+    """A number or a list of numbers of units, as a list.
+
+    Raises
+    ------
+    ValueError
+        If there is something else in it than whole positive numbers.
+    """
+    sizes = list(sizes) if hasattr(sizes, "__iter__") else [sizes]
+    if any(not isinstance(size, Integral) or size <= 0 for size in sizes):
+        raise ValueError(f"{name} must be > 0, got {sizes}; pass whole numbers.")
+    return [int(size) for size in sizes]
+
+
+def dropout_rates(rate, n_layers):
+    """The dropout rate of each of some layers.
+
+    Raises
+    ------
+    ValueError
+        If there are not as many rates as layers, or one is no rate.
+    """
+    if isinstance(rate, Real):
+        return [float(rate)] * n_layers
+    rates = list(rate)
+    if len(rates) != n_layers or not all(isinstance(r, Real) and 0 <= r < 1 for r in rates):
+        raise ValueError(
+            f"dropout={rate!r} must be one rate in [0, 1), or one for each of the {n_layers} "
+            "hidden layers."
+        )
+    return rates
+
+
+def draws(estimator):
+    """What draws weights, and what draws biases."""
+    # Glorot's scale for logistic units, and biases drawn like weights: as scikit-learn does.
+    own = GlorotUniform(2.0 if estimator.activation == "logistic" else 6.0)
+    return [
+        own if isinstance(name, str) and name == "glorot_uniform" else name
+        for name in (estimator.weight_init, estimator.bias_init)
+    ]
+
+
+def hidden_layers(estimator):
+    """Dense layers of `hidden_layer_sizes` units, each with its norm, activation and dropout."""
+    kernel, bias = draws(estimator)
+    sizes = check_sizes("hidden_layer_sizes", estimator.hidden_layer_sizes)
+    rates, layers = dropout_rates(estimator.dropout, len(sizes)), []
+    for i, (units, rate) in enumerate(zip(sizes, rates, strict=True), 1):
+        dense = Dense(units, kernel_initializer=kernel, bias_initializer=bias)
+        layers.append((f"dense{i}", dense))
+        if estimator.batch_norm:
+            layers.append((f"batchnorm{i}", BatchNorm()))
+        layers.append((f"activation{i}", Activation(estimator.activation)))
+        if rate:
+            layers.append((f"dropout{i}", Dropout(rate)))
+    return layers

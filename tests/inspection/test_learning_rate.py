@@ -1,0 +1,157 @@
+"""The range test on networks: the rates of its batches, their losses, and what it leaves alone."""
+
+import numpy as np
+import pytest
+from scipy import sparse
+from sklearn.datasets import load_digits
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from sklearn_nn import MLPClassifier, MLPRegressor, find_learning_rate
+from sklearn_nn.inspection import LearningRateDisplay
+from sklearn_nn.training import EarlyStopping, Lion, ModelCheckpoint
+
+X, Y = load_digits(return_X_y=True)
+X, Y = X[:600] / 16, Y[:600]
+LENGTH = X @ np.linspace(-1, 1, 64)
+
+
+def make(Estimator=MLPClassifier, **parameters):
+    return Estimator(
+        **{"hidden_layer_sizes": 20, "random_state": 0, "batch_size": 50, **parameters}
+    )
+
+
+def test_rates_and_losses():
+    """One loss a batch, at geometric rates, over as many epochs as that takes."""
+    found = find_learning_rate(make(), X, Y, n_steps=50)
+    assert isinstance(found, LearningRateDisplay)
+    np.testing.assert_allclose(found.rates, np.geomspace(1e-6, 1, 50))
+    assert found.losses.shape == (50,)
+    assert np.isfinite(found.losses).all()
+    assert found.losses[0] == pytest.approx(np.log(10), abs=0.5)
+    assert found.suggestion in found.rates
+
+
+def test_the_losses_are_those_of_training():
+    """At rates that stay nearly the same, they are the losses of an ordinary fit."""
+    found = find_learning_rate(make(), X, Y, min_rate=0.01, max_rate=0.01 + 1e-15, n_steps=24)
+    fitted = make(learning_rate_init=0.01, max_iter=2, tol=0.0, n_iter_no_change=np.inf)
+    with pytest.warns(match="Maximum iterations"):
+        fitted.fit(X, Y)
+    np.testing.assert_allclose(
+        [found.losses[:12].mean(), found.losses[12:].mean()], fitted.loss_curve_, rtol=1e-9
+    )
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"solver": "sgd"}, {"solver": "rmsprop"}, {"solver": Lion()},
+        {"dropout": 0.2, "batch_norm": True, "ema_momentum": 0.9}, {"dtype": "float32"},
+        {"early_stopping": True}, {"learning_rate": "onecycle"}, {"n_jobs": 2},
+    ],
+    ids=str,
+)  # fmt: skip
+@pytest.mark.parametrize("Estimator", [MLPClassifier, MLPRegressor])
+def test_the_suggestion_learns(Estimator, parameters):
+    y = Y if Estimator is MLPClassifier else LENGTH
+    model = make(Estimator, **parameters)
+    found = find_learning_rate(model, X, y)
+    assert 1e-6 < found.suggestion <= 1
+    again = find_learning_rate(model, X, y)
+    np.testing.assert_array_equal(again.losses, found.losses)
+    model.set_params(
+        learning_rate_init=found.suggestion, learning_rate="constant", early_stopping="best",
+        max_iter=10,
+    ).fit(X, y)  # fmt: skip
+    assert model.loss_curve_[-1] < 0.8 * model.loss_curve_[0]
+
+
+@pytest.mark.parametrize("solver", ["adam", "sgd"])
+@pytest.mark.parametrize("loss", ["squared_error", "absolute_error", "poisson"])
+def test_the_luck_of_a_batch_is_not_taken_for_learning(loss, solver):
+    """Losses of small batches differ by more than a step improves them."""
+    y = np.random.default_rng(0).poisson(np.exp(LENGTH / 2)) if loss == "poisson" else LENGTH
+    found = [
+        find_learning_rate(
+            make(MLPRegressor, loss=loss, solver=solver, batch_size=16, random_state=seed), X, y
+        ).suggestion
+        for seed in range(5)
+    ]
+    assert min(found) > 1e-4
+    assert max(found) < 100 * min(found)
+
+
+def test_an_estimator_without_a_seed():
+    np.random.seed(0)
+    found = find_learning_rate(make(MLPRegressor, random_state=None), X, LENGTH)
+    assert 1e-4 < found.suggestion < 1e-1
+
+
+def test_it_ends_where_the_loss_explodes():
+    found = find_learning_rate(
+        make(MLPRegressor, solver="sgd"), X, LENGTH, min_rate=1e-4, max_rate=1e6, n_steps=100
+    )
+    assert len(found.losses) == len(found.rates) < 100
+    assert found.suggestion < 1
+
+
+def test_weights_and_sparse_rows():
+    weights = np.random.default_rng(0).random(len(X))
+    plain, weighted, sparse_rows = (
+        find_learning_rate(make(), rows, Y, weight, n_steps=30)
+        for rows, weight in ((X, None), (X, weights), (sparse.csr_matrix(X), weights))
+    )
+    assert not np.array_equal(plain.losses, weighted.losses)
+    np.testing.assert_array_equal(sparse_rows.losses, weighted.losses)
+
+
+def test_the_estimator_is_left_alone(tmp_path, capsys):
+    generator = np.random.RandomState(3)
+    callbacks = [EarlyStopping("nonsense"), ModelCheckpoint(tmp_path / "model")]
+    model = make(random_state=generator, callbacks=callbacks, verbose=True, n_restarts=3)
+    before, parameters = generator.get_state()[1].copy(), model.get_params()
+    find_learning_rate(model, X, Y, n_steps=20)
+    assert not hasattr(model, "coefs_")
+    assert model.get_params() == parameters
+    np.testing.assert_array_equal(generator.get_state()[1], before)
+    assert not list(tmp_path.iterdir())
+    assert capsys.readouterr().out == ""
+
+
+def test_a_fitted_estimator_keeps_its_weights():
+    model = make(solver="adam", max_iter=30, tol=1.0, warm_start=True).fit(X, Y)
+    before = model.predict_proba(X)
+    find_learning_rate(model, X, Y, n_steps=20)
+    np.testing.assert_array_equal(model.predict_proba(X), before)
+
+
+@pytest.mark.parametrize(
+    "rates",
+    [
+        {"min_rate": 0.0}, {"min_rate": -1.0}, {"min_rate": 2.0}, {"max_rate": 1e-6},
+        {"n_steps": 1}, {"n_steps": 0}, {"max_rate": np.nan},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_unsuitable_rates(rates):
+    with pytest.raises(ValueError, match=r"rates must be positive and grow, over two steps"):
+        find_learning_rate(make(), X, Y, **rates)
+
+
+def test_unsuitable_estimators():
+    with pytest.raises(ValueError, match="solver='lbfgs' has no learning rate"):
+        find_learning_rate(make(solver="lbfgs"), X, Y)
+    with pytest.raises(TypeError, match=r"is no network of sklearn_nn; of a Pipeline"):
+        find_learning_rate(make_pipeline(StandardScaler(), make()), X, Y)
+    with pytest.raises(ValueError, match="'alpha' parameter"):
+        find_learning_rate(make(alpha=-1), X, Y)
+    with pytest.raises(ValueError, match="NaN"):
+        find_learning_rate(make(), np.full((9, 2), np.nan), Y[:9])
+
+
+def test_what_is_drawn(plt):
+    display = find_learning_rate(make(), X, Y, n_steps=60).plot()
+    assert display.suggestion_ == display.suggestion
+    assert display.lines_[0].get_xdata()[0] == pytest.approx(1e-6)

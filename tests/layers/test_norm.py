@@ -1,0 +1,264 @@
+"""Normalisation: against PyTorch and NumPy, over several batches, in training and prediction."""
+
+import naive
+import numpy as np
+import pytest
+from cases import DTYPES, batch_norm, layer_norm
+from harness import LayerRun, assert_close, build
+from naive import Context
+
+from sklearn_nn.layers import BatchNorm, LayerNorm
+from sklearn_nn.layers.base import TRAINING
+
+dtypes = pytest.mark.parametrize("dtype", DTYPES)
+TRAIN, PREDICT = Context(training=True), Context(training=False)
+
+
+def started(layer, shape, dtype="float64", context=TRAIN, seed=0):
+    """A run of the layer with random gamma and beta."""
+    run = LayerRun(layer, shape, dtype, context)
+    return run, np.random.default_rng(seed).standard_normal(run.n_theta).astype(dtype)
+
+
+def batch(rng, n, width, dtype="float64"):
+    """Columns of very different means and spreads."""
+    spread = 10.0 ** rng.uniform(-1, 1, width)
+    return (rng.normal(0, 5, width) + spread * rng.standard_normal((n, width))).astype(dtype)
+
+
+def memories(run):
+    """The running means and variances."""
+    return np.split(run.state, 2)
+
+
+# --- PyTorch ---------------------------------------------------------------------------------
+
+
+def theirs(torch, layer, theta):
+    """PyTorch's layer with our gamma and beta."""
+    layer = layer.double()
+    gamma, beta = np.split(theta, 2)
+    with torch.no_grad():
+        layer.weight[:], layer.bias[:] = torch.tensor(gamma), torch.tensor(beta)
+    return layer
+
+
+def assert_equals_torch(torch, run, theta, layer, x, dy):
+    """Forward, dx, dgamma and dbeta of one batch, to 1e-10."""
+    there = torch.tensor(x, requires_grad=True)
+    layer.zero_grad()
+    value = layer(there)
+    value.backward(torch.tensor(dy))
+    start = run.state.copy()
+    assert_close(run.forward(theta, x), value.detach().numpy(), "float64")
+    run.state[:] = start
+    dx, grad = run.backward(theta, x, dy)
+    for got, wanted in zip([dx, *run.parameters(grad)], [there, *layer.parameters()], strict=True):
+        assert_close(got, wanted.grad.numpy(), "float64")
+
+
+@pytest.mark.parametrize("momentum", [0.9, 0.0, 0.3, 1.0])
+def test_batch_norm_equals_torch(momentum, torch, rng):
+    """Six batches of different sizes, then prediction by what was remembered of them."""
+    run, theta = started(BatchNorm(momentum, epsilon=1e-3), 19)
+    layer = torch.nn.BatchNorm1d(19, eps=1e-3, momentum=1 - momentum)
+    layer = theirs(torch, layer, theta)
+    for n in (16, 5, 33, 2, 100, 7):
+        assert_equals_torch(torch, run, theta, layer, batch(rng, n, 19), rng.normal(size=(n, 19)))
+        mean, variance = memories(run)
+        assert_close(mean, layer.running_mean.numpy(), "float64")
+        assert_close(variance, layer.running_var.numpy(), "float64")
+    layer.eval()
+    run.ctx[TRAINING] = 0
+    state, x = run.state.copy(), batch(rng, 50, 19)
+    assert_close(run.forward(theta, x), layer(torch.tensor(x)).detach().numpy(), "float64")
+    np.testing.assert_array_equal(run.state, state)
+
+
+@pytest.mark.parametrize("width", [2, 19, 64])
+def test_layer_norm_equals_torch(width, torch, rng):
+    run, theta = started(LayerNorm(epsilon=1e-3), width)
+    layer = theirs(torch, torch.nn.LayerNorm(width, eps=1e-3), theta)
+    for n in (16, 1, 33):
+        x, dy = batch(rng, n, width), rng.normal(size=(n, width))
+        assert_equals_torch(torch, run, theta, layer, x, dy)
+    run.ctx[TRAINING] = 0
+    assert_close(run.forward(theta, x), layer(torch.tensor(x)).detach().numpy(), "float64")
+
+
+@pytest.mark.parametrize("layer", [BatchNorm(), LayerNorm()], ids=repr)
+def test_defaults_are_those_of_torch(layer, torch):
+    other = torch.nn.BatchNorm1d(3) if isinstance(layer, BatchNorm) else torch.nn.LayerNorm(3)
+    assert layer.epsilon == other.eps
+    if isinstance(layer, BatchNorm):
+        assert layer.momentum == 1 - other.momentum
+
+
+def test_images_equal_torch(torch, rng):
+    """There channels are the second axis, here the last."""
+    shape, n = (4, 5, 3), 7
+    run, theta = started(BatchNorm(), shape)
+    layer = theirs(torch, torch.nn.BatchNorm2d(3), theta)
+    x = batch(rng, n, 60).reshape(n, *shape)
+    there = torch.tensor(x.transpose(0, 3, 1, 2))
+    expected = layer(there).detach().numpy().transpose(0, 2, 3, 1)
+    assert_close(run.forward(theta, x.reshape(n, -1)), expected.reshape(n, -1), "float64")
+    assert_close(memories(run)[1], layer.running_var.numpy(), "float64")
+
+
+# --- places are samples ------------------------------------------------------------------------
+
+
+@dtypes
+@pytest.mark.parametrize("shape", [(4, 5, 3), (2, 40), (7, 1), (3, 17)])
+@pytest.mark.parametrize("case", [batch_norm(), layer_norm()], ids=["batch_norm", "layer_norm"])
+def test_places_count_as_samples(case, shape, dtype, rng):
+    """As the twin on a matrix with one row for each place, and the same bits in any parts."""
+    channels, n = shape[-1], 11
+    run, theta = started(case.layer, shape, dtype)
+    x, dy = (rng.standard_normal((n, run.units)).astype("float32").astype(dtype) for _ in range(2))
+    start = run.state.copy()
+    y = run.forward(theta, x)
+    state = run.state.copy()
+    dx, grad = run.backward(theta, x, dy)
+
+    parameters = run.parameters(theta.astype("float64"))
+    places, slopes = (a.astype("float64").reshape(-1, channels) for a in (x, dy))
+    expected = case.forward(parameters, places, TRAIN)
+    dplaces, gradients = case.backward(parameters, places, slopes, TRAIN)
+    assert_close(y.reshape(-1, channels), expected, dtype, factor=10)
+    assert_close(dx.reshape(-1, channels), dplaces, dtype, factor=10)
+    for got, wanted in zip(run.parameters(grad), gradients, strict=True):
+        assert_close(got, wanted, dtype, factor=10)
+    if case.over_batch:
+        mean, variance = np.split(state, 2)
+        assert_close(mean, 0.1 * places.mean(axis=0), dtype)
+        assert_close(variance, 0.9 + 0.1 * places.var(axis=0, ddof=1), dtype)
+
+    for parts in (2, 3, 4):
+        run.state[:] = start
+        np.testing.assert_array_equal(run.forward(theta, x, parts), y)
+        np.testing.assert_array_equal(run.state, state)
+        other, other_grad = run.backward(theta, x, dy, parts)
+        np.testing.assert_array_equal(other, dx)
+        np.testing.assert_array_equal(other_grad, grad)
+
+
+def test_parameters_and_memories_are_of_the_channels():
+    for layer, n_state in [(BatchNorm(), 6), (LayerNorm(), 0)]:
+        run = LayerRun(layer, (4, 5, 3), "float64")
+        assert layer.output_shape((4, 5, 3)) == (4, 5, 3)
+        assert (run.n_theta, run.state.size) == (6, n_state)
+    program = build([BatchNorm()], 3, "float64")
+    assert list(program.layers["layer0"]) == ["gamma", "beta"]
+    theta = program.initialize(np.random.RandomState(0))
+    gamma, beta = (p.view(theta) for p in program.parameters)
+    assert (gamma == 1).all()
+    assert (beta == 0).all()
+    assert list(program.memories["layer0"]) == ["moving_mean", "moving_variance"]
+    mean, variance = (m.view(program.initial_state()) for m in program.memories["layer0"].values())
+    assert (mean == 0).all()
+    assert (variance == 1).all()
+
+
+def test_gamma_and_beta_are_neither_penalised_nor_decayed():
+    program = build([BatchNorm(), LayerNorm()], 3, "float64")
+    assert [p.parameter.decay for p in program.parameters] == [0, 0, 0, 0]
+    assert program.matrices().shape == (0, 3)
+
+
+# --- batches that are hard -----------------------------------------------------------------------
+
+
+@dtypes
+def test_batch_of_one(dtype, rng):
+    """It is its own mean: the output is beta, no gradient comes through, nothing is NaN."""
+    run, theta = started(BatchNorm(), 7, dtype)
+    x, dy = batch(rng, 1, 7, dtype), batch(rng, 1, 7, dtype)
+    _, beta = run.parameters(theta)
+    np.testing.assert_array_equal(run.forward(theta, x), beta[None])
+    mean, variance = memories(run)
+    assert_close(mean, 0.1 * x[0], dtype)
+    assert_close(variance, np.full(7, 0.9), dtype)
+    dx, grad = run.backward(theta, x, dy)
+    np.testing.assert_array_equal(dx, np.zeros((1, 7)))
+    dgamma, dbeta = run.parameters(grad)
+    np.testing.assert_array_equal(dgamma, np.zeros(7))
+    np.testing.assert_array_equal(dbeta, dy[0])
+
+
+@dtypes
+@pytest.mark.parametrize("n", [2, 3, 200, 1000])
+def test_constant_columns(n, dtype):
+    """Their output is beta, however large they are: the rounding of their mean is not spread."""
+    constant = np.array([0, 1, -0.1, 1000.3, 1e6 / 7, -1e10 / 3]).astype(dtype)
+    run, theta = started(BatchNorm(), 6, dtype)
+    _, beta = run.parameters(theta)
+    y = run.forward(theta, np.tile(constant, (n, 1)))
+    np.testing.assert_array_equal(y, np.tile(beta, (n, 1)))
+    mean, variance = memories(run)
+    np.testing.assert_allclose(mean, 0.1 * constant, rtol=4 * np.finfo(dtype).eps)
+    assert_close(variance, np.full(6, 0.9), dtype)
+
+
+def test_large_mean_and_small_spread(rng):
+    """In float32, as exact as the data: their own rounding is 3e-4 of their spread."""
+    x = (1000 + 0.1 * rng.standard_normal((2000, 5))).astype("float32")
+    run, _ = started(BatchNorm(), 5, "float32")
+    theta = np.repeat([1, 0], 5).astype("float32")
+    exact = x.astype("float64")
+    expected = naive.standardize(exact, exact.mean(axis=0), exact.var(axis=0), 1e-5)
+    np.testing.assert_allclose(run.forward(theta, x), expected, atol=5e-4)
+
+
+@dtypes
+def test_constant_samples(dtype):
+    """A sample of equal numbers has nothing but beta to show."""
+    run, theta = started(LayerNorm(), 8, dtype)
+    x = np.tile([[0], [1], [-0.5], [1024]], 8).astype(dtype)
+    np.testing.assert_array_equal(run.forward(theta, x), np.tile(run.parameters(theta)[1], (4, 1)))
+    dx, _ = run.backward(theta, x, np.ones_like(x))
+    assert np.isfinite(dx).all()
+
+
+@dtypes
+@pytest.mark.parametrize("layer", [BatchNorm(), LayerNorm()], ids=repr)
+def test_output_is_standard(layer, dtype, rng):
+    """With gamma 1 and beta 0: mean 0 and variance 1 of every channel, or every sample."""
+    run, _ = started(layer, 40, dtype)
+    theta = np.repeat([1, 0], 40).astype(dtype)
+    y = run.forward(theta, batch(rng, 300, 40, dtype)).astype("float64")
+    axis = 0 if isinstance(layer, BatchNorm) else 1
+    np.testing.assert_allclose(y.mean(axis=axis), 0, atol=1e-5)
+    np.testing.assert_allclose(y.var(axis=axis), 1, atol=1e-2)
+
+
+def test_running_means_come_to_those_of_the_data(rng):
+    run, theta = started(BatchNorm(), 4)
+    for _ in range(400):
+        run.forward(theta, 3 + 2 * rng.standard_normal((50, 4)))
+    mean, variance = memories(run)
+    np.testing.assert_allclose(mean, 3, atol=0.3)
+    np.testing.assert_allclose(variance, 4, atol=0.6)
+
+
+def test_prediction_of_an_untrained_batch_norm_is_almost_the_input(rng):
+    run, _ = started(BatchNorm(epsilon=1e-8), 4, context=PREDICT)
+    x = rng.standard_normal((5, 4))
+    np.testing.assert_allclose(run.forward(np.repeat([1.0, 0.0], 4), x), x, rtol=1e-7)
+
+
+# --- arguments -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("epsilon", [0, -1e-5, np.nan])
+@pytest.mark.parametrize("kind", [BatchNorm, LayerNorm])
+def test_epsilon_is_positive(kind, epsilon):
+    with pytest.raises(ValueError, match=rf"epsilon=.* of {kind.__name__} must be positive; 1e-5"):
+        kind(epsilon=epsilon).output_shape((3,))
+
+
+@pytest.mark.parametrize("momentum", [-0.1, 1.1, np.nan])
+def test_momentum_is_a_share(momentum):
+    with pytest.raises(ValueError, match=r"momentum=.* of BatchNorm must lie in \[0, 1\]"):
+        BatchNorm(momentum).output_shape((3,))
