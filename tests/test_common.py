@@ -1,4 +1,4 @@
-"""scikit-learn's common checks on both estimators, in many configurations.
+"""scikit-learn's common checks on all estimators, in many configurations.
 
 No failure is expected of any. Runs on scikit-learn 1.6 to 1.9.
 """
@@ -8,7 +8,15 @@ import sklearn.neural_network
 from sklearn.utils import estimator_checks, get_tags
 from sklearn.utils.estimator_checks import estimator_checks_generator, parametrize_with_checks
 
-from sklearn_nn import MLPClassifier, MLPRegressor
+from sklearn_nn import (
+    CNNClassifier,
+    CNNRegressor,
+    MLPClassifier,
+    MLPRegressor,
+    NeuralNetworkClassifier,
+    NeuralNetworkRegressor,
+)
+from sklearn_nn.layers import Activation, Dense
 
 # Most checks fit briefly, and do not ask whether training converged.
 pytestmark = [
@@ -51,6 +59,13 @@ EVERY_CHECK = [
     # All epochs are used by the first fit: the second has nothing to resume.
     _classifier(warm_start="resume", tol=0.0),
     _regressor(warm_start="resume", tol=0.0),
+    CNNClassifier(),
+    CNNRegressor(),
+    CNNClassifier((4, 8), kernel_size=2, pool_size=None, learning_rate_init=0.02, max_iter=60),
+    CNNRegressor(8, strides=2, pooling="average", learning_rate_init=0.02, max_iter=100),
+    NeuralNetworkClassifier([Dense(32), Activation("relu")]),
+    NeuralNetworkRegressor([("hidden", Dense(32)), Activation("tanh")]),
+    NeuralNetworkRegressor(solver="lbfgs"),
 ]
 
 #: A weight of two is a row given twice only where training does not draw among the rows, go by

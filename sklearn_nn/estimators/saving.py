@@ -34,7 +34,7 @@ def load(path):
     >>> model = MLPClassifier(solver="lbfgs", random_state=0).fit(X, y)
     >>> path = os.path.join(tempfile.mkdtemp(), "iris.npz")
     >>> model.save(path)
-    >>> (load(path).predict(X) == model.predict(X)).all()
+    >>> bool((load(path).predict(X) == model.predict(X)).all())
     True
     """
     return BaseNetwork.load(path)

@@ -2,17 +2,42 @@
 
 from sklearn_nn.layers.activation import Activation
 from sklearn_nn.layers.base import Layer
+from sklearn_nn.layers.conv import Conv1D, Conv2D
 from sklearn_nn.layers.dense import Dense
 from sklearn_nn.layers.dropout import Dropout
+from sklearn_nn.layers.merge import Add, Parallel, Residual
 from sklearn_nn.layers.noise import GaussianNoise
 from sklearn_nn.layers.norm import BatchNorm, LayerNorm
+from sklearn_nn.layers.pool import (
+    AveragePool1D,
+    AveragePool2D,
+    GlobalAveragePool,
+    GlobalMaxPool,
+    MaxPool1D,
+    MaxPool2D,
+)
+from sklearn_nn.layers.shape import Flatten, Reshape, ZeroPad
 
 __all__ = [
     "Activation",
+    "Add",
+    "AveragePool1D",
+    "AveragePool2D",
     "BatchNorm",
+    "Conv1D",
+    "Conv2D",
     "Dense",
     "Dropout",
+    "Flatten",
     "GaussianNoise",
+    "GlobalAveragePool",
+    "GlobalMaxPool",
     "Layer",
     "LayerNorm",
+    "MaxPool1D",
+    "MaxPool2D",
+    "Parallel",
+    "Reshape",
+    "Residual",
+    "ZeroPad",
 ]

@@ -141,6 +141,12 @@ class Builder(Protocol):
     def slot(self, shape: Shape) -> int:
         """Make a slot for samples of this shape."""
 
+    def reshape(self, slot: int, shape: Shape) -> int:
+        """Make a slot of the same columns for samples of another shape. Nothing is copied."""
+
+    def add(self, name: str, layer: Layer, slot: int) -> int:
+        """Lower a layer within this one, which reads `slot`; returns the slot it ends in."""
+
     def instruction(
         self,
         x: int,

@@ -103,9 +103,21 @@ def _place_all(
 
 @dataclass
 class ProgramBuilder:
-    """Collects slots and instructions from the layers; `finish` lays everything out."""
+    """Collects slots and instructions from the layers; `finish` lays everything out.
+
+    Attributes
+    ----------
+    slots : list of tuple of int
+        Shape of one sample in each slot.
+    homes : list of int
+        For each slot the one whose columns it is: itself, but where `reshape` made it.
+    layer : str
+        Under which name parameters are filed: that of the layer at hand, "residual1.conv2d2" where
+        one lies within another.
+    """
 
     slots: list[Shape] = field(default_factory=list)
+    homes: list[int] = field(default_factory=list)
     instructions: list[_Instruction] = field(default_factory=list)
     layer: str = ""
     layers: list[tuple[str, str, int]] = field(default_factory=list)
@@ -118,7 +130,29 @@ class ProgramBuilder:
     def slot(self, shape: Shape) -> int:
         """Make a slot for samples of this shape."""
         self.slots.append(shape)
-        return len(self.slots) - 1
+        self.homes.append(len(self.homes))
+        return self.homes[-1]
+
+    def reshape(self, slot: int, shape: Shape) -> int:
+        """Make a slot of the same columns for samples of another shape. Nothing is copied."""
+        assert np.prod(shape) == np.prod(self.slots[slot])
+        self.slots.append(shape)
+        self.homes.append(self.homes[slot])
+        return len(self.homes) - 1
+
+    def add(self, name: str, layer: Layer, slot: int) -> int:
+        """Lower a layer that reads `slot`, under a name; within another layer, below its name.
+
+        Returns the slot it ends in. Where it raises, `layer` stays at the layer that does not fit.
+        """
+        outer, before = self.layer, len(self.instructions)
+        self.layer = f"{outer}.{name}" if outer else name
+        out = layer.lower(self, slot)
+        self.layers.append((self.layer, type(layer).__name__, out))
+        appended = len(self.instructions) > before
+        self.is_random = self.is_random or (layer.is_random and appended)
+        self.layer = outer
+        return out
 
     def instruction(
         self,
@@ -138,13 +172,18 @@ class ProgramBuilder:
     ) -> None:
         """Append an instruction that reads slot `x` and writes slot `y`."""
         kernels = (forward, forward_sums, prepare, backward, backward_sums, weights)
+        x, y = self.homes[x], self.homes[y]
         self.instructions.append(
             _Instruction(self.layer, x, y, kernels, parameters, state, work, geometry)
         )
 
     def finish(self, dtype: str, n_trained: int, raw: int, output: int) -> Program:
         """Lay out all buffers and write the table."""
-        widths = [int(np.prod(shape)) for shape in self.slots]
+        widths = [
+            int(np.prod(shape)) if home == slot else 0
+            for slot, (shape, home) in enumerate(zip(self.slots, self.homes, strict=True))
+        ]
+        raw, output = self.homes[raw], self.homes[output]
         starts = np.concatenate([[0], np.cumsum(widths)]).astype(int).tolist()
         width = starts[-1]
         table = np.zeros((len(self.instructions), TABLE_WIDTH), dtype=np.int64)
@@ -241,15 +280,10 @@ def lower(
     builder = ProgramBuilder()
     slot = builder.slot(shape)
     for name, layer in layers:
-        builder.layer = name
-        before = len(builder.instructions)
         try:
-            slot = layer.lower(builder, slot)
+            slot = builder.add(name, layer, slot)
         except ValueError as error:
-            raise ValueError(f"layer {name!r}: {error}") from error
-        builder.layers.append((name, type(layer).__name__, slot))
-        appended = len(builder.instructions) > before
-        builder.is_random = builder.is_random or (layer.is_random and appended)
+            raise ValueError(f"layer {builder.layer!r}: {error}") from error
     raw, n_trained = slot, len(builder.instructions)
     if link is not None:
         slot = link.lower(builder, slot)

@@ -1,0 +1,57 @@
+"""What the estimators that are made of a list of layers have in common."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from sklearn.utils._param_validation import StrOptions
+
+from sklearn_nn.estimators._base import BaseNetwork
+from sklearn_nn.estimators._layer_list import LayerList
+from sklearn_nn.estimators._parameters import TRAINING_CONSTRAINTS
+from sklearn_nn.estimators._shapes import CHANNELS_FIRST, CHANNELS_LAST, ShapedInput
+from sklearn_nn.layers import Dense, Flatten
+
+#: Parameters that shape the layers of a preset, and that a list of layers takes the place of.
+_OF_PRESETS = ("dropout", "input_noise", "batch_norm", "weight_init", "bias_init")
+SHAPE_CONSTRAINTS: dict = {
+    "input_shape": [tuple, list, None],
+    "data_format": [StrOptions({CHANNELS_FIRST, CHANNELS_LAST})],
+}
+
+
+class Shaped(ShapedInput, BaseNetwork):
+    """Estimators whose samples may have any shape."""
+
+    def _has_weights(self):
+        return hasattr(self, "layers_")
+
+    def _with_output(self, layers):
+        """The layers, a Flatten where samples are not vectors by then, and the output layer."""
+        shape = self._sample_shape()
+        for name, layer in layers:
+            try:
+                shape = layer.output_shape(shape)
+            except ValueError as error:
+                raise ValueError(f"layer {name!r}: {error}") from error
+        flatten = [("flatten", Flatten())] if len(shape) > 1 else []
+        self.out_activation_ = self._loss().link
+        return [*layers, *flatten, ("output", Dense(self.n_outputs_))]
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        return tags
+
+
+class BaseNeuralNetwork(LayerList, Shaped):
+    """A list of layers of one's own."""
+
+    _parameter_constraints: ClassVar[dict] = {
+        "layers": [list, tuple, None],
+        **SHAPE_CONSTRAINTS,
+        **{k: v for k, v in TRAINING_CONSTRAINTS.items() if k not in _OF_PRESETS},
+    }
+
+    def _layers(self):
+        return self._with_output([] if self.layers is None else self._listed_layers())

@@ -1,0 +1,77 @@
+"""Samples that are more than vectors: images and sequences, kept as flat rows by the machine."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import sparse
+
+from sklearn_nn.estimators._encoding import check_no_dates
+
+CHANNELS_FIRST, CHANNELS_LAST = "channels_first", "channels_last"
+
+
+def flat_rows(X, data_format):
+    """X as rows, and the shape of one sample; None for what is rows, a frame, or sparse already.
+
+    Whole numbers of one byte, as images come, are scaled from 0..255 to 0..1.
+
+    Returns
+    -------
+    rows : ndarray of shape (n_samples, n_features)
+    shape : tuple of int, or None
+    """
+    if sparse.issparse(X) or hasattr(X, "columns"):
+        return X, None
+    array = X if isinstance(X, np.ndarray) else np.asarray(X)
+    if array.ndim < 3:
+        return X, None
+    check_no_dates(array)
+    if data_format == CHANNELS_FIRST and array.ndim > 2:
+        array = np.moveaxis(array, 1, -1)
+    if array.dtype == np.uint8:
+        array = array.astype(np.float32) / np.float32(255)
+    shape = array.shape[1:]
+    return np.ascontiguousarray(array).reshape(len(array), -1), shape
+
+
+class ShapedInput:
+    """Mixin: X may hold images or sequences; `input_shape_` is the shape of one sample."""
+
+    def _flatten(self, X, *, reset):
+        """X as rows; learns the shape of a sample, or checks that it is the one seen before."""
+        rows, shape = flat_rows(X, self.data_format)
+        if reset:
+            self._seen_shape = shape
+        elif shape is not None:
+            wanted = self._seen_shape or self.input_shape_
+            if shape != wanted:
+                raise ValueError(
+                    f"X has samples of shape {shape}, but {type(self).__name__} was fitted with "
+                    f"samples of shape {wanted}."
+                )
+        return rows
+
+    def _sample_shape(self):
+        """The shape of one sample, as the first layer reads it."""
+        shape = self.input_shape if self.input_shape is not None else self._seen_shape
+        if shape is None:
+            shape = self._shape_of_rows(self.n_features_in_)
+        elif self.input_shape is None and len(shape) == 2:
+            shape = self._shape_of_planes(shape)
+        shape = tuple(int(length) for length in shape)
+        if min(shape, default=0) < 1 or int(np.prod(shape)) != self.n_features_in_:
+            raise ValueError(
+                f"input_shape={self.input_shape} does not fit X, whose samples have "
+                f"{self.n_features_in_} values (shape {self._seen_shape or 'flat'}); pass a shape "
+                "whose product is that number."
+            )
+        self.input_shape_ = shape
+        return shape
+
+    def _shape_of_rows(self, n_features):
+        """The shape of samples that come as flat rows, where `input_shape` does not say."""
+        return (n_features,)
+
+    def _shape_of_planes(self, shape):
+        """The shape of samples that come with two axes, where `input_shape` does not say."""
+        return shape

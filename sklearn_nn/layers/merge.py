@@ -1,0 +1,236 @@
+"""Branches: several chains of layers read one slot, and what they end in is joined or added.
+
+The layers within have names below that of the whole, under which their parameters are filed, with a
+number for each branch: "parallel1.0.conv2d1" is the first convolution of the first branch of the
+network's first `Parallel`; "residual1.conv2d1" and "residual1.shortcut.conv2d1" are those of a
+`Residual`. Layers without a name of their own are called after their class and numbered within
+their branch. The gradient of the slot that branches read is the sum of theirs; the machine adds
+them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from sklearn_nn.jit.kernel import kernel
+from sklearn_nn.jit.views import vector
+from sklearn_nn.layers.base import BACKWARD, FORWARD, Builder, Layer, Shape, owned_rows
+from sklearn_nn.layers.names import is_named, repeated_name, with_names
+
+#: A layer, a (name, layer) pair, or a list of these, which follow one another.
+Branch = Any
+
+
+@kernel(FORWARD)
+def join_forward(ctx, op, part, parts, theta, state, work, x, y):
+    """Channels op[3] and up of y = x, place by place. Owners: rows of the batch."""
+    lo, hi = owned_rows(x, part, parts)
+    places, channels, total = op[0], op[1], op[2]
+    for i in range(lo * places, hi * places):
+        source, target = vector(x, i * channels, channels), vector(y, i * total + op[3], channels)
+        for j in range(channels):
+            target[j] = source[j]
+
+
+@kernel(BACKWARD)
+def join_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
+    """dx = channels op[3] and up of dy, place by place. Owners: rows of the batch."""
+    lo, hi = owned_rows(dx, part, parts)
+    places, channels, total = op[0], op[1], op[2]
+    for i in range(lo * places, hi * places):
+        source, target = vector(dy, i * total + op[3], channels), vector(dx, i * channels, channels)
+        for j in range(channels):
+            target[j] = source[j]
+
+
+@kernel(FORWARD)
+def add_forward(ctx, op, part, parts, theta, state, work, x, y):
+    """y += x. Owners: rows of the batch."""
+    lo, hi = owned_rows(x, part, parts)
+    size = (hi - lo) * x.shape[1]
+    source, target = vector(x, lo * x.shape[1], size), vector(y, lo * x.shape[1], size)
+    for j in range(size):
+        target[j] += source[j]
+
+
+def named_layers(layers: Branch) -> list[tuple[str, Layer]]:
+    """(name, layer) pairs of a branch, those without a name called after their class.
+
+    Raises
+    ------
+    ValueError
+        If there is something else in it, or a name twice.
+    """
+
+    alone = isinstance(layers, Layer) or is_named(layers)
+    entries = [layers] if alone else layers
+    if not isinstance(entries, list | tuple):
+        raise ValueError(f"{layers!r} is not a branch; use a layer or a list of layers.")
+    pairs = with_names(entries)
+    for entry, (_, layer) in zip(entries, pairs, strict=True):
+        if not isinstance(layer, Layer):
+            raise ValueError(
+                f"a branch holds {entry!r}; every entry is a layer or a (name, layer) pair."
+            )
+    if (name := repeated_name(pairs)) is not None:
+        raise ValueError(f"a branch has the name {name!r} more than once; choose another.")
+    return pairs
+
+
+class _Branches(Layer):
+    """What layers of several branches share: their names, and what they end in."""
+
+    def _named_branches(self) -> list[tuple[str, Branch]]:
+        """Each branch with what comes before the names of its layers."""
+        raise TypeError(f"{type(self).__name__} must define _named_branches")
+
+    def _joined(self, shapes: Sequence[Shape]) -> Shape:
+        """Shape of what branches of these shapes become."""
+        raise TypeError(f"{type(self).__name__} must define _joined")
+
+    def _join(self, builder: Builder, slots: Sequence[int]) -> int:
+        """Append the instructions that make one slot of those that branches end in."""
+        raise TypeError(f"{type(self).__name__} must define _join")
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """Shape of what the branches become together."""
+        ends = []
+        for _, layers in self._named_branches():
+            end = shape
+            for _, layer in named_layers(layers):
+                end = layer.output_shape(end)
+            ends.append(end)
+        return self._joined(ends)
+
+    def lower(self, builder: Builder, slot: int) -> int:
+        """The instructions of every branch in turn, and one more for each."""
+        ends = []
+        for prefix, layers in self._named_branches():
+            end = slot
+            for name, layer in named_layers(layers):
+                end = builder.add(prefix + name, layer, end)
+            ends.append(end)
+        return self._join(builder, ends)
+
+
+def _numbered(layer: Layer, branches: Any) -> list[tuple[str, Branch]]:
+    """Branches called by number; raises a ValueError if they are none."""
+    if not isinstance(branches, list | tuple) or not branches:
+        raise ValueError(
+            f"branches={branches!r} of {type(layer).__name__} must be a list of branches, each a "
+            "layer or a list of layers."
+        )
+    return [(f"{number}.", branch) for number, branch in enumerate(branches)]
+
+
+class Parallel(_Branches):
+    """Let several branches read the same input, and join what they end in by channel.
+
+    With convolutions of several sizes, this is the Inception module (Szegedy et al., 2015). An
+    empty branch hands its input on.
+
+    Parameters
+    ----------
+    branches : list of branches
+        Each is a layer, a (name, layer) pair, or a list of these, which follow one another. What
+        they end in may differ in the number of channels only. The parameters of a layer are filed
+        under the number of its branch and its name, such as "parallel1.0.conv2d1".
+    """
+
+    def __init__(self, branches: Sequence[Branch]) -> None:
+        self.branches = branches
+
+    def _named_branches(self) -> list[tuple[str, Branch]]:
+        return _numbered(self, self.branches)
+
+    def _joined(self, shapes: Sequence[Shape]) -> Shape:
+        if len({shape[:-1] for shape in shapes}) > 1:
+            raise ValueError(
+                f"branches end in samples of shapes {', '.join(map(str, shapes))}, which differ in "
+                'more than their last axis; use equal strides and padding="same" in all of them.'
+            )
+        return (*shapes[0][:-1], sum(shape[-1] for shape in shapes))
+
+    def _join(self, builder: Builder, slots: Sequence[int]) -> int:
+        shapes = [builder.shape(slot) for slot in slots]
+        shape = self._joined(shapes)
+        out, first = builder.slot(shape), 0
+        for slot, (*_, channels) in zip(slots, shapes, strict=True):
+            geometry = (int(np.prod(shape[:-1])), channels, shape[-1], first)
+            builder.instruction(
+                slot, out, forward=join_forward, backward=join_backward, geometry=geometry
+            )
+            first += channels
+        return out
+
+
+class Add(_Branches):
+    """Let several branches read the same input, and add what they end in.
+
+    An empty branch hands its input on.
+
+    Parameters
+    ----------
+    branches : list of branches
+        Each is a layer, a (name, layer) pair, or a list of these, which follow one another; all end
+        in one shape. The parameters of a layer are filed under the number of its branch and its
+        name, such as "add1.0.conv2d1".
+    """
+
+    #: What to do about branches of different shapes.
+    _remedy: ClassVar[str] = 'use equal strides and filters and padding="same" in all branches.'
+
+    def __init__(self, branches: Sequence[Branch]) -> None:
+        self.branches = branches
+
+    def _named_branches(self) -> list[tuple[str, Branch]]:
+        return _numbered(self, self.branches)
+
+    def _joined(self, shapes: Sequence[Shape]) -> Shape:
+        if len(set(shapes)) > 1:
+            raise ValueError(
+                f"samples of shapes {', '.join(map(str, shapes))} cannot be added; {self._remedy}"
+            )
+        return shapes[0]
+
+    def _join(self, builder: Builder, slots: Sequence[int]) -> int:
+        shape = self._joined([builder.shape(slot) for slot in slots])
+        out, size = builder.slot(shape), int(np.prod(shape))
+        for number, slot in enumerate(slots):
+            builder.instruction(
+                slot,
+                out,
+                forward=add_forward if number else join_forward,
+                backward=join_backward,
+                geometry=(1, size, size, 0),
+            )
+        return out
+
+
+class Residual(Add):
+    """Add what some layers make of their input to the input: ``y = f(x) + x`` (He et al., 2016).
+
+    Parameters
+    ----------
+    layers : layer or list of layers
+        f: layers or (name, layer) pairs that follow one another. Their parameters are filed under
+        names such as "residual1.conv2d1".
+    shortcut : layer, list of layers or None, default=None
+        Applied to x before it is added, where f changes the shape: ``Conv2D(64, 1, strides=2)``.
+        None hands x on. Parameters are filed under names such as "residual1.shortcut.conv2d1".
+    """
+
+    _remedy = (
+        "let the layers keep the shape, or give a shortcut such as Conv2D(filters, 1, "
+        "strides=strides) that changes it alike."
+    )
+
+    def __init__(self, layers: Branch, *, shortcut: Branch | None = None) -> None:
+        self.layers = layers
+        self.shortcut = shortcut
+
+    def _named_branches(self) -> list[tuple[str, Branch]]:
+        return [("", self.layers), ("shortcut.", [] if self.shortcut is None else self.shortcut)]

@@ -1,0 +1,329 @@
+"""Pooling: a window slides over an image, and of its cells the largest or the mean is kept.
+
+Each channel is by itself; kernels run along the channels of a place. Cells beyond an edge do not
+count. The largest is written down with where in the window it lies (NaN counts as larger than any
+number), so that its gradient goes to one cell: as in PyTorch the first of equal ones, row by row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+import numpy as np
+from numba import njit
+
+from sklearn_nn.jit.host import INLINED_OPTIONS
+from sklearn_nn.jit.kernel import kernel, like
+from sklearn_nn.jit.views import vector
+from sklearn_nn.layers.base import BACKWARD, FORWARD, Builder, Layer, Shape, owned_rows
+from sklearn_nn.layers.shape import Axis, as_images, check_axes, slide, slide_all, whole_numbers
+
+# An instruction's geometry. H, W and C are the input's height, width and channels, KH and KW the
+# window's height and width, then output height and width, strides, and what the first window
+# reaches beyond the edges.
+H, W, C, KH, KW, OH, OW, SH, SW, TOP, LEFT = range(11)
+
+
+@njit(**INLINED_OPTIONS)
+def _window(op, i, j):
+    """Of the window of place (i, j): its first row and column, and the cells inside the image."""
+    top, left = i * op[SH] - op[TOP], j * op[SW] - op[LEFT]
+    rows = max(0, -top), min(op[KH], op[H] - top)
+    return top, left, rows, (max(0, -left), min(op[KW], op[W] - left))
+
+
+@kernel(FORWARD)
+def max_pool_forward(ctx, op, part, parts, theta, state, work, x, y):
+    """y = the largest of each window, and then where in the window it is. Owners: rows."""
+    lo, hi = owned_rows(x, part, parts)
+    channels, size = op[C], x.shape[1]
+    half = op[OH] * op[OW] * channels
+    for place in range(lo * op[OH], hi * op[OH]):
+        image, i = place // op[OH], place % op[OH]
+        for j in range(op[OW]):
+            top, left, (k, last_k), (first_q, last_q) = _window(op, i, j)
+            at = image * 2 * half + (i * op[OW] + j) * channels
+            largest, where = vector(y, at, channels), vector(y, at + half, channels)
+            cell = vector(
+                x, image * size + ((top + k) * op[W] + left + first_q) * channels, channels
+            )
+            number = like(x[0, 0], k * op[KW] + first_q)
+            for c in range(channels):
+                largest[c] = cell[c]
+                where[c] = number
+            for p in range(k, last_k):
+                start = image * size + ((top + p) * op[W] + left) * channels
+                for q in range(first_q, last_q):
+                    cell = vector(x, start + q * channels, channels)
+                    number = like(x[0, 0], p * op[KW] + q)
+                    for c in range(channels):
+                        value, old, place_of_old = cell[c], largest[c], where[c]
+                        larger = (value > old) | (value != value)
+                        largest[c] = value if larger else old
+                        where[c] = number if larger else place_of_old
+
+
+@kernel(BACKWARD)
+def max_pool_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
+    """dx = sum of dy of the windows of which a cell is the largest. Owners: rows of the batch."""
+    lo, hi = owned_rows(dx, part, parts)
+    channels, size = op[C], dx.shape[1]
+    half, zero = op[OH] * op[OW] * channels, like(dx[0, 0], 0)
+    _clear(vector(dx, lo * size, (hi - lo) * size))
+    for place in range(lo * op[OH], hi * op[OH]):
+        image, i = place // op[OH], place % op[OH]
+        for j in range(op[OW]):
+            top, left, rows, columns = _window(op, i, j)
+            at = image * 2 * half + (i * op[OW] + j) * channels
+            gradient, where = vector(dy, at, channels), vector(y, at + half, channels)
+            for p in range(rows[0], rows[1]):
+                start = image * size + ((top + p) * op[W] + left) * channels
+                for q in range(columns[0], columns[1]):
+                    cell = vector(dx, start + q * channels, channels)
+                    number = like(dx[0, 0], p * op[KW] + q)
+                    for c in range(channels):
+                        cell[c] += gradient[c] if where[c] == number else zero
+
+
+@kernel(FORWARD)
+def first_half_forward(ctx, op, part, parts, theta, state, work, x, y):
+    """y = the first half of each row of x. Owners: rows of the batch."""
+    lo, hi = owned_rows(x, part, parts)
+    size = y.shape[1]
+    for i in range(lo, hi):
+        source, target = vector(x, 2 * i * size, size), vector(y, i * size, size)
+        for j in range(size):
+            target[j] = source[j]
+
+
+@kernel(BACKWARD)
+def first_half_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
+    """dx = dy and as many zeros. Owners: rows of the batch."""
+    lo, hi = owned_rows(dx, part, parts)
+    size = dy.shape[1]
+    for i in range(lo, hi):
+        source, target = vector(dy, i * size, size), vector(dx, 2 * i * size, size)
+        for j in range(size):
+            target[j] = source[j]
+        _clear(vector(dx, (2 * i + 1) * size, size))
+
+
+@njit(**INLINED_OPTIONS)
+def _clear(values):
+    for j in range(values.size):
+        values[j] = 0
+
+
+@kernel(FORWARD)
+def mean_pool_forward(ctx, op, part, parts, theta, state, work, x, y):
+    """y = mean of the cells of each window. Owners: rows of the batch."""
+    lo, hi = owned_rows(x, part, parts)
+    channels, size = op[C], x.shape[1]
+    for place in range(lo * op[OH], hi * op[OH]):
+        image, i = place // op[OH], place % op[OH]
+        for j in range(op[OW]):
+            top, left, rows, columns = _window(op, i, j)
+            mean = vector(y, (place * op[OW] + j) * channels, channels)
+            _clear(mean)
+            for p in range(rows[0], rows[1]):
+                start = image * size + ((top + p) * op[W] + left) * channels
+                for q in range(columns[0], columns[1]):
+                    cell = vector(x, start + q * channels, channels)
+                    for c in range(channels):
+                        mean[c] += cell[c]
+            count = (rows[1] - rows[0]) * (columns[1] - columns[0])
+            share_of_one = like(x[0, 0], 1.0 / count)
+            for c in range(channels):
+                mean[c] *= share_of_one
+
+
+@kernel(BACKWARD)
+def mean_pool_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
+    """dx = sum of dy / cells of the windows that a cell lies in. Owners: rows of the batch."""
+    lo, hi = owned_rows(dx, part, parts)
+    channels, size = op[C], dx.shape[1]
+    _clear(vector(dx, lo * size, (hi - lo) * size))
+    for place in range(lo * op[OH], hi * op[OH]):
+        image, i = place // op[OH], place % op[OH]
+        for j in range(op[OW]):
+            top, left, rows, columns = _window(op, i, j)
+            gradient = vector(dy, (place * op[OW] + j) * channels, channels)
+            count = (rows[1] - rows[0]) * (columns[1] - columns[0])
+            share_of_one = like(dx[0, 0], 1.0 / count)
+            for p in range(rows[0], rows[1]):
+                start = image * size + ((top + p) * op[W] + left) * channels
+                for q in range(columns[0], columns[1]):
+                    cell = vector(dx, start + q * channels, channels)
+                    for c in range(channels):
+                        cell[c] += gradient[c] * share_of_one
+
+
+def _lower_max(builder: Builder, slot: int, shape: Shape, geometry: Sequence[int]) -> int:
+    """Two instructions: one writes the largest and where it is, one keeps the first."""
+    both, out = builder.slot((2, *shape)), builder.slot(shape)
+    forward, backward = max_pool_forward, max_pool_backward
+    builder.instruction(slot, both, forward=forward, backward=backward, geometry=geometry)
+    builder.instruction(both, out, forward=first_half_forward, backward=first_half_backward)
+    return out
+
+
+def _lower_mean(builder: Builder, slot: int, shape: Shape, geometry: Sequence[int]) -> int:
+    out = builder.slot(shape)
+    forward, backward = mean_pool_forward, mean_pool_backward
+    builder.instruction(slot, out, forward=forward, backward=backward, geometry=geometry)
+    return out
+
+
+def _geometry(height: Axis, width: Axis, channels: int) -> tuple[int, ...]:
+    """In the order of H, W, C, ..."""
+    return (
+        height.size, width.size, channels, height.window, width.window, height.places,
+        width.places, height.stride, width.stride, height.before, width.before,
+    )  # fmt: skip
+
+
+class _Pool(Layer):
+    """What pools of images and of sequences share; `_rank` counts the axes they slide on."""
+
+    _rank: ClassVar[int]
+    _is_max: ClassVar[bool]
+
+    def __init__(
+        self,
+        pool_size: int | Sequence[int] = 2,
+        *,
+        strides: int | Sequence[int] | None = None,
+        padding: str = "valid",
+    ) -> None:
+        self.pool_size = pool_size
+        self.strides = strides
+        self.padding = padding
+
+    def _axes(self, shape: Shape) -> list[Axis]:
+        check_axes(self, shape, self._rank)
+        window = whole_numbers("pool_size", self.pool_size, self._rank)
+        strides = window
+        if self.strides is not None:
+            strides = whole_numbers("strides", self.strides, self._rank)
+        return slide_all("pool_size", shape, window, strides, [1] * self._rank, self.padding)
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """Where the window has a place along each axis; the channels stay."""
+        return (*(axis.places for axis in self._axes(shape)), shape[-1])
+
+    def lower(self, builder: Builder, slot: int) -> int:
+        """One instruction; of the largest, a second that forgets where they were."""
+        shape = builder.shape(slot)
+        geometry = _geometry(*as_images(self._axes(shape)), shape[-1])
+        lower = _lower_max if self._is_max else _lower_mean
+        return lower(builder, slot, self.output_shape(shape), geometry)
+
+
+class MaxPool2D(_Pool):
+    """Keep the largest of each window of an image, channel by channel.
+
+    Its gradient goes to one cell: the first of equal ones, row by row.
+
+    Parameters
+    ----------
+    pool_size : int or pair of ints, default=2
+        Height and width of the window.
+    strides : int or pair of ints or None, default=None
+        Steps from one place of the window to the next. None is the window's size.
+    padding : {"valid", "same"}, default="valid"
+        "valid" places the window inside the image; with "same" it goes on beyond the edges, where
+        it sees nothing.
+    """
+
+    _rank, _is_max = 2, True
+
+
+class MaxPool1D(_Pool):
+    """Keep the largest of each window of a sequence, channel by channel.
+
+    Its gradient goes to one step: the first of equal ones.
+
+    Parameters
+    ----------
+    pool_size : int, default=2
+        Length of the window.
+    strides : int or None, default=None
+        Steps from one place of the window to the next. None is the window's length.
+    padding : {"valid", "same"}, default="valid"
+        Whether the window stays inside the sequence, or goes on beyond its ends, where it sees
+        nothing.
+    """
+
+    _rank, _is_max = 1, True
+
+
+class AveragePool2D(_Pool):
+    """Take the mean of each window of an image, channel by channel.
+
+    As in Keras, it is the mean of the cells inside the image.
+
+    Parameters
+    ----------
+    pool_size : int or pair of ints, default=2
+        Height and width of the window.
+    strides : int or pair of ints or None, default=None
+        Steps from one place of the window to the next. None is the window's size.
+    padding : {"valid", "same"}, default="valid"
+        "valid" places the window inside the image; with "same" it goes on beyond the edges, where
+        it sees nothing.
+    """
+
+    _rank, _is_max = 2, False
+
+
+class AveragePool1D(_Pool):
+    """Take the mean of each window of a sequence, channel by channel.
+
+    As in Keras, it is the mean of the steps inside the sequence.
+
+    Parameters
+    ----------
+    pool_size : int, default=2
+        Length of the window.
+    strides : int or None, default=None
+        Steps from one place of the window to the next. None is the window's length.
+    padding : {"valid", "same"}, default="valid"
+        Whether the window stays inside the sequence, or goes on beyond its ends, where it sees
+        nothing.
+    """
+
+    _rank, _is_max = 1, False
+
+
+class _GlobalPool(Layer):
+    """What pools over all places share: a window as large as the image."""
+
+    _is_max: ClassVar[bool]
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """One vector: the channels."""
+        return shape[-1:]
+
+    def lower(self, builder: Builder, slot: int) -> int:
+        """One instruction; of the largest, a second that forgets where they were."""
+        shape = builder.shape(slot)
+        places = int(np.prod(shape[:-1]))
+        axes = slide(1, 1, 1, 1, "valid"), slide(places, places, 1, 1, "valid")
+        lower = _lower_max if self._is_max else _lower_mean
+        return lower(builder, slot, shape[-1:], _geometry(*axes, shape[-1]))
+
+
+class GlobalMaxPool(_GlobalPool):
+    """Keep the largest of all places of a sample, channel by channel.
+
+    Its gradient goes to one place: the first of equal ones.
+    """
+
+    _is_max = True
+
+
+class GlobalAveragePool(_GlobalPool):
+    """Take the mean over all places of a sample, channel by channel (Lin et al., 2014)."""
+
+    _is_max = False

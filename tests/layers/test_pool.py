@@ -1,0 +1,147 @@
+"""Pools against loops and PyTorch, their ties, and the rules of every layer."""
+
+import pickle
+
+import numpy as np
+import pytest
+from cases import DTYPES, names
+from harness import assert_close
+from image_cases import (
+    POOLED,
+    ImageRun,
+    check_against_twin,
+    check_parts,
+    check_rows,
+    pool,
+    prepared,
+)
+from sklearn.base import clone
+
+from sklearn_nn.layers import (
+    AveragePool1D,
+    AveragePool2D,
+    GlobalAveragePool,
+    GlobalMaxPool,
+    MaxPool1D,
+    MaxPool2D,
+)
+from sklearn_nn.network.lowering import ProgramBuilder, lower
+
+pools = pytest.mark.parametrize("case", POOLED, ids=names(POOLED))
+dtypes = pytest.mark.parametrize("dtype", DTYPES)
+
+
+@dtypes
+@pools
+def test_equals_naive(case, dtype):
+    for n in (1, 9):
+        check_against_twin(case, dtype, n)
+
+
+@dtypes
+@pools
+def test_parts_own_their_outputs(case, dtype):
+    check_parts(case, dtype)
+
+
+@dtypes
+@pools
+def test_rows_are_by_themselves(case, dtype):
+    check_rows(case, dtype)
+
+
+@pools
+def test_is_a_plain_value(case):
+    layer = case.layer
+    assert clone(layer) == layer
+    assert pickle.loads(pickle.dumps(layer)) == layer
+    builder = ProgramBuilder()
+    out = layer.lower(builder, builder.slot(case.shape))
+    assert builder.shape(out) == layer.output_shape(case.shape)
+
+
+@dtypes
+def test_gradient_of_equal_cells_goes_to_the_first(dtype):
+    """Row by row, where windows overlap too; and in an image of nothing but minus infinity."""
+    rng = np.random.default_rng(0)
+    for row in (pool("max", (6, 6, 17)), pool("max", (7, 6, 3), 3, 1, "same")):
+        run, theta, x, dy = prepared(row, dtype, 9)
+        x = rng.integers(0, 2, x.shape).astype(dtype)
+        x[3] = -np.inf
+        dx, _ = run.backward(theta, x, dy)
+        exact = row.backward([], x.astype("float64"), dy.astype("float64"))[0]
+        assert_close(dx, exact, dtype)
+
+
+@dtypes
+def test_ties_are_those_of_torch(dtype, torch):
+    rng = np.random.default_rng(0)
+    for size, strides, shape in ((2, 2, (6, 8, 5)), (3, 2, (7, 9, 20)), (3, 1, (5, 5, 2))):
+        run, theta, x, dy = prepared(pool("max", shape, size, strides), dtype, 5)
+        x = rng.integers(0, 3, x.shape).astype(dtype)
+        there = torch.tensor(x.reshape(-1, *shape), requires_grad=True)
+        value = torch.nn.functional.max_pool2d(there.permute(0, 3, 1, 2), size, strides)
+        value = value.permute(0, 2, 3, 1)
+        value.backward(torch.tensor(dy.reshape(value.shape)))
+        np.testing.assert_array_equal(run.forward(theta, x), value.detach().reshape(5, -1).numpy())
+        assert_close(run.backward(theta, x, dy)[0], there.grad.reshape(5, -1).numpy(), dtype)
+
+
+def test_average_equals_torch(torch):
+    """PyTorch pads on both sides alike, so the odd cell is left to the loops."""
+    for size, strides, shape in ((2, 2, (6, 8, 5)), (3, 1, (7, 9, 20)), (5, 1, (9, 6, 2))):
+        run, theta, x, dy = prepared(pool("mean", shape, size, strides, "same"), "float64", 5)
+        there = torch.tensor(x.reshape(-1, *shape), requires_grad=True)
+        edge = (size - 1) // 2 if strides == 1 else 0
+        value = torch.nn.functional.avg_pool2d(
+            there.permute(0, 3, 1, 2), size, strides, edge, count_include_pad=False
+        ).permute(0, 2, 3, 1)
+        value.backward(torch.tensor(dy.reshape(value.shape)))
+        assert_close(run.forward(theta, x), value.detach().reshape(5, -1).numpy(), "float64")
+        assert_close(run.backward(theta, x, dy)[0], there.grad.reshape(5, -1).numpy(), "float64")
+
+
+@pytest.mark.parametrize("layer", [MaxPool2D(3, strides=1, padding="same"), GlobalMaxPool()])
+def test_nan_is_the_largest(layer):
+    """Wherever in the window it is; of plus infinity too."""
+    run = ImageRun(layer, (3, 3, 1), "float32")
+    for place in range(9):
+        x = np.full((1, 9), np.inf, "float32")
+        x[0, place] = np.nan
+        y = run.forward(np.zeros(0, "float32"), x)
+        assert np.isnan(y[0, 4 if y.size == 9 else 0])
+
+
+def test_average_counts_what_is_inside():
+    run = ImageRun(AveragePool1D(3, strides=1, padding="same"), (4, 1), "float64")
+    y = run.forward(np.zeros(0), np.array([[1.0, 2.0, 6.0, 10.0]]))
+    np.testing.assert_allclose(y, [[1.5, 3.0, 6.0, 8.0]])
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape", "message"),
+    [
+        (
+            MaxPool2D(),
+            (5, 1, 3),
+            r'pool_size=2 does not fit the 5x1 input; use padding="same" or a smaller window\.',
+        ),
+        (AveragePool1D(4), (3, 2), "pool_size=4 does not fit the 3 steps long input"),
+        (AveragePool2D(2), (9, 2), r"AveragePool2D takes images of .* got samples of shape \(9, 2"),
+        (MaxPool1D(2), (9,), r"MaxPool1D takes sequences of .* got samples of shape \(9,\)"),
+        (MaxPool2D(0), (9, 9, 2), "pool_size=0 must be a positive whole number, or 2 of them"),
+        (MaxPool2D(2, strides=0.5), (9, 9, 2), r"strides=0\.5 must be a positive whole number"),
+        (MaxPool2D(2, padding="SAME"), (9, 9, 2), "padding='SAME' is not known; use one of"),
+    ],
+)
+def test_what_does_not_fit(layer, shape, message):
+    with pytest.raises(ValueError, match=message):
+        layer.output_shape(shape)
+    with pytest.raises(ValueError, match=f"layer 'pool': {message}"):
+        lower([("pool", layer)], shape, "float32")
+
+
+def test_global_pools_take_any_shape():
+    for layer in (GlobalAveragePool(), GlobalMaxPool()):
+        for shape in ((7,), (4, 7), (3, 4, 7), (2, 3, 4, 7)):
+            assert layer.output_shape(shape) == (7,)

@@ -1,0 +1,229 @@
+"""Layers that rename or pad shapes; stacks of image layers in the machine."""
+
+import pickle
+
+import numpy as np
+import pytest
+from cases import DTYPES, LOSSES, names, sample
+from gradcheck import check_gradient
+from harness import assert_same_bits, draw_theta, forward, train
+from image_cases import (
+    SHAPED,
+    Guards,
+    build,
+    check_against_twin,
+    check_parts,
+    check_rows,
+)
+from sklearn.base import clone
+
+from sklearn_nn.layers import (
+    Activation,
+    AveragePool2D,
+    BatchNorm,
+    Conv1D,
+    Conv2D,
+    Dense,
+    Dropout,
+    Flatten,
+    GlobalAveragePool,
+    GlobalMaxPool,
+    MaxPool1D,
+    MaxPool2D,
+    Parallel,
+    Reshape,
+    Residual,
+    ZeroPad,
+)
+from sklearn_nn.network.lowering import ProgramBuilder, lower
+from sklearn_nn.training.losses import SoftmaxLogLoss
+from sklearn_nn.training.optimizers import Adam
+
+MULTICLASS = next(case for case in LOSSES if case.name == "multiclass")
+dtypes = pytest.mark.parametrize("dtype", DTYPES)
+shaped = pytest.mark.parametrize("case", SHAPED, ids=names(SHAPED))
+
+
+@dtypes
+@shaped
+def test_equals_naive(case, dtype):
+    for n in (1, 9):
+        check_against_twin(case, dtype, n)
+
+
+@dtypes
+@shaped
+def test_parts_own_their_outputs(case, dtype):
+    check_parts(case, dtype)
+
+
+@dtypes
+@shaped
+def test_rows_are_by_themselves(case, dtype):
+    check_rows(case, dtype)
+
+
+@shaped
+def test_is_a_plain_value(case):
+    layer = case.layer
+    assert clone(layer) == layer
+    assert pickle.loads(pickle.dumps(layer)) == layer
+    builder = ProgramBuilder()
+    out = layer.lower(builder, builder.slot(case.shape))
+    assert builder.shape(out) == layer.output_shape(case.shape)
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape", "message"),
+    [
+        (Reshape((5, 3)), (4, 4), r"target_shape=\(5, 3\) does not hold the 16 elements of"),
+        (Reshape((5, -1)), (4, 4), r"target_shape=\(5, -1\) does not hold the 16 elements"),
+        (Reshape((-1, -1)), (4, 4), r"target_shape=\(-1, -1\) must hold positive whole numbers"),
+        (Reshape((0, 4)), (4, 4), r"target_shape=\(0, 4\) must hold"),
+        (Reshape(None), (4, 4), "target_shape=None must hold"),
+        (Reshape(()), (4, 4), r"target_shape=\(\) must hold"),
+        (Reshape((2.0, -1)), (4, 4), r"target_shape=\(2\.0, -1\) must hold"),
+        (ZeroPad(-1), (4, 4, 1), "padding=-1 of ZeroPad must be a whole number >= 0, two of them,"),
+        (ZeroPad((1, 2, 3)), (4, 4, 1), r"padding=\(1, 2, 3\) of ZeroPad must be"),
+        (ZeroPad(((1, 2), (3,))), (4, 4, 1), r"padding=\(\(1, 2\), \(3,\)\) of ZeroPad must be"),
+        (ZeroPad(((1, 2, 3), (4,))), (4, 4, 1), "of ZeroPad must be"),
+        (ZeroPad(((1, 2), (3, 4))), (4, 1), "must be a whole number >= 0, two of them, for"),
+        (ZeroPad(1.5), (4, 4, 1), r"padding=1\.5 of ZeroPad must be"),
+        (ZeroPad(1), (4,), r"ZeroPad takes images of .* got samples of shape \(4,\); put a Res"),
+    ],
+)  # fmt: skip
+def test_what_does_not_fit(layer, shape, message):
+    with pytest.raises(ValueError, match=message):
+        layer.output_shape(shape)
+    with pytest.raises(ValueError, match=f"layer 'a': .*{message}"):
+        lower([("a", layer)], shape, "float32")
+
+
+# --- slots with several names ------------------------------------------------------------------
+
+
+def test_reshape_takes_no_memory_and_no_instruction():
+    plain = build([Activation("tanh")], (12,), "float32")
+    named = build([Reshape((3, 4)), Activation("tanh"), Flatten()], (12,), "float32")
+    assert named.width == plain.width == 24
+    np.testing.assert_array_equal(named.table, plain.table)
+    assert named.raw_slot == plain.raw_slot
+    assert [line.output_shape for line in named.outline] == [(3, 4), (3, 4), (12,)]
+
+
+def test_names_of_a_slot_share_its_gradient(rng):
+    """Branches that read one slot under different names: their gradients are added."""
+    layers = [
+        Dense(12),
+        Parallel([[], [Reshape((3, 4)), Conv1D(2, 2), Flatten()], [Reshape((2, 6)), Flatten()]]),
+        Dense(3),
+    ]
+    program = build(layers, (5,), "float64", MULTICLASS.loss)
+    X, y, weight = sample(rng, MULTICLASS, 6, 5)
+    check_gradient(program, MULTICLASS, X, y, weight)
+
+
+# --- stacks of image layers in the machine -------------------------------------------------------
+
+STACKS = {
+    "classic": (
+        (8, 7, 2),
+        [
+            Conv2D(3, 3, padding="same"), BatchNorm(), Activation("relu"), MaxPool2D(),
+            Conv2D(17, 3), Activation("tanh"), Flatten(), Dense(3),
+        ],
+    ),
+    "strided": (
+        (9, 9, 1),
+        [
+            Conv2D(4, 3, strides=2, padding="same"), Activation("elu"), ZeroPad((1, 2)),
+            Conv2D(6, (1, 3), groups=2, dilation_rate=(1, 2)), AveragePool2D(2, padding="same"),
+            Conv2D(6, 3, groups=6, padding="same"), GlobalAveragePool(), Dense(3),
+        ],
+    ),
+    "signal": (
+        (40,),
+        [
+            Reshape((20, 2)), Conv1D(18, 5, padding="same"), Activation("tanh"),
+            MaxPool1D(3, strides=2), Conv1D(3, 3, strides=2, use_bias=False),
+            Activation("softplus"), GlobalMaxPool(), Dense(3),
+        ],
+    ),
+    "modules": (
+        (6, 5, 3),
+        [
+            Conv2D(4, 1),
+            Parallel([
+                Conv2D(2, 1),
+                [Conv2D(2, 1), Activation("tanh"), Conv2D(3, 3, padding="same")],
+                [MaxPool2D(3, strides=1, padding="same"), ("narrow", Conv2D(2, 1))],
+            ]),
+            Residual([BatchNorm(), Activation("tanh"), Conv2D(7, 3, padding="same")]),
+            Residual(
+                [Conv2D(5, 3, strides=2, padding="same"), Dropout(0.2)],
+                shortcut=Conv2D(5, 1, strides=2),
+            ),
+            Flatten(), Dense(3),
+        ],
+    ),
+}  # fmt: skip
+stacks = pytest.mark.parametrize("stack", STACKS)
+
+
+def problem(stack, rng, dtype, n):
+    shape, layers = STACKS[stack]
+    program = build(layers, shape, dtype, SoftmaxLogLoss())
+    X, y, weight = sample(rng, MULTICLASS, n, int(np.prod(shape)), dtype)
+    return program, X, y, weight
+
+
+@stacks
+def test_gradient(stack, rng):
+    """Central differences of every parameter, through the machine."""
+    program, X, y, weight = problem(stack, rng, "float64", 5)
+    # So small that no probability is near 0, where the log loss is cut off.
+    options = {"theta": draw_theta(program, rng, 0.2), "seed": 3}
+    check_gradient(program, MULTICLASS, X, y, **options)
+    check_gradient(program, MULTICLASS, X, y, weight, alpha=0.3, **options)
+
+
+@dtypes
+@stacks
+def test_training_does_not_depend_on_n_jobs(stack, dtype, rng):
+    program, X, y, weight = problem(stack, rng, dtype, 40)
+    targets, theta = MULTICLASS.loss.targets(y, weight, dtype), draw_theta(program, rng, 0.2)
+    options = {"order": rng.permutation(40), "batch_size": 19, "alpha": 0.1, "seed": 5}
+    alone = train(program, theta, X, targets, Adam(), **options)
+    assert np.isfinite(alone.theta).all()
+    for n_jobs in (2, 3, 4):
+        team = train(program, theta, X, targets, Adam(), n_jobs=n_jobs, **options)
+        assert_same_bits(team, alone)
+
+
+@dtypes
+@stacks
+def test_guard_words(stack, dtype, rng, monkeypatch):
+    """Nothing is written beside a buffer, and what is read there would be NaN."""
+    guards = Guards()
+    guards.install(monkeypatch)
+    program, X, y, _ = problem(stack, rng, dtype, 21)
+    targets, theta = MULTICLASS.loss.targets(y, None, dtype), draw_theta(program, rng, 0.2)
+    for n_jobs, batch_size in ((1, 21), (2, 9), (3, 16)):
+        trained = train(
+            program, theta, X, targets, Adam(), order=np.arange(21), batch_size=batch_size,
+            n_jobs=n_jobs,
+        )  # fmt: skip
+        assert np.isfinite(trained.theta).all()
+        assert np.isfinite(forward(program, theta, X, n_jobs=n_jobs)).all()
+        guards.check()
+
+
+@stacks
+def test_prediction_of_a_row_is_its_own(stack, rng):
+    """It does not depend on the rows beside it."""
+    program, X, _, _ = problem(stack, rng, "float32", 300)
+    theta = draw_theta(program, rng, 0.2)
+    whole = forward(program, theta, X)
+    for rows in (np.array([7]), np.arange(295, 300), np.arange(100)):
+        np.testing.assert_array_equal(forward(program, theta, X, rows=rows), whole[rows])
+    np.testing.assert_array_equal(forward(program, theta, X, n_jobs=3), whole)
