@@ -1,6 +1,5 @@
 """The fitted network inside what a user has at hand."""
 
-from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 
@@ -22,6 +21,8 @@ def fitted_network(estimator):
     NotFittedError
         If there is none that is fitted.
     """
+    from sklearn.pipeline import Pipeline  # slow to import
+
     while True:
         if hasattr(estimator, "best_estimator_"):
             estimator = estimator.best_estimator_

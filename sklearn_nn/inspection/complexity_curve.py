@@ -5,7 +5,6 @@ import textwrap
 from numbers import Real
 
 import numpy as np
-from sklearn.model_selection import ValidationCurveDisplay, validation_curve
 
 from sklearn_nn.inspection._plotting import MARK, axes_or_new, pyplot
 
@@ -141,6 +140,8 @@ class ComplexityCurveDisplay:
         pyplot("ComplexityCurveDisplay.from_estimator")  # before the work, not after it
         _check_values(param_range)
         extra = {} if fit_params is None else {_fit_params_name(): fit_params}
+        from sklearn.model_selection import validation_curve  # slow to import
+
         train_scores, test_scores = validation_curve(
             estimator,
             X,
@@ -201,6 +202,8 @@ class ComplexityCurveDisplay:
         x = _positions(self.param_range)
         order = np.argsort(x, kind="stable")
         train, test = (np.asarray(s, float)[order] for s in (self.train_scores, self.test_scores))
+        from sklearn.model_selection import ValidationCurveDisplay  # slow to import
+
         drawn = ValidationCurveDisplay(
             param_name=self.param_name,
             param_range=x[order],
@@ -326,6 +329,8 @@ def _set_ticks(ax, x, values):
 
 def _fit_params_name():
     """validation_curve's name for arguments of fit, which scikit-learn 1.8 changed."""
+    from sklearn.model_selection import validation_curve  # slow to import
+
     names = inspect.signature(validation_curve).parameters
     return "params" if "params" in names else "fit_params"
 

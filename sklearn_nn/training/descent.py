@@ -76,6 +76,8 @@ class Descent:
 
     def rates(self, n_batches: int, epoch: Epoch) -> np.ndarray | float:
         """The learning rates of the next batches."""
+        if not self.schedule.varies():
+            return self.base_rate
         done = np.arange(self.step, self.step + n_batches)
         return self.schedule.rates(self.base_rate, Progress(done, *epoch))
 
@@ -94,7 +96,8 @@ class Descent:
 
     def look_ahead(self, epoch: Epoch) -> None:
         """Set `learning_rate` to that of the batch that comes next."""
-        self.learning_rate = float(np.ravel(self.rates(1, epoch))[0])
+        rates = self.rates(1, epoch)
+        self.learning_rate = rates if isinstance(rates, float) else float(rates[0])
 
     def show_average(self, theta: np.ndarray) -> None:
         """Put the average in the place of the parameters, which are kept."""

@@ -77,6 +77,11 @@ class Schedule(Spec):
         """
         return 1.0
 
+    @classmethod
+    def varies(cls) -> bool:
+        """Whether there are factors other than 1: they take time to work out at every epoch."""
+        return cls.factors is not Schedule.factors or cls.rates is not Schedule.rates
+
     def rates(self, base: float, progress: Progress) -> float | np.ndarray:
         """The learning rates of the coming batches: the base rate times their factors."""
         return base * self.factors(progress)
