@@ -12,6 +12,7 @@ from sklearn.utils.validation import _check_sample_weight
 from sklearn_nn.estimators._encoding import check_some_weight, encode_rows
 from sklearn_nn.jit.team import resolve_n_jobs
 from sklearn_nn.network.machine import Predictor
+from sklearn_nn.training.callbacks import TrainingScore
 
 
 def _takes_weights(scorer):
@@ -111,6 +112,27 @@ class HeldOut:
     def _check_validation_target(self, target):
         """Raise a ValueError if the score is not defined for the validation target."""
 
+    def _figures(self, program, training, validation, callbacks):
+        """A function that returns an epoch's figures beside its loss; None where there are none.
+
+        `training` and `validation` are the arguments of `_evaluation`, the second perhaps None.
+        """
+        held_out = validation and self._evaluation(program, *validation)
+        wanted = any(isinstance(callback, TrainingScore) for callback in callbacks)
+        trained_on = self._evaluation(program, *training) if wanted else None
+        if held_out is None and trained_on is None:
+            return None
+
+        def figures():
+            found = {}
+            if trained_on is not None:
+                found["score"] = trained_on()[1]
+            if held_out is not None:
+                found["val_loss"], found["val_score"] = held_out()
+            return found
+
+        return figures
+
     def _evaluation(self, program, data, rows, target, weight):
         """A function that returns loss and score of the weights as they are when it is called.
 
@@ -127,8 +149,8 @@ class HeldOut:
             predictor.run(self._theta, self._state)
             loss = float(predictor.losses.sum() / total)
             if not math.isfinite(loss):  # as it is where any output is not
-                return {"val_loss": loss, "val_score": math.nan}
-            return {"val_loss": loss, "val_score": -loss if score is None else score()}
+                return loss, math.nan
+            return loss, -loss if score is None else score()
 
         return evaluate
 

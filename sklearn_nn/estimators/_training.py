@@ -214,7 +214,9 @@ class Training:
             random_state=self._random_state if self.shuffle else None,
             tol=self.tol,
             patience=np.inf if self.early_stopping == "best" else self.n_iter_no_change,
-            evaluate=validation and self._evaluation(program, *validation),
+            evaluate=self._figures(
+                program, (data, np.sort(rows), target, weight), validation, callbacks
+            ),
             callbacks=callbacks,
             estimator=self,
             verbose=verbose,

@@ -151,6 +151,7 @@ class MLPRegressor(NumericTarget, BaseMLP):
     history_ : dict of str to list of float
         Figures of every epoch, lists of equal length: 'loss', 'learning_rate', 'seconds', and with
         a validation set 'val_loss' and 'val_score'. ``pd.DataFrame(history_)`` is a table of them.
+        The callback ``TrainingScore()`` adds 'score', that on the training samples.
         Not set by 'lbfgs'.
     validation_loss_curve_ : list of float or None
         Validation loss of every epoch, without the penalty; None where there is no such set.

@@ -12,6 +12,7 @@ from sklearn_nn.training.callbacks import (
     ModelCheckpoint,
     ReduceLROnPlateau,
     TerminateOnNaN,
+    TrainingScore,
 )
 from sklearn_nn.training.checkpoint import CheckpointError
 from sklearn_nn.training.losses import (
@@ -105,4 +106,5 @@ __all__ = [
     "SquaredError",
     "StepDecay",
     "TerminateOnNaN",
+    "TrainingScore",
 ]

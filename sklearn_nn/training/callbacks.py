@@ -265,6 +265,14 @@ class TerminateOnNaN(Callback):
     """
 
 
+class TrainingScore(Callback):
+    """Take down the score on the training samples after every epoch, beside that on others.
+
+    It is "score" in `history_`, judged as "val_score" is. It takes a prediction of all training
+    samples an epoch, a quarter of the time of training or more, and is asked for by this callback.
+    """
+
+
 class CSVLogger(Callback):
     """Write every epoch's figures to a CSV file as training goes.
 

@@ -6,10 +6,21 @@ import pickle
 import sys
 
 import pytest
-from control import BOTH, CLASSES, NUMBERS, X, diverging, fitted, make, target, validation
+from control import (
+    BOTH,
+    CLASSES,
+    NUMBERS,
+    WEIGHTS,
+    X,
+    diverging,
+    fitted,
+    make,
+    target,
+    validation,
+)
 
 from sklearn_nn import MLPClassifier
-from sklearn_nn.training import LambdaCallback, ProgressBar
+from sklearn_nn.training import LambdaCallback, ProgressBar, TrainingScore
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -42,6 +53,28 @@ def test_the_history_is_a_table(Estimator, parameters):
     assert len(frame) == model.n_iter_
     assert ("val_score" in frame) == bool(model.early_stopping)
     model.fit(X, target(Estimator))
+    check_history(model)
+
+
+@BOTH
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_the_score_on_the_training_samples(Estimator, early_stopping):
+    """After every epoch, of the rows that are trained on, weighted as they are."""
+    y, weight, scores = target(Estimator), WEIGHTS, []
+
+    def take_down(epoch, log, estimator):
+        rows = sorted(estimator._order)
+        scores.append(estimator.score(X[rows], y[rows], weight[rows]))
+
+    model = make(
+        Estimator, early_stopping=early_stopping,
+        callbacks=[TrainingScore(), LambdaCallback(take_down)],
+    ).fit(X, y, weight)  # fmt: skip
+    assert model.history_["score"] == pytest.approx(scores, rel=1e-12)
+    assert len(model._order) == (180 if early_stopping else 200)
+    plain = make(Estimator, early_stopping=early_stopping).fit(X, y, weight)
+    assert plain.loss_curve_ == model.loss_curve_
+    assert "score" not in plain.history_
     check_history(model)
 
 

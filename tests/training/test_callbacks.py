@@ -22,6 +22,7 @@ from sklearn_nn.training import (
     ProgressBar,
     ReduceLROnPlateau,
     TerminateOnNaN,
+    TrainingScore,
 )
 from sklearn_nn.training.callbacks import is_stopped_gently, monitored
 from sklearn_nn.training.progress import can_draw
@@ -34,7 +35,7 @@ def half(epoch, rate):
 
 EVERY = [
     Callback(), EarlyStopping("loss", patience=3, min_delta=0.1), ModelCheckpoint("a.npz", every=2),
-    LearningRateScheduler(half), ReduceLROnPlateau(patience=1), TerminateOnNaN(),
+    LearningRateScheduler(half), ReduceLROnPlateau(patience=1), TerminateOnNaN(), TrainingScore(),
     CSVLogger("a.csv", append=True), LambdaCallback(half, on_fit_end=print), ProgressBar(7, 100),
 ]  # fmt: skip
 every_callback = pytest.mark.parametrize("callback", EVERY, ids=lambda c: type(c).__name__)
