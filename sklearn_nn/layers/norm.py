@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from sklearn_nn.jit.functions import fma
 from sklearn_nn.jit.kernel import kernel, like, real, real_bits
 from sklearn_nn.jit.sums import dot, total, total_of_squares
 from sklearn_nn.jit.team import share
@@ -25,7 +26,9 @@ from sklearn_nn.layers.base import (
     owned_rows,
 )
 
-# Channels are dealt out in multiples of this: a cache line of float32.
+# Channels are dealt out in multiples of this: a cache line of float32. Which of them fall into a
+# loop's vectors and which into its tail depends on the share, so products are added by `fma`: left
+# to the compiler, it may round once in the one and twice in the other.
 _CHANNEL_GRAIN = 16
 
 
@@ -55,13 +58,13 @@ def batch_statistics(ctx, op, part, parts, theta, state, work, x, y):
         row = vector(x, i * channels + lo, hi - lo)
         for j in range(mean.size):
             difference = row[j] - mean[j]
-            scale[j] += difference * difference
+            scale[j] = fma(difference, difference, scale[j])
             error[j] += difference
     # Put the mean's rounding right: of a large, constant channel it is all that would be left.
     zero = like(x[0, 0], 0)
     for j in range(mean.size):
-        mean[j] += error[j] * share_of_one
-        spread = scale[j] - error[j] * (error[j] * share_of_one)
+        mean[j] = fma(error[j], share_of_one, mean[j])
+        spread = fma(-error[j], error[j] * share_of_one, scale[j])
         scale[j] = zero if spread < zero else spread
     moving_mean = vector(state, lo, hi - lo)
     moving_variance = vector(state, channels + lo, hi - lo)
@@ -70,9 +73,9 @@ def batch_statistics(ctx, op, part, parts, theta, state, work, x, y):
     # As in PyTorch, the running variance is the unbiased one.
     unbiased = like(x[0, 0], 1.0 / max(1, n - 1))
     for j in range(mean.size):
-        moving_mean[j] = keep * moving_mean[j] + new * mean[j]
-        moving_variance[j] = keep * moving_variance[j] + new * (scale[j] * unbiased)
-        scale[j] = like(x[0, 0], 1) / np.sqrt(scale[j] * share_of_one + epsilon)
+        moving_mean[j] = fma(keep, moving_mean[j], new * mean[j])
+        moving_variance[j] = fma(keep, moving_variance[j], new * (scale[j] * unbiased))
+        scale[j] = like(x[0, 0], 1) / np.sqrt(fma(scale[j], share_of_one, epsilon))
 
 
 @kernel(FORWARD)
@@ -111,7 +114,7 @@ def batch_gradient_sums(ctx, op, part, parts, theta, grad, state, work, x, y, dx
         g, row = vector(dy, i * channels + lo, hi - lo), vector(y, i * channels + lo, hi - lo)
         for j in range(slope.size):
             slope[j] += g[j]
-            curve[j] += g[j] * row[j]
+            curve[j] = fma(g[j], row[j], curve[j])
     share_of_one = like(x[0, 0], 1.0 / n)
     for j in range(slope.size):
         slope[j] *= share_of_one
@@ -204,7 +207,7 @@ def scale_and_shift_weights(ctx, op, part, parts, theta, grad, state, work, x, y
     for i in range(x.size // channels):
         g, row = vector(dy, i * channels + lo, hi - lo), vector(x, i * channels + lo, hi - lo)
         for j in range(dgamma.size):
-            dgamma[j] += g[j] * row[j]
+            dgamma[j] = fma(g[j], row[j], dgamma[j])
             dbeta[j] += g[j]
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from sklearn_nn.jit.functions import fma
 from sklearn_nn.jit.host import HELPER_OPTIONS, INLINED_OPTIONS
 from sklearn_nn.jit.kernel import Kind, invoke
 from sklearn_nn.jit.sums import total_of_magnitudes, total_of_squares
@@ -114,7 +115,7 @@ def _limit_norms(part, parts, matrices, most, theta, scratch):
         for i in range(rows):
             w = vector(theta, start + i * columns + lo, hi - lo)
             for j in range(scale.size):
-                scale[j] += w[j] * w[j]
+                scale[j] = fma(w[j], w[j], scale[j])
         limit, one = scale.dtype.type(most), scale.dtype.type(1)
         for j in range(scale.size):
             norm = np.sqrt(scale[j])
