@@ -90,6 +90,8 @@ def monitored(monitor: str | None, figures: Mapping[str, Any], owner: str) -> st
 def _losses(monitor: str, curve: list[float]) -> list[float]:
     """A curve that is better where it is lower: scores change their sign. NaN is the worst."""
     sign = -1 if monitor.endswith("score") else 1
+    if sign == 1 and not math.isnan(sum(curve)):  # as nearly always: nothing to go through
+        return curve
     return [math.inf if math.isnan(value) else sign * value for value in curve]
 
 
