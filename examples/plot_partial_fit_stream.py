@@ -54,3 +54,22 @@ ax.axvline(150, color="C1", label="the world changes")
 ax.set(xlabel="batch", ylabel="accuracy before learning from it", ylim=(0.3, 1))
 ax.legend(loc="lower right")
 plt.show()
+
+# %%
+# The whole flow in one call
+# --------------------------
+# Where nothing is to be done between batches, ``partial_fit`` takes the iterable itself: a
+# generator, a data loader, anything that yields ``(X, y)`` or ``(X, y, sample_weight)``. One batch
+# is in memory at a time. Here older batches count less, by weights that come with them.
+
+
+def fading(batches):
+    """Scale each batch, and give its samples a weight that grows along the stream."""
+    for number, (X, y) in enumerate(batches):
+        yield (X - 5) / 3, y, np.full(len(X), 1.02**number)
+
+
+late = MLPClassifier((64,), learning_rate_init=0.01, random_state=0)
+late.partial_fit(fading(stream(batches=300, rows=200, seed=0)), classes=["no", "yes"])
+X, y = list(stream(batches=300, rows=200, seed=1))[-1]
+print(f"rows seen {late.t_}, accuracy on new rows {late.score((X - 5) / 3, y):.3f}")

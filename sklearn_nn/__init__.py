@@ -3,24 +3,29 @@
 from sklearn_nn.environment import show_versions, warmup
 from sklearn_nn.estimators.cnn_classifier import CNNClassifier
 from sklearn_nn.estimators.cnn_regressor import CNNRegressor
+from sklearn_nn.estimators.feature_extractor import FeatureExtractor
 from sklearn_nn.estimators.mlp_classifier import MLPClassifier
 from sklearn_nn.estimators.mlp_regressor import MLPRegressor
 from sklearn_nn.estimators.network_classifier import NeuralNetworkClassifier
 from sklearn_nn.estimators.network_regressor import NeuralNetworkRegressor
 from sklearn_nn.estimators.saving import load, load_checkpoint
 from sklearn_nn.inspection import find_learning_rate, summary
+from sklearn_nn.preprocessing import augment_images, resize_images
 
 __version__ = "0.1.0"
 __all__ = [
     "CNNClassifier",
     "CNNRegressor",
+    "FeatureExtractor",
     "MLPClassifier",
     "MLPRegressor",
     "NeuralNetworkClassifier",
     "NeuralNetworkRegressor",
+    "augment_images",
     "find_learning_rate",
     "load",
     "load_checkpoint",
+    "resize_images",
     "show_versions",
     "summary",
     "warmup",

@@ -89,6 +89,7 @@ def warmup(dtypes: tuple[str, ...] = ("float32", "float64")) -> None:
             for activation in HIDDEN_ACTIVATIONS:
                 model = MLPRegressor(activation=activation, **small)
                 model.fit(data, x[:, 0]).predict(data)
+            model.predict(np.zeros((1, 3), dtype=np.uint8))
             for loss in REGRESSION_LOSSES:
                 MLPRegressor(loss=loss, **small).fit(data, x[:, 0] + 1).predict(data)
             for solver in OPTIMIZERS:

@@ -104,7 +104,7 @@ def batch_norm(epsilon=1e-5):
     """A row for batch normalisation."""
     twin = (naive.norm_forward(0, epsilon), naive.norm_backward(0, epsilon))
     layer = BatchNorm(epsilon=epsilon)
-    return LayerCase(f"batch_norm{epsilon}", layer, *twin, n_slots=2, over_batch=True)
+    return LayerCase(f"batch_norm{epsilon}", layer, *twin, over_batch=True)
 
 
 def layer_norm(epsilon=1e-5):

@@ -140,7 +140,10 @@ class LayerRun:
         self.n_theta = sum(p.size for op in self.instructions for p in op.parameters)
         memories = [np.full(m.size, m.start) for op in self.instructions for m in op.state]
         self.state = np.concatenate([np.zeros(0), *memories]).astype(dtype)
-        self.ctx = np.zeros(CTX_SIZE, np.int64)
+        # A kernel's room for scratch is behind its context.
+        scratch = max((op.scratch for op in self.instructions), default=0)
+        self.ctx = np.full(CTX_SIZE + scratch, np.iinfo(np.int64).max, np.int64)
+        self.ctx[:CTX_SIZE] = 0
         if context is not None:
             self.ctx[[SEED, STEP, TRAINING]] = context.seed, context.step, context.training
 
@@ -184,6 +187,7 @@ class LayerRun:
         whole_grad = np.full(self.n_theta, np.nan, self.dtype)
         for k, op in reversed(list(enumerate(self.instructions))):
             _, _, prepare, backward, sums, weights = op.kernels
+            sums = sums if self.ctx[TRAINING] else None
             span, work = self._theta[k], whole_work[self._work[k]]
             dx = np.full_like(slots[op.x], np.nan)
             arguments = (theta[span], whole_grad[span], self.state[self._state[k]], work)

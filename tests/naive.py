@@ -167,7 +167,7 @@ def dropout_forward(rate):
 
 def dropout_backward(rate):
     def backward(parameters, x, dy, context):
-        return dy * dropout_mask(rate, x.shape, context), []
+        return dy * dropout_mask(rate, x.shape, context) if context.training else dy, []
 
     return backward
 
@@ -217,8 +217,11 @@ def norm_backward(axis, epsilon):
     def backward(parameters, x, dy, context):
         gamma, _ = parameters
         mean, variance = x.mean(axis, keepdims=True), x.var(axis, keepdims=True)
-        y = standardize(x, mean, variance, epsilon)
         dx = standardize_backward(x, gamma * dy, axis, epsilon)
+        if axis == 0 and not context.training:
+            mean, variance = 0, 1
+            dx = gamma * dy / np.sqrt(variance + epsilon)
+        y = standardize(x, mean, variance, epsilon)
         return dx, [(dy * y).sum(axis=0), dy.sum(axis=0)]
 
     return backward

@@ -11,6 +11,7 @@ from sklearn.utils.estimator_checks import estimator_checks_generator, parametri
 from sklearn_nn import (
     CNNClassifier,
     CNNRegressor,
+    FeatureExtractor,
     MLPClassifier,
     MLPRegressor,
     NeuralNetworkClassifier,
@@ -66,6 +67,9 @@ EVERY_CHECK = [
     NeuralNetworkClassifier([Dense(32), Activation("relu")]),
     NeuralNetworkRegressor([("hidden", Dense(32)), Activation("tanh")]),
     NeuralNetworkRegressor(solver="lbfgs"),
+    FeatureExtractor(_classifier()),
+    FeatureExtractor(_regressor(), "dense1"),
+    _classifier(learning_rate_factors={"dense1": 0.0, "output": 2.0}),
 ]
 
 #: A weight of two is a row given twice only where training does not draw among the rows, go by

@@ -3,34 +3,43 @@
 from __future__ import annotations
 
 import functools
-import math
 from abc import ABC, abstractmethod
 
 import numpy as np
-from scipy import sparse
-from sklearn.base import BaseEstimator, _fit_context, is_regressor
-from sklearn.utils import check_random_state, column_or_1d
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.base import BaseEstimator, _fit_context
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from sklearn_nn.estimators._callbacks import CallbackSupportMixin, with_callbacks
 from sklearn_nn.estimators._encoding import (
     check_fits,
-    check_no_dates,
     check_some_weight,
-    encode_rows,
-    row_blocks,
+    is_bytes,
 )
+from sklearn_nn.estimators._freezing import Freezing
 from sklearn_nn.estimators._held_out import HeldOut
 from sklearn_nn.estimators._parameters import is_lbfgs
+from sklearn_nn.estimators._reading import Reading
 from sklearn_nn.estimators._saving import Saving
 from sklearn_nn.estimators._training import LEARNT_BY_TRAINING, Training
+from sklearn_nn.estimators._transfer import Transfer
 from sklearn_nn.estimators._weights import FlatWeights
 from sklearn_nn.jit.team import resolve_n_jobs
-from sklearn_nn.network.lowering import lower
 from sklearn_nn.network.machine import predict
 
 
-class BaseNetwork(Training, HeldOut, FlatWeights, Saving, CallbackSupportMixin, BaseEstimator, ABC):
+class BaseNetwork(
+    Training,
+    Freezing,
+    Transfer,
+    HeldOut,
+    FlatWeights,
+    Saving,
+    Reading,
+    CallbackSupportMixin,
+    BaseEstimator,
+    ABC,
+):
     """Base of all estimators.
 
     A subclass says which layers it is made of, how its target is encoded and scored, and which
@@ -88,10 +97,6 @@ class BaseNetwork(Training, HeldOut, FlatWeights, Saving, CallbackSupportMixin, 
         """Shape of one sample, as the first layer reads it."""
         return (self.n_features_in_,)
 
-    def _flatten(self, X, *, reset):
-        """X as rows, one a sample; with `reset`, its shape is learnt."""
-        return X
-
     # --- fit -----------------------------------------------------------------------------
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -103,7 +108,10 @@ class BaseNetwork(Training, HeldOut, FlatWeights, Saving, CallbackSupportMixin, 
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features), or array of shape \
                 (n_samples, ...)
-            The samples: vectors, or what else the estimator takes.
+            The samples: vectors, or what else the estimator takes. An array in C order and in the
+            type that the network computes in is not copied, nor is one of bytes (uint8), which
+            are scaled to 0..1 where samples are images or sequences; so X may be an `np.memmap` of
+            a file that is larger than memory.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Their targets: class labels in classification, numbers in regression.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -187,6 +195,7 @@ class BaseNetwork(Training, HeldOut, FlatWeights, Saving, CallbackSupportMixin, 
     def _training(self, X, y, sample_weight, validation, goes_on):
         """Training, ready to begin: a function without arguments that returns how it ended."""
         prepared = self._prepare(X, y, sample_weight, validation, goes_on)
+        self._check_some_trained(prepared[0])
         if is_lbfgs(self):
             return functools.partial(self._run_lbfgs, *self._lbfgs(*prepared))
         trainer = self._trainer(*prepared, goes_on)
@@ -197,6 +206,7 @@ class BaseNetwork(Training, HeldOut, FlatWeights, Saving, CallbackSupportMixin, 
         first_pass = goes_on in (None, "restarted") or not self._has_weights()
         incremental = goes_on == "incremental"
         X, y = self._validate(X, y, reset=first_pass)
+        self._sample_shape()
         self._learn_target(y, goes_on)
         target = self._encode_target(y)
         dtype = self._compute_dtype(X, first_pass=first_pass)
@@ -212,31 +222,7 @@ class BaseNetwork(Training, HeldOut, FlatWeights, Saving, CallbackSupportMixin, 
         else:
             self._adopt_weights(program)
         self._link_weights(program)
-        return program, encode_rows(X, dtype), target, weight, validation
-
-    def _validate(self, X, y, *, reset):
-        """X and y checked by scikit-learn, X in float64 or float32."""
-        check_no_dates(X)
-        X = self._flatten(X, reset=reset)
-        try:
-            X, y = validate_data(
-                self,
-                X,
-                y,
-                accept_sparse=["csr", "csc"],
-                multi_output=True,
-                y_numeric=is_regressor(self),
-                dtype=(np.float64, np.float32),
-                reset=reset,
-            )
-        except TypeError as error:
-            if "NA is ambiguous" in str(error):
-                message = "Input contains missing values (pd.NA); fill or drop them first."
-                raise ValueError(message) from error
-            raise
-        if y.ndim == 2 and y.shape[1] == 1 and not sparse.issparse(y):
-            y = column_or_1d(y, warn=True)
-        return X, y
+        return program, self._encode_rows(X, dtype), target, weight, validation
 
     def _weights(self, target, sample_weight, dtype):
         """Sample weights times class weights, or None where there are neither."""
@@ -255,11 +241,11 @@ class BaseNetwork(Training, HeldOut, FlatWeights, Saving, CallbackSupportMixin, 
         if self.dtype != "auto":
             return self.dtype
         # scipy's L-BFGS works in float64, and so does scikit-learn's MLP with it.
-        return "float64" if is_lbfgs(self) else X.dtype.name
-
-    def _lower(self, dtype):
-        """The program for the layers and the loss at hand."""
-        return lower(self._layers(), self._sample_shape(), dtype, self._loss().link_layer())
+        if is_lbfgs(self):
+            return "float64"
+        if is_bytes(X):  # images are scaled; whole numbers of a table are what other integers are
+            return "float64" if self._byte_divisor() == 1 else "float32"
+        return X.dtype.name
 
     def initialize(self, X, y, sample_weight=None):
         """Build the network for this data and draw its first weights, without training it.
@@ -314,6 +300,7 @@ class BaseNetwork(Training, HeldOut, FlatWeights, Saving, CallbackSupportMixin, 
         """Begin anew: fresh weights, nothing seen, no optimizer."""
         self._theta = program.initialize(self._random_state)
         self._state = program.initial_state()
+        self._copy_pretrained(program)
         self.n_iter_ = 0
         self.t_ = 0
         for name in LEARNT_BY_TRAINING:
@@ -322,18 +309,18 @@ class BaseNetwork(Training, HeldOut, FlatWeights, Saving, CallbackSupportMixin, 
 
     # --- predict -------------------------------------------------------------------------
 
-    def _outputs(self, X):
-        """Check X and yield (rows, output after the link), a block of rows at a time."""
+    def _outputs(self, X, layer=None):
+        """Check X and yield (rows, output after the link), a block of rows at a time.
+
+        With the name of a layer, the output is that of the layer.
+        """
         if "_theta" not in self.__dict__:  # the check costs a tenth of a one-row predict
             check_is_fitted(self)
-        X = self._flatten(X, reset=False)
-        if not self._needs_no_validation(X):
-            X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
-            if X.dtype.kind in "mM":
-                check_no_dates(X)
         program = self._trained_program()
+        if layer is not None:
+            program = program.cut(layer)
         jobs = 1 if self.n_jobs is None else resolve_n_jobs(self.n_jobs)
-        for rows, data in row_blocks(X, program.dtype):
+        for rows, data in self._row_blocks(X, program.dtype):
             output = predict(program, self._theta, self._state, data, None, jobs)
             if not np.isfinite(output).all():
                 raise ValueError(
@@ -341,18 +328,6 @@ class BaseNetwork(Training, HeldOut, FlatWeights, Saving, CallbackSupportMixin, 
                     " large for it; scale X as the training data was."
                 )
             yield rows, output
-
-    def _needs_no_validation(self, X):
-        """Whether X is plainly what validation would return: a finite matrix of known width.
-
-        Validation takes longer than predicting a row does.
-        """
-        if type(X) is not np.ndarray or X.dtype.name not in ("float64", "float32"):
-            return False
-        if X.ndim != 2 or X.shape[0] == 0 or X.shape[1] != self.n_features_in_:
-            return False
-        with np.errstate(all="ignore"):
-            return not hasattr(self, "feature_names_in_") and math.isfinite(X.sum())
 
     def _output(self, X):
         """The output after the link for all rows of X, of shape (n_samples, n_outputs)."""

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from sklearn_nn.estimators._layer_list import LayerList
 from sklearn_nn.estimators._network import SHAPE_CONSTRAINTS, Shaped
 from sklearn_nn.estimators._parameters import TRAINING_CONSTRAINTS
 from sklearn_nn.estimators._presets import check_sizes, draws, hidden_layers
@@ -23,14 +24,17 @@ from sklearn_nn.layers import (
     MaxPool2D,
 )
 from sklearn_nn.layers.activation import HIDDEN_ACTIVATIONS
+from sklearn_nn.layers.names import repeated_name
 
 _POOLS = {("max", 1): MaxPool1D, ("max", 2): MaxPool2D}
 _POOLS |= {("average", 1): AveragePool1D, ("average", 2): AveragePool2D}
 _POSITIVE = [Interval(Integral, 1, None, closed="left"), tuple, list]
 
 
-class BaseCNN(Shaped):
-    """Convolutions, each with activation and pooling, then dense layers."""
+class BaseCNN(LayerList, Shaped):
+    """Augmentation, convolutions, each with activation and pooling, then dense layers."""
+
+    _layers_parameter = "augmentation"
 
     _parameter_constraints: ClassVar[dict] = {
         "filters": _POSITIVE,
@@ -41,6 +45,7 @@ class BaseCNN(Shaped):
         "pooling": [StrOptions({"max", "average"})],
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
         "activation": [StrOptions(set(HIDDEN_ACTIVATIONS))],
+        "augmentation": [list, tuple, None],
         **SHAPE_CONSTRAINTS,
         **TRAINING_CONSTRAINTS,
     }
@@ -63,6 +68,17 @@ class BaseCNN(Shaped):
             )
         return list(value)
 
+    def _augmentation(self):
+        """The layers that change samples while training, which stand before all others."""
+        pairs = self._listed_layers() if self.augmentation else []
+        for _, layer in pairs:
+            if not layer.is_random:
+                raise ValueError(
+                    f"augmentation holds {layer!r}, which does not act in training alone; it is "
+                    "for layers such as RandomFlip, RandomCrop, Mixup, GaussianNoise and Dropout."
+                )
+        return pairs
+
     def _layers(self):
         kernel, bias = draws(self)
         rank = len(self._sample_shape()) - 1
@@ -75,7 +91,9 @@ class BaseCNN(Shaped):
         filters = check_sizes("filters", self.filters)
         n = len(filters)
         sizes, strides = self._of_each("kernel_size", n), self._of_each("strides", n)
-        layers = [("noise", GaussianNoise(self.input_noise))] if self.input_noise else []
+        layers = self._augmentation()
+        if self.input_noise:
+            layers.append(("noise", GaussianNoise(self.input_noise)))
         for i, window in enumerate(self._of_each("pool_size", n)):
             layer = convolution(
                 filters[i],
@@ -91,5 +109,10 @@ class BaseCNN(Shaped):
             layers.append((f"convactivation{i + 1}", Activation(self.activation)))
             if window not in (None, 1):
                 layers.append((f"pool{i + 1}", pool(window, padding=self.padding)))
-        layers.append(("flatten", Flatten()))
-        return self._with_output([*layers, *hidden_layers(self)])
+        layers = [*layers, ("flatten", Flatten()), *hidden_layers(self)]
+        if (name := repeated_name(layers)) is not None:
+            raise ValueError(
+                f"augmentation has the name {name!r}, which another layer of the network has; use "
+                "another."
+            )
+        return self._with_output(layers)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -190,8 +191,20 @@ def check_no_dates(X: Any) -> None:
         )
 
 
-def encode_rows(X: Any, dtype: str) -> Source:
+def is_bytes(X: Any) -> bool:
+    """Whether X is an array of whole numbers of one byte, which the machine reads as they are."""
+    return isinstance(X, np.ndarray) and X.dtype == np.uint8
+
+
+def in_planes(X: Any, planes: int) -> Any:
+    """Rows of several planes with an axis for these; rows of one are what they are."""
+    return X if planes == 1 else X.reshape(X.shape[0], planes, X.shape[1] // planes)
+
+
+def encode_rows(X: Any, dtype: str, divisor: int = 1) -> Source:
     """X, checked before, in the form the machine gathers batches from.
+
+    `divisor` is what bytes are divided by. An X of three axes holds rows in planes.
 
     Raises
     ------
@@ -199,7 +212,7 @@ def encode_rows(X: Any, dtype: str) -> Source:
         If X holds numbers that `dtype` cannot.
     """
     with np.errstate(over="ignore"):  # looked for below
-        data = source(X.tocsr() if sparse.issparse(X) else X, dtype)
+        data = source(X.tocsr() if sparse.issparse(X) else X, dtype, divisor)
     if data.values.dtype.itemsize < X.dtype.itemsize and not np.isfinite(data.values).all():
         raise ValueError(
             f"Input X contains values too large for dtype({dtype!r}); scale X or use "
@@ -208,18 +221,18 @@ def encode_rows(X: Any, dtype: str) -> Source:
     return data
 
 
-def row_blocks(X: Any, dtype: str) -> Iterator[tuple[slice, Source]]:
+def row_blocks(X: Any, dtype: str, divisor: int = 1) -> Iterator[tuple[slice, Source]]:
     """X a block of rows at a time, so that converting it takes little memory.
 
-    X of the machine's own type and order is one block, since it is not copied.
+    X that the machine reads as it is makes one block, since it is not copied.
     """
     n_rows = X.shape[0]
-    ready = not sparse.issparse(X) and X.dtype == dtype and X.flags.c_contiguous and X.flags.aligned
-    if ready:
-        yield slice(0, n_rows), source(X, dtype)
+    ready = not sparse.issparse(X) and X.flags.c_contiguous and X.flags.aligned
+    if ready and (X.dtype == dtype or is_bytes(X)):
+        yield slice(0, n_rows), source(X, dtype, divisor)
         return
     X = X.tocsr() if sparse.issparse(X) else X
-    step = max(1, _BLOCK_BYTES // (8 * max(1, X.shape[1])))
+    step = max(1, _BLOCK_BYTES // (8 * max(1, math.prod(X.shape[1:]))))
     for start in range(0, n_rows, step):
         rows = slice(start, min(start + step, n_rows))
-        yield rows, encode_rows(X[rows], dtype)
+        yield rows, encode_rows(X[rows], dtype, divisor)

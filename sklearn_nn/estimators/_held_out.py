@@ -9,7 +9,7 @@ import math
 import numpy as np
 from sklearn.utils.validation import _check_sample_weight
 
-from sklearn_nn.estimators._encoding import check_some_weight, encode_rows
+from sklearn_nn.estimators._encoding import check_some_weight
 from sklearn_nn.jit.team import resolve_n_jobs
 from sklearn_nn.network.machine import Predictor
 from sklearn_nn.training.callbacks import TrainingScore
@@ -105,7 +105,7 @@ class HeldOut:
                 sample_weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
             weight = self._weights(target, sample_weight, dtype)
             self._check_validation_target(target)
-            return encode_rows(X, dtype), np.arange(X.shape[0]), target, weight
+            return self._encode_rows(X, dtype), np.arange(X.shape[0]), target, weight
         except ValueError as error:
             raise ValueError(f"The validation set (X_val, y_val): {error}") from error
 

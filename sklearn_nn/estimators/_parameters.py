@@ -29,6 +29,7 @@ TRAINING_CONSTRAINTS: dict = {
     "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
     "learning_rate": [StrOptions(set(SCHEDULES)), Schedule, callable],
     "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+    "learning_rate_factors": [dict, None],
     "power_t": _NOT_NEGATIVE,
     "max_iter": [Interval(Integral, 1, None, closed="left")],
     "shuffle": ["boolean"],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from scipy import sparse
 
@@ -10,28 +12,34 @@ from sklearn_nn.estimators._encoding import check_no_dates
 CHANNELS_FIRST, CHANNELS_LAST = "channels_first", "channels_last"
 
 
-def flat_rows(X, data_format):
-    """X as rows, and the shape of one sample; None for what is rows, a frame, or sparse already.
+#: What bytes are divided by where samples are images or sequences: 0..255 becomes 0..1.
+_WHITE = 255
 
-    Whole numbers of one byte, as images come, are scaled from 0..255 to 0..1.
+
+def flat_rows(X, data_format):
+    """X as rows; nothing is copied where X is contiguous.
 
     Returns
     -------
-    rows : ndarray of shape (n_samples, n_features)
+    rows : array-like or sparse matrix of shape (n_samples, n_features)
+        What is rows, a frame, or sparse already is itself.
     shape : tuple of int, or None
+        The shape of one sample, channels last; None where X came as rows.
+    planes : int
+        Number of channels that each row holds one after the other: more than one where X has
+        its channels first.
     """
     if sparse.issparse(X) or hasattr(X, "columns"):
-        return X, None
+        return X, None, 1
     array = X if isinstance(X, np.ndarray) else np.asarray(X)
     if array.ndim < 3:
-        return X, None
+        return (array if array.dtype == np.uint8 else X), None, 1
     check_no_dates(array)
-    if data_format == CHANNELS_FIRST and array.ndim > 2:
-        array = np.moveaxis(array, 1, -1)
-    if array.dtype == np.uint8:
-        array = array.astype(np.float32) / np.float32(255)
-    shape = array.shape[1:]
-    return np.ascontiguousarray(array).reshape(len(array), -1), shape
+    shape, planes = array.shape[1:], 1
+    if data_format == CHANNELS_FIRST:
+        planes, *others = shape
+        shape = (*others, planes)
+    return array.reshape(len(array), math.prod(shape)), shape, planes
 
 
 class ShapedInput:
@@ -39,7 +47,7 @@ class ShapedInput:
 
     def _flatten(self, X, *, reset):
         """X as rows; learns the shape of a sample, or checks that it is the one seen before."""
-        rows, shape = flat_rows(X, self.data_format)
+        rows, shape, planes = flat_rows(X, self.data_format)
         if reset:
             self._seen_shape = shape
         elif shape is not None:
@@ -49,7 +57,11 @@ class ShapedInput:
                     f"X has samples of shape {shape}, but {type(self).__name__} was fitted with "
                     f"samples of shape {wanted}."
                 )
-        return rows
+        return rows, planes
+
+    def _byte_divisor(self):
+        """Bytes are scaled where a sample has more than one axis, in whatever form it comes."""
+        return _WHITE if len(self.input_shape_) > 1 else 1
 
     def _sample_shape(self):
         """The shape of one sample, as the first layer reads it."""

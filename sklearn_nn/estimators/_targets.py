@@ -7,6 +7,7 @@ from sklearn.base import ClassifierMixin, RegressorMixin, _fit_context
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target, unique_labels
 
+from sklearn_nn.estimators._batches import fit_batches, is_stream
 from sklearn_nn.estimators._callbacks import with_callbacks
 from sklearn_nn.estimators._encoding import (
     BINARY,
@@ -29,6 +30,13 @@ def _is_first_order(estimator):
             f"{estimator.solver} is not stochastic."
         )
     return True
+
+
+def _kind_of_first(y, classes):
+    """The kind of target of the first batch, which need not have all the classes."""
+    if y is not None and type_of_target(y) == MULTILABEL:
+        return MULTILABEL
+    return BINARY if len(classes) <= 2 else MULTICLASS
 
 
 class LabelTarget(ClassifierMixin):
@@ -67,7 +75,12 @@ class LabelTarget(ClassifierMixin):
         return get_classification_loss(self.loss, multiclass, self.get_params(deep=False))
 
     def _stratify(self, target):
-        return None if self._target_kind == MULTILABEL else target
+        if self._target_kind == MULTILABEL:
+            return None
+        # Numbers in the order of the classes' numbers as text: the split was always drawn so, and
+        # of a column scikit-learn makes a string for each sample.
+        order = np.argsort([str(k) for k in range(len(self.classes_))])
+        return np.argsort(order)[target[:, 0]]
 
     def _learn_class_weights(self, target, sample_weight, *, incremental):
         self._class_weight = None
@@ -158,7 +171,7 @@ class LabelTarget(ClassifierMixin):
     def partial_fit(
         self,
         X,
-        y,
+        y=None,
         sample_weight=None,
         classes=None,
         *,
@@ -166,14 +179,17 @@ class LabelTarget(ClassifierMixin):
         y_val=None,
         sample_weight_val=None,
     ):
-        """Update the model with a single epoch over the given data.
+        """Update the model with a single epoch over the given data, or batch after batch.
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The samples.
-        y : array-like of shape (n_samples,) or (n_samples, n_labels)
-            Their classes.
+        X : {array-like, sparse matrix} of shape (n_samples, ...), or iterable
+            The samples. An iterable that is no array, list or tuple, such as a generator or a
+            data loader, yields batches ``(X, y)`` or ``(X, y, sample_weight)``. It is gone
+            through once, and each batch is trained on as by a call of its own, in steps of
+            `batch_size` samples.
+        y : array-like of shape (n_samples,) or (n_samples, n_labels), default=None
+            Their classes. To be left out with an iterable, and only then.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the samples.
         classes : array-like of shape (n_classes,), default=None
@@ -190,14 +206,26 @@ class LabelTarget(ClassifierMixin):
         -------
         self : object
             The estimator.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the data is not valid, if training diverges, or if an iterable
+            yields something else than batches, or nothing. The estimator is then as the last good
+            batch left it.
         """
-        if _check_partial_fit_first_call(self, classes):
-            if type_of_target(y) == MULTILABEL:
-                self._target_kind = MULTILABEL
-            else:
-                self._target_kind = BINARY if len(self.classes_) <= 2 else MULTICLASS
-        validation = (X_val, y_val, sample_weight_val)
-        return self._fit(X, y, sample_weight, validation, incremental=True)
+        validation = {"X_val": X_val, "y_val": y_val, "sample_weight_val": sample_weight_val}
+        if is_stream(X):
+            return fit_batches(self, X, y, sample_weight, classes=classes, **validation)
+        before = self.__dict__.copy()
+        try:
+            if _check_partial_fit_first_call(self, classes):
+                self._target_kind = _kind_of_first(y, self.classes_)
+            return self._fit(X, y, sample_weight, tuple(validation.values()), incremental=True)
+        except BaseException:
+            if not self._has_weights():  # a first call that could not begin
+                self.__dict__ = before
+            raise
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -263,16 +291,19 @@ class NumericTarget(RegressorMixin):
     @_fit_context(prefer_skip_nested_validation=True)
     @with_callbacks
     def partial_fit(
-        self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None
+        self, X, y=None, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None
     ):
-        """Update the model with a single epoch over the given data.
+        """Update the model with a single epoch over the given data, or batch after batch.
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The samples.
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Their targets.
+        X : {array-like, sparse matrix} of shape (n_samples, ...), or iterable
+            The samples. An iterable that is no array, list or tuple, such as a generator or a
+            data loader, yields batches ``(X, y)`` or ``(X, y, sample_weight)``. It is gone
+            through once, and each batch is trained on as by a call of its own, in steps of
+            `batch_size` samples.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
+            Their targets. To be left out with an iterable, and only then.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the samples.
         X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
@@ -287,9 +318,18 @@ class NumericTarget(RegressorMixin):
         -------
         self : object
             The estimator.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the data is not valid, if training diverges, or if an iterable
+            yields something else than batches, or nothing. The estimator is then as the last good
+            batch left it.
         """
-        validation = (X_val, y_val, sample_weight_val)
-        return self._fit(X, y, sample_weight, validation, incremental=True)
+        validation = {"X_val": X_val, "y_val": y_val, "sample_weight_val": sample_weight_val}
+        if is_stream(X):
+            return fit_batches(self, X, y, sample_weight, **validation)
+        return self._fit(X, y, sample_weight, tuple(validation.values()), incremental=True)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -27,6 +27,7 @@ LEARNT_BY_TRAINING = (
     "_history",
     "_optimizer",
     "_order",
+    "_was_frozen",
     "_held_out",
     "_seed",
     "_incomplete",
@@ -137,6 +138,7 @@ class Training:
                     f"{name}={getattr(self, name)} acts on steps of a first-order solver; use "
                     f"solver='adam', say, or {name}=0 with solver='lbfgs'."
                 )
+        self._check_frozen_or_not(program)
         if self.l1_ratio and self.alpha:
             raise ValueError(
                 f"l1_ratio={self.l1_ratio} has a kink at 0, which solver='lbfgs' cannot take; use "
@@ -185,7 +187,8 @@ class Training:
             validation = (data, held_out, target, weight)
         history = self._begin_history(validation is not None, resumed=resumed)
         incomplete = self.__dict__.pop("_incomplete", False)
-        if not (incremental or resumed) or not hasattr(self, "_optimizer"):
+        continues = (incremental or resumed) and hasattr(self, "_optimizer")
+        if not continues or self._thaws(program):
             optimizer, schedule = self._optimizer_and_schedule()
             self._optimizer = Descent.start(
                 optimizer,
@@ -199,6 +202,7 @@ class Training:
             # As the parameters have it: a function of one's own is not saved.
             self._optimizer.optimizer, self._optimizer.schedule = self._optimizer_and_schedule()
         self._check_moments(self._optimizer)
+        self._hold_frozen(program, history)
         batch_size = self._batch_size(rows.size)
         verbose, callbacks = bool(self.verbose), checked_callbacks(self)
         if verbose and can_draw():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import operator
 
@@ -137,5 +138,8 @@ class FlatWeights:
 
     def __setstate__(self, state):
         super().__setstate__(state)
+        # A parameter that an older version did not have is what it is by default.
+        for name, parameter in inspect.signature(type(self)).parameters.items():
+            self.__dict__.setdefault(name, parameter.default)
         if "_layout" in state:
             self._publish_views()

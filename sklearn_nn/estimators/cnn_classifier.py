@@ -41,6 +41,11 @@ class CNNClassifier(LabelTarget, BaseCNN):
         (steps, channels) of a signal. None is the shape that X has.
     data_format : {'channels_last', 'channels_first'}, default='channels_last'
         Which axis of X holds the channels.
+    augmentation : list of Layer, or of (name, Layer), or None, default=None
+        How samples are changed at random while training, one step after another:
+        ``[RandomFlip(), RandomCrop(padding=4), Mixup(0.2)]``. The layers are parameters of the
+        estimator, too: ``randomflip1``, ``randomflip1__mode``; in the place of one, 'passthrough'
+        does nothing.
     solver : str or Optimizer, default='adam'
         How the weights are trained, as in :class:`MLPClassifier`.
     alpha : float, default=0.0001
@@ -121,6 +126,10 @@ class CNNClassifier(LabelTarget, BaseCNN):
     ema_momentum : float, default=0.0
         Where positive, the fitted weights are a running average of those that training went
         through, of which so much is kept at each step, in [0, 1); 0.99 is usual.
+    learning_rate_factors : dict of str to float or None, default=None
+        Factors on the learning rate by name of layer, as :meth:`summary` has them; 0 freezes a
+        layer, as :meth:`freeze` does. A name stands for all layers within it, too, 'pretrained' for
+        those that :meth:`from_pretrained` copies; the longest name counts. 'lbfgs' takes 0 and 1.
     weight_init, bias_init : str or Initializer, default='glorot_uniform'
         How weights and biases are drawn: 'zeros', 'ones', 'uniform' (within 0.1 of 0),
         'fan_in_uniform', 'normal', 'truncated_normal', 'glorot_uniform', 'glorot_normal',
@@ -157,7 +166,7 @@ class CNNClassifier(LabelTarget, BaseCNN):
     best_iteration_ : int
         The epoch of the best validation score with `early_stopping`, else of the smallest loss.
     n_parameters_ : int
-        Number of trained parameters.
+        Number of parameters.
     n_iter_ : int
         Number of epochs.
     n_features_in_ : int
@@ -198,6 +207,7 @@ class CNNClassifier(LabelTarget, BaseCNN):
         activation="relu",
         input_shape=None,
         data_format="channels_last",
+        augmentation=None,
         solver="adam",
         alpha=0.0001,
         batch_size="auto",
@@ -230,6 +240,7 @@ class CNNClassifier(LabelTarget, BaseCNN):
         weight_decay=None,
         clipnorm=0.0,
         ema_momentum=0.0,
+        learning_rate_factors=None,
         weight_init="glorot_uniform",
         bias_init="glorot_uniform",
         scoring=None,
@@ -248,6 +259,7 @@ class CNNClassifier(LabelTarget, BaseCNN):
         self.activation = activation
         self.input_shape = input_shape
         self.data_format = data_format
+        self.augmentation = augmentation
         self.solver = solver
         self.alpha = alpha
         self.batch_size = batch_size
@@ -264,8 +276,7 @@ class CNNClassifier(LabelTarget, BaseCNN):
         self.nesterovs_momentum = nesterovs_momentum
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
+        self.beta_1, self.beta_2 = beta_1, beta_2
         self.epsilon = epsilon
         self.n_iter_no_change = n_iter_no_change
         self.max_fun = max_fun
@@ -280,6 +291,7 @@ class CNNClassifier(LabelTarget, BaseCNN):
         self.weight_decay = weight_decay
         self.clipnorm = clipnorm
         self.ema_momentum = ema_momentum
+        self.learning_rate_factors = learning_rate_factors
         self.weight_init = weight_init
         self.bias_init = bias_init
         self.scoring = scoring

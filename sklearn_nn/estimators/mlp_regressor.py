@@ -116,6 +116,10 @@ class MLPRegressor(NumericTarget, BaseMLP):
     ema_momentum : float, default=0.0
         Where positive, the fitted weights are a running average of those that training went
         through, of which so much is kept at each step, in [0, 1); 0.99 is usual.
+    learning_rate_factors : dict of str to float or None, default=None
+        Factors on the learning rate by name of layer, as :meth:`summary` has them; 0 freezes a
+        layer, as :meth:`freeze` does. A name stands for all layers within it, too, 'pretrained' for
+        those that :meth:`from_pretrained` copies; the longest name counts. 'lbfgs' takes 0 and 1.
     weight_init, bias_init : str or Initializer, default='glorot_uniform'
         How weights and biases are drawn: 'zeros', 'ones', 'uniform' (within 0.1 of 0),
         'fan_in_uniform', 'normal', 'truncated_normal', 'glorot_uniform', 'glorot_normal',
@@ -158,7 +162,7 @@ class MLPRegressor(NumericTarget, BaseMLP):
     best_iteration_ : int
         The epoch of the best validation score with `early_stopping`, else of the smallest loss.
     n_parameters_ : int
-        Number of trained parameters.
+        Number of parameters.
     best_loss_ : float or None
         The smallest training loss; None with `early_stopping`.
     validation_scores_ : list of float or None
@@ -248,6 +252,7 @@ class MLPRegressor(NumericTarget, BaseMLP):
         weight_decay=None,
         clipnorm=0.0,
         ema_momentum=0.0,
+        learning_rate_factors=None,
         weight_init="glorot_uniform",
         bias_init="glorot_uniform",
         scoring=None,
@@ -289,6 +294,7 @@ class MLPRegressor(NumericTarget, BaseMLP):
         self.weight_decay = weight_decay
         self.clipnorm = clipnorm
         self.ema_momentum = ema_momentum
+        self.learning_rate_factors = learning_rate_factors
         self.weight_init = weight_init
         self.bias_init = bias_init
         self.scoring = scoring

@@ -100,6 +100,10 @@ class NeuralNetworkClassifier(LabelTarget, BaseNeuralNetwork):
     ema_momentum : float, default=0.0
         Where positive, the fitted weights are a running average of those that training went
         through, of which so much is kept at each step, in [0, 1); 0.99 is usual.
+    learning_rate_factors : dict of str to float or None, default=None
+        Factors on the learning rate by name of layer, as :meth:`summary` has them; 0 freezes a
+        layer, as :meth:`freeze` does. A name stands for all layers within it, too, 'pretrained' for
+        those that :meth:`from_pretrained` copies; the longest name counts. 'lbfgs' takes 0 and 1.
     scoring : str, callable or None, default=None
         What `early_stopping` watches: None is the estimator's own score, 'loss' the validation
         loss, else a scorer of scikit-learn.
@@ -131,7 +135,7 @@ class NeuralNetworkClassifier(LabelTarget, BaseNeuralNetwork):
     best_iteration_ : int
         The epoch of the best validation score with `early_stopping`, else of the smallest loss.
     n_parameters_ : int
-        Number of trained parameters.
+        Number of parameters.
     n_iter_ : int
         Number of epochs.
     n_features_in_ : int
@@ -197,6 +201,7 @@ class NeuralNetworkClassifier(LabelTarget, BaseNeuralNetwork):
         weight_decay=None,
         clipnorm=0.0,
         ema_momentum=0.0,
+        learning_rate_factors=None,
         scoring=None,
         n_restarts=1,
         callbacks=None,
@@ -235,6 +240,7 @@ class NeuralNetworkClassifier(LabelTarget, BaseNeuralNetwork):
         self.weight_decay = weight_decay
         self.clipnorm = clipnorm
         self.ema_momentum = ema_momentum
+        self.learning_rate_factors = learning_rate_factors
         self.scoring = scoring
         self.n_restarts = n_restarts
         self.callbacks = callbacks

@@ -21,12 +21,14 @@ class SummaryRow(NamedTuple):
     output_shape: tuple
     n_parameters: int
     n_bytes: int
+    is_frozen: bool = False
 
     def _cells(self):
         """The row as text, column by column."""
         size = format_bytes(self.n_bytes)
         shape = tuple(map(int, self.output_shape))
-        return (self.name, self.layer, str(shape), f"{self.n_parameters:,}", size)
+        layer = f"{self.layer}, frozen" if self.is_frozen else self.layer
+        return (self.name, layer, str(shape), f"{self.n_parameters:,}", size)
 
 
 @dataclass(frozen=True, repr=False)
@@ -40,8 +42,8 @@ class Summary:
     dtype : str
         The type that the network computes in.
     rows : list of SummaryRow
-        name, layer (its type), output_shape (of one sample), n_parameters and n_bytes (of
-        parameters and state) of every layer.
+        name, layer (its type), output_shape (of one sample), n_parameters, n_bytes (of parameters
+        and state) and is_frozen (whether training leaves them as they are) of every layer.
     n_trainable : int
         Number of parameters that training changes; the rest is frozen.
     n_state : int
@@ -67,6 +69,17 @@ class Summary:
             Frozen ones included.
         """
         return sum(row.n_parameters for row in self.rows)
+
+    @property
+    def n_frozen(self):
+        """Number of parameters that training leaves as they are.
+
+        Returns
+        -------
+        n_frozen : int
+            State is not counted.
+        """
+        return self.n_parameters - self.n_trainable
 
     @property
     def parameter_bytes(self):
@@ -97,6 +110,8 @@ class Summary:
             ("Parameters", f"{self.n_parameters:,} ({size(self.parameter_bytes)})"),
             ("Trainable parameters", f"{self.n_trainable:,}"),
         ]
+        if self.n_frozen:
+            totals.append(("Frozen parameters", f"{self.n_frozen:,}"))
         if self.n_state:
             totals.append(("State", f"{self.n_state:,} ({size(self.n_state * itemsize)})"))
         activations = f"{self.n_activations:,} ({size(self.activation_bytes)})"
@@ -208,6 +223,7 @@ def summary(estimator):
             line.output_shape,
             line.n_parameters,
             (line.n_parameters + line.n_state) * itemsize,
+            line.name in program.frozen and line.n_parameters + line.n_state > 0,
         )
         for line in program.outline
     ]

@@ -88,6 +88,20 @@ def _unrelated(builder: ir.IRBuilder, value: ir.Value) -> ir.Value:
     return builder.asm(kind, "", "=r,0", [value], False)
 
 
+def multiply_add(builder: ir.IRBuilder, a: ir.Value, b: ir.Value, c: ir.Value) -> ir.Value:
+    """a b + c of vectors: fused where the processor can.
+
+    Not `fma`: a processor without a fused instruction would call a library routine for every lane.
+    """
+    kind, bits = a.type, 32 if isinstance(a.type.element, ir.FloatType) else 64
+    function = cgutils.get_or_insert_function(
+        builder.module,
+        ir.FunctionType(kind, [kind] * 3),
+        f"llvm.fmuladd.v{kind.count}f{bits}",
+    )
+    return builder.call(function, [a, b, c])
+
+
 class _Memory:
     """Loads and stores of vectors; in a masked tile, the last vector of a row is masked."""
 
@@ -189,20 +203,12 @@ def _multiply_add(
     sums: list[ir.Value],
 ) -> list[ir.Value]:
     """One step of the reduction: sums[i, j] += a[i] * b[j]."""
-    # fmuladd and not fma: a processor without a fused instruction would call a library
-    # routine for every lane.
-    vector = shape.vector
-    muladd = cgutils.get_or_insert_function(
-        builder.module,
-        ir.FunctionType(vector, [vector] * 3),
-        f"llvm.fmuladd.v{shape.lanes}f{shape.bits}",
-    )
     b = [memory.load(b_row, j) for j in range(shape.vectors)]
     new = []
     for i, row in enumerate(a_rows):
         a = splat(builder, builder.load(row), shape.lanes)
         row_sums = sums[i * shape.vectors : (i + 1) * shape.vectors]
-        new += [builder.call(muladd, [a, *pair]) for pair in zip(b, row_sums, strict=True)]
+        new += [multiply_add(builder, a, *pair) for pair in zip(b, row_sums, strict=True)]
     return new
 
 

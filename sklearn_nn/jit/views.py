@@ -46,7 +46,58 @@ def matrix(typing_context: Any, buffer: types.Type, start: Any, rows: Any, colum
     return buffer.copy(ndim=2)(buffer, types.int64, types.int64, types.int64), _view
 
 
+@intrinsic
+def octets(typing_context: Any, address: types.Type, size: Any) -> Any:
+    """The `size` bytes from an address on, as uint8. Nothing is checked."""
+    view_type = types.Array(types.uint8, 1, "C", readonly=True)
+
+    def codegen(context: Any, builder: Any, sig: Any, values: Sequence[Any]) -> Any:
+        from numba.np.arrayobj import make_array, populate_array  # slow to import: compiling only
+
+        view = make_array(view_type)(context, builder)
+        itemsize = context.get_constant(types.intp, 1)
+        populate_array(
+            view,
+            data=builder.inttoptr(values[0], context.get_data_type(types.uint8).as_pointer()),
+            shape=[values[1]],
+            strides=[itemsize],
+            itemsize=itemsize,
+            meminfo=None,
+        )
+        return view._getvalue()
+
+    return view_type(types.int64, types.int64), codegen
+
+
 @register_jitable
 def row(array: Any, i: int) -> Any:
     """Row i of a C-contiguous matrix. Nothing is checked."""
     return vector(array, i * array.shape[1], array.shape[1])
+
+
+@intrinsic
+def workspace(typing_context: Any, ctx: types.Type, start: Any, like: types.Type) -> Any:
+    """What lies behind the first `start` numbers of `ctx`, as numbers of the type of `like`."""
+    view_type = types.Array(like.dtype, 1, "C")
+    ratio = ctx.dtype.bitwidth // like.dtype.bitwidth
+
+    def codegen(context: Any, builder: Any, sig: Any, values: Sequence[Any]) -> Any:
+        from numba.np.arrayobj import make_array, populate_array
+
+        whole = make_array(sig.args[0])(context, builder, values[0])
+        view = make_array(view_type)(context, builder)
+        length = builder.extract_value(whole.shape, 0)
+        itemsize = context.get_constant(types.intp, like.dtype.bitwidth // 8)
+        size = builder.mul(builder.sub(length, values[1]), context.get_constant(types.intp, ratio))
+        first = builder.gep(whole.data, [values[1]])
+        populate_array(
+            view,
+            data=builder.bitcast(first, view.data.type),
+            shape=[size],
+            strides=[itemsize],
+            itemsize=itemsize,
+            meminfo=None,
+        )
+        return view._getvalue()
+
+    return view_type(ctx, types.int64, like), codegen

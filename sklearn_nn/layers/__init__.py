@@ -1,11 +1,17 @@
 """Layers: each family's descriptions, shape rules and kernels in one file."""
 
 from sklearn_nn.layers.activation import Activation
+from sklearn_nn.layers.affine import RandomRotation, RandomTranslation, RandomZoom
 from sklearn_nn.layers.base import Layer
 from sklearn_nn.layers.conv import Conv1D, Conv2D
+from sklearn_nn.layers.crop import RandomCrop
+from sklearn_nn.layers.cutout import Cutout
 from sklearn_nn.layers.dense import Dense
 from sklearn_nn.layers.dropout import Dropout
+from sklearn_nn.layers.flip import RandomFlip
+from sklearn_nn.layers.lighting import RandomBrightness, RandomContrast
 from sklearn_nn.layers.merge import Add, Parallel, Residual
+from sklearn_nn.layers.mixup import Mixup
 from sklearn_nn.layers.noise import GaussianNoise
 from sklearn_nn.layers.norm import BatchNorm, LayerNorm
 from sklearn_nn.layers.pool import (
@@ -26,6 +32,7 @@ __all__ = [
     "BatchNorm",
     "Conv1D",
     "Conv2D",
+    "Cutout",
     "Dense",
     "Dropout",
     "Flatten",
@@ -36,7 +43,15 @@ __all__ = [
     "LayerNorm",
     "MaxPool1D",
     "MaxPool2D",
+    "Mixup",
     "Parallel",
+    "RandomBrightness",
+    "RandomContrast",
+    "RandomCrop",
+    "RandomFlip",
+    "RandomRotation",
+    "RandomTranslation",
+    "RandomZoom",
     "Reshape",
     "Residual",
     "ZeroPad",

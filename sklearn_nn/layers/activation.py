@@ -19,10 +19,21 @@ from sklearn_nn.layers.base import BACKWARD, FORWARD, Builder, Layer, Shape, own
 
 @dataclass(frozen=True)
 class Elementwise:
-    """An activation of one number: its value f(x), and its derivative f'(x) from x and y = f(x)."""
+    """An activation of one number.
+
+    Attributes
+    ----------
+    value : callable
+        f(x).
+    derivative : callable
+        f'(x) from x and y = f(x).
+    of_y : bool
+        Whether y is enough for the derivative: then y may be written over x.
+    """
 
     value: Callable[[Any], Any]
     derivative: Callable[[Any, Any], Any]
+    of_y: bool = False
 
     def __post_init__(self) -> None:
         register_jitable(self.value)
@@ -54,7 +65,7 @@ def _selu(x: Any) -> Any:
 
 
 def _selu_derivative(x: Any, y: Any) -> Any:
-    return like(x, _SELU_SCALE) if x > like(x, 0) else y + like(x, _SELU_SCALE * _SELU_ALPHA)
+    return like(y, _SELU_SCALE) if y > like(y, 0) else y + like(y, _SELU_SCALE * _SELU_ALPHA)
 
 
 @register_jitable
@@ -91,17 +102,19 @@ def _hard_sigmoid_derivative(x: Any, y: Any) -> Any:
 #: The family. Adding an activation is adding a row here.
 ELEMENTWISE: dict[str, Elementwise] = {
     "identity": Elementwise(lambda x: x, lambda x, y: like(x, 1)),
-    "logistic": Elementwise(lambda x: sigmoid(x), lambda x, y: y * (like(x, 1) - y)),
-    "tanh": Elementwise(lambda x: tanh(x), lambda x, y: like(x, 1) - y * y),
-    "relu": Elementwise(_relu, _step),
+    "logistic": Elementwise(lambda x: sigmoid(x), lambda x, y: y * (like(x, 1) - y), of_y=True),
+    "tanh": Elementwise(lambda x: tanh(x), lambda x, y: like(x, 1) - y * y, of_y=True),
+    "relu": Elementwise(_relu, _step, of_y=True),
     # Maas et al., 2013; slope 0.01, as in PyTorch.
     "leaky_relu": Elementwise(
-        _leaky_relu, lambda x, y: like(x, 1) if x > like(x, 0) else like(x, 0.01)
+        _leaky_relu, lambda x, y: like(y, 1) if y > like(y, 0) else like(y, 0.01), of_y=True
     ),
     # Clevert et al., 2016; alpha = 1.
-    "elu": Elementwise(_elu, lambda x, y: like(x, 1) if x > like(x, 0) else y + like(x, 1)),
+    "elu": Elementwise(
+        _elu, lambda x, y: like(y, 1) if y > like(y, 0) else y + like(y, 1), of_y=True
+    ),
     # Klambauer et al., 2017.
-    "selu": Elementwise(_selu, _selu_derivative),
+    "selu": Elementwise(_selu, _selu_derivative, of_y=True),
     # Hendrycks & Gimpel, 2016; the exact form, x times the normal distribution function.
     "gelu": Elementwise(
         lambda x: x * _normal_cdf(x), lambda x, y: _normal_cdf(x) + x * _normal_pdf(x)
@@ -112,9 +125,9 @@ ELEMENTWISE: dict[str, Elementwise] = {
     "mish": Elementwise(lambda x: x * tanh(softplus(x)), _mish_derivative),
     "softplus": Elementwise(lambda x: softplus(x), lambda x, y: sigmoid(x)),
     # min(max(x / 6 + 1 / 2, 0), 1), as in PyTorch and Keras 3.
-    "hard_sigmoid": Elementwise(_hard_sigmoid, _hard_sigmoid_derivative),
+    "hard_sigmoid": Elementwise(_hard_sigmoid, _hard_sigmoid_derivative, of_y=True),
     # The link of a Poisson regression.
-    "exp": Elementwise(lambda x: exp(x), lambda x, y: y),
+    "exp": Elementwise(lambda x: exp(x), lambda x, y: y, of_y=True),
 }
 #: What an estimator's hidden layers may use.
 HIDDEN_ACTIVATIONS = tuple(name for name in ELEMENTWISE if name != "exp")
@@ -145,6 +158,36 @@ def _elementwise_kernels(name: str) -> tuple[Kernel, Kernel]:
         dx, dy = vector(dx, start, size), vector(dy, start, size)
         for i in range(size):
             dx[i] = dy[i] * derivative(x[i], y[i])
+
+    return forward, backward
+
+
+@functools.cache
+def _kernels_in_place(name: str) -> tuple[Kernel, Kernel] | None:
+    """The same where x and y are the same memory, for what can do without x.
+
+    Where a loop reads x and writes y, it is not vectorised if they overlap.
+    """
+    value, derivative = ELEMENTWISE[name].value, ELEMENTWISE[name].derivative
+    if not ELEMENTWISE[name].of_y:
+        return None
+
+    @kernel(FORWARD, name=f"activation.{name}_forward_in_place")
+    def forward(ctx, op, part, parts, theta, state, work, x, y):
+        """y = f(y). Owners: rows of the batch."""
+        lo, hi = owned_rows(y, part, parts)
+        y = vector(y, lo * y.shape[1], (hi - lo) * y.shape[1])
+        for i in range(y.size):
+            y[i] = value(y[i])
+
+    @kernel(BACKWARD, name=f"activation.{name}_backward_in_place")
+    def backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
+        """dy = dy f'(x). Owners: rows of the batch."""
+        lo, hi = owned_rows(y, part, parts)
+        start, size = lo * y.shape[1], (hi - lo) * y.shape[1]
+        y, dy = vector(y, start, size), vector(dy, start, size)
+        for i in range(size):
+            dy[i] *= derivative(y[i], y[i])
 
     return forward, backward
 
@@ -226,10 +269,11 @@ class Activation(Layer):
         shape = self.output_shape(builder.shape(slot))
         if self.activation == "identity":
             return slot
-        if self.activation == "softmax":
-            forward, backward = softmax_forward, softmax_backward
-        else:
-            forward, backward = _elementwise_kernels(self.activation)
         out = builder.slot(shape)
-        builder.instruction(slot, out, forward=forward, backward=backward)
+        if self.activation == "softmax":
+            builder.instruction(slot, out, forward=softmax_forward, backward=softmax_backward)
+            return out
+        forward, backward = _elementwise_kernels(self.activation)
+        in_place = _kernels_in_place(self.activation)
+        builder.instruction(slot, out, forward=forward, backward=backward, in_place=in_place)
         return out

@@ -64,8 +64,10 @@ BACKWARD = Kind(
 )
 PREPARE = Kind("prepare", **_COMMON, theta="real[:]", work="real[:]")
 
-#: Places in `ctx`, which every kernel sees.
-STEP, SEED, TRAINING, CTX_SIZE = 0, 1, 2, 8
+#: Places in `ctx`, which every kernel sees. PARTNER holds the bits of a real number: the share of
+#: each row's loss that is taken with the target of its partner, the row as far from the end as
+#: itself from the beginning. 0 unless a layer mixes them.
+STEP, SEED, TRAINING, PARTNER, CTX_SIZE = 0, 1, 2, 3, 8
 #: Rows of a batch are dealt out in multiples of this.
 ROW_GRAIN = 8
 
@@ -135,6 +137,10 @@ class Memory:
 class Builder(Protocol):
     """What a layer sees of the program that is being built."""
 
+    @property
+    def is_frozen(self) -> bool:
+        """Whether the layer at hand is left as it is, what it remembers included."""
+
     def shape(self, slot: int) -> Shape:
         """Shape of one sample in a slot."""
 
@@ -161,9 +167,19 @@ class Builder(Protocol):
         parameters: Sequence[Parameter] = (),
         state: Sequence[Memory] = (),
         work: int = 0,
+        scratch: int = 0,
         geometry: Sequence[int] = (),
+        keeps: str = "xy",
+        in_place: tuple[Kernel, Kernel] | None = None,
     ) -> None:
-        """Append an instruction that reads slot `x` and writes slot `y`."""
+        """Append an instruction that reads slot `x` and writes slot `y`.
+
+        `work` and `scratch` count elements: of what the instruction's kernels leave to one
+        another, and of the room behind `ctx` that each part has for itself while a kernel runs.
+        `keeps` names the slots that are read after forward, by backward and weights. `in_place`
+        are a forward and a backward for x and y that are the same memory, and dx and dy too: they
+        take the place of the others where nobody misses x.
+        """
 
 
 class Layer(Spec):
@@ -171,6 +187,8 @@ class Layer(Spec):
 
     #: Whether its kernels draw random numbers in training.
     is_random: ClassVar[bool] = False
+    #: Whether it mixes each row of a batch with its partner while training, and sets PARTNER.
+    mixes_rows: ClassVar[bool] = False
 
     def output_shape(self, shape: Shape) -> Shape:
         """Shape of one sample after this layer, given its shape before.

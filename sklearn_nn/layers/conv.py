@@ -27,8 +27,16 @@ from sklearn_nn.layers.shape import (
     slide_all,
     whole_numbers,
 )
+from sklearn_nn.layers.winograd import (
+    FEWEST_CHANNELS,
+    FEWEST_PLACES,
+    room,
+    winograd_backward,
+    winograd_forward,
+    winograd_weights,
+)
 
-_KERNELS: dict[str, Any] = {
+_DIRECT: dict[str, Any] = {
     "forward": conv_forward,
     "prepare": conv_prepare,
     "backward": conv_backward,
@@ -39,6 +47,12 @@ _DEPTHWISE: dict[str, Any] = {
     "backward": depthwise_backward,
     "weights": depthwise_weights,
 }
+_WINOGRAD: dict[str, Any] = {
+    "forward": winograd_forward,
+    "prepare": conv_prepare,
+    "backward": winograd_backward,
+    "weights": winograd_weights,
+}
 _ONE = slide(1, 1, 1, 1, "valid")
 
 #: With fewer channels than this, dX is computed for all positions of a kernel row at once: one
@@ -47,6 +61,16 @@ THIN_CHANNELS = 16
 #: A reduction of fewer steps than this is not worth its reading and writing of y. Images are then
 #: padded left and right, so that the positions of a kernel row are one reduction.
 FEW_STEPS = 64
+
+
+def _is_fast(height: Axis, width: Axis, channels: int, filters: int, groups: int) -> bool:
+    """Whether there are kernels with fewer multiplications: those of 3 x 3 cells."""
+    if groups > 1 or min(channels, filters) < FEWEST_CHANNELS:
+        return False
+    return all(
+        axis.stride == axis.dilation == 1 and axis.window == 3 and axis.places >= FEWEST_PLACES
+        for axis in (height, width)
+    )
 
 
 class _Conv(Layer):
@@ -126,24 +150,28 @@ class _Conv(Layer):
         elif height.window * width.window * height.stride * width.stride == 1:
             places = height.size * width.size
             height, width = _ONE, replace(_ONE, size=places, places=places)
-        neighbours = groups == 1 and width.dilation == 1 < width.window
+        fast = _is_fast(height, width, channels, filters, groups)
+        neighbours = not fast and groups == 1 and width.dilation == 1 < width.window
         thin = neighbours and channels < THIN_CHANNELS
         if thin or (neighbours and channels * height.window < FEW_STEPS):
             margins = (*[(0, 0)] * (self._rank - 1), (width.before, width.after))
             slot = pad(builder, slot, margins)
             width = replace(width, size=builder.shape(slot)[-2], before=0)
         depthwise = 1 < groups == channels == filters
+        kernels = _DEPTHWISE if depthwise else _WINOGRAD if fast else _DIRECT
         builder.instruction(
             slot,
             out,
-            **(_DEPTHWISE if depthwise else _KERNELS),
+            **kernels,
             parameters=parameters,
             work=0 if depthwise else parameters[0].size,
+            scratch=room(max(width.size, width.places), channels, filters) if fast else 0,
             geometry=(
                 height.size, width.size, channels, height.window, width.window, filters,
                 height.places, width.places, height.stride, width.stride,
                 height.dilation, width.dilation, height.before, width.before, groups, thin,
             ),
+            keeps="x",
         )  # fmt: skip
         return out
 

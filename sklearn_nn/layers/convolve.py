@@ -28,7 +28,7 @@ from sklearn_nn.layers.base import BACKWARD, FORWARD, PREPARE, owned_rows
 H, W, C, KH, KW, F, OH, OW, SH, SW, DH, DW, TOP, LEFT, GROUPS, THIN = range(16)
 
 # Rows of W and columns of b are dealt out in multiples of these.
-_WEIGHT_GRAIN, _BIAS_GRAIN = 8, 16
+_WEIGHT_GRAIN, BIAS_GRAIN = 8, 16
 
 
 @njit(**INLINED_OPTIONS)
@@ -115,7 +115,7 @@ def conv_prepare(ctx, op, part, parts, theta, work):
     if op[THIN]:
         depth *= op[KW]
     rows = op[KH] * op[KW] * (op[C] // op[GROUPS])
-    lo, hi = share(rows, part, parts, _BIAS_GRAIN)
+    lo, hi = share(rows, part, parts, BIAS_GRAIN)
     for step in range(lo // depth, (hi + depth - 1) // depth):
         first, last = max(lo - step * depth, 0), min(hi - step * depth, depth)
         source = matrix(theta, step * depth * filters, depth, filters)
@@ -175,7 +175,7 @@ def conv_weights(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
     steps, depth = _steps(op)
     channels, filters, groups = op[C], op[F], op[GROUPS]
     rows, own = op[KH] * steps * depth, filters // groups
-    begin, end = share(grad.size - rows * filters, part, parts, _BIAS_GRAIN)
+    begin, end = share(grad.size - rows * filters, part, parts, BIAS_GRAIN)
     db = vector(grad, rows * filters + begin, end - begin)
     lo, hi = share(rows, part, parts, _WEIGHT_GRAIN)
     for j in range(db.size):
@@ -198,11 +198,11 @@ def conv_weights(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
                 )  # fmt: skip
         # Here and not after the last image: this one's dy is still in the cache.
         places = op[OH] * out
-        _add_places(matrix(dy, image * places * filters, places, filters), begin, db)
+        add_places(matrix(dy, image * places * filters, places, filters), begin, db)
 
 
 @njit(**INLINED_OPTIONS)
-def _add_places(dy, first, total):
+def add_places(dy, first, total):
     """total += sum over rows of dy from column `first` on."""
     n, filters, size = dy.shape[0], dy.shape[1], total.size
     whole = n // 4 * 4 if size else 0
@@ -275,7 +275,7 @@ def depthwise_weights(ctx, op, part, parts, theta, grad, state, work, x, y, dx, 
     """dW = sum over places of x dy, db = sum of dy. Owners: channels."""
     channels, stride = op[C], op[SW]
     taps = op[KH] * op[KW]
-    lo, hi = share(channels, part, parts, _BIAS_GRAIN)
+    lo, hi = share(channels, part, parts, BIAS_GRAIN)
     size = hi - lo
     for k in range(grad.size // channels):
         total = vector(grad, k * channels + lo, size)
@@ -296,4 +296,4 @@ def depthwise_weights(ctx, op, part, parts, theta, grad, state, work, x, y, dx, 
                     total[c] += cell[c] * place[c]
     if grad.size > taps * channels:
         rows = matrix(dy, 0, dy.size // channels, channels)
-        _add_places(rows, lo, vector(grad, taps * channels + lo, size))
+        add_places(rows, lo, vector(grad, taps * channels + lo, size))

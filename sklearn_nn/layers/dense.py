@@ -120,5 +120,6 @@ class Dense(Layer):
             ],
             work=fans["fan_in"] * self.units,
             geometry=kernel_shape,
+            keeps="x",
         )
         return out

@@ -36,8 +36,13 @@ def dropout_forward(ctx, op, part, parts, theta, state, work, x, y):
 
 @kernel(BACKWARD)
 def dropout_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
-    """dx = dy / (1 - rate) where the unit was kept, else 0. Owners: rows of the batch."""
+    """dx = dy / (1 - rate) where the unit was kept, else 0; dx = dy in prediction. Owners: rows."""
     lo, hi = owned_rows(x, part, parts)
+    if not ctx[TRAINING]:
+        for i in range(lo, hi):
+            for j in range(x.shape[1]):
+                dx[i, j] = dy[i, j]
+        return
     threshold, scale = op[1], like(x[0, 0], real(op[2]))
     for i in range(lo, hi):
         key = stream(ctx[SEED], ctx[STEP], op[0], i)

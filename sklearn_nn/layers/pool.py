@@ -1,22 +1,23 @@
 """Pooling: a window slides over an image, and of its cells the largest or the mean is kept.
 
 Each channel is by itself; kernels run along the channels of a place. Cells beyond an edge do not
-count. The largest is written down with where in the window it lies (NaN counts as larger than any
-number), so that its gradient goes to one cell: as in PyTorch the first of equal ones, row by row.
+count. NaN counts as larger than any number. The gradient of the largest goes to one cell: as in
+PyTorch the first of equal ones, row by row.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numba import njit
 
 from sklearn_nn.jit.host import INLINED_OPTIONS
 from sklearn_nn.jit.kernel import kernel, like
-from sklearn_nn.jit.views import vector
-from sklearn_nn.layers.base import BACKWARD, FORWARD, Builder, Layer, Shape, owned_rows
+from sklearn_nn.jit.lanes import Load, Store, make_lanes
+from sklearn_nn.jit.views import vector, workspace
+from sklearn_nn.layers.base import BACKWARD, CTX_SIZE, FORWARD, Builder, Layer, Shape, owned_rows
 from sklearn_nn.layers.shape import Axis, as_images, check_axes, slide, slide_all, whole_numbers
 
 # An instruction's geometry. H, W and C are the input's height, width and channels, KH and KW the
@@ -33,86 +34,106 @@ def _window(op, i, j):
     return top, left, rows, (max(0, -left), min(op[KW], op[W] - left))
 
 
+@njit(**INLINED_OPTIONS)
+def _clear(values):
+    for j in range(values.size):
+        values[j] = 0
+
+
+def _emit_largest(builder: Any, loads: Sequence[Load], stores: Sequence[Store]) -> None:
+    """The largest of 2 x 2 cells."""
+    largest = loads[0](0, 0)
+    for p, q in ((0, 1), (1, 0), (1, 1)):
+        value = loads[0](p, q)
+        greater = builder.fcmp_ordered(">", value, largest)
+        is_nan = builder.fcmp_unordered("uno", value, value)
+        largest = builder.select(builder.or_(greater, is_nan), value, largest)
+    stores[1](largest, 0, 0)
+
+
+def _emit_to_largest(builder: Any, loads: Sequence[Load], stores: Sequence[Store]) -> None:
+    """dx of 2 x 2 cells from x, y and dy: the first that equals y gets dy."""
+    largest, left = loads[1](0, 0), loads[2](0, 0)
+    zero = builder.fsub(left, left)
+    for p, q in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        hit = builder.fcmp_unordered("==", loads[0](p, q), largest)
+        stores[3](builder.select(hit, left, zero), p, q)
+        left = builder.select(hit, zero, left)
+
+
+_largest_of_four = make_lanes("largest_of_four", 2, _emit_largest)
+_to_largest_of_four = make_lanes("to_largest_of_four", 4, _emit_to_largest)
+
+
+@njit(**INLINED_OPTIONS)
+def _is_two_by_two(op):
+    """Whether windows are of 2 x 2 cells, two apart, and inside the image."""
+    square = op[KH] == 2 and op[KW] == 2 and op[SH] == 2 and op[SW] == 2
+    return square and 2 * op[OH] <= op[H] and 2 * op[OW] <= op[W]
+
+
 @kernel(FORWARD)
 def max_pool_forward(ctx, op, part, parts, theta, state, work, x, y):
-    """y = the largest of each window, and then where in the window it is. Owners: rows."""
+    """y = the largest of each window. Owners: rows of the batch."""
     lo, hi = owned_rows(x, part, parts)
     channels, size = op[C], x.shape[1]
-    half = op[OH] * op[OW] * channels
     for place in range(lo * op[OH], hi * op[OH]):
         image, i = place // op[OH], place % op[OH]
+        if _is_two_by_two(op):
+            start = image * size + 2 * i * op[W] * channels
+            cells = vector(x, start, 1), 2 * channels, op[W] * channels, channels
+            target = vector(y, place * op[OW] * channels, 1), channels, 0, 0
+            _largest_of_four(op[OW], channels, (cells, target))
+            continue
         for j in range(op[OW]):
-            top, left, (k, last_k), (first_q, last_q) = _window(op, i, j)
-            at = image * 2 * half + (i * op[OW] + j) * channels
-            largest, where = vector(y, at, channels), vector(y, at + half, channels)
-            cell = vector(
-                x, image * size + ((top + k) * op[W] + left + first_q) * channels, channels
-            )
-            number = like(x[0, 0], k * op[KW] + first_q)
+            top, left, rows, columns = _window(op, i, j)
+            largest = vector(y, (place * op[OW] + j) * channels, channels)
+            start = image * size + ((top + rows[0]) * op[W] + left + columns[0]) * channels
+            cell = vector(x, start, channels)
             for c in range(channels):
                 largest[c] = cell[c]
-                where[c] = number
-            for p in range(k, last_k):
+            for p in range(rows[0], rows[1]):
                 start = image * size + ((top + p) * op[W] + left) * channels
-                for q in range(first_q, last_q):
+                for q in range(columns[0], columns[1]):
                     cell = vector(x, start + q * channels, channels)
-                    number = like(x[0, 0], p * op[KW] + q)
                     for c in range(channels):
-                        value, old, place_of_old = cell[c], largest[c], where[c]
-                        larger = (value > old) | (value != value)
-                        largest[c] = value if larger else old
-                        where[c] = number if larger else place_of_old
+                        value, old = cell[c], largest[c]
+                        largest[c] = value if (value > old) | (value != value) else old
 
 
 @kernel(BACKWARD)
 def max_pool_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
     """dx = sum of dy of the windows of which a cell is the largest. Owners: rows of the batch."""
     lo, hi = owned_rows(dx, part, parts)
-    channels, size = op[C], dx.shape[1]
-    half, zero = op[OH] * op[OW] * channels, like(dx[0, 0], 0)
-    _clear(vector(dx, lo * size, (hi - lo) * size))
+    channels, size, zero = op[C], dx.shape[1], like(dx[0, 0], 0)
+    left_over = vector(workspace(ctx, CTX_SIZE, dx), 0, channels)
+    if not _is_two_by_two(op) or 2 * op[OH] < op[H] or 2 * op[OW] < op[W]:
+        _clear(vector(dx, lo * size, (hi - lo) * size))
     for place in range(lo * op[OH], hi * op[OH]):
         image, i = place // op[OH], place % op[OH]
+        if _is_two_by_two(op):
+            start, row = image * size + 2 * i * op[W] * channels, place * op[OW] * channels
+            strides = 2 * channels, op[W] * channels, channels
+            cells, found = (vector(x, start, 1), *strides), (vector(dx, start, 1), *strides)
+            largest = vector(y, row, 1), channels, 0, 0
+            gradient = vector(dy, row, 1), channels, 0, 0
+            _to_largest_of_four(op[OW], channels, (cells, largest, gradient, found))
+            continue
         for j in range(op[OW]):
             top, left, rows, columns = _window(op, i, j)
-            at = image * 2 * half + (i * op[OW] + j) * channels
-            gradient, where = vector(dy, at, channels), vector(y, at + half, channels)
+            at = (place * op[OW] + j) * channels
+            gradient, largest = vector(dy, at, channels), vector(y, at, channels)
+            for c in range(channels):
+                left_over[c] = gradient[c]
             for p in range(rows[0], rows[1]):
                 start = image * size + ((top + p) * op[W] + left) * channels
                 for q in range(columns[0], columns[1]):
+                    value = vector(x, start + q * channels, channels)
                     cell = vector(dx, start + q * channels, channels)
-                    number = like(dx[0, 0], p * op[KW] + q)
                     for c in range(channels):
-                        cell[c] += gradient[c] if where[c] == number else zero
-
-
-@kernel(FORWARD)
-def first_half_forward(ctx, op, part, parts, theta, state, work, x, y):
-    """y = the first half of each row of x. Owners: rows of the batch."""
-    lo, hi = owned_rows(x, part, parts)
-    size = y.shape[1]
-    for i in range(lo, hi):
-        source, target = vector(x, 2 * i * size, size), vector(y, i * size, size)
-        for j in range(size):
-            target[j] = source[j]
-
-
-@kernel(BACKWARD)
-def first_half_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
-    """dx = dy and as many zeros. Owners: rows of the batch."""
-    lo, hi = owned_rows(dx, part, parts)
-    size = dy.shape[1]
-    for i in range(lo, hi):
-        source, target = vector(dy, i * size, size), vector(dx, 2 * i * size, size)
-        for j in range(size):
-            target[j] = source[j]
-        _clear(vector(dx, (2 * i + 1) * size, size))
-
-
-@njit(**INLINED_OPTIONS)
-def _clear(values):
-    for j in range(values.size):
-        values[j] = 0
+                        hit = (value[c] == largest[c]) | (largest[c] != largest[c])
+                        cell[c] += left_over[c] if hit else zero
+                        left_over[c] = zero if hit else left_over[c]
 
 
 @kernel(FORWARD)
@@ -160,18 +181,22 @@ def mean_pool_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx,
 
 
 def _lower_max(builder: Builder, slot: int, shape: Shape, geometry: Sequence[int]) -> int:
-    """Two instructions: one writes the largest and where it is, one keeps the first."""
-    both, out = builder.slot((2, *shape)), builder.slot(shape)
-    forward, backward = max_pool_forward, max_pool_backward
-    builder.instruction(slot, both, forward=forward, backward=backward, geometry=geometry)
-    builder.instruction(both, out, forward=first_half_forward, backward=first_half_backward)
+    out = builder.slot(shape)
+    builder.instruction(
+        slot,
+        out,
+        forward=max_pool_forward,
+        backward=max_pool_backward,
+        scratch=shape[-1],
+        geometry=geometry,
+    )
     return out
 
 
 def _lower_mean(builder: Builder, slot: int, shape: Shape, geometry: Sequence[int]) -> int:
     out = builder.slot(shape)
     forward, backward = mean_pool_forward, mean_pool_backward
-    builder.instruction(slot, out, forward=forward, backward=backward, geometry=geometry)
+    builder.instruction(slot, out, forward=forward, backward=backward, geometry=geometry, keeps="")
     return out
 
 
@@ -213,7 +238,7 @@ class _Pool(Layer):
         return (*(axis.places for axis in self._axes(shape)), shape[-1])
 
     def lower(self, builder: Builder, slot: int) -> int:
-        """One instruction; of the largest, a second that forgets where they were."""
+        """One instruction."""
         shape = builder.shape(slot)
         geometry = _geometry(*as_images(self._axes(shape)), shape[-1])
         lower = _lower_max if self._is_max else _lower_mean
@@ -306,7 +331,7 @@ class _GlobalPool(Layer):
         return shape[-1:]
 
     def lower(self, builder: Builder, slot: int) -> int:
-        """One instruction; of the largest, a second that forgets where they were."""
+        """One instruction."""
         shape = builder.shape(slot)
         places = int(np.prod(shape[:-1]))
         axes = slide(1, 1, 1, 1, "valid"), slide(places, places, 1, 1, "valid")

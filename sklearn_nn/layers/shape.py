@@ -193,7 +193,8 @@ def pad(builder: Builder, slot: int, margins: Margins) -> int:
     *sizes, channels = (1, *shape)[-3:]
     (top, _), (left, _) = ((0, 0), *margins)[-2:]
     geometry = (*sizes, channels, top, left, *(1, *wide)[-3:-1])
-    builder.instruction(slot, out, forward=pad_forward, backward=pad_backward, geometry=geometry)
+    forward, backward = pad_forward, pad_backward
+    builder.instruction(slot, out, forward=forward, backward=backward, geometry=geometry, keeps="")
     return out
 
 

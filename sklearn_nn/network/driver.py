@@ -10,10 +10,10 @@ import numpy as np
 from numba import njit
 
 from sklearn_nn.jit.host import INLINED_OPTIONS
-from sklearn_nn.jit.kernel import Kind, invoke, kernel
+from sklearn_nn.jit.kernel import Kind, invoke, kernel, real
 from sklearn_nn.jit.team import barrier, share
 from sklearn_nn.jit.views import matrix, row, vector
-from sklearn_nn.layers.base import STEP
+from sklearn_nn.layers.base import PARTNER, STEP, owned_rows
 from sklearn_nn.network.execution import run_forward, run_gradient, run_prepare
 from sklearn_nn.network.step import ALPHA, descend, plain_sum
 
@@ -41,6 +41,33 @@ def _total_weight(weight: np.ndarray, rows: np.ndarray) -> float:
     for i in range(rows.size):
         total += weight[rows[i]]
     return total
+
+
+@njit(**INLINED_OPTIONS)
+def _mix_losses(
+    part, parts, partner, scale, capacity, mixed_at,
+    loss_at, options, target, weight, rows, partners, z, dz, losses, darena,
+):  # fmt: skip
+    """Of each row, add the share `partner` of its loss with the target of its partner.
+
+    The partner of row i is row n - 1 - i. What is added is first written behind the slots, and
+    behind the losses. Owners: rows of the batch.
+    """
+    lo, hi = owned_rows(z, part, parts)
+    n, width = z.shape
+    turned, others = vector(partners, 0, n), vector(losses, capacity, n)
+    for i in range(lo, hi):
+        turned[i] = rows[n - 1 - i]
+    gradient = matrix(darena, capacity * mixed_at, n, width)
+    invoke(
+        loss_at,
+        (part, parts, options, target, weight, turned, scale * partner, z, gradient, others),
+    )
+    for i in range(lo, hi):
+        losses[i] += partner * (others[i] - losses[i])
+        out, more = vector(dz, i * width, width), vector(gradient, i * width, width)
+        for j in range(width):
+            out[j] += more[j]
 
 
 _TEAM = {"part": "int64", "parts": "int64", "sync": "int64[:]"}
@@ -72,6 +99,7 @@ _TRAIN = Kind(
     moments="real[:,:]",
     average="real[:]",
     losses="float64[:]",
+    partners="int64[:]",
     penalties="float64[:]",
     norms="float64[:]",
     batch_losses="float64[:]",
@@ -100,7 +128,7 @@ def train_batches(
     gather_at, values, indices, indptr, loss_at, options, target, weight,
     settings, groups, factors, matrices, update_at, decays, scalars,
     theta, grad, state, work, arena, darena, moments, average,
-    losses, penalties, norms, batch_losses,
+    losses, partners, penalties, norms, batch_losses,
 ):  # fmt: skip
     """Train on batches first to last (exclusive) of an epoch, whose row numbers `order` gives."""
     ctx = row(contexts, part)
@@ -117,7 +145,14 @@ def train_batches(
         run_forward(part, parts, sync, ctx, table, capacity, n, theta, state, work, arena)
         z = matrix(arena, capacity * ends[1], n, ends[2])
         dz = matrix(darena, capacity * ends[1], n, ends[2])
-        invoke(loss_at, (part, parts, options, target, weight, rows, scale, z, dz, losses))
+        partner = real(ctx[PARTNER])
+        own = scale * (1.0 - partner)
+        invoke(loss_at, (part, parts, options, target, weight, rows, own, z, dz, losses))
+        if partner > 0:
+            _mix_losses(
+                part, parts, partner, scale, capacity, ends[3],
+                loss_at, options, target, weight, rows, partners, z, dz, losses, darena,
+            )  # fmt: skip
         barrier(sync, parts)
         if part == 0:
             batch_losses[b - first] = scale * plain_sum(vector(losses, 0, n))

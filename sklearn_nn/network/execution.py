@@ -90,7 +90,10 @@ def _add_rows(part, parts, dx, extra):
 def run_gradient(
     part, parts, sync, ctx, table, capacity, rows, theta, grad, state, work, arena, darena
 ):
-    """Run the backward kernels from last to first, then, after a barrier, the weights kernels."""
+    """Run the backward kernels from last to first, then, after a barrier, the weights kernels.
+
+    With `sync`, their sums too: as in `run_forward`, without it the rows are each by itself.
+    """
     n = table.shape[0]
     for k in range(2 * n - 1, -1, -1):
         backward = k >= n
@@ -111,7 +114,7 @@ def run_gradient(
             matrix(darena, capacity * op[DX_AT], rows, op[X_WIDTH]),
             matrix(darena, capacity * op[Y_AT], rows, op[Y_WIDTH]),
         )
-        sums = op[BACKWARD_SUMS_AT] if backward else 0
+        sums = op[BACKWARD_SUMS_AT] if backward and sync.size else 0
         for address in (sums, op[BACKWARD_AT] if backward else op[WEIGHTS_AT]):
             if sums != 0:
                 barrier(sync, parts)

@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -41,14 +42,19 @@ class _Instruction:
     parameters: Sequence[Parameter]
     state: Sequence[Memory]
     work: int
+    scratch: int
     geometry: Sequence[int]
+    keeps: str
+    in_place: tuple[Kernel, Kernel] | None
 
     @property
     def is_trained(self) -> bool:
         """Whether it has parameters that are not frozen."""
         return any(p.rate != 0 for p in self.parameters)
 
-    def used_kernels(self, *, trained: bool, through: bool) -> tuple[Kernel | None, ...]:
+    def used_kernels(
+        self, *, trained: bool, through: bool, weights: bool
+    ) -> tuple[Kernel | None, ...]:
         """The kernels that run, in the table's order.
 
         Parameters
@@ -57,15 +63,19 @@ class _Instruction:
             Whether training runs the instruction. It does not run the link.
         through : bool
             Whether the input wants a gradient.
+        weights : bool
+            Whether the parameters want one.
         """
-        forward, forward_sums, prepare, backward, backward_sums, weights = self.kernels
+        forward, forward_sums, prepare, backward, backward_sums, to_weights = self.kernels
         if not trained:
             return forward, None, None, None, None, None
+        if not weights or not self.is_trained:
+            to_weights = None
         if not through:
-            prepare = backward = backward_sums = None
-        if not self.is_trained:
-            weights = None
-        return forward, forward_sums, prepare, backward, backward_sums, weights
+            prepare = backward = None
+        if not through and to_weights is None:
+            backward_sums = None
+        return forward, forward_sums, prepare, backward, backward_sums, to_weights
 
 
 @dataclass
@@ -114,14 +124,23 @@ class ProgramBuilder:
     layer : str
         Under which name parameters are filed: that of the layer at hand, "residual1.conv2d2" where
         one lies within another.
+    rates : mapping of str to float
+        Factors on the learning rates of layers, by such names; 0 freezes a layer.
     """
 
     slots: list[Shape] = field(default_factory=list)
     homes: list[int] = field(default_factory=list)
     instructions: list[_Instruction] = field(default_factory=list)
     layer: str = ""
-    layers: list[tuple[str, str, int]] = field(default_factory=list)
+    layers: list[tuple[str, str, int, int]] = field(default_factory=list)
     is_random: bool = False
+    mixes_rows: bool = False
+    rates: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def is_frozen(self) -> bool:
+        """Whether the layer at hand is left as it is, what it remembers included."""
+        return self.rates.get(self.layer) == 0
 
     def shape(self, slot: int) -> Shape:
         """Shape of one sample in a slot."""
@@ -147,12 +166,26 @@ class ProgramBuilder:
         """
         outer, before = self.layer, len(self.instructions)
         self.layer = f"{outer}.{name}" if outer else name
+        if layer.mixes_rows:
+            self._mix_rows(layer, outer)
         out = layer.lower(self, slot)
-        self.layers.append((self.layer, type(layer).__name__, out))
+        self.layers.append((self.layer, type(layer).__name__, out, len(self.instructions)))
         appended = len(self.instructions) > before
         self.is_random = self.is_random or (layer.is_random and appended)
         self.layer = outer
         return out
+
+    def _mix_rows(self, layer: Layer, outer: str) -> None:
+        """Take note that a layer mixes rows. It mixes losses, too, so it stands by itself."""
+        kind = type(layer).__name__
+        if self.mixes_rows:
+            raise ValueError(f"a network has one {kind} at most; leave the others out.")
+        if outer:
+            raise ValueError(
+                f"{kind} mixes samples as a whole and cannot stand within {outer!r}; put it before "
+                "or behind that."
+            )
+        self.mixes_rows = True
 
     def instruction(
         self,
@@ -168,51 +201,93 @@ class ProgramBuilder:
         parameters: Sequence[Parameter] = (),
         state: Sequence[Memory] = (),
         work: int = 0,
+        scratch: int = 0,
         geometry: Sequence[int] = (),
+        keeps: str = "xy",
+        in_place: tuple[Kernel, Kernel] | None = None,
     ) -> None:
         """Append an instruction that reads slot `x` and writes slot `y`."""
         kernels = (forward, forward_sums, prepare, backward, backward_sums, weights)
         x, y = self.homes[x], self.homes[y]
+        if (factor := self.rates.get(self.layer, 1.0)) != 1:
+            parameters = [replace(p, rate=p.rate * factor) for p in parameters]
         self.instructions.append(
-            _Instruction(self.layer, x, y, kernels, parameters, state, work, geometry)
+            _Instruction(
+                self.layer,
+                x,
+                y,
+                kernels,
+                parameters,
+                state,
+                work,
+                scratch,
+                geometry,
+                keeps,
+                in_place,
+            )
         )
 
-    def finish(self, dtype: str, n_trained: int, raw: int, output: int) -> Program:
+    def _merge(self, n_trained: int, ends: Sequence[int]) -> None:
+        """Let instructions that can work in place do so, where nobody misses what they overwrite.
+
+        Their input must be read by them alone, and not be kept by the instruction that wrote it.
+        """
+        reads = Counter(op.x for op in self.instructions)
+        writers: dict[int, _Instruction] = {}
+        for op in self.instructions[:n_trained]:
+            before = writers.get(op.x)
+            alone = reads[op.x] == 1 and op.x not in ends
+            if op.in_place and alone and before is not None and "y" not in before.keeps:
+                _forward, sums, prepare, _backward, *rest = op.kernels
+                op.kernels = (op.in_place[0], sums, prepare, op.in_place[1], *rest)
+                self._rename(op.y, op.x)
+                reads[op.x] = reads.pop(op.y, 0)
+            writers[op.y] = op
+
+    def _rename(self, slot: int, home: int) -> None:
+        """Let a slot, and what was reshaped from it, lie in the memory of another."""
+        self.homes = [home if h == slot else h for h in self.homes]
+        for op in self.instructions:
+            op.x, op.y = self.homes[op.x], self.homes[op.y]
+
+    def finish(
+        self, dtype: str, n_trained: int, raw: int, output: int, *, input_gradient: bool = False
+    ) -> Program:
         """Lay out all buffers and write the table."""
+        self._merge(n_trained, [0, self.homes[raw], self.homes[output]])
         widths = [
             int(np.prod(shape)) if home == slot else 0
             for slot, (shape, home) in enumerate(zip(self.slots, self.homes, strict=True))
         ]
         raw, output = self.homes[raw], self.homes[output]
         starts = np.concatenate([[0], np.cumsum(widths)]).astype(int).tolist()
-        width = starts[-1]
+        spans, width = list(zip(starts[:-1], widths, strict=True)), starts[-1]
         table = np.zeros((len(self.instructions), TABLE_WIDTH), dtype=np.int64)
-        wants_gradient, readers = self._gradients()
+        wants_gradient, readers = self._gradients(input_gradient)
         layout = _Layout()
         for index, (row, op, first) in enumerate(
             zip(table, self.instructions, readers, strict=True)
         ):
-            kernels = op.used_kernels(trained=index < n_trained, through=wants_gradient[op.x])
-            row[:X_AT] = [0 if k is None else k.address(dtype) for k in kernels]
-            row[X_AT : DX_AT + 1] = (
-                starts[op.x],
-                widths[op.x],
-                starts[op.y],
-                widths[op.y],
-                starts[op.x],
+            kernels = op.used_kernels(
+                trained=index < n_trained,
+                through=wants_gradient[op.x],
+                weights=not input_gradient,
             )
+            row[:X_AT] = [0 if k is None else k.address(dtype) for k in kernels]
+            row[X_AT : DX_AT + 1] = (*spans[op.x], *spans[op.y], starts[op.x])
             if not first and wants_gradient[op.x]:
                 row[DX_AT] = width
                 width += widths[op.x]
             row[THETA_AT:GEOMETRY] = layout.place(op)
             row[GEOMETRY : GEOMETRY + len(op.geometry)] = op.geometry
+        width += widths[raw] if self.mixes_rows else 0
         return Program(
             dtype,
             table,
             n_trained,
             widths[0],
-            (starts[raw], widths[raw]),
-            (starts[output], widths[output]),
+            spans[raw],
+            spans[output],
             width,
             layout.n_theta,
             layout.n_state,
@@ -221,6 +296,10 @@ class ProgramBuilder:
             layout.memories,
             self._outline(layout),
             self.is_random,
+            self.mixes_rows,
+            {name: (length, spans[self.homes[slot]]) for name, _, slot, length in self.layers},
+            tuple(name for name, factor in self.rates.items() if factor == 0),
+            max((op.scratch for op in self.instructions), default=0),
         )
 
     def _outline(self, layout: _Layout) -> list[Outline]:
@@ -233,28 +312,35 @@ class ProgramBuilder:
                 sum(p.parameter.size for p in layout.parameters.get(name, {}).values()),
                 sum(p.parameter.size for p in layout.memories.get(name, {}).values()),
             )
-            for name, kind, slot in self.layers
+            for name, kind, slot, _ in self.layers
         ]
 
-    def _gradients(self) -> tuple[list[bool], list[bool]]:
+    def _gradients(self, of_input: bool) -> tuple[list[bool], list[bool]]:
         """Which slots want a gradient, and which instructions are first to write theirs.
 
-        A slot wants one if anything upstream of it is trained. Backward runs from the last
-        instruction to the first: the last reader of a slot writes its gradient, others add.
+        A slot wants one if anything upstream of it is trained, or if the input's is asked for.
+        Backward runs from the last instruction to the first: the last reader of a slot writes its
+        gradient, others add.
         """
-        wants = [False] * len(self.slots)
+        wants = [of_input] * len(self.slots)
         for op in self.instructions:
             wants[op.y] = wants[op.y] or wants[op.x] or op.is_trained
         seen: set[int] = set()
         first = []
         for op in reversed(self.instructions):
-            first.append(op.x not in seen)
+            first.append(op.x == op.y or op.x not in seen)
             seen.add(op.x)
         return wants, first[::-1]
 
 
 def lower(
-    layers: Sequence[tuple[str, Layer]], shape: Shape, dtype: str, link: Layer | None = None
+    layers: Sequence[tuple[str, Layer]],
+    shape: Shape,
+    dtype: str,
+    link: Layer | None = None,
+    *,
+    input_gradient: bool = False,
+    rates: Mapping[str, float] | None = None,
 ) -> Program:
     """Turn named layers into a program.
 
@@ -267,6 +353,11 @@ def lower(
     dtype : {"float32", "float64"}
     link : Layer, optional
         Applied after the last layer at prediction only; the loss works on the raw output.
+    input_gradient : bool
+        Whether the program's backward kernels are for the gradient of the input, and not for
+        that of the parameters.
+    rates : mapping of str to float, optional
+        Factors on the learning rates of layers, by full name; 0 freezes a layer.
 
     Returns
     -------
@@ -277,7 +368,7 @@ def lower(
     ValueError
         If a layer does not fit what comes before it; the error names the layer.
     """
-    builder = ProgramBuilder()
+    builder = ProgramBuilder(rates=rates or {})
     slot = builder.slot(shape)
     for name, layer in layers:
         try:
@@ -287,4 +378,4 @@ def lower(
     raw, n_trained = slot, len(builder.instructions)
     if link is not None:
         slot = link.lower(builder, slot)
-    return builder.finish(dtype, n_trained, raw, slot)
+    return builder.finish(dtype, n_trained, raw, slot, input_gradient=input_gradient)

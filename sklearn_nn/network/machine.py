@@ -9,19 +9,12 @@ from typing import Any
 import numpy as np
 
 from sklearn_nn.jit.team import Team
-from sklearn_nn.layers.base import CTX_SIZE, SEED, STEP, TRAINING
+from sklearn_nn.layers.base import STEP
 from sklearn_nn.network.driver import predict_rows, train_batches
-from sklearn_nn.network.memory import allocate
+from sklearn_nn.network.memory import allocate, contexts
 from sklearn_nn.network.program import Program
 from sklearn_nn.network.source import Source, readonly
 from sklearn_nn.network.step import CHUNK, SETTINGS_SIZE
-
-
-def _contexts(parts: int, seed: int, *, training: bool) -> np.ndarray:
-    contexts = np.zeros((parts, CTX_SIZE), dtype=np.int64)
-    contexts[:, SEED] = seed
-    contexts[:, TRAINING] = training
-    return contexts
 
 
 @dataclass(frozen=True)
@@ -122,10 +115,15 @@ class Machine:
         assert settings.size == SETTINGS_SIZE
         self._settings = readonly(settings)
         self._team = Team(n_jobs)
-        self._contexts = _contexts(n_jobs, seed, training=True)
+        self._contexts = contexts(
+            n_jobs, program.n_scratch, program.dtype, seed=seed, training=True
+        )
         self._arenas = [allocate(self.capacity * program.width, program.dtype) for _ in range(2)]
         self._work = allocate(program.n_work, program.dtype)
-        self._losses = allocate(self.capacity, "float64")
+        # Where rows are mixed, also their losses with the targets of others, and whose those are.
+        room = self.capacity if program.mixes_rows else 0
+        self._losses = allocate(self.capacity + room, "float64")
+        self._partners = allocate(room, "int64")
         n_chunks = -(-program.n_theta // CHUNK)
         self._penalties, self._norms = (allocate(n_chunks, "float64") for _ in range(2))
         self._table = program.table[: program.n_trained]
@@ -173,13 +171,26 @@ class Machine:
             *_as_arguments(targets),
             self._settings, *self._groups, update.kernel_at, readonly(decays),
             readonly(update.scalars), self.theta, self.grad, self.state, self._work, *self._arenas,
-            update.moments, average, self._losses, self._penalties, self._norms, losses,
+            update.moments, average, self._losses, self._partners, self._penalties, self._norms,
+            losses,
         )  # fmt: skip
         return losses
 
+    def raw_output(self, n_rows: int) -> np.ndarray:
+        """Raw output of the rows of the batch trained last, as it was before the update."""
+        first, width = self.program.raw_slot
+        start = self.capacity * first
+        return self._arenas[0][start : start + n_rows * width].reshape(n_rows, width).copy()
+
 
 #: Rows that prediction runs at a time in each thread: enough for the tiles, small in the cache.
-PREDICT_ROWS = 256
+#: Where rows are long, as of images, they are fewer: all slots together have so many elements.
+PREDICT_ROWS, PREDICT_SIZE = 256, 2**20
+
+
+def _rows_at_a_time(width: int) -> int:
+    """Rows of all slots, which have `width` columns, that prediction runs at a time."""
+    return max(16, min(PREDICT_ROWS, PREDICT_SIZE // width // 16 * 16))
 
 
 class Predictor:
@@ -217,12 +228,12 @@ class Predictor:
         self.out = np.empty((order.size, program.output_slot[1]), dtype=dtype)
         self.losses = np.empty(0 if targets is None else order.size)
         parts = max(1, min(n_jobs, -(-order.size // PREDICT_ROWS)))
-        capacity = min(PREDICT_ROWS, -(-order.size // 16) * 16)
+        capacity = min(_rows_at_a_time(program.width), -(-order.size // 16) * 16)
         width = program.width + (0 if targets is None else program.raw_slot[1])
         self._team = Team(parts)
         self._run = predict_rows.compiled(dtype)
         self._before = (
-            _contexts(parts, 0, training=False), program.table, program.output_ends, capacity,
+            contexts(parts, program.n_scratch, dtype), program.table, program.output_ends, capacity,
             readonly(order), data.gather.address(dtype), data.values, data.indices, data.indptr,
             *(_no_targets(dtype) if targets is None else _as_arguments(targets)),
         )  # fmt: skip

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from sklearn_nn.layers.base import CTX_SIZE, SEED, TRAINING
+
 _LINE = 64
 
 
@@ -18,3 +20,29 @@ def allocate(shape: int | tuple[int, int], dtype: str) -> np.ndarray:
     raw = np.zeros(size + _LINE, dtype=np.uint8)
     start = -raw.__array_interface__["data"][0] % _LINE
     return raw[start : start + size].view(dtype).reshape(shape)
+
+
+def contexts(
+    parts: int, n_scratch: int, dtype: str, *, seed: int = 0, training: bool = False
+) -> np.ndarray:
+    """What kernels see as `ctx`, a row for each part, and behind it its room for scratch.
+
+    Parameters
+    ----------
+    parts : int
+    n_scratch : int
+        Elements of `dtype` that a kernel may want.
+    dtype : {"float32", "float64"}
+    seed : int
+        Key of the random numbers drawn inside kernels.
+    training : bool
+
+    Returns
+    -------
+    contexts : ndarray of shape (parts, n), int64
+    """
+    words = -(-n_scratch * np.dtype(dtype).itemsize // _LINE) * _LINE // 8
+    rows = allocate((parts, CTX_SIZE + words), "int64")
+    rows[:, SEED] = seed
+    rows[:, TRAINING] = training
+    return rows

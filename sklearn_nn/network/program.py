@@ -9,7 +9,7 @@ size.
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -80,6 +80,16 @@ class Program:
         What each layer is, for a summary.
     is_random : bool
         Whether kernels draw random numbers in training.
+    mixes_rows : bool
+        Whether the losses of rows are mixed with those of their partners. Then the last columns of
+        the arena, as many as the raw output has, are for the partners' gradient.
+    cuts : dict of str to (int, (int, int))
+        For each layer how many instructions there are up to its end, and the slot it ends in, as
+        (first column, width).
+    frozen : tuple of str
+        Layers that training leaves as they are.
+    n_scratch : int
+        Elements that some kernel wants behind each part's `ctx`.
     """
 
     dtype: str
@@ -96,14 +106,21 @@ class Program:
     memories: dict[str, dict[str, Placed]]
     outline: list[Outline]
     is_random: bool = False
+    mixes_rows: bool = False
+    cuts: dict[str, tuple[int, tuple[int, int]]] = field(default_factory=dict)
+    frozen: tuple[str, ...] = ()
+    n_scratch: int = 0
 
     def __post_init__(self) -> None:
         self.table.flags.writeable = False  # the type that the drivers declare
 
     @functools.cached_property
     def raw_ends(self) -> np.ndarray:
-        """Width of the input, first column and width of the raw output: for training."""
-        return _constant(self.input_width, *self.raw_slot)
+        """Width of the input, first column and width of the raw output: for training.
+
+        Behind them, where the partners' gradient begins if rows are mixed.
+        """
+        return _constant(self.input_width, *self.raw_slot, self.width - self.raw_slot[1])
 
     @functools.cached_property
     def output_ends(self) -> np.ndarray:
@@ -133,6 +150,27 @@ class Program:
                 assert isinstance(placed.parameter, Memory)
                 placed.view(state)[...] = placed.parameter.start
         return state
+
+    def cut(self, layer: str) -> Program:
+        """The part of the program that ends with a layer, to be run on the same `theta`.
+
+        Parameters
+        ----------
+        layer : str
+            A name in `cuts`.
+
+        Returns
+        -------
+        program : Program
+            Its output is that of the layer. Parameters lie where they do in the whole.
+        """
+        length, slot = self.cuts[layer]
+        table = self.table[:length].copy()
+        ends = table[:, [X_AT, Y_AT]] + table[:, [X_WIDTH, Y_WIDTH]]
+        width = max(self.input_width, int(ends.max(initial=0)))
+        return replace(
+            self, table=table, n_trained=length, raw_slot=slot, output_slot=slot, width=width
+        )
 
     def new_buffers(self) -> tuple[np.ndarray, np.ndarray]:
         """`theta` and `state`, all zero."""

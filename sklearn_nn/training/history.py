@@ -56,6 +56,11 @@ class History:
         """Number of epochs recorded."""
         return len(self.curves.get("loss", ()))
 
+    def forget_best(self) -> None:
+        """Look for the best weights anew."""
+        self.best_score, self.best_epoch, self.no_improvement = -np.inf, 0, 0
+        self.best_theta = self.best_state = self.last = None
+
     def record(self, log: dict[str, float], weights: Weights, tol: float) -> None:
         """Take down an epoch."""
         before = self.n_epochs

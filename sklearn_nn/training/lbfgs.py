@@ -22,6 +22,8 @@ def minimize(
 ) -> Any:
     """Minimise the loss over all rows; `machine.theta` becomes the solution.
 
+    What is frozen is not touched; other factors on learning rates have no meaning here.
+
     Parameters
     ----------
     machine : Machine
@@ -40,12 +42,15 @@ def minimize(
     import scipy.optimize  # a tenth of a second that the other solvers need not spend
 
     order = np.arange(data.n_rows)
+    trained = np.zeros(machine.theta.size, dtype=bool)
+    for start, stop in machine.program.groups()[0]:
+        trained[start:stop] = True
     nothing = Update(0, np.zeros((1, 1)), np.zeros((0, 0), dtype=machine.program.dtype))
 
     def loss_and_gradient(theta: np.ndarray) -> tuple[float, np.ndarray]:
-        machine.theta[:] = theta
+        np.copyto(machine.theta, theta, casting="same_kind", where=trained)
         loss = machine.train(data, targets, order, data.n_rows, 0, 1, nothing)[0]
-        return loss, machine.grad.astype(np.float64)
+        return loss, np.where(trained, machine.grad, 0.0)
 
     options: dict[str, Any] = {"maxfun": max_fun, "maxiter": max_iter, "gtol": tol}
     result = scipy.optimize.minimize(
@@ -56,7 +61,7 @@ def minimize(
         options=options,
         callback=_progress() if verbose else None,
     )
-    machine.theta[:] = result.x
+    np.copyto(machine.theta, result.x, casting="same_kind", where=trained)
     return result
 
 

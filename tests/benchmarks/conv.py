@@ -78,7 +78,7 @@ class Timed:
             [rng.standard_normal((BATCH, int(np.prod(s)))).astype(dtype) for s in builder.slots]
             for _ in range(2)
         )
-        ctx = np.zeros(CTX_SIZE, np.int64)
+        ctx = np.zeros(CTX_SIZE + max(op.scratch for op in builder.instructions), np.int64)
         self.seconds: dict[tuple[int, str], float] = {}
         for k, op in enumerate(builder.instructions):
             forward, _, prepare, backward, _, weights = op.kernels

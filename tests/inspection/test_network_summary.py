@@ -41,6 +41,7 @@ def network(fitted):
             Line("<b>&", "Flatten", (21632,), 0, 0),
             Line("output", "Dense", (np.int64(100),), 2_163_300, 0),
         ],
+        frozen=("conv2d1", "<b>&"),
         parameters=[placed(320, 0.0), placed(64), placed(2_163_200), placed(100)],
     )
     return fitted(theta_=1, _trained_program=lambda: program)
@@ -49,15 +50,16 @@ def network(fitted):
 TEXT = """\
 Fitted (float32)
 
-Layer       Type       Output shape  Parameters   Memory
---------------------------------------------------------
-conv2d1     Conv2D     (26, 26, 32)         320  1.2 KiB
-batchnorm1  BatchNorm  (26, 26, 32)          64    512 B
-<b>&        Flatten    (21632,)               0      0 B
-output      Dense      (100,)         2,163,300  8.3 MiB
---------------------------------------------------------
+Layer       Type            Output shape  Parameters   Memory
+-------------------------------------------------------------
+conv2d1     Conv2D, frozen  (26, 26, 32)         320  1.2 KiB
+batchnorm1  BatchNorm       (26, 26, 32)          64    512 B
+<b>&        Flatten         (21632,)               0      0 B
+output      Dense           (100,)         2,163,300  8.3 MiB
+-------------------------------------------------------------
 Parameters:             2,163,684 (8.3 MiB)
 Trainable parameters:   2,163,364
+Frozen parameters:      320
 State:                  64 (256 B)
 Activations per sample: 12,345 (48.2 KiB)"""
 
@@ -73,6 +75,8 @@ def test_numbers(network):
     assert table.rows[1] == SummaryRow("batchnorm1", "BatchNorm", (26, 26, 32), 64, 512)
     assert table.n_parameters == 2_163_684
     assert table.n_trainable == 2_163_364
+    assert table.n_frozen == 320
+    assert [row.is_frozen for row in table.rows] == [True, False, False, False]
     assert table.n_state == 64
     assert table.parameter_bytes == 4 * 2_163_684
     assert table.activation_bytes == 4 * 12_345
@@ -108,14 +112,15 @@ def test_html(network):
     assert ("th", "<b>&") in parser.cells  # escaped, and read back
     assert ("td", "2,163,300") in parser.cells
     # Every cell that heads others says so, for screen readers.
-    assert parser.scopes == ["col"] * 5 + ["row"] * (4 + 4)
+    assert parser.scopes == ["col"] * 5 + ["row"] * (4 + 5)
     assert len(re.findall("<thead>|<tbody>|<tfoot>", page)) == 3
 
 
 def test_frame(network):
     pytest.importorskip("pandas", reason="data frames; pandas is not installed")
     frame = summary(network).to_frame()
-    assert list(frame.columns) == ["name", "layer", "output_shape", "n_parameters", "n_bytes"]
+    columns = ["name", "layer", "output_shape", "n_parameters", "n_bytes", "is_frozen"]
+    assert list(frame.columns) == columns
     assert frame["n_parameters"].sum() == 2_163_684
     assert list(frame["name"]) == ["conv2d1", "batchnorm1", "<b>&", "output"]
 
@@ -162,6 +167,17 @@ def test_a_real_network(dtype, rng):
     assert [row.output_shape for row in table.rows][-1] == (3,)
     assert table.n_activations >= 4 + 5 + 7 + 3
     assert "Dense" in str(table)
+
+
+def test_what_is_frozen_is_marked_and_counted():
+    X, y = np.eye(4), np.arange(4) % 2
+    network = MLPClassifier((5, 7), batch_norm=True, random_state=0).initialize(X, y)
+    assert network.freeze("dense1", "batchnorm2").summary().n_frozen == 25 + 14
+    text = str(network.summary())
+    assert text.count(", frozen") == 2
+    assert "Frozen parameters:      39\n" in text
+    assert network.unfreeze("dense1").summary().n_frozen == 14
+    assert ", frozen" not in str(network.unfreeze().summary())
 
 
 def test_not_fitted_or_no_network():

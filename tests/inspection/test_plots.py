@@ -8,8 +8,12 @@ import pytest
 
 from sklearn_nn.inspection import (
     ComplexityCurveDisplay,
+    FeatureMapDisplay,
+    FilterDisplay,
     LearningRateDisplay,
     LossCurveDisplay,
+    MisclassifiedDisplay,
+    SaliencyDisplay,
     WeightHistogramDisplay,
 )
 
@@ -24,11 +28,42 @@ DISPLAYS = {
     "weights": WeightHistogramDisplay({"dense1": {"kernel": np.arange(9.0)}}),
     "learning_rate": LearningRateDisplay([0.01, 0.1, 1.0], [2, 1, 3]),
 }
+_IMAGES = np.linspace(0, 1, 384).reshape(6, 8, 8, 1)
+#: Pictures of pictures: there is little paper.
+GRIDS = {
+    "filters": FilterDisplay(np.linspace(-1, 1, 360).reshape(3, 3, 1, 40), "conv1"),
+    "kernels_of_signals": FilterDisplay(np.linspace(-1, 1, 280).reshape(7, 1, 40)),
+    "feature_maps": FeatureMapDisplay(np.linspace(-1, 1, 1024).reshape(8, 8, 16), _IMAGES[0]),
+    "saliency": SaliencyDisplay(
+        _IMAGES[:2], {"gradient": _IMAGES[:2, ..., 0], "occlusion": _IMAGES[:2, ..., 0] - 0.5}
+    ),
+    "misclassified": MisclassifiedDisplay(
+        _IMAGES, [1, 2, 3, 4, 5, 6], [2, 3, 4, 5, 6, 1], [0.9, 0.8, 0.7, 0.6, 0.5, 0.4]
+    ),
+}
 
-every_display = pytest.mark.parametrize("name", DISPLAYS)
+every_display = pytest.mark.parametrize("name", [*DISPLAYS, *GRIDS])
+DISPLAYS_AND_GRIDS = DISPLAYS | GRIDS
 
 
-@every_display
+@pytest.mark.parametrize("name", GRIDS)
+def test_grids(name, plt, tmp_path):
+    """Nothing overlaps: neither pictures nor what stands above them."""
+    display = GRIDS[name]
+    assert display.plot() is display
+    figure = display.figure_
+    figure.savefig(tmp_path / f"{name}.png")
+    height, width = plt.imread(tmp_path / f"{name}.png").shape[:2]
+    assert 150 < height < 1500
+    assert 300 < width < 1500
+    boxes = [ax.get_tightbbox() for ax in figure.axes]
+    for k, box in enumerate(boxes):
+        assert 0 <= box.x0 < box.x1 <= width
+        assert 0 <= box.y0 < box.y1 <= height
+        assert not any(box.shrunk(0.98, 0.98).overlaps(other) for other in boxes[:k])
+
+
+@pytest.mark.parametrize("name", DISPLAYS)
 def test_pictures(name, plt, tmp_path):
     display = DISPLAYS[name]
     assert display.plot() is display
@@ -46,7 +81,7 @@ def test_pictures(name, plt, tmp_path):
 def test_an_error_names_the_extra(name, without):
     without("matplotlib")
     with pytest.raises(ImportError, match=r'Display.plot needs .* "sklearn_nn\[plot\]"'):
-        DISPLAYS[name].plot()
+        DISPLAYS_AND_GRIDS[name].plot()
 
 
 def test_no_fit_before_matplotlib_is_found(without):

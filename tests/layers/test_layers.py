@@ -59,15 +59,22 @@ def test_forward_equals_naive(case, dtype):
 @dtypes
 @layers
 def test_backward_equals_naive(case, dtype):
-    """In float32 too, against the twin in float64."""
-    for width in WIDTHS:
-        for n in BATCHES:
-            run, theta, x, dy = prepared(case, width, dtype, n)
-            dx, grad = run.backward(theta, x, dy)
-            expected, gradients = case.backward(*in_float64(run, theta, x, dy), CONTEXT)
-            assert_close(dx, expected, dtype, factor=4)
-            for got, wanted in zip(run.parameters(grad), gradients, strict=True):
-                assert_close(got, wanted, dtype, factor=4)
+    """In float32 too, against the twin in float64; in training and in prediction.
+
+    Prediction has no gradient of parameters.
+    """
+    for training in (True, False):
+        context = replace(CONTEXT, training=training, dtype=dtype)
+        for width in WIDTHS:
+            for n in BATCHES:
+                run, theta, x, dy = prepared(case, width, dtype, n)
+                run.ctx[TRAINING] = training
+                dx, grad = run.backward(theta, x, dy)
+                expected, gradients = case.backward(*in_float64(run, theta, x, dy), context)
+                assert_close(dx, expected, dtype, factor=4)
+                found = zip(run.parameters(grad), gradients, strict=True)
+                for got, wanted in found if training else ():
+                    assert_close(got, wanted, dtype, factor=4)
 
 
 @dtypes

@@ -9,6 +9,7 @@ from harness import build, draw_theta, forward, no_state, nothing, train
 from problems import BY_NAME, random_problem
 from scipy import sparse
 
+from sklearn_nn.layers import Mixup
 from sklearn_nn.network import machine, memory
 from sklearn_nn.network.machine import Machine, Predictor, predict
 from sklearn_nn.network.source import source
@@ -104,7 +105,7 @@ def test_guard_words_of_several_chunks(dtype, n_jobs, guarded):
 @dtypes
 def test_every_array_of_the_machine_is_guarded(dtype, guarded):
     """Whatever kernels write to was made by `allocate`, or is the caller's."""
-    program = build([dense(5), batch_norm(), dense(2)], 3, dtype)
+    program = build([Mixup(), dense(5), batch_norm(), dense(2)], 3, dtype)
     made = Machine(program, *program.new_buffers(), 20)
     arrays = {name: a for name, a in vars(made).items() if isinstance(a, np.ndarray)}
     arrays |= {f"_arenas[{k}]": arena for k, arena in enumerate(made._arenas)}

@@ -6,12 +6,14 @@ from cases import LAYERS, RESIDUAL, activation, dense, dropout
 from extra_layers import Grouped
 from harness import build
 
-from sklearn_nn.layers import Activation, BatchNorm, Dense, Dropout
+from sklearn_nn.layers import Activation, BatchNorm, Dense, Dropout, Residual
 from sklearn_nn.network.lowering import ProgramBuilder, lower
 from sklearn_nn.network.program import (
     BACKWARD_AT,
+    BACKWARD_SUMS_AT,
     DX_AT,
     FORWARD_AT,
+    FORWARD_SUMS_AT,
     GEOMETRY,
     PREPARE_AT,
     TABLE_WIDTH,
@@ -39,13 +41,14 @@ def test_table():
     assert program.input_width == 5
     widths = program.table[:, [X_WIDTH, Y_WIDTH]].tolist()
     assert widths == [[5, 7], [7, 7], [7, 7], [7, 3], [3, 3]]
-    # Each instruction reads what the one before has written; slots do not overlap.
+    # Each instruction reads what the one before has written; slots do not overlap, but where an
+    # activation works in place.
     assert program.table[0, X_AT] == 0
     np.testing.assert_array_equal(program.table[1:, X_AT], program.table[:-1, Y_AT])
-    np.testing.assert_array_equal(program.table[:, Y_AT], [5, 12, 19, 26, 29])
-    assert program.raw_slot == (26, 3)
-    assert program.output_slot == (29, 3)
-    assert program.width == 32
+    np.testing.assert_array_equal(program.table[:, Y_AT], [5, 5, 12, 19, 22])
+    assert program.raw_slot == (19, 3)
+    assert program.output_slot == (22, 3)
+    assert program.width == 25
     assert program.table[0, GEOMETRY : GEOMETRY + 2].tolist() == [5, 7]
 
 
@@ -199,3 +202,64 @@ def test_geometry_fits_its_columns(case):
     case.layer.lower(builder, builder.slot((5,)))
     for instruction in builder.instructions:
         assert len(instruction.geometry) <= TABLE_WIDTH - GEOMETRY
+
+
+# --- factors on the learning rates of layers, and cuts -----------------------------------------
+
+
+def _with_rates(rates, dtype="float64"):
+    named = [("first", Dense(3)), ("norm", BatchNorm()), ("last", Dense(2))]
+    return lower(named, (4,), dtype, rates=rates)
+
+
+def test_rates_multiply_those_of_the_parameters():
+    program = lower([("first", Grouped(3, {"kernel": {"rate": 0.5}}))], (4,), "float64")
+    assert program.groups()[1].tolist() == [[0.5, 1], [1, 0]]
+    assert program.frozen == ()
+    rates = {"first": 0.5, "not_here": 0.0}
+    program = lower(
+        [("first", Grouped(3, {"kernel": {"rate": 0.5}}))], (4,), "float64", rates=rates
+    )
+    assert program.groups()[1].tolist() == [[0.25, 1], [0.5, 0]]
+
+
+def test_frozen_layers_lie_where_they_lay():
+    """In no group, without a gradient, and where the layout has them anyway."""
+    plain, frozen = _with_rates({}), _with_rates({"first": 0.0, "norm": 0.0, "last": 2.0})
+    assert frozen.frozen == ("first", "norm")
+    assert [p.start for p in frozen.parameters] == [p.start for p in plain.parameters]
+    places = [THETA_AT, THETA_SIZE, X_AT, Y_AT]
+    np.testing.assert_array_equal(frozen.table[:, places], plain.table[:, places])
+    assert frozen.groups()[0].tolist() == plain.groups()[0][-2:].tolist()
+    assert frozen.groups()[1].tolist() == [[2, 1], [2, 0]]
+    assert (frozen.table[:, WEIGHTS_AT] != 0).tolist() == [False, False, True]
+    assert not frozen.table[:, BACKWARD_AT].any()
+    assert plain.table[1, [FORWARD_SUMS_AT, BACKWARD_SUMS_AT]].all()
+    assert not frozen.table[:, [FORWARD_SUMS_AT, BACKWARD_SUMS_AT]].any()
+
+
+def test_gradients_reach_what_is_trained_below_a_frozen_layer():
+    program = _with_rates({"norm": 0.0})
+    assert (program.table[:, BACKWARD_AT] != 0).tolist() == [False, True, True]
+    assert (program.table[:, WEIGHTS_AT] != 0).tolist() == [True, False, True]
+
+
+def test_layers_within_layers_have_rates_of_their_own():
+    block = Residual([("one", Dense(4)), ("two", Dense(4))])
+    program = lower([("block", block)], (4,), "float64", rates={"block.two": 0.0})
+    assert program.frozen == ("block.two",)
+    assert program.groups()[0].tolist() == [[0, 16], [16, 20]]
+
+
+def test_cuts():
+    named = [("first", Dense(3)), ("same", Dropout(0.0)), ("act", Activation("tanh"))]
+    program = lower([*named, ("last", Dense(2))], (4,), "float32", SoftmaxLogLoss().link_layer())
+    assert list(program.cuts) == ["first", "same", "act", "last"]
+    cut = program.cut("act")
+    np.testing.assert_array_equal(cut.table, program.table[:2])
+    assert cut.output_slot == cut.raw_slot == (4, 3)
+    assert cut.width == 7 < program.width
+    assert cut.n_theta == program.n_theta
+    assert program.cut("same").output_slot == program.cut("first").output_slot == (4, 3)
+    assert program.cut("last").output_slot == program.raw_slot
+    assert not cut.table.flags.writeable

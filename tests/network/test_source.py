@@ -1,12 +1,15 @@
 """Where batches come from: any memory layout and sparse matrices, gathered as the twin does."""
 
+import gc
+import weakref
+
 import naive
 import numpy as np
 import pytest
 from cases import DTYPES
 from scipy import sparse
 
-from sklearn_nn.network.source import readonly, source
+from sklearn_nn.network.source import dense_rows, readonly, source
 
 dtypes = pytest.mark.parametrize("dtype", DTYPES)
 
@@ -54,6 +57,71 @@ def test_nothing_is_copied_without_need(dtype):
     assert np.shares_memory(source(X, dtype).values, X)
     assert not source(X, dtype).values.flags.writeable
     assert X.flags.writeable
+    whole = np.ones((4, 3), np.uint8)
+    assert source(whole, dtype).indptr[0] == whole.ctypes.data
+    assert source(whole.reshape(2, 2, 3), dtype).indptr[0] == whole.ctypes.data
+
+
+def naive_bytes(X, dtype, divisor):
+    """What NumPy makes of bytes: scaled in float32, in float64 too."""
+    return (X.astype(np.float32) / np.float32(divisor)).astype(dtype)
+
+
+@dtypes
+@pytest.mark.parametrize("divisor", [1, 255])
+def test_bytes_are_divided_as_numpy_divides_them(dtype, divisor, rng):
+    every = np.arange(256, dtype=np.uint8)
+    expected = naive_bytes(every, dtype, divisor)
+    np.testing.assert_array_equal(
+        dense_rows(source(every[None], dtype, divisor), dtype)[0], expected
+    )
+    np.testing.assert_array_equal(
+        dense_rows(source(every[:, None], dtype, divisor), dtype)[:, 0], expected
+    )
+    for width in range(1, 41):
+        X, rows = rng.integers(0, 256, (9, width), dtype=np.uint8), rng.integers(0, 9, 13)
+        got = gather(source(X, dtype, divisor), rows, dtype)
+        np.testing.assert_array_equal(got, naive_bytes(X[rows], dtype, divisor))
+
+
+@dtypes
+@pytest.mark.parametrize("given", ["uint8", "float32", "float64", "int16"])
+@pytest.mark.parametrize("shape", [(2, 1), (3, 17), (4, 16), (7, 40)])
+def test_planes_are_gathered_pixel_by_pixel(dtype, given, shape, rng):
+    X, rows = rng.integers(0, 256, (6, *shape)).astype(given), rng.integers(0, 6, 11)
+    scaled = naive_bytes(X, dtype, 255) if given == "uint8" else X.astype(dtype)
+    expected = np.moveaxis(scaled[rows], 1, 2).reshape(11, -1)
+    data = source(X, dtype, 255)
+    assert (data.n_rows, data.width) == (6, shape[0] * shape[1])
+    for parts in (1, 2, 3):
+        np.testing.assert_array_equal(gather(data, rows, dtype, parts), expected)
+
+
+def test_bytes_stay_as_long_as_the_arrays_do():
+    """Without the Source itself, too: the machine keeps the arrays."""
+    X = np.full((3, 5), 51, np.uint8)
+    alive, data = weakref.ref(X), source(X, "float32", 255)
+    gather_kernel, arrays = data.gather, (data.values, readonly(data.indices), data.indptr[:])
+    del X, data
+    gc.collect()
+    assert alive() is not None
+    x = np.empty((1, 5), "float32")
+    gather_kernel(0, 1, *arrays, np.zeros(1, np.int64), x)
+    np.testing.assert_array_equal(x, np.full((1, 5), np.float32(0.2)))
+    del arrays
+    gc.collect()
+    assert alive() is None
+
+
+@dtypes
+def test_memmaps_are_read_where_they_are(dtype, tmp_path, rng):
+    for given in (dtype, "uint8"):
+        np.save(tmp_path / "X.npy", rng.integers(0, 9, (7, 3)).astype(given))
+        X = np.load(tmp_path / "X.npy", mmap_mode="r")
+        data = source(X, dtype)
+        address = data.indptr[0] if given == "uint8" else data.values.ctypes.data
+        assert address == X.ctypes.data
+        np.testing.assert_array_equal(dense_rows(data, dtype), np.asarray(X).astype(dtype))
 
 
 @dtypes
@@ -90,6 +158,7 @@ def test_sparse_that_points_outside_is_refused(name, place, value):
 def test_parts_own_rows(dtype, rng):
     for X in (
         rng.standard_normal((50, 7)),
+        rng.integers(0, 256, (50, 7), dtype=np.uint8),
         sparse.random(50, 7, 0.3, random_state=0, format="csr"),
     ):
         data, rows = source(X, dtype), rng.permutation(50)

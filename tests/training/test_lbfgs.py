@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from cases import DTYPES, LOSSES, activation, dense, sample
+from extra_layers import Grouped
 from harness import build, draw_theta, no_state
 from sklearn.linear_model import LogisticRegression, Ridge
 
@@ -84,3 +85,18 @@ def test_limits_and_progress(rng, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 4
     assert lines[-1] == f"Iteration 4, loss = {result.fun:.8f}"
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_what_is_frozen_is_not_touched(dtype, rng):
+    """A kernel whose bias is trained has a gradient, which must not count; the rest is solved."""
+    X, y, weight = sample(rng, BY_NAME["squared_error"], 60, 5, dtype)
+    loss = SquaredError()
+    program = build([Grouped(1, {"kernel": {"rate": 0.0}})], 5, dtype, loss)
+    start = draw_theta(program, np.random.default_rng(7), 0.1)
+    _, theta = solve(program, X, loss.targets(y, weight, dtype), tol=1e-7)
+    kernel, bias = (placed.view(theta) for placed in program.parameters)
+    np.testing.assert_array_equal(kernel, program.parameters[0].view(start))
+    mean = np.average((y - X @ kernel)[:, 0], weights=weight)
+    np.testing.assert_allclose(bias, mean, rtol=1e-4)
+    assert bias != program.parameters[1].view(start)

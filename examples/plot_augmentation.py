@@ -1,0 +1,147 @@
+"""
+============
+Augmentation
+============
+
+A flower that is mirrored, shifted or a little turned is a flower still. Layers of augmentation
+show a network another such picture at every epoch: where images are few, that is worth as much as
+more of them.
+"""
+
+# %%
+# What the layers do
+# ------------------
+# A photograph that comes with scikit-learn, shrunk by :func:`~sklearn_nn.resize_images`, and what
+# each layer makes of it: :func:`~sklearn_nn.augment_images` shows it. Each picture is drawn by
+# itself; ``fill_mode`` says what lies beyond the edges.
+import warnings
+
+import matplotlib.pyplot as plt
+import numpy as np
+from sklearn.datasets import load_digits, load_sample_images
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import train_test_split
+
+from sklearn_nn import CNNClassifier, augment_images, resize_images
+from sklearn_nn.layers import (
+    Cutout,
+    Mixup,
+    RandomBrightness,
+    RandomContrast,
+    RandomCrop,
+    RandomFlip,
+    RandomRotation,
+    RandomTranslation,
+    RandomZoom,
+)
+
+# Every fit below trains a fixed number of epochs, converged or not.
+warnings.simplefilter("ignore", ConvergenceWarning)
+
+photographs = np.stack(load_sample_images().images)[:, :, 100:527]
+temple, flower = resize_images(photographs, 96)
+layers = {
+    "RandomFlip()": RandomFlip(),
+    "RandomCrop(padding=16)": RandomCrop(padding=16),
+    "RandomCrop(64, 64)": RandomCrop(64, 64),
+    'RandomTranslation(0.2, 0.2, "nearest")': RandomTranslation(0.2, 0.2, "nearest"),
+    "RandomRotation(0.1)": RandomRotation(0.1),
+    'RandomZoom(0.4, fill_mode="constant")': RandomZoom(0.4, fill_mode="constant"),
+    "RandomBrightness(0.3, (0, 1))": RandomBrightness(0.3, (0, 1)),
+    "RandomContrast(0.7, (0, 1))": RandomContrast(0.7, (0, 1)),
+    "Cutout(32, fill_value=0.5)": Cutout(32, fill_value=0.5),
+}
+n = 6
+figure, axes = plt.subplots(len(layers), n, figsize=(9, 14.5), layout="constrained")
+for row, (name, layer) in zip(axes, layers.items(), strict=True):
+    images = augment_images(np.stack([flower] * n), layer, random_state=0)
+    for ax, image in zip(row, images, strict=True):
+        ax.imshow(image)
+        ax.axis("off")
+    row[0].set_title(name, loc="left", fontsize="medium")
+
+# %%
+# Mixup
+# -----
+# :class:`~sklearn_nn.layers.Mixup` mixes each image with another of its batch, in shares that are
+# drawn for each batch, and the losses of both labels in the same shares.
+figure, axes = plt.subplots(1, n, figsize=(9, 1.8), layout="constrained")
+for seed, ax in enumerate(axes):
+    mixed = augment_images(np.stack([temple, flower]), Mixup(alpha=1.0), random_state=seed)
+    ax.imshow(mixed[0])
+    ax.axis("off")
+figure.suptitle("Mixup(alpha=1.0)")
+
+# %%
+# What it is good for
+# -------------------
+# Handwritten digits, of which a network is shown a few only. Digits may be shifted and turned a
+# little; they may not be mirrored, as that makes another sign of most. Augmentation is switched on
+# by a parameter, and what is best is found like any other. These digits are centred and upright
+# already: shifts and turns, which make pictures that hardly occur, help only where images are
+# fewest. Mixup helps at every size.
+X, y = load_digits(return_X_y=True)
+X = X.reshape(-1, 8, 8) / 16
+moves = [RandomTranslation(0.1, 0.1, "constant"), RandomRotation(0.03, "constant")]
+augmentations = {
+    "none": None,
+    "shift and turn": moves,
+    "Mixup": [Mixup(0.2)],
+    "all three": [*moves, Mixup(0.2)],
+}
+sizes = (50, 100, 200, 400)
+figure, ax = plt.subplots(figsize=(7, 3.8), layout="constrained")
+for name, augmentation in augmentations.items():
+    errors = []
+    for size in sizes:
+        scores = []
+        for seed in range(3):
+            X_train, X_val, y_train, y_val = train_test_split(
+                X, y, train_size=size, stratify=y, random_state=seed
+            )
+            model = CNNClassifier(
+                (16, 32),
+                hidden_layer_sizes=64,
+                augmentation=augmentation,
+                learning_rate_init=0.003,
+                learning_rate="cosine",
+                batch_size=25,
+                max_iter=40_000 // size,
+                n_iter_no_change=np.inf,
+                dtype="float32",
+                random_state=seed,
+            )
+            scores.append(model.fit(X_train, y_train).score(X_val, y_val))
+        errors.append(100 * (1 - np.mean(scores)))
+    ax.plot(sizes, errors, "o-", label=name)
+    print(f"{name:15}", " ".join(f"{error:5.1f}" for error in errors))
+ax.set(
+    xlabel="training images", xscale="log", ylabel="validation errors in percent", ylim=(0, None)
+)
+ax.set_xticks(sizes, sizes)
+ax.minorticks_off()
+ax.legend(title="augmentation")
+
+# %%
+# All networks took equally many steps: 1600. With fewer there is nothing to gain, as a network that
+# has not yet learnt its images by heart has no need of others. What training reports is the loss of
+# the augmented images, which may well lie above that of validation.
+model = CNNClassifier(
+    (16, 32),
+    hidden_layer_sizes=64,
+    augmentation=augmentations["all three"],
+    learning_rate_init=0.003,
+    batch_size=25,
+    max_iter=60,
+    n_iter_no_change=np.inf,
+    dtype="float32",
+    random_state=0,
+)
+X_train, X_val, y_train, y_val = train_test_split(X, y, train_size=400, stratify=y, random_state=0)
+history = model.fit(X_train, y_train, X_val=X_val, y_val=y_val).history_
+figure, ax = plt.subplots(figsize=(7, 3.4), layout="constrained")
+ax.plot(history["loss"], label="training, augmented")
+ax.plot(history["val_loss"], label="validation")
+ax.set(xlabel="epoch", ylabel="loss", yscale="log")
+ax.legend()
+plt.show()

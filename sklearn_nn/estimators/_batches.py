@@ -1,0 +1,71 @@
+"""partial_fit over an iterable of batches: data that comes in pieces."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+#: What holds data itself has one of these, and containers of Python's own hold rows.
+_OF_ARRAYS = ("shape", "__array__", "__array_interface__", "__dataframe__")
+_OF_ROWS = (list, tuple, str, bytes)
+
+
+def is_stream(X):
+    """Whether X is an iterable of batches and not data itself.
+
+    A list or tuple is rows, as everywhere in scikit-learn.
+    """
+    if isinstance(X, _OF_ROWS) or any(hasattr(X, name) for name in _OF_ARRAYS):
+        return False
+    return isinstance(X, Iterable)
+
+
+def unpack(item, number):
+    """(X, y, sample_weight or None) of a batch.
+
+    Raises
+    ------
+    ValueError
+        If it is not such a tuple or list, of two or three.
+    """
+    if isinstance(item, tuple | list) and len(item) in (2, 3):
+        X, y, *weight = item
+        return X, y, weight[0] if weight else None
+    found = type(item).__name__
+    if isinstance(item, tuple | list):
+        found += f" of {len(item)}"
+    raise ValueError(
+        f"Batch {number} of the iterable is a {found}; make it yield tuples (X, y) or (X, y, "
+        "sample_weight)."
+    )
+
+
+def fit_batches(estimator, X, y, sample_weight, **options):
+    """Call partial_fit with each batch that the iterable X yields, and `options`.
+
+    Raises
+    ------
+    ValueError
+        If there is no batch, if y or sample_weight come beside X, or if a batch is not valid. What
+        the batches before it have taught stays.
+    """
+    for name, given in (("y", y), ("sample_weight", sample_weight)):
+        if given is not None:
+            raise ValueError(
+                f"X is an iterable of batches, which bring {name} with them: leave {name} out and "
+                "yield (X, y) or (X, y, sample_weight), or pass X as an array."
+            )
+    number = -1
+    for item in X:
+        number += 1
+        batch = unpack(item, number)
+        try:
+            estimator.partial_fit(*batch, **options)
+        except ValueError as error:
+            raise ValueError(f"Batch {number} of the iterable: {error}") from error
+        del item, batch  # before the next is made: one at a time in memory
+    if number < 0:
+        raise ValueError(
+            "X is an iterable that yielded no batch. An iterator is used up after one pass: make a "
+            "new one for each."
+        )
+    return estimator

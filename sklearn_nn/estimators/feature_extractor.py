@@ -1,0 +1,224 @@
+"""FeatureExtractor: what a layer of a trained network makes of X, as features."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+from sklearn.base import (
+    BaseEstimator,
+    MetaEstimatorMixin,
+    TransformerMixin,
+    _clone_parametrized,
+    _fit_context,
+    clone,
+)
+from sklearn.exceptions import NotFittedError
+from sklearn.utils import get_tags
+from sklearn.utils._param_validation import HasMethods
+from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
+
+from sklearn_nn.estimators._base import BaseNetwork
+
+
+def _is_fitted(estimator):
+    """Whether there is something that can predict."""
+    try:
+        check_is_fitted(estimator)
+    except NotFittedError:
+        return False
+    return True
+
+
+class FeatureExtractor(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
+    """Transformer that runs a network up to a layer, whose outputs are the features.
+
+    Frozen features of a network that was trained on much data, and a simple model behind them, are
+    what works where there is little data of one's own.
+
+    Parameters
+    ----------
+    estimator : estimator
+        A network of this package. One that is fitted is used as it is: `fit` trains nothing, and
+        clones hold it too, so that it is trained once and not in every fold of a cross-validation.
+        Of one that is not, `fit` trains a clone.
+    layer : str or None, default=None
+        Name of the layer, as `estimator.summary()` has it; "residual1.conv2d2" is one within
+        another. None is the last before the output layer.
+
+    Attributes
+    ----------
+    estimator_ : estimator
+        The fitted network.
+    layer_ : str
+        The layer's name.
+    output_shape_ : tuple of int
+        Shape of the layer's output for one sample. Features are its values in a row, the last axis
+        (of an image the channels) running fastest.
+    n_features_in_ : int
+        Number of values of one sample.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns of X, where it had any.
+
+    See Also
+    --------
+    NeuralNetworkClassifier.from_pretrained : Begins training with the weights of another network.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn_nn import FeatureExtractor, MLPClassifier
+    >>> X, y = load_digits(return_X_y=True)
+    >>> network = MLPClassifier((40,), solver="lbfgs", max_iter=500, random_state=0)
+    >>> network.fit(X[y < 5] / 16, y[y < 5]).score(X[y < 5] / 16, y[y < 5]) > 0.95
+    True
+    >>> model = make_pipeline(FeatureExtractor(network), LogisticRegression(max_iter=1000))
+    >>> model.fit(X[y > 4] / 16, y[y > 4]).score(X[y > 4] / 16, y[y > 4]) > 0.9
+    True
+    >>> model[0].get_feature_names_out()[:2]
+    array(['activation1_0', 'activation1_1'], dtype=object)
+    """
+
+    _parameter_constraints = {
+        "estimator": [HasMethods(["fit", "predict"])],
+        "layer": [str, None],
+    }
+
+    def __init__(self, estimator, layer=None):
+        self.estimator = estimator
+        self.layer = layer
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X, y=None, **fit_params):
+        """Find the layer; train the network first, if it is not fitted.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features), or array of shape \
+                (n_samples, ...)
+            The samples. Not looked at where the network is fitted.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
+            Targets, for a network that is not fitted.
+        **fit_params : dict
+            For the network's `fit`.
+
+        Returns
+        -------
+        self : object
+            The transformer.
+
+        Raises
+        ------
+        TypeError
+            If the estimator is no network of this package.
+        ValueError
+            If there is no such layer, or X or y is not valid.
+        """
+        network = getattr(self.estimator, "estimator", self.estimator)  # of a FrozenEstimator
+        if not isinstance(network, BaseNetwork):
+            raise TypeError(
+                f"estimator={self.estimator!r} must be a network of sklearn_nn, such as "
+                "MLPClassifier or CNNClassifier."
+            )
+        if not _is_fitted(network):
+            network = clone(network).fit(X, y, **fit_params)
+        self.estimator_ = network
+        self.layer_ = self._before_output() if self.layer is None else self.layer
+        self.output_shape_ = network._output_shape(self.layer_)
+        vars(self).pop("feature_names_in_", None)
+        if hasattr(network, "feature_names_in_"):
+            self.feature_names_in_ = network.feature_names_in_
+        return self
+
+    def _before_output(self):
+        """Name of the last layer before the output layer."""
+        names = [line.name for line in self.estimator_._trained_program().outline]
+        if len(names) < 2:
+            raise ValueError(
+                "The network has no layer before its output layer; use one with hidden layers, or "
+                f"layer={names[-1]!r}."
+            )
+        return names[-2]
+
+    def transform(self, X):
+        """The layer's output for X.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features), or array of shape \
+                (n_samples, ...)
+            The samples, as the network takes them.
+
+        Returns
+        -------
+        X_new : ndarray of shape (n_samples, n_features_out)
+            The features, in the type that the network computes in.
+
+        Raises
+        ------
+        NotFittedError
+            If the transformer is not fitted.
+        ValueError
+            If X is not valid.
+        """
+        check_is_fitted(self)
+        activations = self.estimator_._activations(X, self.layer_)
+        return activations.reshape(len(activations), -1)
+
+    @property
+    def n_features_in_(self):
+        """Number of values of one sample.
+
+        Returns
+        -------
+        n_features_in_ : int
+            As the network has it.
+        """
+        if "estimator_" not in vars(self):
+            raise AttributeError(f"{type(self).__name__} is not fitted; call fit first.")
+        return self.estimator_.n_features_in_
+
+    def get_feature_names_out(self, input_features=None):
+        """Names of the features: the layer's name and a number.
+
+        Parameters
+        ----------
+        input_features : array-like of str or None, default=None
+            Names of the columns of X; they are checked and do not matter.
+
+        Returns
+        -------
+        names : ndarray of str objects
+            One name a feature.
+
+        Raises
+        ------
+        NotFittedError
+            If the transformer is not fitted.
+        ValueError
+            If the names are not those of `fit`.
+        """
+        check_is_fitted(self)
+        _check_feature_names_in(self, input_features)
+        width = int(np.prod(self.output_shape_))
+        return np.array([f"{self.layer_}_{i}" for i in range(width)], dtype=object)
+
+    def __sklearn_is_fitted__(self):
+        return "estimator_" in vars(self)
+
+    def __sklearn_clone__(self):
+        """A transformer that is not fitted, with the same network if that one is."""
+        cloned = _clone_parametrized(self)
+        if _is_fitted(self.estimator):
+            # A copy, whose parameters can be set without a change to this one's; arrays are shared.
+            cloned.estimator = copy.copy(self.estimator)
+        return cloned
+
+    def __sklearn_tags__(self):
+        tags, own = super().__sklearn_tags__(), get_tags(self.estimator)
+        tags.input_tags = own.input_tags
+        tags.target_tags.required = own.target_tags.required and not _is_fitted(self.estimator)
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags

@@ -1,0 +1,214 @@
+"""The kernels of a convolution as pictures."""
+
+import numpy as np
+
+from sklearn_nn.inspection._fitted import fitted_network
+from sklearn_nn.inspection._pictures import GREY, bare, draw_lines, picture_axes, scales_of
+
+
+class FilterDisplay:
+    """The kernels of a convolution, a picture for each filter.
+
+    A filter answers most to what looks like its kernel. Kernels of the first layer can be read:
+    edges, spots, colours. Kernels of later layers see the maps of the layer before. Grey is a
+    weight of zero; black and white are as far below and above it as the largest weight.
+
+    Parameters
+    ----------
+    kernel : ndarray of shape (height, width, channels, filters) or (length, channels, filters)
+        The kernels: ``layers_[layer]["kernel"]`` of an estimator.
+    layer : str, default=None
+        Name of the layer, for the title.
+    channel : int or "mean", default=None
+        Which input channel's weights are drawn, or their mean over the channels. None is all for
+        one channel, colours for three, and the mean for others; on signals all, a line each.
+
+    Attributes
+    ----------
+    axes_ : ndarray of matplotlib Axes, of shape (n_drawn,)
+        One for each filter.
+    figure_ : matplotlib Figure
+        The figure.
+    pictures_ : ndarray of shape (n_drawn, height, width), (n_drawn, height, width, 3) or \
+            (n_drawn, length, n_lines)
+        What was drawn: weights; for colours, numbers in [0, 1], of which 0.5 is a weight of zero.
+
+    See Also
+    --------
+    FeatureMapDisplay : What the filters make of an image.
+    WeightHistogramDisplay : How large the weights are.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_nn.inspection import FilterDisplay
+    >>> edges = np.array([[1, 0, -1]] * 3).reshape(3, 3, 1, 1)
+    >>> FilterDisplay(edges).plot().pictures_.shape
+    (1, 3, 3)
+    """
+
+    def __init__(self, kernel, layer=None, channel=None):
+        self.kernel = kernel
+        self.layer = layer
+        self.channel = channel
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator,
+        layer=None,
+        *,
+        channel=None,
+        n_filters=64,
+        share_scale=True,
+        columns=8,
+        axes=None,
+        figure=None,
+    ):
+        """Plot the kernels of a fitted estimator.
+
+        Parameters
+        ----------
+        estimator : estimator
+            A fitted network, or a pipeline or search that holds one.
+        layer : str, default=None
+            Name of a convolution, a key of `layers_`; None is the first.
+        channel : int or "mean", default=None
+            Which input channel's weights are drawn, or their mean over the channels. None is all
+            for one channel, colours for three, and the mean for others; on signals all.
+        n_filters : int, default=64
+            How many filters are drawn at most.
+        share_scale : bool, default=True
+            Whether one scale is for all filters, so that they can be compared, or each has its own.
+        columns : int, default=8
+            How many stand beside one another.
+        axes : sequence of matplotlib Axes, default=None
+            One for each filter drawn.
+        figure : matplotlib Figure or SubFigure, default=None
+            What to draw a grid in; None makes a new figure, unless there are axes.
+
+        Returns
+        -------
+        display : FilterDisplay
+            The display, drawn.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
+        ValueError
+            If the layer is no convolution, there is none, or no such channel.
+        """
+        kernels = _kernels(fitted_network(estimator))
+        if not kernels:
+            raise ValueError(
+                f"{type(fitted_network(estimator)).__name__} has no convolution; "
+                "WeightHistogramDisplay draws the weights of other layers."
+            )
+        name = next(iter(kernels)) if layer is None else layer
+        if name not in kernels:
+            raise ValueError(
+                f"layer={layer!r} has no kernel of a convolution; those that have are "
+                f"{list(kernels)}."
+            )
+        display = cls(kernels[name], name, channel)
+        return display.plot(
+            n_filters=n_filters, share_scale=share_scale, columns=columns, axes=axes, figure=figure
+        )
+
+    def plot(self, *, n_filters=64, share_scale=True, columns=8, axes=None, figure=None):
+        """Draw the kernels.
+
+        Parameters
+        ----------
+        n_filters : int, default=64
+            How many filters are drawn at most.
+        share_scale : bool, default=True
+            Whether one scale is for all filters, so that they can be compared, or each has its own.
+        columns : int, default=8
+            How many stand beside one another.
+        axes : sequence of matplotlib Axes, default=None
+            One for each filter drawn.
+        figure : matplotlib Figure or SubFigure, default=None
+            What to draw a grid in; None makes a new figure, unless there are axes.
+
+        Returns
+        -------
+        display : FilterDisplay
+            This display.
+
+        Raises
+        ------
+        ValueError
+            If there is no such channel, or there are not as many axes as filters drawn.
+        """
+        kernel = np.asarray(self.kernel)
+        pictures = np.moveaxis(self._seen(kernel), -1, 0)[:n_filters]
+        self.axes_ = picture_axes(
+            "FilterDisplay.plot",
+            len(pictures),
+            columns,
+            axes=axes,
+            figure=figure,
+            cell=(1.1, 1.15) if kernel.ndim == 4 else (1.6, 1.2),
+            title=self._title(kernel, len(pictures)),
+        )
+        self.figure_ = self.axes_[0].figure
+        limits = scales_of(pictures, share_scale)
+        is_coloured = pictures.ndim == 4
+        self.pictures_ = pictures
+        if is_coloured:
+            self.pictures_ = 0.5 + 0.5 * pictures / limits[:, np.newaxis, np.newaxis, np.newaxis]
+        for number, (ax, picture, limit) in enumerate(
+            zip(self.axes_, self.pictures_, limits, strict=True)
+        ):
+            if kernel.ndim == 3:
+                draw_lines(ax, picture)
+                ax.axhline(0, color="0.6", linewidth=0.8, zorder=1)
+                ax.set_ylim(-1.1 * limit, 1.1 * limit)
+            elif is_coloured:
+                ax.imshow(picture, interpolation="nearest")
+            else:
+                ax.imshow(picture, cmap=GREY, vmin=-limit, vmax=limit, interpolation="nearest")
+            bare(ax, str(number))
+        return self
+
+    def _seen(self, kernel):
+        """The weights that are drawn: without the axis of channels, but for colours and signals."""
+        channels = kernel.shape[-2]
+        if self.channel is None:
+            if kernel.ndim == 3 or channels == 3:
+                return kernel
+            return kernel[..., 0, :] if channels == 1 else kernel.mean(axis=-2)
+        if isinstance(self.channel, str):
+            if self.channel != "mean":
+                raise ValueError(f'channel={self.channel!r} must be a number or "mean".')
+            chosen = kernel.mean(axis=-2, keepdims=True)
+        elif not 0 <= self.channel < channels:
+            raise ValueError(
+                f"channel={self.channel!r} is not among the {channels} that a kernel sees; use "
+                f"0 to {channels - 1}."
+            )
+        else:
+            chosen = kernel[..., [self.channel], :]
+        return chosen if kernel.ndim == 3 else chosen[..., 0, :]
+
+    def _title(self, kernel, drawn):
+        *window, channels, filters = kernel.shape
+        size = " × ".join(map(str, window))
+        count = f"{filters}" if drawn == filters else f"{drawn} of {filters}"
+        seen = {None: f", {channels} channels", "mean": f", mean of {channels} channels"}.get(
+            self.channel, f", channel {self.channel} of {channels}"
+        )
+        seen = "" if channels == 1 else seen
+        if self.channel is None and kernel.ndim == 4 and channels not in (1, 3):
+            seen = f", mean of {channels} channels"
+        name = "" if self.layer is None else f"{self.layer}: "
+        return f"{name}{count} filters of {size}{seen}"
+
+
+def _kernels(network):
+    """The kernels of convolutions, by layer: those with an axis to slide along."""
+    layers = getattr(network, "layers_", {})
+    found = {name: arrays["kernel"] for name, arrays in layers.items() if "kernel" in arrays}
+    return {name: kernel for name, kernel in found.items() if np.ndim(kernel) in (3, 4)}

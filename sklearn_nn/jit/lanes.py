@@ -1,0 +1,221 @@
+"""Loops over the lanes of vectors, written as vector code: for bodies that use many rows.
+
+The compiler vectorises a loop only after it has asked, each time the loop is entered, whether what
+is written overlaps what is read. Where a short loop works on many rows, the questions take longer
+than the loop, and with too many of them it does not vectorise at all. Here nothing is asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+from sklearn_nn.jit.host import VECTOR_BITS
+from sklearn_nn.jit.tile import multiply_add, splat
+
+_I1, _I32, _I64 = ir.IntType(1), ir.IntType(32), ir.IntType(64)
+Matrix = Sequence[Sequence[float]]
+
+Load = Callable[[int, int], ir.Value]
+Store = Callable[[ir.Value, int, int], None]
+Emit = Callable[[ir.IRBuilder, Sequence[Load], Sequence[Store]], None]
+
+
+class _Operand:
+    """One array in the body of the loop: vectors are loaded from it and stored to it."""
+
+    def __init__(
+        self, builder: ir.IRBuilder, start: ir.Value, strides: Sequence[ir.Value], bits: int
+    ) -> None:
+        self._builder, self._start, self._strides = builder, start, strides
+        scalar = start.type.pointee
+        self._vector = ir.VectorType(scalar, VECTOR_BITS // bits)
+        self._align, self._suffix = bits // 8, f"v{self._vector.count}f{bits}.p0"
+        self.mask: ir.Value | None = None
+
+    def _address(self, i: int, j: int) -> ir.Value:
+        builder = self._builder
+        terms = [
+            builder.mul(s, ir.Constant(_I64, k)) for s, k in zip(self._strides, (i, j), strict=True)
+        ]
+        place = builder.gep(self._start, [builder.add(*terms)])
+        return builder.bitcast(place, self._vector.as_pointer())
+
+    def _declare(self, name: str, result: ir.Type, *arguments: ir.Type) -> ir.Function:
+        module, name = self._builder.module, f"llvm.masked.{name}.{self._suffix}"
+        kind = ir.FunctionType(result, arguments)
+        return module.globals.get(name) or ir.Function(module, kind, name)
+
+    def load(self, i: int, j: int) -> ir.Value:
+        """The vector at place (i, j)."""
+        address = self._address(i, j)
+        if self.mask is None:
+            return self._builder.load(address, align=self._align)
+        zero = ir.Constant(self._vector, None)
+        arguments = [address, ir.Constant(_I32, self._align), self.mask, zero]
+        function = self._declare("load", self._vector, *(a.type for a in arguments))
+        return self._builder.call(function, arguments)
+
+    def store(self, value: ir.Value, i: int, j: int) -> None:
+        """Write the vector at place (i, j)."""
+        address = self._address(i, j)
+        if self.mask is None:
+            self._builder.store(value, address, align=self._align)
+            return
+        arguments = [value, address, ir.Constant(_I32, self._align), self.mask]
+        function = self._declare("store", ir.VoidType(), *(a.type for a in arguments))
+        self._builder.call(function, arguments)
+
+
+class _Loop:
+    """``for i in range(count)`` around what is written until `close`; the count may be 0."""
+
+    def __init__(self, builder: ir.IRBuilder, count: ir.Value, step: int = 1) -> None:
+        self._builder, function, before = builder, builder.function, builder.block
+        self._head, body, self._end = (
+            function.append_basic_block(name) for name in ("head", "body", "end")
+        )
+        builder.branch(self._head)
+        builder.position_at_end(self._head)
+        self.index = builder.phi(_I64)
+        self.index.add_incoming(ir.Constant(_I64, 0), before)
+        self._next = builder.add(self.index, ir.Constant(_I64, step))
+        # A step that does not fit is left to what comes after the loop.
+        builder.cbranch(builder.icmp_signed("<=", self._next, count), body, self._end)
+        builder.position_at_end(body)
+
+    def close(self) -> None:
+        """End the body."""
+        self.index.add_incoming(self._next, self._builder.block)
+        self._builder.branch(self._head)
+        self._builder.position_at_end(self._end)
+
+
+def _define(module: ir.Module, name: str, emit: Emit, scalar: ir.Type, operands: int) -> Any:
+    """``void f(count, lanes, (start, step, row stride, column stride) of each operand)``."""
+    if name in module.globals:
+        return module.globals[name]
+    bits = 32 if isinstance(scalar, ir.FloatType) else 64
+    arguments = [_I64, _I64, *[scalar.as_pointer(), _I64, _I64, _I64] * operands]
+    function = ir.Function(module, ir.FunctionType(ir.VoidType(), arguments), name)
+    function.linkage = "internal"
+    for attribute in ("noinline", "nounwind"):
+        function.attributes.add(attribute)
+    builder = ir.IRBuilder(function.append_basic_block("entry"))
+    count, lanes, *given = function.args
+    width = VECTOR_BITS // bits
+    items = _Loop(builder, count)
+
+    def body(lane: ir.Value, left: ir.Value | None) -> None:
+        found = []
+        for k in range(operands):
+            start, step, *strides = given[4 * k : 4 * k + 4]
+            begin = builder.gep(start, [builder.add(lane, builder.mul(items.index, step))])
+            found.append(_Operand(builder, begin, strides, bits))
+        if left is not None:
+            numbers = ir.Constant(ir.VectorType(_I64, width), list(range(width)))
+            for operand in found:
+                operand.mask = builder.icmp_signed("<", numbers, splat(builder, left, width))
+        emit(builder, [o.load for o in found], [o.store for o in found])
+
+    vectors = _Loop(builder, lanes, width)
+    body(vectors.index, None)
+    vectors.close()
+    left = builder.sub(lanes, vectors.index)
+    with builder.if_then(builder.icmp_signed(">", left, ir.Constant(_I64, 0))):
+        body(vectors.index, left)
+    items.close()
+    builder.ret_void()
+    return function
+
+
+def make_lanes(name: str, operands: int, emit: Emit) -> Any:
+    """Intrinsic ``f(count, lanes, (array, step, row, column), ...)`` for each operand a tuple.
+
+    For item i and lane l, place (p, q) of an operand is the array's element
+    ``i * step + p * row + q * column + l``. Arrays are C-contiguous, start at the operand's first
+    element, and share one dtype, float32 or float64. Nothing is checked.
+
+    Parameters
+    ----------
+    name : str
+        Of the machine code's symbol.
+    operands : int
+        Number of arrays.
+    emit : callable
+        Called with (builder, loads, stores): for each operand a function that loads the vector of
+        place (p, q), and one that stores a vector there. Writes the body of the loops.
+    """
+
+    @intrinsic
+    def loop(typingctx, count, lanes, arrays):
+        kind = arrays.types[0].types[0].dtype
+
+        def codegen(context: Any, builder: Any, signature: Any, args: Sequence[Any]) -> Any:
+            scalar = context.get_data_type(kind)
+            symbol = f"{name}_lanes_f{kind.bitwidth}"
+            function = _define(builder.module, symbol, emit, scalar, operands)
+            values = list(args[:2])
+            for k, of_operand in enumerate(signature.args[2].types):
+                operand = builder.extract_value(args[2], k)
+                array, *numbers = (builder.extract_value(operand, i) for i in range(4))
+                values.append(context.make_array(of_operand.types[0])(context, builder, array).data)
+                values += numbers
+            builder.call(function, values)
+            return context.get_dummy_value()
+
+        size = types.int64
+        wanted = types.Tuple([types.Tuple([o.types[0], size, size, size]) for o in arrays.types])
+        return types.void(size, size, wanted), codegen
+
+    return loop
+
+
+def _combine(builder: ir.IRBuilder, factors: Sequence[float], values: Sequence[ir.Value]) -> Any:
+    """The sum of values times factors, from the first to the last; factors 0 are left out."""
+    total = None
+    for factor, value in zip(factors, values, strict=True):
+        if factor == 0:
+            continue
+        if abs(factor) != 1:
+            constant = ir.Constant(value.type, [factor] * value.type.count)
+            if total is None:
+                total = builder.fmul(value, constant)
+            else:
+                total = multiply_add(builder, value, constant, total)
+        elif total is None:
+            total = value if factor > 0 else builder.fneg(value)
+        else:
+            total = (builder.fadd if factor > 0 else builder.fsub)(total, value)
+    return total
+
+
+def make_sandwich(name: str, matrix: Matrix) -> Any:
+    """Loop over lanes for Y = T X T', for many X and Y at once; see `make_lanes`.
+
+    T is known when the code is made, and becomes additions and multiplications in registers. The
+    transforms of fast convolution are such products.
+
+    Parameters
+    ----------
+    name : str
+        Of the machine code's symbol.
+    matrix : tuple of tuple of float
+        T, row by row. The first operand is X, the second Y; they must not overlap.
+    """
+
+    def emit(builder: ir.IRBuilder, loads: Sequence[Load], stores: Sequence[Store]) -> None:
+        size = range(len(matrix[0]))
+        columns = []
+        for q in size:
+            column = [loads[0](p, q) for p in size]
+            columns.append([_combine(builder, row, column) for row in matrix])
+        for i in range(len(matrix)):
+            for j, row in enumerate(matrix):
+                stores[1](_combine(builder, row, [columns[q][i] for q in size]), i, j)
+
+    return make_lanes(f"sandwich_{name}", 2, emit)

@@ -1,0 +1,160 @@
+"""Augmentation: what layers share that change images and signals at random while training.
+
+Such a layer changes every sample at random while training, and passes it on as it is in prediction.
+The random numbers of a sample are those of its row in the batch, at this step, in this layer;
+backward draws them again. An image is a sample of shape (height, width, channels); a signal, of
+shape (steps, channels), is an image of height 1.
+"""
+
+from __future__ import annotations
+
+import math
+from numbers import Real
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from sklearn_nn.jit.host import INLINED_OPTIONS
+from sklearn_nn.jit.kernel import Kernel, real_bits
+from sklearn_nn.jit.random import random_uniform, stream
+from sklearn_nn.jit.views import vector
+from sklearn_nn.layers.base import SEED, STEP, Builder, Layer, Shape, owned_rows
+from sklearn_nn.layers.shape import check_axes
+
+Range = tuple[float, float]
+#: How places beyond the edges are filled, as in Keras; a mode travels as its number.
+FILL_MODES = ("constant", "reflect", "wrap", "nearest")
+_CONSTANT, _REFLECT, _WRAP = range(3)
+
+# The geometry of these layers begins with the slot, which sets a layer's random numbers apart from
+# those of the others, and the image's height, width and channels.
+SLOT, H, W, C = range(4)
+
+
+def as_image(shape: Shape) -> tuple[int, int, int]:
+    """Height, width and channels of an image, or of a signal."""
+    height, width, channels = (1, *shape)[-3:]
+    return height, width, channels
+
+
+@njit(**INLINED_OPTIONS)
+def sample_key(ctx: Any, op: Any, i: int) -> int:
+    """Key of the random numbers of the sample in row i of the batch."""
+    return stream(ctx[SEED], ctx[STEP], op[SLOT], i)
+
+
+@njit(**INLINED_OPTIONS)
+def between(key: int, unit: int, low: float, high: float) -> float:
+    """The key's number `unit`, uniform on [low, high), the same for both real types."""
+    return low + (high - low) * random_uniform(key, unit, np.float64)
+
+
+@njit(**INLINED_OPTIONS)
+def whole_between(key: int, unit: int, low: int, high: int) -> int:
+    """The key's number `unit` as one of the whole numbers low, ..., high."""
+    return low + int((high + 1 - low) * random_uniform(key, unit, np.float64))
+
+
+@njit(**INLINED_OPTIONS)
+def copy(source: Any, target: Any) -> None:
+    """target = source, for vectors of equal size."""
+    for j in range(target.size):
+        target[j] = source[j]
+
+
+@njit(**INLINED_OPTIONS)
+def fill(target: Any, value: Any) -> None:
+    """Set all elements of a vector."""
+    for j in range(target.size):
+        target[j] = value
+
+
+@njit(**INLINED_OPTIONS)
+def copy_rows(part: int, parts: int, source: Any, target: Any) -> None:
+    """target = source on the rows of the batch that a part owns."""
+    lo, hi = owned_rows(source, part, parts)
+    size = source.shape[1]
+    copy(vector(source, lo * size, (hi - lo) * size), vector(target, lo * size, (hi - lo) * size))
+
+
+@njit(**INLINED_OPTIONS)
+def fold(place: int, size: int, mode: int) -> int:
+    """The place inside an axis that fills one beyond its ends; -1 where a constant does."""
+    # Without branches that depend on the place, but for one that is seldom taken.
+    if mode == _REFLECT:
+        # An image and its mirror image, without end.
+        found = place ^ (place >> 63)
+        if found >= 2 * size:
+            found = found % (2 * size)
+        found = min(found, 2 * size - 1 - found)
+    elif mode == _CONSTANT:
+        found = place if (place >= 0) & (place < size) else -1
+    elif mode == _WRAP:
+        found = place % size if (place < 0) | (place >= size) else place
+    else:
+        found = min(max(place, 0), size - 1)
+    return found
+
+
+class Augmentation(Layer):
+    """Base of the layers that change samples at random while training.
+
+    What a sample undergoes depends on the seed, the step, the layer and the sample's row in its
+    batch: not on the number of threads, and resumed training goes on with the same.
+    """
+
+    is_random = True
+
+    def _fail(self, name: str, remedy: str) -> ValueError:
+        return ValueError(f"{name}={getattr(self, name)!r} of {type(self).__name__} {remedy}")
+
+    def _check_samples(self, shape: Shape, *, signals: bool) -> None:
+        """Raise a ValueError unless samples are images, or where allowed signals."""
+        if signals and len(shape) == 2:
+            return
+        if not signals and len(shape) == 2:
+            raise ValueError(
+                f"{type(self).__name__} takes images of shape (height, width, channels), got "
+                f"signals of shape {shape}; RandomFlip, RandomCrop, RandomTranslation, Cutout and "
+                "Mixup take signals."
+            )
+        check_axes(self, shape, 2)
+
+    def _range(self, name: str, least: float = -math.inf, most: float = math.inf) -> Range:
+        """A factor as the range it is drawn from: (-f, f) of one number f, or a pair as it is."""
+        value = getattr(self, name)
+        pair = value if isinstance(value, tuple | list) else (value, value)
+        if len(pair) != 2 or not all(isinstance(v, Real) and math.isfinite(v) for v in pair):
+            raise self._fail(name, "must be a number >= 0 or a pair (low, high) of numbers.")
+        low, high = (float(v) for v in pair)
+        if pair is not value:
+            if high < 0:
+                raise self._fail(name, "must be >= 0; for a range of its own pass (low, high).")
+            low = -high
+        if not least <= low <= high <= most:
+            between = f"within [{least:g}, {most:g}]" if math.isfinite(most) else f"from {least:g}"
+            within = "" if math.isinf(least) else f", {between}"
+            raise self._fail(name, f"must be a range (low, high) with low <= high{within}.")
+        return low, high
+
+    def _filling(self, mode: str, value: float) -> tuple[int, int]:
+        """The numbers of a fill mode and its value."""
+        if mode not in FILL_MODES:
+            raise self._fail("fill_mode", f"is not known; use one of {', '.join(FILL_MODES)}.")
+        return FILL_MODES.index(mode), real_bits(self._finite("fill_value", value))
+
+    def _finite(self, name: str, value: Any) -> float:
+        if not (isinstance(value, Real) and math.isfinite(value)):
+            raise self._fail(name, "must be a finite number.")
+        return float(value)
+
+    def _append(
+        self, builder: Builder, slot: int, forward: Kernel, backward: Kernel, *geometry: int
+    ) -> int:
+        """One instruction, whose geometry begins with slot, height, width and channels."""
+        shape = builder.shape(slot)
+        out = builder.slot(shape)
+        geometry = (out, *as_image(shape), *geometry)
+        builder.instruction(slot, out, forward=forward, backward=backward, geometry=geometry)
+        return out

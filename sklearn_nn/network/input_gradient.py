@@ -1,0 +1,118 @@
+"""The gradient of a network's raw output with respect to its input, in prediction.
+
+Dropout is off and batch norms go by their running statistics, so that rows are each by itself: a
+row's gradient is that of its own output alone.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sklearn_nn.jit.kernel import Kind, invoke, kernel
+from sklearn_nn.jit.team import Team, share
+from sklearn_nn.jit.views import matrix, row, vector
+from sklearn_nn.network.execution import run_forward, run_gradient, run_prepare
+from sklearn_nn.network.memory import allocate, contexts
+from sklearn_nn.network.program import Program
+from sklearn_nn.network.source import Source, readonly
+
+#: Rows that are run at a time in each thread. They take twice the memory of prediction.
+ROWS = 64
+
+_DIFFERENTIATE = Kind(
+    "differentiate",
+    True,
+    part="int64",
+    parts="int64",
+    sync="int64[:]",
+    contexts="int64[:,:]",
+    table="const int64[:,:]",
+    ends="const int64[:]",
+    capacity="int64",
+    order="const int64[:]",
+    gather_at="int64",
+    values="const real[:]",
+    indices="const int64[:]",
+    indptr="const int64[:]",
+    seeds="const real[:,:]",
+    theta="const real[:]",
+    state="const real[:]",
+    **dict.fromkeys(("work", "arenas", "darenas", "out"), "real[:,:]"),
+)
+
+
+@kernel(_DIFFERENTIATE)
+def differentiate_rows(
+    part, parts, sync, contexts, table, ends, capacity, order,
+    gather_at, values, indices, indptr, seeds, theta, state, work, arenas, darenas, out,
+):  # fmt: skip
+    """Run all rows forward and back, a block at a time. Each part has its rows and its arenas."""
+    ctx, scratch = row(contexts, part), row(work, part)
+    arena, darena = row(arenas, part), row(darenas, part)
+    lo, hi = share(order.size, part, parts, 1)
+    alone, no_gradient = vector(sync, 0, 0), vector(darena, 0, 0)
+    run_prepare(0, 1, ctx, table, theta, scratch)
+    for start in range(lo, hi, capacity):
+        n = min(hi - start, capacity)
+        rows = vector(order, start, n)
+        x = matrix(arena, 0, n, ends[0])
+        invoke(gather_at, (0, 1, values, indices, indptr, rows, x))
+        run_forward(0, 1, alone, ctx, table, capacity, n, theta, state, scratch, arena)
+        dz = vector(darena, capacity * ends[1], n * ends[2])
+        seed = vector(seeds, start * ends[2], n * ends[2])
+        for i in range(dz.size):
+            dz[i] = seed[i]
+        # Parameters get none: no address of a weights kernel is in the table.
+        run_gradient(
+            0, 1, alone, ctx, table, capacity, n,
+            theta, no_gradient, state, scratch, arena, darena,
+        )  # fmt: skip
+        dx = vector(darena, 0, n * ends[0])
+        found = vector(out, start * ends[0], n * ends[0])
+        for i in range(dx.size):
+            found[i] = dx[i]
+
+
+def input_gradient(
+    program: Program,
+    theta: np.ndarray,
+    state: np.ndarray,
+    data: Source,
+    seeds: np.ndarray,
+    n_jobs: int = 1,
+) -> np.ndarray:
+    """Gradient of a sum of raw outputs with respect to each row of the input.
+
+    Parameters
+    ----------
+    program : Program
+        Lowered with ``input_gradient=True`` and without a link.
+    theta, state : ndarray
+        Its parameters, and what its layers remember.
+    data : Source
+        The rows.
+    seeds : ndarray of shape (n_rows, n_raw_outputs)
+        By how much each raw output counts in a row's sum.
+    n_jobs : int
+        Number of threads. Results do not depend on it.
+
+    Returns
+    -------
+    gradient : ndarray of shape (n_rows, n_features)
+    """
+    dtype, n = program.dtype, data.n_rows
+    out = np.empty((n, program.input_width), dtype=dtype)
+    if not n:
+        return out
+    parts = max(1, min(n_jobs, -(-n // ROWS)))
+    capacity = min(ROWS, -(-n // 16) * 16)
+    work = allocate((parts, program.n_work), dtype)
+    arenas, darenas = (allocate((parts, capacity * program.width), dtype) for _ in range(2))
+    Team(parts).run(
+        differentiate_rows.compiled(dtype), contexts(parts, program.n_scratch, dtype),
+        program.table, program.raw_ends, capacity, readonly(np.arange(n)),
+        data.gather.address(dtype), data.values, data.indices, data.indptr,
+        readonly(np.ascontiguousarray(seeds, dtype=dtype)), readonly(theta), readonly(state),
+        work, arenas, darenas, out,
+    )  # fmt: skip
+    return out

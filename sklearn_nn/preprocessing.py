@@ -1,0 +1,194 @@
+"""Images before they are learnt from: `resize_images`, and `augment_images` to see augmentation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.utils import check_random_state
+
+from sklearn_nn.layers import Layer
+from sklearn_nn.layers.names import with_names
+from sklearn_nn.layers.shape import whole_numbers
+from sklearn_nn.network.lowering import lower
+from sklearn_nn.network.machine import Machine, Update
+from sklearn_nn.network.source import source
+from sklearn_nn.training.losses import SquaredError
+
+_FORMATS = ("channels_last", "channels_first")
+#: Bytes of images that are resized at a time.
+_BLOCK_BYTES = 8 * 2**20
+
+
+def _weights(old: int, new: int) -> np.ndarray:
+    """The weights with which `old` places of an axis make `new` ones: a row for each, adding to 1.
+
+    Each is a mean around its own centre, with weights that fall off linearly: to the next place, or
+    where the axis shrinks to the centre of the next of the new places.
+    """
+    scale = old / new
+    reach = max(scale, 1.0)
+    centres = (np.arange(new) + 0.5) * scale - 0.5
+    distance = np.abs(np.arange(old) - centres[:, np.newaxis]) / reach
+    weights = np.maximum(1 - distance, 0)
+    return weights / weights.sum(axis=1, keepdims=True)
+
+
+def _check_images(X: Any, data_format: str) -> np.ndarray:
+    """X as an array of images."""
+    if data_format not in _FORMATS:
+        raise ValueError(
+            f"data_format={data_format!r} is not known; use one of {', '.join(_FORMATS)}."
+        )
+    images = np.asarray(X)
+    if images.dtype.kind not in "uif":
+        raise ValueError(
+            f"X has dtype {images.dtype}; images are whole numbers or floats: use "
+            "X.astype('uint8')."
+        )
+    if images.ndim not in (3, 4):
+        raise ValueError(
+            f"X has shape {images.shape}; images are (n, height, width), or have an axis for "
+            "channels as well. Use X.reshape(len(X), height, width)."
+        )
+    if 0 in images.shape[1:]:
+        raise ValueError(f"X has shape {images.shape}: its images are empty; leave them out.")
+    return images
+
+
+def resize_images(X: Any, size: Any, *, data_format: str = "channels_last") -> np.ndarray:
+    """Resize images, bilinearly; where they shrink, with a filter against aliasing.
+
+    Parameters
+    ----------
+    X : array-like of shape (n, height, width) or (n, height, width, channels)
+        Images of any type of numbers.
+    size : int or pair of ints
+        Height and width of the result, in pixels; one number stands for both.
+    data_format : {"channels_last", "channels_first"}, default="channels_last"
+        Which axis of four holds the channels.
+
+    Returns
+    -------
+    resized : ndarray of shape (n, new_height, new_width[, channels])
+        Of the type of X; whole numbers are rounded. No value lies beyond those of its image.
+
+    Raises
+    ------
+    ValueError
+        If X holds no images, or `size` no size.
+
+    Notes
+    -----
+    Pixels are squares, and their centres lie at halves, as in Keras and in PyTorch's
+    ``interpolate(mode="bilinear", align_corners=False, antialias=True)``, whose results these are
+    to rounding. Each axis is a product with a matrix of weights.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_nn import resize_images
+    >>> resize_images(np.array([[[0, 0, 90, 90]] * 2], dtype="uint8"), (1, 2))
+    array([[[13, 77]]], dtype=uint8)
+    """
+    images = _check_images(X, data_format)
+    height, width = whole_numbers("size", size, 2)
+    tall = 2 if data_format == "channels_first" and images.ndim == 4 else 1
+    small = images.dtype.itemsize <= 2 or images.dtype == np.float32
+    dtype = np.dtype(np.float32 if small else np.float64)
+    matrices = [
+        (axis, _weights(images.shape[axis], new).astype(dtype))
+        for axis, new in ((tall, height), (tall + 1, width))
+        if images.shape[axis] != new
+    ]
+    shape = (*images.shape[:tall], height, width, *images.shape[tall + 2 :])
+    resized = np.empty(shape, images.dtype)
+    largest = max(int(np.prod(images.shape[1:])), int(np.prod(shape[1:])))
+    step = max(1, _BLOCK_BYTES // (dtype.itemsize * largest))
+    for start in range(0, len(images), step):
+        block = images[start : start + step].astype(dtype)
+        for axis, matrix in matrices:
+            block = np.moveaxis(np.tensordot(block, matrix, axes=(axis, 1)), -1, axis)
+        if images.dtype.kind in "ui":
+            block = np.rint(block)
+        resized[start : start + step] = block
+    return resized
+
+
+def augment_images(
+    X: Any,
+    augmentation: Any,
+    *,
+    random_state: Any = None,
+    input_shape: tuple[int, ...] | None = None,
+    data_format: str = "channels_last",
+) -> np.ndarray:
+    """Change images, or signals, as a network's augmentation does while it trains.
+
+    To see what an augmentation does. The estimators do this themselves, anew in every epoch.
+
+    Parameters
+    ----------
+    X : array-like of shape (n, height, width), (n, height, width, channels) or (n, ...)
+        Images, or with `input_shape` samples of any form. Bytes are scaled from 0..255 to 0..1, as
+        the estimators do.
+    augmentation : Layer or list of Layer, or of (name, Layer)
+        Layers that act in training, in their order.
+    random_state : int, RandomState instance or None, default=None
+        Draws what happens to each image.
+    input_shape : tuple of int or None, default=None
+        Shape of one sample: (height, width, channels) of an image, (steps, channels) of a signal.
+        None is the shape that X has.
+    data_format : {"channels_last", "channels_first"}, default="channels_last"
+        Which axis of X holds the channels.
+
+    Returns
+    -------
+    changed : ndarray
+        In the form of X, in float32 or float64. The samples are one batch.
+
+    Raises
+    ------
+    ValueError
+        If X holds no images, or a layer does not fit them.
+    """
+    images = np.asarray(X)
+    if input_shape is None:
+        images = _check_images(images, data_format)
+    first = data_format == "channels_first" and images.ndim > 3
+    last = np.moveaxis(images, 1, -1) if first else images
+    shape = tuple(input_shape) if input_shape is not None else (*last.shape[1:], 1)[:3]
+    dtype = "float64" if last.dtype == np.float64 else "float32"
+    rows = np.ascontiguousarray(last, dtype=dtype).reshape(len(last), -1)
+    if images.dtype == np.uint8:
+        rows /= np.float32(255)
+    changed, shape = _in_training(rows, shape, augmentation, check_random_state(random_state))
+    if input_shape is None and images.ndim == 3:
+        return changed.reshape(len(last), *shape[:2])
+    changed = changed.reshape(len(last), *shape)
+    return np.moveaxis(changed, -1, 1) if first else changed
+
+
+def _in_training(
+    rows: np.ndarray, shape: tuple[int, ...], augmentation: Any, random_state: Any
+) -> tuple[np.ndarray, tuple[int, ...]]:
+    """Samples as the layers make them in training, as rows, and the shape of one."""
+    pairs = with_names(augmentation if isinstance(augmentation, list | tuple) else [augmentation])
+    for _, layer in pairs:
+        if not (isinstance(layer, Layer) and layer.is_random):
+            raise ValueError(
+                f"augmentation holds {layer!r}, which is no layer that acts in training alone; "
+                "use layers such as RandomFlip() and Mixup()."
+            )
+    program = lower(pairs, shape, rows.dtype.name)
+    for _, layer in pairs:
+        shape = layer.output_shape(shape)
+    theta, state = program.new_buffers()
+    seed = random_state.randint(2**31 - 1)
+    n = len(rows)
+    machine = Machine(program, theta, state, n, seed=seed)
+    # A batch of training, with a loss that is of no interest and an update that changes nothing.
+    targets = SquaredError().targets(np.zeros((n, program.raw_slot[1])), None, program.dtype)
+    nothing = Update(0, np.zeros((1, 1)), np.zeros((0, 0), dtype=program.dtype))
+    machine.train(source(rows, program.dtype), targets, np.arange(n), n, 0, 1, nothing)
+    return machine.raw_output(n), shape

@@ -1,0 +1,247 @@
+"""FeatureExtractor: the output of a layer as features."""
+
+import pickle
+
+import numpy as np
+import pytest
+from scipy import sparse
+from sklearn.base import clone
+from sklearn.datasets import load_digits
+from sklearn.decomposition import PCA
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
+
+from sklearn_nn import (
+    CNNClassifier,
+    FeatureExtractor,
+    MLPClassifier,
+    MLPRegressor,
+    NeuralNetworkClassifier,
+)
+from sklearn_nn.layers import (
+    Activation,
+    BatchNorm,
+    Conv2D,
+    Dense,
+    Dropout,
+    Flatten,
+    Parallel,
+    Residual,
+)
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+X, Y = load_digits(return_X_y=True)
+X, Y = X[:700] / 16, Y[:700]
+IMAGES = X.reshape(-1, 8, 8)
+
+
+def mlp(**options):
+    defaults = {"hidden_layer_sizes": (12, 7), "max_iter": 3, "random_state": 0, "dropout": 0.2}
+    return MLPClassifier(**defaults | options)
+
+
+@pytest.fixture(scope="module")
+def network():
+    return mlp(batch_norm=True).fit(X, Y)
+
+
+@pytest.fixture(scope="module")
+def branches():
+    """Layers within layers, of several slots that are read twice."""
+    layers = [
+        Conv2D(4, 3),
+        Residual([Conv2D(4, 3, padding="same"), Activation("relu"), BatchNorm()]),
+        Parallel([Conv2D(2, 1), [Conv2D(3, 3, padding="same"), Activation("tanh")]]),
+        Flatten(),
+        Dropout(0.5),
+        ("wide", Dense(9)),
+    ]
+    return NeuralNetworkClassifier(layers, input_shape=(8, 8, 1), max_iter=2).fit(X, Y)
+
+
+def by_hand(network, X):
+    """What each layer of an MLP makes of X, in plain NumPy."""
+    out, values = X, {}
+    for i in (1, 2):
+        out = out @ network.layers_[f"dense{i}"]["kernel"] + network.layers_[f"dense{i}"]["bias"]
+        values[f"dense{i}"] = out
+        norm = network.layers_[f"batchnorm{i}"]
+        scaled = (out - norm["moving_mean"]) / np.sqrt(norm["moving_variance"] + 1e-5)
+        out = values[f"batchnorm{i}"] = norm["gamma"] * scaled + norm["beta"]
+        out = values[f"activation{i}"] = values[f"dropout{i}"] = np.maximum(out, 0)
+    output = network.layers_["output"]
+    return values | {"output": out @ output["kernel"] + output["bias"]}
+
+
+# --- what comes out --------------------------------------------------------------------------
+
+
+def test_every_layer_of_an_mlp(network):
+    """The last entry is what the output layer has before the softmax."""
+    expected = by_hand(network, X)
+    assert list(expected) == [row.name for row in network.summary().rows]
+    for layer, values in expected.items():
+        found = FeatureExtractor(network, layer).fit(X).transform(X)
+        np.testing.assert_allclose(found, values, rtol=1e-9, atol=1e-11, err_msg=layer)
+
+
+def test_the_default_is_the_last_before_the_output(network, branches):
+    extractor = FeatureExtractor(network).fit(X)
+    assert extractor.layer_ == "dropout2"
+    assert extractor.output_shape_ == (7,)
+    assert FeatureExtractor(branches).fit(X).layer_ == "wide"
+    # Behind it is the output layer.
+    z = extractor.transform(X) @ network.coefs_[-1] + network.intercepts_[-1]
+    p = np.exp(z - z.max(axis=1, keepdims=True))
+    np.testing.assert_allclose(p / p.sum(axis=1, keepdims=True), network.predict_proba(X))
+
+
+def test_layers_within_layers(branches):
+    """Each is what the one after it makes the next of."""
+    values = {row.name: branches._activations(X, row.name) for row in branches.summary().rows}
+    shapes = {row.name: row.output_shape for row in branches.summary().rows}
+    assert {name: value.shape[1:] for name, value in values.items()} == shapes
+    added = values["conv2d1"] + values["residual1.batchnorm1"]
+    np.testing.assert_allclose(values["residual1"], added, atol=1e-12)
+    joined = [values["parallel1.0.conv2d1"], values["parallel1.1.activation1"]]
+    np.testing.assert_array_equal(values["parallel1"], np.concatenate(joined, axis=-1))
+    kernel = branches.layers_["parallel1.0.conv2d1"]["kernel"]
+    np.testing.assert_allclose(
+        values["parallel1.0.conv2d1"],
+        values["residual1"] @ kernel[0, 0] + branches.layers_["parallel1.0.conv2d1"]["bias"],
+        atol=1e-9,
+    )
+    np.testing.assert_array_equal(values["flatten1"], values["parallel1"].reshape(len(X), -1))
+    np.testing.assert_array_equal(values["dropout1"], values["flatten1"])
+    dense = branches.layers_["wide"]
+    wide = values["dropout1"] @ dense["kernel"] + dense["bias"]
+    np.testing.assert_allclose(values["wide"], wide, atol=1e-9)
+    extractor = FeatureExtractor(branches, "parallel1").fit(X)
+    assert extractor.output_shape_ == (6, 6, 5)
+    np.testing.assert_array_equal(extractor.transform(X), values["parallel1"].reshape(len(X), -1))
+
+
+def test_only_the_layers_below_the_cut_are_run(branches):
+    program = branches._trained_program()
+    lengths = [len(program.cut(row.name).table) for row in branches.summary().rows]
+    assert lengths == sorted(lengths)
+    assert lengths[0] == 1 < lengths[-1] <= len(program.table)
+    assert program.cut("conv2d1").width == 64 + 6 * 6 * 4
+    # Not even what is infinite above it matters.
+    broken = pickle.loads(pickle.dumps(branches))
+    broken.layers_["wide"]["kernel"][...] = np.inf
+    with pytest.raises(ValueError, match="not finite"):
+        broken.predict(X)
+    found = FeatureExtractor(broken, "parallel1").fit(X).transform(X)
+    np.testing.assert_array_equal(found, branches._activations(X, "parallel1").reshape(len(X), -1))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_threads_and_blocks_change_no_bit(dtype):
+    network = CNNClassifier(5, hidden_layer_sizes=6, max_iter=1, dtype=dtype).fit(IMAGES, Y)
+    results = []
+    for n_jobs in (1, 2, 3):
+        network.set_params(n_jobs=n_jobs)
+        extractor = FeatureExtractor(network, "pool1").fit(IMAGES)
+        results.append(extractor.transform(IMAGES))
+        assert results[-1].dtype == dtype
+        np.testing.assert_array_equal(extractor.transform(IMAGES[5:6]), results[0][5:6])
+    assert results[0].tobytes() == results[1].tobytes() == results[2].tobytes()
+
+
+def test_images_bytes_frames_and_sparse_rows(network):
+    pd = pytest.importorskip("pandas")
+    pixels = (IMAGES * 255).astype(np.uint8)
+    cnn = CNNClassifier(3, hidden_layer_sizes=4, max_iter=1, dtype="float32").fit(pixels, Y)
+    extractor = FeatureExtractor(cnn, "convactivation1").fit(pixels)
+    assert extractor.output_shape_ == (8, 8, 3)
+    expected = extractor.transform(pixels.astype(np.float32) / np.float32(255))
+    np.testing.assert_allclose(extractor.transform(pixels), expected, atol=1e-6)
+    extractor = FeatureExtractor(network).fit(X)
+    rows = extractor.transform(X)
+    np.testing.assert_array_equal(extractor.transform(sparse.csr_matrix(X)), rows)
+    np.testing.assert_array_equal(extractor.transform(X.tolist()), rows)
+    frame = pd.DataFrame(X, columns=[f"pixel{i}" for i in range(64)], index=range(5, 705))
+    named = FeatureExtractor(mlp()).fit(frame, Y).set_output(transform="pandas")
+    assert list(named.feature_names_in_) == list(frame)
+    found = named.transform(frame)
+    assert list(found.columns) == [f"dropout2_{i}" for i in range(7)]
+    assert list(found.index) == list(frame.index)
+    with pytest.raises(ValueError, match="feature names"):
+        named.transform(frame.rename(columns={"pixel0": "x"}))
+    with pytest.raises(ValueError, match="input_features"):
+        named.get_feature_names_out(["a"] * 64)
+
+
+# --- which network ---------------------------------------------------------------------------
+
+
+def test_a_fitted_network_is_used_as_it_is(network):
+    theta = network._theta.copy()
+    extractor = FeatureExtractor(network).fit(X[:2], None)
+    assert extractor.estimator_ is network
+    np.testing.assert_array_equal(network._theta, theta)
+    copied = clone(extractor)
+    assert not hasattr(copied, "estimator_")
+    copied.set_params(estimator__alpha=5.0, layer="dense1")
+    assert (network.alpha, extractor.layer) == (0.0001, None)
+    np.testing.assert_array_equal(copied.fit(X[:2]).transform(X), network._activations(X, "dense1"))
+
+
+def test_one_that_is_not_fitted_is_cloned_and_fitted():
+    new = mlp()
+    extractor = FeatureExtractor(new).fit(X, Y, sample_weight=np.ones(len(X)))
+    assert not hasattr(new, "coefs_")
+    np.testing.assert_array_equal(
+        extractor.transform(X), mlp().fit(X, Y)._activations(X, "dropout2")
+    )
+    with pytest.raises(ValueError, match="y"):
+        FeatureExtractor(mlp()).fit(X)
+
+
+def test_a_frozen_estimator(network):
+    frozen = pytest.importorskip("sklearn.frozen").FrozenEstimator(network)
+    extractor = clone(FeatureExtractor(frozen)).fit(X)
+    np.testing.assert_array_equal(extractor.transform(X), network._activations(X, "dropout2"))
+
+
+def test_in_pipelines_and_searches(network):
+    """Trained once, not in every fold: scores are those of the features."""
+    features = network._activations(X, "dropout2")
+    model = make_pipeline(FeatureExtractor(network), LogisticRegression(max_iter=500))
+    expected = cross_val_score(LogisticRegression(max_iter=500), features, Y, cv=3)
+    np.testing.assert_array_equal(cross_val_score(model, X, Y, cv=3), expected)
+    grid = {"featureextractor__layer": ["dense1", "activation1", None]}
+    search = GridSearchCV(model, grid, cv=2).fit(X, Y)
+    assert len(set(search.cv_results_["mean_test_score"])) > 1
+    trained = make_pipeline(PCA(10), FeatureExtractor(mlp()), LogisticRegression(max_iter=500))
+    assert cross_val_score(trained, X, Y, cv=2).min() > 0.2
+    regressor = FeatureExtractor(MLPRegressor(hidden_layer_sizes=5, max_iter=2))
+    assert regressor.fit_transform(X, Y.astype(float)).shape == (len(X), 5)
+
+
+def test_pickles(network):
+    extractor = FeatureExtractor(network).fit(X)
+    again = pickle.loads(pickle.dumps(extractor))
+    np.testing.assert_array_equal(again.transform(X), extractor.transform(X))
+
+
+def test_errors(network):
+    with pytest.raises(NotFittedError):
+        FeatureExtractor(network).transform(X)
+    with pytest.raises(NotFittedError):
+        FeatureExtractor(network).get_feature_names_out()
+    with pytest.raises(NotFittedError):
+        mlp()._activations(X, "dense1")
+    with pytest.raises(ValueError, match=r"layer='dense9' is not in the network; .*'dense1'"):
+        FeatureExtractor(network, "dense9").fit(X)
+    with pytest.raises(TypeError, match="must be a network of sklearn_nn"):
+        FeatureExtractor(LogisticRegression()).fit(X, Y)
+    with pytest.raises(ValueError, match="no layer before its output layer"):
+        FeatureExtractor(mlp(hidden_layer_sizes=(), dropout=0)).fit(X, Y)
+    with pytest.raises(ValueError, match="'layer' parameter"):
+        FeatureExtractor(network, 3).fit(X)
+    with pytest.raises(ValueError, match="X has 3 features"):
+        FeatureExtractor(network).fit(X).transform(X[:, :3])
