@@ -3,6 +3,7 @@
 from sklearn_nn.layers.activation import Activation
 from sklearn_nn.layers.affine import RandomRotation, RandomTranslation, RandomZoom
 from sklearn_nn.layers.base import Layer
+from sklearn_nn.layers.batch_norm import BatchNorm
 from sklearn_nn.layers.conv import Conv1D, Conv2D
 from sklearn_nn.layers.crop import RandomCrop
 from sklearn_nn.layers.cutout import Cutout
@@ -13,7 +14,7 @@ from sklearn_nn.layers.lighting import RandomBrightness, RandomContrast
 from sklearn_nn.layers.merge import Add, Parallel, Residual
 from sklearn_nn.layers.mixup import Mixup
 from sklearn_nn.layers.noise import GaussianNoise
-from sklearn_nn.layers.norm import BatchNorm, LayerNorm
+from sklearn_nn.layers.norm import LayerNorm
 from sklearn_nn.layers.pool import (
     AveragePool1D,
     AveragePool2D,

@@ -275,5 +275,7 @@ class Activation(Layer):
             return out
         forward, backward = _elementwise_kernels(self.activation)
         in_place = _kernels_in_place(self.activation)
-        builder.instruction(slot, out, forward=forward, backward=backward, in_place=in_place)
+        builder.instruction(
+            slot, out, forward=forward, backward=backward, in_place=in_place, kind=self.activation
+        )
         return out

@@ -26,7 +26,7 @@ for.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
@@ -171,6 +171,8 @@ class Builder(Protocol):
         geometry: Sequence[int] = (),
         keeps: str = "xy",
         in_place: tuple[Kernel, Kernel] | None = None,
+        kind: str = "",
+        absorbs: Mapping[str, int] | None = None,
     ) -> None:
         """Append an instruction that reads slot `x` and writes slot `y`.
 
@@ -178,7 +180,9 @@ class Builder(Protocol):
         another, and of the room behind `ctx` that each part has for itself while a kernel runs.
         `keeps` names the slots that are read after forward, by backward and weights. `in_place`
         are a forward and a backward for x and y that are the same memory, and dx and dy too: they
-        take the place of the others where nobody misses x.
+        take the place of the others where nobody misses x. `absorbs` names the kinds of next
+        instruction whose work this one can do with its own, with the place in its geometry that
+        then is 1; `kind` is what others know this one by.
         """
 
 

@@ -46,6 +46,8 @@ class _Instruction:
     geometry: Sequence[int]
     keeps: str
     in_place: tuple[Kernel, Kernel] | None
+    kind: str
+    absorbs: Mapping[str, int]
 
     @property
     def is_trained(self) -> bool:
@@ -205,6 +207,8 @@ class ProgramBuilder:
         geometry: Sequence[int] = (),
         keeps: str = "xy",
         in_place: tuple[Kernel, Kernel] | None = None,
+        kind: str = "",
+        absorbs: Mapping[str, int] | None = None,
     ) -> None:
         """Append an instruction that reads slot `x` and writes slot `y`."""
         kernels = (forward, forward_sums, prepare, backward, backward_sums, weights)
@@ -224,25 +228,39 @@ class ProgramBuilder:
                 geometry,
                 keeps,
                 in_place,
+                kind,
+                absorbs or {},
             )
         )
 
-    def _merge(self, n_trained: int, ends: Sequence[int]) -> None:
+    def _merge(self, n_trained: int, ends: Sequence[int]) -> list[tuple[int, int, int]]:
         """Let instructions that can work in place do so, where nobody misses what they overwrite.
 
         Their input must be read by them alone, and not be kept by the instruction that wrote it.
+        That one does their work too, if it can.
+
+        Returns
+        -------
+        absorbed : list of (int, int, int)
+            An instruction that does the work of another, the place in its geometry that says so,
+            and the other.
         """
-        reads = Counter(op.x for op in self.instructions)
-        writers: dict[int, _Instruction] = {}
-        for op in self.instructions[:n_trained]:
-            before = writers.get(op.x)
-            alone = reads[op.x] == 1 and op.x not in ends
-            if op.in_place and alone and before is not None and "y" not in before.keeps:
-                _forward, sums, prepare, _backward, *rest = op.kernels
-                op.kernels = (op.in_place[0], sums, prepare, op.in_place[1], *rest)
+        reads, absorbed = Counter(op.x for op in self.instructions), []
+        writers: dict[int, int] = {}
+        for index, op in enumerate(self.instructions[:n_trained]):
+            before = self.instructions[writers.get(op.x, 0)]
+            alone = op.x in writers and reads[op.x] == 1 and op.x not in ends
+            if op.in_place and alone and "y" not in before.keeps:
+                forward, backward = op.in_place
+                if op.kind in before.absorbs:
+                    absorbed.append((writers[op.x], before.absorbs[op.kind], index))
+                    op.kernels = (None,) * len(op.kernels)
+                else:
+                    op.kernels = (forward, *op.kernels[1:3], backward, *op.kernels[4:])
                 self._rename(op.y, op.x)
                 reads[op.x] = reads.pop(op.y, 0)
-            writers[op.y] = op
+            writers[op.y] = index
+        return absorbed
 
     def _rename(self, slot: int, home: int) -> None:
         """Let a slot, and what was reshaped from it, lie in the memory of another."""
@@ -254,7 +272,7 @@ class ProgramBuilder:
         self, dtype: str, n_trained: int, raw: int, output: int, *, input_gradient: bool = False
     ) -> Program:
         """Lay out all buffers and write the table."""
-        self._merge(n_trained, [0, self.homes[raw], self.homes[output]])
+        absorbed = self._merge(n_trained, [0, self.homes[raw], self.homes[output]])
         widths = [
             int(np.prod(shape)) if home == slot else 0
             for slot, (shape, home) in enumerate(zip(self.slots, self.homes, strict=True))
@@ -280,6 +298,8 @@ class ProgramBuilder:
                 width += widths[op.x]
             row[THETA_AT:GEOMETRY] = layout.place(op)
             row[GEOMETRY : GEOMETRY + len(op.geometry)] = op.geometry
+        for index, place, _ in absorbed:
+            table[index, GEOMETRY + place] = 1
         width += widths[raw] if self.mixes_rows else 0
         return Program(
             dtype,
@@ -300,6 +320,7 @@ class ProgramBuilder:
             {name: (length, spans[self.homes[slot]]) for name, _, slot, length in self.layers},
             tuple(name for name, factor in self.rates.items() if factor == 0),
             max((op.scratch for op in self.instructions), default=0),
+            absorbed,
         )
 
     def _outline(self, layout: _Layout) -> list[Outline]:

@@ -9,6 +9,7 @@ size.
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -90,6 +91,9 @@ class Program:
         Layers that training leaves as they are.
     n_scratch : int
         Elements that some kernel wants behind each part's `ctx`.
+    absorbed : sequence of (int, int, int)
+        An instruction that does the work of another as well, the place in its geometry that says
+        so, and the other.
     """
 
     dtype: str
@@ -110,6 +114,7 @@ class Program:
     cuts: dict[str, tuple[int, tuple[int, int]]] = field(default_factory=dict)
     frozen: tuple[str, ...] = ()
     n_scratch: int = 0
+    absorbed: Sequence[tuple[int, int, int]] = ()
 
     def __post_init__(self) -> None:
         self.table.flags.writeable = False  # the type that the drivers declare
@@ -166,6 +171,9 @@ class Program:
         """
         length, slot = self.cuts[layer]
         table = self.table[:length].copy()
+        for index, place, other in self.absorbed:
+            if index < length <= other:
+                table[index, GEOMETRY + place] = 0
         ends = table[:, [X_AT, Y_AT]] + table[:, [X_WIDTH, Y_WIDTH]]
         width = max(self.input_width, int(ends.max(initial=0)))
         return replace(
