@@ -66,6 +66,25 @@ def show_versions() -> None:
     sys.stdout.write("".join(f"{name:>{width}}: {value}\n" for name, value in rows.items()))
 
 
+def _warm_up_images(dtypes: tuple[str, ...]) -> None:
+    """Compile what images take: convolutions, pools, batch normalisation, moves and flips."""
+    from sklearn_nn.estimators.cnn_classifier import CNNClassifier
+    from sklearn_nn.layers import RandomCrop, RandomFlip, RandomRotation
+
+    small = {"filters": (16, 16), "hidden_layer_sizes": (2,), "max_iter": 1, "random_state": 0}
+    moves = [RandomFlip(), RandomCrop(padding=1), RandomRotation(0.1)]
+    images, labels = np.zeros((16, 8, 8), dtype=np.uint8), np.arange(16) % 3
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for dtype in dtypes:
+            for pooling, batch_norm in (("max", True), ("average", False)):
+                model = CNNClassifier(
+                    **small, pooling=pooling, batch_norm=batch_norm, augmentation=moves, dtype=dtype
+                )
+                model.fit(images, labels).predict(images)
+            model.fit(images.astype(dtype), labels)
+
+
 def warmup(dtypes: tuple[str, ...] = ("float32", "float64")) -> None:
     """Compile every kernel that the estimators use, ahead of the first fit.
 
@@ -80,6 +99,7 @@ def warmup(dtypes: tuple[str, ...] = ("float32", "float64")) -> None:
     from sklearn_nn.estimators.mlp_classifier import MLPClassifier
     from sklearn_nn.estimators.mlp_regressor import MLPRegressor
 
+    _warm_up_images(dtypes)
     x = np.linspace(-1, 1, 48).reshape(16, 3)
     small = {"hidden_layer_sizes": (2,), "max_iter": 1, "dropout": 0.5, "random_state": 0}
     with warnings.catch_warnings():

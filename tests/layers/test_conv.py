@@ -18,6 +18,8 @@ from image_cases import (
 from sklearn.base import clone
 
 from sklearn_nn.layers import Conv1D, Conv2D
+from sklearn_nn.layers.base import CTX_SIZE
+from sklearn_nn.layers.winograd import winograd_forward
 from sklearn_nn.network.lowering import ProgramBuilder, lower
 
 convolutions = pytest.mark.parametrize("case", CONVOLUTIONS, ids=names(CONVOLUTIONS))
@@ -59,6 +61,60 @@ def test_equals_naive_where_sums_are_long(dtype):
     """More steps of a reduction than a block of the contraction, more columns than a panel."""
     for row in (conv((20, 19, 40), 70, 3, 1, "same"), conv((300, 9), 40, 31, 1, "same")):
         check_against_twin(row, dtype, 2)
+
+
+def kernels_of(layer, shape):
+    """The forward kernel of the last instruction."""
+    builder = ProgramBuilder()
+    layer.lower(builder, builder.slot(shape))
+    return builder.instructions[-1].kernels[0]
+
+
+def test_three_by_three_takes_fewer_multiplications():
+    """Where the steps are one, and channels, filters and places are many enough."""
+    fast = [
+        (Conv2D(16, 3), (5, 5, 16)),
+        (Conv2D(64, 3, padding="same"), (3, 40, 32)),
+        (Conv2D(16, 3, use_bias=False), (9, 5, 100)),
+    ]
+    others = [
+        (Conv2D(16, 3), (5, 5, 15)),
+        (Conv2D(15, 3), (5, 5, 16)),
+        (Conv2D(16, 3), (4, 9, 16)),
+        (Conv2D(16, 3, strides=2, padding="same"), (9, 9, 16)),
+        (Conv2D(16, 3, dilation_rate=(1, 2)), (9, 9, 16)),
+        (Conv2D(32, 3, groups=2), (9, 9, 32)),
+        (Conv2D(16, (3, 1)), (9, 9, 16)),
+        (Conv2D(16, 5), (9, 9, 16)),
+        (Conv1D(16, 3), (9, 16)),
+    ]
+    assert all(kernels_of(*row) is winograd_forward for row in fast)
+    assert not any(kernels_of(*row) is winograd_forward for row in others)
+
+
+def test_fast_convolution_rounds_little():
+    """In float32, its error is 4e-6 of the largest output at most."""
+    for case in (conv((14, 14, 64), 32, 3, 1, "same"), conv((32, 32, 16), 16, 3, 1, "same")):
+        run, theta, x, _ = prepared(case, "float32", 3)
+        exact = case.forward(
+            run.parameters(theta.astype("float64")), x.astype("float64"), image_cases.CONTEXT
+        )
+        error = np.abs(run.forward(theta, x) - exact).max()
+        assert error < 4e-6 * np.abs(exact).max()
+
+
+def test_scratch_is_as_large_as_said():
+    """What lies behind the room of a kernel stays as it was."""
+    for case in (conv((13, 30, 16), 48, 3, 1, "same"), conv((9, 9, 48), 16, 3)):
+        run, theta, x, dy = prepared(case, "float64", 21)
+        guarded = np.full(run.ctx.size + 64, 77, np.int64)
+        guarded[: run.ctx.size] = run.ctx
+        run.ctx, inside = guarded, run.ctx.size
+        sizes = [op.scratch for op in run.instructions]
+        run.forward(theta, x)
+        run.backward(theta, x, dy)
+        assert inside == CTX_SIZE + max(sizes)
+        assert (guarded[inside:] == 77).all()
 
 
 def random_row(rng):
