@@ -141,9 +141,10 @@ class LayerRun:
         memories = [np.full(m.size, m.start) for op in self.instructions for m in op.state]
         self.state = np.concatenate([np.zeros(0), *memories]).astype(dtype)
         # A kernel's room for scratch is behind its context.
-        scratch = max((op.scratch for op in self.instructions), default=0)
-        self.ctx = np.full(CTX_SIZE + scratch, np.iinfo(np.int64).max, np.int64)
-        self.ctx[:CTX_SIZE] = 0
+        self._room = slice(
+            CTX_SIZE, CTX_SIZE + max((op.scratch for op in self.instructions), default=0)
+        )
+        self.ctx = np.zeros(self._room.stop, np.int64)
         if context is not None:
             self.ctx[[SEED, STEP, TRAINING]] = context.seed, context.step, context.training
 
@@ -159,7 +160,9 @@ class LayerRun:
         geometry = np.zeros(16, np.int64)
         geometry[: len(op.geometry)] = op.geometry
         # From the last part to the first: none may rest on what another has written.
+        # Nor may it find anything in its room: the bits are NaN in both dtypes.
         for part in range(parts - 1, -1, -1):
+            self.ctx[self._room] = np.iinfo(np.int64).max
             kernel(self.ctx, geometry, part, parts, *arguments)
 
     def _run_forward(self, theta, x, parts):

@@ -132,6 +132,7 @@ def _lower_scale_and_shift(builder: Builder, slot: int) -> int:
 
 
 def check_epsilon(layer: Layer, epsilon: float) -> None:
+    """Raise a ValueError if what is added to the variance is not positive."""
     if not epsilon > 0:
         raise ValueError(
             f"epsilon={epsilon!r} of {type(layer).__name__} must be positive; 1e-5 is usual."

@@ -13,6 +13,7 @@ import numpy as np
 
 from sklearn_nn.jit.kernel import Kernel
 from sklearn_nn.layers.base import Layer, Memory, Parameter, Shape
+from sklearn_nn.network.instruction import Instruction
 from sklearn_nn.network.program import (
     DX_AT,
     GEOMETRY,
@@ -32,55 +33,6 @@ def _align(n: int) -> int:
 
 
 @dataclass
-class _Instruction:
-    """An instruction before addresses and offsets are known."""
-
-    layer: str
-    x: int
-    y: int
-    kernels: tuple[Kernel | None, ...]
-    parameters: Sequence[Parameter]
-    state: Sequence[Memory]
-    work: int
-    scratch: int
-    geometry: Sequence[int]
-    keeps: str
-    in_place: tuple[Kernel, Kernel] | None
-    kind: str
-    absorbs: Mapping[str, int]
-
-    @property
-    def is_trained(self) -> bool:
-        """Whether it has parameters that are not frozen."""
-        return any(p.rate != 0 for p in self.parameters)
-
-    def used_kernels(
-        self, *, trained: bool, through: bool, weights: bool
-    ) -> tuple[Kernel | None, ...]:
-        """The kernels that run, in the table's order.
-
-        Parameters
-        ----------
-        trained : bool
-            Whether training runs the instruction. It does not run the link.
-        through : bool
-            Whether the input wants a gradient.
-        weights : bool
-            Whether the parameters want one.
-        """
-        forward, forward_sums, prepare, backward, backward_sums, to_weights = self.kernels
-        if not trained:
-            return forward, None, None, None, None, None
-        if not weights or not self.is_trained:
-            to_weights = None
-        if not through:
-            prepare = backward = None
-        if not through and to_weights is None:
-            backward_sums = None
-        return forward, forward_sums, prepare, backward, backward_sums, to_weights
-
-
-@dataclass
 class _Layout:
     """Where parameters, memories and scratch lie in their flat buffers."""
 
@@ -90,7 +42,7 @@ class _Layout:
     parameters: dict[str, dict[str, Placed]] = field(default_factory=dict)
     memories: dict[str, dict[str, Placed]] = field(default_factory=dict)
 
-    def place(self, op: _Instruction) -> tuple[int, ...]:
+    def place(self, op: Instruction) -> tuple[int, ...]:
         """Begin and size of an instruction's spans of `theta`, `state` and `work`."""
         theta, state, work = self.n_theta, self.n_state, self.n_work
         end = _place_all(op.parameters, theta, self.parameters, op.layer)
@@ -132,7 +84,7 @@ class ProgramBuilder:
 
     slots: list[Shape] = field(default_factory=list)
     homes: list[int] = field(default_factory=list)
-    instructions: list[_Instruction] = field(default_factory=list)
+    instructions: list[Instruction] = field(default_factory=list)
     layer: str = ""
     layers: list[tuple[str, str, int, int]] = field(default_factory=list)
     is_random: bool = False
@@ -216,7 +168,7 @@ class ProgramBuilder:
         if (factor := self.rates.get(self.layer, 1.0)) != 1:
             parameters = [replace(p, rate=p.rate * factor) for p in parameters]
         self.instructions.append(
-            _Instruction(
+            Instruction(
                 self.layer,
                 x,
                 y,

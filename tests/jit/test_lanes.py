@@ -79,6 +79,28 @@ def test_strides_may_be_negative(dtype):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_steps_may_be_negative_and_strides_zero(dtype):
+    """Items from the last to the first, each of one row, or one column, again and again."""
+    matrix, n, rng = np.array(MATRICES["square"]), 2 * lanes(dtype) + 1, np.random.default_rng(0)
+    x = rng.standard_normal((4, 3, n)).astype(dtype)
+    from_last, still = x.reshape(-1)[9 * n :], np.broadcast_to(x[:, None], (4, 3, 3, n))
+    for strides, seen in (((0, n), still), ((n, 0), still.swapaxes(1, 2))):
+        y = np.full((4, 3, 3, n), np.nan, dtype)
+        end = y.reshape(-1)[27 * n :]
+        run_square(4, n, from_last, (-3 * n, *strides), end, (-9 * n, 3 * n, n))
+        expected = np.einsum("ip,kpql,jq->kijl", matrix, seen.astype("float64"), matrix)
+        np.testing.assert_allclose(y, expected, 1e-5, 1e-5)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_no_lanes_and_no_items_write_nothing(dtype):
+    x, y = np.ones(9 * 8, dtype), np.full(9 * 8, np.nan, dtype)
+    for count, n in ((0, 8), (3, 0), (0, 0)):
+        run_square(count, n, x, (0, 24, 8), y, (0, 24, 8))
+    assert np.isnan(y).all()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_body_of_three_operands(dtype):
     """One that stands still from item to item, and one whose items overlap."""
     rng = np.random.default_rng(0)

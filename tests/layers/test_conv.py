@@ -92,29 +92,63 @@ def test_three_by_three_takes_fewer_multiplications():
     assert not any(kernels_of(*row) is winograd_forward for row in others)
 
 
-def test_fast_convolution_rounds_little():
-    """In float32, its error is 4e-6 of the largest output at most."""
-    for case in (conv((14, 14, 64), 32, 3, 1, "same"), conv((32, 32, 16), 16, 3, 1, "same")):
-        run, theta, x, _ = prepared(case, "float32", 3)
-        exact = case.forward(
-            run.parameters(theta.astype("float64")), x.astype("float64"), image_cases.CONTEXT
-        )
-        error = np.abs(run.forward(theta, x) - exact).max()
-        assert error < 4e-6 * np.abs(exact).max()
+#: Rows of one tile and of many, with left-over rows and columns; the last fill more than a block.
+FAST = [
+    conv((h, w, channels), filters, 3, 1, padding, 1, 1, use_bias)
+    for h, w, channels, filters, padding, use_bias in [
+        (3, 3, 16, 16, "valid", True), (7, 4, 23, 16, "same", True), (8, 3, 16, 16, "same", False),
+        (13, 14, 16, 18, "same", True), (14, 13, 17, 16, "valid", False),
+        (3, 33, 16, 16, "same", True), (33, 3, 16, 24, "valid", True),
+        (5, 131, 16, 16, "same", True), (6, 134, 16, 17, "valid", False),
+    ]
+]  # fmt: skip
+fast = pytest.mark.parametrize("case", FAST, ids=names(FAST))
 
 
-def test_scratch_is_as_large_as_said():
-    """What lies behind the room of a kernel stays as it was."""
-    for case in (conv((13, 30, 16), 48, 3, 1, "same"), conv((9, 9, 48), 16, 3)):
-        run, theta, x, dy = prepared(case, "float64", 21)
-        guarded = np.full(run.ctx.size + 64, 77, np.int64)
-        guarded[: run.ctx.size] = run.ctx
-        run.ctx, inside = guarded, run.ctx.size
-        sizes = [op.scratch for op in run.instructions]
-        run.forward(theta, x)
-        run.backward(theta, x, dy)
-        assert inside == CTX_SIZE + max(sizes)
-        assert (guarded[inside:] == 77).all()
+@dtypes
+@fast
+def test_fast_convolution(case, dtype):
+    """As the twin; the same bits for any number of parts, and any split of the batch."""
+    assert kernels_of(case.layer, case.shape) is winograd_forward
+    for n in (1, 20):
+        check_against_twin(case, dtype, n)
+    check_parts(case, dtype, 17)
+    check_rows(case, dtype)
+
+
+@fast
+def test_fast_convolution_rounds_little(case):
+    """In float32, errors are 4e-6 of the largest number at most: of y, dx, dW and db."""
+    check_rounding(case)
+
+
+@pytest.mark.parametrize("shape", [(14, 14, 64, 32), (32, 32, 16, 16)])
+def test_fast_convolution_rounds_little_where_sums_are_long(shape):
+    check_rounding(conv(shape[:3], shape[3], 3, 1, "same"))
+
+
+def check_rounding(case):
+    run, theta, x, dy = prepared(case, "float32", 3)
+    exact = run.parameters(theta.astype("float64")), x.astype("float64"), dy.astype("float64")
+    dx, grad = run.backward(theta, x, dy)
+    wanted_dx, wanted = case.backward(*exact, image_cases.CONTEXT)
+    wanted_y = case.forward(*exact[:2], image_cases.CONTEXT)
+    found = [run.forward(theta, x), dx, *run.parameters(grad)]
+    for got, exactly in zip(found, [wanted_y, wanted_dx, *wanted], strict=True):
+        assert np.abs(got - exactly).max() < 4e-6 * np.abs(exactly).max()
+
+
+@fast
+def test_scratch_is_as_large_as_said(case):
+    """What lies behind the room of a kernel stays as it was, in any part."""
+    run, theta, x, dy = prepared(case, "float64", 21)
+    inside = run.ctx.size
+    assert inside == CTX_SIZE + max(op.scratch for op in run.instructions)
+    run.ctx = np.concatenate([run.ctx, np.full(64, 77, np.int64)])
+    for parts in (1, 2, 3):
+        run.forward(theta, x, parts)
+        run.backward(theta, x, dy, parts)
+        assert (run.ctx[inside:] == 77).all()
 
 
 def random_row(rng):

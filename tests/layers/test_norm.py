@@ -3,12 +3,14 @@
 import naive
 import numpy as np
 import pytest
-from cases import DTYPES, batch_norm, layer_norm
-from harness import LayerRun, assert_close, build
+from cases import DTYPES, LOSSES, batch_norm, layer_norm, sample
+from gradcheck import LIMIT, numerical_gradient
+from harness import Gradient, LayerRun, assert_close, build, draw_theta
 from naive import Context
 
-from sklearn_nn.layers import BatchNorm, LayerNorm
+from sklearn_nn.layers import Activation, BatchNorm, Conv2D, Dense, Flatten, LayerNorm, MaxPool2D
 from sklearn_nn.layers.base import TRAINING
+from sklearn_nn.network.lowering import lower
 
 dtypes = pytest.mark.parametrize("dtype", DTYPES)
 TRAIN, PREDICT = Context(training=True), Context(training=False)
@@ -165,6 +167,86 @@ def test_gamma_and_beta_are_neither_penalised_nor_decayed():
     program = build([BatchNorm(), LayerNorm()], 3, "float64")
     assert [p.parameter.decay for p in program.parameters] == [0, 0, 0, 0]
     assert program.matrices().shape == (0, 3)
+
+
+# --- in a network --------------------------------------------------------------------------------
+
+NETWORK = [
+    ("first", BatchNorm(epsilon=0.1)), ("conv", Conv2D(4, 3, padding="same")),
+    ("second", BatchNorm(epsilon=0.1)), ("relu", Activation("relu")), ("pool", MaxPool2D()),
+    ("flat", Flatten()), ("dense", Dense(5)), ("third", BatchNorm(epsilon=0.1)),
+    ("tanh", Activation("tanh")), ("out", Dense(3)),
+]  # fmt: skip
+
+
+def network_gradient(frozen, dtype="float64", n=11, **options):
+    """Of a network of images with random memories, as a function of theta."""
+    (case,) = (row for row in LOSSES if row.name == "multiclass")
+    rng = np.random.default_rng(0)
+    program = lower(
+        NETWORK, (4, 5, 3), dtype, case.loss.link_layer(), rates=dict.fromkeys(frozen, 0)
+    )
+    X, y, _ = sample(rng, case, n, 60, dtype)
+    batch = Gradient(program, X, case.loss.targets(y, None, dtype), **options)
+    theta = draw_theta(program, rng)
+    for placed in (m for layer in program.memories.values() for m in layer.values()):
+        placed.view(batch.machine.state)[...] = rng.uniform(0.3, 3, placed.parameter.shape)
+    return program, batch, theta
+
+
+@pytest.mark.parametrize(
+    "frozen",
+    [
+        (),  # of the first, nothing before it wants a gradient
+        ("first",),
+        ("first", "conv"),  # the second is trained, what comes before it is not
+        ("second",),  # with the relu that it does, between layers that are trained
+        ("second", "third"),
+        ("conv", "second", "dense"),
+    ],
+    ids="-".join,
+)
+def test_gradient_in_a_network(frozen):
+    """Against central differences; nothing that is frozen has one."""
+    program, batch, theta = network_gradient(frozen)
+    assert program.absorbed
+    exact = batch.gradient(theta)
+    trained = [
+        p for name, own in program.layers.items() if name not in frozen for p in own.values()
+    ]
+    places = np.concatenate([np.arange(p.start, p.start + p.parameter.size) for p in trained])
+    approximate = numerical_gradient(batch.loss, theta, places)
+    for name, own in program.layers.items():
+        for key, placed in own.items():
+            got, wanted = placed.view(exact), placed.view(approximate)
+            if name in frozen:
+                assert not got.any()
+                continue
+            size = max(np.abs(wanted).max(), 0.01 * np.abs(approximate).max())
+            assert np.abs(got - wanted).max() <= LIMIT * size, (name, key)
+
+
+@dtypes
+@pytest.mark.parametrize("frozen", [(), ("first", "conv"), ("second", "third")], ids="-".join)
+def test_n_jobs_changes_no_bit_in_a_network(frozen, dtype):
+    found = []
+    for n_jobs in (1, 2, 3):
+        _, batch, theta = network_gradient(frozen, dtype, 37, n_jobs=n_jobs)
+        found.append([batch.loss(theta), batch.machine.grad.copy(), batch.machine.state.copy()])
+    for other in found[1:]:
+        for got, wanted in zip(other, found[0], strict=True):
+            np.testing.assert_array_equal(got, wanted)
+
+
+@pytest.mark.parametrize("frozen", [(), ("second",), ("first", "third")], ids="-".join)
+def test_frozen_memories_stay(frozen):
+    program, batch, theta = network_gradient(frozen)
+    before = batch.machine.state.copy()
+    batch.loss(theta)
+    for name, own in program.memories.items():
+        for placed in own.values():
+            same = placed.view(batch.machine.state) == placed.view(before)
+            assert same.all() if name in frozen else not same.any()
 
 
 # --- batches that are hard -----------------------------------------------------------------------

@@ -112,6 +112,47 @@ def test_nan_is_the_largest(layer):
         assert np.isnan(y[0, 4 if y.size == 9 else 0])
 
 
+#: Windows of 2 x 2 have kernels of their own; beyond an edge, or of another size, they have not.
+APART = [
+    pool("max", (h, w, channels), size, None, padding)
+    for channels in (1, 17)
+    for h, w, size, padding in [
+        (6, 8, 2, "valid"), (7, 5, 2, "valid"), (7, 8, 2, "valid"), (6, 5, 2, "valid"),
+        (9, 7, 3, "valid"), (7, 5, 2, "same"),
+    ]
+]  # fmt: skip
+
+
+def by_window(row, values, beyond):
+    """Rows of a slot as (samples, places, cells, channels), and what lies in no window."""
+    h, w, channels = row.shape
+    size, (oh, ow, _) = row.layer.pool_size, row.layer.output_shape(row.shape)
+    edges = ((0, 0), (0, max(0, oh * size - h)), (0, max(0, ow * size - w)), (0, 0))
+    whole = np.pad(values.reshape(-1, h, w, channels), edges, constant_values=beyond)
+    cells = whole[:, : oh * size, : ow * size].reshape(-1, oh, size, ow, size, channels)
+    outside = np.concatenate([whole[:, oh * size :].ravel(), whole[:, :, ow * size :].ravel()])
+    return cells.swapaxes(2, 3).reshape(len(values), oh * ow, size**2, channels), outside
+
+
+@dtypes
+@pytest.mark.parametrize("row", APART, ids=names(APART))
+def test_gradient_goes_to_one_cell(row, dtype):
+    """Of ties, with NaN among them, and where the gradient itself is not finite."""
+    run, theta, x, dy = prepared(row, dtype, 9)
+    values, shares = [-np.inf, -1, 0, 1, np.nan], [0.1, 0.3, 0.3, 0.2, 0.1]
+    x = np.random.default_rng(0).choice(values, x.shape, p=shares).astype(dtype)
+    dy[0], dy[1], dy[2] = np.inf, -np.inf, np.nan
+    cells, _ = by_window(row, x, -np.inf)
+    y = cells.max(axis=2)
+    assert np.isnan(y).any()
+    np.testing.assert_array_equal(run.forward(theta, x), y.reshape(9, -1))
+    hit = (cells == y[:, :, None]) | np.isnan(y[:, :, None])
+    hit &= hit.cumsum(axis=2) == 1
+    found, outside = by_window(row, run.backward(theta, x, dy)[0], 0)
+    np.testing.assert_array_equal(found, np.where(hit, dy.reshape(y.shape)[:, :, None], 0))
+    assert (outside == 0).all()
+
+
 def test_average_counts_what_is_inside():
     run = ImageRun(AveragePool1D(3, strides=1, padding="same"), (4, 1), "float64")
     y = run.forward(np.zeros(0), np.array([[1.0, 2.0, 6.0, 10.0]]))

@@ -1,0 +1,58 @@
+"""An instruction before it is a row of a program's table: what a layer has said of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sklearn_nn.jit.kernel import Kernel
+from sklearn_nn.layers.base import Memory, Parameter
+
+
+@dataclass
+class Instruction:
+    """An instruction before addresses and offsets are known."""
+
+    layer: str
+    x: int
+    y: int
+    kernels: tuple[Kernel | None, ...]
+    parameters: Sequence[Parameter]
+    state: Sequence[Memory]
+    work: int
+    scratch: int
+    geometry: Sequence[int]
+    keeps: str
+    in_place: tuple[Kernel, Kernel] | None
+    kind: str
+    absorbs: Mapping[str, int]
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether it has parameters that are not frozen."""
+        return any(p.rate != 0 for p in self.parameters)
+
+    def used_kernels(
+        self, *, trained: bool, through: bool, weights: bool
+    ) -> tuple[Kernel | None, ...]:
+        """The kernels that run, in the table's order.
+
+        Parameters
+        ----------
+        trained : bool
+            Whether training runs the instruction. It does not run the link.
+        through : bool
+            Whether the input wants a gradient.
+        weights : bool
+            Whether the parameters want one.
+        """
+        forward, forward_sums, prepare, backward, backward_sums, to_weights = self.kernels
+        if not trained:
+            return forward, None, None, None, None, None
+        if not weights or not self.is_trained:
+            to_weights = None
+        if not through:
+            prepare = backward = None
+        if not through and to_weights is None:
+            backward_sums = None
+        return forward, forward_sums, prepare, backward, backward_sums, to_weights
