@@ -57,7 +57,7 @@ class FeatureExtractor(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
         (of an image the channels) running fastest.
     n_features_in_ : int
         Number of values of one sample.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Names of the columns of X, where it had any.
 
     See Also

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
+from llvmlite import ir
 from numba import njit
 
 from sklearn_nn.jit.host import INLINED_OPTIONS
@@ -54,7 +55,7 @@ def _emit_largest(builder: Any, loads: Sequence[Load], stores: Sequence[Store]) 
 def _emit_to_largest(builder: Any, loads: Sequence[Load], stores: Sequence[Store]) -> None:
     """dx of 2 x 2 cells from x, y and dy: the first that equals y gets dy."""
     largest, left = loads[1](0, 0), loads[2](0, 0)
-    zero = builder.fsub(left, left)
+    zero = ir.Constant(left.type, None)
     for p, q in ((0, 0), (0, 1), (1, 0), (1, 1)):
         hit = builder.fcmp_unordered("==", loads[0](p, q), largest)
         stores[3](builder.select(hit, left, zero), p, q)
