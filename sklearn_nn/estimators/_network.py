@@ -9,8 +9,9 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn_nn.estimators._base import BaseNetwork
 from sklearn_nn.estimators._layer_list import LayerList
 from sklearn_nn.estimators._parameters import TRAINING_CONSTRAINTS
-from sklearn_nn.estimators._shapes import CHANNELS_FIRST, CHANNELS_LAST, ShapedInput
+from sklearn_nn.estimators._shapes import ShapedInput
 from sklearn_nn.layers import Dense, Flatten
+from sklearn_nn.layers.shape import CHANNELS_FIRST, CHANNELS_LAST
 
 #: Parameters that shape the layers of a preset, and that a list of layers takes the place of.
 _OF_PRESETS = ("dropout", "input_noise", "batch_norm", "weight_init", "bias_init")

@@ -8,9 +8,7 @@ import numpy as np
 from scipy import sparse
 
 from sklearn_nn.estimators._encoding import check_no_dates
-
-CHANNELS_FIRST, CHANNELS_LAST = "channels_first", "channels_last"
-
+from sklearn_nn.layers.shape import CHANNELS_FIRST
 
 #: What bytes are divided by where samples are images or sequences: 0..255 becomes 0..1.
 _WHITE = 255

@@ -15,6 +15,7 @@ from sklearn_nn.estimators._rate_factors import (
     check_known,
     is_within,
 )
+from sklearn_nn.estimators._saving import Saving
 
 #: The layer that estimators add, whose width goes by the target.
 OUTPUT = "output"
@@ -112,11 +113,10 @@ class Transfer:
     @staticmethod
     def _network_of(other):
         """The fitted network that a user has at hand or in a file."""
-        from sklearn_nn.estimators.saving import load
         from sklearn_nn.inspection._fitted import fitted_network
 
         if isinstance(other, str | os.PathLike):
-            return load(other)
+            return Saving.load(other)
         network = fitted_network(other)
         if not isinstance(network, Transfer):
             raise TypeError(

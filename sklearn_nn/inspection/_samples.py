@@ -7,9 +7,9 @@ import numpy as np
 from scipy import sparse
 from sklearn.base import is_classifier
 
-from sklearn_nn.estimators._shapes import CHANNELS_FIRST
 from sklearn_nn.inspection._fitted import network_and_input
 from sklearn_nn.jit.team import resolve_n_jobs
+from sklearn_nn.layers.shape import CHANNELS_FIRST
 from sklearn_nn.network.machine import predict
 from sklearn_nn.network.source import dense_rows, source
 

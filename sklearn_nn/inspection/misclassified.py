@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from sklearn_nn.estimators._shapes import CHANNELS_FIRST
 from sklearn_nn.inspection._fitted import fitted_network
 from sklearn_nn.inspection._pictures import (
     bare,
@@ -11,6 +10,7 @@ from sklearn_nn.inspection._pictures import (
     limits_of,
     picture_axes,
 )
+from sklearn_nn.layers.shape import CHANNELS_FIRST
 
 
 class MisclassifiedDisplay:

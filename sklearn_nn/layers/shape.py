@@ -18,6 +18,8 @@ from sklearn_nn.jit.views import vector
 from sklearn_nn.layers.base import BACKWARD, FORWARD, Builder, Layer, Shape, owned_rows
 
 PADDINGS = ("valid", "same")
+#: Where samples have their channels before they are made rows of a slot, which has them last.
+CHANNELS_FIRST, CHANNELS_LAST = "channels_first", "channels_last"
 #: What samples of so many axes besides the channels are called.
 _KINDS = {1: "sequences of shape (steps, channels)", 2: "images of shape (height, width, channels)"}
 

@@ -96,9 +96,9 @@ def test_three_by_three_takes_fewer_multiplications():
 FAST = [
     conv((h, w, channels), filters, 3, 1, padding, 1, 1, use_bias)
     for h, w, channels, filters, padding, use_bias in [
-        (3, 3, 16, 16, "valid", True), (7, 4, 23, 16, "same", True), (8, 3, 16, 16, "same", False),
+        (5, 5, 16, 16, "valid", True), (7, 4, 23, 16, "same", True), (8, 3, 16, 16, "same", False),
         (13, 14, 16, 18, "same", True), (14, 13, 17, 16, "valid", False),
-        (3, 33, 16, 16, "same", True), (33, 3, 16, 24, "valid", True),
+        (3, 33, 16, 16, "same", True), (33, 5, 16, 24, "valid", True),
         (5, 131, 16, 16, "same", True), (6, 134, 16, 17, "valid", False),
     ]
 ]  # fmt: skip

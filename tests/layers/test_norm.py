@@ -11,6 +11,7 @@ from naive import Context
 from sklearn_nn.layers import Activation, BatchNorm, Conv2D, Dense, Flatten, LayerNorm, MaxPool2D
 from sklearn_nn.layers.base import TRAINING
 from sklearn_nn.network.lowering import lower
+from sklearn_nn.network.machine import predict
 
 dtypes = pytest.mark.parametrize("dtype", DTYPES)
 TRAIN, PREDICT = Context(training=True), Context(training=False)
@@ -191,7 +192,7 @@ def network_gradient(frozen, dtype="float64", n=11, **options):
     theta = draw_theta(program, rng)
     for placed in (m for layer in program.memories.values() for m in layer.values()):
         placed.view(batch.machine.state)[...] = rng.uniform(0.3, 3, placed.parameter.shape)
-    return program, batch, theta
+    return program, batch, theta, y[:, 0].astype(int)
 
 
 @pytest.mark.parametrize(
@@ -208,7 +209,7 @@ def network_gradient(frozen, dtype="float64", n=11, **options):
 )
 def test_gradient_in_a_network(frozen):
     """Against central differences; nothing that is frozen has one."""
-    program, batch, theta = network_gradient(frozen)
+    program, batch, theta, _ = network_gradient(frozen)
     assert program.absorbed
     exact = batch.gradient(theta)
     trained = [
@@ -231,16 +232,26 @@ def test_gradient_in_a_network(frozen):
 def test_n_jobs_changes_no_bit_in_a_network(frozen, dtype):
     found = []
     for n_jobs in (1, 2, 3):
-        _, batch, theta = network_gradient(frozen, dtype, 37, n_jobs=n_jobs)
+        _, batch, theta, _ = network_gradient(frozen, dtype, 37, n_jobs=n_jobs)
         found.append([batch.loss(theta), batch.machine.grad.copy(), batch.machine.state.copy()])
     for other in found[1:]:
         for got, wanted in zip(other, found[0], strict=True):
             np.testing.assert_array_equal(got, wanted)
 
 
+def test_frozen_it_trains_on_what_it_predicts():
+    """The loss in training is that of predictions, by the running statistics."""
+    program, batch, theta, labels = network_gradient(("first", "second", "third"))
+    proba = predict(program, theta, batch.machine.state, batch.data)
+    expected = -np.log(proba[np.arange(len(labels)), labels]).mean()
+    np.testing.assert_allclose(batch.loss(theta), expected, rtol=1e-12)
+    _, other, _, _ = network_gradient(("first", "second"))
+    assert abs(other.loss(theta) - expected) > 1e-3
+
+
 @pytest.mark.parametrize("frozen", [(), ("second",), ("first", "third")], ids="-".join)
 def test_frozen_memories_stay(frozen):
-    program, batch, theta = network_gradient(frozen)
+    program, batch, theta, _ = network_gradient(frozen)
     before = batch.machine.state.copy()
     batch.loss(theta)
     for name, own in program.memories.items():

@@ -284,8 +284,7 @@ def test_the_link_does_not_write_over_the_raw_output():
 
 
 @pytest.mark.parametrize("act", ["tanh", "relu"])
-def test_where_one_of_two_writers_keeps_it(act, apart):
-    """Both write the slot that the activation reads."""
+def test_behind_two_writers_that_keep_their_output(act):
     stack = [Dense(3), extra_layers.Residual(), Activation(act), Dense(2)]
     program = build(stack, 4, "float64")
     assert not merged(program)
