@@ -90,6 +90,8 @@ def _block_lengths(K, O):
 
     They follow from K and O alone: the order of summation must not depend on M or N.
     """
+    if K * O <= BLOCK:  # the divisions below take as long as some rows of a small product
+        return K, O
     blocks = (K + BLOCK - 1) // BLOCK
     return (K + blocks - 1) // blocks, min(O, max(1, BLOCK // K))
 
@@ -100,6 +102,8 @@ def _block_rows(M, length, bits):
 
     Each panel reads all of it once more. The blocks are of nearly equal height.
     """
+    if M * length * bits <= 8 * BLOCK_BYTES:
+        return M
     blocks = (M * length * bits + 8 * BLOCK_BYTES - 1) // (8 * BLOCK_BYTES)
     rows = (M + blocks - 1) // blocks
     tallest = MAX_ROWS[1]
