@@ -23,9 +23,12 @@ from sklearn_nn.layers.pool import (
     MaxPool1D,
     MaxPool2D,
 )
+from sklearn_nn.layers.recurrent import GRU, LSTM, SimpleRNN
 from sklearn_nn.layers.shape import Flatten, Reshape, ZeroPad
 
 __all__ = [
+    "GRU",
+    "LSTM",
     "Activation",
     "Add",
     "AveragePool1D",
@@ -55,5 +58,6 @@ __all__ = [
     "RandomZoom",
     "Reshape",
     "Residual",
+    "SimpleRNN",
     "ZeroPad",
 ]

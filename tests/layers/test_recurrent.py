@@ -1,0 +1,304 @@
+"""Recurrent layers against NumPy loops, torch and central differences."""
+
+import pickle
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from cases import DTYPES
+from gradcheck import check_gradient
+from harness import Gradient, LayerRun, assert_close, draw_theta
+from naive_recurrent import run as naive
+from sklearn.base import clone
+
+from sklearn_nn import NeuralNetworkClassifier, load
+from sklearn_nn.inspection import saliency_map
+from sklearn_nn.layers import GRU, LSTM, Dense, Residual, SimpleRNN
+from sklearn_nn.network.initializers import Constant, get_initializer
+from sklearn_nn.network.lowering import ProgramBuilder, lower
+from sklearn_nn.training.losses import SquaredError
+
+KINDS = (SimpleRNN, LSTM, GRU)
+#: units, steps, features
+SIZES = [(1, 1, 1), (1, 9, 3), (5, 2, 1), (5, 9, 20), (16, 2, 3), (16, 1, 20), (33, 9, 3)]
+WAYS = [
+    {"return_sequences": sequences, "go_backwards": backwards}
+    for sequences in (False, True)
+    for backwards in (False, True)
+]
+
+kinds = pytest.mark.parametrize("kind", KINDS)
+dtypes = pytest.mark.parametrize("dtype", DTYPES)
+ways = pytest.mark.parametrize("way", WAYS, ids=lambda way: "-".join(k for k in way if way[k]))
+
+
+def prepared(layer, steps, features, dtype, n, seed=0):
+    """A run of the layer, its parameters, x and dy: numbers that float32 holds exactly."""
+    run = LayerRun(layer, (steps, features), dtype)
+    rng = np.random.default_rng(seed)
+    theta, x, dy = (
+        (scale * rng.standard_normal(shape)).astype("float32").astype(dtype)
+        for scale, shape in [
+            (0.5, run.n_theta), (1, (n, steps * features)), (1, (n, run.units)),
+        ]
+    )  # fmt: skip
+    return run, theta, x, dy
+
+
+@ways
+@dtypes
+@kinds
+def test_forward_and_backward_equal_naive(kind, dtype, way):
+    for units, steps, features in SIZES:
+        layer = kind(units, **way)
+        for n in (1, 13):
+            run, theta, x, dy = prepared(layer, steps, features, dtype, n)
+            parameters = [p.astype("float64") for p in run.parameters(theta)]
+            sequences = x.reshape(n, steps, features).astype("float64")
+            expected = naive(layer, parameters, sequences)
+            assert_close(run.forward(theta, x), expected.reshape(n, -1), dtype, factor=4)
+            dx, grad = run.backward(theta, x, dy)
+            wanted = dy.reshape(expected.shape).astype("float64")
+            expected_dx, gradients = naive(layer, parameters, sequences, wanted)
+            assert_close(dx, expected_dx.reshape(n, -1), dtype, factor=10)
+            for got, twin in zip(run.parameters(grad), gradients, strict=True):
+                scale = max(1.0, np.abs(twin).max())
+                assert_close(got / scale, twin / scale, dtype, factor=4)
+
+
+def _torch_twin(torch, layer, features, parameters):
+    """The torch module, with our parameters; their update gate is ours, r stands before z."""
+    name = {SimpleRNN: "RNN", LSTM: "LSTM", GRU: "GRU"}[type(layer)]
+    module = getattr(torch.nn, name)(features, layer.units, batch_first=True, dtype=torch.float64)
+    W, R, b = map(_to_torch(type(layer), layer.units), parameters)
+    biases = b if b.ndim == 2 else np.stack([b, np.zeros_like(b)])
+    arrays = (W.T, R.T, *biases)
+    with torch.no_grad():
+        for own, array in zip(module.parameters(), arrays, strict=True):
+            own.copy_(torch.from_numpy(array.copy()))
+    return module
+
+
+def _to_torch(kind, units):
+    """Reorders the columns of a parameter. It is its own inverse."""
+    if kind is not GRU:
+        return lambda p: p
+    order = np.r_[units : 2 * units, :units, 2 * units : 3 * units]
+    return lambda p: p[..., order]
+
+
+@ways
+@kinds
+def test_equals_torch(kind, way):
+    """Values and gradients, in float64."""
+    torch = pytest.importorskip("torch")
+    units, steps, features, n = 7, 9, 3, 11
+    layer = kind(units, **way)
+    run, theta, x, dy = prepared(layer, steps, features, "float64", n)
+    module = _torch_twin(torch, layer, features, run.parameters(theta))
+    leaf = torch.from_numpy(x.reshape(n, steps, features).copy()).requires_grad_()
+    h = module(leaf.flip(1) if layer.go_backwards else leaf)[0]
+    y = (h if layer.return_sequences else h[:, -1]).reshape(n, -1)
+    np.testing.assert_allclose(run.forward(theta, x), y.detach().numpy(), rtol=1e-10, atol=1e-10)
+    y.backward(torch.from_numpy(dy))
+    dx, grad = run.backward(theta, x, dy)
+    theirs = [p.grad.numpy() for p in module.parameters()]
+    bias = np.stack(theirs[2:]) if kind is GRU else theirs[2]
+    expected = map(_to_torch(kind, units), (theirs[0].T, theirs[1].T, bias))
+    np.testing.assert_allclose(dx, leaf.grad.numpy().reshape(n, -1), rtol=1e-10, atol=1e-10)
+    for got, wanted in zip(run.parameters(grad), expected, strict=True):
+        np.testing.assert_allclose(got, wanted, rtol=1e-10, atol=1e-10)
+
+
+@kinds
+def test_gradient_through_the_machine(kind):
+    """Two of them, one upon the other, and a dense layer; several threads."""
+    layers = [kind(4, return_sequences=True, go_backwards=True), kind(3), Dense(2)]
+    named = [(f"layer{i}", layer) for i, layer in enumerate(layers)]
+    loss = SquaredError()
+    program = lower(named, (5, 3), "float64", loss.link_layer())
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((19, 15)), rng.standard_normal((19, 2))
+    case = SimpleNamespace(loss=loss, gradient_factor=2)  # two outputs: the mean, and their sum
+    for n_jobs in (1, 2):
+        check_gradient(program, case, X, y, n_jobs=n_jobs)
+
+
+@ways
+@dtypes
+@kinds
+def test_parts_own_their_outputs(kind, dtype, way):
+    """Any number of parts, in any order, gives the same bits and leaves nothing unwritten."""
+    for units, steps, features in ((1, 9, 3), (5, 1, 3), (33, 4, 20)):
+        for n in (1, 8, 37):
+            run, theta, x, dy = prepared(kind(units, **way), steps, features, dtype, n)
+            y = run.forward(theta, x)
+            dx, grad = run.backward(theta, x, dy)
+            for array in (y, dx, grad):
+                assert not np.isnan(array).any()
+            for parts in (2, 3, 4):
+                np.testing.assert_array_equal(run.forward(theta, x, parts), y)
+                other, other_grad = run.backward(theta, x, dy, parts)
+                np.testing.assert_array_equal(other, dx)
+                np.testing.assert_array_equal(other_grad, grad)
+
+
+@dtypes
+@kinds
+def test_a_row_does_not_depend_on_the_rows_beside_it(kind, dtype):
+    run, theta, x, dy = prepared(kind(13), 6, 5, dtype, 37)
+    y, (dx, _) = run.forward(theta, x), run.backward(theta, x, dy)
+    for i in range(0, 37, 4):
+        rows = slice(i, i + 3)
+        np.testing.assert_array_equal(run.forward(theta, x[rows]), y[rows])
+        np.testing.assert_array_equal(run.backward(theta, x[rows], dy[rows])[0], dx[rows])
+    spoilt = x.copy()
+    spoilt[4, 2] = np.nan
+    got = run.forward(theta, spoilt)
+    assert np.isnan(got[4]).any()
+    np.testing.assert_array_equal(np.delete(got, 4, axis=0), np.delete(y, 4, axis=0))
+
+
+@kinds
+def test_shape_rule_is_what_lower_makes(kind):
+    for layer, expected in ((kind(4), (4,)), (kind(4, return_sequences=True), (7, 4))):
+        builder = ProgramBuilder()
+        out = layer.lower(builder, builder.slot((7, 3)))
+        assert builder.shape(out) == layer.output_shape((7, 3)) == expected
+
+
+@kinds
+def test_what_does_not_fit_is_an_error(kind):
+    for shape in ((5,), (5, 4, 3)):
+        with pytest.raises(ValueError, match=f"{kind.__name__} takes sequences of shape"):
+            kind(3).output_shape(shape)
+    for units in (0, -2, 2.5, None):
+        with pytest.raises(ValueError, match=f"units={units!r} must be a positive whole number"):
+            kind(units).output_shape((5, 4))
+
+
+@kinds
+def test_is_a_plain_value(kind):
+    layer = kind(3, return_sequences=True, recurrent_initializer="glorot_uniform")
+    for copy in (clone(layer), pickle.loads(pickle.dumps(layer))):
+        assert copy == layer
+        assert hash(copy) == hash(layer)
+    assert layer != kind(3)
+    assert repr(layer).startswith(f"{kind.__name__}(")
+    assert "recurrent_initializer='glorot_uniform'" in repr(layer)
+
+
+def _drawn(layer, features=3):
+    """The parameters by name, as an estimator draws them."""
+    rng = np.random.RandomState(0)
+    return {
+        p.name: get_initializer(p.initializer)(rng, p.shape, p.fan_in, p.fan_out)
+        for op in LayerRun(layer, (4, features), "float64").instructions
+        for p in op.parameters
+    }
+
+
+@pytest.mark.parametrize(("kind", "gates"), [(SimpleRNN, 1), (LSTM, 4), (GRU, 3)])
+def test_parameters_are_those_of_keras(kind, gates):
+    drawn = _drawn(kind(5))
+    assert list(drawn) == ["kernel", "recurrent_kernel", "bias"]
+    assert drawn["kernel"].shape == (3, gates * 5)
+    recurrent = drawn["recurrent_kernel"]
+    assert recurrent.shape == (5, gates * 5)
+    np.testing.assert_allclose(recurrent @ recurrent.T, np.eye(5), atol=1e-12)
+    bound = np.sqrt(6 / (3 + gates * 5))
+    assert 0.8 * bound < np.abs(drawn["kernel"]).max() <= bound
+    if kind is LSTM:
+        np.testing.assert_array_equal(drawn["bias"], np.repeat([0.0, 1, 0, 0], 5))
+    else:
+        np.testing.assert_array_equal(
+            drawn["bias"], np.zeros((2, 15) if kind is GRU else (5,), "float64")
+        )
+
+
+@kinds
+def test_initializers_are_used(kind):
+    names = {"kernel_initializer": 2.0, "recurrent_initializer": 3.0, "bias_initializer": 4.0}
+    drawn = _drawn(kind(2, **{name: Constant(value) for name, value in names.items()}))
+    for array, value in zip(drawn.values(), names.values(), strict=True):
+        assert (array == value).all()
+
+
+def _halves(n, steps=12):
+    """Sequences of two channels; which half has the larger mean in the first?"""
+    rng = np.random.default_rng(3)
+    X = rng.standard_normal((n, steps, 2)).astype("float32")
+    first, second = np.split(X[:, :, 0], 2, axis=1)
+    return X.reshape(n, -1), (first.mean(1) > second.mean(1)).astype(int)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@kinds
+def test_classifier_learns_and_is_the_same_for_any_number_of_threads(kind, tmp_path):
+    X, y = _halves(1200)
+    settings = {
+        "input_shape": (12, 2), "max_iter": 40, "tol": 0, "learning_rate_init": 0.01,
+        "batch_size": 50, "random_state": 0,
+    }  # fmt: skip
+    models = [
+        NeuralNetworkClassifier([kind(8)], n_jobs=n_jobs, **settings).fit(X[:800], y[:800])
+        for n_jobs in (1, 2)
+    ]
+    assert models[0].score(X[800:], y[800:]) > 0.85
+    probabilities = [model.predict_proba(X) for model in models]
+    np.testing.assert_array_equal(*probabilities)
+    models[0].save(tmp_path / "model")
+    for again in (load(tmp_path / "model"), pickle.loads(pickle.dumps(models[0]))):
+        np.testing.assert_array_equal(again.predict_proba(X), probabilities[0])
+
+
+@kinds
+def test_stands_within_a_residual_connection(kind):
+    """Its input is read twice, so that gradients are added."""
+    layers = [("residual", Residual([kind(3, return_sequences=True)])), ("last", kind(2))]
+    loss = SquaredError()
+    program = lower(layers, (4, 3), "float64", loss.link_layer())
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((9, 12)), rng.standard_normal((9, 2))
+    case = SimpleNamespace(loss=loss, gradient_factor=2)
+    check_gradient(program, case, X, y)
+
+
+@kinds
+def test_gradient_of_the_input(kind):
+    X, y = _halves(200)
+    layers = [kind(3, return_sequences=True), kind(3, go_backwards=True)]
+    model = NeuralNetworkClassifier(layers, input_shape=(12, 2), random_state=0)
+    samples = X[:3].astype("float64")
+    model.initialize(samples, y[:3])
+
+    def score(moved):
+        p = model.predict_proba(moved)
+        return np.log(p[:, 1] / p[:, 0])
+
+    found, step = saliency_map(model, samples, target=1), 1e-5
+    for sample, gradient in zip(samples, found, strict=True):
+        moves = step * np.eye(sample.size)
+        slopes = (score(sample + moves) - score(sample - moves)) / (2 * step)
+        np.testing.assert_allclose(gradient, slopes, rtol=1e-5, atol=1e-7)
+
+
+@kinds
+def test_a_frozen_layer_is_left_as_it_is(kind):
+    """First in the network, or with a layer before it that is trained through it."""
+    layers = [("a", kind(3, return_sequences=True)), ("b", kind(2)), ("c", Dense(1))]
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((9, 12)), rng.standard_normal((9, 1))
+    loss, gradients = SquaredError(), {}
+    for frozen in ("", "a", "b"):
+        rates = {frozen: 0.0} if frozen else {}
+        program = lower(layers, (4, 3), "float64", loss.link_layer(), rates=rates)
+        theta = draw_theta(program, np.random.default_rng(1))
+        batch = Gradient(program, X, loss.targets(y, None, "float64"))
+        gradients[frozen] = batch.gradient(theta), program.parameters
+    whole = gradients.pop("")[0]
+    assert whole.any()
+    for grad, parameters in gradients.values():
+        for placed in parameters:
+            wanted = placed.view(whole) if placed.parameter.rate else 0
+            np.testing.assert_array_equal(placed.view(grad), wanted)
