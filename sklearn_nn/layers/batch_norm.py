@@ -133,10 +133,11 @@ def _coefficients(ctx, op, theta, state, work, lo, hi):
     memory = _uses_memory(ctx, op)
     floor = like(one, 0) if op[_RELU] else like(one, -np.inf)
     for j in range(lo, hi):
-        mean, scale = work[j], work[channels + j]
-        if memory:
+        if memory:  # prediction has no `work`
             mean = state[j]
             scale = one / np.sqrt(state[channels + j] + like(one, real(op[_EPSILON])))
+        else:
+            mean, scale = work[j], work[channels + j]
         table[_MEAN * channels + j] = mean
         table[_SCALE * channels + j] = scale
         table[_FACTOR * channels + j] = scale * theta[j]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from sklearn_nn.jit.host import HELPER_OPTIONS
+from sklearn_nn.jit.host import HELPER_OPTIONS, INLINED_OPTIONS
 from sklearn_nn.jit.kernel import kernel, like, real, real_bits
 from sklearn_nn.jit.random import random_normal, random_uniform, stream
 from sklearn_nn.jit.views import vector
@@ -64,21 +64,30 @@ def mixup_share(ctx, op, part, parts, theta, state, work, x, y):
     ctx[PARTNER] = np.float64(partner_share(ctx, op)).view(np.int64)
 
 
-@kernel(FORWARD)
-def mixup_forward(ctx, op, part, parts, theta, state, work, x, y):
-    """y = lambda x + (1 - lambda) x of the partner; y = x in prediction. Owners: rows."""
+@njit(**INLINED_OPTIONS)
+def _mix(ctx, part, parts, source, target):
+    """Rows of target = lambda source + (1 - lambda) source of the partner; a copy in prediction.
+
+    Mixing is its own transpose, so it is the gradient's way back, too.
+    """
     if not ctx[TRAINING]:
-        copy_rows(part, parts, x, y)
+        copy_rows(part, parts, source, target)
         return
     share = real(ctx[PARTNER])
-    lo, hi = owned_rows(x, part, parts)
-    n, size = x.shape
-    own, others = like(x[0, 0], 1 - share), like(x[0, 0], share)
+    lo, hi = owned_rows(source, part, parts)
+    n, size = source.shape
+    own, others = like(source[0, 0], 1 - share), like(source[0, 0], share)
     for i in range(lo, hi):
-        source, partner = vector(x, i * size, size), vector(x, (n - 1 - i) * size, size)
-        target = vector(y, i * size, size)
+        row, partner = vector(source, i * size, size), vector(source, (n - 1 - i) * size, size)
+        mixed = vector(target, i * size, size)
         for j in range(size):
-            target[j] = own * source[j] + others * partner[j]
+            mixed[j] = own * row[j] + others * partner[j]
+
+
+@kernel(FORWARD)
+def mixup_forward(ctx, op, part, parts, theta, state, work, x, y):
+    """y = x mixed. Owners: rows."""
+    _mix(ctx, part, parts, x, y)
 
 
 @kernel(BACKWARD)
@@ -88,19 +97,8 @@ def mixup_meet(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
 
 @kernel(BACKWARD)
 def mixup_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
-    """dx = lambda dy + (1 - lambda) dy of the partner; dx = dy in prediction. Owners: rows."""
-    if not ctx[TRAINING]:
-        copy_rows(part, parts, dy, dx)
-        return
-    share = real(ctx[PARTNER])
-    lo, hi = owned_rows(dx, part, parts)
-    n, size = dx.shape
-    own, others = like(dx[0, 0], 1 - share), like(dx[0, 0], share)
-    for i in range(lo, hi):
-        given, partner = vector(dy, i * size, size), vector(dy, (n - 1 - i) * size, size)
-        out = vector(dx, i * size, size)
-        for j in range(size):
-            out[j] = own * given[j] + others * partner[j]
+    """dx = dy mixed. Owners: rows."""
+    _mix(ctx, part, parts, dy, dx)
 
 
 class Mixup(Augmentation):

@@ -70,23 +70,24 @@ def _mix_losses(
             out[j] += more[j]
 
 
-_TEAM = {"part": "int64", "parts": "int64", "sync": "int64[:]"}
-_PROGRAM = {"table": "const int64[:,:]", "ends": "const int64[:]", "capacity": "int64"}
-_DATA = {"gather_at": "int64", "values": "const real[:]"}
-_DATA |= {"indices": "const int64[:]", "indptr": "const int64[:]"}
+# Arguments that drivers share.
+TEAM = {"part": "int64", "parts": "int64", "sync": "int64[:]"}
+PROGRAM = {"table": "const int64[:,:]", "ends": "const int64[:]", "capacity": "int64"}
+DATA = {"gather_at": "int64", "values": "const real[:]"}
+DATA |= {"indices": "const int64[:]", "indptr": "const int64[:]"}
 _TARGETS = {"loss_at": "int64", "options": "const float64[:]"}
 _TARGETS |= {"target": "const real[:,:]", "weight": "const real[:]"}
 _TRAIN = Kind(
     "train",
     True,
-    **_TEAM,
+    **TEAM,
     contexts="int64[:,:]",
-    **_PROGRAM,
+    **PROGRAM,
     batch_size="int64",
     first="int64",
     last="int64",
     order="const int64[:]",
-    **_DATA,
+    **DATA,
     **_TARGETS,
     settings="const float64[:]",
     groups="const int64[:,:]",
@@ -107,11 +108,11 @@ _TRAIN = Kind(
 _PREDICT = Kind(
     "predict",
     True,
-    **_TEAM,
+    **TEAM,
     contexts="int64[:,:]",
-    **_PROGRAM,
+    **PROGRAM,
     order="const int64[:]",
-    **_DATA,
+    **DATA,
     **_TARGETS,
     theta="const real[:]",
     state="const real[:]",

@@ -11,6 +11,7 @@ import numpy as np
 from sklearn_nn.jit.kernel import Kind, invoke, kernel
 from sklearn_nn.jit.team import Team, share
 from sklearn_nn.jit.views import matrix, row, vector
+from sklearn_nn.network.driver import DATA, PROGRAM, TEAM
 from sklearn_nn.network.execution import run_forward, run_gradient, run_prepare
 from sklearn_nn.network.memory import allocate, contexts
 from sklearn_nn.network.program import Program
@@ -22,18 +23,11 @@ ROWS = 64
 _DIFFERENTIATE = Kind(
     "differentiate",
     True,
-    part="int64",
-    parts="int64",
-    sync="int64[:]",
+    **TEAM,
     contexts="int64[:,:]",
-    table="const int64[:,:]",
-    ends="const int64[:]",
-    capacity="int64",
+    **PROGRAM,
     order="const int64[:]",
-    gather_at="int64",
-    values="const real[:]",
-    indices="const int64[:]",
-    indptr="const int64[:]",
+    **DATA,
     seeds="const real[:,:]",
     theta="const real[:]",
     state="const real[:]",

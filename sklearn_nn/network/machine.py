@@ -227,8 +227,9 @@ class Predictor:
         dtype = program.dtype
         self.out = np.empty((order.size, program.output_slot[1]), dtype=dtype)
         self.losses = np.empty(0 if targets is None else order.size)
-        parts = max(1, min(n_jobs, -(-order.size // PREDICT_ROWS)))
-        capacity = min(_rows_at_a_time(program.width), -(-order.size // 16) * 16)
+        rows_at_a_time = _rows_at_a_time(program.width)
+        parts = max(1, min(n_jobs, -(-order.size // rows_at_a_time)))
+        capacity = min(rows_at_a_time, -(-order.size // 16) * 16)
         width = program.width + (0 if targets is None else program.raw_slot[1])
         self._team = Team(parts)
         self._run = predict_rows.compiled(dtype)

@@ -174,7 +174,7 @@ class Program:
         for index, place, other in self.absorbed:
             if index < length <= other:
                 table[index, GEOMETRY + place] = 0
-        ends = table[:, [X_AT, Y_AT]] + table[:, [X_WIDTH, Y_WIDTH]]
+        ends = table[:, [X_AT, Y_AT, DX_AT]] + table[:, [X_WIDTH, Y_WIDTH, X_WIDTH]]
         width = max(self.input_width, int(ends.max(initial=0)))
         return replace(
             self, table=table, n_trained=length, raw_slot=slot, output_slot=slot, width=width

@@ -79,6 +79,17 @@ def test_backward_equals_naive(case, dtype):
 
 @dtypes
 @layers
+def test_prediction_has_no_work(case, dtype):
+    """Where bounds are checked, reading any would be an error."""
+    run, theta, x, _ = prepared(case, 5, dtype, 3)
+    run.ctx[TRAINING] = False
+    expected = run.forward(theta, x)
+    run._work = [slice(0, 0)] * len(run.instructions)
+    np.testing.assert_array_equal(run.forward(theta, x), expected)
+
+
+@dtypes
+@layers
 def test_parts_own_their_outputs(case, dtype):
     """Any number of parts, in any order, gives the same bits and leaves nothing unwritten."""
     for width in WIDTHS:

@@ -19,6 +19,7 @@ from cases import (
 from harness import Gradient, assert_close, build, draw_theta, forward, no_state
 from problems import BY_NAME, parameters_of
 
+from sklearn_nn.jit.team import Team
 from sklearn_nn.layers.activation import ACTIVATIONS
 from sklearn_nn.network import machine
 from sklearn_nn.network.machine import Predictor, predict
@@ -70,6 +71,16 @@ def test_prediction_does_not_depend_on_the_block(network, block, monkeypatch):
     monkeypatch.setattr(machine, "PREDICT_ROWS", block)
     for n_jobs in (1, 3):
         np.testing.assert_array_equal(forward(program, theta, X, n_jobs=n_jobs), out)
+
+
+def test_long_rows_are_shared_out_among_threads(monkeypatch):
+    """A thread's rows at a time are fewer where rows are long; so are those worth a thread."""
+    program = build([dense(3)], 2**15, "float32")
+    X = source(np.zeros((100, 2**15), "float32"), "float32")
+    teams = []
+    monkeypatch.setattr(machine, "Team", lambda n: teams.append(n) or Team(n))
+    predict(program, np.zeros(program.n_theta, "float32"), no_state(program), X, n_jobs=3)
+    assert teams == [3]
 
 
 def test_prediction_changes_nothing(network):
