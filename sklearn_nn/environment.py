@@ -86,10 +86,11 @@ def _warm_up_images(dtypes: tuple[str, ...]) -> None:
 
 
 def warmup(dtypes: tuple[str, ...] = ("float32", "float64")) -> None:
-    """Compile every kernel that the estimators use, ahead of the first fit.
+    """Compile the kernels of the MLP and CNN estimators, ahead of the first fit.
 
     Kernels are otherwise compiled when a fit first needs them, and kept on disk after that. Call
-    this once after installing, in an image that is built, or before measuring.
+    this once after installing, in an image that is built, or before measuring. Layers that only a
+    list of layers has, such as recurrent ones, are compiled when they are first used.
 
     Parameters
     ----------
