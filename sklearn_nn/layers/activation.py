@@ -13,7 +13,7 @@ from numba.extending import register_jitable
 from sklearn_nn.jit.functions import erf, exp, expm1, sigmoid, softplus, tanh
 from sklearn_nn.jit.host import INLINED_OPTIONS
 from sklearn_nn.jit.kernel import Kernel, kernel, like
-from sklearn_nn.jit.views import vector
+from sklearn_nn.jit.views import matrix, vector
 from sklearn_nn.layers.base import BACKWARD, FORWARD, Builder, Layer, Shape, owned_rows
 
 
@@ -194,10 +194,13 @@ def _kernels_in_place(name: str) -> tuple[Kernel, Kernel] | None:
 
 @kernel(FORWARD)
 def softmax_forward(ctx, op, part, parts, theta, state, work, x, y):
-    """y = exp(x) / sum of exp(x), row by row. Owners: rows of the batch."""
+    """y = exp(x) / sum of exp(x), over op[0] values at a time. Owners: rows of the batch."""
     lo, hi = owned_rows(x, part, parts)
-    exponentials(x, y, lo, hi)
-    for i in range(lo, hi):
+    places = x.shape[1] // op[0]
+    n = x.shape[0] * places
+    x, y = matrix(x, 0, n, op[0]), matrix(y, 0, n, op[0])
+    exponentials(x, y, lo * places, hi * places)
+    for i in range(lo * places, hi * places):
         total = row_sum(y, i)
         for j in range(y.shape[1]):
             y[i, j] /= total
@@ -205,9 +208,12 @@ def softmax_forward(ctx, op, part, parts, theta, state, work, x, y):
 
 @kernel(BACKWARD)
 def softmax_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
-    """dx = y (dy - sum of dy y), row by row. Owners: rows of the batch."""
+    """dx = y (dy - sum of dy y), over op[0] values at a time. Owners: rows of the batch."""
     lo, hi = owned_rows(x, part, parts)
-    for i in range(lo, hi):
+    places = x.shape[1] // op[0]
+    n = x.shape[0] * places
+    y, dx, dy = matrix(y, 0, n, op[0]), matrix(dx, 0, n, op[0]), matrix(dy, 0, n, op[0])
+    for i in range(lo * places, hi * places):
         total = like(y[i, 0], 0)
         for j in range(y.shape[1]):
             total += dy[i, j] * y[i, j]
@@ -253,6 +259,8 @@ class Activation(Layer):
         mish, softplus, hard_sigmoid, exp, or softmax (over the last axis).
     """
 
+    lengths = "keeps"
+
     def __init__(self, activation: str) -> None:
         self.activation = activation
 
@@ -271,7 +279,8 @@ class Activation(Layer):
             return slot
         out = builder.slot(shape)
         if self.activation == "softmax":
-            builder.instruction(slot, out, forward=softmax_forward, backward=softmax_backward)
+            forward, backward = softmax_forward, softmax_backward
+            builder.instruction(slot, out, forward=forward, backward=backward, geometry=shape[-1:])
             return out
         forward, backward = _elementwise_kernels(self.activation)
         in_place = _kernels_in_place(self.activation)

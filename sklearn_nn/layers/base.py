@@ -28,7 +28,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 from numba import njit
@@ -66,8 +66,11 @@ PREPARE = Kind("prepare", **_COMMON, theta="real[:]", work="real[:]")
 
 #: Places in `ctx`, which every kernel sees. PARTNER holds the bits of a real number: the share of
 #: each row's loss that is taken with the target of its partner, the row as far from the end as
-#: itself from the beginning. 0 unless a layer mixes them.
-STEP, SEED, TRAINING, PARTNER, CTX_SIZE = 0, 1, 2, 3, 8
+#: itself from the beginning. 0 unless a layer mixes them. LENGTHS is where in `ctx` the number of
+#: steps of each row of the batch stands, 0 where all sequences are of one length, and LONGEST the
+#: largest of them (see lengths.py). CONTINUES is whether the rows go on where those of the batch
+#: before ended, so that recurrent layers begin with what they remember.
+STEP, SEED, TRAINING, PARTNER, LENGTHS, LONGEST, CONTINUES, CTX_SIZE = 0, 1, 2, 3, 4, 5, 6, 8
 #: Rows of a batch are dealt out in multiples of this.
 ROW_GRAIN = 8
 
@@ -134,8 +137,23 @@ class Memory:
         return int(np.prod(self.shape))
 
 
+class Clock(NamedTuple):
+    """How many steps a sequence of n steps has in a slot: floor((n + offset) / stride)."""
+
+    offset: int
+    stride: int
+
+
 class Builder(Protocol):
-    """What a layer sees of the program that is being built."""
+    """What a layer sees of the program that is being built.
+
+    Attributes
+    ----------
+    carries : bool
+        Whether a batch may go on where the one before ended (`CONTINUES`).
+    """
+
+    carries: bool
 
     @property
     def is_frozen(self) -> bool:
@@ -144,7 +162,10 @@ class Builder(Protocol):
     def shape(self, slot: int) -> Shape:
         """Shape of one sample in a slot."""
 
-    def slot(self, shape: Shape) -> int:
+    def clock(self, slot: int) -> Clock | None:
+        """Clock of a slot of sequences of unequal length; None where all rows are full."""
+
+    def slot(self, shape: Shape, clock: Clock | None = None) -> int:
         """Make a slot for samples of this shape."""
 
     def reshape(self, slot: int, shape: Shape) -> int:
@@ -193,6 +214,10 @@ class Layer(Spec):
     is_random: ClassVar[bool] = False
     #: Whether it mixes each row of a batch with its partner while training, and sets PARTNER.
     mixes_rows: ClassVar[bool] = False
+    #: What it does with sequences of unequal length: it "refuses" them; its output "keeps" their
+    #: clock, as that of a layer does whose steps are each by itself; or it "heeds" the clock and
+    #: gives its output one, if that is sequences still.
+    lengths: ClassVar[str] = "refuses"
 
     def output_shape(self, shape: Shape) -> Shape:
         """Shape of one sample after this layer, given its shape before.

@@ -13,7 +13,7 @@ from sklearn_nn.jit.host import INLINED_OPTIONS
 from sklearn_nn.jit.kernel import Kind, invoke, kernel, real
 from sklearn_nn.jit.team import barrier, share
 from sklearn_nn.jit.views import matrix, row, vector
-from sklearn_nn.layers.base import PARTNER, STEP, owned_rows
+from sklearn_nn.layers.base import CONTINUES, PARTNER, STEP, owned_rows
 from sklearn_nn.network.execution import run_forward, run_gradient, run_prepare
 from sklearn_nn.network.step import ALPHA, descend, plain_sum
 
@@ -33,14 +33,38 @@ LOSS = Kind(
 
 
 @njit(**INLINED_OPTIONS)
-def _total_weight(weight: np.ndarray, rows: np.ndarray) -> float:
+def _total_weight(weight: np.ndarray, rows: np.ndarray, steps: int) -> float:
     """The batch's sum of sample weights; every part sums it for itself, in one order."""
     if weight.size == 0:
-        return float(rows.size)
+        return float(rows.size * steps)
     total = 0.0
     for i in range(rows.size):
-        total += weight[rows[i]]
+        for t in range(steps):
+            total += weight[rows[i] * steps + t]
     return total
+
+
+@njit(**INLINED_OPTIONS)
+def _take_losses_of_steps(
+    steps, loss_at, options, target, weight, rows, lo, hi, numbers, scale, z, dz, losses
+):  # fmt: skip
+    """The losses of rows [lo, hi) of the batch, which have a target for each of so many steps.
+
+    `rows` are those rows' numbers, and `numbers` is room for their targets'.
+    """
+    n, width = (hi - lo) * steps, z.shape[1] // steps
+    of_steps = vector(numbers, lo * steps, n)
+    for i in range(rows.size):
+        for t in range(steps):
+            of_steps[i * steps + t] = rows[i] * steps + t
+    start = lo * z.shape[1]
+    invoke(
+        loss_at,
+        (
+            0, 1, options, target, weight, of_steps, scale,
+            matrix(z, start, n, width), matrix(dz, start, n, width), vector(losses, lo * steps, n),
+        ),
+    )  # fmt: skip
 
 
 @njit(**INLINED_OPTIONS)
@@ -86,6 +110,7 @@ _TRAIN = Kind(
     batch_size="int64",
     first="int64",
     last="int64",
+    windows="int64",
     order="const int64[:]",
     **DATA,
     **_TARGETS,
@@ -100,7 +125,7 @@ _TRAIN = Kind(
     moments="real[:,:]",
     average="real[:]",
     losses="float64[:]",
-    partners="int64[:]",
+    numbers="int64[:]",
     penalties="float64[:]",
     norms="float64[:]",
     batch_losses="float64[:]",
@@ -111,6 +136,7 @@ _PREDICT = Kind(
     **TEAM,
     contexts="int64[:,:]",
     **PROGRAM,
+    windows="int64",
     order="const int64[:]",
     **DATA,
     **_TARGETS,
@@ -120,43 +146,55 @@ _PREDICT = Kind(
     arenas="real[:,:]",
     out="real[:,:]",
     losses="float64[:]",
+    numbers="int64[:]",
 )
 
 
 @kernel(_TRAIN)
 def train_batches(
-    part, parts, sync, contexts, table, ends, capacity, batch_size, first, last, order,
+    part, parts, sync, contexts, table, ends, capacity, batch_size, first, last, windows, order,
     gather_at, values, indices, indptr, loss_at, options, target, weight,
     settings, groups, factors, matrices, update_at, decays, scalars,
     theta, grad, state, work, arena, darena, moments, average,
-    losses, partners, penalties, norms, batch_losses,
+    losses, numbers, penalties, norms, batch_losses,
 ):  # fmt: skip
-    """Train on batches first to last (exclusive) of an epoch, whose row numbers `order` gives."""
+    """Train on batches first to last (exclusive) of an epoch, whose row numbers `order` gives.
+
+    Of so many `windows`, one a batch, each goes on where the one before ended, but the first.
+    """
     ctx = row(contexts, part)
-    step = ctx[STEP]
+    step, steps = ctx[STEP], ends[4]
     for b in range(first, last):
         n = min(order.size - b * batch_size, batch_size)
         rows = vector(order, b * batch_size, n)
         ctx[STEP] = step + b - first
-        total = _total_weight(weight, rows)
+        ctx[CONTINUES] = b % windows != 0
+        total = _total_weight(weight, rows, steps)
         scale = 1.0 / total if total > 0 else 0.0
         run_prepare(part, parts, ctx, table, theta, work)
         x = matrix(arena, 0, n, ends[0])
-        invoke(gather_at, (part, parts, values, indices, indptr, rows, x))
+        invoke(gather_at, (ctx, part, parts, values, indices, indptr, rows, x))
         run_forward(part, parts, sync, ctx, table, capacity, n, theta, state, work, arena)
         z = matrix(arena, capacity * ends[1], n, ends[2])
         dz = matrix(darena, capacity * ends[1], n, ends[2])
         partner = real(ctx[PARTNER])
         own = scale * (1.0 - partner)
-        invoke(loss_at, (part, parts, options, target, weight, rows, own, z, dz, losses))
+        if steps == 1:
+            invoke(loss_at, (part, parts, options, target, weight, rows, own, z, dz, losses))
+        else:
+            lo, hi = owned_rows(z, part, parts)
+            _take_losses_of_steps(
+                steps, loss_at, options, target, weight, vector(rows, lo, hi - lo), lo, hi,
+                numbers, own, z, dz, losses,
+            )  # fmt: skip
         if partner > 0:
             _mix_losses(
                 part, parts, partner, scale, capacity, ends[3],
-                loss_at, options, target, weight, rows, partners, z, dz, losses, darena,
+                loss_at, options, target, weight, rows, numbers, z, dz, losses, darena,
             )  # fmt: skip
         barrier(sync, parts)
         if part == 0:
-            batch_losses[b - first] = scale * plain_sum(vector(losses, 0, n))
+            batch_losses[b - first] = scale * plain_sum(vector(losses, 0, n * steps))
         run_gradient(
             part, parts, sync, ctx, table, capacity, n,
             theta, grad, state, work, arena, darena,
@@ -174,30 +212,39 @@ def train_batches(
 
 @kernel(_PREDICT)
 def predict_rows(
-    part, parts, sync, contexts, table, ends, capacity, order,
+    part, parts, sync, contexts, table, ends, capacity, windows, order,
     gather_at, values, indices, indptr, loss_at, options, target, weight,
-    theta, state, work, arenas, out, losses,
+    theta, state, work, arenas, out, losses, numbers,
 ):  # fmt: skip
     """Run rows `order` forward, a block at a time, and take their losses if there is a loss.
 
-    Each part has its own rows and its own arena.
+    Each part has its own rows and its own arena. Where there are several windows, `order` holds
+    the first of all sequences, then the second, and so on; each goes on where the one before
+    ended, and the first one where the last run did if `ctx` says so.
     """
     ctx, arena, scratch = row(contexts, part), row(arenas, part), row(work, part)
-    lo, hi = share(order.size, part, parts, 1)
+    continues, n_rows, steps = ctx[CONTINUES], order.size // windows, ends[6]
+    lo, hi = share(n_rows, part, parts, 1)
     alone = vector(sync, 0, 0)
-    for start in range(lo, hi, capacity):
-        n = min(hi - start, capacity)
-        rows = vector(order, start, n)
-        x = matrix(arena, 0, n, ends[0])
-        invoke(gather_at, (0, 1, values, indices, indptr, rows, x))
-        run_forward(0, 1, alone, ctx, table, capacity, n, theta, state, scratch, arena)
-        y = vector(arena, capacity * ends[1], n * ends[2])
-        found = vector(out, start * ends[2], n * ends[2])
-        for i in range(y.size):
-            found[i] = y[i]
-        if loss_at != 0:
-            z = matrix(arena, capacity * ends[3], n, ends[4])
-            # The gradient that comes with the loss is not wanted: it goes behind the slots.
-            dz = matrix(arena, capacity * ends[5], n, ends[4])
-            taken = vector(losses, start, n)
-            invoke(loss_at, (0, 1, options, target, weight, rows, 1.0, z, dz, taken))
+    for k in range(lo, hi, capacity):
+        n = min(hi - k, capacity)
+        for window in range(windows):
+            start = window * n_rows + k
+            rows = vector(order, start, n)
+            ctx[CONTINUES] = 1 if window else continues
+            x = matrix(arena, 0, n, ends[0])
+            invoke(gather_at, (ctx, 0, 1, values, indices, indptr, rows, x))
+            run_forward(0, 1, alone, ctx, table, capacity, n, theta, state, scratch, arena)
+            y = vector(arena, capacity * ends[1], n * ends[2])
+            found = vector(out, start * ends[2], n * ends[2])
+            for i in range(y.size):
+                found[i] = y[i]
+            if loss_at != 0:
+                z = matrix(arena, capacity * ends[3], n, ends[4])
+                # The gradient that comes with the loss is not wanted: it goes behind the slots.
+                dz = matrix(arena, capacity * ends[5], n, ends[4])
+                _take_losses_of_steps(
+                    steps, loss_at, options, target, weight, rows, 0, n,
+                    vector(numbers, start * steps, n * steps), 1.0, z, dz,
+                    vector(losses, start * steps, n * steps),
+                )  # fmt: skip

@@ -50,7 +50,7 @@ def differentiate_rows(
         n = min(hi - start, capacity)
         rows = vector(order, start, n)
         x = matrix(arena, 0, n, ends[0])
-        invoke(gather_at, (0, 1, values, indices, indptr, rows, x))
+        invoke(gather_at, (ctx, 0, 1, values, indices, indptr, rows, x))
         run_forward(0, 1, alone, ctx, table, capacity, n, theta, state, scratch, arena)
         dz = vector(darena, capacity * ends[1], n * ends[2])
         seed = vector(seeds, start * ends[2], n * ends[2])
@@ -103,7 +103,8 @@ def input_gradient(
     work = allocate((parts, program.n_work), dtype)
     arenas, darenas = (allocate((parts, capacity * program.width), dtype) for _ in range(2))
     Team(parts).run(
-        differentiate_rows.compiled(dtype), contexts(parts, program.n_scratch, dtype),
+        differentiate_rows.compiled(dtype),
+        contexts(parts, program.n_scratch, dtype, n_lengths=capacity if program.ragged else 0),
         program.table, program.raw_ends, capacity, readonly(np.arange(n)),
         data.gather.address(dtype), data.values, data.indices, data.indptr,
         readonly(np.ascontiguousarray(seeds, dtype=dtype)), readonly(theta), readonly(state),

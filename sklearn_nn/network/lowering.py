@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from sklearn_nn.jit.kernel import Kernel
-from sklearn_nn.layers.base import Layer, Memory, Parameter, Shape
+from sklearn_nn.layers.base import Clock, Layer, Memory, Parameter, Shape
 from sklearn_nn.network.instruction import Instruction
 from sklearn_nn.network.program import (
     DX_AT,
@@ -78,11 +78,16 @@ class ProgramBuilder:
     layer : str
         Under which name parameters are filed: that of the layer at hand, "residual1.conv2d2" where
         one lies within another.
+    clocks : list of Clock or None
+        The clock of each slot, where sequences are not of one length.
     rates : mapping of str to float
         Factors on the learning rates of layers, by such names; 0 freezes a layer.
+    carries : bool
+        Whether a batch may go on where the one before ended.
     """
 
     slots: list[Shape] = field(default_factory=list)
+    clocks: list[Clock | None] = field(default_factory=list)
     homes: list[int] = field(default_factory=list)
     instructions: list[Instruction] = field(default_factory=list)
     layer: str = ""
@@ -90,6 +95,7 @@ class ProgramBuilder:
     is_random: bool = False
     mixes_rows: bool = False
     rates: Mapping[str, float] = field(default_factory=dict)
+    carries: bool = False
 
     @property
     def is_frozen(self) -> bool:
@@ -100,9 +106,14 @@ class ProgramBuilder:
         """Shape of one sample in a slot."""
         return self.slots[slot]
 
-    def slot(self, shape: Shape) -> int:
+    def clock(self, slot: int) -> Clock | None:
+        """Clock of a slot of sequences of unequal length; None where all rows are full."""
+        return self.clocks[slot]
+
+    def slot(self, shape: Shape, clock: Clock | None = None) -> int:
         """Make a slot for samples of this shape."""
         self.slots.append(shape)
+        self.clocks.append(clock)
         self.homes.append(len(self.homes))
         return self.homes[-1]
 
@@ -110,6 +121,7 @@ class ProgramBuilder:
         """Make a slot of the same columns for samples of another shape. Nothing is copied."""
         assert np.prod(shape) == np.prod(self.slots[slot])
         self.slots.append(shape)
+        self.clocks.append(self.clocks[slot])
         self.homes.append(self.homes[slot])
         return len(self.homes) - 1
 
@@ -122,7 +134,11 @@ class ProgramBuilder:
         self.layer = f"{outer}.{name}" if outer else name
         if layer.mixes_rows:
             self._mix_rows(layer, outer)
+        if self.clocks[slot] is not None and layer.lengths == "refuses":
+            raise ValueError(_refusal(layer))
         out = layer.lower(self, slot)
+        if layer.lengths == "keeps":
+            self.clocks[out] = self.clocks[slot]
         self.layers.append((self.layer, type(layer).__name__, out, len(self.instructions)))
         appended = len(self.instructions) > before
         self.is_random = self.is_random or (layer.is_random and appended)
@@ -224,6 +240,7 @@ class ProgramBuilder:
         self, dtype: str, n_trained: int, raw: int, output: int, *, input_gradient: bool = False
     ) -> Program:
         """Lay out all buffers and write the table."""
+        steps = self.slots[raw][0] if len(self.slots[raw]) == 2 else 1
         absorbed = self._merge(n_trained, [0, self.homes[raw], self.homes[output]])
         widths = [
             int(np.prod(shape)) if home == slot else 0
@@ -273,6 +290,8 @@ class ProgramBuilder:
             tuple(name for name, factor in self.rates.items() if factor == 0),
             max((op.scratch for op in self.instructions), default=0),
             absorbed,
+            steps,
+            self.clocks[0] is not None,
         )
 
     def _outline(self, layout: _Layout) -> list[Outline]:
@@ -306,6 +325,18 @@ class ProgramBuilder:
         return wants, first[::-1]
 
 
+def _refusal(layer: Layer) -> str:
+    """What is wrong with a layer that does not take sequences of unequal length."""
+    kind = type(layer).__name__
+    remedies = {
+        "Flatten": "use pooling over time, such as GlobalAveragePool, or a recurrent layer",
+        "BatchNorm": "use LayerNorm",
+        "Dense": "use TimeDistributed(Dense(...)), or pooling over time before it",
+    }
+    remedy = remedies.get(kind, "put it behind a layer that leaves one vector of a sequence")
+    return f"{kind} does not take sequences of unequal length; {remedy}, or pad them all alike."
+
+
 def lower(
     layers: Sequence[tuple[str, Layer]],
     shape: Shape,
@@ -314,6 +345,8 @@ def lower(
     *,
     input_gradient: bool = False,
     rates: Mapping[str, float] | None = None,
+    ragged: bool = False,
+    carries: bool = False,
 ) -> Program:
     """Turn named layers into a program.
 
@@ -331,6 +364,10 @@ def lower(
         that of the parameters.
     rates : mapping of str to float, optional
         Factors on the learning rates of layers, by full name; 0 freezes a layer.
+    ragged : bool
+        Whether samples are sequences of unequal length, of which `shape` is the longest's.
+    carries : bool
+        Whether a batch may go on where the one before ended.
 
     Returns
     -------
@@ -341,8 +378,8 @@ def lower(
     ValueError
         If a layer does not fit what comes before it; the error names the layer.
     """
-    builder = ProgramBuilder(rates=rates or {})
-    slot = builder.slot(shape)
+    builder = ProgramBuilder(rates=rates or {}, carries=carries)
+    slot = builder.slot(shape, Clock(0, 1) if ragged else None)
     for name, layer in layers:
         try:
             slot = builder.add(name, layer, slot)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from sklearn_nn.jit.team import Team
-from sklearn_nn.layers.base import STEP
+from sklearn_nn.layers.base import CONTINUES, STEP
 from sklearn_nn.network.driver import predict_rows, train_batches
 from sklearn_nn.network.memory import allocate, contexts
 from sklearn_nn.network.program import Program
@@ -89,6 +89,8 @@ class Machine:
         Key of the random numbers drawn inside kernels.
     n_jobs : int
         Number of threads. Results do not depend on it.
+    windows : int
+        Of so many batches, each goes on where the one before ended, but the first.
     """
 
     def __init__(
@@ -105,8 +107,10 @@ class Machine:
         average_keep: float = 0.0,
         seed: int = 0,
         n_jobs: int = 1,
+        windows: int = 1,
     ) -> None:
         self.program = program
+        self._windows = windows
         self.theta = theta
         self.state = state
         self.grad = allocate(program.n_theta, program.dtype)
@@ -116,14 +120,20 @@ class Machine:
         self._settings = readonly(settings)
         self._team = Team(n_jobs)
         self._contexts = contexts(
-            n_jobs, program.n_scratch, program.dtype, seed=seed, training=True
+            n_jobs,
+            program.n_scratch,
+            program.dtype,
+            seed=seed,
+            training=True,
+            n_lengths=self.capacity if program.ragged else 0,
         )
         self._arenas = [allocate(self.capacity * program.width, program.dtype) for _ in range(2)]
         self._work = allocate(program.n_work, program.dtype)
         # Where rows are mixed, also their losses with the targets of others, and whose those are.
-        room = self.capacity if program.mixes_rows else 0
-        self._losses = allocate(self.capacity + room, "float64")
-        self._partners = allocate(room, "int64")
+        n_targets = self.capacity * program.steps
+        room = n_targets if program.mixes_rows or program.steps > 1 else 0
+        self._losses = allocate(n_targets + room, "float64")
+        self._numbers = allocate(room, "int64")
         n_chunks = -(-program.n_theta // CHUNK)
         self._penalties, self._norms = (allocate(n_chunks, "float64") for _ in range(2))
         self._table = program.table[: program.n_trained]
@@ -166,12 +176,12 @@ class Machine:
         self._contexts[:, STEP] = step
         self._team.run(
             self._train, self._contexts, self._table, self.program.raw_ends, self.capacity,
-            batch_size, first, last, readonly(order),
+            batch_size, first, last, self._windows, readonly(order),
             data.gather.address(self.program.dtype), data.values, data.indices, data.indptr,
             *_as_arguments(targets),
             self._settings, *self._groups, update.kernel_at, readonly(decays),
             readonly(update.scalars), self.theta, self.grad, self.state, self._work, *self._arenas,
-            update.moments, average, self._losses, self._partners, self._penalties, self._norms,
+            update.moments, average, self._losses, self._numbers, self._penalties, self._norms,
             losses,
         )  # fmt: skip
         return losses
@@ -206,13 +216,16 @@ class Predictor:
         Where given, the loss of each row is taken too.
     n_jobs : int
         Number of threads.
+    windows : int
+        Where there are several, `rows` holds the first of all sequences, then the second, and so
+        on; each goes on where the one before ended.
 
     Attributes
     ----------
     out : ndarray of shape (n_rows, n_outputs)
         Output of the network, after the link, of the last run.
-    losses : ndarray of shape (n_rows,) or (0,)
-        Loss of each row times its weight, of the last run.
+    losses : ndarray of shape (n_rows * n_steps,) or (0,)
+        Loss of each target times its weight, of the last run.
     """
 
     def __init__(
@@ -222,31 +235,54 @@ class Predictor:
         rows: np.ndarray | None = None,
         targets: Targets | None = None,
         n_jobs: int = 1,
+        windows: int = 1,
     ) -> None:
         order = np.arange(data.n_rows) if rows is None else rows
+        # Short sequences together: a block takes the time of its longest.
+        self._places = None
+        if data.lengths is not None and windows == 1:
+            self._places = np.argsort(data.lengths[order], kind="stable")
+            order = order[self._places]
         dtype = program.dtype
-        self.out = np.empty((order.size, program.output_slot[1]), dtype=dtype)
-        self.losses = np.empty(0 if targets is None else order.size)
+        self._out = np.empty((order.size, program.output_slot[1]), dtype=dtype)
+        n_targets = 0 if targets is None else order.size * program.steps
+        self._losses = np.empty(n_targets)
+        self.out, self.losses = self._out, self._losses
         rows_at_a_time = _rows_at_a_time(program.width)
-        parts = max(1, min(n_jobs, -(-order.size // rows_at_a_time)))
-        capacity = min(rows_at_a_time, -(-order.size // 16) * 16)
+        n_rows = order.size // windows
+        parts = max(1, min(n_jobs, -(-n_rows // rows_at_a_time)))
+        capacity = min(rows_at_a_time, -(-n_rows // 16) * 16)
+        self._is_at_once = parts * capacity >= n_rows
         width = program.width + (0 if targets is None else program.raw_slot[1])
         self._team = Team(parts)
         self._run = predict_rows.compiled(dtype)
+        n_lengths = capacity if program.ragged else 0
+        self._contexts = contexts(parts, program.n_scratch, dtype, n_lengths=n_lengths)
         self._before = (
-            contexts(parts, program.n_scratch, dtype), program.table, program.output_ends, capacity,
+            self._contexts, program.table, program.output_ends, capacity, windows,
             readonly(order), data.gather.address(dtype), data.values, data.indices, data.indptr,
             *(_no_targets(dtype) if targets is None else _as_arguments(targets)),
         )  # fmt: skip
         self._after = (
             np.empty((parts, 0), dtype=dtype), allocate((parts, capacity * width), dtype),
-            self.out, self.losses,
+            self._out, self._losses, np.empty(n_targets, dtype=np.int64),
         )  # fmt: skip
 
-    def run(self, theta: np.ndarray, state: np.ndarray) -> np.ndarray:
-        """The output with these parameters; `losses` has been filled where there are targets."""
-        if self.out.shape[0]:
+    def run(self, theta: np.ndarray, state: np.ndarray, *, continues: bool = False) -> np.ndarray:
+        """The output with these parameters; `losses` has been filled where there are targets.
+
+        With `continues`, the sequences go on where those of the last run ended. They must be so
+        few that each part runs its own at once.
+        """
+        assert self._is_at_once or not continues
+        if self._out.shape[0]:
+            self._contexts[:, CONTINUES] = continues
             self._team.run(self._run, *self._before, readonly(theta), readonly(state), *self._after)
+        if self._places is not None:
+            self.out, self.losses = np.empty_like(self._out), np.empty_like(self._losses)
+            self.out[self._places] = self._out
+            n_rows = self._places.size
+            self.losses.reshape(n_rows, -1)[self._places] = self._losses.reshape(n_rows, -1)
         return self.out
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sklearn_nn.layers.base import CTX_SIZE, SEED, TRAINING
+from sklearn_nn.layers.base import CTX_SIZE, LENGTHS, SEED, TRAINING
 
 _LINE = 64
 
@@ -23,9 +23,17 @@ def allocate(shape: int | tuple[int, int], dtype: str) -> np.ndarray:
 
 
 def contexts(
-    parts: int, n_scratch: int, dtype: str, *, seed: int = 0, training: bool = False
+    parts: int,
+    n_scratch: int,
+    dtype: str,
+    *,
+    seed: int = 0,
+    training: bool = False,
+    n_lengths: int = 0,
 ) -> np.ndarray:
     """What kernels see as `ctx`, a row for each part, and behind it its room for scratch.
+
+    Behind that is room for the lengths of sequences.
 
     Parameters
     ----------
@@ -36,13 +44,17 @@ def contexts(
     seed : int
         Key of the random numbers drawn inside kernels.
     training : bool
+    n_lengths : int
+        Rows of a batch, where they are sequences of unequal length; else 0.
 
     Returns
     -------
     contexts : ndarray of shape (parts, n), int64
     """
     words = -(-n_scratch * np.dtype(dtype).itemsize // _LINE) * _LINE // 8
-    rows = allocate((parts, CTX_SIZE + words), "int64")
+    end = CTX_SIZE + words
+    rows = allocate((parts, end + -(-n_lengths // 8) * 8), "int64")
+    rows[:, LENGTHS] = end if n_lengths else 0
     rows[:, SEED] = seed
     rows[:, TRAINING] = training
     return rows

@@ -91,6 +91,10 @@ class Program:
         Layers that training leaves as they are.
     n_scratch : int
         Elements that some kernel wants behind each part's `ctx`.
+    steps : int
+        Targets of a row: one, or where the raw output is a sequence one for each step.
+    ragged : bool
+        Whether rows are sequences of unequal length.
     absorbed : sequence of (int, int, int)
         An instruction that does the work of another as well, the place in its geometry that says
         so, and the other.
@@ -115,6 +119,8 @@ class Program:
     frozen: tuple[str, ...] = ()
     n_scratch: int = 0
     absorbed: Sequence[tuple[int, int, int]] = ()
+    steps: int = 1
+    ragged: bool = False
 
     def __post_init__(self) -> None:
         self.table.flags.writeable = False  # the type that the drivers declare
@@ -123,14 +129,19 @@ class Program:
     def raw_ends(self) -> np.ndarray:
         """Width of the input, first column and width of the raw output: for training.
 
-        Behind them, where the partners' gradient begins if rows are mixed.
+        Behind them, where the partners' gradient begins if rows are mixed, and the targets of a
+        row.
         """
-        return _constant(self.input_width, *self.raw_slot, self.width - self.raw_slot[1])
+        mixed = self.width - self.raw_slot[1]
+        return _constant(self.input_width, *self.raw_slot, mixed, self.steps)
 
     @functools.cached_property
     def output_ends(self) -> np.ndarray:
-        """The same with the output after the link, then the raw output and where the slots end."""
-        return _constant(self.input_width, *self.output_slot, *self.raw_slot, self.width)
+        """The same with the output after the link, then the raw output, where the slots end, and
+        the targets of a row.
+        """
+        ends = (*self.output_slot, *self.raw_slot)
+        return _constant(self.input_width, *ends, self.width, self.steps)
 
     @property
     def parameters(self) -> list[Placed]:

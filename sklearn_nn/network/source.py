@@ -1,7 +1,8 @@
-"""Where a batch's rows come from: numbers, bytes or sparse data, gathered by row number."""
+"""Where a batch's rows come from: numbers, bytes, sparse data or sequences, by row number."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,10 +12,12 @@ from scipy import sparse
 from sklearn_nn.jit.functions import fma
 from sklearn_nn.jit.kernel import Kernel, Kind, kernel
 from sklearn_nn.jit.views import octets, vector
-from sklearn_nn.layers.base import owned_rows
+from sklearn_nn.layers.base import LENGTHS, LONGEST, owned_rows
+from sklearn_nn.network.memory import contexts
 
 GATHER = Kind(
     "gather",
+    ctx="int64[:]",
     part="int64",
     parts="int64",
     values="const real[:]",
@@ -26,7 +29,7 @@ GATHER = Kind(
 
 
 @kernel(GATHER)
-def gather_dense(part, parts, values, indices, indptr, rows, x):
+def gather_dense(ctx, part, parts, values, indices, indptr, rows, x):
     """x[i] = row rows[i] of a dense matrix. Owners: rows of the batch."""
     lo, hi = owned_rows(x, part, parts)
     width = x.shape[1]
@@ -37,7 +40,7 @@ def gather_dense(part, parts, values, indices, indptr, rows, x):
 
 
 @kernel(GATHER)
-def gather_planes(part, parts, values, indices, indptr, rows, x):
+def gather_planes(ctx, part, parts, values, indices, indptr, rows, x):
     """x[i, k C + c] = value k of plane c of row rows[i]; C = indices[0]. Owners: rows."""
     lo, hi = owned_rows(x, part, parts)
     width, planes = x.shape[1], indices[0]
@@ -62,7 +65,7 @@ def _quotient(byte, divisor, inverse):
 
 
 @kernel(GATHER)
-def gather_bytes(part, parts, values, indices, indptr, rows, x):
+def gather_bytes(ctx, part, parts, values, indices, indptr, rows, x):
     """x[i] = row rows[i] of bytes at address indptr[0], over indptr[1], in float32. Owners: rows.
 
     A float64 x holds the same numbers.
@@ -77,7 +80,7 @@ def gather_bytes(part, parts, values, indices, indptr, rows, x):
 
 
 @kernel(GATHER)
-def gather_byte_planes(part, parts, values, indices, indptr, rows, x):
+def gather_byte_planes(ctx, part, parts, values, indices, indptr, rows, x):
     """As `gather_bytes`, of rows in C = indices[0] planes as in `gather_planes`. Owners: rows."""
     lo, hi = owned_rows(x, part, parts)
     width, planes, divisor = x.shape[1], indices[0], np.float32(indptr[1])
@@ -91,7 +94,7 @@ def gather_byte_planes(part, parts, values, indices, indptr, rows, x):
 
 
 @kernel(GATHER)
-def gather_sparse(part, parts, values, indices, indptr, rows, x):
+def gather_sparse(ctx, part, parts, values, indices, indptr, rows, x):
     """x[i] = row rows[i] of a CSR matrix, dense. Entries of one place add. Owners: rows."""
     lo, hi = owned_rows(x, part, parts)
     for i in range(lo, hi):
@@ -99,6 +102,54 @@ def gather_sparse(part, parts, values, indices, indptr, rows, x):
             x[i, j] = 0
         for k in range(indptr[rows[i]], indptr[rows[i] + 1]):
             x[i, indices[k]] += values[k]
+
+
+@register_jitable
+def _note_lengths(ctx, lengths, rows):
+    """Write the steps of every row of the batch into `ctx`: each part needs those of all."""
+    most = 0
+    for i in range(rows.size):
+        steps = lengths[rows[i]]
+        ctx[ctx[LENGTHS] + i] = steps
+        most = max(most, steps)
+    ctx[LONGEST] = most
+
+
+@register_jitable
+def _fill(row, out):
+    """out = row, and zeros behind it."""
+    for j in range(row.size):
+        out[j] = row[j]
+    padding = vector(out, row.size, out.size - row.size)
+    for j in range(padding.size):
+        padding[j] = 0
+
+
+@kernel(GATHER)
+def gather_sequences(ctx, part, parts, values, indices, indptr, rows, x):
+    """x[i] = sequence rows[i], and zeros behind it. Owners: rows.
+
+    Sequence k begins at values[indptr[k]] and has indices[k] steps of indices[-1] values.
+    """
+    _note_lengths(ctx, indices, rows)
+    lo, hi = owned_rows(x, part, parts)
+    width = x.shape[1]
+    for i in range(lo, hi):
+        size = indices[rows[i]] * indices[indices.size - 1]
+        row = vector(values, indptr[rows[i]], size)
+        _fill(row, vector(x, i * width, width))
+
+
+@kernel(GATHER)
+def gather_byte_sequences(ctx, part, parts, values, indices, indptr, rows, x):
+    """As `gather_sequences`, of bytes from address indptr[0] on; begins stand behind that."""
+    _note_lengths(ctx, indices, rows)
+    lo, hi = owned_rows(x, part, parts)
+    width = x.shape[1]
+    for i in range(lo, hi):
+        size = indices[rows[i]] * indices[indices.size - 1]
+        row = octets(indptr[0] + indptr[1 + rows[i]], size)
+        _fill(row, vector(x, i * width, width))
 
 
 def readonly(array: np.ndarray) -> np.ndarray:
@@ -117,7 +168,7 @@ class _Pointing:
     An array made of it keeps it, and with it the other array, for as long as it lives itself.
     """
 
-    def __init__(self, array: np.ndarray, *numbers: int) -> None:
+    def __init__(self, array: np.ndarray, numbers: Sequence[int] | np.ndarray) -> None:
         self._array = array
         self._numbers = np.array([array.ctypes.data, *numbers], dtype=np.int64)
         self.__array_interface__ = self._numbers.__array_interface__
@@ -126,7 +177,8 @@ class _Pointing:
 class Source(NamedTuple):
     """Data in the form the machine gathers batches from; see `source`.
 
-    What the kernels read stays in memory for as long as the three arrays do.
+    What the kernels read stays in memory for as long as the three arrays do. `lengths` are the
+    steps of each row, where rows are sequences of unequal length.
     """
 
     gather: Kernel
@@ -135,6 +187,7 @@ class Source(NamedTuple):
     indptr: np.ndarray
     n_rows: int
     width: int
+    lengths: np.ndarray | None = None
 
 
 def source(X: Any, dtype: str, divisor: int = 1) -> Source:
@@ -168,7 +221,7 @@ def source(X: Any, dtype: str, divisor: int = 1) -> Source:
     indices = _NONE if planes == 1 else readonly(np.array([planes], dtype=np.int64))
     if X.dtype == np.uint8:
         gather = gather_bytes if planes == 1 else gather_byte_planes
-        held = _Pointing(np.ascontiguousarray(X), divisor)
+        held = _Pointing(np.ascontiguousarray(X), [divisor])
         nothing = np.zeros(0, dtype=dtype)
         arrays = (readonly(nothing), indices, readonly(np.asarray(held)))
         return Source(gather, *arrays, n_rows, planes * size)
@@ -178,9 +231,40 @@ def source(X: Any, dtype: str, divisor: int = 1) -> Source:
     return Source(gather, readonly(values), indices, _NONE, n_rows, planes * size)
 
 
+def sequences(
+    values: np.ndarray, starts: np.ndarray, lengths: np.ndarray, channels: int, dtype: str
+) -> Source:
+    """Make sequences of unequal length available to the machine.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_values,)
+        Where the sequences lie, step by step: numbers, or bytes (uint8), which are not scaled.
+    starts : ndarray of shape (n_sequences,)
+        Where in `values` each one begins. They may overlap.
+    lengths : ndarray of shape (n_sequences,)
+        Steps of each. Rows are as wide as the longest.
+    channels : int
+        Values of a step.
+    dtype : {"float32", "float64"}
+    """
+    lengths = np.ascontiguousarray(lengths, dtype=np.int64)
+    steps = readonly(np.append(lengths, channels))
+    begins = np.ascontiguousarray(starts, dtype=np.int64)
+    width = int(lengths.max(initial=1)) * channels
+    gather = gather_sequences
+    if values.dtype == np.uint8:
+        gather = gather_byte_sequences
+        held = _Pointing(np.ascontiguousarray(values), begins)
+        values, begins = np.zeros(0, dtype=dtype), np.asarray(held)
+    values = np.require(values, dtype=dtype, requirements=["C", "A"])
+    return Source(gather, readonly(values), steps, readonly(begins), lengths.size, width, lengths)
+
+
 def dense_rows(data: Source, dtype: str) -> np.ndarray:
     """All rows as the first layer reads them, of shape (n_rows, width)."""
     x = np.empty((data.n_rows, data.width), dtype=dtype)
     rows = readonly(np.arange(data.n_rows))
-    data.gather(0, 1, data.values, data.indices, data.indptr, rows, x)
+    ctx = contexts(1, 0, dtype, n_lengths=data.n_rows)[0]
+    data.gather(ctx, 0, 1, data.values, data.indices, data.indptr, rows, x)
     return x

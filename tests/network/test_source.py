@@ -9,16 +9,19 @@ import pytest
 from cases import DTYPES
 from scipy import sparse
 
-from sklearn_nn.network.source import dense_rows, readonly, source
+from sklearn_nn.layers.base import LENGTHS, LONGEST
+from sklearn_nn.network.memory import contexts
+from sklearn_nn.network.source import dense_rows, readonly, sequences, source
 
 dtypes = pytest.mark.parametrize("dtype", DTYPES)
 
 
 def gather(data, rows, dtype, parts=1):
     x = np.full((len(rows), data.width), np.nan, dtype)
+    ctx = contexts(1, 0, dtype, n_lengths=len(rows))[0]
     for part in range(parts):
         rows = np.asarray(rows, np.int64)
-        data.gather(part, parts, data.values, data.indices, data.indptr, rows, x)
+        data.gather(ctx, part, parts, data.values, data.indices, data.indptr, rows, x)
     return x
 
 
@@ -106,7 +109,7 @@ def test_bytes_stay_as_long_as_the_arrays_do():
     gc.collect()
     assert alive() is not None
     x = np.empty((1, 5), "float32")
-    gather_kernel(0, 1, *arrays, np.zeros(1, np.int64), x)
+    gather_kernel(contexts(1, 0, "float32")[0], 0, 1, *arrays, np.zeros(1, np.int64), x)
     np.testing.assert_array_equal(x, np.full((1, 5), np.float32(0.2)))
     del arrays
     gc.collect()
@@ -174,3 +177,37 @@ def test_readonly_is_a_view():
     assert array.flags.writeable
     with pytest.raises(ValueError, match="read-only"):
         view[0] = 1
+
+
+@dtypes
+@pytest.mark.parametrize("given", ["float64", "float32", "uint8"])
+def test_sequences_have_zeros_behind_them(dtype, given, rng):
+    """Of any lengths, none included, wherever they lie; the lengths are in the context."""
+    channels, lengths = 3, np.array([4, 0, 7, 1, 7])
+    values = rng.integers(0, 255, 200).astype(given)
+    starts = np.array([90, 0, 30, 31, 179])
+    data = sequences(values, starts, lengths, channels, dtype)
+    assert (data.n_rows, data.width) == (5, 21)
+    rows = np.array([3, 0, 2, 2, 1])
+    expected = np.zeros((5, 21), dtype)
+    for out, row in zip(expected, rows, strict=True):
+        size = lengths[row] * channels
+        out[:size] = values[starts[row] : starts[row] + size]
+    for parts in (1, 2, 3):
+        np.testing.assert_array_equal(gather(data, rows, dtype, parts), expected)
+    for part in range(2):  # each part knows the lengths of all rows
+        ctx = contexts(1, 4, dtype, n_lengths=5)[0]
+        x = np.empty((5, 21), dtype)
+        data.gather(ctx, part, 2, data.values, data.indices, data.indptr, rows, x)
+        np.testing.assert_array_equal(ctx[ctx[LENGTHS] :][:5], lengths[rows])
+        assert ctx[LONGEST] == 7
+
+
+def test_bytes_of_sequences_stay_as_long_as_the_arrays_do():
+    values = np.arange(12, dtype=np.uint8)
+    alive = weakref.ref(values)
+    data = sequences(values, [3], [2], 1, "float32")
+    del values
+    gc.collect()
+    assert alive() is not None
+    np.testing.assert_array_equal(dense_rows(data, "float32"), [[3, 4]])
