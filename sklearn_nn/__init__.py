@@ -8,9 +8,11 @@ from sklearn_nn.estimators.mlp_classifier import MLPClassifier
 from sklearn_nn.estimators.mlp_regressor import MLPRegressor
 from sklearn_nn.estimators.network_classifier import NeuralNetworkClassifier
 from sklearn_nn.estimators.network_regressor import NeuralNetworkRegressor
+from sklearn_nn.estimators.rnn_classifier import RNNClassifier
+from sklearn_nn.estimators.rnn_regressor import RNNRegressor
 from sklearn_nn.estimators.saving import load, load_checkpoint
 from sklearn_nn.inspection import find_learning_rate, summary
-from sklearn_nn.preprocessing import augment_images, resize_images
+from sklearn_nn.preprocessing import augment_images, resize_images, sliding_windows
 
 __version__ = "0.1.0"
 __all__ = [
@@ -21,12 +23,15 @@ __all__ = [
     "MLPRegressor",
     "NeuralNetworkClassifier",
     "NeuralNetworkRegressor",
+    "RNNClassifier",
+    "RNNRegressor",
     "augment_images",
     "find_learning_rate",
     "load",
     "load_checkpoint",
     "resize_images",
     "show_versions",
+    "sliding_windows",
     "summary",
     "warmup",
 ]

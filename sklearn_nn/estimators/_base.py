@@ -97,6 +97,14 @@ class BaseNetwork(
         """Shape of one sample, as the first layer reads it."""
         return (self.n_features_in_,)
 
+    def _form(self):
+        """What `lower` is told of the samples that the network is fitted to."""
+        return {"shape": self._sample_shape()}
+
+    def _suited_program(self, program, data):
+        """The program for the form of some data, given that for the form of those fitted."""
+        return program
+
     # --- fit -----------------------------------------------------------------------------
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -211,10 +219,10 @@ class BaseNetwork(
         target = self._encode_target(y)
         dtype = self._compute_dtype(X, first_pass=first_pass)
         check_fits("y", target, dtype)
-        if sample_weight is not None:
-            sample_weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
+        sample_weight = self._sample_weight(sample_weight, X)
         self._learn_class_weights(target, sample_weight, incremental=incremental)
         weight = self._weights(target, sample_weight, dtype)
+        target, weight = self._arrange_targets(target, weight, X)
         validation = self._check_validation(validation, dtype)
         program = self._lower(dtype)
         if first_pass:
@@ -222,7 +230,22 @@ class BaseNetwork(
         else:
             self._adopt_weights(program)
         self._link_weights(program)
-        return program, self._encode_rows(X, dtype), target, weight, validation
+        data = self._encode_rows(X, dtype)
+        return self._suited_program(program, data), data, target, weight, validation
+
+    def _sample_weight(self, sample_weight, X):
+        """Sample weights, checked: one for each target that `_encode_target` returns, or None."""
+        if sample_weight is None:
+            return None
+        return _check_sample_weight(sample_weight, X, ensure_non_negative=True)
+
+    def _arrange_targets(self, target, weight, X):
+        """Encoded targets and their weights with an axis for samples before all others."""
+        return target, weight
+
+    def _flat_targets(self, target, output, weight):
+        """Targets, outputs and weights as they are scored, one target a row."""
+        return target, output, weight
 
     def _weights(self, target, sample_weight, dtype):
         """Sample weights times class weights, or None where there are neither."""
@@ -310,24 +333,24 @@ class BaseNetwork(
     # --- predict -------------------------------------------------------------------------
 
     def _outputs(self, X, layer=None):
-        """Check X and yield (rows, output after the link), a block of rows at a time.
+        """Check X and yield (data, output after the link), a block of rows at a time.
 
         With the name of a layer, the output is that of the layer.
         """
         if "_theta" not in self.__dict__:  # the check costs a tenth of a one-row predict
             check_is_fitted(self)
         program = self._trained_program()
-        if layer is not None:
-            program = program.cut(layer)
         jobs = 1 if self.n_jobs is None else resolve_n_jobs(self.n_jobs)
-        for rows, data in self._row_blocks(X, program.dtype):
-            output = predict(program, self._theta, self._state, data, None, jobs)
+        for data in self._row_blocks(X, program.dtype):
+            suited = self._suited_program(program, data)
+            suited = suited if layer is None else suited.cut(layer)
+            output = predict(suited, self._theta, self._state, data, None, jobs)
             if not np.isfinite(output).all():
                 raise ValueError(
                     "The network's output is not finite for some rows of X, whose values are too"
                     " large for it; scale X as the training data was."
                 )
-            yield rows, output
+            yield data, output
 
     def _output(self, X):
         """The output after the link for all rows of X, of shape (n_samples, n_outputs)."""

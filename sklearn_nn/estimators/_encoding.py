@@ -221,7 +221,7 @@ def encode_rows(X: Any, dtype: str, divisor: int = 1) -> Source:
     return data
 
 
-def row_blocks(X: Any, dtype: str, divisor: int = 1) -> Iterator[tuple[slice, Source]]:
+def row_blocks(X: Any, dtype: str, divisor: int = 1) -> Iterator[Source]:
     """X a block of rows at a time, so that converting it takes little memory.
 
     X that the machine reads as it is makes one block, since it is not copied.
@@ -229,10 +229,9 @@ def row_blocks(X: Any, dtype: str, divisor: int = 1) -> Iterator[tuple[slice, So
     n_rows = X.shape[0]
     ready = not sparse.issparse(X) and X.flags.c_contiguous and X.flags.aligned
     if ready and (X.dtype == dtype or is_bytes(X)):
-        yield slice(0, n_rows), source(X, dtype, divisor)
+        yield source(X, dtype, divisor)
         return
     X = X.tocsr() if sparse.issparse(X) else X
     step = max(1, _BLOCK_BYTES // (8 * max(1, math.prod(X.shape[1:]))))
     for start in range(0, n_rows, step):
-        rows = slice(start, min(start + step, n_rows))
-        yield rows, encode_rows(X[rows], dtype, divisor)
+        yield encode_rows(X[start : start + step], dtype, divisor)

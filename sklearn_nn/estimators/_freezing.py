@@ -120,16 +120,20 @@ class Freezing:
 
     # --- training ------------------------------------------------------------------------
 
-    def _lower(self, dtype):
-        """The program for the layers and the loss at hand."""
+    def _lower(self, dtype, form=None):
+        """The program for the layers and the loss at hand, and samples of a form.
+
+        None is the form of those that were fitted.
+        """
         layers, link = self._layers(), self._loss().link_layer()
-        program = lower(layers, self._sample_shape(), dtype, link)
+        form = self._form() if form is None else form
+        program = lower(layers, dtype=dtype, link=link, **form)
         factors = self.learning_rate_factors
         if not factors:
             return program
         copied = self._copied_layers(program) if PRETRAINED in factors else ()
         rates = resolve(factors, [line.name for line in program.outline], copied)
-        return lower(layers, self._sample_shape(), dtype, link, rates=rates)
+        return lower(layers, dtype=dtype, link=link, rates=rates, **form)
 
     def _check_some_trained(self, program):
         """Raise a ValueError if all layers are frozen."""

@@ -7,7 +7,6 @@ import inspect
 import math
 
 import numpy as np
-from sklearn.utils.validation import _check_sample_weight
 
 from sklearn_nn.estimators._encoding import check_some_weight
 from sklearn_nn.jit.team import resolve_n_jobs
@@ -101,10 +100,9 @@ class HeldOut:
         try:
             X, y = self._validate(X, y, reset=False)
             target = self._encode_target(y)
-            if sample_weight is not None:
-                sample_weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
-            weight = self._weights(target, sample_weight, dtype)
+            weight = self._weights(target, self._sample_weight(sample_weight, X), dtype)
             self._check_validation_target(target)
+            target, weight = self._arrange_targets(target, weight, X)
             return self._encode_rows(X, dtype), np.arange(X.shape[0]), target, weight
         except ValueError as error:
             raise ValueError(f"The validation set (X_val, y_val): {error}") from error
@@ -139,10 +137,11 @@ class HeldOut:
         `target` and `weight` are those of all rows of `data`.
         """
         targets = self._loss().targets(target, weight, program.dtype)
+        program = self._suited_program(program, data)
         predictor = Predictor(program, data, rows, targets, resolve_n_jobs(self.n_jobs))
         target = target[rows]
         weight = None if weight is None else weight[rows]
-        total = rows.size if weight is None else weight.sum()
+        total = predictor.losses.size if weight is None else weight.sum()
         score = self._scorer(predictor, target, weight)
 
         def evaluate():
@@ -159,7 +158,12 @@ class HeldOut:
         if self.scoring == "loss":
             return None
         if self.scoring is None:
-            return lambda: float(self._validation_score(target, predictor.out, weight))
+
+            def own_score():
+                found = self._flat_targets(target, predictor.out, weight)
+                return float(self._validation_score(*found))
+
+            return own_score
         from sklearn.metrics import get_scorer
 
         scorer = get_scorer(self.scoring) if isinstance(self.scoring, str) else self.scoring
@@ -169,8 +173,18 @@ class HeldOut:
                 "validation set; give the function such an argument."
             )
         # A copy that predicts what the machine has just computed, whatever it is asked about.
-        shown = copy.copy(self)
-        shown._outputs = lambda _: [(slice(None), predictor.out.copy())]
-        X, y = np.empty((len(target), 0)), self._decode_target(target)
-        weights = {} if weight is None else {"sample_weight": weight}
-        return lambda: float(scorer(shown, X, y, **weights))
+        shown = self._one_target_a_row()
+        flat, _, weights = self._flat_targets(target, predictor.out, weight)
+        X, y = np.empty((len(flat), 0)), self._decode_target(flat)
+        weights = {} if weights is None else {"sample_weight": weights}
+
+        def score():
+            _, output, _ = self._flat_targets(target, predictor.out.copy(), weight)
+            shown._outputs = lambda _: [(None, output)]
+            return float(scorer(shown, X, y, **weights))
+
+        return score
+
+    def _one_target_a_row(self):
+        """A copy of the estimator that predicts one target for each row of its output."""
+        return copy.copy(self)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+import numpy as np
 from sklearn.utils._param_validation import StrOptions
 
 from sklearn_nn.estimators._base import BaseNetwork
 from sklearn_nn.estimators._layer_list import LayerList
 from sklearn_nn.estimators._parameters import TRAINING_CONSTRAINTS
+from sklearn_nn.estimators._sequences import Sequences
 from sklearn_nn.estimators._shapes import ShapedInput
 from sklearn_nn.layers import Dense, Flatten
 from sklearn_nn.layers.shape import CHANNELS_FIRST, CHANNELS_LAST
@@ -48,6 +50,8 @@ class Shaped(ShapedInput, BaseNetwork):
 class BaseNeuralNetwork(LayerList, Shaped):
     """A list of layers of one's own."""
 
+    _takes_any_length = True
+
     _parameter_constraints: ClassVar[dict] = {
         "layers": [list, tuple, None],
         **SHAPE_CONSTRAINTS,
@@ -56,3 +60,24 @@ class BaseNeuralNetwork(LayerList, Shaped):
 
     def _layers(self):
         return self._with_output([] if self.layers is None else self._listed_layers())
+
+    def _first_layer(self):
+        """The first layer, which may have wishes as to X; None if there is none."""
+        listed = [] if self.layers is None else self._listed_layers()
+        return listed[0][1] if listed else None
+
+    def _padding_value(self):
+        return getattr(self._first_layer(), "padding_value", None)
+
+    def _encode_rows(self, X, dtype):
+        first = self._first_layer()
+        if first is not None and first.reads_whole_numbers:
+            values = np.ravel(X.values if isinstance(X, Sequences) else X)
+            low, high = (values.min(), values.max()) if values.size else (0, 0)
+            first.check_values(low, high, bool((values == np.floor(values)).all()))
+        return super()._encode_rows(X, dtype)
+
+    def _blocks(self, X, dtype, divisor):
+        first = self._first_layer()
+        reads = first is not None and first.reads_whole_numbers
+        return iter([self._encode_rows(X, dtype)]) if reads else super()._blocks(X, dtype, divisor)

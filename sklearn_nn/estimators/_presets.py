@@ -59,7 +59,7 @@ def hidden_layers(estimator):
     for i, (units, rate) in enumerate(zip(sizes, rates, strict=True), 1):
         dense = Dense(units, kernel_initializer=kernel, bias_initializer=bias)
         layers.append((f"dense{i}", dense))
-        if estimator.batch_norm:
+        if getattr(estimator, "batch_norm", False):
             layers.append((f"batchnorm{i}", BatchNorm()))
         layers.append((f"activation{i}", Activation(estimator.activation)))
         if rate:

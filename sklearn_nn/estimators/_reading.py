@@ -7,8 +7,8 @@ import math
 import numpy as np
 from scipy import sparse
 from sklearn.base import is_regressor
-from sklearn.utils import column_or_1d
-from sklearn.utils.validation import validate_data
+from sklearn.utils import check_consistent_length, column_or_1d
+from sklearn.utils.validation import _check_y, validate_data
 
 from sklearn_nn.estimators._encoding import (
     check_no_dates,
@@ -17,8 +17,22 @@ from sklearn_nn.estimators._encoding import (
     is_bytes,
     row_blocks,
 )
+from sklearn_nn.estimators._sequences import Sequences
 
 _SPARSE_FORMATS = ("csr", "csc")
+#: What `validate_data` takes where there is no y to look at.
+NO_TARGET = "no_validation"
+
+
+def _is_no_target(y):
+    return isinstance(y, str) and y == NO_TARGET
+
+
+def _column(y):
+    """y; a single column as a vector, of which scikit-learn warns."""
+    if y.ndim == 2 and y.shape[1] == 1 and not sparse.issparse(y):
+        return column_or_1d(y, warn=True)
+    return y
 
 
 class Reading:
@@ -31,25 +45,31 @@ class Reading:
         """
         return X, 1
 
+    def _sequences(self, X, *, reset):
+        """X as `Sequences`, where it holds some that are no rows of equal length; else None."""
+        return
+
     def _byte_divisor(self):
         """What bytes (uint8) are divided by before the first layer reads them."""
         return 1
 
     def _validate(self, X, y, *, reset):
-        """X and y checked, X in float64, float32, or bytes if it came as such.
+        """X and y checked, X in float64, float32, or bytes if it came as such; or as `Sequences`.
 
-        Rows of several planes get an axis for these.
+        Rows of several planes get an axis for these. A y of `NO_TARGET` is not looked at.
         """
+        sequences = self._sequences(X, reset=reset)
+        if sequences is not None:
+            return sequences, self._validate_target(y, sequences)
         check_no_dates(X)
         X, planes = self._flatten(X, reset=reset)
         try:
-            X, y = validate_data(
+            found = validate_data(
                 self,
                 X,
                 y,
                 accept_sparse=_SPARSE_FORMATS,
-                multi_output=True,
-                y_numeric=is_regressor(self),
+                **({} if _is_no_target(y) else self._of_target()),
                 dtype="numeric" if is_bytes(X) else (np.float64, np.float32),
                 reset=reset,
             )
@@ -58,23 +78,49 @@ class Reading:
                 message = "Input contains missing values (pd.NA); fill or drop them first."
                 raise ValueError(message) from error
             raise
-        if y.ndim == 2 and y.shape[1] == 1 and not sparse.issparse(y):
-            y = column_or_1d(y, warn=True)
+        X, y = (found, y) if _is_no_target(y) else (found[0], _column(found[1]))
         return in_planes(X, planes), y
+
+    def _of_target(self):
+        """How scikit-learn is to check y."""
+        return {"multi_output": True, "y_numeric": is_regressor(self)}
+
+    def _validate_target(self, y, sequences):
+        """y checked, beside sequences."""
+        if _is_no_target(y):
+            return y
+        if y is None:
+            raise ValueError(
+                f"This {type(self).__name__} estimator requires y to be passed, but the target y "
+                "is None."
+            )
+        y = _check_y(y, estimator=self, **self._of_target())
+        if sequences is not None:
+            check_consistent_length(sequences, y)
+        return _column(y)
 
     def _encode_rows(self, X, dtype):
         """X, as `_validate` returns it, in the form the machine gathers batches from."""
+        if isinstance(X, Sequences):
+            return X.source(dtype)
         return encode_rows(X, dtype, self._byte_divisor())
 
     def _row_blocks(self, X, dtype):
-        """Check X and yield (rows, the machine's form of them), a block of rows at a time."""
+        """Check X and yield it in the machine's form, a block of rows at a time."""
+        sequences = self._sequences(X, reset=False)
+        if sequences is not None:
+            return iter([self._encode_rows(sequences, dtype)])
         X, planes = self._flatten(X, reset=False)
         divisor = self._byte_divisor() if is_bytes(X) else 1  # a frame of bytes is a table
         if not self._needs_no_validation(X):
             X = validate_data(self, X, accept_sparse=_SPARSE_FORMATS, reset=False)
             if X.dtype.kind in "mM":
                 check_no_dates(X)
-        return row_blocks(in_planes(X, planes), dtype, divisor)
+        return self._blocks(in_planes(X, planes), dtype, divisor)
+
+    def _blocks(self, X, dtype, divisor):
+        """Checked rows in the machine's form, a block of rows at a time."""
+        return row_blocks(X, dtype, divisor)
 
     def _needs_no_validation(self, X):
         """Whether X is plainly what validation would return: a finite matrix of known width.

@@ -26,11 +26,12 @@ class FlatWeights:
     """
 
     #: What is made from the rest and stays out of pickles.
-    _transient: tuple[str, ...] = ("_network", "_views", "layers_")
+    _transient: tuple[str, ...] = ("_network", "_others", "_views", "layers_")
 
     def _link_weights(self, program):
         """Keep the program, and publish views of `_theta` and `_state`."""
         self._network = program
+        self.__dict__.pop("_others", None)
         self._layout = [
             (layer, name, placed.start, placed.parameter.shape, buffer)
             for buffer, places in (("theta", program.layers), ("state", program.memories))

@@ -94,7 +94,7 @@ def samples(estimator, X, caller):
         )
     shape = np.shape(X) if not sparse.issparse(X) else X.shape
     dtype = network._trained_program().dtype
-    blocks = [dense_rows(data, dtype) for _, data in network._row_blocks(X, dtype)]
+    blocks = [dense_rows(data, dtype) for data in network._row_blocks(X, dtype)]
     return Samples(network, blocks[0] if len(blocks) == 1 else np.concatenate(blocks), shape)
 
 

@@ -216,15 +216,12 @@ class Predictor:
         Where given, the loss of each row is taken too.
     n_jobs : int
         Number of threads.
-    windows : int
-        Where there are several, `rows` holds the first of all sequences, then the second, and so
-        on; each goes on where the one before ended.
 
     Attributes
     ----------
     out : ndarray of shape (n_rows, n_outputs)
-        Output of the network, after the link, of the last run.
-    losses : ndarray of shape (n_rows * n_steps,) or (0,)
+        Output of the network, after the link, of the last run: that of all windows of a row.
+    losses : ndarray of shape (n_rows * n_targets,) or (0,)
         Loss of each target times its weight, of the last run.
     """
 
@@ -235,21 +232,20 @@ class Predictor:
         rows: np.ndarray | None = None,
         targets: Targets | None = None,
         n_jobs: int = 1,
-        windows: int = 1,
     ) -> None:
         order = np.arange(data.n_rows) if rows is None else rows
+        windows, dtype = data.windows, program.dtype
         # Short sequences together: a block takes the time of its longest.
-        self._places = None
-        if data.lengths is not None and windows == 1:
-            self._places = np.argsort(data.lengths[order], kind="stable")
-            order = order[self._places]
-        dtype = program.dtype
-        self._out = np.empty((order.size, program.output_slot[1]), dtype=dtype)
-        n_targets = 0 if targets is None else order.size * program.steps
-        self._losses = np.empty(n_targets)
-        self.out, self.losses = self._out, self._losses
+        self._places = (
+            None if data.lengths is None else np.argsort(data.lengths[order], kind="stable")
+        )
+        order = order if self._places is None else order[self._places]
+        n_rows, self._windows = order.size, windows
+        n_targets = 0 if targets is None else program.steps
+        self._out = np.empty((windows * n_rows, program.output_slot[1]), dtype=dtype)
+        self._losses = np.empty((windows * n_rows, n_targets))
+        self._arrange()
         rows_at_a_time = _rows_at_a_time(program.width)
-        n_rows = order.size // windows
         parts = max(1, min(n_jobs, -(-n_rows // rows_at_a_time)))
         capacity = min(rows_at_a_time, -(-n_rows // 16) * 16)
         self._is_at_once = parts * capacity >= n_rows
@@ -260,13 +256,30 @@ class Predictor:
         self._contexts = contexts(parts, program.n_scratch, dtype, n_lengths=n_lengths)
         self._before = (
             self._contexts, program.table, program.output_ends, capacity, windows,
-            readonly(order), data.gather.address(dtype), data.values, data.indices, data.indptr,
+            readonly(data.numbers(order)),
+            data.gather.address(dtype), data.values, data.indices, data.indptr,
             *(_no_targets(dtype) if targets is None else _as_arguments(targets)),
         )  # fmt: skip
         self._after = (
             np.empty((parts, 0), dtype=dtype), allocate((parts, capacity * width), dtype),
-            self._out, self._losses, np.empty(n_targets, dtype=np.int64),
+            self._out, self._losses.reshape(-1), np.empty(self._losses.size, dtype=np.int64),
         )  # fmt: skip
+
+    def _arrange(self) -> None:
+        """Publish what was found."""
+        self.out, self.losses = self._arranged(self._out), self._arranged(self._losses).reshape(-1)
+
+    def _arranged(self, found: np.ndarray) -> np.ndarray:
+        """What was found for each window, row by row in the order that was asked for."""
+        if self._windows > 1:
+            n, width = found.shape
+            windows = found.reshape(self._windows, n // self._windows, width).transpose(1, 0, 2)
+            found = windows.reshape(n // self._windows, self._windows * width)
+        if self._places is not None:
+            arranged = np.empty_like(found)
+            arranged[self._places] = found
+            return arranged
+        return found
 
     def run(self, theta: np.ndarray, state: np.ndarray, *, continues: bool = False) -> np.ndarray:
         """The output with these parameters; `losses` has been filled where there are targets.
@@ -278,11 +291,7 @@ class Predictor:
         if self._out.shape[0]:
             self._contexts[:, CONTINUES] = continues
             self._team.run(self._run, *self._before, readonly(theta), readonly(state), *self._after)
-        if self._places is not None:
-            self.out, self.losses = np.empty_like(self._out), np.empty_like(self._losses)
-            self.out[self._places] = self._out
-            n_rows = self._places.size
-            self.losses.reshape(n_rows, -1)[self._places] = self._losses.reshape(n_rows, -1)
+        self._arrange()
         return self.out
 
 

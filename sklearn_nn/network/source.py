@@ -178,7 +178,8 @@ class Source(NamedTuple):
     """Data in the form the machine gathers batches from; see `source`.
 
     What the kernels read stays in memory for as long as the three arrays do. `lengths` are the
-    steps of each row, where rows are sequences of unequal length.
+    steps of each row, where rows are sequences of unequal length. Where rows are read in so many
+    `windows`, `width` is that of one, and the machine takes each for a row of its own.
     """
 
     gather: Kernel
@@ -188,6 +189,13 @@ class Source(NamedTuple):
     n_rows: int
     width: int
     lengths: np.ndarray | None = None
+    windows: int = 1
+
+    def numbers(self, rows: np.ndarray) -> np.ndarray:
+        """What the machine calls some rows: the first window of all, the second of all, ..."""
+        if self.windows == 1:
+            return rows
+        return (rows * self.windows + np.arange(self.windows)[:, np.newaxis]).ravel()
 
 
 def source(X: Any, dtype: str, divisor: int = 1) -> Source:
@@ -232,7 +240,12 @@ def source(X: Any, dtype: str, divisor: int = 1) -> Source:
 
 
 def sequences(
-    values: np.ndarray, starts: np.ndarray, lengths: np.ndarray, channels: int, dtype: str
+    values: np.ndarray,
+    starts: np.ndarray,
+    lengths: np.ndarray,
+    channels: int,
+    dtype: str,
+    window: int | None = None,
 ) -> Source:
     """Make sequences of unequal length available to the machine.
 
@@ -247,18 +260,30 @@ def sequences(
     channels : int
         Values of a step.
     dtype : {"float32", "float64"}
+    window : int, optional
+        Read the sequences in windows of so many steps. None is all steps at once.
     """
-    lengths = np.ascontiguousarray(lengths, dtype=np.int64)
-    steps = readonly(np.append(lengths, channels))
-    begins = np.ascontiguousarray(starts, dtype=np.int64)
-    width = int(lengths.max(initial=1)) * channels
+    lengths = np.asarray(lengths, dtype=np.int64)
+    longest = max(1, int(lengths.max(initial=1)))
+    window = longest if window is None else window
+    first = np.arange(0, longest, window)
+    steps = np.clip(lengths[:, np.newaxis] - first, 0, window)
+    begins = np.where(steps, np.asarray(starts)[:, np.newaxis] + first * channels, 0)
+    begins = np.ascontiguousarray(begins.ravel(), dtype=np.int64)
     gather = gather_sequences
     if values.dtype == np.uint8:
         gather = gather_byte_sequences
         held = _Pointing(np.ascontiguousarray(values), begins)
         values, begins = np.zeros(0, dtype=dtype), np.asarray(held)
     values = np.require(values, dtype=dtype, requirements=["C", "A"])
-    return Source(gather, readonly(values), steps, readonly(begins), lengths.size, width, lengths)
+    arrays = (readonly(values), readonly(np.append(steps, channels)), readonly(begins))
+    return Source(gather, *arrays, lengths.size, window * channels, lengths, first.size)
+
+
+def in_windows(X: np.ndarray, windows: int, dtype: str, divisor: int = 1) -> Source:
+    """As `source`, of rows that are read in so many windows, all of one width."""
+    data = source(X.reshape(len(X) * windows, -1), dtype, divisor)
+    return data._replace(n_rows=len(X), windows=windows)
 
 
 def dense_rows(data: Source, dtype: str) -> np.ndarray:

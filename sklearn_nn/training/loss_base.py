@@ -80,10 +80,15 @@ class Loss(Spec):
         """Raise a ValueError if the loss is not defined for these targets."""
 
     def targets(self, y: np.ndarray, weight: np.ndarray | None, dtype: str) -> Targets:
-        """Targets of shape (n_samples, n_targets) and weights in the form the machine reads."""
+        """Targets and weights in the form the machine reads.
+
+        Targets are of shape (n_samples, n_targets), or with an axis for steps, which weights then
+        have as well, (n_samples, n_steps, n_targets).
+        """
         self.check()
-        values = np.require(y, dtype=dtype, requirements=["C", "A"])
-        weights = np.zeros(0, dtype) if weight is None else np.ascontiguousarray(weight, dtype)
+        values = np.require(y, dtype=dtype, requirements=["C", "A"]).reshape(-1, y.shape[-1])
+        weights = np.zeros(0) if weight is None else weight.reshape(-1)
+        weights = np.ascontiguousarray(weights, dtype)
         return Targets(
             self.chosen_kernel().address(dtype),
             readonly(self.options(dtype)),

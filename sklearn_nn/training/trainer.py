@@ -16,6 +16,7 @@ from sklearn_nn.network.machine import Machine, Targets
 from sklearn_nn.network.source import Source
 from sklearn_nn.training.callbacks import Callback
 from sklearn_nn.training.descent import Descent
+from sklearn_nn.training.epoch_plan import Stretch, plan_epoch
 from sklearn_nn.training.history import History
 
 #: The machine comes back to Python about this often, in seconds, so that Ctrl-C is answered.
@@ -133,35 +134,40 @@ class Trainer:
             permutation = np.arange(self.rows.size)
             self.random_state.shuffle(permutation)
             self.rows = self.rows[permutation]
-        n_batches = -(-self.rows.size // self.batch_size)
+        plan = plan_epoch(self.data, self.rows, self.batch_size, self.random_state)
+        n_batches = sum(stretch.n_batches for stretch in plan)
         epoch = n_batches, max_epochs, self.history.samples_seen
         if not self.batch_losses.size:  # later epochs of the run were looked ahead to
             self.descent.look_ahead(epoch)
         started = time.perf_counter()
-        losses, first = np.empty(n_batches), 0
-        while first < n_batches:
-            last = min(n_batches, first + self._slice_length())
+        losses = [self._train_stretch(stretch, epoch) for stretch in plan]
+        self.batch_losses = np.concatenate(losses)
+        rate = self.descent.learning_rate
+        self.history.samples_seen += self.rows.size
+        self._ahead = n_batches, max_epochs, self.history.samples_seen
+        self.n_epochs += 1
+        total = sum(stretch.total(own) for stretch, own in zip(plan, losses, strict=True))
+        return {
+            "loss": total / sum(stretch.order.size for stretch in plan),
+            "learning_rate": rate,
+            "seconds": time.perf_counter() - started,
+        }
+
+    def _train_stretch(self, stretch: Stretch, epoch: tuple[int, int, int]) -> np.ndarray:
+        """Train on batches, a slice at a time; returns their losses."""
+        losses, first = np.empty(stretch.n_batches), 0
+        while first < stretch.n_batches:
+            last = min(stretch.n_batches, first + self._slice_length())
             begun = time.perf_counter()
             losses[first:last] = self.machine.train(
-                self.data, self.targets, self.rows, self.batch_size, first, last,
+                self.data, self.targets, stretch.order, stretch.batch_size, first, last,
                 self.descent.update(last - first, epoch), self.descent.step,
             )  # fmt: skip
             seconds = (time.perf_counter() - begun) / (last - first)
             self._slice = max(1, int(_SLICE_SECONDS / seconds))
             self.descent.step += last - first
             first = last
-        self.batch_losses = losses
-        rate = self.descent.learning_rate
-        self.history.samples_seen += self.rows.size
-        self._ahead = n_batches, max_epochs, self.history.samples_seen
-        rest = self.rows.size - (n_batches - 1) * self.batch_size
-        total = losses[:-1].sum() * self.batch_size + losses[-1] * rest
-        self.n_epochs += 1
-        return {
-            "loss": float(total / self.rows.size),
-            "learning_rate": rate,
-            "seconds": time.perf_counter() - started,
-        }
+        return losses
 
     def _slice_length(self) -> int:
         """Batches the machine may train before it comes back to Python."""

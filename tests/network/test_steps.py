@@ -11,7 +11,7 @@ from sklearn_nn.layers.base import BACKWARD, CONTINUES, FORWARD, owned_rows
 from sklearn_nn.layers.lengths import longest, own_steps
 from sklearn_nn.network.lowering import lower
 from sklearn_nn.network.machine import Machine, Predictor, Update
-from sklearn_nn.network.source import sequences, source
+from sklearn_nn.network.source import in_windows, sequences, source
 from sklearn_nn.training.losses import SoftmaxLogLoss, SquaredError
 
 dtypes = pytest.mark.parametrize("dtype", DTYPES)
@@ -105,7 +105,7 @@ def test_losses_of_steps_in_prediction(dtype, rng):
     got = Predictor(program, source(X, dtype), rows, targets, 2)
     twin = Predictor(alone, source(X.reshape(-1, 2), dtype), steps, targets)
     np.testing.assert_array_equal(got.run(theta, state).reshape(-1, 3), twin.run(theta, state))
-    np.testing.assert_array_equal(got.losses, twin.losses)
+    np.testing.assert_array_equal(got.losses.ravel(), twin.losses.ravel())
 
 
 @dtypes
@@ -133,16 +133,23 @@ def test_windows_go_on(dtype, rows, n_jobs, rng):
     """Sequences cut into windows give what they give whole; the next run can go on, too."""
     n, windows, width = rows, 4, 5
     whole = rng.integers(0, 9, (n, windows * width)).astype(dtype)
-    starts = (np.arange(n) * windows * width + np.arange(windows)[:, np.newaxis] * width).ravel()
-    data = sequences(whole.ravel(), starts, np.full(n * windows, width), 1, dtype)
+    starts = np.arange(n) * windows * width
+    lengths = rng.integers(0, windows * width + 1, n)
+    lengths[0] = windows * width
+    data = sequences(whole.ravel(), starts, lengths, 1, dtype, width)
+    assert (data.n_rows, data.windows, data.width) == (n, windows, width)
     program = lower([("sum", RunningSum())], (width, 1), dtype, ragged=True, carries=True)
     theta, state = program.new_buffers()
-    predictor = Predictor(program, data, None, None, n_jobs, windows)
+    predictor = Predictor(program, data, None, None, n_jobs)
     sums = np.cumsum(whole, axis=1)
     for continues in (False, True, False) if rows < 256 else (False, False):
         out = predictor.run(theta, state, continues=continues)
-        got = out.reshape(windows, n, width + 1)[:, :, :-1].transpose(1, 0, 2).reshape(n, -1)
-        np.testing.assert_array_equal(got, sums + (sums[:, -1:] if continues else 0))
+        before = sums[np.arange(n), lengths - 1] * (lengths > 0) if continues else np.zeros(n)
+        out = out.reshape(n, windows, width + 1)
+        got = out[:, :, :-1].reshape(n, -1)
+        for k in range(n):
+            own = slice(0, lengths[k])
+            np.testing.assert_array_equal(got[k, own], before[k] + sums[k, own])
     if rows > 256 * n_jobs:  # blocks follow one another in one place: only the last is remembered
         with pytest.raises(AssertionError):
             predictor.run(theta, state, continues=True)
@@ -154,13 +161,12 @@ def test_training_goes_on_from_window_to_window(dtype, n_jobs, rng):
     """The loss of each batch is that of its window; every first window begins anew."""
     n, windows, width = 24, 3, 5
     whole = rng.integers(0, 9, (2 * n, windows * width)).astype(dtype)
-    starts = np.arange(2 * n)[:, np.newaxis] * windows * width + np.arange(windows) * width
-    order = np.arange(2 * n * windows).reshape(2, n, windows).transpose(0, 2, 1).ravel()
-    data = sequences(whole.ravel(), starts.ravel(), np.full(starts.size, width), 1, dtype)
+    data = in_windows(whole, windows, dtype)
+    assert (data.n_rows, data.windows, data.width) == (2 * n, windows, width)
+    order = np.concatenate([data.numbers(np.arange(n) + k * n) for k in range(2)])
     program = lower([("sum", RunningSum())], (width, 1), dtype, carries=True)
-    program.ragged = True
     loss = SquaredError()
-    y = rng.standard_normal((starts.size * (width + 1), 1))
+    y = rng.standard_normal((2 * n * windows * (width + 1), 1))
     theta, state = program.new_buffers()
     machine = Machine(program, theta, state, n, n_jobs=n_jobs, windows=windows)
     nothing = Update(0, np.zeros((6, 1)), np.zeros((0, 0), dtype))

@@ -1,0 +1,58 @@
+"""Batches of an epoch: every row once, similar lengths together, window after window."""
+
+import numpy as np
+import pytest
+
+from sklearn_nn.network.source import in_windows, sequences, source
+from sklearn_nn.training.epoch_plan import plan_epoch
+
+
+def batches(plan):
+    """The rows of every batch."""
+    found = []
+    for order, size, n in plan:
+        assert n == -(-order.size // size)
+        found += [order[k * size : (k + 1) * size] for k in range(n)]
+    return found
+
+
+def test_rows_keep_their_order(rng):
+    data, rows = source(np.zeros((23, 2)), "float32"), rng.permutation(23)
+    (stretch,) = plan_epoch(data, rows, 5, np.random.RandomState(0))
+    np.testing.assert_array_equal(stretch.order, rows)
+    assert (stretch.batch_size, stretch.n_batches) == (5, 5)
+
+
+@pytest.mark.parametrize("n", [7, 400, 403])
+def test_similar_lengths_are_together(rng, n):
+    lengths = rng.integers(1, 100, n)
+    data = sequences(np.zeros(lengths.sum()), np.zeros(n), lengths, 1, "float32")
+    rows = rng.permutation(n)
+    plan = plan_epoch(data, rows, 10, np.random.RandomState(0))
+    got = batches(plan)
+    np.testing.assert_array_equal(np.sort(np.concatenate(got)), np.arange(n))
+    again = plan_epoch(data, rows, 10, np.random.RandomState(0))
+    np.testing.assert_array_equal(plan[0].order, again[0].order)
+    if n >= 400:
+        waste = np.mean([1 - lengths[b].mean() / lengths[b].max() for b in got[:-1]])
+        assert waste < 0.1  # of rows as they come: nearly half
+        first = [lengths[b].max() for b in got[:-1]]
+        assert first != sorted(first)  # and not from short to long
+    (kept,) = plan_epoch(data, rows, 10, None)
+    np.testing.assert_array_equal(kept.order, rows)
+
+
+def test_windows_follow_one_another():
+    """Those that are left over are in batches of their own, so that rows stay where they are."""
+    data = in_windows(np.zeros((5, 12)), 3, "float32")
+    rows = np.array([4, 0, 3, 1, 2])
+    got = batches(plan_epoch(data, rows, 2, np.random.RandomState(0)))
+    expected = [[12, 0], [13, 1], [14, 2], [9, 3], [10, 4], [11, 5], [6], [7], [8]]
+    assert [batch.tolist() for batch in got] == expected
+    got = batches(plan_epoch(data, rows[:1], 2, None))
+    assert [batch.tolist() for batch in got] == [[12], [13], [14]]
+
+
+def test_the_sum_of_losses():
+    (stretch,) = plan_epoch(source(np.zeros((5, 1)), "float32"), np.arange(5), 2, None)
+    assert stretch.total(np.array([1.0, 2.0, 7.0])) == 2 * 1 + 2 * 2 + 7
