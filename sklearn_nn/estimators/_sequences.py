@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sklearn_nn.layers.shape import CHANNELS_FIRST
-from sklearn_nn.network.source import sequences
+from sklearn_nn.network.source import sequences, source
 
 #: What is wrong with values, by what looks for it.
 _FAULTS = {"missing values (NaN)": np.isnan, "infinite values": np.isinf}
@@ -19,7 +19,8 @@ class Sequences:
     values : ndarray of shape (n_values,)
         float64 or float32.
     starts, lengths : ndarray of shape (n_sequences,)
-        Where in `values` each begins, and how many steps it has.
+        Where in `values` each begins, and how many steps it has. Where all are as long as the
+        longest, they follow one another from the first value on.
     channels : int
         Values of a step.
     window : int or None
@@ -50,11 +51,16 @@ class Sequences:
         steps, channels = self.sample_shape
         return len(self), steps * channels
 
+    @property
+    def is_even(self):
+        """Whether all are of one length."""
+        return len(set(self.lengths.tolist())) == 1 and self.lengths[0] > 0
+
     def source(self, dtype):
         """In the form the machine gathers batches from."""
-        return sequences(
-            self.values, self.starts, self.lengths, self.channels, dtype, self.window
-        )
+        if self.is_even and self.window is None:
+            return source(self.values[: self.shape[0] * self.shape[1]].reshape(self.shape), dtype)
+        return sequences(self.values, self.starts, self.lengths, self.channels, dtype, self.window)
 
 
 def is_listed(X):

@@ -60,7 +60,7 @@ class ShapedInput:
             return None
         found = self._found_sequences(X, reset=reset)
         if reset:
-            self._ragged = found is not None
+            self._ragged = found is not None and not found.is_even
         if found is None:
             return None
         if reset:
@@ -118,7 +118,8 @@ class ShapedInput:
             channels = self._channels()
             form = {**self._form(), "shape": (data.width // channels, channels), "ragged": ragged}
             found = copy.copy(self)._lower(program.dtype, form)
-            if found.n_theta != program.n_theta:
+            shapes = [[p.parameter.shape for p in form.parameters] for form in (found, program)]
+            if shapes[0] != shapes[1]:
                 raise ValueError(
                     f"X has sequences of {data.width // channels} steps, but the network was "
                     f"fitted with {self.input_shape_[0]}, and has layers whose weights go by that "

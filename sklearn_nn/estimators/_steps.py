@@ -35,9 +35,8 @@ def flat_steps(y, lengths):
     if y is None:
         raise ValueError("return_sequences=True requires y to be passed: a target for each step.")
     check_consistent_length(lengths, y)
-    padded = isinstance(y, np.ndarray) and y.dtype != object
     arrays = [np.asarray(item) for item in y]
-    if padded and y.ndim > 1:
+    if isinstance(y, np.ndarray) and y.ndim > 1:
         room = int(lengths.max(initial=0))
         if y.shape[1] < room:
             raise ValueError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import warnings
 
 import numpy as np
@@ -133,7 +134,8 @@ class Training:
                 "not; use solver='adam', say, or callbacks=None."
             )
         for name in ("clipnorm", "max_norm", "weight_decay", "ema_momentum"):
-            if getattr(self, name):
+            default = inspect.signature(type(self)).parameters[name].default
+            if getattr(self, name) not in (0, None, default):
                 raise ValueError(
                     f"{name}={getattr(self, name)} acts on steps of a first-order solver; use "
                     f"solver='adam', say, or {name}=0 with solver='lbfgs'."

@@ -242,10 +242,7 @@ class ProgramBuilder:
         """Lay out all buffers and write the table."""
         steps = self.slots[raw][0] if len(self.slots[raw]) == 2 else 1
         absorbed = self._merge(n_trained, [0, self.homes[raw], self.homes[output]])
-        widths = [
-            int(np.prod(shape)) if home == slot else 0
-            for slot, (shape, home) in enumerate(zip(self.slots, self.homes, strict=True))
-        ]
+        widths = self._widths()
         raw, output = self.homes[raw], self.homes[output]
         starts = np.concatenate([[0], np.cumsum(widths)]).astype(int).tolist()
         spans, width = list(zip(starts[:-1], widths, strict=True)), starts[-1]
@@ -293,6 +290,13 @@ class ProgramBuilder:
             steps,
             self.clocks[0] is not None,
         )
+
+    def _widths(self) -> list[int]:
+        """Columns of every slot; none where it is those of another."""
+        return [
+            int(np.prod(shape)) if home == slot else 0
+            for slot, (shape, home) in enumerate(zip(self.slots, self.homes, strict=True))
+        ]
 
     def _outline(self, layout: _Layout) -> list[Outline]:
         """A line for each layer."""
