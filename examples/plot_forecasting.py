@@ -1,0 +1,134 @@
+"""
+===========
+Forecasting
+===========
+
+The next 24 hours of an hourly series, from the past week. The series is the load of a small grid,
+made up of a daily and a weekly course, a drift over the year, weather that changes slowly, and
+noise. Every forecast is held against two that need no model: the same hour of the day before, and
+of the week before. :doc:`/guide_sequences` explains the parts.
+"""
+
+import warnings
+
+import matplotlib.pyplot as plt
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import root_mean_squared_error
+from sklearn.model_selection import TimeSeriesSplit
+
+from sklearn_nn import RNNRegressor, sliding_windows
+from sklearn_nn.inspection import LossCurveDisplay
+
+warnings.simplefilter("ignore", ConvergenceWarning)
+rng = np.random.default_rng(0)
+
+# %%
+# The series
+# ----------
+# 300 days by the hour.
+
+DAY, WEEK = 24, 168
+hour = np.arange(300 * DAY)
+weather = np.zeros(hour.size)
+for k in range(1, hour.size):
+    weather[k] = 0.99 * weather[k - 1] + 0.14 * rng.standard_normal()
+weekday = (hour // DAY) % 7 < 5
+morning = np.exp(-(((hour % DAY) - 8) ** 2) / 8)
+evening = np.exp(-(((hour % DAY) - 19) ** 2) / 12)
+load = (
+    100
+    + 30 * morning * weekday
+    + 25 * evening
+    - 10 * np.cos(2 * np.pi * hour / hour.size)
+    + 8 * weather * (0.5 + evening)
+    + 2 * rng.standard_normal(hour.size)
+)
+
+figure, ax = plt.subplots(figsize=(9, 3), layout="constrained")
+ax.plot(hour[: 3 * WEEK] / DAY, load[: 3 * WEEK])
+ax.set(xlabel="day", ylabel="load")
+
+# %%
+# Windows
+# -------
+# What the network sees of each hour: the load, scaled by the training data, and the time of day and
+# of the week, each as a point on a circle. A target is the next 24 hours of the load. Windows that
+# begin later than the first 240 days are for the test.
+
+begin_test = 240 * DAY
+mean, spread = load[:begin_test].mean(), load[:begin_test].std()
+day, week = 2 * np.pi * hour / DAY, 2 * np.pi * hour / WEEK
+columns = [(load - mean) / spread, np.sin(day), np.cos(day), np.sin(week), np.cos(week)]
+series = np.column_stack(columns).astype(np.float32)
+X, y = sliding_windows(series, width=WEEK, horizon=DAY, stride=6, target=0)
+first_hour = 6 * np.arange(len(X)) + WEEK  # of each target
+train, test = first_hour + DAY <= begin_test, first_hour >= begin_test
+print(X.shape, y.shape, train.sum(), test.sum())
+
+# %%
+# Forecasts without a model
+# -------------------------
+
+
+def rmse(forecast, rows):
+    """Root mean squared error in the units of the load."""
+    return spread * root_mean_squared_error(y[rows], forecast)
+
+
+day_before = X[:, -DAY:, 0]
+week_before = X[:, :DAY, 0]
+naive = {"day before": rmse(day_before[test], test), "week before": rmse(week_before[test], test)}
+print(", ".join(f"{name}: {error:.2f}" for name, error in naive.items()))
+
+# %%
+# The network
+# -----------
+# It forecasts by how much each hour will differ from the mean of the same hour of the past seven
+# days: what repeats itself need not be learnt. Cross-validation goes forward in time.
+
+usual = X[:, :, 0].reshape(len(X), 7, DAY).mean(axis=1)
+model = RNNRegressor(
+    48,
+    cell="gru",
+    learning_rate="onecycle",
+    learning_rate_init=0.01,
+    batch_size=32,
+    max_iter=15,
+    random_state=0,
+)
+rows = np.flatnonzero(train)
+errors = []
+for past, future in TimeSeriesSplit(3, gap=DAY // 6).split(rows):
+    past, future = rows[past], rows[future]
+    model.fit(X[past], (y - usual)[past])
+    errors.append(rmse(usual[future] + model.predict(X[future]), future))
+print("cross-validation:", ", ".join(f"{error:.2f}" for error in errors))
+
+model.fit(X[train], (y - usual)[train])
+forecast = usual[test] + model.predict(X[test])
+error = rmse(forecast, test)
+print(f"test: {error:.2f}, {1 - error / naive['week before']:.0%} below that of the week before")
+
+# %%
+# A week of forecasts, each made at midnight for the day to come, and how the error grows with the
+# time ahead:
+
+figure, axes = plt.subplots(1, 3, figsize=(13, 3.6), layout="constrained")
+at_midnight = np.flatnonzero(test)[::4][:7]
+for k in at_midnight:
+    ahead = first_hour[k] + np.arange(DAY)
+    one = mean + spread * (usual[k] + model.predict(X[k : k + 1])[0])
+    (line,) = axes[0].plot(ahead / DAY, one, color="C1")
+span = slice(first_hour[at_midnight[0]], first_hour[at_midnight[-1]] + DAY)
+(truth,) = axes[0].plot(hour[span] / DAY, load[span], color="C0", lw=1)
+axes[0].legend([truth, line], ["load", "forecast"])
+axes[0].set(xlabel="day", ylabel="load")
+by_hour = spread * np.sqrt(((forecast - y[test]) ** 2).mean(axis=0))
+axes[1].plot(np.arange(1, DAY + 1), by_hour, label="network")
+by_hour = spread * np.sqrt(((week_before[test] - y[test]) ** 2).mean(axis=0))
+axes[1].plot(np.arange(1, DAY + 1), by_hour, label="week before")
+axes[1].set(xlabel="hours ahead", ylabel="RMSE", ylim=(0, None))
+axes[1].legend()
+LossCurveDisplay.from_estimator(model, ax=axes[2])
+plt.show()
