@@ -21,6 +21,7 @@ from sklearn_nn.jit.random import random_uniform, stream
 from sklearn_nn.jit.views import vector
 from sklearn_nn.layers.base import SEED, STEP, Builder, Layer, Shape, owned_rows
 from sklearn_nn.layers.shape import check_axes
+from sklearn_nn.layers.vectors import copy
 
 Range = tuple[float, float]
 #: How places beyond the edges are filled, as in Keras; a mode travels as its number.
@@ -54,13 +55,6 @@ def between(key: int, unit: int, low: float, high: float) -> float:
 def whole_between(key: int, unit: int, low: int, high: int) -> int:
     """The key's number `unit` as one of the whole numbers low, ..., high."""
     return low + int((high + 1 - low) * random_uniform(key, unit, np.float64))
-
-
-@njit(**INLINED_OPTIONS)
-def copy(source: Any, target: Any) -> None:
-    """target = source, for vectors of equal size."""
-    for j in range(target.size):
-        target[j] = source[j]
 
 
 @njit(**INLINED_OPTIONS)

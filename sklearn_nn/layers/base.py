@@ -218,6 +218,25 @@ class Layer(Spec):
     #: clock, as that of a layer does whose steps are each by itself; or it "heeds" the clock and
     #: gives its output one, if that is sequences still.
     lengths: ClassVar[str] = "refuses"
+    #: Whether its input is whole numbers that stand for something. If it is a network's first
+    #: layer, estimators ask `check_values` about their data.
+    reads_whole_numbers: ClassVar[bool] = False
+
+    @property
+    def padding_value(self) -> int | None:
+        """What its input holds behind the end of a sequence; None where it does not tell."""
+        return None
+
+    def check_values(self, lowest: float, highest: float, whole: bool) -> None:
+        """Raise a ValueError if it does not take an input's values.
+
+        Parameters
+        ----------
+        lowest, highest : float
+            The least and the largest of them.
+        whole : bool
+            Whether all are whole numbers.
+        """
 
     def output_shape(self, shape: Shape) -> Shape:
         """Shape of one sample after this layer, given its shape before.

@@ -17,7 +17,6 @@ from sklearn_nn.layers.augmentation import (
     H,
     W,
     as_image,
-    copy,
     fill,
     fold,
     sample_key,
@@ -25,6 +24,7 @@ from sklearn_nn.layers.augmentation import (
 )
 from sklearn_nn.layers.base import BACKWARD, FORWARD, TRAINING, Builder, Shape, owned_rows
 from sklearn_nn.layers.shape import whole_numbers
+from sklearn_nn.layers.vectors import copy
 
 # Height and width of the output, the range that its first row and column are drawn from, and how
 # places outside the image are filled.

@@ -99,14 +99,21 @@ class Dense(Layer):
             )
         return (self.units,)
 
+    def parameters(self, inputs: int) -> list[Parameter]:
+        """Kernel (inputs, units) and bias (units,)."""
+        fans = {"fan_in": inputs, "fan_out": self.units}
+        draw_kernel = self.kernel_initializer or "glorot_uniform"
+        draw_bias = self.bias_initializer or "zeros"
+        return [
+            Parameter("kernel", (inputs, self.units), draw_kernel, **fans),
+            Parameter("bias", (self.units,), draw_bias, **fans, decay=0.0),
+        ]
+
     def lower(self, builder: Builder, slot: int) -> int:
         """One instruction; its parameters are kernel (inputs, units) and bias (units,)."""
         shape = builder.shape(slot)
         out = builder.slot(self.output_shape(shape))
-        fans = {"fan_in": int(np.prod(shape)), "fan_out": self.units}
-        kernel_shape = (fans["fan_in"], self.units)
-        draw_kernel = self.kernel_initializer or "glorot_uniform"
-        draw_bias = self.bias_initializer or "zeros"
+        parameters = self.parameters(int(np.prod(shape)))
         builder.instruction(
             slot,
             out,
@@ -114,12 +121,9 @@ class Dense(Layer):
             prepare=dense_prepare,
             backward=dense_backward,
             weights=dense_weights,
-            parameters=[
-                Parameter("kernel", kernel_shape, draw_kernel, **fans),
-                Parameter("bias", (self.units,), draw_bias, **fans, decay=0.0),
-            ],
-            work=fans["fan_in"] * self.units,
-            geometry=kernel_shape,
+            parameters=parameters,
+            work=parameters[0].size,
+            geometry=parameters[0].shape,
             keeps="x",
         )
         return out

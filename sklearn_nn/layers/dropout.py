@@ -64,6 +64,7 @@ class Dropout(Layer):
     """
 
     is_random = True
+    lengths = "keeps"
 
     def __init__(self, rate: float) -> None:
         self.rate = rate

@@ -11,8 +11,9 @@ from sklearn_nn.jit.host import INLINED_OPTIONS
 from sklearn_nn.jit.kernel import kernel
 from sklearn_nn.jit.random import random_uniform
 from sklearn_nn.jit.views import vector
-from sklearn_nn.layers.augmentation import Augmentation, C, H, W, copy, copy_rows, sample_key
+from sklearn_nn.layers.augmentation import Augmentation, C, H, W, copy_rows, sample_key
 from sklearn_nn.layers.base import BACKWARD, FORWARD, TRAINING, Builder, Shape, owned_rows
+from sklearn_nn.layers.vectors import copy
 
 _MODES = ("horizontal", "vertical", "horizontal_and_vertical")
 _HORIZONTAL, _VERTICAL = 4, 5

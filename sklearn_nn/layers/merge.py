@@ -17,7 +17,7 @@ import numpy as np
 
 from sklearn_nn.jit.kernel import kernel
 from sklearn_nn.jit.views import vector
-from sklearn_nn.layers.base import BACKWARD, FORWARD, Builder, Layer, Shape, owned_rows
+from sklearn_nn.layers.base import BACKWARD, FORWARD, Builder, Clock, Layer, Shape, owned_rows
 from sklearn_nn.layers.names import is_named, repeated_name, with_names
 
 #: A layer, a (name, layer) pair, or a list of these, which follow one another.
@@ -56,6 +56,20 @@ def add_forward(ctx, op, part, parts, theta, state, work, x, y):
         target[j] += source[j]
 
 
+def join(
+    builder: Builder, slot: int, out: int, geometry: Sequence[int], *, adds: bool = False
+) -> None:
+    """Append the instruction that copies `slot` into its channels of `out`, or adds it there."""
+    builder.instruction(
+        slot,
+        out,
+        forward=add_forward if adds else join_forward,
+        backward=join_backward,
+        geometry=geometry,
+        keeps="",
+    )
+
+
 def named_layers(layers: Branch) -> list[tuple[str, Layer]]:
     """(name, layer) pairs of a branch, those without a name called after their class.
 
@@ -83,6 +97,8 @@ def named_layers(layers: Branch) -> list[tuple[str, Layer]]:
 class _Branches(Layer):
     """What layers of several branches share: their names, and what they end in."""
 
+    lengths = "heeds"
+
     def _named_branches(self) -> list[tuple[str, Branch]]:
         """Each branch with what comes before the names of its layers."""
         raise TypeError(f"{type(self).__name__} must define _named_branches")
@@ -91,7 +107,7 @@ class _Branches(Layer):
         """Shape of what branches of these shapes become."""
         raise TypeError(f"{type(self).__name__} must define _joined")
 
-    def _join(self, builder: Builder, slots: Sequence[int]) -> int:
+    def _join(self, builder: Builder, slots: Sequence[int], clock: Clock | None) -> int:
         """Append the instructions that make one slot of those that branches end in."""
         raise TypeError(f"{type(self).__name__} must define _join")
 
@@ -113,7 +129,14 @@ class _Branches(Layer):
             for name, layer in named_layers(layers):
                 end = builder.add(prefix + name, layer, end)
             ends.append(end)
-        return self._join(builder, ends)
+        self._joined([builder.shape(end) for end in ends])
+        clocks = {builder.clock(end) for end in ends}
+        if len(clocks) > 1:
+            raise ValueError(
+                "branches end in sequences of which the padding lies in different places; let "
+                "every branch keep the steps, or shorten them alike, by equal windows and strides."
+            )
+        return self._join(builder, ends, clocks.pop())
 
 
 def _numbered(layer: Layer, branches: Any) -> list[tuple[str, Branch]]:
@@ -154,15 +177,13 @@ class Parallel(_Branches):
             )
         return (*shapes[0][:-1], sum(shape[-1] for shape in shapes))
 
-    def _join(self, builder: Builder, slots: Sequence[int]) -> int:
+    def _join(self, builder: Builder, slots: Sequence[int], clock: Clock | None) -> int:
         shapes = [builder.shape(slot) for slot in slots]
         shape = self._joined(shapes)
-        out, first = builder.slot(shape), 0
+        out, first = builder.slot(shape, clock), 0
         for slot, (*_, channels) in zip(slots, shapes, strict=True):
             geometry = (int(np.prod(shape[:-1])), channels, shape[-1], first)
-            builder.instruction(
-                slot, out, forward=join_forward, backward=join_backward, geometry=geometry
-            )
+            join(builder, slot, out, geometry)
             first += channels
         return out
 
@@ -196,17 +217,11 @@ class Add(_Branches):
             )
         return shapes[0]
 
-    def _join(self, builder: Builder, slots: Sequence[int]) -> int:
+    def _join(self, builder: Builder, slots: Sequence[int], clock: Clock | None) -> int:
         shape = self._joined([builder.shape(slot) for slot in slots])
-        out, size = builder.slot(shape), int(np.prod(shape))
+        out, size = builder.slot(shape, clock), int(np.prod(shape))
         for number, slot in enumerate(slots):
-            builder.instruction(
-                slot,
-                out,
-                forward=add_forward if number else join_forward,
-                backward=join_backward,
-                geometry=(1, size, size, 0),
-            )
+            join(builder, slot, out, (1, size, size, 0), adds=number > 0)
         return out
 
 

@@ -52,6 +52,7 @@ class GaussianNoise(Layer):
     """
 
     is_random = True
+    lengths = "keeps"
 
     def __init__(self, stddev: float) -> None:
         self.stddev = stddev

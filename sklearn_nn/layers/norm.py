@@ -151,6 +151,8 @@ class LayerNorm(Layer):
         Added to the variance.
     """
 
+    lengths = "keeps"
+
     def __init__(self, *, epsilon: float = 1e-5) -> None:
         self.epsilon = epsilon
 

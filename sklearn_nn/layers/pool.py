@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-import numpy as np
 from llvmlite import ir
 from numba import njit
 
@@ -19,7 +18,15 @@ from sklearn_nn.jit.kernel import kernel, like
 from sklearn_nn.jit.lanes import Load, Store, make_lanes
 from sklearn_nn.jit.views import vector, workspace
 from sklearn_nn.layers.base import BACKWARD, CTX_SIZE, FORWARD, Builder, Layer, Shape, owned_rows
-from sklearn_nn.layers.shape import Axis, as_images, check_axes, slide, slide_all, whole_numbers
+from sklearn_nn.layers.shape import (
+    Axis,
+    as_images,
+    check_axes,
+    read_by_window,
+    slide_all,
+    whole_numbers,
+)
+from sklearn_nn.layers.vectors import clear
 
 # An instruction's geometry. H, W and C are the input's height, width and channels, KH and KW the
 # window's height and width, then output height and width, strides, and what the first window
@@ -33,12 +40,6 @@ def _window(op, i, j):
     top, left = i * op[SH] - op[TOP], j * op[SW] - op[LEFT]
     rows = max(0, -top), min(op[KH], op[H] - top)
     return top, left, rows, (max(0, -left), min(op[KW], op[W] - left))
-
-
-@njit(**INLINED_OPTIONS)
-def _clear(values):
-    for j in range(values.size):
-        values[j] = 0
 
 
 def _emit_largest(builder: Any, loads: Sequence[Load], stores: Sequence[Store]) -> None:
@@ -109,7 +110,7 @@ def max_pool_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, 
     channels, size, zero = op[C], dx.shape[1], like(dx[0, 0], 0)
     left_over = vector(workspace(ctx, CTX_SIZE, dx), 0, channels)
     if not _is_two_by_two(op) or 2 * op[OH] < op[H] or 2 * op[OW] < op[W]:
-        _clear(vector(dx, lo * size, (hi - lo) * size))
+        clear(vector(dx, lo * size, (hi - lo) * size))
     for place in range(lo * op[OH], hi * op[OH]):
         image, i = place // op[OH], place % op[OH]
         if _is_two_by_two(op):
@@ -147,7 +148,7 @@ def mean_pool_forward(ctx, op, part, parts, theta, state, work, x, y):
         for j in range(op[OW]):
             top, left, rows, columns = _window(op, i, j)
             mean = vector(y, (place * op[OW] + j) * channels, channels)
-            _clear(mean)
+            clear(mean)
             for p in range(rows[0], rows[1]):
                 start = image * size + ((top + p) * op[W] + left) * channels
                 for q in range(columns[0], columns[1]):
@@ -165,7 +166,7 @@ def mean_pool_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx,
     """dx = sum of dy / cells of the windows that a cell lies in. Owners: rows of the batch."""
     lo, hi = owned_rows(dx, part, parts)
     channels, size = op[C], dx.shape[1]
-    _clear(vector(dx, lo * size, (hi - lo) * size))
+    clear(vector(dx, lo * size, (hi - lo) * size))
     for place in range(lo * op[OH], hi * op[OH]):
         image, i = place // op[OH], place % op[OH]
         for j in range(op[OW]):
@@ -181,24 +182,20 @@ def mean_pool_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx,
                         cell[c] += gradient[c] * share_of_one
 
 
-def _lower_max(builder: Builder, slot: int, shape: Shape, geometry: Sequence[int]) -> int:
-    out = builder.slot(shape)
+def _lower_max(builder: Builder, slot: int, out: int, geometry: Sequence[int]) -> None:
     builder.instruction(
         slot,
         out,
         forward=max_pool_forward,
         backward=max_pool_backward,
-        scratch=shape[-1],
+        scratch=builder.shape(out)[-1],
         geometry=geometry,
     )
-    return out
 
 
-def _lower_mean(builder: Builder, slot: int, shape: Shape, geometry: Sequence[int]) -> int:
-    out = builder.slot(shape)
+def _lower_mean(builder: Builder, slot: int, out: int, geometry: Sequence[int]) -> None:
     forward, backward = mean_pool_forward, mean_pool_backward
     builder.instruction(slot, out, forward=forward, backward=backward, geometry=geometry, keeps="")
-    return out
 
 
 def _geometry(height: Axis, width: Axis, channels: int) -> tuple[int, ...]:
@@ -241,9 +238,13 @@ class _Pool(Layer):
     def lower(self, builder: Builder, slot: int) -> int:
         """One instruction."""
         shape = builder.shape(slot)
-        geometry = _geometry(*as_images(self._axes(shape)), shape[-1])
+        axes = self._axes(shape)
+        slot, clock = read_by_window(builder, slot, axes[-1], self.padding, sees_zeros=False)
+        out = builder.slot(self.output_shape(shape), clock)
+        geometry = _geometry(*as_images(axes), shape[-1])
         lower = _lower_max if self._is_max else _lower_mean
-        return lower(builder, slot, self.output_shape(shape), geometry)
+        lower(builder, slot, out, geometry)
+        return out
 
 
 class MaxPool2D(_Pool):
@@ -278,10 +279,11 @@ class MaxPool1D(_Pool):
         Steps from one place of the window to the next. None is the window's length.
     padding : {"valid", "same"}, default="valid"
         Whether the window stays inside the sequence, or goes on beyond its ends, where it sees
-        nothing.
+        nothing. Sequences of unequal length take "valid".
     """
 
     _rank, _is_max = 1, True
+    lengths = "heeds"
 
 
 class AveragePool2D(_Pool):
@@ -316,40 +318,8 @@ class AveragePool1D(_Pool):
         Steps from one place of the window to the next. None is the window's length.
     padding : {"valid", "same"}, default="valid"
         Whether the window stays inside the sequence, or goes on beyond its ends, where it sees
-        nothing.
+        nothing. Sequences of unequal length take "valid".
     """
 
     _rank, _is_max = 1, False
-
-
-class _GlobalPool(Layer):
-    """What pools over all places share: a window as large as the image."""
-
-    _is_max: ClassVar[bool]
-
-    def output_shape(self, shape: Shape) -> Shape:
-        """One vector: the channels."""
-        return shape[-1:]
-
-    def lower(self, builder: Builder, slot: int) -> int:
-        """One instruction."""
-        shape = builder.shape(slot)
-        places = int(np.prod(shape[:-1]))
-        axes = slide(1, 1, 1, 1, "valid"), slide(places, places, 1, 1, "valid")
-        lower = _lower_max if self._is_max else _lower_mean
-        return lower(builder, slot, shape[-1:], _geometry(*axes, shape[-1]))
-
-
-class GlobalMaxPool(_GlobalPool):
-    """Keep the largest of all places of a sample, channel by channel.
-
-    Its gradient goes to one place: the first of equal ones.
-    """
-
-    _is_max = True
-
-
-class GlobalAveragePool(_GlobalPool):
-    """Take the mean over all places of a sample, channel by channel (Lin et al., 2014)."""
-
-    _is_max = False
+    lengths = "heeds"

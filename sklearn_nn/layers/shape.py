@@ -15,7 +15,8 @@ import numpy as np
 
 from sklearn_nn.jit.kernel import kernel, like
 from sklearn_nn.jit.views import vector
-from sklearn_nn.layers.base import BACKWARD, FORWARD, Builder, Layer, Shape, owned_rows
+from sklearn_nn.layers.base import BACKWARD, FORWARD, Builder, Clock, Layer, Shape, owned_rows
+from sklearn_nn.layers.lengths import after_window, trim
 
 PADDINGS = ("valid", "same")
 #: Where samples have their channels before they are made rows of a slot, which has them last.
@@ -128,6 +129,39 @@ def slide_all(
             f'padding="same" or a smaller {noun}.'
         )
     return axes
+
+
+def read_by_window(
+    builder: Builder, slot: int, axis: Axis, padding: str, *, sees_zeros: bool
+) -> tuple[int, Clock | None]:
+    """What a window along sequences of unequal length reads instead of `slot`, and its own clock.
+
+    Parameters
+    ----------
+    builder : Builder
+    slot : int
+    axis : Axis
+        How it slides over the longest of them.
+    padding : {"valid", "same"}
+    sees_zeros : bool
+        Whether the window sees zeros beyond the ends, or nothing.
+
+    Raises
+    ------
+    ValueError
+        If the window's places in a sequence would depend on how long the others are.
+    """
+    clock = builder.clock(slot)
+    reach = (axis.window - 1) * axis.dilation + 1
+    if clock is None or padding == "valid" or reach == 1:
+        return slot, after_window(clock, reach, axis.stride)
+    if sees_zeros and axis.stride == 1:
+        return trim(builder, slot), clock
+    strided = ", or strides=1 and a pool behind it" if sees_zeros else ""
+    raise ValueError(
+        f'padding="same" with a window of {reach} steps and strides={axis.stride} does not take '
+        f'sequences of unequal length; use padding="valid"{strided}.'
+    )
 
 
 def as_images(axes: Sequence[Axis]) -> tuple[Axis, Axis]:

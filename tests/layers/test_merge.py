@@ -22,6 +22,7 @@ from sklearn_nn.layers import (
 )
 from sklearn_nn.layers.merge import named_layers
 from sklearn_nn.network.lowering import ProgramBuilder, lower
+from sklearn_nn.network.program import X_AT, Y_AT
 
 merged = pytest.mark.parametrize("case", MERGED, ids=names(MERGED))
 dtypes = pytest.mark.parametrize("dtype", DTYPES)
@@ -184,3 +185,11 @@ def test_an_error_names_the_layer_within():
     message = r"^layer 'block\.parallel1\.1\.conv2d2': kernel_size=9 does not fit the 5x5 input"
     with pytest.raises(ValueError, match=message):
         lower(layers, (5, 5, 3), "float32")
+
+
+def test_an_activation_behind_works_in_place():
+    """What is joined is not read again."""
+    for layer in (Residual([Conv2D(3, 1)]), Parallel([Conv2D(2, 1), []])):
+        program = build([Conv2D(3, 1), layer, Activation("relu"), Flatten()], (5, 5, 3), "float32")
+        *_, relu = program.table
+        assert relu[X_AT] == relu[Y_AT]

@@ -1,0 +1,156 @@
+"""Embeddings and one-hot rows: what they read, and what they make of what they should not read."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from cases import DTYPES
+from gradcheck import check_gradient
+from harness import Gradient, LayerRun, draw_theta, forward
+from image_cases import Guards
+from sequence_cases import own_steps
+
+from sklearn_nn.layers import AttentionPool, Conv1D, Dense, Embedding, GlobalAveragePool, OneHot
+from sklearn_nn.layers.base import Clock
+from sklearn_nn.network.initializers import Constant, get_initializer
+from sklearn_nn.network.lowering import lower
+from sklearn_nn.training.losses import SquaredError
+
+dtypes = pytest.mark.parametrize("dtype", DTYPES)
+
+
+def parameter(layer, steps=4):
+    """The only parameter of a layer."""
+    (op,) = LayerRun(layer, (steps,), "float64").instructions
+    (found,) = op.parameters
+    draw, rng = get_initializer(found.initializer), np.random.RandomState(0)
+    return found, draw(rng, found.shape, found.fan_in, found.fan_out)
+
+
+def test_table_is_that_of_keras():
+    found, table = parameter(Embedding(30, 20))
+    assert (found.name, found.shape) == ("embeddings", (30, 20))
+    assert 0.045 < np.abs(table).max() <= 0.05
+    assert abs(table.mean()) < 0.005
+    _, table = parameter(Embedding(3, 2, embeddings_initializer=Constant(4.0)))
+    assert (table == 4).all()
+
+
+@dtypes
+@pytest.mark.parametrize("layer", [Embedding(5, 33), OneHot(5)])
+def test_what_is_out_of_range_is_the_nearest_number(layer, dtype):
+    """And reads no memory beside the table."""
+    bad = [-1, -1e9, -np.inf, np.nan, 5, 1e9, 1e30, np.inf, -0.5, 4.5]
+    near = [0, 0, 0, 0, 4, 4, 4, 4, 0, 4]
+    run, guards = LayerRun(layer, (len(bad),), dtype), Guards()
+    theta = guards.allocate(run.n_theta, dtype)
+    theta[:] = np.random.default_rng(0).standard_normal(run.n_theta)
+    x, twin = (np.array([values], dtype) for values in (bad, near))
+    y = run.forward(theta, x)
+    np.testing.assert_array_equal(y, run.forward(theta, twin))
+    dy = np.random.default_rng(0).standard_normal(y.shape).astype(dtype)
+    (dx, grad), (_, expected) = run.backward(theta, x, dy), run.backward(theta, twin, dy)
+    np.testing.assert_array_equal(grad, expected)
+    assert (dx == 0).all()
+    guards.check()
+
+
+@dtypes
+def test_equals_torch(dtype, torch):
+    """Values and gradient, and one-hot rows times the table."""
+    n, steps, count, width = 9, 11, 13, 7
+    run = LayerRun(Embedding(count, width), (steps,), dtype)
+    rng = np.random.default_rng(0)
+    theta, dy = (rng.standard_normal(s).astype(dtype) for s in (count * width, (n, steps * width)))
+    numbers = rng.integers(0, count, (n, steps))
+    table = torch.tensor(theta.reshape(count, width), requires_grad=True)
+    value = torch.nn.functional.embedding(torch.tensor(numbers), table)
+    value.backward(torch.tensor(dy.reshape(value.shape)))
+    y = run.forward(theta, numbers.astype(dtype))
+    np.testing.assert_array_equal(y, value.detach().numpy().reshape(n, -1))
+    grad = run.backward(theta, numbers.astype(dtype), dy)[1]
+    np.testing.assert_allclose(grad.reshape(count, width), table.grad.numpy(), 1e-5, 1e-5)
+    rows = LayerRun(OneHot(count), (steps,), dtype).forward(theta[:0], numbers.astype(dtype))
+    product = rows.reshape(n, steps, count) @ theta.reshape(count, width)
+    np.testing.assert_array_equal(y, product.reshape(n, -1))
+
+
+@pytest.mark.parametrize("pool", [GlobalAveragePool(), AttentionPool(3)])
+def test_gradient_through_the_machine(pool):
+    layers = [("words", Embedding(6, 4)), ("conv", Conv1D(5, 2)), ("pool", pool)]
+    layers += [("out", Dense(2))]
+    loss, rng = SquaredError(), np.random.default_rng(0)
+    X, y = rng.integers(0, 6, (19, 5)).astype(float), rng.standard_normal((19, 2))
+    case = SimpleNamespace(loss=loss, gradient_factor=2)
+    for shape in ((5,), (5, 1)):
+        program = lower(layers, shape, "float64", loss.link_layer())
+        for n_jobs in (1, 2):
+            check_gradient(program, case, X, y, n_jobs=n_jobs)
+
+
+def test_behind_a_layer_that_is_trained_its_input_has_no_gradient():
+    """What it reads is clipped and cut to whole numbers, which is flat."""
+    layers = [("dense", Dense(3)), ("words", Embedding(4, 2)), ("pool", GlobalAveragePool())]
+    loss, rng = SquaredError(), np.random.default_rng(0)
+    program = lower(layers, (2,), "float64", loss.link_layer())
+    X, y = rng.standard_normal((9, 2)), rng.standard_normal((9, 2))
+    theta = draw_theta(program, rng)
+    gradient = Gradient(program, X, loss.targets(y, None, "float64")).gradient(theta)
+    assert (program.layers["dense"]["kernel"].view(gradient) == 0).all()
+    assert program.layers["words"]["embeddings"].view(gradient).any()
+    assert np.isfinite(forward(program, theta, X)).all()
+
+
+# --- what it takes -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape", "message"),
+    [
+        (Embedding(5, 3), (4, 2), r"Embedding takes sequences of whole numbers, .* shape \(4, 2\)"),
+        (OneHot(5), (4, 1, 1), r"OneHot takes sequences of whole numbers, .* put a Reshape before"),
+        (Embedding(0, 3), (4,), "input_dim=0 must be a positive whole number"),
+        (Embedding(5, 2.5), (4,), r"output_dim=2\.5 must be a positive whole number"),
+        (OneHot(None), (4,), "input_dim=None must be a positive whole number"),
+        (Embedding(2**24 + 1, 1), (4,), "input_dim=16777217 of Embedding must be at most 16777216"),
+    ],
+)
+def test_what_does_not_fit(layer, shape, message):
+    with pytest.raises(ValueError, match=message):
+        layer.output_shape(shape)
+    with pytest.raises(ValueError, match=f"layer 'words': {message}"):
+        lower([("words", layer)], shape, "float32")
+
+
+def test_checks_values():
+    for layer, kind in ((Embedding(65, 8), "Embedding"), (OneHot(65), "OneHot")):
+        assert layer.reads_whole_numbers
+        layer.check_values(0, 64, True)
+        layer.check_values(np.float32(3), np.float32(3), True)
+        reads = rf"{kind}\(input_dim=65\) reads whole numbers from 0 to 64"
+        with pytest.raises(ValueError, match=rf"X holds 70, and {reads}; use input_dim=71\."):
+            layer.check_values(0, 70.0, True)
+        with pytest.raises(ValueError, match=rf"X holds -1, and {reads}; number them first"):
+            layer.check_values(-1.0, 3.0, True)
+        with pytest.raises(ValueError, match=f"X holds numbers that are not whole, and {reads}"):
+            layer.check_values(0.5, 3.0, False)
+        for values in ((np.nan, 3.0), (0.0, np.nan)):
+            with pytest.raises(ValueError, match="X holds nan"):
+                layer.check_values(*values, True)
+    assert not Dense(3).reads_whole_numbers
+    Dense(3).check_values(-1e9, np.nan, False)
+
+
+def test_padding_value():
+    assert Embedding(5, 3, mask_zero=True).padding_value == 0
+    assert Embedding(5, 3).padding_value is None
+    assert OneHot(5).padding_value is None
+    assert Dense(3).padding_value is None
+
+
+def test_clock_goes_on():
+    for layer in (Embedding(5, 3), OneHot(5)):
+        for shape in ((6,), (6, 1)):
+            run = LayerRun(layer, shape, "float64", lengths=[2, 6])
+            assert run.clock == Clock(0, 1)
+            assert own_steps(run.clock, 2) == 2

@@ -1,0 +1,277 @@
+"""Layers that read sequences step by step: values, gradients, and sequences of unequal length."""
+
+import pickle
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from cases import DTYPES, names
+from gradcheck import check_gradient
+from harness import LayerRun, assert_close, draw_theta, forward
+from sequence_cases import CASES, LENGTHS, OTHERS, Batch, SequenceCase, check_padding
+from sklearn.base import clone
+
+from sklearn_nn import NeuralNetworkClassifier
+from sklearn_nn.layers import (
+    LSTM,
+    Activation,
+    Add,
+    AttentionPool,
+    AveragePool1D,
+    BatchNorm,
+    Conv1D,
+    Dense,
+    Flatten,
+    GlobalAveragePool,
+    LastStep,
+    MaxPool1D,
+    Mixup,
+    Parallel,
+    Reshape,
+    Residual,
+    TimeDistributed,
+    ZeroPad,
+)
+from sklearn_nn.layers.base import TRAINING
+from sklearn_nn.network.lowering import ProgramBuilder, lower
+from sklearn_nn.training.losses import SquaredError
+
+cases = pytest.mark.parametrize("case", CASES, ids=names(CASES))
+dtypes = pytest.mark.parametrize("dtype", DTYPES)
+
+
+def expected(case, batch, lengths):
+    """y and dx of every row by the twin, and the gradient of the parameters."""
+    parameters = [p.astype("float64") for p in batch.run.parameters(batch.theta)]
+    y, dx, total = [], [], np.zeros(batch.grad.size)
+    for i, steps in enumerate(lengths):
+        x = batch.x[i, :steps].astype("float64")
+        y.append(case.forward(parameters, x))
+        own, gradients = case.backward(parameters, x, batch.dy[i][batch.own[i]].astype("float64"))
+        dx.append(own)
+        total += np.concatenate([np.zeros(0), *(g.ravel() for g in gradients)])
+    return y, dx, total
+
+
+@dtypes
+@cases
+def test_equals_naive(case, dtype):
+    """Full rows and unequal ones, in room for more."""
+    for lengths, most in ((LENGTHS, 9), (LENGTHS, 11), ([9] * 5, 9), ([1], 1), ([0, 0], 4)):
+        batch = Batch(case, dtype, lengths, most)
+        y, dx, grad = expected(case, batch, lengths)
+        scale = max(1.0, np.abs(grad).max(initial=0))
+        assert_close(batch.grad / scale, grad / scale, dtype, factor=4)
+        for i, steps in enumerate(lengths):
+            assert_close(batch.y[i], y[i], dtype, factor=4)
+            assert_close(batch.dx[i][:steps], dx[i], dtype, factor=4)
+            assert (batch.dx[i][steps:] == 0).all()
+
+
+@dtypes
+@cases
+def test_padding_changes_nothing(case, dtype):
+    check_padding(case, dtype)
+
+
+@dtypes
+@pytest.mark.parametrize(("layer", "channels"), OTHERS, ids=[f"{a}{b}" for a, b in OTHERS])
+def test_padding_changes_nothing_in_other_layers(layer, channels, dtype):
+    check_padding(SequenceCase("", layer, channels, None, None), dtype)
+
+
+@dtypes
+@cases
+def test_parts_own_their_outputs(case, dtype):
+    """Any number of parts, in any order, gives the same bits and leaves nothing unwritten."""
+    for lengths in (LENGTHS, [7] * 21):
+        whole = Batch(case, dtype, lengths, 9)
+        for array in (*whole.y, *whole.dx, whole.grad):
+            assert not np.isnan(array).any()
+        for parts in (2, 3, 4):
+            other = Batch(case, dtype, lengths, 9, parts=parts)
+            for got, wanted in zip(
+                (*other.y, *other.dx, other.grad), (*whole.y, *whole.dx, whole.grad), strict=True
+            ):
+                np.testing.assert_array_equal(got, wanted)
+
+
+@cases
+def test_is_a_plain_value(case):
+    layer = case.layer
+    assert clone(layer) == layer
+    assert pickle.loads(pickle.dumps(layer)) == layer
+    assert hash(clone(layer)) == hash(layer)
+    builder = ProgramBuilder()
+    shape = (6, case.channels)
+    out = layer.lower(builder, builder.slot(shape))
+    assert builder.shape(out) == layer.output_shape(shape)
+
+
+@pytest.mark.parametrize("layer", [LastStep(), AttentionPool(3), AttentionPool()])
+def test_gradient_through_the_machine(layer):
+    """With dense layers for every step below, which rest on the gradient of its input."""
+    layers = [("steps", TimeDistributed(Dense(4))), ("tanh", Activation("tanh"))]
+    layers += [("pool", layer), ("out", Dense(2))]
+    loss = SquaredError()
+    program = lower(layers, (5, 3), "float64", loss.link_layer())
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((19, 15)), rng.standard_normal((19, 2))
+    case = SimpleNamespace(loss=loss, gradient_factor=2)  # two outputs: the mean, and their sum
+    for n_jobs in (1, 2):
+        check_gradient(program, case, X, y, n_jobs=n_jobs)
+
+
+@dtypes
+def test_time_distributed_is_a_convolution_of_one_step(dtype):
+    """And has its parameters."""
+    rng = np.random.default_rng(0)
+    runs = [LayerRun(layer, (7, 5), dtype) for layer in (TimeDistributed(Dense(6)), Conv1D(6, 1))]
+    theta, x, dy = (rng.standard_normal(shape).astype(dtype) for shape in (36, (9, 35), (9, 42)))
+    found = [(run.forward(theta, x), *run.backward(theta, x, dy)) for run in runs]
+    for ours, theirs in zip(*found, strict=True):
+        assert_close(ours, theirs, dtype, factor=4)
+    parameters = [[(p.name, p.size) for p in run.instructions[0].parameters] for run in runs]
+    assert parameters[0] == parameters[1]
+
+
+def test_last_step_is_what_a_recurrent_layer_leaves():
+    rng = np.random.default_rng(0)
+    both = [LSTM(4, return_sequences=True), LastStep()]
+    programs = [
+        lower([(f"{i}", layer) for i, layer in enumerate(layers)], (6, 3), "float64")
+        for layers in (both, [LSTM(4)])
+    ]
+    theta, x = draw_theta(programs[0], rng), rng.standard_normal((9, 18))
+    np.testing.assert_array_equal(*(forward(program, theta, x) for program in programs))
+
+
+@dtypes
+def test_attention_of_large_scores(dtype):
+    """Softmax neither overflows nor loses a step that has all the weight; NaN stays in its row."""
+    run = LayerRun(AttentionPool(1), (4, 1), dtype)
+    theta = np.array([1e4, 0, 1e4], dtype)  # tanh is a step, and scores are +-10000
+    x = np.array([[-1.0, 2, -3, -4], [1, 2, 3, 6], [np.nan, 1, 1, 1]], dtype)
+    y = run.forward(theta, x)
+    np.testing.assert_allclose(y[:2, 0], [2, 3], rtol=1e-6)
+    assert np.isnan(y[2]).all()
+    dx, _ = run.backward(theta, x, np.ones_like(y))
+    np.testing.assert_allclose(dx[:2], [[0, 1, 0, 0], [0.25] * 4], atol=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_attention_is_learnt():
+    """Which step counts is said by its first channel; its second is the answer."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((600, 8, 3)).astype("float32")
+    X[:, :, 0] = 0
+    marked = rng.integers(0, 8, 600)
+    X[np.arange(600), marked, 0] = 1
+    y = (X[np.arange(600), marked, 1] > 0).astype(int)
+    scores = [
+        NeuralNetworkClassifier(
+            [layer], input_shape=(8, 3), max_iter=60, learning_rate_init=0.02, random_state=0
+        ).fit(X[:400].reshape(400, -1), y[:400]).score(X[400:].reshape(200, -1), y[400:])
+        for layer in (AttentionPool(4), GlobalAveragePool())
+    ]  # fmt: skip
+    assert scores[0] > 0.93 > 0.8 > scores[1]
+
+
+# --- TimeDistributed: what it takes, and parameters within ---------------------------------------
+
+
+def test_time_distributed_nests_its_layer():
+    layer = TimeDistributed(Dense(3))
+    assert layer.get_params()["layer__units"] == 3
+    layer.set_params(layer__units=5)
+    assert layer.output_shape((4, 2)) == (4, 5)
+    model = NeuralNetworkClassifier([TimeDistributed(Dense(3)), GlobalAveragePool()])
+    model.set_params(timedistributed1__layer__units=7)
+    X, y = np.random.default_rng(0).standard_normal((20, 12)), np.arange(20) % 2
+    model.set_params(input_shape=(4, 3), max_iter=2, tol=0)
+    with pytest.warns(match="Maximum iterations"):
+        model.fit(X, y)
+    assert model.get_params()["timedistributed1__layer__units"] == 7
+    (parameters,) = (model.layers_[name] for name in model.layers_ if "timedistributed1" in name)
+    assert parameters["kernel"].shape == (3, 7)
+    assert parameters["bias"].shape == (7,)
+
+
+@pytest.mark.parametrize("layer", [Activation("relu"), Conv1D(3, 2), LSTM(3), 3])
+def test_time_distributed_takes_a_dense(layer):
+    with pytest.raises(ValueError, match="must be a Dense; leave TimeDistributed out"):
+        TimeDistributed(layer).output_shape((5, 3))
+
+
+def test_a_subclass_of_dense_will_do():
+    class Own(Dense):
+        pass
+
+    assert TimeDistributed(Own(4)).output_shape((5, 3)) == (5, 4)
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape", "message"),
+    [
+        (LastStep(), (5,), "LastStep takes sequences of shape"),
+        (AttentionPool(), (5, 4, 3), "AttentionPool takes sequences of shape"),
+        (AttentionPool(0), (5, 4), "units=0 must be a positive whole number"),
+        (TimeDistributed(Dense(3)), (5, 4, 3), "TimeDistributed takes sequences of shape"),
+    ],
+)
+def test_what_does_not_fit(layer, shape, message):
+    with pytest.raises(ValueError, match=message):
+        layer.output_shape(shape)
+    with pytest.raises(ValueError, match=f"layer 'one': {message}"):
+        lower([("one", layer)], shape, "float32")
+
+
+# --- unequal lengths: who takes them ---------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("layer", "message"),
+    [
+        (Flatten(), "Flatten does not take sequences of unequal length; use pooling over time"),
+        (BatchNorm(), "BatchNorm does not take sequences of unequal length; use LayerNorm"),
+        (Reshape((-1,)), "Reshape does not take sequences of unequal length"),
+        (ZeroPad(1), "ZeroPad does not take sequences of unequal length"),
+        (Mixup(), "Mixup does not take sequences of unequal length"),
+        (Residual([BatchNorm()]), "BatchNorm does not take sequences of unequal length"),
+        (
+            Conv1D(4, 3, strides=2, padding="same"),
+            'a window of 3 steps and strides=2 .* use padding="valid", or strides=1 and a pool',
+        ),
+        (
+            MaxPool1D(2, strides=1, padding="same"),
+            r'padding="same" with a window of 2 .* unequal length; use padding="valid"\.',
+        ),
+        (AveragePool1D(2, padding="same"), 'strides=2 does not take .* use padding="valid"'),
+        (
+            Add([Conv1D(4, 3, strides=2), Conv1D(4, 2, strides=2)]),
+            "branches end in sequences of which the padding lies in different places; let every",
+        ),
+        (Parallel([Conv1D(4, 3), []]), "which differ in more than their last axis"),
+    ],
+)
+def test_who_refuses_unequal_lengths(layer, message):
+    shape = (7, 4)
+    with pytest.raises(ValueError, match=message):
+        lower([("one", layer)], shape, "float32", ragged=True)
+
+
+def test_layers_that_refuse_say_so_for_unequal_lengths_only():
+    for layer in (Flatten(), BatchNorm(), Conv1D(4, 3, strides=2, padding="same")):
+        lower([("one", layer)], (6, 4), "float32")
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_a_batch_shorter_than_its_room(training):
+    """Steps behind the longest row need not be written, and are not read."""
+    for layer in (TimeDistributed(Dense(5)), AttentionPool(), GlobalAveragePool()):
+        case = SequenceCase("", layer, 4, None, None)
+        batch = Batch(case, "float64", [3, 0, 2], 50)
+        batch.run.ctx[TRAINING] = training
+        assert np.isfinite(batch.grad).all()
+        for i in range(3):
+            assert (np.abs(batch.y[i]) < 100).all()
