@@ -16,6 +16,8 @@ from sklearn_nn import (
     MLPRegressor,
     NeuralNetworkClassifier,
     NeuralNetworkRegressor,
+    RNNClassifier,
+    RNNRegressor,
 )
 from sklearn_nn.layers import Activation, Dense
 
@@ -26,6 +28,8 @@ pytestmark = [
 ]
 
 _SMALL = {"hidden_layer_sizes": 20, "learning_rate_init": 0.02, "max_iter": 60, "random_state": 0}
+
+_BRIEF = {"learning_rate_init": 0.03, "max_iter": 60, "random_state": 0}
 
 
 def _classifier(**parameters):
@@ -64,6 +68,8 @@ EVERY_CHECK = [
     CNNRegressor(),
     CNNClassifier((4, 8), kernel_size=2, pool_size=None, learning_rate_init=0.02, max_iter=60),
     CNNRegressor(8, strides=2, pooling="average", learning_rate_init=0.02, max_iter=100),
+    RNNClassifier(),
+    RNNRegressor(),
     NeuralNetworkClassifier([Dense(32), Activation("relu")]),
     NeuralNetworkRegressor([("hidden", Dense(32)), Activation("tanh")]),
     NeuralNetworkRegressor(solver="lbfgs"),
@@ -109,6 +115,9 @@ BUT = [
     (_classifier(input_noise=0.1), _WEIGHTS),
     (_classifier(early_stopping="best", validation_fraction=0.4), _WEIGHTS | _PARTIAL_FIT),
     (_regressor(early_stopping="best", validation_fraction=0.4), _WEIGHTS | _PARTIAL_FIT),
+    # Sums over the steps of more rows are rounded otherwise.
+    (RNNClassifier(8, cell="gru", bidirectional=True, pooling="attention", **_BRIEF), _WEIGHTS),
+    (RNNRegressor(8, cell="rnn", num_layers=2, pooling="mean", **_BRIEF), _WEIGHTS),
     (_classifier(warm_start=True), _FIT_TWICE),
     (_regressor(warm_start=True), _FIT_TWICE),
 ]

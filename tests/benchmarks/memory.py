@@ -7,6 +7,9 @@ dense10 on images of 28 x 28. The data is random. Linux only.
 
 What may grow with the samples is their order and their labels, not their values. The column
 "a sample" is the growth from 6,000 to 60,000 samples, in bytes: an image has 784 values.
+
+A second table is of one long sequence with a target for every step, read by an LSTM of 64 units
+whole and in windows.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ from pathlib import Path
 import numpy as np
 
 TYPES, SIZES, BATCHES = ("uint8", "float32"), (6_000, 60_000), (64, 256)
+STEPS, WINDOWS, CHANNELS = (10_000, 100_000), (0, 1_000, 100), 4
 
 
 def resident(name):
@@ -63,6 +67,24 @@ def measure(dtype, n, batch_size, n_jobs):
     return resident("VmHWM") - before
 
 
+def measure_sequence(steps, window):
+    """The same for one sequence of so many steps, in windows; 0 is the whole."""
+    from sklearn_nn import RNNRegressor
+
+    warnings.simplefilter("ignore")
+    X = np.random.default_rng(0).random((1, steps, CHANNELS), dtype="float32")
+    y = X[:, :, 0]
+    network = RNNRegressor(
+        64, return_sequences=True, truncation=window or None, max_iter=1, random_state=0
+    )
+    network.fit(X[:, :200], y[:, :200])
+    gc.collect()
+    forget_peak()
+    before = resident("VmRSS")
+    network.fit(X, y)
+    return resident("VmHWM") - before
+
+
 def in_a_process(*arguments):
     """What `measure` returns in a new process."""
     command = [sys.executable, __file__, "--measure", *map(str, arguments)]
@@ -86,17 +108,32 @@ def table(n_jobs):
             )
 
 
+def sequence_table():
+    """Print a row for each length of window."""
+    print(f"{'window':>8}" + "".join(f"{f'{steps:,} steps':>16}" for steps in STEPS))
+    for window in WINDOWS:
+        # Whole, ten times the steps take ten times the memory: not measured.
+        found = [in_a_process(steps, window) for steps in STEPS[: 2 if window else 1]]
+        sizes = "".join(f"{f'{size / 2**20:.1f} MiB':>16}" for size in found)
+        print(f"{window or 'whole':>8}{sizes}", flush=True)
+
+
 def main():
-    """Print the table, or measure one row of it."""
+    """Print the tables, or measure one row of it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--n-jobs", type=int, default=1)
-    parser.add_argument("--measure", nargs=4, help=argparse.SUPPRESS)
+    parser.add_argument("--measure", nargs="+", help=argparse.SUPPRESS)
+    parser.add_argument("--sequences", action="store_true", help="the second table only")
     arguments = parser.parse_args()
-    if arguments.measure:
+    if arguments.measure and arguments.measure[0] in TYPES:
         dtype, *numbers = arguments.measure
         print(measure(dtype, *map(int, numbers)))
+    elif arguments.measure:
+        print(measure_sequence(*map(int, arguments.measure)))
     else:
-        table(arguments.n_jobs)
+        if not arguments.sequences:
+            table(arguments.n_jobs)
+        sequence_table()
 
 
 if __name__ == "__main__":

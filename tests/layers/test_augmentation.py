@@ -572,6 +572,6 @@ def test_only_what_mixes_takes_the_room():
         )
     )
     assert plain._losses.size == 32
-    assert plain._partners.size == 0
+    assert plain._numbers.size == 0
     assert mixed._losses.size == 64
-    assert mixed._partners.size == 32
+    assert mixed._numbers.size == 32
