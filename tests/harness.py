@@ -5,10 +5,19 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sklearn_nn.layers.base import CTX_SIZE, SEED, STEP, TRAINING
+from sklearn_nn.layers.base import (
+    CONTINUES,
+    CTX_SIZE,
+    LENGTHS,
+    LONGEST,
+    SEED,
+    STEP,
+    TRAINING,
+    Clock,
+)
 from sklearn_nn.network.lowering import ProgramBuilder, lower
 from sklearn_nn.network.machine import Machine, Update, predict
-from sklearn_nn.network.source import source
+from sklearn_nn.network.source import Source, source
 from sklearn_nn.training.descent import Descent
 from sklearn_nn.training.schedules import Constant
 
@@ -58,9 +67,9 @@ class Gradient:
 
     def __init__(self, program, X, targets, *, step=0, **options):
         self.program, self.targets, self.step = program, targets, step
-        self.data = source(X, program.dtype)
+        self.data = X if isinstance(X, Source) else source(X, program.dtype)
         theta = np.zeros(program.n_theta, program.dtype)
-        n = len(X)
+        n = self.data.n_rows
         self.machine = Machine(program, theta, no_state(program), n, **options)
         self.arguments = (np.arange(n), n, 0, 1, nothing(program), step)
 
@@ -125,12 +134,24 @@ class LayerRun:
 
     Instructions follow one another as in the machine, and in training the kernels that sum over
     the batch run before those that need the sums. `state` goes on from run to run.
+
+    With `lengths`, the steps of each row of the batch, samples are sequences of unequal length.
+    Memory is then full of `fill`: padding is finite, and otherwise undefined. Gradients are NaN
+    still, until they are written.
+
+    With `carries`, a batch may go on where the one before ended, after `go_on`.
     """
 
-    def __init__(self, layer, shape, dtype, context=None):
-        builder = ProgramBuilder()
-        self.input = builder.slot(shape if isinstance(shape, tuple) else (shape,))
-        self.output = layer.lower(builder, self.input)
+    def __init__(self, layer, shape, dtype, context=None, lengths=None, fill=1e3, carries=False):
+        builder, self._before = ProgramBuilder(carries=carries), None
+        ragged = lengths is not None
+        shape = shape if isinstance(shape, tuple) else (shape,)
+        self.input = builder.slot(shape, Clock(0, 1) if ragged else None)
+        if ragged:
+            self.output = builder.add("layer", layer, self.input)
+        else:
+            self.output = layer.lower(builder, self.input)
+        self.clock, self.fill = builder.clock(self.output), fill if ragged else np.nan
         self.dtype, self.instructions = dtype, builder.instructions
         self.widths = [int(np.prod(sizes)) for sizes in builder.slots]
         self.units = self.widths[self.output]
@@ -145,8 +166,20 @@ class LayerRun:
             CTX_SIZE, CTX_SIZE + max((op.scratch for op in self.instructions), default=0)
         )
         self.ctx = np.zeros(self._room.stop, np.int64)
+        if ragged:
+            self.set_lengths(lengths)
         if context is not None:
             self.ctx[[SEED, STEP, TRAINING]] = context.seed, context.step, context.training
+
+    def set_lengths(self, lengths):
+        """The steps of each row of the batch."""
+        self.ctx[[LENGTHS, LONGEST]] = self._room.stop, max(lengths)
+        self.ctx = np.concatenate([self.ctx[: self._room.stop], lengths])
+
+    def go_on(self, theta, x):
+        """Run a batch; those that follow find what it left in the slots, and go on there."""
+        self._before = self._run_forward(theta, x, 1)[0]
+        self.ctx[CONTINUES] = 1
 
     def parameters(self, theta):
         """The parameters that lie in a flat vector."""
@@ -167,7 +200,9 @@ class LayerRun:
 
     def _run_forward(self, theta, x, parts):
         """The value of every slot, and what the kernels left in `work`."""
-        slots = [np.full((len(x), width), np.nan, self.dtype) for width in self.widths]
+        slots = [np.full((len(x), width), self.fill, self.dtype) for width in self.widths]
+        if self._before is not None:
+            slots = [slot.copy() for slot in self._before]
         slots[self.input] = x
         work = np.full(sum(op.work for op in self.instructions), np.nan, self.dtype)
         for k, op in enumerate(self.instructions):
@@ -192,12 +227,14 @@ class LayerRun:
             _, _, prepare, backward, sums, weights = op.kernels
             sums = sums if self.ctx[TRAINING] else None
             span, work = self._theta[k], whole_work[self._work[k]]
-            dx = np.full_like(slots[op.x], np.nan)
+            in_place = op.x == op.y
+            dx = gradients[op.y] if in_place else np.full_like(slots[op.x], np.nan)
             arguments = (theta[span], whole_grad[span], self.state[self._state[k]], work)
             arguments += (slots[op.x], slots[op.y], dx, gradients[op.y])
             self._every_part(prepare, parts, op, theta[span], work)
             for kernel in (sums, backward, weights):
                 self._every_part(kernel, parts, op, *arguments)
             # A slot read by two instructions gets the sum of two gradients.
-            gradients[op.x] = gradients[op.x] + dx if op.x in gradients else dx
+            added = op.x in gradients and not in_place
+            gradients[op.x] = gradients[op.x] + dx if added else dx
         return gradients[self.input], whole_grad

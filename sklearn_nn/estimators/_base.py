@@ -25,6 +25,7 @@ from sklearn_nn.estimators._training import LEARNT_BY_TRAINING, Training
 from sklearn_nn.estimators._transfer import Transfer
 from sklearn_nn.estimators._weights import FlatWeights
 from sklearn_nn.jit.team import resolve_n_jobs
+from sklearn_nn.network.adaptation import adapt
 from sklearn_nn.network.machine import predict
 
 
@@ -93,6 +94,14 @@ class BaseNetwork(
     def _check_target_kind(self):
         """Raise a ValueError if what was learnt of the target, now loaded, contradicts itself."""
 
+    def _setting(self, name):
+        """A parameter as training takes it: a subclass may have values that stand for others."""
+        return getattr(self, name)
+
+    def _settings(self):
+        """All parameters by name, as training takes them."""
+        return {name: self._setting(name) for name in self.get_params(deep=False)}
+
     def _sample_shape(self):
         """Shape of one sample, as the first layer reads it."""
         return (self.n_features_in_,)
@@ -104,6 +113,10 @@ class BaseNetwork(
     def _suited_program(self, program, data):
         """The program for the form of some data, given that for the form of those fitted."""
         return program
+
+    def _remarks(self):
+        """What a summary says beside the layers: names and texts."""
+        return ()
 
     # --- fit -----------------------------------------------------------------------------
 
@@ -231,7 +244,16 @@ class BaseNetwork(
             self._adopt_weights(program)
         self._link_weights(program)
         data = self._encode_rows(X, dtype)
-        return self._suited_program(program, data), data, target, weight, validation
+        program = self._suited_program(program, data)
+        if first_pass:
+            self._adapt_weights(program, data)
+        return program, data, target, weight, validation
+
+    def _adapt_weights(self, program, data):
+        """Let data set the weights of layers that ask for it, but for those that are copied."""
+        copied, jobs = self._copied_layers(program), resolve_n_jobs(self.n_jobs)
+        generator = self._random_state
+        adapt(program, self._theta, self._state, data, generator, kept=copied, n_jobs=jobs)
 
     def _sample_weight(self, sample_weight, X):
         """Sample weights, checked: one for each target that `_encode_target` returns, or None."""

@@ -66,6 +66,9 @@ class _Publisher(Callback):
 class Training:
     """Mixin: training by L-BFGS or by a first-order optimizer, and its results."""
 
+    #: Whether of epochs with the same best score the last one is kept, and not the first.
+    _takes_last_best = False
+
     def _train(self, train, again, times):
         """Train `times` times, each time from other initial weights, and keep what is best.
 
@@ -171,13 +174,17 @@ class Training:
 
     def _optimizer_and_schedule(self):
         """What a first-order solver works with."""
-        parameters = self.get_params(deep=False)
+        parameters = self._settings()
         optimizer = get_optimizer(self.solver, parameters)
-        schedule = self.learning_rate
+        schedule = self._setting("learning_rate")
         if self.solver == "adam" and schedule in _SCIKIT_LEARN_SCHEDULES:
             # scikit-learn's adam does not heed its `learning_rate`.
             return optimizer, SCHEDULES["constant"]()
         return optimizer, get_schedule(schedule, parameters)
+
+    def _decay_schedule(self):
+        """What multiplies `weight_decay` batch by batch; None for nothing."""
+        return
 
     def _trainer(self, program, data, target, weight, validation, goes_on):
         """What trains in batches with a first-order optimizer."""
@@ -195,20 +202,21 @@ class Training:
             self._optimizer = Descent.start(
                 optimizer,
                 schedule,
-                self.learning_rate_init,
+                self._setting("learning_rate_init"),
                 self._theta,
-                weight_decay=self.weight_decay,
+                weight_decay=self._setting("weight_decay"),
                 averaged=self.ema_momentum > 0,
             )
         elif resumed or incomplete:
             # As the parameters have it: a function of one's own is not saved.
             self._optimizer.optimizer, self._optimizer.schedule = self._optimizer_and_schedule()
+        self._optimizer.decay_schedule = self._decay_schedule()
         self._check_moments(self._optimizer)
         self._hold_frozen(program, history)
         batch_size = self._batch_size(rows.size)
         verbose, callbacks = bool(self.verbose), checked_callbacks(self)
         if verbose and can_draw():
-            verbose, callbacks = False, [*callbacks, ProgressBar(self.max_iter, rows.size)]
+            verbose, callbacks = False, [*callbacks, self._progress_bar(rows.size)]
         trainer = Trainer(
             machine=self._machine(program, batch_size),
             data=data,
@@ -231,6 +239,10 @@ class Training:
         self._publish_history(history)
         return trainer
 
+    def _progress_bar(self, n_rows):
+        """What shows how far training has come, where there is a terminal."""
+        return ProgressBar(self._setting("max_iter"), n_rows)
+
     def _check_moments(self, descent):
         """Raise a ValueError if the moments are not those of the solver; make them writable."""
         wanted = (descent.optimizer.n_moments, self._theta.size)
@@ -248,19 +260,20 @@ class Training:
         """The history to go on with."""
         watches = bool(self.early_stopping) and has_validation
         history = self.__dict__.setdefault("_history", History(watches))
-        history.validated = watches
+        history.validated, history.takes_last = watches, self._takes_last_best
         if not resumed:
             history.stopped, history.last = False, None
         return history
 
     def _run_descent(self, trainer, *, once):
-        self._begin_subtasks(1 if once else self.max_iter * self.n_restarts)
+        max_iter = self._setting("max_iter")
+        self._begin_subtasks(1 if once else max_iter * self.n_restarts)
         if "_subtasks" in self.__dict__:
             trainer.callbacks = [*trainer.callbacks, self._subtasks]
         if trainer.callbacks:
             trainer.callbacks = [_Publisher(trainer), *trainer.callbacks]
         try:
-            ending = trainer.run(self.max_iter, once=once)
+            ending = trainer.run(max_iter, once=once)
         finally:
             self._order = trainer.rows
         self._take_over(trainer.history, trainer.n_epochs)
@@ -268,7 +281,7 @@ class Training:
             warnings.warn("Training interrupted by user.", stacklevel=7)
         elif ending is Ending.EXHAUSTED and not (once or self._means_to_use_all_epochs(trainer)):
             warnings.warn(
-                f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) "
+                f"Stochastic Optimizer: Maximum iterations ({max_iter}) "
                 "reached and the optimization hasn't converged yet.",
                 ConvergenceWarning,
                 stacklevel=7,
@@ -359,15 +372,16 @@ class Training:
             )
 
     def _batch_size(self, n_samples):
-        if self.batch_size == "auto":
+        batch_size = self._setting("batch_size")
+        if batch_size == "auto":
             return min(200, n_samples)
-        if self.batch_size > n_samples:
+        if batch_size > n_samples:
             warnings.warn(
                 "Got `batch_size` less than 1 or larger than "
                 "sample size. It is going to be clipped",
                 stacklevel=8,
             )
-        return min(self.batch_size, n_samples)
+        return min(batch_size, n_samples)
 
     def _objective(self):
         """What the best of several restarts is best in, of its weights: the smaller, the better."""

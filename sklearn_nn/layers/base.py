@@ -69,8 +69,9 @@ PREPARE = Kind("prepare", **_COMMON, theta="real[:]", work="real[:]")
 #: itself from the beginning. 0 unless a layer mixes them. LENGTHS is where in `ctx` the number of
 #: steps of each row of the batch stands, 0 where all sequences are of one length, and LONGEST the
 #: largest of them (see lengths.py). CONTINUES is whether the rows go on where those of the batch
-#: before ended, so that recurrent layers begin with what they remember.
-STEP, SEED, TRAINING, PARTNER, LENGTHS, LONGEST, CONTINUES, CTX_SIZE = 0, 1, 2, 3, 4, 5, 6, 8
+#: before ended, so that recurrent layers begin with what they remember. PROGRESS holds the bits of
+#: a real number: the part of the training planned that is over, from 0 to 1.
+STEP, SEED, TRAINING, PARTNER, LENGTHS, LONGEST, CONTINUES, PROGRESS, CTX_SIZE = range(9)
 #: Rows of a batch are dealt out in multiples of this.
 ROW_GRAIN = 8
 
@@ -123,13 +124,13 @@ class Memory:
     name : str
         As in Keras: "moving_mean".
     shape : tuple of int
-    start : float
-        What all its elements are before training.
+    start : float or ndarray of that shape
+        What its elements are before training: one number, or one each.
     """
 
     name: str
     shape: Shape
-    start: float = 0.0
+    start: float | np.ndarray = 0.0
 
     @property
     def size(self) -> int:
@@ -210,17 +211,42 @@ class Builder(Protocol):
 class Layer(Spec):
     """Base of all layers: hyperparameters, a shape rule and a lowering; no weights, no state."""
 
-    #: Whether its kernels draw random numbers in training.
-    is_random: ClassVar[bool] = False
     #: Whether it mixes each row of a batch with its partner while training, and sets PARTNER.
     mixes_rows: ClassVar[bool] = False
     #: What it does with sequences of unequal length: it "refuses" them; its output "keeps" their
     #: clock, as that of a layer does whose steps are each by itself; or it "heeds" the clock and
     #: gives its output one, if that is sequences still.
     lengths: ClassVar[str] = "refuses"
+    #: Whether its outputs, of shape (members, ...), are those of members that have the target of
+    #: their row in common.
+    has_members: ClassVar[bool] = False
     #: Whether its input is whole numbers that stand for something. If it is a network's first
     #: layer, estimators ask `check_values` about their data.
     reads_whole_numbers: ClassVar[bool] = False
+
+    @property
+    def is_random(self) -> bool:
+        """Whether its kernels draw random numbers in training."""
+        return False
+
+    @property
+    def adapts(self) -> bool:
+        """Whether `adapt` sets its parameters by data before training."""
+        return False
+
+    def adapt(
+        self, rng: np.random.RandomState, outputs: np.ndarray, parameters: Mapping[str, np.ndarray]
+    ) -> None:
+        """Set parameters by what the layer makes of training data with those that were drawn.
+
+        Parameters
+        ----------
+        rng : RandomState
+            Where random numbers come from.
+        outputs : ndarray of shape (n_samples, n_outputs), float64
+        parameters : dict of str to ndarray
+            By name, changed in place.
+        """
 
     @property
     def padding_value(self) -> int | None:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
+from numba import njit
+
+from sklearn_nn.jit.host import INLINED_OPTIONS
 from sklearn_nn.jit.kernel import kernel, like, real, real_bits
 from sklearn_nn.jit.random import random_bits, stream
 from sklearn_nn.layers.base import (
     BACKWARD,
     FORWARD,
+    PROGRESS,
     SEED,
     STEP,
     TRAINING,
@@ -15,6 +22,20 @@ from sklearn_nn.layers.base import (
     Shape,
     owned_rows,
 )
+
+# An instruction's geometry: what sets its random numbers apart, the bits of the rate, the schedule.
+_SLOT, _RATE, _SCHEDULE = range(3)
+#: How the rate changes while training. Names are those of the schedules of the learning rate.
+SCHEDULES = {"constant": 0, "flat_cos": 1}
+
+
+@njit(**INLINED_OPTIONS)
+def _rate_now(ctx, op):
+    """The rate of this batch: where it falls, all of it to half-time, then half a cosine to 0."""
+    if op[_SCHEDULE] == 0:
+        return real(op[_RATE])
+    past_half = max(0.0, 2.0 * real(ctx[PROGRESS]) - 1.0)
+    return real(op[_RATE]) * (1.0 + math.cos(math.pi * past_half)) / 2.0
 
 
 @kernel(FORWARD)
@@ -26,9 +47,10 @@ def dropout_forward(ctx, op, part, parts, theta, state, work, x, y):
             for j in range(x.shape[1]):
                 y[i, j] = x[i, j]
         return
-    threshold, scale = op[1], like(x[0, 0], real(op[2]))
+    rate = _rate_now(ctx, op)
+    threshold, scale = np.int64(np.rint(rate * 2.0**32)), like(x[0, 0], 1.0 / (1.0 - rate))
     for i in range(lo, hi):
-        key = stream(ctx[SEED], ctx[STEP], op[0], i)
+        key = stream(ctx[SEED], ctx[STEP], op[_SLOT], i)
         for j in range(x.shape[1]):
             keep = random_bits(key, j) >= threshold
             y[i, j] = x[i, j] * scale if keep else like(scale, 0)
@@ -43,9 +65,10 @@ def dropout_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, d
             for j in range(x.shape[1]):
                 dx[i, j] = dy[i, j]
         return
-    threshold, scale = op[1], like(x[0, 0], real(op[2]))
+    rate = _rate_now(ctx, op)
+    threshold, scale = np.int64(np.rint(rate * 2.0**32)), like(x[0, 0], 1.0 / (1.0 - rate))
     for i in range(lo, hi):
-        key = stream(ctx[SEED], ctx[STEP], op[0], i)
+        key = stream(ctx[SEED], ctx[STEP], op[_SLOT], i)
         for j in range(x.shape[1]):
             keep = random_bits(key, j) >= threshold
             dx[i, j] = dy[i, j] * scale if keep else like(scale, 0)
@@ -61,18 +84,35 @@ class Dropout(Layer):
     ----------
     rate : float
         The share that is dropped, in [0, 1).
+    schedule : {"constant", "flat_cos"}, default="constant"
+        How the rate changes while training. With "flat_cos" it is `rate` for the first half of the
+        epochs planned and falls to 0 in the second, as half a cosine (Holzmüller et al., 2024).
+
+    References
+    ----------
+    Srivastava, N., Hinton, G., Krizhevsky, A., Sutskever, I., & Salakhutdinov, R. (2014). Dropout:
+    a simple way to prevent neural networks from overfitting. JMLR 15.
+
+    Holzmüller, D., Grinsztajn, L., & Steinwart, I. (2024). Better by default: strong pre-tuned MLPs
+    and boosted trees on tabular data. NeurIPS.
     """
 
     is_random = True
     lengths = "keeps"
 
-    def __init__(self, rate: float) -> None:
+    def __init__(self, rate: float, schedule: str = "constant") -> None:
         self.rate = rate
+        self.schedule = schedule
 
     def output_shape(self, shape: Shape) -> Shape:
         """The shape stays."""
         if not 0 <= self.rate < 1:
             raise ValueError(f"rate={self.rate!r} of Dropout must lie in [0, 1).")
+        if self.schedule not in SCHEDULES:
+            raise ValueError(
+                f"schedule={self.schedule!r} of Dropout is not known; use one of "
+                f"{', '.join(SCHEDULES)}."
+            )
         return shape
 
     def lower(self, builder: Builder, slot: int) -> int:
@@ -81,9 +121,8 @@ class Dropout(Layer):
         if self.rate == 0:
             return slot
         out = builder.slot(shape)
-        threshold = round(self.rate * 2**32)
         # The slot's number sets this layer's random numbers apart from those of the others.
-        geometry = (out, threshold, real_bits(1 / (1 - self.rate)))
+        geometry = (out, real_bits(self.rate), SCHEDULES[self.schedule])
         builder.instruction(
             slot, out, forward=dropout_forward, backward=dropout_backward, geometry=geometry
         )

@@ -13,7 +13,7 @@ from sklearn_nn.jit.host import INLINED_OPTIONS
 from sklearn_nn.jit.kernel import Kind, invoke, kernel, real
 from sklearn_nn.jit.team import barrier, share
 from sklearn_nn.jit.views import matrix, row, vector
-from sklearn_nn.layers.base import CONTINUES, PARTNER, STEP, owned_rows
+from sklearn_nn.layers.base import CONTINUES, PARTNER, PROGRESS, STEP, owned_rows
 from sklearn_nn.network.execution import run_forward, run_gradient, run_prepare
 from sklearn_nn.network.step import ALPHA, descend, plain_sum
 
@@ -34,7 +34,7 @@ LOSS = Kind(
 
 @njit(**INLINED_OPTIONS)
 def _total_weight(weight: np.ndarray, rows: np.ndarray, steps: int) -> float:
-    """The batch's sum of sample weights; every part sums it for itself, in one order."""
+    """The batch's sum of targets' weights; every part sums it for itself, in one order."""
     if weight.size == 0:
         return float(rows.size * steps)
     total = 0.0
@@ -46,9 +46,11 @@ def _total_weight(weight: np.ndarray, rows: np.ndarray, steps: int) -> float:
 
 @njit(**INLINED_OPTIONS)
 def _take_losses_of_steps(
-    steps, loss_at, options, target, weight, rows, lo, hi, numbers, scale, z, dz, losses
+    steps, n_targets, loss_at, options, target, weight, rows, lo, hi, numbers, scale, z, dz, losses
 ):  # fmt: skip
-    """The losses of rows [lo, hi) of the batch, which have a target for each of so many steps.
+    """The losses of rows [lo, hi) of the batch, one for each of so many steps.
+
+    Each step has a target of its own, or all have the row's in common: `n_targets` are a row's.
 
     `rows` are those rows' numbers, and `numbers` is room for their targets'.
     """
@@ -56,7 +58,7 @@ def _take_losses_of_steps(
     of_steps = vector(numbers, lo * steps, n)
     for i in range(rows.size):
         for t in range(steps):
-            of_steps[i * steps + t] = rows[i] * steps + t
+            of_steps[i * steps + t] = rows[i] * n_targets + t % n_targets
     start = lo * z.shape[1]
     invoke(
         loss_at,
@@ -121,6 +123,7 @@ _TRAIN = Kind(
     update_at="int64",
     decays="const float64[:]",
     scalars="const float64[:,:]",
+    progress="const float64[:]",
     **dict.fromkeys(("theta", "grad", "state", "work", "arena", "darena"), "real[:]"),
     moments="real[:,:]",
     average="real[:]",
@@ -154,7 +157,7 @@ _PREDICT = Kind(
 def train_batches(
     part, parts, sync, contexts, table, ends, capacity, batch_size, first, last, windows, order,
     gather_at, values, indices, indptr, loss_at, options, target, weight,
-    settings, groups, factors, matrices, update_at, decays, scalars,
+    settings, groups, factors, matrices, update_at, decays, scalars, progress,
     theta, grad, state, work, arena, darena, moments, average,
     losses, numbers, penalties, norms, batch_losses,
 ):  # fmt: skip
@@ -163,13 +166,14 @@ def train_batches(
     Of so many `windows`, one a batch, each goes on where the one before ended, but the first.
     """
     ctx = row(contexts, part)
-    step, steps = ctx[STEP], ends[4]
+    step, steps, n_targets = ctx[STEP], ends[4], ends[5]
     for b in range(first, last):
         n = min(order.size - b * batch_size, batch_size)
         rows = vector(order, b * batch_size, n)
         ctx[STEP] = step + b - first
         ctx[CONTINUES] = b % windows != 0
-        total = _total_weight(weight, rows, steps)
+        ctx[PROGRESS] = np.float64(progress[b - first]).view(np.int64)
+        total = _total_weight(weight, rows, n_targets) * (steps // n_targets)
         scale = 1.0 / total if total > 0 else 0.0
         run_prepare(part, parts, ctx, table, theta, work)
         x = matrix(arena, 0, n, ends[0])
@@ -184,8 +188,8 @@ def train_batches(
         else:
             lo, hi = owned_rows(z, part, parts)
             _take_losses_of_steps(
-                steps, loss_at, options, target, weight, vector(rows, lo, hi - lo), lo, hi,
-                numbers, own, z, dz, losses,
+                steps, n_targets, loss_at, options, target, weight, vector(rows, lo, hi - lo),
+                lo, hi, numbers, own, z, dz, losses,
             )  # fmt: skip
         if partner > 0:
             _mix_losses(
@@ -224,6 +228,7 @@ def predict_rows(
     """
     ctx, arena, scratch = row(contexts, part), row(arenas, part), row(work, part)
     continues, n_rows, steps = ctx[CONTINUES], order.size // windows, ends[6]
+    n_targets = ends[7]
     lo, hi = share(n_rows, part, parts, 1)
     alone = vector(sync, 0, 0)
     for k in range(lo, hi, capacity):
@@ -244,7 +249,7 @@ def predict_rows(
                 # The gradient that comes with the loss is not wanted: it goes behind the slots.
                 dz = matrix(arena, capacity * ends[5], n, ends[4])
                 _take_losses_of_steps(
-                    steps, loss_at, options, target, weight, rows, 0, n,
+                    steps, n_targets, loss_at, options, target, weight, rows, 0, n,
                     vector(numbers, start * steps, n * steps), 1.0, z, dz,
                     vector(losses, start * steps, n * steps),
                 )  # fmt: skip

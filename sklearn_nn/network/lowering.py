@@ -13,7 +13,9 @@ import numpy as np
 
 from sklearn_nn.jit.kernel import Kernel
 from sklearn_nn.layers.base import Clock, Layer, Memory, Parameter, Shape
+from sklearn_nn.layers.member_heads import MeanOverMembers
 from sklearn_nn.network.instruction import Instruction
+from sklearn_nn.network.layout import Layout
 from sklearn_nn.network.program import (
     DX_AT,
     GEOMETRY,
@@ -21,48 +23,8 @@ from sklearn_nn.network.program import (
     THETA_AT,
     X_AT,
     Outline,
-    Placed,
     Program,
 )
-
-_ALIGNMENT = 16  # elements; spans begin on a cache line
-
-
-def _align(n: int) -> int:
-    return -(-n // _ALIGNMENT) * _ALIGNMENT
-
-
-@dataclass
-class _Layout:
-    """Where parameters, memories and scratch lie in their flat buffers."""
-
-    n_theta: int = 0
-    n_state: int = 0
-    n_work: int = 0
-    parameters: dict[str, dict[str, Placed]] = field(default_factory=dict)
-    memories: dict[str, dict[str, Placed]] = field(default_factory=dict)
-
-    def place(self, op: Instruction) -> tuple[int, ...]:
-        """Begin and size of an instruction's spans of `theta`, `state` and `work`."""
-        theta, state, work = self.n_theta, self.n_state, self.n_work
-        end = _place_all(op.parameters, theta, self.parameters, op.layer)
-        state_end = _place_all(op.state, state, self.memories, op.layer)
-        self.n_theta, self.n_state = _align(end), _align(state_end)
-        self.n_work = _align(work + op.work)
-        return theta, end - theta, state, state_end - state, work, op.work
-
-
-def _place_all(
-    arrays: Sequence[Parameter] | Sequence[Memory],
-    start: int,
-    places: dict[str, dict[str, Placed]],
-    layer: str,
-) -> int:
-    """Place arrays one after another from `start`; returns where they end."""
-    for array in arrays:
-        places.setdefault(layer, {})[array.name] = Placed(array, start)
-        start += array.size
-    return start
 
 
 @dataclass
@@ -84,6 +46,10 @@ class ProgramBuilder:
         Factors on the learning rates of layers, by such names; 0 freezes a layer.
     carries : bool
         Whether a batch may go on where the one before ended.
+    has_members : bool
+        Whether the raw outputs of a row are those of members, which have its target in common.
+    adapting : list of (str, Layer)
+        Layers whose parameters are set by data, by name, in order.
     """
 
     slots: list[Shape] = field(default_factory=list)
@@ -94,6 +60,8 @@ class ProgramBuilder:
     layers: list[tuple[str, str, int, int]] = field(default_factory=list)
     is_random: bool = False
     mixes_rows: bool = False
+    has_members: bool = False
+    adapting: list[tuple[str, Layer]] = field(default_factory=list)
     rates: Mapping[str, float] = field(default_factory=dict)
     carries: bool = False
 
@@ -142,6 +110,8 @@ class ProgramBuilder:
         self.layers.append((self.layer, type(layer).__name__, out, len(self.instructions)))
         appended = len(self.instructions) > before
         self.is_random = self.is_random or (layer.is_random and appended)
+        self.has_members = self.has_members or layer.has_members
+        self.adapting += [(self.layer, layer)] if layer.adapts else []
         self.layer = outer
         return out
 
@@ -248,15 +218,12 @@ class ProgramBuilder:
         spans, width = list(zip(starts[:-1], widths, strict=True)), starts[-1]
         table = np.zeros((len(self.instructions), TABLE_WIDTH), dtype=np.int64)
         wants_gradient, readers = self._gradients(input_gradient)
-        layout = _Layout()
+        layout = Layout()
         for index, (row, op, first) in enumerate(
             zip(table, self.instructions, readers, strict=True)
         ):
-            kernels = op.used_kernels(
-                trained=index < n_trained,
-                through=wants_gradient[op.x],
-                weights=not input_gradient,
-            )
+            trained, through = index < n_trained, wants_gradient[op.x]
+            kernels = op.used_kernels(trained=trained, through=through, weights=not input_gradient)
             row[:X_AT] = [0 if k is None else k.address(dtype) for k in kernels]
             row[X_AT : DX_AT + 1] = (*spans[op.x], *spans[op.y], starts[op.x])
             if not first and wants_gradient[op.x]:
@@ -289,6 +256,8 @@ class ProgramBuilder:
             absorbed,
             steps,
             self.clocks[0] is not None,
+            self.has_members and steps > 1,
+            tuple(self.adapting),
         )
 
     def _widths(self) -> list[int]:
@@ -298,7 +267,7 @@ class ProgramBuilder:
             for slot, (shape, home) in enumerate(zip(self.slots, self.homes, strict=True))
         ]
 
-    def _outline(self, layout: _Layout) -> list[Outline]:
+    def _outline(self, layout: Layout) -> list[Outline]:
         """A line for each layer."""
         return [
             Outline(
@@ -362,7 +331,8 @@ def lower(
         Shape of one input sample.
     dtype : {"float32", "float64"}
     link : Layer, optional
-        Applied after the last layer at prediction only; the loss works on the raw output.
+        Applied after the last layer at prediction only; the loss works on the raw output. Of a
+        network of members, prediction then is the mean of theirs.
     input_gradient : bool
         Whether the program's backward kernels are for the gradient of the input, and not for
         that of the parameters.
@@ -390,6 +360,10 @@ def lower(
         except ValueError as error:
             raise ValueError(f"layer {builder.layer!r}: {error}") from error
     raw, n_trained = slot, len(builder.instructions)
+    if builder.mixes_rows and builder.has_members:
+        raise ValueError("Mixup and members do not go together; leave one of them out.")
     if link is not None:
         slot = link.lower(builder, slot)
+    if builder.has_members and len(builder.shape(slot)) > 1:
+        slot = MeanOverMembers().lower(builder, slot)
     return builder.finish(dtype, n_trained, raw, slot, input_gradient=input_gradient)

@@ -12,7 +12,7 @@ from sklearn_nn.jit.team import Team
 from sklearn_nn.layers.base import CONTINUES, STEP
 from sklearn_nn.network.driver import predict_rows, train_batches
 from sklearn_nn.network.memory import allocate, contexts
-from sklearn_nn.network.program import Program
+from sklearn_nn.network.program import OUTPUT_WIDTH, Program
 from sklearn_nn.network.source import Source, readonly
 from sklearn_nn.network.step import CHUNK, SETTINGS_SIZE
 
@@ -54,6 +54,8 @@ class Update:
         The share of each weight that each batch takes away before the update; None is nothing.
     average : ndarray of shape (n_theta,) or None
         Running average of the parameters, where one is kept.
+    progress : ndarray of shape (n_batches,) or None
+        The part of the training planned that is over before each batch; None is nothing.
     """
 
     kernel_at: int
@@ -61,6 +63,7 @@ class Update:
     moments: np.ndarray
     decays: np.ndarray | None = None
     average: np.ndarray | None = None
+    progress: np.ndarray | None = None
 
 
 class Machine:
@@ -89,8 +92,6 @@ class Machine:
         Key of the random numbers drawn inside kernels.
     n_jobs : int
         Number of threads. Results do not depend on it.
-    windows : int
-        Of so many batches, each goes on where the one before ended, but the first.
     """
 
     def __init__(
@@ -107,10 +108,8 @@ class Machine:
         average_keep: float = 0.0,
         seed: int = 0,
         n_jobs: int = 1,
-        windows: int = 1,
     ) -> None:
         self.program = program
-        self._windows = windows
         self.theta = theta
         self.state = state
         self.grad = allocate(program.n_theta, program.dtype)
@@ -155,6 +154,9 @@ class Machine:
     ) -> np.ndarray:
         """Train on batches `first` to `last` (exclusive) of an epoch.
 
+        Where `data` is read in windows, each batch goes on where the one before ended, but the
+        first of so many.
+
         Parameters
         ----------
         data, targets : Source, Targets
@@ -171,17 +173,21 @@ class Machine:
             Each batch's loss before its update, penalty included.
         """
         losses = np.empty(last - first)
-        decays = np.zeros(last - first) if update.decays is None else update.decays
+        decays, progress = (
+            np.zeros(last - first) if given is None else given
+            for given in (update.decays, update.progress)
+        )
         average = self._nothing if update.average is None else update.average
         self._contexts[:, STEP] = step
         self._team.run(
             self._train, self._contexts, self._table, self.program.raw_ends, self.capacity,
-            batch_size, first, last, self._windows, readonly(order),
+            batch_size, first, last, data.windows, readonly(order),
             data.gather.address(self.program.dtype), data.values, data.indices, data.indptr,
             *_as_arguments(targets),
             self._settings, *self._groups, update.kernel_at, readonly(decays),
-            readonly(update.scalars), self.theta, self.grad, self.state, self._work, *self._arenas,
-            update.moments, average, self._losses, self._numbers, self._penalties, self._norms,
+            readonly(update.scalars), readonly(progress),
+            self.theta, self.grad, self.state, self._work, *self._arenas, update.moments, average,
+            self._losses, self._numbers, self._penalties, self._norms,
             losses,
         )  # fmt: skip
         return losses
@@ -216,13 +222,16 @@ class Predictor:
         Where given, the loss of each row is taken too.
     n_jobs : int
         Number of threads.
+    keeps_output : bool
+        Whether the output is wanted, and not the losses alone: it may be large.
 
     Attributes
     ----------
     out : ndarray of shape (n_rows, n_outputs)
         Output of the network, after the link, of the last run: that of all windows of a row.
+        There are no columns where it is not kept.
     losses : ndarray of shape (n_rows * n_targets,) or (0,)
-        Loss of each target times its weight, of the last run.
+        Loss of each target times its weight, of the last run; of members' losses, the mean.
     """
 
     def __init__(
@@ -232,6 +241,8 @@ class Predictor:
         rows: np.ndarray | None = None,
         targets: Targets | None = None,
         n_jobs: int = 1,
+        *,
+        keeps_output: bool = True,
     ) -> None:
         order = np.arange(data.n_rows) if rows is None else rows
         windows, dtype = data.windows, program.dtype
@@ -242,8 +253,10 @@ class Predictor:
         order = order if self._places is None else order[self._places]
         n_rows, self._windows = order.size, windows
         n_targets = 0 if targets is None else program.steps
-        self._out = np.empty((windows * n_rows, program.output_slot[1]), dtype=dtype)
-        self._losses = np.empty((windows * n_rows, n_targets))
+        ends = program.output_ends if keeps_output else program.no_output_ends
+        self._out = np.empty((windows * n_rows, ends[OUTPUT_WIDTH]), dtype=dtype)
+        self._losses = np.zeros((windows * n_rows, n_targets))
+        self._has_members = program.has_members and n_targets > 0
         self._arrange()
         rows_at_a_time = _rows_at_a_time(program.width)
         parts = max(1, min(n_jobs, -(-n_rows // rows_at_a_time)))
@@ -255,7 +268,7 @@ class Predictor:
         n_lengths = capacity if program.ragged else 0
         self._contexts = contexts(parts, program.n_scratch, dtype, n_lengths=n_lengths)
         self._before = (
-            self._contexts, program.table, program.output_ends, capacity, windows,
+            self._contexts, program.table, ends, capacity, windows,
             readonly(data.numbers(order)),
             data.gather.address(dtype), data.values, data.indices, data.indptr,
             *(_no_targets(dtype) if targets is None else _as_arguments(targets)),
@@ -267,7 +280,10 @@ class Predictor:
 
     def _arrange(self) -> None:
         """Publish what was found."""
-        self.out, self.losses = self._arranged(self._out), self._arranged(self._losses).reshape(-1)
+        losses = self._losses
+        if self._has_members:
+            losses = losses.mean(axis=1, keepdims=True)
+        self.out, self.losses = self._arranged(self._out), self._arranged(losses).reshape(-1)
 
     def _arranged(self, found: np.ndarray) -> np.ndarray:
         """What was found for each window, row by row in the order that was asked for."""

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sklearn_nn.layers.base import Memory, Parameter, Shape
+from sklearn_nn.layers.base import Layer, Memory, Parameter, Shape
 from sklearn_nn.network.initializers import get_initializer
 from sklearn_nn.network.memory import allocate
 
@@ -26,6 +26,8 @@ X_AT, X_WIDTH, Y_AT, Y_WIDTH = 6, 7, 8, 9
 DX_AT = 10  # where backward writes; where it is not X_AT, the machine adds it to the slot at X_AT
 THETA_AT, THETA_SIZE, STATE_AT, STATE_SIZE, WORK_AT, WORK_SIZE = range(11, 17)
 GEOMETRY, TABLE_WIDTH = 17, 33
+#: Where in `output_ends` the width of the output stands.
+OUTPUT_WIDTH = 2
 
 
 def _constant(*values: int) -> np.ndarray:
@@ -92,12 +94,16 @@ class Program:
     n_scratch : int
         Elements that some kernel wants behind each part's `ctx`.
     steps : int
-        Targets of a row: one, or where the raw output is a sequence one for each step.
+        Losses of a row: one, or where the raw output is a sequence one for each step.
     ragged : bool
         Whether rows are sequences of unequal length.
     absorbed : sequence of (int, int, int)
         An instruction that does the work of another as well, the place in its geometry that says
         so, and the other.
+    has_members : bool
+        Whether the steps are members, which have the row's one target in common.
+    adapting : tuple of (str, Layer)
+        Layers whose parameters are set by data, by name, in order.
     """
 
     dtype: str
@@ -121,27 +127,41 @@ class Program:
     absorbed: Sequence[tuple[int, int, int]] = ()
     steps: int = 1
     ragged: bool = False
+    has_members: bool = False
+    adapting: tuple[tuple[str, Layer], ...] = ()
 
     def __post_init__(self) -> None:
         self.table.flags.writeable = False  # the type that the drivers declare
+
+    @property
+    def n_targets(self) -> int:
+        """Targets of a row: one for each step, or one in all for members."""
+        return 1 if self.has_members else self.steps
 
     @functools.cached_property
     def raw_ends(self) -> np.ndarray:
         """Width of the input, first column and width of the raw output: for training.
 
-        Behind them, where the partners' gradient begins if rows are mixed, and the targets of a
-        row.
+        Behind them, where the partners' gradient begins if rows are mixed, and the losses and the
+        targets of a row.
         """
         mixed = self.width - self.raw_slot[1]
-        return _constant(self.input_width, *self.raw_slot, mixed, self.steps)
+        return _constant(self.input_width, *self.raw_slot, mixed, self.steps, self.n_targets)
 
     @functools.cached_property
     def output_ends(self) -> np.ndarray:
         """The same with the output after the link, then the raw output, where the slots end, and
-        the targets of a row.
+        the losses and the targets of a row.
         """
         ends = (*self.output_slot, *self.raw_slot)
-        return _constant(self.input_width, *ends, self.width, self.steps)
+        return _constant(self.input_width, *ends, self.width, self.steps, self.n_targets)
+
+    @functools.cached_property
+    def no_output_ends(self) -> np.ndarray:
+        """The same of an output without columns, where nobody wants it."""
+        ends = self.output_ends.tolist()
+        ends[OUTPUT_WIDTH] = 0
+        return _constant(*ends)
 
     @property
     def parameters(self) -> list[Placed]:

@@ -31,6 +31,8 @@ class Descent:
     weight_decay : float
         Share of each weight, times the learning rate, that a batch takes away before the update
         (Loshchilov & Hutter, 2019).
+    decay_schedule : Schedule or None
+        Its factors multiply `weight_decay`, batch by batch.
     step : int
         Number of batches trained on.
     average : ndarray of shape (n_theta,) or None
@@ -48,6 +50,7 @@ class Descent:
     learning_rate: float = 0.0
     average: np.ndarray | None = None
     raw: np.ndarray | None = None
+    decay_schedule: Schedule | None = None
 
     @classmethod
     def start(
@@ -59,6 +62,7 @@ class Descent:
         *,
         weight_decay: float | None = None,
         averaged: bool = False,
+        decay_schedule: Schedule | None = None,
     ) -> Descent:
         """Begin, with moments at the optimizer's first values.
 
@@ -71,8 +75,9 @@ class Descent:
         decay = optimizer.weight_decay if weight_decay is None else weight_decay
         average = allocate(theta.size, dtype) if averaged else None
         return cls(
-            optimizer, schedule, float(rate), moments, float(decay), 0, float(rate), average=average
-        )
+            optimizer, schedule, float(rate), moments, float(decay), 0, float(rate),
+            average=average, decay_schedule=decay_schedule,
+        )  # fmt: skip
 
     def rates(self, n_batches: int, epoch: Epoch) -> np.ndarray | float:
         """The learning rates of the next batches."""
@@ -84,14 +89,18 @@ class Descent:
     def update(self, n_batches: int, epoch: Epoch = (1, 1, 0)) -> Update:
         """What to do in the next batches."""
         rates = self.rates(n_batches, epoch)
+        done = np.arange(self.step, self.step + n_batches)
         dtype = "float32" if self.moments.itemsize == 4 else "float64"  # dtype.name takes 2 us
         decays = np.full(n_batches, rates * self.weight_decay) if self.weight_decay else None
+        if decays is not None and self.decay_schedule is not None:
+            decays *= self.decay_schedule.factors(Progress(done, *epoch))
         return Update(
             self.optimizer.kernel.address(dtype),
-            self.optimizer.scalars(np.arange(self.step + 1, self.step + 1 + n_batches), rates),
+            self.optimizer.scalars(done + 1, rates),
             self.moments,
             decays,
             self.average,
+            np.minimum(1.0, done / (epoch[0] * epoch[1])),
         )
 
     def look_ahead(self, epoch: Epoch) -> None:

@@ -37,6 +37,8 @@ class History:
         Number of samples trained on.
     stopped : bool
         Whether training has come to its end before all epochs were used.
+    takes_last : bool
+        Whether of epochs with the same best score the last is the best, and not the first.
     """
 
     validated: bool
@@ -50,6 +52,7 @@ class History:
     no_improvement: int = 0
     samples_seen: int = 0
     stopped: bool = False
+    takes_last: bool = False
 
     @property
     def n_epochs(self) -> int:
@@ -76,7 +79,9 @@ class History:
         if not self.validated and loss < self.best_loss:
             self.best_epoch = self.n_epochs
         self.best_loss = min(self.best_loss, loss)
-        if score is not None and score > self.best_score:
+        if score is None:
+            return
+        if score > self.best_score or (self.takes_last and score == self.best_score):
             self.best_score = score
             if self.validated:
                 self.best_epoch = self.n_epochs

@@ -26,11 +26,19 @@ class ProgressBar(Callback):
         Length of the bar; None is the estimator's `max_iter`.
     n_samples : int or None, default=None
         Samples of an epoch, for the speed that is shown.
+    unit : str, default='samples'
+        What is counted.
     """
 
-    def __init__(self, max_epochs: int | None = None, n_samples: int | None = None) -> None:
+    def __init__(
+        self,
+        max_epochs: int | None = None,
+        n_samples: int | None = None,
+        unit: str = "samples",
+    ) -> None:
         self.max_epochs = max_epochs
         self.n_samples = n_samples
+        self.unit = unit
 
     def on_fit_begin(self, estimator: Any) -> None:
         """Draw the bar.
@@ -80,5 +88,5 @@ class ProgressBar(Callback):
         if "val_score" in log:
             figures.append(f"val_score {log['val_score']:.4f}")
         if self.n_samples and log.get("seconds", 0) > 0:
-            figures.append(f"{self.n_samples / log['seconds']:,.0f} samples/s")
+            figures.append(f"{self.n_samples / log['seconds']:,.0f} {self.unit}/s")
         self._bar.update(self._task, completed=epoch, figures="  ".join(figures))

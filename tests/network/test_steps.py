@@ -106,6 +106,9 @@ def test_losses_of_steps_in_prediction(dtype, rng):
     twin = Predictor(alone, source(X.reshape(-1, 2), dtype), steps, targets)
     np.testing.assert_array_equal(got.run(theta, state).reshape(-1, 3), twin.run(theta, state))
     np.testing.assert_array_equal(got.losses.ravel(), twin.losses.ravel())
+    alone = Predictor(program, source(X, dtype), rows, targets, 2, keeps_output=False)
+    assert alone.run(theta, state).shape == (40, 0)
+    np.testing.assert_array_equal(alone.losses, got.losses)
 
 
 @dtypes
@@ -168,7 +171,7 @@ def test_training_goes_on_from_window_to_window(dtype, n_jobs, rng):
     loss = SquaredError()
     y = rng.standard_normal((2 * n * windows * (width + 1), 1))
     theta, state = program.new_buffers()
-    machine = Machine(program, theta, state, n, n_jobs=n_jobs, windows=windows)
+    machine = Machine(program, theta, state, n, n_jobs=n_jobs)
     nothing = Update(0, np.zeros((6, 1)), np.zeros((0, 0), dtype))
     losses = machine.train(data, loss.targets(y, None, dtype), order, n, 0, 6, nothing)
     sums = np.cumsum(whole, axis=1).reshape(2 * n, windows, width)

@@ -356,6 +356,8 @@ def test_progress_bar(terminal):
     draw(pickle.loads(pickle.dumps(bar)), 2)
     assert "epoch 2/5" in screen.getvalue()
     assert bar == clone(bar)
+    draw(ProgressBar(n_samples=1000, unit="characters"), 2)
+    assert "2,000 characters/s" in screen.getvalue()
 
 
 def test_the_bar_ends_with_the_figures_of_the_last_epoch(terminal):

@@ -1,0 +1,470 @@
+"""Layers of tables against their naive twins, and what each of them promises beside that."""
+
+import pickle
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from cases import DTYPES, names
+from gradcheck import check_gradient
+from harness import LayerRun, assert_close, draw_theta
+from image_cases import Guards
+from naive_tabular import encode_piecewise
+from sklearn.base import clone
+from tabular_cases import BINS, CASES
+
+from sklearn_nn.layers import (
+    Activation,
+    CategoryEmbedding,
+    Dense,
+    MeanOverMembers,
+    MemberHeads,
+    MemberLinear,
+    MemberScale,
+    NTPLinear,
+    ParametricActivation,
+    PeriodicEmbedding,
+    PiecewiseLinearEmbedding,
+    ScaleFeatures,
+)
+from sklearn_nn.layers.base import ROW_GRAIN
+from sklearn_nn.network.initializers import get_initializer
+from sklearn_nn.network.lowering import ProgramBuilder, lower
+from sklearn_nn.training.losses import SquaredError
+
+dtypes = pytest.mark.parametrize("dtype", DTYPES)
+layers = pytest.mark.parametrize("case", CASES, ids=names(CASES))
+#: One row, several, more than a block of rows.
+BATCHES = (1, 5, 21, 300)
+
+
+def prepared(case, dtype, n, seed=0):
+    """A run of the layer, its parameters, x and dy: numbers that float32 holds exactly."""
+    run, rng = LayerRun(case.layer, case.shape, dtype), np.random.default_rng(seed)
+    theta, dy = (
+        rng.standard_normal(shape).astype("float32").astype(dtype)
+        for shape in (run.n_theta, (n, run.units))
+    )
+    return run, theta, case.draw(rng, n).astype(dtype), dy
+
+
+@dtypes
+@layers
+def test_equals_naive(case, dtype):
+    """In float32 too, against the twin in float64."""
+    for n in BATCHES:
+        run, theta, x, dy = prepared(case, dtype, n)
+        exact = run.parameters(theta.astype("float64"))
+        x64, dy64 = x.astype("float64"), dy.astype("float64")
+        assert_close(run.forward(theta, x), case.forward(exact, x64), dtype, factor=20)
+        dx, grad = run.backward(theta, x, dy)
+        expected, gradients = case.backward(exact, x64, dy64)
+        assert_close(dx, expected, dtype, factor=20)
+        for got, wanted in zip(run.parameters(grad), gradients, strict=True):
+            size = max(1.0, np.abs(wanted).max(initial=0))
+            assert_close(got / size, wanted.reshape(got.shape) / size, dtype, factor=20)
+
+
+@dtypes
+@layers
+def test_parts_own_their_outputs(case, dtype):
+    """Any number of parts, in any order, gives the same bits and leaves nothing unwritten."""
+    for n in (1, ROW_GRAIN, 37, 300):
+        run, theta, x, dy = prepared(case, dtype, n)
+        y = run.forward(theta, x)
+        dx, grad = run.backward(theta, x, dy)
+        for array in (y, dx, grad):
+            assert not np.isnan(array).any()
+        for parts in (2, 3, 7):
+            np.testing.assert_array_equal(run.forward(theta, x, parts), y)
+            other, other_grad = run.backward(theta, x, dy, parts)
+            np.testing.assert_array_equal(other, dx)
+            np.testing.assert_array_equal(other_grad, grad)
+
+
+class OwnerRun(LayerRun):
+    """A run where each part of a kernel sees nothing of the others; no two write one place."""
+
+    def _every_part(self, kernel, parts, op, *arguments):
+        if kernel is None:
+            return
+        geometry = np.zeros(16, np.int64)
+        geometry[: len(op.geometry)] = op.geometry
+        before = [array.copy() for array in arguments]
+        for part in range(parts):
+            copies = [array.copy() for array in before]
+            kernel(self.ctx, geometry, part, parts, *copies)
+            for array, old, new in zip(arguments, before, copies, strict=True):
+                written = np.isnan(old) & ~np.isnan(new)
+                assert np.isnan(array[written]).all(), "two parts write one place"
+                array[written] = new[written]
+
+
+@layers
+def test_no_place_is_written_by_two_parts(case):
+    run, theta, x, dy = prepared(case, "float64", 37)
+    owners = OwnerRun(case.layer, case.shape, "float64")
+    (dx, grad), expected = owners.backward(theta, x, dy, 3), run.backward(theta, x, dy)
+    np.testing.assert_array_equal(dx, expected[0])
+    np.testing.assert_array_equal(grad, expected[1])
+
+
+@dtypes
+@layers
+def test_a_row_does_not_depend_on_the_rows_beside_it(case, dtype):
+    run, theta, x, dy = prepared(case, dtype, 150)
+    y, (dx, _) = run.forward(theta, x), run.backward(theta, x, dy)
+    for n in (1, 2, 9, 33, 129):
+        np.testing.assert_array_equal(run.forward(theta, x[:n]), y[:n])
+        np.testing.assert_array_equal(run.forward(theta, x[-n:]), y[-n:])
+        np.testing.assert_array_equal(run.backward(theta, x[-n:], dy[-n:])[0], dx[-n:])
+
+
+@dtypes
+@layers
+def test_nan_and_infinity_stay_in_their_row(case, dtype):
+    run, theta, x, _ = prepared(case, dtype, 9)
+    y = run.forward(theta, x)
+    for bad in (np.nan, np.inf, -np.inf):
+        spoilt = x.copy()
+        spoilt[4, 0] = bad
+        got = run.forward(theta, spoilt)
+        np.testing.assert_array_equal(np.delete(got, 4, axis=0), np.delete(y, 4, axis=0))
+        is_category = len(case.sizes) == case.width
+        if np.isnan(bad) and not is_category:
+            assert np.isnan(got[4]).any(), "a NaN was swallowed"
+
+
+@layers
+def test_is_a_plain_value(case):
+    layer = case.layer
+    assert clone(layer) == layer
+    assert pickle.loads(pickle.dumps(layer)) == layer
+    assert hash(clone(layer)) == hash(layer)
+    assert type(layer).__name__ in repr(layer)
+
+
+@layers
+def test_shape_rule_is_what_lower_makes(case):
+    builder = ProgramBuilder()
+    out = case.layer.lower(builder, builder.slot(case.shape))
+    assert builder.shape(out) == case.layer.output_shape(case.shape)
+
+
+@layers
+def test_gradient(case, rng):
+    """Through the machine, in a network that has trained layers before and behind it.
+
+    Category numbers are no output of a layer: those layers stand first.
+    """
+    shape, loss = (case.shape, SquaredError())
+    named = [("own", case.layer)]
+    if not case.sizes and len(shape) == 1:
+        named = [("before", Dense(case.width)), *named]
+    elif len(shape) == 2:
+        before = MemberLinear(shape[1], shape[0])
+        named, shape = [("before", before), *named], (3,)
+    ends_in_members = len(case.layer.output_shape(case.shape)) == 2
+    named.append(("tanh", Activation("tanh")))
+    named += [("out", MemberHeads(2) if ends_in_members else Dense(2))]
+    program = lower(named, shape, "float64", loss.link_layer())
+    x = case.draw(rng, 5) if shape == case.shape else rng.standard_normal((5, 3))
+    case_of_loss = SimpleNamespace(loss=loss, gradient_factor=2)
+    weight = rng.uniform(0.5, 2, 5)
+    theta = draw_theta(program, rng)
+    for w in (None, weight):
+        check_gradient(program, case_of_loss, x, rng.standard_normal((5, 2)), w, theta=theta)
+
+
+@dtypes
+@layers
+def test_no_memory_is_touched_that_is_not_its_own(case, dtype, monkeypatch):
+    from harness import train
+
+    from sklearn_nn.training.optimizers import SGD
+
+    guards = Guards()
+    guards.install(monkeypatch)
+    loss, rng = SquaredError(), np.random.default_rng(0)
+    shape = case.layer.output_shape(case.shape)
+    program = lower([("own", case.layer)], case.shape, dtype, loss.link_layer())
+    if not program.n_theta:
+        return
+    rows = shape[0] if len(shape) == 2 and not program.has_members else 1
+    targets = loss.targets(rng.standard_normal((37 * rows, shape[-1])), None, dtype)
+    X = case.draw(rng, 37).astype(dtype)
+    theta = draw_theta(program, rng)
+    train(program, theta, X, targets, SGD(0.0, False), order=np.arange(37), batch_size=16, n_jobs=2)
+    guards.check()
+
+
+def drawn(layer, shape, seed=0):
+    """The parameters of a layer as they are drawn, by name, and what is said of them."""
+    program = lower([("own", layer)], shape, "float64")
+    theta = program.initialize(np.random.RandomState(seed))
+    own = program.layers["own"]
+    return {k: p.view(theta) for k, p in own.items()}, {k: p.parameter for k, p in own.items()}
+
+
+# --- scales, activations, NTP --------------------------------------------------------------
+
+
+def test_factors_on_rate_and_decay():
+    found = {
+        (kind, name): (p.rate, p.decay)
+        for kind, (layer, shape) in {
+            "scale": (ScaleFeatures(), (3,)),
+            "parametric": (ParametricActivation("selu"), (3,)),
+            "ntp": (NTPLinear(2), (3,)),
+            "periodic": (PeriodicEmbedding(), (3,)),
+            "piecewise": (PiecewiseLinearEmbedding(BINS, linear=True), (3,)),
+            "category": (CategoryEmbedding((3,)), (3,)),
+            "linear": (MemberLinear(2, 3), (3,)),
+            "heads": (MemberHeads(2), (3, 3)),
+        }.items()
+        for name, p in drawn(layer, shape)[1].items()
+    }
+    assert found == {
+        ("scale", "scale"): (6, 1),
+        ("parametric", "alpha"): (0.1, 1),
+        ("ntp", "kernel"): (1, 1),
+        ("ntp", "bias"): (0.1, 0),
+        ("periodic", "frequencies"): (0.1, 1),
+        ("periodic", "phases"): (0.1, 0),
+        ("periodic", "kernel"): (0.1, 1),
+        ("periodic", "bias"): (0.1, 0),
+        ("piecewise", "kernel"): (1, 0),
+        ("piecewise", "slopes"): (1, 0),
+        ("piecewise", "bias"): (1, 0),
+        ("category", "embeddings"): (1, 1),
+        ("linear", "input_scale"): (1, 1),
+        ("linear", "kernel"): (1, 1),
+        ("linear", "output_scale"): (1, 1),
+        ("linear", "bias"): (1, 0),
+        ("heads", "kernel"): (1, 1),
+        ("heads", "bias"): (1, 0),
+    }
+    for layer in (ScaleFeatures, PeriodicEmbedding):
+        _, own = drawn(layer(rate_factor=3.0, decay_factor=0.5), (2,))
+        assert {(p.rate, p.decay) for p in own.values()} <= {(3.0, 0.5), (3.0, 0.0)}
+
+
+@dtypes
+@pytest.mark.parametrize("name", ["selu", "mish"])
+def test_parametric_activation_starts_as_the_activation(name, dtype):
+    own, _ = drawn(ParametricActivation(name), (7,))
+    x = np.random.default_rng(0).standard_normal((20, 7)).astype(dtype)
+    run, plain = (
+        LayerRun(ParametricActivation(name), 7, dtype),
+        LayerRun(Activation(name), 7, dtype),
+    )
+    y = run.forward(own["alpha"].astype(dtype), x)
+    assert_close(y, plain.forward(np.zeros(0, dtype), x), dtype)
+    np.testing.assert_array_equal(run.forward(np.zeros(7, dtype), x), x)
+
+
+def test_unknown_names():
+    with pytest.raises(ValueError, match="activation='swish' of ParametricActivation is not known"):
+        ParametricActivation("swish").output_shape((3,))
+    with pytest.raises(ValueError, match=r"NTPLinear takes vectors.*shape \(2, 3\); put a Flatten"):
+        NTPLinear(3).output_shape((2, 3))
+
+
+def test_ntp_adapts_to_its_outputs():
+    """Columns of standard deviation 1, and biases that are minus a mean of five outputs."""
+    rng, layer = np.random.default_rng(0), NTPLinear(40)
+    w, b = 3 * rng.standard_normal((6, 40)), rng.standard_normal(40)
+    x = rng.standard_normal((500, 6)) + 1
+    w[:, 7] = 0  # an output that does not vary
+    before = w.copy()
+    outputs = x @ w / np.sqrt(6) + b
+    layer.adapt(np.random.RandomState(3), outputs, {"kernel": w, "bias": b})
+    z = x @ w / np.sqrt(6)
+    np.testing.assert_allclose(np.delete(z.std(axis=0), 7), 1, rtol=1e-12)
+    scale = np.delete(w, 7, axis=1) / np.delete(before, 7, axis=1)
+    np.testing.assert_allclose(scale, np.broadcast_to(scale[0], scale.shape), rtol=1e-12)
+    assert (w[:, 7] == 0).all()
+    assert b[7] == 0
+    again = np.random.RandomState(3)
+    chosen, share = again.randint(500, size=(5, 40)), again.standard_exponential((5, 40))
+    for j in range(40):
+        mix = share[:, j] / share[:, j].sum()
+        assert b[j] == pytest.approx(-(mix * z[chosen[:, j], j]).sum(), abs=1e-12)
+    assert (z.min(axis=0) <= -b + 1e-12).all()
+    assert (-b <= z.max(axis=0) + 1e-12).all()
+    assert layer.adapts
+    assert not NTPLinear(3, data_driven=False).adapts
+
+
+def test_ntp_is_drawn_standard_normal():
+    own, _ = drawn(NTPLinear(50, data_driven=False), (200,))
+    for array in own.values():
+        assert abs(array.std() - 1) < 5 / np.sqrt(2 * array.size)
+    own, _ = drawn(NTPLinear(5, kernel_initializer="zeros", bias_initializer="ones"), (3,))
+    assert (own["kernel"] == 0).all()
+    assert (own["bias"] == 1).all()
+
+
+# --- categories ----------------------------------------------------------------------------
+
+
+@dtypes
+def test_what_is_no_category_is_zeros(dtype):
+    """And reads no memory beside the tables, and leaves their gradient alone."""
+    layer, guards = CategoryEmbedding((3, 4), 5), Guards()
+    run = LayerRun(layer, (3,), dtype)
+    theta = guards.allocate(run.n_theta, dtype)
+    theta[:] = 1
+    bad = [-1, -1e9, -np.inf, np.nan, 3, 4, 1e9, 1e30, np.inf, -0.5]
+    x = np.array([[7, value, 9] for value in bad], dtype)
+    y = run.forward(theta, x)
+    assert (y[:, 0] == 7).all()
+    assert (y[:, 1:] == 0).all()
+    dx, grad = run.backward(theta, x, np.ones_like(y))
+    assert (grad == 0).all()
+    assert (dx == [1, 0, 0]).all()
+    guards.check()
+    assert run.forward(theta, np.array([[7, 2, 3]], dtype)).sum() == 17
+
+
+@dtypes
+def test_categories_equal_torch(dtype, torch):
+    rng, sizes = np.random.default_rng(0), (5, 3)
+    run = LayerRun(CategoryEmbedding(sizes, 4), (6,), dtype)
+    theta = rng.standard_normal(run.n_theta).astype(dtype)
+    tables = torch.tensor(theta.reshape(8, 4), requires_grad=True)
+    x = rng.standard_normal((30, 6)).astype(dtype)
+    numbers = np.column_stack([rng.integers(0, size, 30) for size in sizes])
+    x[:, 4:] = numbers
+    parts = [torch.nn.functional.embedding(torch.tensor(numbers[:, 0]), tables[:5])]
+    parts += [torch.nn.functional.embedding(torch.tensor(numbers[:, 1]), tables[5:])]
+    value = torch.cat([torch.tensor(x[:, :4]), *parts], dim=1)
+    dy = rng.standard_normal(tuple(value.shape)).astype(dtype)
+    value.backward(torch.tensor(dy))
+    np.testing.assert_array_equal(run.forward(theta, x), value.detach().numpy())
+    assert_close(run.backward(theta, x, dy)[1].reshape(8, 4), tables.grad.numpy(), dtype)
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape", "message"),
+    [
+        (CategoryEmbedding(()), (3,), r"sizes=\(\) .* leave it out"),
+        (CategoryEmbedding((3, 0)), (3,), r"sizes=\(3, 0\) must be a positive whole number"),
+        (CategoryEmbedding((3, 2**25)), (3,), "must be at most 16777216"),
+        (CategoryEmbedding((3, 3), 0), (3,), "output_dim=0 must be"),
+        (CategoryEmbedding((3, 3)), (1,), r"last 2 columns are categories, got .*\(1,\)"),
+        (CategoryEmbedding((3, 3)), (4, 2), r"samples of shape \(4, 2\)"),
+        (PeriodicEmbedding(features=4), (3,), "features=4 of PeriodicEmbedding is more than the 3"),
+        (PeriodicEmbedding(waves=0), (3,), "waves=0 must be"),
+        (PeriodicEmbedding(stddev=-1.0), (3,), "stddev=-1.0 .* must be >= 0"),
+        (PeriodicEmbedding(), (3, 2), "takes vectors"),
+        (PiecewiseLinearEmbedding([[0, 1]] * 4), (3,), "features=4 of Piecewise.* more than the 3"),
+        (PiecewiseLinearEmbedding([[0, 1], [2]]), (3,), r"bins\[1\]=\[2\] .* two finite edges"),
+        (PiecewiseLinearEmbedding([[0, np.nan]]), (3,), r"bins\[0\]=.* two finite edges"),
+        (PiecewiseLinearEmbedding([[0, 1, 1]]), (3,), r"bins\[0\]=\[0, 1, 1\] .* must rise"),
+        (PiecewiseLinearEmbedding(BINS, activation="tanh"), (3,), "activation='tanh'"),
+        (MemberScale(), (3,), "members=None of MemberScale must be a number"),
+        (MemberLinear(5), (3,), "members=None of MemberLinear must be a number"),
+        (MemberLinear(5, 4), (3, 2), "members=4 of MemberLinear does not suit the 3"),
+        (MemberLinear(0, 4), (2,), "units=0 must be"),
+        (MemberLinear(5), (3, 2, 2), "takes a vector for each member"),
+        (MemberHeads(1), (3,), "MemberHeads takes a vector for each member"),
+        (MeanOverMembers(), (3,), "MeanOverMembers takes a vector for each member"),
+    ],
+)
+def test_what_does_not_fit(layer, shape, message):
+    with pytest.raises(ValueError, match=message):
+        layer.output_shape(shape)
+
+
+# --- numbers -------------------------------------------------------------------------------
+
+
+def test_periodic_parameters_are_drawn_as_in_the_paper():
+    own, _ = drawn(PeriodicEmbedding(), (400,))
+    assert {k: a.shape for k, a in own.items()} == {
+        "frequencies": (400, 16), "phases": (400, 16), "kernel": (400, 16, 3), "bias": (400, 3),
+    }  # fmt: skip
+    assert own["frequencies"].std() == pytest.approx(0.1, rel=0.05)
+    assert np.pi * 0.99 < np.abs(own["phases"]).max() <= np.pi
+    for name in ("kernel", "bias"):
+        assert 0.24 < np.abs(own[name]).max() <= 0.25
+
+
+@dtypes
+def test_periodic_of_large_numbers_is_bounded(dtype):
+    run = LayerRun(PeriodicEmbedding(units=1), (1,), dtype)
+    theta = np.ones(run.n_theta, dtype)
+    x = np.array([[1e4], [-1e9], [1e30], [3.0]], dtype)
+    y = run.forward(theta, x)
+    np.testing.assert_array_equal(y[:, :1], x)
+    assert (np.abs(y[:, 1]) <= 17.001).all()
+
+
+def test_piecewise_is_continuous_and_goes_on_beyond_its_bins():
+    """At an edge both sides agree; beyond the outer bins the curve is a line."""
+    run = LayerRun(PiecewiseLinearEmbedding(BINS[:1], 4), (1,), "float64")
+    theta = np.random.default_rng(0).standard_normal(run.n_theta)
+    edges = np.array(BINS[0])
+    sides = [run.forward(theta, (edges + step)[:, None]) for step in (-1e-9, 0, 1e-9)]
+    np.testing.assert_allclose(sides[0], sides[1], atol=1e-7)
+    np.testing.assert_allclose(sides[2], sides[1], atol=1e-7)
+    for ends in ([-9.0, -6.0, -3.0], [4.0, 7.0, 10.0]):
+        first, middle, last = run.forward(theta, np.array(ends)[:, None])
+        np.testing.assert_allclose(middle, (first + last) / 2, rtol=1e-12)
+    assert (encode_piecewise([-1.1], edges)[0] == [[1, 0.6, 0, 0, 0, 0]]).sum() >= 5
+
+
+def test_piecewise_bins_are_constants():
+    layer = PiecewiseLinearEmbedding(BINS, 2)
+    program = lower([("own", layer)], (3,), "float64")
+    state = program.initial_state()
+    found = {name: p.view(state) for name, p in program.memories["own"].items()}
+    np.testing.assert_array_equal(found["counts"], [6, 2, 1])
+    np.testing.assert_array_equal(found["begins"], [*BINS[0][:-1], *BINS[1][:-1], *BINS[2][:-1]])
+    widths = np.concatenate([np.diff(edges) for edges in BINS])
+    np.testing.assert_allclose(found["scales"] * widths, 1)
+
+
+@dtypes
+def test_edges_that_float32_cannot_tell_apart(dtype):
+    """Are no division by zero."""
+    bins = ((1.0, 1.0 + 1e-12, 1.0 + 2e-12, 2.0),)
+    run = LayerRun(PiecewiseLinearEmbedding(bins, 2), (1,), dtype)
+    y = run.forward(np.ones(run.n_theta, dtype), np.array([[0.5], [1.0], [1.5], [2.5]], dtype))
+    assert np.isfinite(y).all()
+
+
+def test_piecewise_with_a_line_starts_as_a_line():
+    own, _ = drawn(PiecewiseLinearEmbedding(BINS, 16, linear=True), (3,))
+    assert (own["kernel"] == 0).all()
+    assert 0.2 < np.abs(own["slopes"]).max() <= 0.25
+    run = LayerRun(PiecewiseLinearEmbedding(BINS, 16, linear=True), (3,), "float64")
+    theta = np.concatenate([a.ravel() for a in own.values()])
+    x = np.linspace(-5, 5, 11)[:, None] * np.ones((1, 3))
+    y = run.forward(theta, x).reshape(11, 3, 16)
+    expected = x[:, :, None] * own["slopes"] + own["bias"]
+    np.testing.assert_allclose(y, expected, atol=1e-12)
+
+
+# --- members -------------------------------------------------------------------------------
+
+
+def test_members_begin_apart_and_share_the_rest():
+    own, _ = drawn(MemberLinear(6, 32), (40,))
+    assert set(np.unique(own["input_scale"])) == {-1.0, 1.0}
+    assert 0.4 < (own["input_scale"] > 0).mean() < 0.6
+    assert len(np.unique(own["input_scale"], axis=0)) == 32
+    assert (own["output_scale"] == 1).all()
+    assert (own["bias"] == own["bias"][0]).all()
+    assert len(np.unique(own["bias"])) == 6
+    assert np.abs(own["kernel"]).max() <= 1 / np.sqrt(40)
+    further, _ = drawn(MemberLinear(6), (32, 40))
+    assert (further["input_scale"] == 1).all()
+    first, _ = drawn(MemberScale(32), (40,))
+    assert set(np.unique(first["scale"])) == {-1.0, 1.0}
+    heads, _ = drawn(MemberHeads(3), (32, 40))
+    assert len(np.unique(heads["kernel"])) == 32 * 40 * 3
+    normal = get_initializer("normal")
+    given, _ = drawn(MemberLinear(6, 4, scale_initializer=normal), (5,))
+    assert len(np.unique(given["input_scale"])) == 20
