@@ -90,7 +90,7 @@ def test_forms_of_one_image_are_alike(rng):
 
 
 def test_many_images_go_block_by_block(rng, monkeypatch):
-    import sklearn_nn.preprocessing as module
+    import sklearn_nn.preprocessing.images as module
 
     X = images((23, 9, 8, 3), "uint8", rng)
     whole = resize_images(X, (5, 12))
