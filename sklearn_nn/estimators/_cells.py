@@ -1,0 +1,198 @@
+"""What the cells of a column of objects hold: numbers, categories, or nothing."""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import numbers
+import sys
+
+import numpy as np
+
+NUMBER, CATEGORY = "number", "category"
+_DATES = (datetime.date, datetime.time, np.datetime64)
+_DURATIONS = (datetime.timedelta, np.timedelta64)
+
+
+def is_missing(value):
+    """Whether a cell is empty: None, NaN, pandas' NA or NaT."""
+    if value is None or value is getattr(sys.modules.get("pandas"), "NA", None):
+        return True
+    return not isinstance(value, str) and _differs_from_itself(value)
+
+
+def _differs_from_itself(value):
+    """What NaN and NaT do; an array says neither yes nor no."""
+    try:
+        return bool(value != value)
+    except (ArithmeticError, TypeError, ValueError):
+        return False
+
+
+def _examples(values):
+    """For each type among objects one that is not missing; None for types of which all are."""
+    backwards = values[::-1]  # so that the first of each type is what remains
+    examples = dict(zip(map(type, backwards), backwards, strict=True))
+    for kind in [kind for kind, example in examples.items() if is_missing(example)]:
+        # A type that NaN has too, such as float: look for one that is a number.
+        there = (v for v in values if type(v) is kind and not is_missing(v))
+        examples[kind] = next(there, None)
+    return examples
+
+
+def kind_of(values, label):
+    """What objects are: `NUMBER` if all that are not missing are numbers, else `CATEGORY`.
+
+    Only truth values, and nothing at all, are categories.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If there are dates, complex numbers, or what is no scalar.
+    """
+    examples = [example for example in _examples(values).values() if example is not None]
+    for example in examples:
+        check_scalar(example, label)
+    if all(isinstance(example, bool | np.bool_) for example in examples):
+        return CATEGORY
+    return NUMBER if all(is_number(example) for example in examples) else CATEGORY
+
+
+def is_number(value):
+    """Whether a value is a real number; a truth value is one, and so is a Decimal."""
+    if isinstance(value, _DURATIONS):  # NumPy's are whole numbers to Python
+        return False
+    return isinstance(value, numbers.Real | np.bool_ | decimal.Decimal)
+
+
+def check_scalar(value, label):
+    """Raise an error if a cell holds what is neither number nor text."""
+    if isinstance(value, str) or is_number(value):
+        return
+    kind = type(value).__name__
+    if isinstance(value, _DATES) or kind == "Period":
+        raise refusal_of_dates(label, kind)
+    if isinstance(value, _DURATIONS):
+        raise refusal_of_durations(label, kind)
+    if isinstance(value, numbers.Complex):
+        raise refusal_of_complex(label)
+    if isinstance(value, bytes):
+        raise ValueError(
+            f"{label} holds bytes, such as {value!r}; decode them first (.str.decode('utf-8') of "
+            "a pandas column, numpy.char.decode of an array)."
+        )
+    raise TypeError(
+        f"{label} holds {_short(value)} of type {kind}; a cell's argument must be a string or a "
+        "real number. Turn the column into text or numbers first, as with .astype(str)."
+    )
+
+
+def refusal_of_dates(label, dtype):
+    """The error about a column of dates."""
+    return ValueError(
+        f"{label} holds dates ({dtype}); turn dates into numbers first, such as year, month and "
+        "weekday."
+    )
+
+
+def refusal_of_durations(label, dtype):
+    """The error about a column of time differences."""
+    return ValueError(
+        f"{label} holds time differences ({dtype}); turn them into numbers first, such as seconds "
+        "(.dt.total_seconds() of a pandas column)."
+    )
+
+
+def refusal_of_complex(label):
+    """The error about a column of complex numbers."""
+    return ValueError(
+        f"Complex data not supported: {label} holds complex numbers; pass their real and imaginary "
+        "parts as two columns."
+    )
+
+
+def as_numbers(values, label):
+    """Objects as float64, with NaN where there is none.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If one is no number.
+    """
+    examples = _examples(values)
+    text = [value for value in examples.values() if value is not None and not is_number(value)]
+    for example in text:
+        check_scalar(example, label)
+    if text:
+        raise ValueError(
+            f"{label} holds {_short(text[0])}, which is text, where numbers are expected. Convert "
+            "it (pandas.to_numeric), or fit with the column listed in categorical_features."
+        )
+    absent = {kind for kind, example in examples.items() if example is None}
+    if not all(issubclass(kind, float) for kind in absent):
+        values = [None if type(value) in absent else value for value in values]
+    try:
+        with np.errstate(over="ignore"):
+            return np.array(values, dtype=np.float64)
+    except OverflowError as error:
+        raise refusal_of_infinity(label) from error
+
+
+def numbered(values, label):
+    """Objects as numbers of distinct values.
+
+    Returns
+    -------
+    codes : ndarray of intp of shape (n,)
+        Positions in `distinct`; -1 where a cell is missing.
+    distinct : list
+    """
+    known = {}
+    try:
+        codes = np.array([known.setdefault(value, len(known)) for value in values], dtype=np.intp)
+    except TypeError as error:
+        for value in values:
+            check_scalar(None if is_missing(value) else value, label)
+        raise TypeError(f"{label} holds values that cannot be told apart: {error}") from error
+    distinct = list(known)
+    missing = [code for code, value in enumerate(distinct) if is_missing(value)]
+    if missing:
+        codes[np.isin(codes, missing)] = -1
+    return codes, distinct
+
+
+def plain(value, label):
+    """A category as text, truth value, whole or finite number of Python's own.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If it is something else.
+    """
+    if type(value) is str:
+        return value
+    check_scalar(value, label)  # before NumPy makes whole numbers of its dates
+    value = value.item() if isinstance(value, np.generic) else value
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        return int(value)
+    value = float(value)
+    if not np.isfinite(value):
+        raise refusal_of_infinity(label)
+    return value
+
+
+def refusal_of_infinity(label):
+    """The error about a column with numbers that are not finite."""
+    return ValueError(
+        f"Input X contains infinity or a value too large for dtype('float64') in {label}; replace "
+        "it, by NaN if it stands for a missing value."
+    )
+
+
+def _short(value):
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 40 else text[:37] + "..."
