@@ -29,7 +29,7 @@ class HeldOut:
         Training that is resumed goes on with the rows it had, in the order of its last epoch; a
         further restart with the same split as the first.
         """
-        splits = self.early_stopping and validation is None
+        splits = validation is None and self._splits(target)
         if goes_on == "incremental" and splits:
             raise ValueError(
                 "partial_fit does not support early_stopping=True without a validation set, since "
@@ -49,6 +49,10 @@ class HeldOut:
                 check_some_weight(None if weight is None else weight[rows], "training sample")
             self._first_rows = rows
         return self._first_rows, self._held_out
+
+    def _splits(self, target):
+        """Whether rows are to be held out where no validation set is passed."""
+        return bool(self.early_stopping)
 
     def _rows_again(self, n_rows):
         """The rows of the fit that is resumed."""
@@ -138,7 +142,8 @@ class HeldOut:
         """
         targets = self._loss().targets(target, weight, program.dtype)
         program = self._suited_program(program, data)
-        predictor = Predictor(program, data, rows, targets, resolve_n_jobs(self.n_jobs))
+        jobs, keeps = resolve_n_jobs(self.n_jobs), self.scoring != "loss"
+        predictor = Predictor(program, data, rows, targets, jobs, keeps_output=keeps)
         target = target[rows]
         weight = None if weight is None else weight[rows]
         total = predictor.losses.size if weight is None else weight.sum()

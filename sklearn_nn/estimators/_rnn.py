@@ -2,37 +2,31 @@
 
 from __future__ import annotations
 
-from numbers import Integral
 from typing import ClassVar
 
 import numpy as np
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import StrOptions
 
 from sklearn_nn.estimators._encoding import is_bytes
 from sklearn_nn.estimators._network import SHAPE_CONSTRAINTS, Shaped
 from sklearn_nn.estimators._parameters import TRAINING_CONSTRAINTS
 from sklearn_nn.estimators._presets import check_sizes, draws, dropout_rates, hidden_layers
+from sklearn_nn.estimators._recurrent import COUNT, RECURRENT_CONSTRAINTS, recurrent_layers
 from sklearn_nn.estimators._sequences import Sequences
 from sklearn_nn.layers import (
-    GRU,
-    LSTM,
-    Activation,
     AttentionPool,
     Dense,
     Dropout,
     GaussianNoise,
     GlobalAveragePool,
     GlobalMaxPool,
-    SimpleRNN,
     TimeDistributed,
 )
 from sklearn_nn.layers.activation import HIDDEN_ACTIVATIONS
 from sklearn_nn.network.source import in_windows
 
-CELLS = {"lstm": LSTM, "gru": GRU, "rnn": SimpleRNN}
 #: What is made of the last recurrent layer's steps; for "last" it hands on no other.
 POOLS = {"mean": GlobalAveragePool, "max": GlobalMaxPool, "attention": AttentionPool}
-_COUNT = [Interval(Integral, 1, None, closed="left")]
 
 
 class BaseRNN(Shaped):
@@ -40,14 +34,12 @@ class BaseRNN(Shaped):
 
     _takes_any_length = True
     _parameter_constraints: ClassVar[dict] = {
-        "hidden_size": _COUNT,
-        "cell": [StrOptions(set(CELLS))],
-        "num_layers": _COUNT,
+        **RECURRENT_CONSTRAINTS,
         "bidirectional": ["boolean"],
         "pooling": [StrOptions({"last", *POOLS})],
-        "hidden_layer_sizes": ["array-like", *_COUNT],
+        "hidden_layer_sizes": ["array-like", *COUNT],
         "return_sequences": ["boolean"],
-        "truncation": [*_COUNT, None],
+        "truncation": [*COUNT, None],
         "activation": [StrOptions(set(HIDDEN_ACTIVATIONS))],
         **SHAPE_CONSTRAINTS,
         **{k: v for k, v in TRAINING_CONSTRAINTS.items() if k != "batch_norm"},
@@ -83,23 +75,18 @@ class BaseRNN(Shaped):
         return iter([self._encode_rows(X, dtype)])
 
     def _recurrent_layers(self):
-        """The recurrent layers, each but the last followed by dropout."""
+        """The recurrent layers, and the rate of the dropout behind the last."""
         kernel, _ = draws(self)
         sizes = check_sizes("hidden_layer_sizes", self.hidden_layer_sizes)
         rates = dropout_rates(self.dropout, self.num_layers + len(sizes))[: self.num_layers]
-        layers = []
-        for i, rate in enumerate(rates, 1):
-            steps = i < self.num_layers or self.return_sequences or self.pooling != "last"
-            layer = CELLS[self.cell](
-                self.hidden_size, return_sequences=steps, kernel_initializer=kernel
-            )
-            if self.bidirectional:
-                from sklearn_nn.layers.bidirectional import Bidirectional
-
-                layer = Bidirectional(layer)
-            layers.append((f"{self.cell}{i}", layer))
-            if rate and i < self.num_layers:
-                layers.append((f"{self.cell}dropout{i}", Dropout(rate)))
+        layers = recurrent_layers(
+            self.cell,
+            self.hidden_size,
+            rates,
+            return_sequences=self.return_sequences or self.pooling != "last",
+            bidirectional=self.bidirectional,
+            kernel_initializer=kernel,
+        )
         return layers, rates[-1]
 
     def _layers(self):

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import copy
 import math
-
 from typing import ClassVar
 
 import numpy as np
 from scipy import sparse
 
 from sklearn_nn.estimators._encoding import check_no_dates
+from sklearn_nn.estimators._forms import Forms
 from sklearn_nn.estimators._sequences import from_filled, from_list, from_padded, is_listed
 from sklearn_nn.layers.shape import CHANNELS_FIRST
 
@@ -44,7 +43,7 @@ def flat_rows(X, data_format):
     return array.reshape(len(array), math.prod(shape)), shape, planes
 
 
-class ShapedInput:
+class ShapedInput(Forms):
     """Mixin: X may hold images or sequences; `input_shape_` is the shape of one sample.
 
     Where sequences are not of one length, it is the shape of the longest. Layers that do not go by
@@ -106,27 +105,6 @@ class ShapedInput:
     def _form(self):
         """What `lower` is told of the samples that the network is fitted to."""
         return {"shape": self._sample_shape(), "ragged": vars(self).get("_ragged", False)}
-
-    def _suited_program(self, program, data):
-        """The program for the form of some data, given that for the form of those fitted."""
-        ragged = data.lengths is not None
-        if (data.width, ragged) == (program.input_width, program.ragged):
-            return program
-        others = vars(self).setdefault("_others", {})
-        key = data.width, ragged, program.dtype, str(self.learning_rate_factors)
-        if key not in others:
-            channels = self._channels()
-            form = {**self._form(), "shape": (data.width // channels, channels), "ragged": ragged}
-            found = copy.copy(self)._lower(program.dtype, form)
-            shapes = [[p.parameter.shape for p in form.parameters] for form in (found, program)]
-            if shapes[0] != shapes[1]:
-                raise ValueError(
-                    f"X has sequences of {data.width // channels} steps, but the network was "
-                    f"fitted with {self.input_shape_[0]}, and has layers whose weights go by that "
-                    "number; use pooling over time in place of Flatten."
-                )
-            others[key] = found
-        return others[key]
 
     def _flatten(self, X, *, reset):
         """X as rows; learns the shape of a sample, or checks that it is the one seen before."""

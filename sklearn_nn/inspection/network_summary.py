@@ -50,6 +50,8 @@ class Summary:
         Number of values that layers remember and that are not trained, such as running means.
     n_activations : int
         Number of values that one sample takes on its way through the network.
+    remarks : tuple of (str, str)
+        What else there is to say of the network: names and texts.
     """
 
     title: str
@@ -58,6 +60,7 @@ class Summary:
     n_trainable: int
     n_state: int
     n_activations: int
+    remarks: tuple = ()
 
     @property
     def n_parameters(self):
@@ -115,7 +118,7 @@ class Summary:
         if self.n_state:
             totals.append(("State", f"{self.n_state:,} ({size(self.n_state * itemsize)})"))
         activations = f"{self.n_activations:,} ({size(self.activation_bytes)})"
-        return [*totals, ("Activations per sample", activations)]
+        return [*totals, ("Activations per sample", activations), *self.remarks]
 
     def to_frame(self):
         """The rows as a data frame.
@@ -235,6 +238,7 @@ def summary(estimator):
         n_trainable=sum(p.size for p in parameters if p.rate != 0),
         n_state=sum(line.n_state for line in program.outline),
         n_activations=program.width,
+        remarks=network._remarks(),
     )
 
 

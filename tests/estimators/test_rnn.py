@@ -337,6 +337,21 @@ def test_a_window_as_long_as_the_sequence_is_no_truncation():
     assert_same_weights(small(return_sequences=True, truncation=12).fit(X, y), whole)
 
 
+@pytest.mark.parametrize("cell", CELLS)
+def test_training_remembers_from_window_to_window(cell):
+    """At a rate that changes nothing, the training loss is that of the whole sequences."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((30, 12, 2))
+    y = rng.integers(0, 3, (30, 12))
+    model = small(
+        cell=cell, truncation=4, return_sequences=True, solver="sgd", learning_rate_init=1e-300,
+        max_iter=1, batch_size=10, alpha=0.0,
+    ).fit(X, y)  # fmt: skip
+    p = model.predict_proba(X).reshape(-1, 3)
+    loss = -np.log(p[np.arange(len(p)), y.ravel()]).mean()
+    assert model.loss_curve_[0] == pytest.approx(loss, rel=1e-12)
+
+
 def test_truncation_goes_through_all_windows_of_unequal_sequences():
     X, y = per_step(100)
     model = small(return_sequences=True, truncation=4, max_iter=40, learning_rate_init=0.02)

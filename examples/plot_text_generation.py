@@ -1,0 +1,113 @@
+"""
+========================
+Writing like the library
+========================
+
+``TextGenerator`` learns a text character by character and writes more of it. The text here is what
+Python's standard library says of itself: the docstrings of some of its modules.
+"""
+
+# %%
+# The text
+# --------
+# Every function and class with a docstring, as it would stand in a file.
+import importlib
+import inspect
+import textwrap
+import warnings
+from time import perf_counter
+
+import matplotlib.pyplot as plt
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+
+from sklearn_nn import TextGenerator
+
+# The fit below trains a fixed number of epochs, converged or not.
+warnings.simplefilter("ignore", ConvergenceWarning)
+
+MODULES = """
+argparse asyncio calendar codecs collections configparser csv datetime decimal difflib doctest
+email.message fractions ftplib gettext heapq http.client imaplib inspect ipaddress json locale
+logging mailbox numbers optparse os pathlib pdb pickle platform poplib posixpath pprint random
+shutil smtplib socket statistics string subprocess tarfile tempfile textwrap threading tokenize
+typing unittest.case unittest.mock urllib.parse uuid zipfile
+"""
+
+
+def docstrings(name):
+    """Return signature and docstring of each function that a module defines."""
+    try:
+        module = importlib.import_module(name)
+    except ImportError:  # not every version of Python has all of them
+        return
+    for key, value in sorted(vars(module).items()):
+        if getattr(value, "__module__", None) != name or key.startswith("_"):
+            continue
+        methods = sorted(vars(value).items()) if inspect.isclass(value) else []
+        for part, member in [(key, value), *methods]:
+            documented = inspect.getdoc(member) if inspect.isroutine(member) else None
+            if documented and not part.startswith("_"):
+                body = textwrap.indent(f'"""{documented}"""', "    ")
+                yield f"def {part}{signature(member)}:\n{body}\n"
+
+
+def signature(function):
+    """Return a signature, empty if there is none to be had."""
+    try:
+        return inspect.signature(function)
+    except (TypeError, ValueError):
+        return "()"
+
+
+entries = dict.fromkeys(entry for name in MODULES.split() for entry in docstrings(name))
+text = "\n".join(entries).encode("ascii", "ignore").decode()
+print(f"{len(text):,} characters, {len(set(text))} of them different\n")
+print(text[:400])
+
+# %%
+# Learning it
+# -----------
+# The last tenth is held out. ``verbose=True`` would say how many parameters there are for how many
+# characters; they should be of one order of magnitude.
+started = perf_counter()
+model = TextGenerator(
+    128, cell="gru", num_layers=1, max_iter=8, learning_rate="onecycle", learning_rate_init=0.01,
+    sequence_length=50, batch_size=20, validation_fraction=0.1, n_jobs=-1, random_state=0,
+).fit(text)  # fmt: skip
+print(f"{model.n_parameters_:,} parameters, {perf_counter() - started:.0f} seconds")
+
+figure, ax = plt.subplots(figsize=(6, 3.2), layout="constrained")
+epochs = np.arange(1, model.n_iter_ + 1)
+ax.plot(epochs, model.loss_curve_, label="training")
+ax.plot(epochs, model.validation_loss_curve_, label="held-out end")
+share = model.character_counts_ / model.character_counts_.sum()
+share = share[share > 0]
+ax.axhline(-(share * np.log(share)).sum(), color="gray", linestyle=":", label="shares alone")
+ax.set(xlabel="epoch", ylabel="nats per character")
+ax.legend()
+
+# %%
+# Writing
+# -------
+# The temperature says how far to trust the network. Near 0 it repeats what is likeliest; at 1 its
+# own probabilities are drawn from; between lies what reads best.
+for temperature in (0.2, 0.6, 1.0):
+    print(f"\n--- temperature {temperature} " + "-" * 40)
+    print("def " + model.sample(320, "\n\ndef ", temperature=temperature, random_state=0))
+
+# %%
+# How sure it is
+# --------------
+# What follows each character of a line that is not in the text: within words there is hardly a
+# choice, between them there are many. The bars are the number of characters that it would be as
+# hard to choose among, the exponential of the entropy; ``top_p`` leaves about that many, ``top_k``
+# the same number everywhere.
+line = "    Return the number of items that match."
+p = model.predict_proba([line[:end] for end in range(1, len(line))])
+entropy = -(p * np.log(np.maximum(p, 1e-12))).sum(axis=1)
+figure, ax = plt.subplots(figsize=(9, 2.6), layout="constrained")
+ax.bar(np.arange(1, len(line)), np.exp(entropy))
+ax.set_xticks(np.arange(len(line)), line)
+ax.set(ylabel="choices", title="Among how many characters the next one was chosen")
+plt.show()
