@@ -78,10 +78,10 @@ def indoor_movement():
     """
 
     def table(file):
-        with archive.open(file) as lines:
+        with packed.open(file) as lines:
             return np.loadtxt(io.TextIOWrapper(lines, "utf-8"), delimiter=",", ndmin=2)
 
-    with zipfile.ZipFile(find("indoor_movement/IndoorMovement.zip")) as archive:
+    with zipfile.ZipFile(find("indoor_movement/IndoorMovement.zip")) as packed:
         targets = table("dataset/MovementAAL_target.csv").astype(int)
         X = [table(f"dataset/MovementAAL_RSS_{number}.csv") for number in targets[:, 0]]
     return X, (targets[:, 1] == 1).astype(int)
@@ -128,6 +128,8 @@ def bike_hours():
 
 def bike_windows(stride=1):
     """Weeks of `bike_hours`, and the hires of the day that follows each.
+
+    A stride without a divisor in common with 24 makes windows that begin at every hour of a day.
 
     Returns
     -------

@@ -171,7 +171,7 @@ def test_what_cannot_be_cut(series, options, message):
 
 def test_names_twice_are_no_names():
     table = pd.DataFrame(np.zeros((9, 2)), columns=["a", "a"])
-    with pytest.raises(ValueError, match="series (?s:.*)unique column names|'a' is no channel"):
+    with pytest.raises(ValueError, match=r"series (?s:.*)unique column names|'a' is no channel"):
         sliding_windows(table, 2, target="a")
 
 
