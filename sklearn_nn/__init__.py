@@ -11,6 +11,9 @@ from sklearn_nn.estimators.network_regressor import NeuralNetworkRegressor
 from sklearn_nn.estimators.rnn_classifier import RNNClassifier
 from sklearn_nn.estimators.rnn_regressor import RNNRegressor
 from sklearn_nn.estimators.saving import load, load_checkpoint
+from sklearn_nn.estimators.tabular_classifier import TabularClassifier
+from sklearn_nn.estimators.tabular_regressor import TabularRegressor
+from sklearn_nn.estimators.text_generator import TextGenerator
 from sklearn_nn.inspection import find_learning_rate, summary
 from sklearn_nn.preprocessing import augment_images, resize_images, sliding_windows
 
@@ -25,6 +28,9 @@ __all__ = [
     "NeuralNetworkRegressor",
     "RNNClassifier",
     "RNNRegressor",
+    "TabularClassifier",
+    "TabularRegressor",
+    "TextGenerator",
     "augment_images",
     "find_learning_rate",
     "load",

@@ -18,6 +18,8 @@ from sklearn_nn import (
     NeuralNetworkRegressor,
     RNNClassifier,
     RNNRegressor,
+    TabularClassifier,
+    TabularRegressor,
 )
 from sklearn_nn.layers import Activation, Dense
 
@@ -29,6 +31,12 @@ pytestmark = [
 
 _SMALL = {"hidden_layer_sizes": 20, "learning_rate_init": 0.02, "max_iter": 60, "random_state": 0}
 
+_SMALL_TABM = {
+    "hidden_layer_sizes": (32, 32),
+    "n_members": 4,
+    "max_iter": 100,
+    "learning_rate_init": 0.01,
+}
 _BRIEF = {"learning_rate_init": 0.03, "max_iter": 60, "random_state": 0}
 
 
@@ -70,6 +78,12 @@ EVERY_CHECK = [
     CNNRegressor(8, strides=2, pooling="average", learning_rate_init=0.02, max_iter=100),
     RNNClassifier(),
     RNNRegressor(),
+    TabularClassifier(),
+    TabularRegressor(),
+    TabularClassifier("tabm", **_SMALL_TABM),
+    TabularRegressor("tabm", **_SMALL_TABM),
+    TabularClassifier(num_embedding="periodic", refit_full=True, n_networks=2, max_iter=64),
+    TabularRegressor(loss="poisson", early_stopping=False, n_networks=1, max_iter=100),
     NeuralNetworkClassifier([Dense(32), Activation("relu")]),
     NeuralNetworkRegressor([("hidden", Dense(32)), Activation("tanh")]),
     NeuralNetworkRegressor(solver="lbfgs"),

@@ -366,13 +366,17 @@ class BaseNetwork(
         for data in self._row_blocks(X, program.dtype):
             suited = self._suited_program(program, data)
             suited = suited if layer is None else suited.cut(layer)
-            output = predict(suited, self._theta, self._state, data, None, jobs)
+            output = self._predicted(suited, data, jobs, layer)
             if not np.isfinite(output).all():
                 raise ValueError(
                     "The network's output is not finite for some rows of X, whose values are too"
                     " large for it; scale X as the training data was."
                 )
             yield data, output
+
+    def _predicted(self, program, data, jobs, layer):
+        """The output of a program for all rows of data; `layer` is where it was cut, or None."""
+        return predict(program, self._theta, self._state, data, None, jobs)
 
     def _output(self, X):
         """The output after the link for all rows of X, of shape (n_samples, n_outputs)."""

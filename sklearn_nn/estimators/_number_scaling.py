@@ -135,6 +135,13 @@ def scale_table(scaling, table, weights):
 
 
 def bin_edges(values, n_bins, weights=None):
-    """Edges of bins that hold about equally many values: distinct, ascending, at least two."""
-    edges = np.unique(quantiles(values, np.linspace(0, 1, n_bins + 1), weights))
+    """Edges of bins that hold about equally many values: distinct, ascending, at least two.
+
+    A value that occurs more often than a bin should hold counts as often as that, so that most bins
+    are left for others.
+    """
+    unique, number = np.unique(values, return_inverse=True)
+    counts = np.bincount(number.ravel(), weights).astype(np.float64)
+    counts = np.minimum(counts, counts.sum() / n_bins)
+    edges = np.unique(quantiles(unique, np.linspace(0, 1, n_bins + 1), counts))
     return edges if len(edges) > 1 else np.array([edges[0], edges[0] + 1])

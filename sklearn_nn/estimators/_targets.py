@@ -39,7 +39,7 @@ def _kind_of_first(y, classes):
     return BINARY if len(classes) <= 2 else MULTICLASS
 
 
-class LabelTarget(ClassifierMixin):
+class Labels(ClassifierMixin):
     """Mixin of classifiers: binary, multiclass and multilabel targets."""
 
     def _learn_target(self, y, how):
@@ -72,7 +72,7 @@ class LabelTarget(ClassifierMixin):
 
     def _loss(self):
         multiclass = self._target_kind == MULTICLASS
-        return get_classification_loss(self.loss, multiclass, self.get_params(deep=False))
+        return get_classification_loss(self.loss, multiclass, self._settings())
 
     def _stratify(self, target):
         if self._target_kind == MULTILABEL:
@@ -165,6 +165,15 @@ class LabelTarget(ClassifierMixin):
         p = self.predict_proba(X)
         return np.log(p, out=p)
 
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
+
+
+class LabelTarget(Labels):
+    """Mixin of classifiers that can be given samples batch by batch, too."""
+
     @available_if(_is_first_order)
     @_fit_context(prefer_skip_nested_validation=True)
     @with_callbacks
@@ -227,13 +236,8 @@ class LabelTarget(ClassifierMixin):
                 self.__dict__ = before
             raise
 
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_label = True
-        return tags
 
-
-class NumericTarget(RegressorMixin):
+class Numbers(RegressorMixin):
     """Mixin of regressors: one or several numbers a sample."""
 
     def _learn_target(self, y, how):
@@ -246,10 +250,14 @@ class NumericTarget(RegressorMixin):
             )
         self.n_outputs_ = n_outputs
 
-    def _encode_target(self, y):
+    def _check_numbers(self, y):
+        """Raise a ValueError if y is not numbers, or such as the loss is not for."""
         if y.dtype.kind not in "biuf":
             raise ValueError(f"y has dtype {y.dtype}; a regressor needs numbers.")
         self._loss().check_target(y)
+
+    def _encode_target(self, y):
+        self._check_numbers(y)
         target = y.reshape(len(y), -1)
         if target.shape[1] != self.n_outputs_:
             raise ValueError(f"y has {target.shape[1]} outputs, but {self.n_outputs_} are learnt.")
@@ -259,7 +267,7 @@ class NumericTarget(RegressorMixin):
         return target[:, 0] if target.shape[1] == 1 else target
 
     def _loss(self):
-        return get_regression_loss(self.loss, self.get_params(deep=False))
+        return get_regression_loss(self.loss, self._settings())
 
     def _check_validation_target(self, target):
         if len(target) < 2:
@@ -286,6 +294,15 @@ class NumericTarget(RegressorMixin):
         """
         y = self._output(X)
         return y.ravel() if y.shape[1] == 1 else y
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.positive_only = self.loss == "poisson"
+        return tags
+
+
+class NumericTarget(Numbers):
+    """Mixin of regressors that can be given samples batch by batch, too."""
 
     @available_if(_is_first_order)
     @_fit_context(prefer_skip_nested_validation=True)
@@ -330,8 +347,3 @@ class NumericTarget(RegressorMixin):
         if is_stream(X):
             return fit_batches(self, X, y, sample_weight, **validation)
         return self._fit(X, y, sample_weight, tuple(validation.values()), incremental=True)
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.target_tags.positive_only = self.loss == "poisson"
-        return tags

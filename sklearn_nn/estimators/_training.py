@@ -66,9 +66,6 @@ class _Publisher(Callback):
 class Training:
     """Mixin: training by L-BFGS or by a first-order optimizer, and its results."""
 
-    #: Whether of epochs with the same best score the last one is kept, and not the first.
-    _takes_last_best = False
-
     def _train(self, train, again, times):
         """Train `times` times, each time from other initial weights, and keep what is best.
 
@@ -260,10 +257,15 @@ class Training:
         """The history to go on with."""
         watches = bool(self.early_stopping) and has_validation
         history = self.__dict__.setdefault("_history", History(watches))
-        history.validated, history.takes_last = watches, self._takes_last_best
+        history.validated = watches
+        history.takes_last, history.least_gain = self._rule_of_best()
         if not resumed:
             history.stopped, history.last = False, None
         return history
+
+    def _rule_of_best(self):
+        """What `takes_last` and `least_gain` of the history are."""
+        return False, 0.0
 
     def _run_descent(self, trainer, *, once):
         max_iter = self._setting("max_iter")

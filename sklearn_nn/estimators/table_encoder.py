@@ -296,7 +296,8 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         -------
         edges : list of ndarray of length n_numbers_
             For each column of the first block its quantiles at equal distances: float64, distinct
-            and ascending, n_bins + 1 or fewer, at least two.
+            and ascending, n_bins + 1 or fewer, at least two. A value that occurs more often than
+            one in n_bins counts as often as that.
         """
         check_is_fitted(self)
         weights = self._weights(sample_weight, encoded)

@@ -13,127 +13,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
-from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-# Fast-math flags let LLVM fuse operations in the body of a loop and not in its tail. Numba
-# adds a kernel's flags to float operations that have none, so these get a harmless one.
-_FLAGS = ("nsz",)
+from sklearn_nn.jit.lane import Lane
+
 _FLOATS = (types.float32, types.float64)
-
-
-class _Format(NamedTuple):
-    """What one float type can hold."""
-
-    mantissa: int  # bits
-    bias: int  # of the exponent
-    ln2_rest: float  # ln 2 less its nearest float
-    least: float  # where e**x is about the smallest normal number
-    most: float  # the last x where e**x is finite
-
-
-_SINGLE = _Format(23, 127, -1.904654299957768e-9, -87.33654022, 88.72283172607422)
-_DOUBLE = _Format(52, 1023, 2.319046813846299558e-17, -708.3964185322641, 709.782712893384)
-
-
-def _operator(name: str, reflected: bool = False) -> Callable[[Lane, Lane | float], Lane]:
-    """A method of `Lane` that emits the instruction `name` (floats: "f" and `name`)."""
-
-    def method(self: Lane, other: Lane | float) -> Lane:
-        values = [self.value, self.lift(other).value]
-        if reflected:
-            values.reverse()
-        if isinstance(self.value.type, ir.IntType):
-            return Lane(self.builder, getattr(self.builder, name)(*values))
-        return Lane(self.builder, getattr(self.builder, "f" + name)(*values, flags=_FLAGS))
-
-    return method
-
-
-class Lane:
-    """A number in LLVM code under construction; Python's operators emit its instructions.
-
-    Python numbers beside a lane take its type. Integers wrap, and `>>` shifts zeros in.
-    """
-
-    __slots__ = ("builder", "value")
-
-    def __init__(self, builder: ir.IRBuilder, value: ir.Value) -> None:
-        self.builder = builder
-        self.value = value
-
-    __add__ = __radd__ = _operator("add")
-    __sub__ = _operator("sub")
-    __rsub__ = _operator("sub", reflected=True)
-    __mul__ = __rmul__ = _operator("mul")
-    __truediv__ = _operator("div")
-    __rtruediv__ = _operator("div", reflected=True)
-    __and__ = _operator("and_")
-    __xor__ = _operator("xor")
-    __lshift__ = _operator("shl")
-    __rshift__ = _operator("lshr")
-
-    def __neg__(self) -> Lane:
-        return Lane(self.builder, self.builder.fneg(self.value))
-
-    @property
-    def is_single(self) -> bool:
-        """Whether the number is a float32."""
-        return isinstance(self.value.type, ir.FloatType)
-
-    @property
-    def format(self) -> _Format:
-        """What the number's float type can hold."""
-        return _SINGLE if self.is_single else _DOUBLE
-
-    def choose(self, single: Any, double: Any) -> Any:
-        """`single` where this is a float32, `double` where it is a float64."""
-        return single if self.is_single else double
-
-    def lift(self, number: Lane | float) -> Lane:
-        """`number` as a lane: a Python number becomes a constant of this lane's type."""
-        if isinstance(number, Lane):
-            return number
-        kind = self.value.type
-        if isinstance(kind, ir.IntType):
-            return Lane(self.builder, ir.Constant(kind, int(number) % 2**kind.width))
-        return Lane(self.builder, ir.Constant(kind, float(number)))
-
-    def where(self, sign: str, bound: float, chosen: Lane | float, other: Lane | float) -> Lane:
-        """`chosen` where `self sign bound` holds, else `other`; a NaN gets `other`."""
-        limit, left, right = (self.lift(number).value for number in (bound, chosen, other))
-        test = self.builder.fcmp_ordered(sign, self.value, limit, flags=_FLAGS)
-        return Lane(self.builder, self.builder.select(test, left, right))
-
-    def call(self, name: str, *others: Lane | float) -> Lane:
-        """The LLVM intrinsic `name` of this number and `others`."""
-        arguments = [self.value, *(self.lift(other).value for other in others)]
-        kind = ir.FunctionType(self.value.type, [self.value.type] * len(arguments))
-        module = self.builder.module
-        function = module.declare_intrinsic(f"llvm.{name}", [self.value.type], kind)
-        return Lane(self.builder, self.builder.call(function, arguments))
-
-    def fma(self, factor: Lane | float, term: Lane | float) -> Lane:
-        """self * factor + term, rounded once."""
-        return self.call("fma", factor, term)
-
-    def polynomial(self, coefficients: tuple[float, ...]) -> Lane:
-        """Polynomial in this number by Horner's rule; the highest power's factor is first."""
-        total = self.lift(coefficients[0])
-        for coefficient in coefficients[1:]:
-            total = total.fma(self, coefficient)
-        return total
-
-    def bits(self) -> Lane:
-        """The bits of a float as an integer."""
-        return Lane(self.builder, self.builder.bitcast(self.value, ir.IntType(self.choose(32, 64))))
-
-    def from_bits(self, bits: Lane) -> Lane:
-        """The float of this lane's type that has these bits."""
-        return Lane(self.builder, self.builder.bitcast(bits.value, self.value.type))
 
 
 def _elementary(body: Callable[[Lane], Lane]) -> Any:
@@ -228,10 +115,15 @@ def expm1(x: Lane) -> Lane:
     return _up_to_overflow(x, half + half)
 
 
+def sigmoid_of(x: Lane) -> Lane:
+    """Logistic function of a lane."""
+    return 1 / (1 + _up_to_overflow(-x, _exp_down(-x)))
+
+
 @_elementary
 def sigmoid(x: Lane) -> Lane:
     """Logistic function 1 / (1 + e**-x)."""
-    return 1 / (1 + _up_to_overflow(-x, _exp_down(-x)))
+    return sigmoid_of(x)
 
 
 # tanh(x) / x as a ratio of polynomials in x**2 for |x| <= 9.02: minimax (Lawson's iteration).
@@ -255,12 +147,17 @@ def _tanh_double(size: Lane) -> Lane:
     return half / (half + 1)
 
 
-@_elementary
-def tanh(x: Lane) -> Lane:
-    """Hyperbolic tangent (a ratio in float32, by e**x - 1 in float64); odd to the last bit."""
+def tanh_of(x: Lane) -> Lane:
+    """Hyperbolic tangent of a lane."""
     size = x.call("fabs")
     y = _bounded_ratio(size, _TANH32, 9.02) if x.is_single else _tanh_double(size)
     return y.call("copysign", x)
+
+
+@_elementary
+def tanh(x: Lane) -> Lane:
+    """Hyperbolic tangent (a ratio in float32, by e**x - 1 in float64); odd to the last bit."""
+    return tanh_of(x)
 
 
 # Lg1, Lg2, ... of e_logf.c and e_log.c in fdlibm (Sun Microsystems 1993) and FreeBSD, last
@@ -397,3 +294,40 @@ def erf(x: Lane) -> Lane:
     size = x.call("fabs")
     y = _bounded_ratio(size, _ERF32, 3.92) if x.is_single else _erf_double(size)
     return y.call("copysign", x)
+
+
+# sin(2 pi c) / c as a polynomial in c**2 for |c| <= 1/4: minimax (Remez exchange).
+# fmt: off
+_SINE32 = (39.7109162376, -76.5749919302, 81.6022312323, -41.3416774783, 6.28318527379)
+_SINE64 = (
+    0.10085633249034635313, -0.71772358063732980281, 3.8199270505341733519,
+    -15.094641620513310887, 42.058693923785351762, -76.705859752798499736,
+    81.605249276073406116, -41.34170224039975623, 6.2831853071795864753,
+)
+# fmt: on
+
+
+def sine_ratio(c: Lane) -> Lane:
+    """sin(2 pi c) / c for |c| <= 1/4."""
+    return (c * c).polynomial(c.choose(_SINE32, _SINE64))
+
+
+def _part_of_turn(x: Lane) -> Lane:
+    """|x - n| for the whole number n that is nearest: at most 1/2."""
+    return (x - x.call("rint")).call("fabs")
+
+
+@_elementary
+def cos_turns(x: Lane) -> Lane:
+    """cos(2 pi x) as sin(2 pi c), c a quarter of a turn less the distance to a whole number."""
+    c = 0.25 - _part_of_turn(x)
+    return c * sine_ratio(c)
+
+
+@_elementary
+def sin_turns(x: Lane) -> Lane:
+    """sin(2 pi x), odd to the last bit."""
+    c = _part_of_turn(x)
+    c = c.where(">", 0.25, 0.5 - c, c)
+    y = c * sine_ratio(c)
+    return y.call("copysign", x - x.call("rint"))

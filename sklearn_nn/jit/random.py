@@ -15,20 +15,11 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from sklearn_nn.jit.functions import Lane, log_of_normal
+from sklearn_nn.jit.functions import log_of_normal, sine_ratio
+from sklearn_nn.jit.lane import Lane
 
 # The fractional part of the golden ratio, in 64 and 32 bits.
 _GOLDEN64, _GOLDEN32 = 0x9E3779B97F4A7C15, 0x9E3779B9
-
-# sin(2 pi c) / c as a polynomial in c**2 for |c| <= 1/4: minimax (Remez exchange).
-# fmt: off
-_SINE32 = (39.7109162376, -76.5749919302, 81.6022312323, -41.3416774783, 6.28318527379)
-_SINE64 = (
-    0.10085633249034635313, -0.71772358063732980281, 3.8199270505341733519,
-    -15.094641620513310887, 42.058693923785351762, -76.705859752798499736,
-    81.605249276073406116, -41.34170224039975623, 6.2831853071795864753,
-)
-# fmt: on
 
 
 def _mix64(x: Lane) -> Lane:
@@ -78,7 +69,7 @@ def _normal(key: Lane, unit: Lane, single: bool) -> Lane:
     radius = (log_of_normal(1 - _uniform(key, unit, single)) * -2).call("sqrt")
     # cos(2 pi v) = sin(2 pi c), with c at most a quarter of a turn.
     c = (_uniform(key, unit, single, 1) - 0.5).call("fabs") - 0.25
-    return radius * c * (c * c).polynomial(c.choose(_SINE32, _SINE64))
+    return radius * c * sine_ratio(c)
 
 
 def _lanes(context: Any, builder: Any, signature: Any, arguments: Any) -> list[Lane]:

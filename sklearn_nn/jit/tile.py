@@ -203,12 +203,21 @@ def _multiply_add(
     sums: list[ir.Value],
 ) -> list[ir.Value]:
     """One step of the reduction: sums[i, j] += a[i] * b[j]."""
-    b = [memory.load(b_row, j) for j in range(shape.vectors)]
-    new = []
-    for i, row in enumerate(a_rows):
-        a = splat(builder, builder.load(row), shape.lanes)
-        row_sums = sums[i * shape.vectors : (i + 1) * shape.vectors]
-        new += [multiply_add(builder, a, *pair) for pair in zip(b, row_sums, strict=True)]
+    new = list(sums)
+    if shape.vectors <= shape.rows:
+        b = [memory.load(b_row, j) for j in range(shape.vectors)]
+        for i, row in enumerate(a_rows):
+            a = splat(builder, builder.load(row), shape.lanes)
+            for j in range(shape.vectors):
+                k = i * shape.vectors + j
+                new[k] = multiply_add(builder, a, b[j], sums[k])
+        return new
+    a_all = [splat(builder, builder.load(row), shape.lanes) for row in a_rows]
+    for j in range(shape.vectors):
+        b_j = memory.load(b_row, j)
+        for i in range(shape.rows):
+            k = i * shape.vectors + j
+            new[k] = multiply_add(builder, a_all[i], b_j, sums[k])
     return new
 
 
@@ -314,15 +323,15 @@ def make_tile(rows: int, vectors: int, bits: int, vector_bits: int, masked: bool
     return tile
 
 
-def make_tiles(max_rows: tuple[int, ...], masked: tuple[bool, ...], vector_bits: int) -> Any:
+def make_tiles(kinds: Sequence[tuple[int, int, bool]], vector_bits: int) -> Any:
     """Intrinsic ``tile(rows, vectors, a, ...)`` that picks the tile when called.
 
-    Tiles of v vectors have 1 to ``max_rows[v - 1]`` rows, and are masked or not according to
-    ``masked[v - 1]``; other sizes do nothing. The remaining arguments are those of
-    `make_tile`; the pointers' type gives the dtype.
+    `kinds` are (vectors, most rows, masked): there are tiles of so many vectors with 1 to so many
+    rows, masked or not; other sizes do nothing. The remaining arguments are those of `make_tile`;
+    the pointers' type gives the dtype.
     """
-    stride = max(max_rows) + 1
-    sizes = [(r, v) for v, most in enumerate(max_rows, 1) for r in range(1, most + 1)]
+    stride = max(most for _, most, _ in kinds) + 1
+    sizes = [(r, v, masked) for v, most, masked in kinds for r in range(1, most + 1)]
 
     @intrinsic
     def tile(typingctx, rows, vectors, a, ars, acs, ao, b, bs, bo, c, cs, d, ds, K, O, columns):
@@ -331,8 +340,8 @@ def make_tiles(max_rows: tuple[int, ...], masked: tuple[bool, ...], vector_bits:
             after = builder.append_basic_block("tile_end")
             number = builder.add(builder.mul(vectors, _int64(stride)), rows)
             switch = builder.switch(number, after)
-            for r, v in sizes:
-                shape = TileShape(r, v, a.dtype.bitwidth, vector_bits, masked[v - 1])
+            for r, v, masked in sizes:
+                shape = TileShape(r, v, a.dtype.bitwidth, vector_bits, masked)
                 block = builder.append_basic_block(shape.name)
                 switch.add_case(_int64(v * stride + r), block)
                 builder.position_at_end(block)

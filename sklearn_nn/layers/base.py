@@ -198,6 +198,8 @@ class Builder(Protocol):
     ) -> None:
         """Append an instruction that reads slot `x` and writes slot `y`.
 
+        Where both are one slot, what is read is overwritten, and so is its gradient.
+
         `work` and `scratch` count elements: of what the instruction's kernels leave to one
         another, and of the room behind `ctx` that each part has for itself while a kernel runs.
         `keeps` names the slots that are read after forward, by backward and weights. `in_place`

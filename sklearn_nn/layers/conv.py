@@ -10,10 +10,14 @@ import numpy as np
 
 from sklearn_nn.layers.base import Builder, Layer, Parameter, Shape
 from sklearn_nn.layers.convolve import (
+    AMID_ZEROS,
+    AT_ONCE,
     conv_backward,
     conv_forward,
     conv_prepare,
     conv_weights,
+)
+from sklearn_nn.layers.depthwise import (
     depthwise_backward,
     depthwise_forward,
     depthwise_weights,
@@ -22,7 +26,7 @@ from sklearn_nn.layers.shape import (
     Axis,
     as_images,
     check_axes,
-    pad,
+    read_by_window,
     slide,
     slide_all,
     whole_numbers,
@@ -59,7 +63,7 @@ _ONE = slide(1, 1, 1, 1, "valid")
 #: position would leave lanes of a vector idle.
 THIN_CHANNELS = 16
 #: A reduction of fewer steps than this is not worth its reading and writing of y. Images are then
-#: padded left and right, so that the positions of a kernel row are one reduction.
+#: copied amid zeros, left and right, so that the positions of a kernel row are one reduction.
 FEW_STEPS = 64
 
 
@@ -136,11 +140,12 @@ class _Conv(Layer):
         return parameters
 
     def lower(self, builder: Builder, slot: int) -> int:
-        """One instruction, and before it one that pads where there are few channels."""
+        """One instruction."""
         shape = builder.shape(slot)
         axes = self._axes(shape)
         channels, filters, groups = shape[-1], int(self.filters), int(self.groups)
-        out = builder.slot(self.output_shape(shape))
+        slot, clock = read_by_window(builder, slot, axes[-1], self.padding, sees_zeros=True)
+        out = builder.slot(self.output_shape(shape), clock)
         parameters = self._parameters([axis.window for axis in axes], channels // groups)
         height, width = as_images(axes)
         # A kernel as large as the image, and one of one cell, are products of matrices.
@@ -153,11 +158,13 @@ class _Conv(Layer):
         fast = _is_fast(height, width, channels, filters, groups)
         neighbours = not fast and groups == 1 and width.dilation == 1 < width.window
         thin = neighbours and channels < THIN_CHANNELS
-        if thin or (neighbours and channels * height.window < FEW_STEPS):
-            margins = (*[(0, 0)] * (self._rank - 1), (width.before, width.after))
-            slot = pad(builder, slot, margins)
-            width = replace(width, size=builder.shape(slot)[-2], before=0)
+        amid_zeros = thin or (neighbours and channels * height.window < FEW_STEPS)
+        few = AT_ONCE if thin else AMID_ZEROS if amid_zeros else 0
         depthwise = 1 < groups == channels == filters
+        beyond = width.before + width.after
+        scratch = height.size * (width.size + beyond) * channels if few and beyond else 0
+        if fast:
+            scratch = room(max(width.size, width.places), channels, filters)
         kernels = _DEPTHWISE if depthwise else _WINOGRAD if fast else _DIRECT
         builder.instruction(
             slot,
@@ -165,11 +172,11 @@ class _Conv(Layer):
             **kernels,
             parameters=parameters,
             work=0 if depthwise else parameters[0].size,
-            scratch=room(max(width.size, width.places), channels, filters) if fast else 0,
+            scratch=scratch,
             geometry=(
                 height.size, width.size, channels, height.window, width.window, filters,
                 height.places, width.places, height.stride, width.stride,
-                height.dilation, width.dilation, height.before, width.before, groups, thin,
+                height.dilation, width.dilation, height.before, width.before, groups, few,
             ),
             keeps="x",
         )  # fmt: skip
@@ -228,7 +235,7 @@ class Conv1D(_Conv):
         Steps from one place of the kernel to the next.
     padding : {"valid", "same"}, default="valid"
         Whether the kernel stays inside the sequence, or goes on beyond its ends, where it sees
-        zeros.
+        zeros. Sequences of unequal length take "same" with `strides` of 1 only.
     dilation_rate : int, default=1
         Steps from one cell of the kernel to the next.
     groups : int, default=1
@@ -243,3 +250,4 @@ class Conv1D(_Conv):
     """
 
     _rank = 1
+    lengths = "heeds"

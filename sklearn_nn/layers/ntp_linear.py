@@ -29,6 +29,9 @@ from sklearn_nn.layers.vectors import clear
 
 # Rows of W and columns of b are dealt out in multiples of these: a tile's height, a vector.
 _WEIGHT_GRAIN, _BIAS_GRAIN = 8, 16
+#: Outputs that vary less than this part of the usual are taken to vary so much: where samples are
+#: few, or much alike, some hardly vary by chance, and their weights would be huge.
+_LEAST_SPREAD = 0.1
 #: Samples whose outputs a bias is mixed of.
 _MIXED = 5
 
@@ -162,7 +165,8 @@ class NTPLinear(Layer):
         share = rng.standard_exponential((_MIXED, self.units))
         outputs = outputs - bias.astype(np.float64)
         spread = outputs.std(axis=0)
-        spread[spread == 0] = 1
+        usual = np.sqrt(np.mean(spread**2))
+        spread = np.maximum(spread, _LEAST_SPREAD * usual) if usual > 0 else np.ones(self.units)
         kernel /= spread
         mixed = np.take_along_axis(outputs, chosen, axis=0) * share
         bias[:] = -mixed.sum(axis=0) / share.sum(axis=0) / spread

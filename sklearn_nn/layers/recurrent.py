@@ -8,21 +8,23 @@ import numpy as np
 
 from sklearn_nn.jit.kernel import Kernel
 from sklearn_nn.layers.base import Builder, Layer, Parameter, Shape
-from sklearn_nn.layers.convolve import conv_backward, conv_forward, conv_prepare, conv_weights
-from sklearn_nn.layers.recurrent_cells import (
-    gru_backward,
-    gru_forward,
-    gru_weights,
-    lstm_backward,
-    lstm_forward,
-    recurrent_prepare,
-    recurrent_weights,
-    simple_backward,
-    simple_forward,
-    take_backward,
-    take_forward,
+from sklearn_nn.layers.gru import gru_backward, gru_forward, gru_weights
+from sklearn_nn.layers.lengths import geometry_of
+from sklearn_nn.layers.lstm import lstm_backward, lstm_forward, lstm_weights
+from sklearn_nn.layers.recurrence import recurrent_prepare
+from sklearn_nn.layers.recurrent_output import output_backward, output_forward
+from sklearn_nn.layers.recurrent_projection import (
+    projection_backward,
+    projection_forward,
+    projection_prepare,
+    projection_weights,
 )
+from sklearn_nn.layers.sequence_dropout import mask_geometry, sequence_dropout
 from sklearn_nn.layers.shape import check_axes, whole_numbers
+from sklearn_nn.layers.simple_rnn import simple_backward, simple_forward, simple_weights
+
+#: Rows of the tape that are a multiple of so many elements apart crowd a few sets of the cache.
+_PAGE, _LINE = 512, 16
 
 
 class _Cell(NamedTuple):
@@ -34,6 +36,8 @@ class _Cell(NamedTuple):
         Columns of the kernels, in units.
     stretch : int
         What is kept of a step, in units; h is the last of it.
+    state : int
+        Where in a stretch, in units, that begins which the next step needs.
     biases : tuple of int
         Shape of the bias but for the columns.
     forward, backward, weights : Kernel
@@ -41,6 +45,7 @@ class _Cell(NamedTuple):
 
     gates: int
     stretch: int
+    state: int
     biases: tuple[int, ...]
     forward: Kernel
     backward: Kernel
@@ -57,9 +62,10 @@ def _forget_nothing(
     return bias
 
 
-class _Recurrent(Layer):
+class Recurrent(Layer):
     """What recurrent layers share: a cell, and where it reads and writes."""
 
+    lengths = "heeds"
     _cell: ClassVar[_Cell]
     _default_bias: ClassVar[Any] = "zeros"
 
@@ -69,6 +75,8 @@ class _Recurrent(Layer):
         *,
         return_sequences: bool = False,
         go_backwards: bool = False,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
         kernel_initializer: Any = None,
         recurrent_initializer: Any = None,
         bias_initializer: Any = None,
@@ -76,17 +84,27 @@ class _Recurrent(Layer):
         self.units = units
         self.return_sequences = return_sequences
         self.go_backwards = go_backwards
+        self.dropout = dropout
+        self.recurrent_dropout = recurrent_dropout
         self.kernel_initializer = kernel_initializer
         self.recurrent_initializer = recurrent_initializer
         self.bias_initializer = bias_initializer
+
+    @property
+    def is_random(self) -> bool:
+        """Whether it drops something."""
+        return self.dropout != 0 or self.recurrent_dropout != 0
 
     def output_shape(self, shape: Shape) -> Shape:
         """The units, of the last step or of every one."""
         check_axes(self, shape, 1)
         (units,) = whole_numbers("units", self.units, 1)
+        for name in ("dropout", "recurrent_dropout"):
+            if not 0 <= (rate := getattr(self, name)) < 1:
+                raise ValueError(f"{name}={rate!r} of {type(self).__name__} must lie in [0, 1).")
         return (shape[0], units) if self.return_sequences else (units,)
 
-    def _parameters(self, features: int) -> list[Parameter]:
+    def _parameters(self, features: int, prefix: str) -> list[Parameter]:
         """Kernel, recurrent kernel and bias; the fans are those of Keras."""
         units, size = int(self.units), self._cell.gates * int(self.units)
         fans = {"fan_in": features, "fan_out": size}
@@ -94,37 +112,89 @@ class _Recurrent(Layer):
         draw_recurrent = self.recurrent_initializer or "orthogonal"
         draw_bias = self.bias_initializer or self._default_bias
         return [
-            Parameter("kernel", (features, size), draw, **fans),
-            Parameter("recurrent_kernel", (units, size), draw_recurrent, units, size),
-            Parameter("bias", (*self._cell.biases, size), draw_bias, **fans, decay=0.0),
+            Parameter(f"{prefix}kernel", (features, size), draw, **fans),
+            Parameter(f"{prefix}recurrent_kernel", (units, size), draw_recurrent, units, size),
+            Parameter(f"{prefix}bias", (*self._cell.biases, size), draw_bias, **fans, decay=0.0),
         ]
 
     def lower(self, builder: Builder, slot: int) -> int:
         """Three instructions: x W for all steps, the recurrence, and what is handed on of it."""
-        shape = builder.shape(slot)
-        out = self.output_shape(shape)
-        cell, units, (steps, features) = self._cell, int(self.units), shape
-        size, width = cell.gates * units, cell.stretch * units
-        kernel, recurrent_kernel, bias = self._parameters(features)
-        seen, tape = builder.slot((steps, size)), builder.slot((steps, width))
+        shape = self.output_shape(builder.shape(slot))
+        end = builder.slot(shape, builder.clock(slot) if self.return_sequences else None)
+        self.lower_into(builder, slot, end)
+        return end
+
+    def lower_into(
+        self, builder: Builder, slot: int, end: int, column: int = 0, prefix: str = "",
+        turned: bool = False,
+    ) -> None:  # fmt: skip
+        """As `lower`, into some columns of each step of a slot that there is.
+
+        Parameters
+        ----------
+        builder : Builder
+        slot : int
+            What is read.
+        end : int
+            What is written.
+        column : int
+            The first of its columns in a step of `end`.
+        prefix : str
+            What the names of parameters begin with.
+        turned : bool
+            Whether the steps are turned round again where the layer goes backwards.
+        """
+        self._check_direction(builder)
+        (steps, _), clock = builder.shape(slot), geometry_of(builder.clock(slot))
+        units, home = int(self.units), (self._cell.stretch - 1) * int(self.units)
+        seen = sequence_dropout(builder, slot, self.dropout)
+        tape, width = self._recurrence(builder, seen, prefix)
+        columns = builder.shape(end)[-1]
+        returned = (bool(self.return_sequences), turned and bool(self.go_backwards))
+        builder.instruction(
+            tape,
+            end,
+            forward=output_forward,
+            backward=output_backward,
+            geometry=(units, steps, *clock, width, home, *returned, columns, column),
+            keeps="",
+        )
+
+    def _check_direction(self, builder: Builder) -> None:
+        """Raise a ValueError where batches go on, but not to where the layer begins."""
+        if self.go_backwards and builder.carries:
+            raise ValueError(
+                f"{type(self).__name__} with go_backwards=True cannot go on where the batch before "
+                "ended, since it begins at the end; use go_backwards=False, or read each sequence "
+                "as a whole."
+            )
+
+    def _recurrence(self, builder: Builder, slot: int, prefix: str) -> tuple[int, int]:
+        """Append x W and the recurrence; returns the tape, and the width of its stretches."""
+        cell, units, (steps, features) = self._cell, int(self.units), builder.shape(slot)
+        kernel, recurrent_kernel, bias = self._parameters(features, prefix)
+        clock = geometry_of(builder.clock(slot))
+        size = cell.gates * units
+        home = (cell.stretch - 1) * units
+        masked = home + units if self.recurrent_dropout else home
+        width = max(masked + units, 2)  # of one number a step, steps would be one vector
+        tape = builder.slot((_tape_length(steps, width, builder.carries),))
         builder.instruction(
             slot,
-            seen,
-            forward=conv_forward,
-            prepare=conv_prepare,
-            backward=conv_backward,
-            weights=conv_weights,
+            tape,
+            forward=projection_forward,
+            prepare=projection_prepare,
+            backward=projection_backward,
+            weights=projection_weights,
             parameters=[kernel],
             work=kernel.size,
-            geometry=(1, steps, features, 1, 1, size, 1, steps, 1, 1, 1, 1, 0, 0, 1, 0),
+            geometry=(features, steps, size, *clock, width, bool(self.go_backwards)),
             keeps="x",
         )
-        first = 0 if self.return_sequences else steps - 1
-        geometry = (
-            units, steps, bool(self.go_backwards), cell.gates, width, width - units, first,
-        )  # fmt: skip
+        places = (width, cell.state * units, home, masked)
+        masks = mask_geometry(tape, self.recurrent_dropout)
         builder.instruction(
-            seen,
+            tape,
             tape,
             forward=cell.forward,
             prepare=recurrent_prepare,
@@ -132,17 +202,22 @@ class _Recurrent(Layer):
             weights=cell.weights,
             parameters=[recurrent_kernel, bias],
             work=recurrent_kernel.size,
-            geometry=geometry,
+            geometry=(units, steps, size, *clock, *places, builder.carries, *masks),
             keeps="y",
         )
-        end = builder.slot(out)
-        builder.instruction(
-            tape, end, forward=take_forward, backward=take_backward, geometry=geometry, keeps=""
-        )
-        return end
+        return tape, width
 
 
-class SimpleRNN(_Recurrent):
+def _tape_length(steps: int, width: int, carries: bool) -> int:
+    """Numbers of a row of the tape, which has a stretch before the first step.
+
+    Where batches go on, it has one behind the last.
+    """
+    length = (steps + 1 + carries) * width
+    return length + _LINE if length % _PAGE == 0 else length
+
+
+class SimpleRNN(Recurrent):
     """Recurrent layer without gates: ``h = tanh(x W + h R + b)`` (Elman, 1990).
 
     It forgets what is more than some ten steps back, since gradients vanish on the way; `LSTM` and
@@ -157,6 +232,11 @@ class SimpleRNN(_Recurrent):
     go_backwards : bool, default=False
         Whether to read from the last step to the first. The output's steps are in the order in
         which they were read, as in Keras.
+    dropout : float, default=0.0
+        The share of the features that is set to zero in training, in [0, 1).
+    recurrent_dropout : float, default=0.0
+        The share of h that is set to zero in training where h R reads it, in [0, 1). Both have one
+        mask for all steps of a sample, drawn anew for every batch (Gal & Ghahramani, 2016).
     kernel_initializer : Initializer or None, default=None
         Draws W, of shape (features, units). None is Glorot's uniform distribution.
     recurrent_initializer : Initializer or None, default=None
@@ -167,12 +247,15 @@ class SimpleRNN(_Recurrent):
     References
     ----------
     Elman, J. L. (1990). Finding structure in time. Cognitive Science 14(2).
+
+    Gal, Y., & Ghahramani, Z. (2016). A theoretically grounded application of dropout in recurrent
+    neural networks. NeurIPS.
     """
 
-    _cell = _Cell(1, 1, (), simple_forward, simple_backward, recurrent_weights)
+    _cell = _Cell(1, 1, 0, (), simple_forward, simple_backward, simple_weights)
 
 
-class LSTM(_Recurrent):
+class LSTM(Recurrent):
     """Long short-term memory (Hochreiter & Schmidhuber, 1997; Gers et al., 2000).
 
     ``i, f, g, o = x W + h R + b``, each of `units` columns, and ``c = s(f) c + s(i) tanh(g)``,
@@ -188,6 +271,11 @@ class LSTM(_Recurrent):
     go_backwards : bool, default=False
         Whether to read from the last step to the first. The output's steps are in the order in
         which they were read, as in Keras.
+    dropout : float, default=0.0
+        The share of the features that is set to zero in training, in [0, 1).
+    recurrent_dropout : float, default=0.0
+        The share of h that is set to zero in training where h R reads it, in [0, 1). Both have one
+        mask for all steps of a sample, drawn anew for every batch (Gal & Ghahramani, 2016).
     kernel_initializer : Initializer or None, default=None
         Draws W, of shape (features, 4 units). None is Glorot's uniform distribution.
     recurrent_initializer : Initializer or None, default=None
@@ -200,17 +288,20 @@ class LSTM(_Recurrent):
     ----------
     Hochreiter, S., & Schmidhuber, J. (1997). Long short-term memory. Neural Computation 9(8).
 
+    Gal, Y., & Ghahramani, Z. (2016). A theoretically grounded application of dropout in recurrent
+    neural networks. NeurIPS.
+
     Gers, F., Schmidhuber, J., & Cummins, F. (2000). Learning to forget. Neural Computation 12(10).
 
     Jozefowicz, R., Zaremba, W., & Sutskever, I. (2015). An empirical exploration of recurrent
     network architectures. ICML.
     """
 
-    _cell = _Cell(4, 6, (), lstm_forward, lstm_backward, recurrent_weights)
+    _cell = _Cell(4, 6, 4, (), lstm_forward, lstm_backward, lstm_weights)
     _default_bias = staticmethod(_forget_nothing)
 
 
-class GRU(_Recurrent):
+class GRU(Recurrent):
     """Gated recurrent unit (Cho et al., 2014), in the form of cuDNN, Keras and torch.
 
     ``z = s(x W_z + h R_z + b_z)`` and likewise r for the logistic function s,
@@ -226,6 +317,11 @@ class GRU(_Recurrent):
     go_backwards : bool, default=False
         Whether to read from the last step to the first. The output's steps are in the order in
         which they were read, as in Keras.
+    dropout : float, default=0.0
+        The share of the features that is set to zero in training, in [0, 1).
+    recurrent_dropout : float, default=0.0
+        The share of h that is set to zero in training where h R reads it, in [0, 1). Both have one
+        mask for all steps of a sample, drawn anew for every batch (Gal & Ghahramani, 2016).
     kernel_initializer : Initializer or None, default=None
         Draws W, of shape (features, 3 units), for z, r and hh. None is Glorot's uniform
         distribution.
@@ -239,6 +335,9 @@ class GRU(_Recurrent):
     ----------
     Cho, K., et al. (2014). Learning phrase representations using RNN encoder-decoder for
     statistical machine translation. EMNLP.
+
+    Gal, Y., & Ghahramani, Z. (2016). A theoretically grounded application of dropout in recurrent
+    neural networks. NeurIPS.
     """
 
-    _cell = _Cell(3, 5, (2,), gru_forward, gru_backward, gru_weights)
+    _cell = _Cell(3, 5, 4, (2,), gru_forward, gru_backward, gru_weights)

@@ -39,6 +39,8 @@ class History:
         Whether training has come to its end before all epochs were used.
     takes_last : bool
         Whether of epochs with the same best score the last is the best, and not the first.
+    least_gain : float
+        By more than this a score must exceed the best one to take its place.
     """
 
     validated: bool
@@ -53,6 +55,7 @@ class History:
     samples_seen: int = 0
     stopped: bool = False
     takes_last: bool = False
+    least_gain: float = 0.0
 
     @property
     def n_epochs(self) -> int:
@@ -81,7 +84,8 @@ class History:
         self.best_loss = min(self.best_loss, loss)
         if score is None:
             return
-        if score > self.best_score or (self.takes_last and score == self.best_score):
+        is_as_good = self.takes_last and score == self.best_score
+        if score > self.best_score + self.least_gain or is_as_good:
             self.best_score = score
             if self.validated:
                 self.best_epoch = self.n_epochs

@@ -13,7 +13,8 @@ import numpy as np
 from numba import cfunc, njit, types
 from threadpoolctl import threadpool_limits
 
-from sklearn_nn.jit.contract import MAX_ROWS, contract, load_contract
+from sklearn_nn.jit.blocks import MAX_ROWS
+from sklearn_nn.jit.contract import contract, load_contract
 from sklearn_nn.jit.host import OPTIONS, VECTOR_BITS, lanes
 from sklearn_nn.jit.tile import make_tile
 from sklearn_nn.jit.transpose import transpose

@@ -285,6 +285,20 @@ def test_bin_edges(rng):
     assert bin_edges(np.zeros(1), 4).tolist() == [0, 1]
 
 
+def test_a_frequent_value_leaves_bins_for_others(rng):
+    """Nine quantiles of ten would fall on it; it counts as often as a tenth of the rows."""
+    X = np.where(rng.random(1000) < 0.9, 0.0, rng.uniform(1, 2, 1000))[:, np.newaxis]
+    encoder = TableEncoder().fit(X)
+    encoded = encoder.transform(X)
+    (edges,) = encoder.bin_edges(encoded, 10)
+    others = encoded[X > 0]
+    share = 100 / (100 + len(others))
+    assert len(edges) == 11 - int(10 * share)
+    counts = np.histogram(others, edges[1:])[0]
+    assert counts.max() - counts.min() <= 3
+    assert len(np.unique(np.quantile(encoded, np.linspace(0, 1, 11)))) < 4
+
+
 # --- blocks, state, names ----------------------------------------------------------------------
 
 

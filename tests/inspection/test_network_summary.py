@@ -44,7 +44,7 @@ def network(fitted):
         frozen=("conv2d1", "<b>&"),
         parameters=[placed(320, 0.0), placed(64), placed(2_163_200), placed(100)],
     )
-    return fitted(theta_=1, _trained_program=lambda: program)
+    return fitted(theta_=1, _trained_program=lambda: program, _remarks=tuple)
 
 
 TEXT = """\

@@ -7,14 +7,8 @@ from numba import cfunc, njit, types
 from numba.core.errors import TypingError
 
 from sklearn_nn.jit import contract as module
-from sklearn_nn.jit.contract import (
-    BLOCK,
-    PACKED_ROWS,
-    PAGE,
-    contract,
-    contract_onto,
-    load_contract,
-)
+from sklearn_nn.jit.blocks import BLOCK, PACKED_ROWS, PAGE, WIDE, WIDE_ROWS, plain, tiled
+from sklearn_nn.jit.contract import contract, contract_groups, contract_onto, load_contract
 from sklearn_nn.jit.host import OPTIONS, lanes
 from sklearn_nn.jit.tile import make_tile
 from sklearn_nn.jit.transpose import transpose
@@ -37,6 +31,11 @@ def call_contract(a, ars, acs, ao, b, bs, bo, c, cs, M, N, K, O, beta):  # noqa:
 @njit(**OPTIONS)
 def call_contract_onto(d, ds, a, ars, acs, ao, b, bs, bo, c, cs, M, N, K, O):  # noqa: E741
     contract_onto(d, ds, a, ars, acs, ao, b, bs, bo, c, cs, M, N, K, O)
+
+
+@njit(**OPTIONS)
+def call_contract_groups(d, a, ars, acs, ao, b, bs, bo, c, cs, M, N, K, O, G, ag, cg):  # noqa: E741
+    contract_groups(d, a, ars, acs, ao, b, bs, bo, c, cs, M, N, K, O, G, ag, cg)
 
 
 @njit(**OPTIONS)
@@ -291,6 +290,53 @@ def test_onto_another_array(dtype, one_row, N, K):
     np.testing.assert_array_equal(got, other)
 
 
+@pytest.mark.parametrize(
+    ("M", "N", "K", "O"),
+    [(5, 9, 4, 3), (33, 40, 9, 3), (1, 1, 3, 2), (2, 200, 7, 3), (3, 20, BLOCK + 9, 2),
+     (4, 1, BLOCK + 9, 1), (150, 30, 250, 1), (40, 70, 0, 1)],
+)  # fmt: skip
+@pytest.mark.parametrize("with_row", [True, False])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_groups_of_rows(dtype, with_row, M, N, K, O):  # noqa: E741
+    """As one contraction a group, to the last bit; nothing is written beside C."""
+    G, ars, row = 5, K + 2, M + 3
+    ao, ag = M * ars + 1, ars
+    a = random(dtype, G * ag + O * ao + M * ars + K)
+    b, d = random(dtype, O, K, N, seed=1), random(dtype, N * with_row, seed=2)
+    operands = (ars, 1, ao, b.reshape(-1), N, K * N)
+    got = np.full(G * row * (N + 2) + 64, GUARD, dtype)
+    expected = got.copy()
+    sizes = (M, N, K, O)
+    call_contract_groups(d, a, *operands, got, N + 2, *sizes, G, ag, row * (N + 2))
+    start = d if with_row else np.zeros(N, dtype)
+    for g in range(G):
+        call_contract_onto(
+            start, 0, a[g * ag :], *operands, expected[g * row * (N + 2) :], N + 2, *sizes
+        )
+    np.testing.assert_array_equal(got, expected)
+    untouched = got[:-64].reshape(G, row, N + 2)
+    assert (untouched[:, M:] == GUARD).all()
+    assert (untouched[:, :, N:] == GUARD).all()
+    call_contract_groups(d, a, *operands, got, N + 2, *sizes, 0, ag, row * (N + 2))
+    np.testing.assert_array_equal(got, expected)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_few_rows_have_the_bits_of_many(dtype):
+    """They are taken in tiles of more vectors."""
+    rows, N, K, O = WIDE_ROWS + 5, (2 * WIDE + 3) * lanes(dtype) + 2, 30, 3  # noqa: E741
+    a, b = random(dtype, rows, O, K), random(dtype, O, K, N, seed=1)
+    exact = np.einsum("mok,okn->mn", a.astype("float64"), b)
+    operands, many = (O * K, 1, K, b.reshape(-1), N, K * N), np.empty((rows, N), dtype)
+    call_contract(a, *operands, many, N, rows, N, K, O, 0)
+    np.testing.assert_allclose(many, exact, rtol=0, atol=tolerance(dtype, K * O))
+    for m in range(1, WIDE_ROWS + 1):
+        memory = np.full(m * N + 64, GUARD, dtype)
+        call_contract(a, *operands, memory, N, m, N, K, O, 0)
+        np.testing.assert_array_equal(memory[:-64].reshape(m, N), many[:m])
+        assert (memory[-64:] == GUARD).all()
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_nan_stays_in_its_row_and_column(dtype):
     a, b = random(dtype, 20, 30), random(dtype, 30, 40, seed=1)
@@ -327,7 +373,7 @@ def call_by_pointers(compiled, *arguments):
     compiled.ctypes(*values)
 
 
-@pytest.mark.parametrize(("rows", "vectors"), [(3, 1), (6, 2)])
+@pytest.mark.parametrize(("rows", "vectors"), [(3, 1), (6, 2), (2, 4)])
 @pytest.mark.parametrize("vector_bits", [128, 256, 512])
 @pytest.mark.parametrize("bits", [32, 64])
 def test_tiles_of_other_processors(bits, vector_bits, rows, vectors):
@@ -350,26 +396,34 @@ def test_tiles_of_other_processors(bits, vector_bits, rows, vectors):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_plain_loops_agree_with_tiles(dtype):
-    plain, tiled = module._compile(module._plain, dtype), module._compile(module._tiled, dtype)
+    loops, tiles = module._compile(plain, dtype), module._compile(tiled, dtype)
     for M, N, K, O in [(5, 7, 3, 2), (3, 4, BLOCK + 5, 1), (2, 3, 0, 1), (0, 3, 2, 1)]:  # noqa: E741
         for beta in (0, 1):
             a, b = random(dtype, O * M * K + 1), random(dtype, O * K * N + 1, seed=1)
             expected = random(dtype, max(M, 1), N + 2, seed=2)
             got = expected.copy()
-            for compiled, c in [(plain, got), (tiled, expected)]:
+            for compiled, c in [(loops, got), (tiles, expected)]:
                 operands = (a, K, 1, M * K, b, N, K * N, c, N + 2, c if beta else None, N + 2)
-                call_by_pointers(compiled, *operands, M, N, K, O)
+                call_by_pointers(compiled, *operands, M, N, K, O, 1, 0, 0)
+            np.testing.assert_allclose(got, expected, rtol=0, atol=tolerance(dtype, K * O))
+        if M > 0:
+            a, d = random(dtype, O * M * K + 3), random(dtype, N, seed=3)
+            got = np.full((3, M, N + 2), GUARD, dtype)
+            expected = got.copy()
+            for compiled, c in [(loops, got), (tiles, expected)]:
+                operands = (a, K, 1, M * K, b, N, K * N, c, N + 2, d, 0)
+                call_by_pointers(compiled, *operands, M, N, K, O, 3, 1, M * (N + 2))
             np.testing.assert_allclose(got, expected, rtol=0, atol=tolerance(dtype, K * O))
 
 
 def test_falls_back_to_plain_loops(monkeypatch):
-    def rejected(a, ars, acs, ao, b, bs, bo, c, cs, d, ds, M, N, K, O):  # noqa: E741
+    def rejected(a, ars, acs, ao, b, bs, bo, c, cs, d, ds, M, N, K, O, G, ag, cg):  # noqa: E741
         c[0] = a.no_such_attribute
 
-    monkeypatch.setattr(module, "_tiled", rejected)
+    monkeypatch.setattr(module, "tiled", rejected)
     with pytest.warns(RuntimeWarning, match="slower"):
         compiled = module._compile_best("float32")
-    assert compiled.__name__ == "_plain"
+    assert compiled.__name__ == "plain"
 
 
 def test_loading_is_idempotent_and_names_the_symbol():

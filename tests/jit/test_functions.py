@@ -12,7 +12,9 @@ from scipy import special
 from sklearn_nn.jit import functions
 from sklearn_nn.jit.host import OPTIONS
 
-NAMES = ("exp", "expm1", "log", "log1p", "tanh", "sigmoid", "softplus", "erf")
+NAMES = (
+    "exp", "expm1", "log", "log1p", "tanh", "sigmoid", "softplus", "erf", "cos_turns", "sin_turns",
+)  # fmt: skip
 DTYPES = (np.float32, np.float64)
 INF, NAN = math.inf, math.nan
 
@@ -42,6 +44,11 @@ def oracle(name, x):
             return 1 / (1 + np.exp(-x))
         if name == "softplus":
             return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
+        if name in ("cos_turns", "sin_turns"):
+            rest, turn = x - np.rint(x), 8 * np.arctan(np.longdouble(1))
+            if name == "cos_turns":
+                return np.sin(turn * (0.25 - np.abs(rest)))
+            return np.sin(turn * np.minimum(np.abs(rest), 0.5 - np.abs(rest))) * np.sign(rest)
         if name == "erf":
             return special.erf(x.astype(np.float64)).astype(np.longdouble)
         return getattr(np, name)(x)
@@ -87,6 +94,8 @@ def test_accuracy(name, dtype):
         ("sigmoid", [INF, -INF, 0, 800, -800], [1, 0, 0.5, 1, 0]),
         ("softplus", [INF, -INF, 1e30, -1e30], [INF, 0, 1e30, 0]),
         ("erf", [INF, -INF, 0, 1e30, -1e30, 7], [1, -1, 0, 1, -1, 1]),
+        ("cos_turns", [INF, -INF, 0, 0.25, -0.5, 3, 1e30], [NAN, NAN, 1, 0, -1, 1, 1]),
+        ("sin_turns", [INF, -INF, 0, 0.25, -0.75, 0.5, 1e30], [NAN, NAN, 0, 1, 1, 0, 0]),
     ],
 )
 def test_special_values(name, x, expected, dtype):

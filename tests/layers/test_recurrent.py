@@ -5,10 +5,10 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from cases import DTYPES
 from gradcheck import check_gradient
 from harness import Gradient, LayerRun, assert_close, draw_theta
 from naive_recurrent import run as naive
+from recurrent_cases import dtypes, kinds, ways
 from sklearn.base import clone
 
 from sklearn_nn import NeuralNetworkClassifier, load
@@ -18,18 +18,8 @@ from sklearn_nn.network.initializers import Constant, get_initializer
 from sklearn_nn.network.lowering import ProgramBuilder, lower
 from sklearn_nn.training.losses import SquaredError
 
-KINDS = (SimpleRNN, LSTM, GRU)
 #: units, steps, features
 SIZES = [(1, 1, 1), (1, 9, 3), (5, 2, 1), (5, 9, 20), (16, 2, 3), (16, 1, 20), (33, 9, 3)]
-WAYS = [
-    {"return_sequences": sequences, "go_backwards": backwards}
-    for sequences in (False, True)
-    for backwards in (False, True)
-]
-
-kinds = pytest.mark.parametrize("kind", KINDS)
-dtypes = pytest.mark.parametrize("dtype", DTYPES)
-ways = pytest.mark.parametrize("way", WAYS, ids=lambda way: "-".join(k for k in way if way[k]))
 
 
 def prepared(layer, steps, features, dtype, n, seed=0):

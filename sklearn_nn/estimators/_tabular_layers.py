@@ -1,0 +1,115 @@
+"""The layers of networks for tables, from an encoded row to the raw output."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+
+import numpy as np
+
+from sklearn_nn.estimators._presets import check_sizes, dropout_rates
+from sklearn_nn.layers import (
+    Activation,
+    CategoryEmbedding,
+    Dropout,
+    MemberHeads,
+    MemberLinear,
+    NTPLinear,
+    ParametricActivation,
+    PeriodicEmbedding,
+    PiecewiseLinearEmbedding,
+    ScaleFeatures,
+)
+from sklearn_nn.layers.draws import draw_normal
+
+#: Bins of a number that a piecewise linear curve runs through, at most.
+N_BINS = 48
+#: Numbers that an embedded category becomes.
+_CATEGORY_DIM = 8
+PERIODIC, PIECEWISE_LINEAR = "periodic", "piecewise_linear"
+#: Parameters of the estimator that a plan is made of.
+CHOICES = ("hidden_layer_sizes", "activation", "dropout", "n_members", "num_embedding")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What layers are made from.
+
+    Attributes
+    ----------
+    n_numbers : int
+        Columns of a row that are numbers: the first.
+    cardinalities : list of int
+        How many categories each of the last columns has, 0 included.
+    bins : list of ndarray or None
+        Edges of the bins of each number, where curves run through them.
+    n_outputs : int
+    hidden_layer_sizes, activation, dropout, n_members, num_embedding
+        The estimator's parameters: see `CHOICES`.
+    """
+
+    n_numbers: int
+    cardinalities: list
+    bins: list | None
+    n_outputs: int
+    hidden_layer_sizes: object
+    activation: str
+    dropout: object
+    n_members: int
+    num_embedding: str | None
+
+    def hidden(self):
+        """Units and dropout rate of each hidden layer, numbered from 1."""
+        sizes = check_sizes("hidden_layer_sizes", self.hidden_layer_sizes)
+        return enumerate(zip(sizes, dropout_rates(self.dropout, len(sizes)), strict=True), 1)
+
+
+def _draw_categories(cardinalities, rng, shape, fan_in, fan_out):
+    """Standard normal vectors, but zeros for number 0: a value that is missing or new."""
+    table = draw_normal(rng, shape, fan_in, fan_out)
+    table[np.cumsum([0, *cardinalities[:-1]])] = 0
+    return table
+
+
+def embeddings(plan, piecewise):
+    """What numbers and categories go through first; `piecewise` are options of the curves."""
+    layers = []
+    if plan.n_numbers and plan.num_embedding == PERIODIC:
+        layers.append(("numbers", PeriodicEmbedding(features=plan.n_numbers)))
+    elif plan.n_numbers and plan.num_embedding == PIECEWISE_LINEAR:
+        layers.append(("numbers", PiecewiseLinearEmbedding(plan.bins, **piecewise)))
+    if plan.cardinalities:
+        draw = functools.partial(_draw_categories, plan.cardinalities)
+        layer = CategoryEmbedding(plan.cardinalities, _CATEGORY_DIM, embeddings_initializer=draw)
+        layers.append(("categories", layer))
+    return layers
+
+
+def realmlp(plan):
+    """RealMLP (Holzmueller et al., 2024), whose numbers may be curves."""
+    if plan.n_members != 1:
+        raise ValueError(
+            f"n_members={plan.n_members} does not suit architecture='realmlp', which has one; use "
+            "architecture='tabm'."
+        )
+    curves = {"units": 8, "linear": True, "rate_factor": 0.1}
+    layers = [*embeddings(plan, curves), ("scale", ScaleFeatures())]
+    for i, (units, rate) in plan.hidden():
+        layers.append((f"linear{i}", NTPLinear(units)))
+        layers.append((f"activation{i}", ParametricActivation(plan.activation)))
+        if rate:
+            layers.append((f"dropout{i}", Dropout(rate, "flat_cos")))
+    return [*layers, ("output", NTPLinear(plan.n_outputs, data_driven=False))]
+
+
+def tabm(plan):
+    """TabM (Gorishniy et al., 2025)."""
+    layers = embeddings(plan, {"units": 16, "linear": True, "decay_factor": 1.0})
+    members = plan.n_members
+    for i, (units, rate) in plan.hidden():
+        layers.append((f"linear{i}", MemberLinear(units, members)))
+        layers.append((f"activation{i}", Activation(plan.activation)))
+        if rate:
+            layers.append((f"dropout{i}", Dropout(rate)))
+        members = None
+    return [*layers, ("output", MemberHeads(plan.n_outputs))]

@@ -1,0 +1,250 @@
+"""How a contraction is cut into tiles: blocks of the reduction, panels of C, tiles of rows.
+
+`tiled` and `plain` are the bodies of the functions that contract.py compiles; their arguments are
+pointers, strides and lengths.
+"""
+
+from __future__ import annotations
+
+from numba import njit
+
+from sklearn_nn.jit.host import HELPER_OPTIONS, VECTOR_BITS, VECTOR_REGISTERS
+from sklearn_nn.jit.pointers import (
+    advance,
+    advance_any,
+    element_bits,
+    exists,
+    stack_vectors,
+    zero_of,
+)
+from sklearn_nn.jit.tile import make_tiles
+
+#: Steps of the reduction in one block: 256 rows of B, two vectors wide, fill the first cache.
+BLOCK = 256
+
+#: Room for one block of B, two vectors wide: 16 KiB of 256-bit vectors.
+PANEL_VECTORS = 2 * BLOCK
+
+#: Most rows of a tile of one and of two vectors. With two, 14 rows take 28 registers, which
+#: leaves four for A and B; 16 registers hold six rows. With one, eight sums already hide the
+#: latency of an addition, and every tile more is longer to compile.
+MAX_ROWS = (8, 14) if VECTOR_REGISTERS >= 32 else (8, 6)
+
+#: Few rows are taken in tiles of so many vectors: the sums of three rows by two vectors do not hide
+#: the latency of an addition.
+WIDE_ROWS, WIDE = 3, 8 if VECTOR_REGISTERS >= 32 else 4
+
+#: Whether tiles of two vectors are masked. AVX-512 masks for nothing; elsewhere a masked load
+#: costs several instructions, so columns that do not fill two vectors go one vector at a time.
+MASKED_PAIRS = VECTOR_BITS == 512
+
+#: Rows of A that lie a multiple of PAGE bytes apart fall into one set of the first cache, which
+#: holds CACHE_WAYS lines or more. A tile of more rows would fetch each line again at every step.
+PAGE, CACHE_WAYS = 4096, 8
+
+#: B is copied to a small buffer, panel by panel, where its rows are PACKED_STRIDE bytes apart or
+#: more (they would crowd a few sets of the cache and one page each) and the copy serves
+#: PACKED_ROWS rows of C or more. Tiles of 14 rows read B so rarely that only whole pages matter.
+PACKED_ROWS, PACKED_STRIDE = 96, PAGE if VECTOR_REGISTERS >= 32 else PAGE // 4
+
+#: Bytes of a block of A: it stays in the second cache beside a panel of B and what comes next.
+BLOCK_BYTES = 128 * 1024
+
+_tile = make_tiles(
+    [(1, MAX_ROWS[0], True), (2, MAX_ROWS[1], MASKED_PAIRS), (WIDE, WIDE_ROWS, False)], VECTOR_BITS
+)
+
+# Merged into the caller before compilation: as functions of their own, each would be optimised
+# with a copy of all the tiles.
+_inlined = njit(inline="always")
+_reassociated = njit(**{**HELPER_OPTIONS, "fastmath": {"contract", "nsz", "reassoc"}})
+
+
+@_inlined
+def _block_lengths(K, O):
+    """Steps of the inner and of the outer reduction in one block.
+
+    They follow from K and O alone: the order of summation must not depend on M or N.
+    """
+    if K * O <= BLOCK:  # the divisions below take as long as some rows of a small product
+        return K, O
+    blocks = (K + BLOCK - 1) // BLOCK
+    return (K + blocks - 1) // blocks, min(O, max(1, BLOCK // K))
+
+
+@_inlined
+def _block_rows(M, length, bits):
+    """Rows of A and C in one block: as many as let the block of A stay in the second cache.
+
+    Each panel reads all of it once more. The blocks are of nearly equal height.
+    """
+    if M * length * bits <= 8 * BLOCK_BYTES:
+        return M
+    blocks = (M * length * bits + 8 * BLOCK_BYTES - 1) // (8 * BLOCK_BYTES)
+    rows = (M + blocks - 1) // blocks
+    tallest = MAX_ROWS[1]
+    return (rows + tallest - 1) // tallest * tallest
+
+
+@_inlined
+def _block_groups(G, M, length, bits):
+    """Groups of M rows in one block, by the same rule."""
+    if G * M * length * bits <= 8 * BLOCK_BYTES:
+        return G
+    return max(1, 8 * BLOCK_BYTES // (M * length * bits))
+
+
+@_inlined
+def _begin(c, cs, d, ds, M, N):
+    """C = D; 0 where there is no D."""
+    given = exists(d)
+    for i in range(M):
+        row, addend = advance(c, i * cs), advance_any(d, i * ds)
+        for j in range(N):
+            row[j] = addend[j] if given else 0
+
+
+@_inlined
+def _pack(b, bs, bo, packed, columns, K, O):
+    """Copy the first columns of a block of B to `packed`, row after row without gaps."""
+    for o in range(O):
+        for k in range(K):
+            source, target = advance(b, o * bo + k * bs), advance(packed, (o * K + k) * columns)
+            for j in range(columns):
+                target[j] = source[j]
+
+
+@_inlined
+def _panel(
+    most, vectors, a, ars, acs, ao, b, bs, bo, c, cs, d, ds, M, columns, K, O, G, ag, cg, dg
+):
+    """A panel of C, `vectors` registers wide, G groups of M rows, in tiles of at most `most` rows.
+
+    The tiles are of nearly equal height: a last one of one row would cost as many loads of B
+    as a full one.
+    """
+    tiles = (M + most - 1) // most
+    rows, taller = M // tiles, M % tiles
+    for g in range(G):
+        a_t, c_t, d_t = advance(a, g * ag), advance(c, g * cg), advance_any(d, g * dg)
+        for t in range(tiles):
+            height = rows + 1 if t < taller else rows
+            _tile(height, vectors, a_t, ars, acs, ao, b, bs, bo, c_t, cs, d_t, ds, K, O, columns)
+            a_t, c_t = advance(a_t, height * ars), advance(c_t, height * cs)
+            d_t = advance_any(d_t, height * ds)
+
+
+@_inlined
+def _block(a, ars, acs, ao, b, bs, bo, c, cs, d, ds, M, N, K, O, G, ag, cg, dg):
+    """One block of the reduction: panel by panel, so that a panel of B stays in the cache."""
+    scratch = stack_vectors(a, PANEL_VECTORS)
+    bits = element_bits(a)
+    lanes = VECTOR_BITS // bits
+    narrow, wide = MAX_ROWS
+    if acs == 1 and ars % (PAGE * 8 // bits) == 0:
+        narrow, wide = min(narrow, CACHE_WAYS - 1), min(wide, CACHE_WAYS - 1)
+    fewest = lanes + 1 if MASKED_PAIRS else 2 * lanes
+    pack = G * M >= PACKED_ROWS and bs * bits >= PACKED_STRIDE * 8
+    j = 0
+    while j < N:
+        if M <= WIDE_ROWS and N - j >= WIDE * lanes:
+            vectors, most = WIDE, WIDE_ROWS
+        else:
+            vectors, most = (2, wide) if N - j >= fewest else (1, narrow)
+        columns = min(N - j, vectors * lanes)
+        b_j, bs_j, bo_j = advance(b, j), bs, bo
+        c_j, d_j = advance(c, j), advance_any(d, j)
+        if pack and columns == 2 * lanes:
+            _pack(b_j, bs, bo, scratch, 2 * lanes, K, O)
+            b_j, bs_j, bo_j = scratch, columns, columns * K
+        _panel(
+            most, vectors, a, ars, acs, ao, b_j, bs_j, bo_j, c_j, cs, d_j, ds,
+            M, columns, K, O, G, ag, cg, dg,
+        )  # fmt: skip
+        j += columns
+
+
+@_reassociated
+def _dot(a, b, K):
+    """Sum of a[k] b[k]. The compiler may order it, but orders equal lengths equally."""
+    total = zero_of(a)
+    for k in range(K):
+        total += a[k] * b[k]
+    return total
+
+
+@_inlined
+def _column(a, ars, acs, ao, b, bo, c, M, K, O):
+    """C += A b for a contiguous vector b and a vector C: a tile would leave all lanes idle but one.
+
+    Rows of A are multiplied where they are contiguous, else its columns are added up.
+    """
+    for o in range(O):
+        a_o, b_o = advance(a, o * ao), advance(b, o * bo)
+        if acs == 1:
+            for i in range(M):
+                c[i] += _dot(advance(a_o, i * ars), b_o, K)
+        else:
+            for k in range(K):
+                column, factor = advance(a_o, k * acs), b_o[k]
+                for i in range(M):
+                    c[i] += column[i] * factor
+
+
+def tiled(a, ars, acs, ao, b, bs, bo, c, cs, d, ds, M, N, K, O, G, ag, cg):
+    """C = A B (+ D), tile by tile."""
+    if M <= 0 or N <= 0:
+        return
+    column = N == 1 and bs == 1 and cs == 1 and (acs == 1 or ars == 1)
+    if column or K <= 0 or O <= 0:
+        for g in range(G):
+            c_g = advance(c, g * cg)
+            _begin(c_g, cs, d, ds, M, N)
+            if K > 0 and O > 0:
+                _column(advance(a, g * ag), ars, acs, ao, b, bo, c_g, M, K, O)
+        return
+    k_step, o_step = _block_lengths(K, O)
+    i_step = _block_rows(M, k_step * o_step, element_bits(a))
+    g_step = _block_groups(G, M, k_step * o_step, element_bits(a))
+    # Loops by hand: `range` with a step divides to count, which takes as long as some rows.
+    o, dg = 0, 0
+    while o < O:
+        k = 0
+        while k < K:
+            b_block = advance(b, o * bo + k * bs)
+            inner, outer = min(k_step, K - k), min(o_step, O - o)
+            g = 0
+            while g < G:
+                i = 0
+                while i < M:
+                    a_block = advance(a, g * ag + i * ars + o * ao + k * acs)
+                    c_block = advance(c, g * cg + i * cs)
+                    d_block = advance_any(d, g * dg + i * ds)
+                    _block(
+                        a_block, ars, acs, ao, b_block, bs, bo, c_block, cs, d_block, ds,
+                        min(i_step, M - i), N, inner, outer, min(g_step, G - g), ag, cg, dg,
+                    )  # fmt: skip
+                    i += i_step
+                g += g_step
+            d, ds, dg = c, cs, cg  # the next block adds to what this one wrote
+            k += k_step
+        o += o_step
+
+
+def plain(a, ars, acs, ao, b, bs, bo, c, cs, d, ds, M, N, K, O, G, ag, cg):
+    """C = A B (+ D) by loops, for a host whose compiler rejects the tiles."""
+    k_step, o_step = _block_lengths(K, O)
+    for g in range(G):
+        a_g, c_g = advance(a, g * ag), advance(c, g * cg)
+        _begin(c_g, cs, d, ds, M, N)
+        if M <= 0 or N <= 0 or K <= 0 or O <= 0:
+            continue
+        for o in range(0, O, o_step):
+            for k in range(0, K, k_step):
+                for i in range(M):
+                    for j in range(N):
+                        total = zero_of(c)
+                        for p in range(o, min(o + o_step, O)):
+                            for q in range(k, min(k + k_step, K)):
+                                total += a_g[i * ars + p * ao + q * acs] * b[p * bo + q * bs + j]
+                        c_g[i * cs + j] += total

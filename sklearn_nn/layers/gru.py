@@ -1,0 +1,134 @@
+"""Kernels of the gated recurrent unit: see recurrence.py for how its steps lie."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from llvmlite import ir
+from numba import njit
+
+from sklearn_nn.jit.functions import sigmoid_of, tanh_of
+from sklearn_nn.jit.host import INLINED_OPTIONS
+from sklearn_nn.jit.kernel import kernel
+from sklearn_nn.jit.lane import Lane
+from sklearn_nn.jit.lanes import Load, Store, make_lanes
+from sklearn_nn.jit.views import vector
+from sklearn_nn.layers.base import BACKWARD, FORWARD, owned_rows
+from sklearn_nn.layers.recurrence import (
+    UNITS,
+    WIDTH,
+    add_recurrent,
+    begin,
+    bias_columns,
+    carry,
+    last_step,
+    mask,
+    owned_columns,
+    recurrent_kernel,
+    remember,
+    rows_together,
+)
+from sklearn_nn.layers.vectors import clear
+
+# Places of a stretch, in units. Biases are those of x W, then those of h R, in the same order.
+_Z, _R, _HH, _Q, _H = range(5)
+
+
+def _forward(builder: ir.IRBuilder, loads: Sequence[Load], stores: Sequence[Store]) -> None:
+    """Operands: stretch, that of the step before, biases."""
+    z, r, saw, q = (Lane(builder, loads[0](k, 0)) for k in range(4))
+    bias = [Lane(builder, loads[2](k, 0)) for k in range(6)]
+    z, r = sigmoid_of(z + (bias[0] + bias[3])), sigmoid_of(r + (bias[1] + bias[4]))
+    q = q + bias[5]
+    hh = tanh_of(r.fma(q, saw + bias[2]))
+    h = z.fma(Lane(builder, loads[1](_H, 0)) - hh, hh)
+    for place, value in enumerate((z, r, hh, q, h)):
+        stores[0](value.value, place, 0)
+
+
+def _backward(builder: ir.IRBuilder, loads: Sequence[Load], stores: Sequence[Store]) -> None:
+    """Operands: stretch, that of the step before, and the gradients of both."""
+    z, r, hh, q = (Lane(builder, loads[0](k, 0)) for k in range(4))
+    before = Lane(builder, loads[1](_H, 0))
+    dh, d_before = (Lane(builder, load(_H, 0)) for load in loads[2:])
+    dz = dh * (before - hh) * (z * (1 - z))
+    dhh = dh * (1 - z) * (1 - hh * hh)
+    dr = dhh * q * (r * (1 - r))
+    for place, value in enumerate((dz, dr, dhh, dhh * r)):
+        stores[2](value.value, place, 0)
+    stores[3](dh.fma(z, d_before).value, _H, 0)
+
+
+_cell, _cell_backward = make_lanes("gru", 3, _forward), make_lanes("gru_backward", 4, _backward)
+
+
+@njit(**INLINED_OPTIONS)
+def _clear(y, at, size, lo, hi):
+    """y = 0 in `size` places of each row from `at` on."""
+    for i in range(lo, hi):
+        clear(vector(y, i * y.shape[1] + at, size))
+
+
+@kernel(FORWARD)
+def gru_forward(ctx, op, part, parts, theta, state, work, x, y):
+    """h = z h + (1 - z) hh, step by step. Owners: rows of the batch."""
+    units, row = op[UNITS], y.shape[1]
+    lo, hi = owned_rows(y, part, parts)
+    biases = vector(theta, 3 * units * units, 6 * units)
+    begin(ctx, op, y, lo, hi)
+    block = rows_together(op, hi - lo)
+    for first in range(lo, hi, block):
+        last = min(first + block, hi)
+        for t in range(1, last_step(ctx, op) + 1):
+            at = first * row + t * op[WIDTH]
+            _clear(y, t * op[WIDTH] + _Q * units, units, first, last)
+            add_recurrent(ctx, op, theta, y, t, first, last, 0, 0, 2 * units)
+            add_recurrent(ctx, op, theta, y, t, first, last, 2 * units, _Q * units, units)
+            stretch, before = vector(y, at, 1), vector(y, at - op[WIDTH], 1)
+            _cell(
+                last - first, units,
+                ((stretch, row, units, 0), (before, row, units, 0), (biases, 0, units, 0)),
+            )  # fmt: skip
+            mask(ctx, op, y, t, first, last)
+    remember(ctx, op, y, lo, hi)
+
+
+@kernel(BACKWARD)
+def gru_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
+    """Gradient of what the gates saw, from the last step on. Owners: rows of the batch."""
+    units, row = op[UNITS], y.shape[1]
+    lo, hi = owned_rows(y, part, parts)
+    block = rows_together(op, hi - lo)
+    for first in range(lo, hi, block):
+        last = min(first + block, hi)
+        _clear(dy, _H * units, units, first, last)  # what comes before is added to, and not read
+        for t in range(last_step(ctx, op), 0, -1):
+            at = first * row + t * op[WIDTH]
+            _cell_backward(
+                last - first, units,
+                (
+                    (vector(y, at, 1), row, units, 0),
+                    (vector(y, at - op[WIDTH], 1), row, units, 0),
+                    (vector(dy, at, 1), row, units, 0),
+                    (vector(dy, at - op[WIDTH], 1), row, units, 0),
+                ),
+            )  # fmt: skip
+            carry(ctx, op, work, dy, t, first, last, 0, 0, 2 * units, False)
+            carry(ctx, op, work, dy, t, first, last, 2 * units, _Q * units, units, True)
+
+
+@kernel(BACKWARD)
+def gru_weights(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
+    """dR and db, of x W and of h R. Owners: columns."""
+    units, size = op[UNITS], 3 * op[UNITS]
+    lo, hi = owned_columns(size, part, parts)
+    # What h R gives hh lies by itself, behind the others.
+    middle, first = min(hi, 2 * units), max(lo, 2 * units)
+    recurrent_kernel(ctx, op, y, dy, grad, lo, middle, 0)
+    recurrent_kernel(ctx, op, y, dy, grad, first, hi, units)
+    start = units * size
+    bias_columns(ctx, op, dy, grad, lo, hi, 0, start)
+    of_x, of_h = vector(grad, start, size), vector(grad, start + size, size)
+    for j in range(lo, middle):
+        of_h[j] = of_x[j]  # both are added to the same gate
+    bias_columns(ctx, op, dy, grad, first, hi, units, start + size)

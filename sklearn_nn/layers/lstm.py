@@ -1,0 +1,108 @@
+"""Kernels of long short-term memory: see recurrence.py for how its steps lie."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from llvmlite import ir
+
+from sklearn_nn.jit.functions import sigmoid_of, tanh_of
+from sklearn_nn.jit.kernel import kernel
+from sklearn_nn.jit.lane import Lane
+from sklearn_nn.jit.lanes import Load, Store, make_lanes
+from sklearn_nn.jit.views import vector
+from sklearn_nn.layers.base import BACKWARD, FORWARD, owned_rows
+from sklearn_nn.layers.recurrence import (
+    SIZE,
+    UNITS,
+    WIDTH,
+    add_recurrent,
+    begin,
+    carry,
+    last_step,
+    mask,
+    recurrent_kernel_and_bias,
+    remember,
+    rows_together,
+)
+from sklearn_nn.layers.vectors import clear
+
+# Places of a stretch, in units.
+_I, _F, _G, _O, _C, _H = range(6)
+
+
+def _forward(builder: ir.IRBuilder, loads: Sequence[Load], stores: Sequence[Store]) -> None:
+    """Operands: stretch, that of the step before, bias."""
+    saw = [Lane(builder, loads[0](k, 0)) + Lane(builder, loads[2](k, 0)) for k in range(4)]
+    i, f, g, o = sigmoid_of(saw[_I]), sigmoid_of(saw[_F]), tanh_of(saw[_G]), sigmoid_of(saw[_O])
+    c = f.fma(Lane(builder, loads[1](_C, 0)), i * g)
+    for place, value in enumerate((i, f, g, o, c, o * tanh_of(c))):
+        stores[0](value.value, place, 0)
+
+
+def _backward(builder: ir.IRBuilder, loads: Sequence[Load], stores: Sequence[Store]) -> None:
+    """Operands: stretch, that of the step before, and the gradients of both."""
+    i, f, g, o, c, h = (Lane(builder, loads[0](k, 0)) for k in range(6))
+    c_before = Lane(builder, loads[1](_C, 0))
+    dc, dh = Lane(builder, loads[2](_C, 0)), Lane(builder, loads[2](_H, 0))
+    dc = dh.fma(o - h * tanh_of(c), dc)
+    di, df = dc * g * (i * (1 - i)), dc * c_before * (f * (1 - f))
+    dg, do = dc * i * (1 - g * g), dh * h * (1 - o)
+    for place, value in enumerate((di, df, dg, do)):
+        stores[2](value.value, place, 0)
+    stores[3]((dc * f).value, _C, 0)
+
+
+_cell, _cell_backward = make_lanes("lstm", 3, _forward), make_lanes("lstm_backward", 4, _backward)
+
+
+@kernel(FORWARD)
+def lstm_forward(ctx, op, part, parts, theta, state, work, x, y):
+    """c = f c + i g and h = o tanh(c), step by step. Owners: rows of the batch."""
+    units, row = op[UNITS], y.shape[1]
+    lo, hi = owned_rows(y, part, parts)
+    bias = vector(theta, 4 * units * units, 4 * units)
+    begin(ctx, op, y, lo, hi)
+    block = rows_together(op, hi - lo)
+    for first in range(lo, hi, block):
+        last = min(first + block, hi)
+        for t in range(1, last_step(ctx, op) + 1):
+            add_recurrent(ctx, op, theta, y, t, first, last, 0, 0, op[SIZE])
+            at = first * row + t * op[WIDTH]
+            stretch, before = vector(y, at, 1), vector(y, at - op[WIDTH], 1)
+            _cell(
+                last - first, units,
+                ((stretch, row, units, 0), (before, row, units, 0), (bias, 0, units, 0)),
+            )  # fmt: skip
+            mask(ctx, op, y, t, first, last)
+    remember(ctx, op, y, lo, hi)
+
+
+@kernel(BACKWARD)
+def lstm_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
+    """Gradient of what the gates saw, from the last step on. Owners: rows of the batch."""
+    units, row = op[UNITS], y.shape[1]
+    lo, hi = owned_rows(y, part, parts)
+    block = rows_together(op, hi - lo)
+    for first in range(lo, hi, block):
+        last = min(first + block, hi)
+        for i in range(first, last):
+            clear(vector(dy, i * row + last_step(ctx, op) * op[WIDTH] + _C * units, units))
+        for t in range(last_step(ctx, op), 0, -1):
+            at = first * row + t * op[WIDTH]
+            _cell_backward(
+                last - first, units,
+                (
+                    (vector(y, at, 1), row, units, 0),
+                    (vector(y, at - op[WIDTH], 1), row, units, 0),
+                    (vector(dy, at, 1), row, units, 0),
+                    (vector(dy, at - op[WIDTH], 1), row, units, 0),
+                ),
+            )  # fmt: skip
+            carry(ctx, op, work, dy, t, first, last, 0, 0, op[SIZE], True)
+
+
+@kernel(BACKWARD)
+def lstm_weights(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
+    """dR and db. Owners: columns."""
+    recurrent_kernel_and_bias(ctx, op, part, parts, y, dy, grad)

@@ -1,0 +1,82 @@
+"""Kernels of the recurrence without gates: see recurrence.py for how its steps lie."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from llvmlite import ir
+
+from sklearn_nn.jit.functions import tanh_of
+from sklearn_nn.jit.kernel import kernel
+from sklearn_nn.jit.lane import Lane
+from sklearn_nn.jit.lanes import Load, Store, make_lanes
+from sklearn_nn.jit.views import vector
+from sklearn_nn.layers.base import BACKWARD, FORWARD, owned_rows
+from sklearn_nn.layers.recurrence import (
+    SIZE,
+    UNITS,
+    WIDTH,
+    add_recurrent,
+    begin,
+    carry,
+    last_step,
+    mask,
+    recurrent_kernel_and_bias,
+    remember,
+    rows_together,
+)
+
+
+def _forward(builder: ir.IRBuilder, loads: Sequence[Load], stores: Sequence[Store]) -> None:
+    """Operands: stretch, bias."""
+    saw = Lane(builder, loads[0](0, 0)) + Lane(builder, loads[1](0, 0))
+    stores[0](tanh_of(saw).value, 0, 0)
+
+
+def _backward(builder: ir.IRBuilder, loads: Sequence[Load], stores: Sequence[Store]) -> None:
+    """Operands: stretch, its gradient."""
+    h, dh = (Lane(builder, load(0, 0)) for load in loads)
+    stores[1]((dh * (1 - h * h)).value, 0, 0)
+
+
+_cell = make_lanes("simple_cell", 2, _forward)
+_cell_backward = make_lanes("simple_cell_backward", 2, _backward)
+
+
+@kernel(FORWARD)
+def simple_forward(ctx, op, part, parts, theta, state, work, x, y):
+    """h = tanh(x W + h R + b), step by step. Owners: rows of the batch."""
+    units, row = op[UNITS], y.shape[1]
+    lo, hi = owned_rows(y, part, parts)
+    bias = vector(theta, units * units, units)
+    begin(ctx, op, y, lo, hi)
+    block = rows_together(op, hi - lo)
+    for first in range(lo, hi, block):
+        last = min(first + block, hi)
+        for t in range(1, last_step(ctx, op) + 1):
+            add_recurrent(ctx, op, theta, y, t, first, last, 0, 0, op[SIZE])
+            stretch = vector(y, first * row + t * op[WIDTH], 1)
+            _cell(last - first, units, ((stretch, row, 0, 0), (bias, 0, 0, 0)))
+            mask(ctx, op, y, t, first, last)
+    remember(ctx, op, y, lo, hi)
+
+
+@kernel(BACKWARD)
+def simple_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
+    """dh (1 - h^2), and on from there to the step before. Owners: rows of the batch."""
+    row = y.shape[1]
+    lo, hi = owned_rows(y, part, parts)
+    block = rows_together(op, hi - lo)
+    for first in range(lo, hi, block):
+        last = min(first + block, hi)
+        for t in range(last_step(ctx, op), 0, -1):
+            at = first * row + t * op[WIDTH]
+            stretch, gradient = vector(y, at, 1), vector(dy, at, 1)
+            _cell_backward(last - first, op[UNITS], ((stretch, row, 0, 0), (gradient, row, 0, 0)))
+            carry(ctx, op, work, dy, t, first, last, 0, 0, op[SIZE], True)
+
+
+@kernel(BACKWARD)
+def simple_weights(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
+    """dR and db. Owners: columns."""
+    recurrent_kernel_and_bias(ctx, op, part, parts, y, dy, grad)

@@ -1,0 +1,791 @@
+"""Estimators for tables: what they take, what they promise, and how they are trained."""
+
+import pickle
+import warnings
+
+import numpy as np
+import pytest
+from scipy import sparse
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+from sklearn.metrics import log_loss
+from sklearn.model_selection import (
+    GridSearchCV,
+    HalvingGridSearchCV,
+    RandomizedSearchCV,
+    cross_val_score,
+)
+
+from sklearn_nn import TabularClassifier, TabularRegressor, load, load_checkpoint
+from sklearn_nn.estimators import _tabular
+from sklearn_nn.estimators._tabular_recipes import RECIPES
+from sklearn_nn.training import CheckpointError, ModelCheckpoint
+from sklearn_nn.training.losses import Huber
+
+pd = pytest.importorskip("pandas")
+
+N = 360
+CITIES = [f"city{k:02}" for k in range(14)]
+RNG = np.random.default_rng(0)
+TABLE = pd.DataFrame(
+    {
+        "size": RNG.normal(size=N),
+        "age": RNG.integers(0, 90, N),
+        "kind": RNG.choice(["a", "b", "c"], N),
+        "city": RNG.choice(CITIES, N),
+        "new": RNG.random(N) < 0.4,
+    }
+)
+NUMBERS = (
+    np.sin(2 * TABLE["size"]) + (TABLE["kind"] == "b") + 0.02 * TABLE["age"] * TABLE["new"]
+).to_numpy()
+CLASSES = np.array(["low", "mid", "top"])[np.digitize(NUMBERS, [0.2, 1.0])]
+TABLE.loc[::9, "size"] = np.nan
+TABLE.loc[1::11, "kind"] = None
+
+SMALL = {
+    "realmlp": {"hidden_layer_sizes": (16, 16), "max_iter": 10, "n_networks": 1},
+    "tabm": {"hidden_layer_sizes": (16, 16), "max_iter": 6, "n_members": 4, "n_networks": 1},
+}
+#: An estimator and the target that it learns.
+BOTH = [(TabularClassifier, CLASSES), (TabularRegressor, NUMBERS)]
+both = pytest.mark.parametrize(("Estimator", "y"), BOTH, ids=["classifier", "regressor"])
+architectures = pytest.mark.parametrize("architecture", sorted(RECIPES))
+
+
+def make(Estimator=TabularClassifier, architecture="realmlp", **parameters):
+    options = {"random_state": 0, "batch_size": 64, **SMALL[architecture]}
+    return Estimator(architecture, **{**options, **parameters})
+
+
+def outputs(model, X=TABLE):
+    return model.predict_proba(X) if hasattr(model, "classes_") else model.predict(X)
+
+
+def without_seconds(history):
+    return {name: curve for name, curve in history.items() if name != "seconds"}
+
+
+# --- what comes in -----------------------------------------------------------------------------
+
+
+def _variants():
+    """The same table in other types and forms."""
+    yield "categories", TABLE.astype({"kind": "category", "city": "category"})
+    yield "strings", TABLE.astype({"kind": "string", "city": "string", "new": "boolean"})
+    yield "nullable", TABLE.astype({"size": "Float64", "age": "Int64"})
+    yield "objects", TABLE.astype(object)
+    yield "columns", TABLE[["new", "city", "size", "kind", "age"]]
+    yield "index", TABLE.set_axis(np.arange(N)[::-1] * 3)
+    yield "truth as category", TABLE.assign(new=TABLE["new"].astype("category"))
+
+
+@both
+def test_any_types_and_order_of_columns_are_the_same_table(Estimator, y):
+    expected = outputs(make(Estimator).fit(TABLE, y))
+    assert np.isfinite(expected).all()
+    for name, table in _variants():
+        before = table.copy()
+        model = make(Estimator).fit(table, y)
+        assert table.equals(before), name
+        np.testing.assert_array_equal(outputs(model, TABLE), outputs(model, table), name)
+        assert model.feature_names_in_.tolist() == list(table.columns)
+        if name != "columns":  # whose weights are drawn for inputs in another order
+            np.testing.assert_array_equal(outputs(model), expected, name)
+
+
+def test_arrow_and_polars():
+    expected = outputs(make().fit(TABLE, CLASSES))
+    cells, tables = TABLE.astype(object).where(TABLE.notna(), None), []
+    for library, convert in (
+        ("pyarrow", lambda _: TABLE.convert_dtypes(dtype_backend="pyarrow")),
+        ("polars", lambda polars: polars.DataFrame(cells.to_dict("list"))),
+    ):
+        try:
+            tables.append(convert(__import__(library)))
+        except ImportError:
+            continue
+    if not tables:
+        pytest.skip("neither pyarrow nor polars is installed")
+    for table in tables:
+        np.testing.assert_array_equal(outputs(make().fit(table, CLASSES), table), expected)
+
+
+@both
+def test_arrays_and_lists(Estimator, y):
+    """Columns without names, and text among numbers."""
+    expected = outputs(make(Estimator).fit(TABLE, y))
+    array = TABLE.to_numpy(dtype=object)
+    for X in (array, array.tolist(), np.asfortranarray(array)):
+        model = make(Estimator).fit(X, y)
+        np.testing.assert_array_equal(outputs(model, X), expected)
+        assert not hasattr(model, "feature_names_in_")
+    numbers = TABLE[["size", "age"]].to_numpy()
+    model = make(Estimator).fit(numbers, y)
+    assert model.encoder_.n_numbers_ == 2
+    assert np.isfinite(outputs(model, numbers)).all()
+
+
+def test_columns_that_are_told_to_be_categories():
+    by_name = make(categorical_features=["age", "kind", "city", "new"]).fit(TABLE, CLASSES)
+    assert by_name.encoder_.is_categorical_.tolist() == [False, True, True, True, True]
+    assert len(by_name.encoder_.cardinalities_) == 2  # age and city
+    by_place = make(categorical_features=[1, 2, 3, 4]).fit(TABLE, CLASSES)
+    np.testing.assert_array_equal(outputs(by_name), outputs(by_place))
+    with pytest.raises(ValueError, match="'nothing', which is no column of X"):
+        make(categorical_features=["nothing"]).fit(TABLE, CLASSES)
+
+
+@both
+def test_missing_values_and_new_categories(Estimator, y):
+    """Both are known for what they are; a new category is as a missing one."""
+    model = make(Estimator).fit(TABLE, y)
+    strange = TABLE.assign(kind="none of them", city="nowhere")
+    missing = TABLE.assign(kind=None, city=None)
+    np.testing.assert_array_equal(outputs(model, strange), outputs(model, missing))
+    nothing = TABLE.assign(size=np.nan, age=np.nan, kind=None, city=None, new=None)
+    assert np.isfinite(outputs(model, nothing)).all()
+    assert len(np.unique(outputs(model, nothing), axis=0)) == 1
+    # Where numbers are missing is an input of its own.
+    median = TABLE.assign(size=TABLE["size"].median())
+    unlike = outputs(model, TABLE.assign(size=np.nan)) != outputs(model, median)
+    assert unlike.mean() > 0.9
+
+
+def test_tables_that_do_not_suit():
+    model = make().fit(TABLE, CLASSES)
+    with pytest.raises(ValueError, match="yet now missing:\n- age"):
+        model.predict(TABLE.drop(columns="age"))
+    with pytest.raises(ValueError, match="unseen at fit time:\n- other"):
+        model.predict(TABLE.assign(other=1))
+    with pytest.raises(ValueError, match=r"infinity .*'age'"):
+        model.predict(TABLE.assign(age=np.inf))
+    dates = TABLE.assign(day=pd.Timestamp("2020-01-01"))
+    with pytest.raises(ValueError, match=r"'day'.*dates?"):
+        make().fit(dates, CLASSES)
+    with pytest.raises(TypeError, match=r"[Ss]parse"):
+        make().fit(sparse.csr_array(np.eye(N)), CLASSES)
+    with pytest.raises(NotFittedError):
+        make().predict(TABLE)
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        make().fit(TABLE, CLASSES[1:])
+
+
+@pytest.mark.parametrize(
+    "kind", ["object", "category", "string", "int", "Int64", "bool", "boolean"]
+)
+def test_types_of_labels(kind):
+    codes = np.unique(CLASSES, return_inverse=True)[1]
+    labels = {
+        "int": codes - 7, "Int64": pd.array(codes, dtype="Int64"), "bool": codes > 0,
+        "boolean": pd.array(codes > 0, dtype="boolean"),
+    }.get(kind, pd.Series(CLASSES).astype(kind) if kind[0] in "ocs" else None)  # fmt: skip
+    model = make().fit(TABLE, labels)
+    assert set(model.predict(TABLE)) <= set(np.unique(np.asarray(labels)))
+    assert model.score(TABLE, labels) > 0.5
+    assert outputs(model).shape == (N, len(model.classes_))
+
+
+@both
+def test_validation_tables(Estimator, y):
+    """A frame of its own, whose columns stand in another order, takes the place of the split."""
+    train, val = TABLE[:240], TABLE[240:]
+    model = make(Estimator).fit(train, y[:240], X_val=val[val.columns[::-1]], y_val=y[240:])
+    losses = model.history_["val_loss"]
+    assert -model.best_validation_score_ == losses[model.best_iteration_ - 1]
+    own = make(Estimator, scoring=None)
+    own.fit(train, y[:240], X_val=val, y_val=y[240:])
+    score = own.score(val, y[240:])
+    np.testing.assert_allclose(own.best_validation_score_, score, rtol=1e-4, atol=1e-4)
+    assert model._held_out is None
+    with pytest.raises(ValueError, match=r"(?s)validation set .*yet now missing:\n- age"):
+        make(Estimator).fit(train, y[:240], X_val=val.drop(columns="age"), y_val=y[240:])
+    with pytest.raises(ValueError, match="y_val was not provided"):
+        make(Estimator).fit(train, y[:240], X_val=val)
+
+
+@both
+@architectures
+def test_predicts_rows_in_blocks_as_one_by_one(Estimator, y, architecture, monkeypatch):
+    model = make(Estimator, architecture).fit(TABLE, y)
+    expected = outputs(model)
+    single = np.concatenate([outputs(model, TABLE[i : i + 1]) for i in range(0, N, 50)])
+    np.testing.assert_array_equal(single, expected[::50])
+    monkeypatch.setattr(_tabular, "_BLOCK_BYTES", 2000)
+    assert len(list(model._outputs(TABLE))) > 10
+    np.testing.assert_array_equal(outputs(model), expected)
+
+
+# --- what is promised --------------------------------------------------------------------------
+
+
+@both
+@architectures
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_same_to_the_last_bit_for_any_number_of_threads(Estimator, y, architecture, dtype):
+    models = [
+        make(Estimator, architecture, n_jobs=jobs, dtype=dtype).fit(TABLE, y) for jobs in (1, 2, 3)
+    ]
+    assert models[0]._theta.dtype == dtype
+    for model in models[1:]:
+        np.testing.assert_array_equal(model._theta, models[0]._theta)
+        np.testing.assert_array_equal(outputs(model), outputs(models[0]))
+    other = make(Estimator, architecture, dtype=dtype, random_state=1).fit(TABLE, y)
+    assert not np.array_equal(other._theta, models[0]._theta)
+
+
+@both
+@architectures
+def test_learns(Estimator, y, architecture):
+    """Much better than the linear part: a sine, and a product with a truth value."""
+    model = Estimator(
+        architecture, random_state=0, batch_size=32, hidden_layer_sizes=(64, 64), max_iter=80,
+        **({} if architecture == "realmlp" else {"n_members": 8}),
+    )  # fmt: skip
+    scores = cross_val_score(model, TABLE, y, cv=3)
+    assert scores.mean() > 0.7
+
+
+@both
+def test_a_weight_is_as_many_rows(Estimator, y):
+    """To the last bit where all rows make one batch, whatever their order."""
+    rows = np.random.default_rng(1).integers(0, 4, 90)
+    weighted = make(Estimator, batch_size=256).fit(TABLE[:90], y[:90], rows)
+    repeated = np.random.default_rng(2).permutation(np.repeat(np.arange(90), rows))
+    assert 100 < len(repeated) < 256
+    model = make(Estimator, batch_size=256).fit(TABLE.iloc[repeated], y[repeated])
+    np.testing.assert_array_equal(model._theta, weighted._theta)
+    np.testing.assert_array_equal(outputs(model), outputs(weighted))
+    plain = make(Estimator, batch_size=256).fit(TABLE[:90], y[:90])
+    assert not np.array_equal(plain._theta, weighted._theta)
+
+
+@both
+def test_rows_of_weight_zero_are_none(Estimator, y):
+    """Nor are their categories, numbers and targets seen."""
+    weight = np.ones(N)
+    weight[200:] = 0
+    strange = TABLE.copy()
+    strange.loc[200:, "city"] = "of no weight"
+    strange.loc[200:, "age"] = 10**6
+    model, without = make(Estimator).fit(strange, y, weight), make(Estimator)
+    without.fit(TABLE[:200], y[:200])
+    np.testing.assert_array_equal(model._theta, without._theta)
+    np.testing.assert_array_equal(outputs(model), outputs(without))
+    with pytest.raises(ValueError, match="zero"):
+        make(Estimator).fit(TABLE, y, np.zeros(N))
+
+
+@both
+@architectures
+@pytest.mark.parametrize("n_networks", [1, 2])
+def test_copies_predict_the_same(Estimator, y, architecture, n_networks, tmp_path):
+    model = make(Estimator, architecture, n_networks=n_networks).fit(TABLE, y)
+    expected = outputs(model)
+    model.save(tmp_path / "model.npz")
+    for copied in (
+        pickle.loads(pickle.dumps(model)),
+        load(tmp_path / "model.npz"),
+        Estimator.load(tmp_path / "model.npz"),
+    ):
+        np.testing.assert_array_equal(outputs(copied), expected)
+        assert copied.encoder_.get_feature_names_out().tolist() == (
+            model.encoder_.get_feature_names_out().tolist()
+        )
+        assert copied.get_params() == model.get_params()
+        assert copied.history_ == model.history_
+    fresh = clone(model)
+    assert not hasattr(fresh, "encoder_")
+    np.testing.assert_array_equal(outputs(fresh.fit(TABLE, y)), expected)
+
+
+def test_files_of_something_else(tmp_path):
+    """What cannot have been learnt is told when it is loaded."""
+    model = make(TabularRegressor).fit(TABLE, NUMBERS)
+    for name, value in (
+        ("_target_scale", np.zeros((4, 1))),
+        ("_target_scale", np.ones((4, 2))),
+        ("_encoder_state", {"columns": []}),
+        ("_earlier", [{"theta": np.zeros(3, np.float32), "state": model._state}]),
+        ("_earlier", [{"theta": model._theta * np.nan, "state": model._state}]),
+        ("recipe_", {}),
+    ):
+        forged = pickle.loads(pickle.dumps(model))
+        setattr(forged, name, value)
+        forged.save(tmp_path / "forged.npz")
+        with pytest.raises(CheckpointError):
+            load(tmp_path / "forged.npz")
+    classifier = make().fit(TABLE, CLASSES)
+    classifier._temperature = -1.0
+    classifier.save(tmp_path / "forged.npz")
+    with pytest.raises(CheckpointError, match="temperature"):
+        load(tmp_path / "forged.npz")
+
+
+@both
+@architectures
+@pytest.mark.parametrize("n_networks", [1, 3])
+@pytest.mark.parametrize("refit_full", [False, True])
+def test_goes_on_as_if_there_had_been_no_interruption(
+    Estimator, y, architecture, refit_full, n_networks, tmp_path
+):
+    """From a checkpoint of any epoch of any network; of two trainings, from one of the first."""
+    saver = ModelCheckpoint(tmp_path / "{epoch:02d}-{val_loss:.6f}.npz")
+    options = {"refit_full": refit_full, "n_networks": n_networks, "callbacks": [saver]}
+    model = make(Estimator, architecture, **options).fit(TABLE, y)
+    files = sorted(tmp_path.iterdir())
+    assert len(files) == SMALL[architecture]["max_iter"] * n_networks
+    for file in (files[0], files[1], files[len(files) // 2], files[-1]):
+        resumed = load_checkpoint(file).set_params(callbacks=None).fit(TABLE, y)
+        np.testing.assert_array_equal(resumed._theta, model._theta)
+        np.testing.assert_array_equal(outputs(resumed), outputs(model))
+        assert without_seconds(resumed.history_) == without_seconds(model.history_)
+
+
+@both
+def test_warm_starts(Estimator, y):
+    """Columns, categories and scale are those of the first fit."""
+    model = make(Estimator, warm_start="resume", max_iter=4, learning_rate="constant")
+    model.fit(TABLE, y).set_params(max_iter=9).fit(TABLE, y)
+    straight = make(Estimator, max_iter=9, learning_rate="constant", weight_decay=0.0)
+    straight.fit(TABLE, y)
+    assert model.n_iter_ == 9
+    warm = make(Estimator, warm_start=True).fit(TABLE, y)
+    encoder = warm.encoder_
+    warm.fit(TABLE.assign(city="elsewhere"), y)
+    assert warm.encoder_ is encoder
+    assert warm.n_iter_ == 10
+    assert len(warm.history_["loss"]) == 20
+    with pytest.raises(ValueError, match="refit_full=True begins anew"):
+        warm.set_params(refit_full=True).fit(TABLE, y)
+
+
+# --- several networks --------------------------------------------------------------------------
+
+
+@both
+@architectures
+def test_several_networks_predict_their_mean(Estimator, y, architecture, tmp_path):
+    model = make(Estimator, architecture, n_networks=3).fit(TABLE, y)
+    assert len(model.histories_) == len(model._earlier) + 1 == 3
+    assert model.histories_[-1] == model.history_
+    first = make(Estimator, architecture).fit(TABLE, y)
+    np.testing.assert_array_equal(model._earlier[0]["theta"], first._theta)
+    single = []
+    for network in [*model._earlier, model._this_network()]:
+        one = pickle.loads(pickle.dumps(model))
+        one._earlier, one._theta, one._state = [], network["theta"], network["state"]
+        one._temperature = network.get("temperature", 1.0)
+        one._publish_views()
+        single.append(outputs(one))
+    np.testing.assert_array_equal(single[0], outputs(first))
+    assert not np.allclose(single[1], single[2])
+    np.testing.assert_allclose(outputs(model), np.mean(single, axis=0), rtol=1e-5, atol=1e-6)
+    for n_jobs in (2, 3):
+        other = make(Estimator, architecture, n_networks=3, n_jobs=n_jobs).fit(TABLE, y)
+        np.testing.assert_array_equal(outputs(other), outputs(model))
+    assert "3, each as above" in str(model.summary())
+    before = outputs(model)
+    model.layers_["output"]["bias"][..., 0] += 1
+    assert not np.allclose(outputs(model), before)
+    np.testing.assert_array_equal(outputs(model.fit(TABLE, y)), before)
+
+
+@both
+def test_networks_hold_out_rows_of_their_own(Estimator, y):
+    """Each row once, before any is held out again."""
+    model = make(Estimator, max_iter=1).fit(TABLE, y)
+    target = model._encode_target(y)
+    seen = []
+    for k in range(10):
+        model._earlier = [None] * k
+        train, held_out = model._split(target)
+        assert sorted([*train, *held_out]) == list(range(N))
+        seen.append(set(held_out))
+    assert seen[0] == set(model._held_out)
+    assert set.union(*seen[:5]) == set.union(*seen[5:]) == set(range(N))
+    assert sum(map(len, seen)) == 2 * N
+    assert seen[0] != seen[5]
+
+
+def test_several_networks_and_warm_starts():
+    with pytest.raises(ValueError, match="n_networks=2 begin anew"):
+        make(n_networks=2, warm_start=True).fit(TABLE, CLASSES)
+    model = make(n_networks="auto", warm_start=True).fit(TABLE, CLASSES)
+    assert model.recipe_["n_networks"] == 1
+    assert make(n_networks="auto").fit(TABLE, CLASSES).recipe_["n_networks"] > 1
+
+
+def test_there_is_no_partial_fit():
+    assert not hasattr(TabularClassifier, "partial_fit")
+    assert not hasattr(TabularRegressor(), "partial_fit")
+
+
+# --- the split, and the second training --------------------------------------------------------
+
+
+def test_the_split_is_stratified():
+    labels = np.repeat(["rare", "usual", "only"], [20, N - 21, 1])
+    model = make(max_iter=1, validation_fraction=0.25).fit(TABLE, labels)
+    held_out = labels[model._held_out]
+    assert np.count_nonzero(held_out == "rare") == 5
+    assert len(held_out) == 90
+    assert "only" not in held_out
+    assert len(set(model._held_out)) == 90
+    other = make(max_iter=1, validation_fraction=0.25, random_state=1).fit(TABLE, labels)
+    assert set(other._held_out) != set(model._held_out)
+
+
+@both
+def test_rows_held_out_are_not_trained_on(Estimator, y):
+    model = make(Estimator, max_iter=1).fit(TABLE, y)
+    assert model._held_out.size == 72
+    assert model._order.size == N - 72
+    assert not set(model._held_out) & set(model._order)
+
+
+@both
+def test_small_tables_are_not_split(Estimator, y):
+    for n in (1, 2, 5):
+        model = make(Estimator).fit(TABLE[:n], y[:n])
+        assert model._held_out is None
+        assert model.n_iter_ == 10
+    model = make(Estimator).fit(TABLE[:30], y[:30])
+    assert model._held_out.size == 6
+
+
+@both
+def test_the_best_epoch_is_kept(Estimator, y):
+    model = make(Estimator, max_iter=25, scoring=None).fit(TABLE, y)
+    scores = model.history_["val_score"]
+    assert max(scores) == model.best_validation_score_ == scores[model.best_iteration_ - 1]
+    held_out = model._held_out
+    score = model.score(TABLE.iloc[held_out], y[held_out])
+    np.testing.assert_allclose(score, max(scores), rtol=1e-4, atol=1e-4)
+    # Of epochs as good, the last.
+    assert max(scores) not in scores[model.best_iteration_ :]
+
+
+@both
+def test_stops_early_only_where_asked(Estimator, y):
+    options = {"max_iter": 200, "learning_rate": "constant", "n_iter_no_change": 3}
+    stopped = make(Estimator, early_stopping=True, **options).fit(TABLE, y)
+    assert stopped.n_iter_ < 150
+    assert stopped.n_iter_ >= stopped.best_iteration_ + 3
+    for early_stopping in ("best", False):
+        model = make(Estimator, early_stopping=early_stopping, **{**options, "max_iter": 60})
+        assert model.fit(TABLE, y).n_iter_ == 60
+    assert model._held_out is None
+
+
+@both
+def test_refit_full(Estimator, y):
+    """Selection is as without it; then all rows are trained on for so many epochs."""
+    plain = make(Estimator, max_iter=30).fit(TABLE, y)
+    model = make(Estimator, max_iter=30, refit_full=True).fit(TABLE, y)
+    assert plain.best_iteration_ < 30
+    assert without_seconds(model.histories_[0]) == without_seconds(plain.history_)
+    assert model.n_iter_ == plain.best_iteration_
+    assert "val_score" not in model.history_
+    rates = plain.history_["learning_rate"][: model.n_iter_]
+    # The schedule is that of the first training, though an epoch has more batches now.
+    np.testing.assert_allclose(model.history_["learning_rate"], rates, rtol=0.3)
+    assert sorted(model._order) == list(range(N))
+    assert not np.array_equal(model._theta, plain._theta)
+    again = make(Estimator, max_iter=30, refit_full=True, n_jobs=2).fit(TABLE, y)
+    np.testing.assert_array_equal(again._theta, model._theta)
+    np.testing.assert_array_equal(again.fit(TABLE, y)._theta, model._theta)
+    if Estimator is TabularClassifier:
+        assert model.temperatures_ == plain.temperatures_ != 1
+    whole = make(Estimator, max_iter=30, refit_full=True, early_stopping=False).fit(TABLE, y)
+    assert whole.n_iter_ == 30
+    assert len(whole.histories_) == 1
+
+
+def test_scoring():
+    for tol in (0.0, 0.2):
+        by_loss = make(scoring="loss", max_iter=20, tol=tol).fit(TABLE, CLASSES)
+        losses, best = by_loss.history_["val_loss"], by_loss.best_iteration_
+        assert losses[best - 1] == -by_loss.best_validation_score_
+        # No later one is better by more than tol, and each earlier one is beaten by that.
+        assert min(losses[best - 1 :]) >= losses[best - 1] - tol
+        assert min(losses[: best - 1]) > losses[best - 1]
+    assert best != 1 + np.argmin(losses)
+    easy = make(scoring=None, max_iter=20).fit(TABLE, TABLE["size"].fillna(-9) > 0)
+    scores = easy.history_["val_score"]
+    assert scores.count(max(scores)) > 1  # of which the last is kept
+    assert easy.best_iteration_ == len(scores) - scores[::-1].index(max(scores))
+    named = make(scoring="neg_log_loss", calibrate=False, max_iter=20, label_smoothing=0.0)
+    named.fit(TABLE, CLASSES)
+    np.testing.assert_allclose(
+        named.history_["val_score"], -np.array(named.history_["val_loss"]), rtol=1e-5
+    )
+    regressor = make(TabularRegressor, scoring="neg_root_mean_squared_error")
+    regressor.fit(TABLE, 1000 * NUMBERS + 5000)
+    held_out = regressor._held_out
+    errors = regressor.predict(TABLE.iloc[held_out]) - (1000 * NUMBERS + 5000)[held_out]
+    np.testing.assert_allclose(
+        regressor.best_validation_score_, -np.sqrt(np.mean(errors**2)), rtol=1e-4
+    )
+
+
+# --- targets -----------------------------------------------------------------------------------
+
+
+def test_targets_of_any_scale():
+    model = make(TabularRegressor, dtype="float64").fit(TABLE, NUMBERS)
+    for factor, shift in ((1e6, 0), (1e-5, 3), (1e-200, 0), (1e200, 0), (2, 1e7)):
+        moved = make(TabularRegressor, dtype="float64").fit(TABLE, factor * NUMBERS + shift)
+        expected = factor * model.predict(TABLE) + shift
+        np.testing.assert_allclose(
+            moved.predict(TABLE), expected, rtol=1e-6, atol=abs(factor) * 1e-4
+        )
+    constant = make(TabularRegressor).fit(TABLE, np.full(N, 0.1))
+    np.testing.assert_array_equal(constant.predict(TABLE), 0.1)
+
+
+def test_predictions_keep_to_the_range_of_targets():
+    target = np.where(NUMBERS > 0.5, 40.0, -3.0)
+    model = make(TabularRegressor, max_iter=40).fit(TABLE, target)
+    predicted = model.predict(TABLE)
+    assert (predicted.min(), predicted.max()) == (-3, 40)
+    assert np.mean(predicted == target) > 0.1
+
+
+def test_several_targets():
+    y = np.column_stack([NUMBERS, -5 * NUMBERS + 100])
+    model = make(TabularRegressor, max_iter=60).fit(TABLE, y)
+    assert model.predict(TABLE).shape == (N, 2)
+    assert model.score(TABLE, y) > 0.8
+    labels = np.column_stack([NUMBERS > 0, TABLE["new"]]).astype(int)
+    for architecture in RECIPES:
+        several = make(architecture=architecture, max_iter=30).fit(TABLE, labels)
+        assert several.predict_proba(TABLE).shape == (N, 2)
+        assert (several.predict(TABLE) == labels).mean() > 0.8
+
+
+def test_losses_of_numbers():
+    counts = np.random.default_rng(3).poisson(np.exp(NUMBERS)) * 1000
+    poisson = make(TabularRegressor, loss="poisson", max_iter=40).fit(TABLE, counts)
+    assert (poisson.predict(TABLE) > 0).all()
+    assert 0.8 < poisson.predict(TABLE).mean() / counts.mean() < 1.2
+    with pytest.raises(ValueError, match="needs y >= 0"):
+        make(TabularRegressor, loss="poisson").fit(TABLE, NUMBERS)
+    noisy = 1000 * (NUMBERS + np.random.default_rng(4).exponential(2, N))
+    low, high = (
+        make(TabularRegressor, loss="quantile", quantile=q, max_iter=60, early_stopping=False)
+        .fit(TABLE, noisy)
+        .predict(TABLE)
+        for q in (0.2, 0.8)
+    )
+    assert 0.1 < np.mean(noisy < low) < 0.3
+    assert 0.7 < np.mean(noisy < high) < 0.9
+    wild = NUMBERS.copy()
+    wild[::17] = 1000
+    options = {"max_iter": 60, "early_stopping": False}
+    mean = make(TabularRegressor, **options).fit(TABLE, wild)
+    for loss in ("absolute_error", Huber(0.01)):
+        robust = make(TabularRegressor, loss=loss, **options).fit(TABLE, wild)
+        errors = [np.median(np.abs(m.predict(TABLE) - NUMBERS)) for m in (robust, mean)]
+        assert errors[0] < errors[1] / 2
+
+
+def test_weights_of_classes():
+    rare = np.where((NUMBERS > 1) & (RNG.random(N) < 0.5), "yes", "no")
+    plain, balanced = (
+        make(class_weight=w, max_iter=20).fit(TABLE, rare) for w in (None, "balanced")
+    )
+    assert (balanced.predict(TABLE) == "yes").sum() > 1.2 * (plain.predict(TABLE) == "yes").sum()
+    focal = make(loss="focal", max_iter=20).fit(TABLE, rare)
+    assert focal.score(TABLE, rare) > 0.7
+
+
+# --- calibration -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["three", "two", "several"])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_temperature_is_that_of_the_least_loss(kind, weighted):
+    y = {
+        "three": CLASSES, "two": NUMBERS > 0.5,
+        "several": np.column_stack([NUMBERS > 0, TABLE["new"]]).astype(int),
+    }[kind]  # fmt: skip
+    weight = RNG.integers(1, 5, N).astype(float) if weighted else None
+    options = {"max_iter": 60, "validation_fraction": 0.4}
+    model, plain = (make(calibrate=c, **options).fit(TABLE, y, weight) for c in (True, False))
+    assert plain.temperatures_ == [1] != model.temperatures_
+    np.testing.assert_array_equal(model._theta, plain._theta)
+    np.testing.assert_array_equal(model.predict(TABLE), plain.predict(TABLE))
+    held_out = model._held_out
+    own = None if weight is None else weight[held_out]
+
+    def loss(p):
+        if kind == "several":
+            return -np.average(np.log(np.where(y[held_out] > 0, p, 1 - p)).sum(axis=1), weights=own)
+        p = p / p.sum(axis=1, keepdims=True)  # of float32
+        return log_loss(y[held_out], p, sample_weight=own)
+
+    p = plain.predict_proba(TABLE.iloc[held_out]).astype(np.float64)
+    found = loss(model.predict_proba(TABLE.iloc[held_out]).astype(np.float64))
+
+    def at(temperature):
+        powers, rest = p ** (1 / temperature), (1 - p) ** (1 / temperature)
+        return powers / (powers + rest if kind == "several" else powers.sum(1, keepdims=True))
+
+    np.testing.assert_allclose(found, loss(at(model.temperatures_[0])), rtol=1e-5)
+    others = [loss(at(t)) for t in np.geomspace(0.5, 10, 200)]
+    assert found <= min(others) + 1e-6
+    assert found < loss(p)
+
+
+def test_probabilities_are_those_of_the_classes_predicted():
+    model = make(max_iter=30).fit(TABLE, CLASSES)
+    p = model.predict_proba(TABLE)
+    assert p.dtype == np.float32
+    np.testing.assert_allclose(p.sum(axis=1), 1, rtol=1e-5)
+    np.testing.assert_array_equal(model.classes_[p.argmax(axis=1)], model.predict(TABLE))
+    np.testing.assert_allclose(np.exp(model.predict_log_proba(TABLE)), p, rtol=1e-5)
+    model.fit(TABLE[:5], CLASSES[:5])
+    assert model.temperatures_ == [1]  # there is no validation set
+
+
+# --- parameters --------------------------------------------------------------------------------
+
+
+@both
+@architectures
+def test_auto_is_the_recipe(Estimator, y, architecture):
+    own = Estimator(architecture)
+    recipe = RECIPES[architecture].parameters(N, own._kind())
+    explicit = {name: value for name, value in recipe.items() if name in own.get_params()}
+    assert len(explicit) >= 11
+    assert {name for name, value in own.get_params().items() if value == "auto"} == set(explicit)
+    small = {**SMALL[architecture], "random_state": 0}
+    expected = Estimator(architecture, **small).fit(TABLE, y)
+    model = Estimator(architecture, **{**explicit, **small}).fit(TABLE, y)
+    np.testing.assert_array_equal(model._theta, expected._theta)
+
+
+@both
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("activation", "tanh"), ("num_embedding", None), ("num_embedding", "periodic"),
+        ("dropout", 0.5), ("dropout", [0.0, 0.3]), ("numeric", "quantile"), ("max_one_hot", 2),
+        ("learning_rate", "cosine"), ("learning_rate_init", 0.01), ("weight_decay", 0.5),
+        ("hidden_layer_sizes", 8), ("batch_size", 50),
+    ],
+)  # fmt: skip
+def test_parameters_have_an_effect(Estimator, y, name, value):
+    plain, changed = (make(Estimator, **p).fit(TABLE, y) for p in ({}, {name: value}))
+    assert not np.allclose(outputs(plain), outputs(changed))
+
+
+@pytest.mark.parametrize(
+    ("rows", "epochs"), [(10, 128), (320, 128), (640, 64), (2000, 64), (40_000, 32), (10**6, 16)]
+)
+def test_epochs_go_by_the_size_of_the_table(rows, epochs):
+    assert RECIPES["realmlp"].parameters(rows, "classes")["max_iter"] == epochs
+
+
+def test_recipes():
+    """What no parameter says: layers in their order, and how they are trained."""
+    model = make(dropout=0.15, hidden_layer_sizes=(16,)).fit(TABLE, CLASSES)
+    (curves, categories, *others) = (layer for _, layer in model._layers())
+    assert (curves.units, curves.linear, curves.rate_factor) == (8, True, 0.1)
+    assert [len(edges) for edges in curves.bins] == [49, 49]
+    assert (categories.sizes, categories.output_dim) == ([15], 8)
+    assert [repr(layer) for layer in others] == [
+        "ScaleFeatures()", "NTPLinear(units=16)", "ParametricActivation(activation='relu')",
+        "Dropout(rate=0.15, schedule='flat_cos')", "NTPLinear(data_driven=False, units=3)",
+    ]  # fmt: skip
+    descent = model._optimizer
+    assert repr(descent.decay_schedule) == "FlatCos()"
+    assert repr(descent.schedule) == "CosLog4()"
+    assert (descent.optimizer.beta_1, descent.optimizer.beta_2) == (0.9, 0.95)
+    assert descent.weight_decay == 0.02
+    tabm = make(architecture="tabm", hidden_layer_sizes=(16, 8)).fit(TABLE, NUMBERS > 0)
+    assert [repr(layer) for _, layer in tabm._layers()[2:]] == [
+        "MemberLinear(members=4, units=16)", "Activation(activation='relu')", "Dropout(rate=0.1)",
+        "MemberLinear(units=8)", "Activation(activation='relu')", "Dropout(rate=0.1)",
+        "MemberHeads(units=1)",
+    ]  # fmt: skip
+    assert tabm._optimizer.decay_schedule is None
+
+
+def test_parameters_that_do_not_suit():
+    for name, value in (
+        ("architecture", "transformer"), ("n_members", 0), ("num_embedding", "sines"),
+        ("dropout", 1.0), ("numeric", "minmax"), ("max_iter", 0), ("label_smoothing", 1.0),
+        ("calibrate", "yes"), ("dtype", "auto"), ("refit_full", "best"),
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match=f"The '{name}' parameter"):
+            make().set_params(**{name: value}).fit(TABLE, CLASSES)
+    with pytest.raises(ValueError, match="n_members=4 does not suit architecture='realmlp'"):
+        make(n_members=4).fit(TABLE, CLASSES)
+    with pytest.raises(ValueError, match=r"dropout=.* for each of the 2 hidden layers"):
+        make(dropout=[0.1]).fit(TABLE, CLASSES)
+
+
+def test_layers():
+    model = make().fit(TABLE, CLASSES)
+    assert list(model.layers_) == [
+        "numbers", "categories", "scale", "linear1", "activation1", "linear2", "activation2",
+        "output",
+    ]  # fmt: skip
+    assert "categories" in str(model.summary())
+    # Nothing is known of what fit did not see; here no city was missing.
+    np.testing.assert_array_equal(model.layers_["categories"]["embeddings"][0], 0)
+    assert (model.layers_["categories"]["embeddings"][1:] != 0).all()
+    names = model.encoder_.get_feature_names_out().tolist()
+    assert names == [
+        "size", "age", "missingindicator_size", "kind_a", "kind_b", "kind_c", "new_True", "city",
+    ]  # fmt: skip
+    numbers = make().fit(TABLE[["size"]], CLASSES)
+    assert "categories" not in numbers.layers_
+    words = make(num_embedding="piecewise_linear").fit(TABLE[["kind"]], CLASSES)
+    assert "numbers" not in words.layers_
+
+
+def test_verbose_and_callbacks(capsys):
+    model = make(verbose=True, max_iter=3).fit(TABLE, CLASSES)
+    assert "Iteration 3, loss" in capsys.readouterr().out
+    assert model.n_iter_ == 3
+
+
+# --- searches ----------------------------------------------------------------------------------
+
+
+@both
+def test_searches(Estimator, y):
+    grid = GridSearchCV(make(Estimator, max_iter=3), {"dropout": [0.0, 0.4]}, cv=2)
+    assert grid.fit(TABLE, y).best_params_["dropout"] in (0.0, 0.4)
+    halving = HalvingGridSearchCV(
+        make(Estimator), {"num_embedding": ["periodic", "piecewise_linear", None]},
+        resource="max_iter", min_resources=2, max_resources=6, cv=2,
+    )  # fmt: skip
+    halving.fit(TABLE, y)
+    assert sorted(set(halving.cv_results_["iter"])) == [0, 1]
+    assert halving.best_estimator_.max_iter == 6
+
+
+@both
+def test_search_space(Estimator, y):
+    """Every parameter is one of the estimator's, and every value drawn is valid."""
+    assert set(Estimator.SEARCH_SPACE) <= set(Estimator().get_params())
+    search = RandomizedSearchCV(
+        make(Estimator, max_iter=1), Estimator.SEARCH_SPACE, n_iter=6, cv=2, random_state=0,
+        error_score="raise",
+    )  # fmt: skip
+    search.fit(TABLE[:120], y[:120])
+    drawn = search.cv_results_["params"]
+    assert all(len({str(p[name]) for p in drawn}) > 1 for name in Estimator.SEARCH_SPACE)
+
+
+def test_nothing_is_warned_of():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for Estimator, y in BOTH:
+            make(Estimator, batch_size="auto").fit(TABLE, y).predict(TABLE)
+            make(Estimator, refit_full=True).fit(TABLE, y)
