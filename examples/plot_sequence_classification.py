@@ -96,9 +96,7 @@ models = {
     "lstm": RNNClassifier(32, cell="lstm", pooling="mean", **common),
     "gru, last step": RNNClassifier(32, cell="gru", **common),
     "gru, attention": RNNClassifier(32, cell="gru", pooling="attention", **common),
-    "gru, both ways": RNNClassifier(
-        16, cell="gru", bidirectional=True, pooling="mean", **common
-    ),
+    "gru, both ways": RNNClassifier(16, cell="gru", bidirectional=True, pooling="mean", **common),
     "convolution, gru": NeuralNetworkClassifier(
         [Conv1D(24, 5), Activation("relu"), MaxPool1D(2), GRU(32)], **common
     ),

@@ -18,7 +18,7 @@ def flat_steps(y, lengths):
 
     Parameters
     ----------
-    y : list of arrays, or array of shape (n_sequences, n_steps) or (n_sequences, n_steps, n_outputs)
+    y : list of arrays, or array of shape (n_sequences, n_steps[, n_outputs])
         Behind the end of a sequence, what an array holds is not looked at.
     lengths : ndarray of shape (n_sequences,)
         Steps of each sequence.

@@ -18,7 +18,7 @@ class RNNClassifier(Steps, LabelTarget, BaseRNN):
     """Recurrent network for classes of sequences, of equal length or not.
 
     X is an array of shape (n_samples, n_steps, n_channels), in which NaN may stand behind the end
-    of shorter sequences; a list of arrays of shape (n_steps, n_channels); or flat rows. A sequence's
+    of shorter sequences; a list of arrays (n_steps, n_channels); or flat rows. A sequence's
     prediction does not depend on the padding or on the sequences beside it.
 
     Parameters
@@ -138,8 +138,8 @@ class RNNClassifier(Steps, LabelTarget, BaseRNN):
         those that :meth:`from_pretrained` copies; the longest name counts. 'lbfgs' takes 0 and 1.
     weight_init, bias_init : str or Initializer, default='glorot_uniform'
         How weights and biases of dense layers, and what recurrent layers multiply their input by,
-        are drawn, as in :class:`MLPClassifier`. What they multiply their memory by is orthogonal, and
-        their biases are 0, but 1 for the forget gate.
+        are drawn, as in :class:`MLPClassifier`. What they multiply their memory by is orthogonal,
+        and their biases are 0, but 1 for the forget gate.
     scoring : str, callable or None, default=None
         What `early_stopping` watches: None is the estimator's own score, 'loss' the validation
         loss, else a scorer of scikit-learn.

@@ -135,8 +135,8 @@ class RNNRegressor(Steps, NumericTarget, BaseRNN):
         those that :meth:`from_pretrained` copies; the longest name counts. 'lbfgs' takes 0 and 1.
     weight_init, bias_init : str or Initializer, default='glorot_uniform'
         How weights and biases of dense layers, and what recurrent layers multiply their input by,
-        are drawn, as in :class:`MLPRegressor`. What they multiply their memory by is orthogonal, and
-        their biases are 0, but 1 for the forget gate.
+        are drawn, as in :class:`MLPRegressor`. What they multiply their memory by is orthogonal,
+        and their biases are 0, but 1 for the forget gate.
     scoring : str, callable or None, default=None
         What `early_stopping` watches: None is the estimator's own score, 'loss' the validation
         loss, else a scorer of scikit-learn.

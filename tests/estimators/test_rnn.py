@@ -206,9 +206,9 @@ def test_missing_values_within_a_padded_sequence():
 )
 def test_bad_parameters(parameters, message):
     rng = np.random.default_rng(0)
+    y = np.arange(20) % 2
+    y = y[:, np.newaxis].repeat(6, 1) if "return_sequences" in parameters else y
     with pytest.raises(ValueError, match=message):
-        y = np.arange(20) % 2
-        y = y[:, np.newaxis].repeat(6, 1) if "return_sequences" in parameters else y
         small(**parameters).fit(rng.standard_normal((20, 6, 2)), y)
 
 
