@@ -52,6 +52,7 @@ def _epochs(n_rows: int) -> int:
 
     Of very small tables, whose epochs are a batch or two, as many as make 128 batches.
     """
+    n_rows = max(1, n_rows)  # no rows are refused later
     n_batches = math.ceil(0.8 * n_rows / 256)
     return max(16, min(64, round(1.28e6 / n_rows)), math.ceil(128 / n_batches))
 
