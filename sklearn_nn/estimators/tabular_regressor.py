@@ -155,7 +155,7 @@ class TabularRegressor(Numbers, BaseTabular):
         Number of epochs of the last training.
     n_features_in_ : int
         Columns of the table.
-    feature_names_in_ : ndarray of str of shape (n_features_in_,)
+    feature_names_in_ : ndarray of str of shape (n_features,)
         Their names, where they are strings. Other tables are matched by name, in any order.
 
     See Also
