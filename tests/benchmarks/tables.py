@@ -193,7 +193,7 @@ def seconds(epochs=20):
     y = (X[:, :5].sum(axis=1) + rng.standard_normal(10_000) > 0).astype(np.int64)
     options = {"n_networks": 1, "max_iter": epochs, "random_state": 0}
     TabularClassifier(**{**options, "max_iter": 1}).fit(X, y)  # compiles
-    print("| 10,000 x 50, 20 epochs | ours, s | PyTorch, s | ratio |")
+    print(f"| 10,000 x 50, {epochs} epochs | ours, s | PyTorch, s | ratio |")
     print("| --- | --- | --- | --- |")
     for threads in (1, THREADS):
         own, other = [], []
