@@ -6,7 +6,7 @@ from numbers import Integral
 
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from sklearn_nn.layers import GRU, LSTM, Dropout, SimpleRNN
+from sklearn_nn.layers import GRU, LSTM, Bidirectional, Dropout, SimpleRNN
 
 #: What `cell` may be.
 CELLS = {"lstm": LSTM, "gru": GRU, "rnn": SimpleRNN}
@@ -45,8 +45,6 @@ def recurrent_layers(
         steps = i < len(rates) or return_sequences
         layer = CELLS[cell](units, return_sequences=steps, kernel_initializer=kernel_initializer)
         if bidirectional:
-            from sklearn_nn.layers.bidirectional import Bidirectional
-
             layer = Bidirectional(layer)
         layers.append((f"{cell}{i}", layer))
         if rate and i < len(rates):

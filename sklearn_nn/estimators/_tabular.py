@@ -184,7 +184,7 @@ class BaseTabular(SeveralNetworks, BaseNetwork):
             max_one_hot=self._setting("max_one_hot"),
             dtype=self.dtype,
         )
-        self.encoder_ = encoder.fit(X, sample_weight=sample_weight)
+        self.encoder_ = encoder._learn(X, sample_weight, self)
         self._encoder_state = encoder.state()
         self.n_features_in_ = encoder.n_features_in_
         self.__dict__.pop("feature_names_in_", None)

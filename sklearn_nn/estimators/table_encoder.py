@@ -143,7 +143,11 @@ class TableEncoder(TransformerMixin, BaseEstimator):
             If a column holds dates, infinite or complex numbers, or something that is neither
             number nor text, or text without being named a category; or if no column holds a value.
         """
-        frame = read_frame(X, self)
+        return self._learn(X, sample_weight, self)
+
+    def _learn(self, X, sample_weight, estimator):
+        """`fit`, with errors that name an estimator."""
+        frame = read_frame(X, estimator)
         weights = self._weights(sample_weight, frame)
         mask = categorical_mask(frame, self.categorical_features)
         columns = [

@@ -45,7 +45,7 @@ PAGE, CACHE_WAYS = 4096, 8
 #: B is copied to a small buffer, panel by panel, where its rows are PACKED_STRIDE bytes apart or
 #: more (they would crowd a few sets of the cache and one page each) and the copy serves
 #: PACKED_ROWS rows of C or more. Tiles of 14 rows read B so rarely that only whole pages matter.
-PACKED_ROWS, PACKED_STRIDE = 96, PAGE if VECTOR_REGISTERS >= 32 else PAGE // 4
+PACKED_ROWS, PACKED_STRIDE = 96, PAGE * 3 // 4 if VECTOR_REGISTERS >= 32 else PAGE // 4
 
 #: Bytes of a block of A: it stays in the second cache beside a panel of B and what comes next.
 BLOCK_BYTES = 128 * 1024

@@ -25,6 +25,7 @@ from sklearn_nn.jit.team import share
 from sklearn_nn.jit.transpose import transpose
 from sklearn_nn.jit.views import matrix, vector, workspace
 from sklearn_nn.layers.base import BACKWARD, CTX_SIZE, FORWARD, PREPARE, owned_rows
+from sklearn_nn.layers.vectors import clear, copy
 
 # An instruction's geometry. H, W and C are the input's height, width and channels, KH and KW the
 # kernel's height and width, then filters, output height and width, strides, dilations, what the
@@ -78,20 +79,11 @@ def _sizes(op, images):
 
 
 @njit(**INLINED_OPTIONS)
-def _clear(row):
-    """row = 0."""
-    for j in range(row.size):
-        row[j] = 0
-
-
-@njit(**INLINED_OPTIONS)
 def _copy_rows(source, start, length, target, at, step, rows):
     """Rows of `length` elements, one behind the other, to where they are `step` apart."""
     for h in range(rows):
         row = vector(source, start + h * length, length)
-        copy = vector(target, at + h * step, length)
-        for j in range(length):
-            copy[j] = row[j]
+        copy(row, vector(target, at + h * step, length))
 
 
 @kernel(FORWARD)
@@ -105,7 +97,7 @@ def conv_forward(ctx, op, part, parts, theta, state, work, x, y):
     row = op[C] * width
     copied, length = op[FEW] >= AMID_ZEROS and not _is_whole(op), op[C] * _reach(op)
     if copied:
-        _clear(vector(room, 0, op[H] * length))
+        clear(vector(room, 0, op[H] * length))
     for i in range(images):
         at = lo * x.shape[1] + i * op[H] * row
         target = vector(y, lo * y.shape[1] + i * op[OH] * out * op[F], op[OH] * out * op[F])
@@ -156,13 +148,10 @@ def _convolve(op, x, width, before, theta, bias, y, out):
 def fill(y, bias, filters):
     """y = b, place by place; 0 where there is no bias."""
     if bias.size == 0:
-        for j in range(y.size):
-            y[j] = 0
+        clear(y)
         return
     for i in range(y.size // filters):
-        place = vector(y, i * filters, filters)
-        for j in range(filters):
-            place[j] = bias[j]
+        copy(bias, vector(y, i * filters, filters))
 
 
 @kernel(PREPARE)
@@ -210,7 +199,7 @@ def _spread(op, dy, work, dx, width, before, h, out):
     own, every = filters // groups, 1
     alone = steps * together == 1 and out == width
     if not alone:
-        _clear(dx)
+        clear(dx)
     while every * op[DH] % op[SH] != 0:
         every += 1  # only every so many kernel rows meet the rows of one output
     first = 0
@@ -247,11 +236,11 @@ def conv_weights(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
     begin, end = share(grad.size - rows * filters, part, parts, BIAS_GRAIN)
     db = vector(grad, rows * filters + begin, end - begin)
     lo, hi = share(rows, part, parts, _WEIGHT_GRAIN)
-    _clear(db)
+    clear(db)
     room, size, length = workspace(ctx, CTX_SIZE, x), op[C] * width, op[C] * _reach(op)
     copied = op[FEW] >= AMID_ZEROS and not _is_whole(op) and hi > lo
     if copied:
-        _clear(vector(room, 0, op[H] * length))
+        clear(vector(room, 0, op[H] * length))
     # Some rows of dy at a time, and db with them: then they are still in the cache.
     count = max(1, BLOCK // out)
     for image in range(images):

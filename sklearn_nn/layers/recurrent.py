@@ -177,7 +177,7 @@ class Recurrent(Layer):
         size = cell.gates * units
         home = (cell.stretch - 1) * units
         masked = home + units if self.recurrent_dropout else home
-        width = max(masked + units, 2)  # of one number a step, steps would be one vector
+        width = _stretch_width(masked + units)
         tape = builder.slot((_tape_length(steps, width, builder.carries),))
         builder.instruction(
             slot,
@@ -206,6 +206,16 @@ class Recurrent(Layer):
             keeps="y",
         )
         return tape, width
+
+
+def _stretch_width(used: int) -> int:
+    """Numbers of a stretch of which so many are used.
+
+    Long ones are an odd number of cache lines apart: products that read one column of many steps
+    would else find them in a few sets of the first cache. Of one number a step, steps would be one
+    vector.
+    """
+    return (-(-used // _LINE) | 1) * _LINE if used >= 4 * _LINE else max(used, 2)
 
 
 def _tape_length(steps: int, width: int, carries: bool) -> int:

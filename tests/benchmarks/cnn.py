@@ -39,6 +39,8 @@ from sklearn_nn.network.lowering import ProgramBuilder
 
 warnings.simplefilter("ignore", ConvergenceWarning)
 
+#: Seconds of a turn, at least.
+TURN = 0.1
 RELU = Activation("relu")
 FIRST = [
     Conv2D(32, 3, padding="same"), RELU, MaxPool2D(), Conv2D(64, 3, padding="same"), RELU,
@@ -141,7 +143,11 @@ def torch_predict(model, data):
 
 
 def against_torch(label, ours, theirs, threads, count, unit):
-    """One row: our seconds against torch's better format, taken in turn."""
+    """One row: our seconds against torch's better format, taken in turn.
+
+    A turn is as many runs as take a tenth of a second: by the last of them the other's threads,
+    which wait for work by spinning, have gone to sleep, and its own are awake.
+    """
     try:
         import torch
     except ImportError:
@@ -154,9 +160,12 @@ def against_torch(label, ours, theirs, threads, count, unit):
     times = [[] for _ in runs]
     for _ in range(7):
         for run, seconds in zip(runs, times, strict=True):
-            start = time.perf_counter()
-            run()
-            seconds.append(time.perf_counter() - start)
+            begun = stop = time.perf_counter()
+            while stop - begun < TURN:
+                start = time.perf_counter()
+                run()
+                stop = time.perf_counter()
+                seconds.append(stop - start)
     mine, *others = map(min, times)
     row(label, min(others) / count, mine / count, unit, 1e6)
 

@@ -1,14 +1,17 @@
 """Recurrent networks: whole training steps and prediction, beside torch where it is installed.
 
-Run as ``python tests/benchmarks/rnn.py [row ...]``; rows are steps, predict and kernels, the first
-two by default. Ratios are torch's time against ours: above 1 this package is faster. kernels prints
-every kernel of recurrent layers by itself on one thread.
+Run as ``python tests/benchmarks/rnn.py [row ...]``; rows are steps, ragged, predict and kernels,
+all but the last by default. Ratios are torch's time against ours: above 1 this package is faster.
+ragged is JapaneseVowels, of 7 to 29 steps, from $SKLEARN_NN_DATA or ../shared/data; torch gets
+batches of packed sequences. kernels prints every kernel of recurrent layers by itself on one
+thread.
 """
 
 from __future__ import annotations
 
 import functools
 import sys
+from pathlib import Path
 
 import numpy as np
 from cnn import against_torch, our_model, torch_epoch, torch_predict
@@ -20,7 +23,7 @@ from sklearn_nn.layers.base import CTX_SIZE, TRAINING
 from sklearn_nn.network.lowering import ProgramBuilder
 from sklearn_nn.network.memory import allocate
 
-BATCH, N_BATCHES = 64, 40
+BATCH, N_BATCHES, RAGGED_BATCH = 64, 40, 32
 CELLS = {"SimpleRNN": (SimpleRNN, "RNN"), "GRU": (GRU, "GRU"), "LSTM": (LSTM, "LSTM")}
 #: cell, steps, features, units, how many upon one another
 NETWORKS = [
@@ -86,6 +89,50 @@ def steps():
                 functools.partial(torch_training, cell, features, units, count, X, y),
                 threads, N_BATCHES, "us/step",
             )  # fmt: skip
+
+
+def vowels():
+    """The sequences of JapaneseVowels eight times over, in float32, and their labels as numbers."""
+    sys.path.insert(0, str(Path(__file__).parents[1]))
+    from sequence_data import find, read_ts
+
+    X, y = read_ts(find("ucr_uea/JapaneseVowels_TRAIN.ts"))
+    return [x.astype("float32") for x in X] * 8, np.tile(np.unique(y, return_inverse=True)[1], 8)
+
+
+def torch_packed(features, units, classes, X, y):
+    """A function that runs an epoch of an LSTM on packed sequences."""
+    import torch
+
+    lstm, output = torch.nn.LSTM(features, units), torch.nn.Linear(units, classes)
+    optimizer = torch.optim.Adam([*lstm.parameters(), *output.parameters()])
+    data, labels = [torch.from_numpy(x) for x in X], torch.from_numpy(y)
+
+    def epoch():
+        order = torch.randperm(len(data))
+        for start in range(0, len(data), RAGGED_BATCH):
+            rows = order[start : start + RAGGED_BATCH]
+            batch = torch.nn.utils.rnn.pack_sequence([data[k] for k in rows], enforce_sorted=False)
+            optimizer.zero_grad()
+            z = output(lstm(batch)[1][0][-1])
+            torch.nn.functional.cross_entropy(z, labels[rows]).backward()
+            optimizer.step()
+
+    return [epoch]
+
+
+def ragged():
+    """Microseconds of a training step with Adam on sequences of unequal length."""
+    X, y = vowels()
+    features, units = X[0].shape[1], 64
+    for threads in (1, 2):
+        model = our_model([LSTM(units)], RAGGED_BATCH, 1, threads).initialize(X, y)
+        against_torch(
+            f"LSTM({units}), JapaneseVowels, batch {RAGGED_BATCH}, {threads} threads",
+            functools.partial(model.partial_fit, X, y),
+            functools.partial(torch_packed, features, units, y.max() + 1, X, y),
+            threads, -(-len(X) // RAGGED_BATCH), "us/step",
+        )  # fmt: skip
 
 
 def predict():
@@ -170,8 +217,8 @@ def kernels():
 
 def main():
     """The rows that are asked for."""
-    rows = {"steps": steps, "predict": predict, "kernels": kernels}
-    for name in sys.argv[1:] or ["steps", "predict"]:
+    rows = {"steps": steps, "ragged": ragged, "predict": predict, "kernels": kernels}
+    for name in sys.argv[1:] or ["steps", "ragged", "predict"]:
         rows[name]()
 
 
