@@ -102,7 +102,7 @@ def multiply_add(builder: ir.IRBuilder, a: ir.Value, b: ir.Value, c: ir.Value) -
     return builder.call(function, [a, b, c])
 
 
-class _Memory:
+class Memory:
     """Loads and stores of vectors; in a masked tile, the last vector of a row is masked."""
 
     def __init__(self, builder: ir.IRBuilder, shape: TileShape, columns: ir.Value):
@@ -150,7 +150,7 @@ class _Memory:
             self._builder.call(self._masked_store, [value, address, align, self._mask])
 
 
-class _Loop:
+class Loop:
     """``for step in range(count)`` with pointers and sums that change from step to step.
 
     The count is at least one. `pointers` are (start, stride) pairs.
@@ -169,7 +169,7 @@ class _Loop:
         self._head = builder.append_basic_block(name)
         builder.branch(self._head)
         builder.position_at_end(self._head)
-        self._step = self._phi(_int64(0), before)
+        self.step = self._phi(_int64(0), before)
         self._strides = [stride for _, stride in pointers]
         self.pointers = [self._phi(start, before) for start, _ in pointers]
         self.sums = [self._phi(start, before) for start in sums]
@@ -183,8 +183,8 @@ class _Loop:
         """End the body; `sums` are the values that the next step starts from."""
         builder, end = self._builder, self._builder.block
         # A loop whose count it cannot tell is not unrolled: its pointers would fill the registers.
-        step = _unrelated(builder, builder.add(self._step, _int64(1)))
-        self._step.add_incoming(step, end)
+        step = _unrelated(builder, builder.add(self.step, _int64(1)))
+        self.step.add_incoming(step, end)
         for phi, stride in zip(self.pointers, self._strides, strict=True):
             phi.add_incoming(builder.gep(phi, [stride]), end)
         for phi, value in zip(self.sums, sums, strict=True):
@@ -197,7 +197,7 @@ class _Loop:
 def _multiply_add(
     builder: ir.IRBuilder,
     shape: TileShape,
-    memory: _Memory,
+    memory: Memory,
     a_rows: list[ir.Value],
     b_row: ir.Value,
     sums: list[ir.Value],
@@ -224,7 +224,7 @@ def _multiply_add(
 def _reduce(
     builder: ir.IRBuilder,
     shape: TileShape,
-    memory: _Memory,
+    memory: Memory,
     operands: Sequence[ir.Value],
     counts: tuple[ir.Value, ir.Value],
 ) -> list[ir.Value]:
@@ -234,9 +234,9 @@ def _reduce(
     zeros = [ir.Constant(shape.vector, None)] * (shape.rows * shape.vectors)
     steps = [builder.mul(ars, _int64(i)) for i in range(shape.rows)]
     groups = [_unrelated(builder, builder.gep(a, [first])) for first in steps[::ROWS_A_POINTER]]
-    outer = _Loop(builder, outer_count, [(b, bo), *((p, ao) for p in groups)], zeros, "outer")
+    outer = Loop(builder, outer_count, [(b, bo), *((p, ao) for p in groups)], zeros, "outer")
     starts = zip(outer.pointers, [bs, *[acs] * len(groups)], strict=True)
-    inner = _Loop(builder, inner_count, list(starts), outer.sums, "inner")
+    inner = Loop(builder, inner_count, list(starts), outer.sums, "inner")
     b_step, *a_steps = inner.pointers
     a_rows = [builder.gep(p, [step]) for p in a_steps for step in steps[:ROWS_A_POINTER]]
     sums = _multiply_add(builder, shape, memory, a_rows[: shape.rows], b_step, inner.sums)
@@ -248,7 +248,7 @@ def _reduce(
 def _write(
     builder: ir.IRBuilder,
     shape: TileShape,
-    memory: _Memory,
+    memory: Memory,
     target: tuple[ir.Value, ir.Value],
     addend: tuple[ir.Value, ir.Value] | None,
     sums: list[ir.Value],
@@ -283,7 +283,7 @@ def _define(module: ir.Module, shape: TileShape) -> ir.Function:
         function.attributes.add(attribute)
     *operands, c, cs, d, ds, inner, outer, columns = function.args
     builder = ir.IRBuilder(function.append_basic_block("entry"))
-    memory = _Memory(builder, shape, columns)
+    memory = Memory(builder, shape, columns)
     sums = _reduce(builder, shape, memory, operands, (inner, outer))
     with builder.if_else(is_given(builder, d)) as (then, otherwise):
         with then:

@@ -11,7 +11,7 @@ import numpy as np
 from sklearn_nn.layers.base import Builder, Layer, Parameter, Shape
 from sklearn_nn.layers.convolve import (
     AMID_ZEROS,
-    AT_ONCE,
+    BY_LANES,
     conv_backward,
     conv_forward,
     conv_prepare,
@@ -59,8 +59,8 @@ _WINOGRAD: dict[str, Any] = {
 }
 _ONE = slide(1, 1, 1, 1, "valid")
 
-#: With fewer channels than this, dX is computed for all positions of a kernel row at once: one
-#: position would leave lanes of a vector idle.
+#: With fewer channels than this, dX is summed over the lanes of vectors: channels would leave some
+#: idle.
 THIN_CHANNELS = 16
 #: A reduction of fewer steps than this is not worth its reading and writing of y. Images are then
 #: copied amid zeros, left and right, so that the positions of a kernel row are one reduction.
@@ -157,13 +157,18 @@ class _Conv(Layer):
             height, width = _ONE, replace(_ONE, size=places, places=places)
         fast = _is_fast(height, width, channels, filters, groups)
         neighbours = not fast and groups == 1 and width.dilation == 1 < width.window
-        thin = neighbours and channels < THIN_CHANNELS
-        amid_zeros = thin or (neighbours and channels * height.window < FEW_STEPS)
-        few = AT_ONCE if thin else AMID_ZEROS if amid_zeros else 0
+        amid_zeros = neighbours and (
+            channels < THIN_CHANNELS or channels * height.window < FEW_STEPS
+        )
+        dense = height.stride == width.stride == height.dilation == 1
+        thin = neighbours and dense and channels < THIN_CHANNELS
+        few = BY_LANES if thin else AMID_ZEROS if amid_zeros else 0
         depthwise = 1 < groups == channels == filters
         beyond = width.before + width.after
         scratch = height.size * (width.size + beyond) * channels if few and beyond else 0
-        if fast:
+        if thin:
+            scratch = max(scratch, filters)
+        elif fast:
             scratch = room(max(width.size, width.places), channels, filters)
         kernels = _DEPTHWISE if depthwise else _WINOGRAD if fast else _DIRECT
         builder.instruction(

@@ -18,6 +18,7 @@ from numba import njit
 
 from sklearn_nn.jit.blocks import BLOCK
 from sklearn_nn.jit.contract import contract, contract_groups
+from sklearn_nn.jit.dot_tile import dot_plan, dot_row, lanes_of
 from sklearn_nn.jit.host import INLINED_OPTIONS
 from sklearn_nn.jit.kernel import kernel
 from sklearn_nn.jit.lanes import make_lanes
@@ -30,9 +31,9 @@ from sklearn_nn.layers.vectors import clear, copy
 # An instruction's geometry. H, W and C are the input's height, width and channels, KH and KW the
 # kernel's height and width, then filters, output height and width, strides, dilations, what the
 # first window reaches beyond the edges, groups, and what is done for few channels: nothing, a copy
-# amid zeros, or that and dX for all positions of a kernel row at once.
+# amid zeros, or that and sums over the lanes of vectors for dX.
 H, W, C, KH, KW, F, OH, OW, SH, SW, DH, DW, TOP, LEFT, GROUPS, FEW = range(16)
-AMID_ZEROS, AT_ONCE = 1, 2
+AMID_ZEROS, BY_LANES = 1, 2
 
 # Rows of W and columns of b are dealt out in multiples of these.
 _WEIGHT_GRAIN, BIAS_GRAIN = 8, 16
@@ -158,8 +159,6 @@ def fill(y, bias, filters):
 def conv_prepare(ctx, op, part, parts, theta, work):
     """work = W transposed, position by position. Owners: rows of W."""
     filters, depth = op[F], op[C] // op[GROUPS]
-    if op[FEW] == AT_ONCE:
-        depth *= op[KW]
     rows = op[KH] * op[KW] * (op[C] // op[GROUPS])
     lo, hi = share(rows, part, parts, BIAS_GRAIN)
     for step in range(lo // depth, (hi + depth - 1) // depth):
@@ -173,31 +172,42 @@ def conv_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
     """dx = sum over windows of dy W^T. Owners: rows of the batch."""
     lo, hi = owned_rows(dx, part, parts)
     images, width, out = _sizes(op, hi - lo)
-    # A whole kernel row is added to cells beyond the edges too, which are then left out.
-    beyond = op[FEW] == AT_ONCE and not _is_whole(op)
-    room, size = workspace(ctx, CTX_SIZE, dx), width * op[C]
-    for i in range(images * op[H]):
-        image, at = i // op[H], lo * dx.shape[1] + i * size
+    by_lanes = op[FEW] == BY_LANES and op[F] % lanes_of(dy) == 0 and op[C] <= lanes_of(dy)
+    zeros = vector(workspace(ctx, CTX_SIZE, dx), 0, op[F])
+    if by_lanes:
+        clear(zeros)
+    plan = dot_plan(op[W], op[C])
+    at, size = lo * dx.shape[1], width * op[C]
+    for image in range(images):
         source = vector(dy, lo * dy.shape[1] + image * op[OH] * out * op[F], 1)
-        if beyond:
-            row = vector(room, 0, op[C] * _reach(op))
-            _spread(op, source, work, row, _reach(op), 0, i % op[H] + op[TOP], out)
-            _copy_rows(row, op[LEFT] * op[C], size, dx, at, 0, 1)
-        else:
-            row = vector(dx, at, size)
-            _spread(op, source, work, row, width, op[LEFT], i % op[H] + op[TOP], out)
+        for h in range(op[TOP], op[TOP] + op[H]):
+            if by_lanes:
+                _add_lanes(op, plan, source, theta, vector(dx, at, size), zeros, h)
+            else:
+                _spread(op, source, work, vector(dx, at, size), width, h, out)
+            at += size
 
 
 @njit(**INLINED_OPTIONS)
-def _spread(op, dy, work, dx, width, before, h, out):
+def _add_lanes(op, plan, dy, theta, dx, zeros, h):
+    """One row of dx, that of cell h from the first one of the first window; dy of its image."""
+    first, row, step = max(0, h - op[OH] + 1), op[OW] * op[F], op[KW] * op[C] * op[F]
+    count = min(op[KH], h + 1) - first
+    if count <= 0:
+        clear(dx)
+        return
+    dot_row(
+        plan, op[W], op[C], zeros, vector(dy, (h - first) * row, 1), -row,
+        vector(theta, first * step, 1), step, dx, op[LEFT], count, op[KW], op[F], op[OW],
+    )  # fmt: skip
+
+
+@njit(**INLINED_OPTIONS)
+def _spread(op, dy, work, dx, width, h, out):
     """One row of dx, that of cell h from the first one of the first window; dy of its image."""
     channels, filters, groups = op[C], op[F], op[GROUPS]
-    steps, depth, together = op[KW], channels // groups, 1
-    if op[FEW] == AT_ONCE:
-        # All positions of a kernel row at once, for places so far apart that none share a cell.
-        steps, depth, together = 1, op[KW] * channels, (op[KW] + op[SW] - 1) // op[SW]
-    own, every = filters // groups, 1
-    alone = steps * together == 1 and out == width
+    own, depth, every = filters // groups, channels // groups, 1
+    alone = op[KW] == 1 and out == width
     if not alone:
         clear(dx)
     while every * op[DH] % op[SH] != 0:
@@ -210,20 +220,17 @@ def _spread(op, dy, work, dx, width, before, h, out):
     o = (h - first * op[DH]) // op[SH]
     up = every * op[DH] // op[SH]
     count = min((op[KH] - first + every - 1) // every, o // up + 1) if o >= 0 else 0
-    for p in range(steps * together):
-        j = p // together
-        left, right = inside(width, out, op[SW], j * op[DW] - before)
-        left += p % together
-        column = j * op[DW] - before + left * op[SW]
-        places = (right - left + together - 1) // together
+    for j in range(op[KW]):
+        left, right = inside(width, out, op[SW], j * op[DW] - op[LEFT])
+        column = j * op[DW] - op[LEFT] + left * op[SW]
         for g in range(groups):
             contract(
                 vector(dy, (o * out + left) * filters + g * own, 1),
-                together * filters, 1, -up * out * filters,
-                vector(work, ((first * steps + j) * filters + g * own) * depth, 1),
-                depth, every * steps * filters * depth,
+                filters, 1, -up * out * filters,
+                vector(work, ((first * op[KW] + j) * filters + g * own) * depth, 1),
+                depth, every * op[KW] * filters * depth,
                 vector(dx, column * channels + g * depth, 1),
-                together * op[SW] * channels, places, depth, own, count, 0 if alone else 1,
+                op[SW] * channels, right - left, depth, own, count, 0 if alone else 1,
             )  # fmt: skip
 
 

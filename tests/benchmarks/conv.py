@@ -29,6 +29,7 @@ from sklearn_nn.layers import (
 )
 from sklearn_nn.layers.base import CTX_SIZE
 from sklearn_nn.network.lowering import ProgramBuilder
+from sklearn_nn.network.memory import allocate
 
 BATCH = 64
 #: (shape of a sample, filters, kernel size), all with padding "same".
@@ -74,17 +75,23 @@ class Timed:
     def __init__(self, layer: Layer, shape: tuple[int, ...], dtype: str) -> None:
         builder, rng = ProgramBuilder(), np.random.default_rng(0)
         layer.lower(builder, builder.slot(shape))
+
+        def draw(shape: int | tuple[int, int]) -> np.ndarray:
+            """Numbers that lie where a network's do: from the begin of a line of the cache on."""
+            numbers = allocate(shape, dtype)
+            numbers[...] = rng.standard_normal(shape)
+            return numbers
+
         slots, gradients = (
-            [rng.standard_normal((BATCH, int(np.prod(s)))).astype(dtype) for s in builder.slots]
-            for _ in range(2)
+            [draw((BATCH, int(np.prod(s)))) for s in builder.slots] for _ in range(2)
         )
         ctx = np.zeros(CTX_SIZE + max(op.scratch for op in builder.instructions), np.int64)
         self.seconds: dict[tuple[int, str], float] = {}
         for k, op in enumerate(builder.instructions):
             forward, _, prepare, backward, _, weights = op.kernels
             size = sum(p.size for p in op.parameters)
-            theta, grad = rng.standard_normal(size).astype(dtype), np.empty(size, dtype)
-            state, work = np.zeros(0, dtype), np.zeros(op.work, dtype)
+            theta, grad = draw(size), allocate(size, dtype)
+            state, work = np.zeros(0, dtype), allocate(op.work, dtype)
             geometry = np.zeros(16, np.int64)
             geometry[: len(op.geometry)] = op.geometry
             geometry.flags.writeable = False  # the type that kernels declare

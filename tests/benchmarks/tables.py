@@ -1,10 +1,11 @@
 """Tables: scores by cross-validation on eight public ones, and the time of a fit.
 
-Run as ``python tests/benchmarks/tables.py [row ...] [--seconds]``; rows are adult, telco_churn,
-titanic, admissions, california_housing, ames, diamonds and bike, all by default. Data is read from
-$SKLEARN_NN_DATA or ../shared/data. Five folds, shuffled with seed 0; two threads each. Nothing is
-tuned: our defaults, gradient boosting with categories by type, and scikit-learn's MLP behind the
-usual ColumnTransformer, with early stopping. Rows of Markdown are printed.
+Run as ``python tests/benchmarks/tables.py [row ...] [--models name ...] [--seconds]``; rows are
+adult, telco_churn, titanic, admissions, california_housing, ames, diamonds and bike, all by
+default. Data is read from $SKLEARN_NN_DATA or ../shared/data. Five folds, shuffled with seed 0, or
+the first ones of them (``--folds``); two threads each. Nothing is tuned: our defaults with either
+architecture, gradient boosting with categories by type, and scikit-learn's MLP behind the usual
+ColumnTransformer, with early stopping. Rows of Markdown are printed.
 
 With ``--seconds`` it is the time of a fit to 10,000 rows of 50 numbers, beside the same network and
 recipe as a loop in PyTorch, on as many threads; the best of three.
@@ -13,6 +14,7 @@ recipe as a loop in PyTorch, on as many threads; the best of three.
 from __future__ import annotations
 
 import argparse
+import itertools
 import math
 import os
 import time
@@ -119,6 +121,11 @@ def ours(classifies):
     return (TabularClassifier if classifies else TabularRegressor)(random_state=0, n_jobs=THREADS)
 
 
+def tabm(classifies):
+    """The other architecture: members of one network that share weights."""
+    return ours(classifies).set_params(architecture="tabm")
+
+
 def boosting(classifies):
     """scikit-learn's gradient boosting."""
     kind = HistGradientBoostingClassifier if classifies else HistGradientBoostingRegressor
@@ -141,7 +148,7 @@ def mlp(classifies):
     return make_pipeline(columns, TransformedTargetRegressor(network, transformer=StandardScaler()))
 
 
-MODELS = {"ours": ours, "gradient boosting": boosting, "scikit-learn's MLP": mlp}
+MODELS = {"ours": ours, "TabM": tabm, "gradient boosting": boosting, "scikit-learn's MLP": mlp}
 
 
 def categorical(table):
@@ -150,11 +157,11 @@ def categorical(table):
     return table.astype(dict.fromkeys(words, "category"))
 
 
-def figures(model, table, y, classifies):
-    """Mean score, log loss and seconds over the folds."""
+def figures(model, table, y, classifies, folds):
+    """Mean score, log loss and seconds over the first folds of five."""
     splitter = (StratifiedKFold if classifies else KFold)(5, shuffle=True, random_state=0)
     found = []
-    for train, test in splitter.split(table, y):
+    for train, test in itertools.islice(splitter.split(table, y), folds):
         begun = time.perf_counter()
         with threadpool_limits(THREADS):
             model.fit(table.iloc[train], y.iloc[train])
@@ -170,15 +177,15 @@ def figures(model, table, y, classifies):
     return np.mean(found, axis=0)
 
 
-def scores(names):
+def scores(names, models, folds):
     """One row for each table and model."""
     print("| table | model | accuracy or RMSE | log loss | seconds of a fit |")
     print("| --- | --- | --- | --- | --- |")
     for name in names:
         table, y, classifies = TABLES[name]()
         table = categorical(table)
-        for title, make in MODELS.items():
-            score, loss, seconds = figures(make(classifies), table, y, classifies)
+        for title in models:
+            score, loss, seconds = figures(MODELS[title](classifies), table, y, classifies, folds)
             shown = f"{score:.4f} | {loss:.4f}" if classifies else f"{score:,.4g} | "
             print(f"| {name} | {title} | {shown} | {seconds:.1f} |", flush=True)
 
@@ -322,9 +329,11 @@ def torch_seconds(model, X, y, epochs, threads):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("rows", nargs="*", choices=[*TABLES, []], default=[])
+    parser.add_argument("--models", nargs="*", choices=MODELS, default=list(MODELS))
+    parser.add_argument("--folds", type=int, choices=range(1, 6), default=5)
     parser.add_argument("--seconds", action="store_true")
     arguments = parser.parse_args()
     if arguments.seconds:
         seconds()
     else:
-        scores(arguments.rows or TABLES)
+        scores(arguments.rows or TABLES, arguments.models, arguments.folds)

@@ -64,15 +64,15 @@ def test_japanese_vowels():
 
 
 def test_italy_power_demand():
-    """Summer or winter, from 67 days (.953)."""
+    """Summer or winter, from 67 days (.965; with other seeds .961 to .971)."""
     train, test = _read(sequence_data.archive, "ItalyPowerDemand")
-    model = _scaled(RNNClassifier(batch_size=16, max_iter=60, **SMALL)).fit(*train)
+    model = _scaled(RNNClassifier(batch_size=16, max_iter=150, **SMALL)).fit(*train)
     assert test[0].shape == (1029, 24, 1)
     assert model.score(*test) >= 0.945
 
 
 def test_gun_point():
-    """Convolutions shorten 150 steps before a GRU reads them (.987)."""
+    """Convolutions shorten 150 steps before a GRU reads them (.987; other seeds .96 to .993)."""
     train, test = _read(sequence_data.archive, "GunPoint")
     layers = []
     for filters, width, pool in ((32, 8, 4), (64, 5, 2)):
@@ -86,18 +86,18 @@ def test_gun_point():
         clipnorm=1.0,
         **TRAINING,
     )
-    assert _scaled(model).fit(*train).score(*test) >= 0.95
+    assert _scaled(model).fit(*train).score(*test) >= 0.93
 
 
 def test_indoor_movement():
-    """From 19 to 129 steps; a quarter held out (.937; with other seeds .861 and .949)."""
+    """From 19 to 129 steps; a quarter held out (.962; with other seeds .924 to .949)."""
     X, y = _read(sequence_data.indoor_movement)
     assert len(X) == 314
     assert (min(map(len, X)), max(map(len, X))) == (19, 129)
     split = StratifiedShuffleSplit(1, test_size=0.25, random_state=0).split(np.zeros(len(y)), y)
     train, test = next(split)
     options = {**SMALL, "pooling": "last", "input_noise": 0.3}
-    model = _scaled(RNNClassifier(batch_size=32, max_iter=40, **options))
+    model = _scaled(RNNClassifier(batch_size=32, max_iter=80, **options))
     model.fit([X[i] for i in train], y[train])
     assert model.score([X[i] for i in test], y[test]) >= 0.85
 

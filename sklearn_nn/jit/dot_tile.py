@@ -1,0 +1,238 @@
+"""The dot tile: sums over the filters of a convolution, for a few channels at some places at once.
+
+The tiles of `tile.py` hold channels in the lanes of a vector, which leaves most lanes idle where
+there are three. Here the lanes hold filters, and every sum has a vector of its own::
+
+    x[i, c] = sum over rows k, positions j and filters f of y[k, i + before - j, f] W[k, j, c, f]
+
+for ``i < places`` and ``c < channels``. Places of y beyond an edge are read from a row of zeros. In
+the end the lanes of as many sums as a vector has lanes are added up together, in rounds of shuffles
+that halve the number of vectors and put sum number i into lane i: that is a vector of x.
+
+Every sum adds its lanes in the same order, whatever its number.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+from llvmlite import ir
+from numba import njit, types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from sklearn_nn.jit.host import INLINED_OPTIONS, VECTOR_BITS, VECTOR_REGISTERS
+from sklearn_nn.jit.tile import Loop, Memory, TileShape, multiply_add
+from sklearn_nn.jit.views import vector
+
+_I64 = ir.IntType(64)
+
+
+def _int64(value: int) -> ir.Constant:
+    return ir.Constant(_I64, value)
+
+
+#: Most places: each has a pointer, and there are 16 registers for all of them.
+MOST_PLACES = 8
+
+
+def _add_lanes(builder: ir.IRBuilder, sums: list[ir.Value]) -> ir.Value:
+    """Sum number i in lane i.
+
+    Every round halves the vectors: lanes of one that are `half` apart are added up, and so are
+    those of another, whose totals fill the lanes that are free.
+    """
+    lanes = sums[0].type.count
+    kind = ir.VectorType(ir.IntType(32), lanes)
+    rows = sums + [ir.Constant(sums[0].type, None)] * (lanes - len(sums))
+    half = lanes // 2
+    while half:
+        stay = [i if i & half == 0 else lanes + i for i in range(lanes)]
+        move = [i + half if i & half == 0 else lanes + i - half for i in range(lanes)]
+        rows = [
+            builder.fadd(
+                *(builder.shuffle_vector(*pair, ir.Constant(kind, order)) for order in (stay, move))
+            )
+            for pair in zip(rows[:half], rows[half:], strict=True)
+        ]
+        half //= 2
+    return rows[0]
+
+
+def _prefetch(builder: ir.IRBuilder, address: ir.Value) -> None:
+    """Fetch a line into the first cache."""
+    octet, number = ir.IntType(8).as_pointer(), ir.IntType(32)
+    function = cgutils.get_or_insert_function(
+        builder.module,
+        ir.FunctionType(ir.VoidType(), [octet, number, number, number]),
+        "llvm.prefetch.p0",
+    )
+    # To be read, to be kept in all caches, and data.
+    flags = [ir.Constant(number, k) for k in (0, 3, 1)]
+    builder.call(function, [builder.bitcast(address, octet), *flags])
+
+
+def _sums(
+    builder: ir.IRBuilder,
+    shape: TileShape,
+    operands: Sequence[ir.Value],
+    counts: Sequence[ir.Value],
+    start: ir.Value,
+) -> list[ir.Value]:
+    """The loops over kernel rows, positions and filters; `start` is where the first place lies.
+
+    With every vector of filters, a line of y is fetched that the next row of x reads first.
+    """
+    zeros, y, y_step, w, w_step = operands
+    rows, positions, filters, there = counts
+    places, channels, lanes = shape.rows, shape.vectors, _int64(shape.lanes)
+    size = builder.mul(builder.mul(there, filters), _int64(shape.bits // 8))
+    back, skip = builder.neg(filters), builder.mul(filters, _int64(channels))
+    ahead = builder.gep(y, [builder.sub(start, y_step)])
+    carried = [ahead, *[ir.Constant(shape.vector, None)] * (places * channels)]
+    outer = Loop(builder, rows, [(y, y_step), (w, w_step)], carried, "rows")
+    y_row, w_row = outer.pointers
+    first = builder.gep(y_row, [start])
+    middle = Loop(builder, positions, [(first, back), (w_row, skip)], outer.sums, "positions")
+    of_y, of_w = (
+        [builder.gep(pointer, [builder.mul(filters, _int64(k))]) for k in range(count)]
+        for pointer, count in zip(middle.pointers, (places, channels), strict=True)
+    )
+    begin = builder.ptrtoint(y_row, _I64)
+    for r, place in enumerate(of_y):
+        offset = builder.sub(builder.ptrtoint(place, _I64), begin)
+        of_y[r] = builder.select(builder.icmp_unsigned("<", offset, size), place, zeros)
+    chunks = builder.sdiv(filters, lanes)
+    inner = Loop(builder, chunks, [(p, lanes) for p in of_y + of_w], middle.sums, "filters")
+    loaded = [
+        builder.load(builder.bitcast(p, shape.vector.as_pointer()), align=shape.bits // 8)
+        for p in inner.pointers
+    ]
+    ahead, *sums = inner.sums
+    _prefetch(builder, ahead)
+    pairs = itertools.product(loaded[:places], loaded[places:])
+    sums = [multiply_add(builder, *pair, sums[k]) for k, pair in enumerate(pairs)]
+    for loop in (inner, middle, outer):
+        loop.close([builder.gep(ahead, [lanes]), *sums])
+    return sums
+
+
+def _define(module: ir.Module, shape: TileShape) -> ir.Function:
+    """``void f(zeros, y, y row stride, w, w row stride, x, before, tiles, width, rows, positions,
+    filters, y places)``: so many tiles, one beside the other, of a row of `width` places.
+    """
+    places, channels = shape.rows, shape.vectors
+    name = "dot_" + shape.name
+    if name in module.globals:
+        return module.globals[name]
+    pointer = shape.scalar.as_pointer()
+    arguments = [pointer, pointer, _I64, pointer, _I64, pointer, *[_I64] * 7]
+    function = ir.Function(module, ir.FunctionType(ir.VoidType(), arguments), name)
+    function.linkage = "internal"
+    for attribute in ("noinline", "nounwind"):
+        function.attributes.add(attribute)
+    *operands, x, before, tiles, width, rows, positions, filters, there = function.args
+    builder = ir.IRBuilder(function.append_basic_block("entry"))
+    together = _int64(places * channels)
+    beside = Loop(builder, tiles, [(x, together)], [], "tiles")
+    begin = builder.mul(beside.step, _int64(places))
+    start = builder.mul(builder.add(begin, before), filters)
+    sums = _sums(builder, shape, operands, (rows, positions, filters, there), start)
+    left = builder.mul(builder.sub(width, begin), _int64(channels))
+    count = builder.select(builder.icmp_signed("<", left, together), left, together)
+    for k in range(0, len(sums), shape.lanes):
+        memory = Memory(
+            builder, shape._replace(vectors=1), builder.sub(count, ir.Constant(_I64, k))
+        )
+        target = builder.gep(beside.pointers[0], [_int64(k)])
+        memory.store(_add_lanes(builder, sums[k : k + shape.lanes]), target, 0)
+    beside.close([])
+    builder.ret_void()
+    return function
+
+
+#: Sums that hide the latency of an addition.
+_ENOUGH = 8
+
+
+def _sizes(lanes: int) -> list[tuple[int, int]]:
+    """(places, channels) of all tiles: what `dot_row` picks from."""
+    sizes = []
+    for channels in range(1, lanes + 1):
+        most = max(1, min(MOST_PLACES, (VECTOR_REGISTERS - 1) // channels - 1))
+        fewest = most - 1 if (most - 1) * channels >= _ENOUGH else most
+        sizes += [(places, channels) for places in range(fewest, most + 1)]
+    return sizes
+
+
+@intrinsic
+def _tiles(
+    typingctx, places, channels, zeros, y, y_step, w, w_step, x,
+    before, tiles, width, rows, positions, filters, there,
+):  # fmt: skip
+    """Tiles of so many places and channels; see `_define`."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Sequence[Any]) -> Any:
+        places, channels, *rest = (
+            context.make_array(kind)(context, builder, value).data
+            if isinstance(kind, types.Array)
+            else value
+            for kind, value in zip(signature.args, args, strict=True)
+        )
+        bits, after = y.dtype.bitwidth, builder.append_basic_block("tiles_end")
+        number = builder.add(builder.mul(channels, _int64(MOST_PLACES + 1)), places)
+        switch = builder.switch(number, after)
+        for r, c in _sizes(VECTOR_BITS // bits):
+            shape = TileShape(r, c, bits, VECTOR_BITS, masked=True)
+            block = builder.append_basic_block(shape.name)
+            switch.add_case(_int64(c * (MOST_PLACES + 1) + r), block)
+            builder.position_at_end(block)
+            builder.call(_define(builder.module, shape), rest)
+            builder.branch(after)
+        builder.position_at_end(after)
+        return context.get_dummy_value()
+
+    size = types.int64
+    return types.void(size, size, zeros, y, size, w, size, x, *[size] * 7), codegen
+
+
+@njit(**INLINED_OPTIONS)
+def lanes_of(array):
+    """Numbers of a vector."""
+    return VECTOR_BITS // (8 * array.itemsize)
+
+
+@njit(**INLINED_OPTIONS)
+def dot_plan(width, channels):
+    """How a row is cut: places of the larger tiles, how many of these and of those a place less."""
+    most = max(1, min(MOST_PLACES, (VECTOR_REGISTERS - 1) // channels - 1))
+    tiles = (width + most - 1) // most
+    shorter = tiles * most - width if (most - 1) * channels >= _ENOUGH else 0
+    taller = max(0, tiles - shorter)
+    return most, taller, tiles - taller
+
+
+@njit(**INLINED_OPTIONS)
+def dot_row(
+    plan, width, channels, zeros, y, y_step, w, w_step, x, before, rows, positions, filters, there
+):
+    """x[i, c] = sum over k, j, f of y[k, i + before - j, f] W[k, j, c, f], for i < width.
+
+    For k < `rows`, each `y_step` numbers further in `y` and `w_step` in `w`, and j < `positions`.
+    Rows of y have `there` places; others are read from `zeros`, as long as `filters`, a multiple of
+    `lanes_of(y)`. `channels` are no more than that. `plan` is what `dot_plan` says.
+    """
+    most, taller, shorter = plan
+    i = taller * most
+    if taller > 0:
+        _tiles(
+            most, channels, zeros, y, y_step, w, w_step, x,
+            before, taller, width, rows, positions, filters, there,
+        )  # fmt: skip
+    if shorter > 0:
+        _tiles(
+            most - 1, channels, zeros, y, y_step, w, w_step, vector(x, i * channels, 1),
+            before + i, shorter, width - i, rows, positions, filters, there,
+        )  # fmt: skip
