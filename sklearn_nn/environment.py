@@ -74,47 +74,88 @@ def _warm_up_images(dtypes: tuple[str, ...]) -> None:
     small = {"filters": (16, 16), "hidden_layer_sizes": (2,), "max_iter": 1, "random_state": 0}
     moves = [RandomFlip(), RandomCrop(padding=1), RandomRotation(0.1)]
     images, labels = np.zeros((16, 8, 8), dtype=np.uint8), np.arange(16) % 3
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for dtype in dtypes:
-            for pooling, batch_norm in (("max", True), ("average", False)):
-                model = CNNClassifier(
-                    **small, pooling=pooling, batch_norm=batch_norm, augmentation=moves, dtype=dtype
-                )
-                model.fit(images, labels).predict(images)
-            model.fit(images.astype(dtype), labels)
+    for dtype in dtypes:
+        for pooling, batch_norm in (("max", True), ("average", False)):
+            model = CNNClassifier(
+                **small, pooling=pooling, batch_norm=batch_norm, augmentation=moves, dtype=dtype
+            )
+            model.fit(images, labels).predict(images)
+        model.fit(images.astype(dtype), labels)
+
+
+def _warm_up_sequences(dtypes: tuple[str, ...]) -> None:
+    """Compile what sequences take: cells, both directions, pools over time, unequal lengths."""
+    from sklearn_nn.estimators._recurrent import CELLS
+    from sklearn_nn.estimators._rnn import POOLS
+    from sklearn_nn.estimators.rnn_classifier import RNNClassifier
+    from sklearn_nn.estimators.text_generator import TextGenerator
+
+    small = {"hidden_size": 2, "max_iter": 1, "random_state": 0}
+    x, labels = np.linspace(-1, 1, 160).reshape(16, 5, 2), np.arange(16) % 3
+    for dtype in dtypes:
+        data = x.astype(dtype)
+        unequal = [sequence[: 3 + k % 3] for k, sequence in enumerate(data)]
+        for cell in CELLS:
+            model = RNNClassifier(cell=cell, num_layers=2, bidirectional=True, dtype=dtype, **small)
+            model.fit(data, labels).predict(data)
+        for pooling in ("last", *POOLS):
+            model = RNNClassifier(pooling=pooling, dtype=dtype, **small)
+            model.fit(unequal, labels).predict(unequal)
+        TextGenerator(dtype=dtype, **small).fit("to be or not to be, " * 20).sample(2)
+
+
+def _warm_up_tables(dtypes: tuple[str, ...]) -> None:
+    """Compile what tables take: embeddings of numbers and categories, and both architectures."""
+    from sklearn_nn.estimators._tabular_recipes import RECIPES
+    from sklearn_nn.estimators.tabular_classifier import TabularClassifier
+    from sklearn_nn.estimators.tabular_regressor import TabularRegressor
+
+    small: dict[str, Any] = {"hidden_layer_sizes": (2,), "max_iter": 1, "random_state": 0}
+    small |= {"n_networks": 1, "categorical_features": [2], "max_one_hot": 2}
+    x = np.column_stack([np.linspace(-1, 1, 64), np.arange(64) % 7, np.arange(64) % 5])
+    for dtype, architecture in itertools.product(dtypes, RECIPES):
+        options = {**small, "architecture": architecture, "dtype": dtype}
+        for classes in (2, 3):
+            model = TabularClassifier(**options)
+            model.fit(x, np.arange(64) % classes).predict(x)
+        TabularRegressor(**options).fit(x, x[:, 0]).predict(x)
+
+
+def _warm_up_rows(dtypes: tuple[str, ...]) -> None:
+    """Compile what rows of numbers take: activations, losses, optimizers, sparse data."""
+    from sklearn_nn.estimators.mlp_classifier import MLPClassifier
+    from sklearn_nn.estimators.mlp_regressor import MLPRegressor
+
+    x = np.linspace(-1, 1, 48).reshape(16, 3)
+    small = {"hidden_layer_sizes": (2,), "max_iter": 1, "dropout": 0.5, "random_state": 0}
+    for dtype in dtypes:
+        data = x.astype(dtype)
+        for activation in HIDDEN_ACTIVATIONS:
+            model = MLPRegressor(activation=activation, **small)
+            model.fit(data, x[:, 0]).predict(data)
+        model.predict(np.zeros((1, 3), dtype=np.uint8))
+        for loss in REGRESSION_LOSSES:
+            MLPRegressor(loss=loss, **small).fit(data, x[:, 0] + 1).predict(data)
+        for solver in OPTIMIZERS:
+            MLPRegressor(solver=solver, input_noise=0.1, **small).fit(data, x[:, 0])
+        for classes, options in itertools.product((2, 3), _CLASSIFIERS):
+            model = MLPClassifier(**options, **small)
+            model.fit(sparse.csr_array(data), np.arange(16) % classes).predict(data)
 
 
 def warmup(dtypes: tuple[str, ...] = ("float32", "float64")) -> None:
-    """Compile the kernels of the MLP and CNN estimators, ahead of the first fit.
+    """Compile the kernels of all estimators, ahead of the first fit.
 
     Kernels are otherwise compiled when a fit first needs them, and kept on disk after that. Call
-    this once after installing, in an image that is built, or before measuring. Layers that only a
-    list of layers has, such as recurrent ones, are compiled when they are first used.
+    this once after installing, in an image that is built, or before measuring: it takes some
+    minutes. Layers that only a list of layers has are compiled when they are first used.
 
     Parameters
     ----------
     dtypes : tuple of {"float32", "float64"}, default=("float32", "float64")
         The types to compile for.
     """
-    from sklearn_nn.estimators.mlp_classifier import MLPClassifier
-    from sklearn_nn.estimators.mlp_regressor import MLPRegressor
-
-    _warm_up_images(dtypes)
-    x = np.linspace(-1, 1, 48).reshape(16, 3)
-    small = {"hidden_layer_sizes": (2,), "max_iter": 1, "dropout": 0.5, "random_state": 0}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # one epoch does not converge, nor is it meant to
-        for dtype in dtypes:
-            data = x.astype(dtype)
-            for activation in HIDDEN_ACTIVATIONS:
-                model = MLPRegressor(activation=activation, **small)
-                model.fit(data, x[:, 0]).predict(data)
-            model.predict(np.zeros((1, 3), dtype=np.uint8))
-            for loss in REGRESSION_LOSSES:
-                MLPRegressor(loss=loss, **small).fit(data, x[:, 0] + 1).predict(data)
-            for solver in OPTIMIZERS:
-                MLPRegressor(solver=solver, input_noise=0.1, **small).fit(data, x[:, 0])
-            for classes, options in itertools.product((2, 3), _CLASSIFIERS):
-                model = MLPClassifier(**options, **small)
-                model.fit(sparse.csr_array(data), np.arange(16) % classes).predict(data)
+        for warm_up in (_warm_up_rows, _warm_up_images, _warm_up_sequences, _warm_up_tables):
+            warm_up(dtypes)

@@ -1,0 +1,53 @@
+"""`warmup` and `show_versions`."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import sklearn_nn
+
+#: Fits every estimator after `warmup`, and prints what is compiled or loaded only then.
+FITS = """
+import warnings
+import numpy as np
+import sklearn_nn
+from sklearn_nn.jit.kernel import Kernel
+
+sklearn_nn.warmup(("float32",))
+
+def say(kernel, dtype):
+    print("late:", kernel.name, dtype)
+    compile_kernel(kernel, dtype)
+
+compile_kernel, Kernel._compile = Kernel._compile, say
+warnings.simplefilter("ignore")
+x = np.random.default_rng(0).standard_normal((60, 8)).astype("float32")
+forms = {
+    "MLP": [x],
+    "CNN": [np.repeat(x[:, :, None], 8, 2)],
+    "RNN": [x[:, :, None], [row[: 5 + k % 3, None] for k, row in enumerate(x)]],
+    "Tabular": [x],
+}
+for name, inputs in forms.items():
+    for kind, y in (("Classifier", np.arange(60) % 3), ("Regressor", x[:, 0])):
+        for data in inputs:
+            getattr(sklearn_nn, name + kind)(max_iter=2).fit(data, y).predict(data)
+sklearn_nn.TextGenerator(max_iter=2).fit("hello world " * 50).sample(3)
+print("done")
+"""
+
+
+def test_nothing_is_compiled_after_warmup():
+    """Kernels of every estimator with its defaults, in float32."""
+    ran = subprocess.run(
+        [sys.executable, "-c", FITS], capture_output=True, text=True, cwd=Path(__file__).parents[1],
+    )  # fmt: skip
+    assert (ran.stdout, ran.returncode) == ("done\n", 0), ran.stderr
+
+
+def test_show_versions(capsys):
+    sklearn_nn.show_versions()
+    rows = dict(row.strip().split(": ", 1) for row in capsys.readouterr().out.splitlines())
+    assert rows["python"] == sys.version.replace("\n", " ")
+    assert rows["sklearn_nn"] == sklearn_nn.__version__
+    assert {"numba", "scikit-learn", "processor", "vector lanes", "kernel cache"} <= set(rows)
