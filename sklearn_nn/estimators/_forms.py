@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 
+from sklearn_nn.estimators._sequences import Sequences
+
 
 class Forms:
     """Mixin: where layers do not go by the number of steps, any number of them can be read."""
@@ -11,6 +13,29 @@ class Forms:
     def _channels(self):
         """Values of a step."""
         return 1
+
+    def _encode_rows(self, X, dtype):
+        # Sequences may be too short for a window that slides over them, such as a convolution's:
+        # they are then read in as much room as those that were fitted had.
+        if isinstance(X, Sequences) and X.window is None:
+            steps = X.sample_shape[0]
+            if steps < self.input_shape_[0] and not self._reads(steps, dtype):
+                X.window = self.input_shape_[0]
+        return super()._encode_rows(X, dtype)
+
+    def _reads(self, steps, dtype):
+        """Whether the layers can be made for so many steps."""
+        others = vars(self).setdefault("_others", {})
+        key = steps, str(dtype)
+        if key not in others:
+            form = {**self._form(), "shape": (steps, self._channels()), "ragged": True}
+            try:
+                copy.copy(self)._lower(dtype, form)
+            except ValueError:
+                others[key] = False
+            else:
+                others[key] = True
+        return others[key]
 
     def _suited_program(self, program, data):
         """The program for the form of some data, given that for the form of those fitted."""

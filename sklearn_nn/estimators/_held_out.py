@@ -172,14 +172,14 @@ class HeldOut:
         from sklearn.metrics import get_scorer
 
         scorer = get_scorer(self.scoring) if isinstance(self.scoring, str) else self.scoring
-        if weight is not None and not _takes_weights(scorer):
+        flat, _, weights = self._flat_targets(target, predictor.out, weight)
+        if weights is not None and not _takes_weights(scorer):
             raise ValueError(
                 f"scoring={self.scoring!r} takes no sample_weight, which there is for the "
                 "validation set; give the function such an argument."
             )
         # A copy that predicts what the machine has just computed, whatever it is asked about.
         shown = self._one_target_a_row()
-        flat, _, weights = self._flat_targets(target, predictor.out, weight)
         X, y = np.empty((len(flat), 0)), self._decode_target(flat)
         weights = {} if weights is None else {"sample_weight": weights}
 

@@ -51,11 +51,14 @@ def draws(estimator):
     ]
 
 
-def hidden_layers(estimator):
-    """Dense layers of `hidden_layer_sizes` units, each with its norm, activation and dropout."""
+def hidden_layers(estimator, n_before=0):
+    """Dense layers of `hidden_layer_sizes` units, each with its norm, activation and dropout.
+
+    `n_before` other layers, which have rates of dropout too, stand before them.
+    """
     kernel, bias = draws(estimator)
     sizes = check_sizes("hidden_layer_sizes", estimator.hidden_layer_sizes)
-    rates, layers = dropout_rates(estimator.dropout, len(sizes)), []
+    rates, layers = dropout_rates(estimator.dropout, n_before + len(sizes))[n_before:], []
     for i, (units, rate) in enumerate(zip(sizes, rates, strict=True), 1):
         dense = Dense(units, kernel_initializer=kernel, bias_initializer=bias)
         layers.append((f"dense{i}", dense))

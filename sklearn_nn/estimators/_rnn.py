@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 import numpy as np
+from scipy import sparse
 from sklearn.utils._param_validation import StrOptions
 
 from sklearn_nn.estimators._encoding import is_bytes
@@ -57,6 +58,8 @@ class BaseRNN(Shaped):
     def _encode_rows(self, X, dtype):
         if self.truncation is None:
             return super()._encode_rows(X, dtype)
+        if sparse.issparse(X):
+            X = X.toarray()
         if not isinstance(X, Sequences):
             rows = X if X.ndim == 2 else np.moveaxis(X, 1, 2).reshape(len(X), -1)
             steps, channels = self.input_shape_
@@ -102,7 +105,7 @@ class BaseRNN(Shaped):
             layers.append(("pooling", POOLS[self.pooling]()))
         if rate:
             layers.append((f"{self.cell}dropout{self.num_layers}", Dropout(rate)))
-        layers += hidden_layers(self)
+        layers += hidden_layers(self, self.num_layers)
         if not self.return_sequences:
             return self._with_output(layers)
         self.out_activation_ = self._loss().link
@@ -122,4 +125,9 @@ class BaseRNN(Shaped):
             raise ValueError(
                 f"truncation={self.truncation} reads sequences forward, window by window; set "
                 "bidirectional=False, or truncation=None."
+            )
+        if self.solver == "lbfgs":
+            raise ValueError(
+                f"truncation={self.truncation} trains window by window, and solver='lbfgs' on all "
+                "rows at once; use another solver, or truncation=None."
             )

@@ -35,6 +35,7 @@ def flat_steps(y, lengths):
     if y is None:
         raise ValueError("return_sequences=True requires y to be passed: a target for each step.")
     check_consistent_length(lengths, y)
+    y = y.to_numpy() if hasattr(y, "to_numpy") else y
     arrays = [np.asarray(item) for item in y]
     if isinstance(y, np.ndarray) and y.ndim > 1:
         room = int(lengths.max(initial=0))
@@ -101,7 +102,14 @@ class Steps:
             return flat, output, None
         weight = weight.reshape(-1)
         own = weight > 0
-        return flat[own], output[own], weight[own]
+        # Weights of 1 only say which steps there are: a score need not take them.
+        weights = None if (weight[own] == 1).all() else weight[own]
+        return flat[own], output[own], weights
+
+    def _one_axis(self, y):
+        if not self.return_sequences or y is None:
+            return super()._one_axis(y)
+        return np.concatenate([np.ravel(item) for item in getattr(y, "to_numpy", lambda: y)()])
 
     def _stratify(self, target):
         return None if self.return_sequences else super()._stratify(target)

@@ -42,6 +42,10 @@ def _kind_of_first(y, classes):
 class Labels(ClassifierMixin):
     """Mixin of classifiers: binary, multiclass and multilabel targets."""
 
+    def _one_axis(self, y):
+        """Targets as they are told apart: those of steps one after another."""
+        return y
+
     def _learn_target(self, y, how):
         goes_on = bool(self.warm_start) or how in ("incremental", "resumed")
         if not hasattr(self, "classes_") or not goes_on:
@@ -229,7 +233,7 @@ class LabelTarget(Labels):
         before = self.__dict__.copy()
         try:
             if _check_partial_fit_first_call(self, classes):
-                self._target_kind = _kind_of_first(y, self.classes_)
+                self._target_kind = _kind_of_first(self._one_axis(y), self.classes_)
             return self._fit(X, y, sample_weight, tuple(validation.values()), incremental=True)
         except BaseException:
             if not self._has_weights():  # a first call that could not begin

@@ -14,6 +14,7 @@ from sklearn.base import (
     clone,
 )
 from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
 from sklearn.utils import get_tags
 from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
@@ -39,7 +40,8 @@ class FeatureExtractor(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
     Parameters
     ----------
     estimator : estimator
-        A network of this package. One that is fitted is used as it is: `fit` trains nothing, and
+        A network of this package, or a fitted search for one, whose best is taken. One that is
+        fitted is used as it is: `fit` trains nothing, and
         clones hold it too, so that it is trained once and not in every fold of a cross-validation.
         Of one that is not, `fit` trains a clone.
     layer : str or None, default=None
@@ -116,7 +118,8 @@ class FeatureExtractor(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
         ValueError
             If there is no such layer, or X or y is not valid.
         """
-        network = getattr(self.estimator, "estimator", self.estimator)  # of a FrozenEstimator
+        network = getattr(self.estimator, "best_estimator_", self.estimator)  # of a search
+        network = network.estimator if isinstance(network, FrozenEstimator) else network
         if not isinstance(network, BaseNetwork):
             raise TypeError(
                 f"estimator={self.estimator!r} must be a network of sklearn_nn, such as "

@@ -151,11 +151,11 @@ class Machine:
         last: int,
         update: Update,
         step: int = 0,
+        windows: int = 1,
     ) -> np.ndarray:
         """Train on batches `first` to `last` (exclusive) of an epoch.
 
-        Where `data` is read in windows, each batch goes on where the one before ended, but the
-        first of so many.
+        Of so many `windows`, one a batch, each goes on where the one before ended, but the first.
 
         Parameters
         ----------
@@ -166,6 +166,8 @@ class Machine:
         update : Update
         step : int
             Number of batches trained before, over all epochs.
+        windows : int
+            In how many windows rows are read.
 
         Returns
         -------
@@ -181,7 +183,7 @@ class Machine:
         self._contexts[:, STEP] = step
         self._team.run(
             self._train, self._contexts, self._table, self.program.raw_ends, self.capacity,
-            batch_size, first, last, data.windows, readonly(order),
+            batch_size, first, last, windows, readonly(order),
             data.gather.address(self.program.dtype), data.values, data.indices, data.indptr,
             *_as_arguments(targets),
             self._settings, *self._groups, update.kernel_at, readonly(decays),

@@ -191,11 +191,21 @@ class Source(NamedTuple):
     lengths: np.ndarray | None = None
     windows: int = 1
 
-    def numbers(self, rows: np.ndarray) -> np.ndarray:
-        """What the machine calls some rows: the first window of all, the second of all, ..."""
+    def numbers(self, rows: np.ndarray, windows: int | None = None) -> np.ndarray:
+        """What the machine calls some rows: the first window of all, the second of all, ...
+
+        Of so many `windows`; None is all of them.
+        """
         if self.windows == 1:
             return rows
-        return (rows * self.windows + np.arange(self.windows)[:, np.newaxis]).ravel()
+        count = self.windows if windows is None else windows
+        return (rows * self.windows + np.arange(count)[:, np.newaxis]).ravel()
+
+    def steps(self, rows: np.ndarray) -> np.ndarray | None:
+        """Steps of some rows in each of their windows, a row each; None where all are full."""
+        if self.lengths is None:
+            return None
+        return self.indices[:-1].reshape(self.n_rows, self.windows)[rows]
 
 
 def source(X: Any, dtype: str, divisor: int = 1) -> Source:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import NamedTuple
 
 import numpy as np
@@ -20,14 +21,27 @@ class Stretch(NamedTuple):
     order : ndarray of int64
         Row numbers, batch by batch.
     batch_size, n_batches : int
+    windows : int
+        How many batches go on one from the other: the windows of the same rows.
+    steps : ndarray of shape (n_batches,) or None
+        Steps of the sequences in each batch, where windows hold more or fewer.
     """
 
     order: np.ndarray
     batch_size: int
     n_batches: int
+    windows: int = 1
+    steps: np.ndarray | None = None
+
+    @property
+    def size(self) -> int:
+        """How many losses the total is of."""
+        return self.order.size if self.steps is None else int(self.steps.sum())
 
     def total(self, losses: np.ndarray) -> float:
-        """The sum of the losses of rows, given the mean ones of the batches."""
+        """The sum of the losses of rows, or of steps, given the mean ones of the batches."""
+        if self.steps is not None:
+            return float(losses @ self.steps)
         rest = self.order.size - (self.n_batches - 1) * self.batch_size
         return float(losses[:-1].sum() * self.batch_size + losses[-1] * rest)
 
@@ -39,7 +53,8 @@ def plan_epoch(
 
     Of sequences of unequal length, those of similar length come into one batch, so that little of
     it is padding, if there is a random state to shuffle the batches with. Of rows that are read in
-    windows, each window of a batch is a batch of its own, which the next goes on from.
+    windows, each window of a batch is a batch of its own, which the next goes on from: as many as
+    the longest of its rows has.
 
     Parameters
     ----------
@@ -53,15 +68,24 @@ def plan_epoch(
         rows = _with_similar(rows, data.lengths[rows], batch_size, random_state)
     if data.windows == 1:
         return [Stretch(rows, batch_size, -(-rows.size // batch_size))]
-    whole = rows.size // batch_size
-    batches = [rows[k * batch_size : (k + 1) * batch_size] for k in range(whole)]
+    batches = [rows[k : k + batch_size] for k in range(0, rows.size, batch_size)]
+    counted = [(batch, *_windows_and_steps(data, batch)) for batch in batches]
     plan = []
-    if whole:
-        order = np.concatenate([data.numbers(batch) for batch in batches])
-        plan.append(Stretch(order, batch_size, whole * data.windows))
-    if (rest := rows[whole * batch_size :]).size:
-        plan.append(Stretch(data.numbers(rest), rest.size, data.windows))
+    for (size, windows), group in itertools.groupby(counted, lambda c: (c[0].size, c[1])):
+        own = list(group)
+        order = np.concatenate([data.numbers(batch, windows) for batch, _, _ in own])
+        steps = None if data.lengths is None else np.concatenate([count for _, _, count in own])
+        plan.append(Stretch(order, size, len(own) * windows, windows, steps))
     return plan
+
+
+def _windows_and_steps(data: Source, rows: np.ndarray) -> tuple[int, np.ndarray]:
+    """The windows that the longest of some rows has, and the steps of all in each of them."""
+    steps = data.steps(rows)
+    if steps is None:
+        return data.windows, np.zeros(0)
+    windows = max(1, int((steps > 0).any(axis=0).sum()))
+    return windows, steps[:, :windows].sum(axis=0)
 
 
 def _with_similar(

@@ -148,7 +148,7 @@ class Trainer:
         self.n_epochs += 1
         total = sum(stretch.total(own) for stretch, own in zip(plan, losses, strict=True))
         return {
-            "loss": total / sum(stretch.order.size for stretch in plan),
+            "loss": total / max(1, sum(stretch.size for stretch in plan)),
             "learning_rate": rate,
             "seconds": time.perf_counter() - started,
         }
@@ -161,7 +161,7 @@ class Trainer:
             begun = time.perf_counter()
             losses[first:last] = self.machine.train(
                 self.data, self.targets, stretch.order, stretch.batch_size, first, last,
-                self.descent.update(last - first, epoch), self.descent.step,
+                self.descent.update(last - first, epoch), self.descent.step, stretch.windows,
             )  # fmt: skip
             seconds = (time.perf_counter() - begun) / (last - first)
             self._slice = max(1, int(_SLICE_SECONDS / seconds))

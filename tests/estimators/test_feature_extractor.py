@@ -245,3 +245,13 @@ def test_errors(network):
         FeatureExtractor(network, 3).fit(X)
     with pytest.raises(ValueError, match="X has 3 features"):
         FeatureExtractor(network).fit(X).transform(X[:, :3])
+
+
+def test_the_best_network_of_a_search(rng):
+    """A fitted search stands for its best network; it is not trained again."""
+    X, y = rng.standard_normal((40, 6)), np.arange(40) % 2
+    grid = {"hidden_layer_sizes": [(3,)]}
+    search = GridSearchCV(MLPClassifier((5,), max_iter=2, random_state=0), grid, cv=2).fit(X, y)
+    extractor = FeatureExtractor(search).fit(X, y)
+    assert extractor.estimator_ is search.best_estimator_
+    assert extractor.transform(X).shape == (40, 3)

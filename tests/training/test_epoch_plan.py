@@ -10,7 +10,7 @@ from sklearn_nn.training.epoch_plan import plan_epoch
 def batches(plan):
     """The rows of every batch."""
     found = []
-    for order, size, n in plan:
+    for order, size, n, *_ in plan:
         assert n == -(-order.size // size)
         found += [order[k * size : (k + 1) * size] for k in range(n)]
     return found
@@ -56,3 +56,19 @@ def test_windows_follow_one_another():
 def test_the_sum_of_losses():
     (stretch,) = plan_epoch(source(np.zeros((5, 1)), "float32"), np.arange(5), 2, None)
     assert stretch.total(np.array([1.0, 2.0, 7.0])) == 2 * 1 + 2 * 2 + 7
+
+
+def test_a_batch_has_the_windows_of_its_longest(rng):
+    """Windows in which no row has a step left are none; losses count by the steps they are of."""
+    lengths = np.array([2, 9, 3, 3, 5])
+    data = sequences(np.zeros(22), np.cumsum(lengths) - lengths, lengths, 1, "float32", 3)
+    assert data.windows == 3
+    plan = plan_epoch(data, np.array([0, 2, 1, 3, 4]), 2, None)
+    shown = [(p.order.tolist(), p.batch_size, p.n_batches, p.windows) for p in plan]
+    # Row k has the numbers 3 k to 3 k + 2.
+    assert shown == [([0, 6], 2, 1, 1), ([3, 9, 4, 10, 5, 11], 2, 3, 3), ([12, 13], 1, 2, 2)]
+    assert [p.steps.tolist() for p in plan] == [[5], [6, 3, 3], [3, 2]]
+    assert sum(p.size for p in plan) == lengths.sum()
+    assert plan[1].total(np.array([1.0, 2.0, 4.0])) == 6 + 6 + 12
+    together = plan_epoch(data, np.array([0, 2, 3]), 1, None)  # of one kind: one stretch
+    assert [(p.n_batches, p.windows) for p in together] == [(3, 1)]

@@ -57,9 +57,9 @@ def calls(trainer, monkeypatch):
     """A list that takes down (first, last, step) of every call of the machine."""
     found, plain = [], trainer.machine.train
 
-    def train(data, targets, order, batch_size, first, last, update, step):
+    def train(data, targets, order, batch_size, first, last, update, step, windows):
         found.append((first, last, step))
-        return plain(data, targets, order, batch_size, first, last, update, step)
+        return plain(data, targets, order, batch_size, first, last, update, step, windows)
 
     monkeypatch.setattr(trainer.machine, "train", train)
     return found
