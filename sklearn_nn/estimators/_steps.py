@@ -185,6 +185,8 @@ class Steps:
         from sklearn.metrics import accuracy_score, r2_score
 
         lengths = self._lengths_of(X)
+        if sample_weight is not None:
+            check_consistent_length(lengths, sample_weight)
         weights = None if sample_weight is None else np.repeat(sample_weight, lengths)
         metric = accuracy_score if is_classifier(self) else r2_score
         return float(metric(flat_steps(y, lengths), super().predict(X), sample_weight=weights))

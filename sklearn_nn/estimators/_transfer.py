@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 
 import numpy as np
@@ -210,6 +211,12 @@ class Transfer:
         shape = self._output_shape(layer)
         blocks = [output for _, output in self._outputs(X, layer)]
         flat = blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
+        if flat.shape[1] != math.prod(shape):
+            raise ValueError(
+                f"Layer {layer!r} has an output for every step, of shape {shape} for sequences as "
+                "long as those that were fitted, and X has others; use a layer behind the steps, "
+                "such as a pool over time."
+            )
         return flat.reshape(len(flat), *shape)
 
     def _output_shape(self, layer):

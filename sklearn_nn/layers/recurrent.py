@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -100,7 +101,8 @@ class Recurrent(Layer):
         check_axes(self, shape, 1)
         (units,) = whole_numbers("units", self.units, 1)
         for name in ("dropout", "recurrent_dropout"):
-            if not 0 <= (rate := getattr(self, name)) < 1:
+            rate = getattr(self, name)
+            if not (isinstance(rate, Real) and 0 <= float(rate) < 1):
                 raise ValueError(f"{name}={rate!r} of {type(self).__name__} must lie in [0, 1).")
         return (shape[0], units) if self.return_sequences else (units,)
 

@@ -52,9 +52,14 @@ def whole_numbers(name: str, value: Any, count: int) -> tuple[int, ...]:
 def check_axes(layer: Layer, shape: Shape, count: int) -> None:
     """Raise a ValueError if samples have not `count` axes besides the channels."""
     if len(shape) != count + 1:
+        after = (
+            ", or return_sequences=True in the recurrent layer before it"
+            if (count, len(shape)) == (1, 1)
+            else ""
+        )
         raise ValueError(
             f"{type(layer).__name__} takes {_KINDS[count]}, got samples of shape {shape}; put a "
-            "Reshape before it."
+            f"Reshape before it{after}."
         )
 
 

@@ -132,6 +132,11 @@ def _steps(series: Any) -> np.ndarray:
             f"series cannot be read as numbers: {error} Encode or leave out columns that hold "
             "something else."
         ) from error
+    if values.dtype.kind in "mM":
+        raise ValueError(
+            f"series has dtype {values.dtype}; forecasts are of numbers: leave times out, or make "
+            "numbers of them, such as the hour of the day."
+        )
     if values.ndim not in (1, 2) or 0 in values.shape[1:]:
         raise ValueError(
             f"series has shape {values.shape}; a series is (n_steps,) or (n_steps, n_channels). "

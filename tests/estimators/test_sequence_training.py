@@ -5,7 +5,12 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
-from sklearn_nn import NeuralNetworkClassifier, RNNClassifier, RNNRegressor
+from sklearn_nn import (
+    FeatureExtractor,
+    NeuralNetworkClassifier,
+    RNNClassifier,
+    RNNRegressor,
+)
 from sklearn_nn.layers import GRU, Conv1D, Dropout, MaxPool1D
 from sklearn_nn.network.machine import Machine
 
@@ -124,3 +129,23 @@ def test_a_sequence_shorter_than_a_window_alone_and_in_company(rng, layer):
     for n in (2, 3, 4, 5):
         alone = model.predict_proba([X[0][:n]])
         np.testing.assert_array_equal(alone[0], model.predict_proba([X[0][:n], X[2]])[0])
+
+
+# --- errors -------------------------------------------------------------------------------------
+
+
+def test_errors_say_what_to_do(rng):
+    X, y = series(rng, [6, 9, 12, 7] * 4)
+    labels = np.arange(16) % 2
+    stacked = NeuralNetworkClassifier([GRU(3), GRU(3)])
+    with pytest.raises(ValueError, match="or return_sequences=True in the recurrent layer before"):
+        stacked.fit(X, labels)
+    with pytest.raises(ValueError, match="dropout='a' of GRU must lie in"):
+        NeuralNetworkClassifier([GRU(3, dropout="a")]).fit(X, labels)
+    steps = RNNClassifier(return_sequences=True, **SMALL).fit(X, y)
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        steps.score(X, y, sample_weight=np.ones(3))
+    pooled = RNNClassifier(pooling="max", **SMALL).fit(X, labels)
+    assert FeatureExtractor(pooled).fit(X).transform(X[:2]).shape == (2, 3)
+    with pytest.raises(ValueError, match=r"'lstm1' has an output for every step.*pool over time"):
+        FeatureExtractor(pooled, layer="lstm1").fit(X).transform(X[:2])

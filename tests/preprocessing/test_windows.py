@@ -189,3 +189,9 @@ def test_functions_are_found_where_they_were():
         found = pickle.loads(f"csklearn_nn.preprocessing\n{name}\n.".encode())
         assert found is getattr(sklearn_nn, name)
         assert pickle.loads(pickle.dumps(found)) is found
+
+
+def test_times_are_no_numbers():
+    times = np.arange(20).astype("datetime64[h]")
+    with pytest.raises(ValueError, match=r"series has dtype datetime64\[h\].*hour of the day"):
+        sliding_windows(times, width=3)
