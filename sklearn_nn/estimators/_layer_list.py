@@ -114,7 +114,14 @@ class LayerList:
 
     def _named(self):
         """(name, layer) pairs of the parameter."""
-        return named_layers(getattr(self, self._layers_parameter), self._layers_parameter)
+        pairs = named_layers(getattr(self, self._layers_parameter), self._layers_parameter)
+        own = super().get_params(deep=False)
+        if taken := [name for name, _ in pairs if name in own]:
+            raise ValueError(
+                f"{self._layers_parameter} has the name {taken[0]!r}, which is a parameter of "
+                f"{type(self).__name__}; give the layer another."
+            )
+        return pairs
 
     def _named_or_none(self):
         """The named layers; none where the list is not valid, which is told when it is fitted."""

@@ -62,7 +62,7 @@ def resize_images(X: Any, size: Any, *, data_format: str = "channels_last") -> n
     Parameters
     ----------
     X : array-like of shape (n, height, width) or (n, height, width, channels)
-        Images of any type of numbers.
+        Images of any type of numbers; or a list of such of unequal height and width.
     size : int or pair of ints
         Height and width of the result, in pixels; one number stands for both.
     data_format : {"channels_last", "channels_first"}, default="channels_last"
@@ -91,6 +91,9 @@ def resize_images(X: Any, size: Any, *, data_format: str = "channels_last") -> n
     >>> resize_images(np.array([[[0, 0, 90, 90]] * 2], dtype="uint8"), (1, 2))
     array([[[13, 77]]], dtype=uint8)
     """
+    listed = isinstance(X, list | tuple) or (isinstance(X, np.ndarray) and X.dtype.kind == "O")
+    if listed and len({np.shape(image) for image in X}) > 1:
+        return _resize_each(X, size, data_format)
     images = _check_images(X, data_format)
     height, width = whole_numbers("size", size, 2)
     tall = 2 if data_format == "channels_first" and images.ndim == 4 else 1
@@ -113,6 +116,18 @@ def resize_images(X: Any, size: Any, *, data_format: str = "channels_last") -> n
             block = np.rint(block)
         resized[start : start + step] = block
     return resized
+
+
+def _resize_each(X: Any, size: Any, data_format: str) -> np.ndarray:
+    """Images of unequal sizes, one by one."""
+    resized = [resize_images([image], size, data_format=data_format) for image in X]
+    for index, image in enumerate(resized):
+        if image.shape != resized[0].shape:
+            raise ValueError(
+                f"X[{index}] has shape {np.shape(X[index])}, but X[0] has {np.shape(X[0])}; all "
+                "images need the same channels."
+            )
+    return np.concatenate(resized)
 
 
 def augment_images(

@@ -93,11 +93,12 @@ def test_an_unknown_name_lists_the_valid_ones():
         ([Dense(3), "relu"], r"layers holds 'relu'"),
         ([("a", Dense(3)), ("a", Dense(2))], "the name 'a' more than once"),
         ([("output", Dense(3))], "the name 'output'"),
+        ([("alpha", Dense(3))], "the name 'alpha', which is a parameter of NeuralNetworkCl"),
         ([("a__b", Dense(3))], "the name 'a__b'"),
         ([Flatten(), Activation("step")], "layer 'activation1': activation='step'"),
         ([Conv2D(4, 9)], "layer 'conv2d1': kernel_size=9 does not fit the 8x8"),
     ],
-    ids=["empty", "string", "twice", "output", "underscores", "activation", "kernel"],
+    ids=["empty", "string", "twice", "output", "parameter", "underscores", "activation", "kernel"],
 )
 def test_errors_name_the_layer(layers, message):
     with pytest.raises(ValueError, match=message):

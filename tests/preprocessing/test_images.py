@@ -89,6 +89,18 @@ def test_forms_of_one_image_are_alike(rng):
     assert not np.shares_memory(same, X)
 
 
+def test_images_of_unequal_sizes(rng):
+    """Each as it is by itself."""
+    sizes = [(5, 7), (9, 4), (5, 7), (3, 3)]
+    images = [rng.integers(0, 256, (*size, 3)).astype("uint8") for size in sizes]
+    found = resize_images(images, (4, 6))
+    assert (found.shape, found.dtype) == ((4, 4, 6, 3), np.uint8)
+    for image, own in zip(images, found, strict=True):
+        np.testing.assert_array_equal(resize_images(image[np.newaxis], (4, 6))[0], own)
+    with pytest.raises(ValueError, match=r"X\[1\] has shape \(9, 4\).*the same channels"):
+        resize_images([images[0], images[1][..., 0]], 4)
+
+
 def test_many_images_go_block_by_block(rng, monkeypatch):
     import sklearn_nn.preprocessing.images as module
 
