@@ -224,7 +224,7 @@ class Training:
             batch_size=batch_size,
             random_state=self._random_state if self.shuffle else None,
             tol=self.tol,
-            patience=np.inf if self.early_stopping == "best" else self.n_iter_no_change,
+            patience=self._patience(),
             evaluate=self._figures(
                 program, (data, np.sort(rows), target, weight), validation, callbacks
             ),
@@ -281,7 +281,7 @@ class Training:
         self._take_over(trainer.history, trainer.n_epochs)
         if ending is Ending.INTERRUPTED:
             warnings.warn("Training interrupted by user.", stacklevel=7)
-        elif ending is Ending.EXHAUSTED and not (once or self._means_to_use_all_epochs(trainer)):
+        elif ending is Ending.EXHAUSTED and not (once or self._means_to_use_all_epochs()):
             warnings.warn(
                 f"Stochastic Optimizer: Maximum iterations ({max_iter}) "
                 "reached and the optimization hasn't converged yet.",
@@ -292,9 +292,14 @@ class Training:
             self._tell_divergence(trainer)
         return ending
 
-    def _means_to_use_all_epochs(self, trainer):
+    def _means_to_use_all_epochs(self):
         """Whether there is nothing to warn of when `max_iter` epochs have been trained."""
-        return self.early_stopping == "best" or trainer.descent.schedule.plans_the_end
+        return self.early_stopping == "best" or self._optimizer.schedule.plans_the_end
+
+    def _patience(self):
+        """Most epochs without improvement; what means to use all epochs is not cut short."""
+        goes_on = self._means_to_use_all_epochs() and self.early_stopping is not True
+        return np.inf if goes_on else self.n_iter_no_change
 
     def _begin_subtasks(self, most):
         """Tell scikit-learn's callbacks, if there are any, of a fit of so many epochs at most."""
@@ -308,13 +313,10 @@ class Training:
             f"{trainer.descent.learning_rate:g}; scale the data (StandardScaler) or lower "
             "learning_rate_init."
         )
-        if trainer.history.best_theta is not None:
-            message = f"{told} The best weights are kept."
-            warnings.warn(message, ConvergenceWarning, stacklevel=8)
-            return
-        if is_stopped_gently(trainer.callbacks):
-            message = f"{told} The weights from before that epoch are kept."
-            warnings.warn(message, ConvergenceWarning, stacklevel=8)
+        best = trainer.history.best_theta is not None
+        if best or is_stopped_gently(trainer.callbacks):
+            kept = "best weights" if best else "weights from before that epoch"
+            warnings.warn(f"{told} The {kept} are kept.", ConvergenceWarning, stacklevel=8)
             return
         raise DivergenceError(
             "Solver produced non-finite parameter weights. The input data may contain large"

@@ -94,7 +94,8 @@ class CNNRegressor(NumericTarget, BaseCNN):
     epsilon : float, default=1e-8
         What they add to the divisor.
     n_iter_no_change : int, default=10
-        Training stops after more than this many epochs without an improvement of `tol`.
+        Training stops after more than this many epochs without an improvement of `tol`. Without
+        early stopping, schedules that plan the end, such as 'onecycle', are not cut short.
     max_fun : int, default=15000
         Most evaluations of the loss by 'lbfgs'.
     loss : str or Loss, default='squared_error'

@@ -105,7 +105,8 @@ class TextGenerator(Writing, TextNetwork):
     epsilon : float, default=1e-8
         What they add to the divisor.
     n_iter_no_change : int, default=10
-        Training stops after more than this many epochs without an improvement of `tol`.
+        Training stops after more than this many epochs without an improvement of `tol`. Without
+        early stopping, schedules that plan the end, such as 'onecycle', are not cut short.
     l1_ratio : float, default=0.0
         Share of the penalty that is L1, in [0, 1]; the rest is L2.
     max_norm : float, default=0.0

@@ -293,3 +293,18 @@ def test_partial_fit_without_early_stopping_records():
         model.partial_fit(X, NUMBERS, **NUMBER_SETS)
     assert len(model.validation_scores_) == 3
     assert model.validation_scores_[-1] == pytest.approx(model.score(X_VAL, NUMBERS_VAL))
+
+
+@pytest.mark.parametrize("schedule", ["onecycle", "cosine", "coslog4", "flat_cos", "polynomial"])
+def test_schedules_that_plan_the_end_get_there(schedule):
+    """The training loss does not cut them short; nor is anybody warned at the end."""
+    X, y = np.zeros((20, 2)), np.arange(20) % 2
+    # The loss does not improve by so much.
+    options = {"max_iter": 30, "tol": 1.0, "n_iter_no_change": 2, "random_state": 0}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        planned = MLPClassifier((2,), learning_rate=schedule, **options).fit(X, y)
+    assert planned.n_iter_ == 30
+    assert MLPClassifier((2,), **options).fit(X, y).n_iter_ < 10
+    early = MLPClassifier((2,), learning_rate=schedule, early_stopping=True, **options)
+    assert early.fit(X, y).n_iter_ < 10
