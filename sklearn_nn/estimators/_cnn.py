@@ -53,6 +53,10 @@ class BaseCNN(LayerList, Shaped):
     def _shape_of_rows(self, n_features):
         return (n_features, 1)  # a signal of one channel
 
+    def _has_channels(self, n_axes):
+        # Two axes are grey images, but where `input_shape` says that they are signals.
+        return super()._has_channels(n_axes) and (n_axes != 2 or self.input_shape is not None)
+
     def _shape_of_planes(self, shape):
         return (*shape, 1)  # grey images
 

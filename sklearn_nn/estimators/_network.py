@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import ClassVar
 
 import numpy as np
+from scipy import sparse
 from sklearn.utils._param_validation import StrOptions
 
 from sklearn_nn.estimators._base import BaseNetwork
-from sklearn_nn.estimators._layer_list import LayerList
+from sklearn_nn.estimators._layer_list import PASSTHROUGH, LayerList
 from sklearn_nn.estimators._parameters import TRAINING_CONSTRAINTS
 from sklearn_nn.estimators._sequences import Sequences
 from sklearn_nn.estimators._shapes import ShapedInput
-from sklearn_nn.layers import Dense, Flatten
+from sklearn_nn.layers import Dense, Flatten, Layer
+from sklearn_nn.layers.names import is_named
 from sklearn_nn.layers.shape import CHANNELS_FIRST, CHANNELS_LAST
 
 #: Parameters that shape the layers of a preset, and that a list of layers takes the place of.
@@ -62,22 +64,31 @@ class BaseNeuralNetwork(LayerList, Shaped):
         return self._with_output([] if self.layers is None else self._listed_layers())
 
     def _first_layer(self):
-        """The first layer, which may have wishes as to X; None if there is none."""
-        listed = [] if self.layers is None else self._listed_layers()
-        return listed[0][1] if listed else None
+        """The first layer, which may have wishes as to X; None if there is none.
+
+        Every prediction asks for it several times: that the list is valid is seen in `_layers`.
+        """
+        layers = (entry[1] if is_named(entry) else entry for entry in self.layers or ())
+        first = next((layer for layer in layers if layer != PASSTHROUGH), None)
+        return first if isinstance(first, Layer) else None
 
     def _padding_value(self):
         return getattr(self._first_layer(), "padding_value", None)
 
-    def _encode_rows(self, X, dtype):
+    def _reads_whole_numbers(self):
         first = self._first_layer()
-        if first is not None and first.reads_whole_numbers:
-            values = np.ravel(X.values if isinstance(X, Sequences) else X)
+        return first is not None and first.reads_whole_numbers
+
+    def _encode_rows(self, X, dtype):
+        if self._reads_whole_numbers():
+            X = X.toarray() if sparse.issparse(X) else X
+            values = X.own_values() if isinstance(X, Sequences) else np.ravel(X)
             low, high = (values.min(), values.max()) if values.size else (0, 0)
-            first.check_values(low, high, bool((values == np.floor(values)).all()))
+            whole = bool((values == np.floor(values)).all())
+            self._first_layer().check_values(low, high, whole)
         return super()._encode_rows(X, dtype)
 
     def _blocks(self, X, dtype, divisor):
-        first = self._first_layer()
-        reads = first is not None and first.reads_whole_numbers
-        return iter([self._encode_rows(X, dtype)]) if reads else super()._blocks(X, dtype, divisor)
+        if self._reads_whole_numbers():
+            return iter([self._encode_rows(X, dtype)])
+        return super()._blocks(X, dtype, divisor)

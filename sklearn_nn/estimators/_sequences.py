@@ -9,18 +9,19 @@ from sklearn_nn.network.source import sequences, source
 
 #: What is wrong with values, by what looks for it.
 _FAULTS = {"missing values (NaN)": np.isnan, "infinite values": np.isinf}
+#: Sequences that are looked into at a time.
+_BLOCK = 1024
 
 
 class Sequences:
-    """Sequences one after another in one array.
+    """Sequences in one array.
 
     Attributes
     ----------
     values : ndarray of shape (n_values,)
         float64 or float32.
     starts, lengths : ndarray of shape (n_sequences,)
-        Where in `values` each begins, and how many steps it has. Where all are as long as the
-        longest, they follow one another from the first value on.
+        Where in `values` each begins, and how many steps it has.
     channels : int
         Values of a step.
     window : int or None
@@ -52,9 +53,15 @@ class Sequences:
         return len(self), steps * channels
 
     @property
+    def is_of_one_length(self):
+        """Whether all have as many steps, and some."""
+        return len(self) > 0 and bool(self.lengths.min() == self.lengths.max() > 0)
+
+    @property
     def is_even(self):
-        """Whether all are of one length."""
-        return len(set(self.lengths.tolist())) == 1 and self.lengths[0] > 0
+        """Whether they are rows of one length, one after another from the first value on."""
+        follow = np.arange(len(self)) * self.shape[1]
+        return self.is_of_one_length and np.array_equal(self.starts, follow)
 
     def source(self, dtype):
         """In the form the machine gathers batches from."""
@@ -62,110 +69,206 @@ class Sequences:
             return source(self.values[: self.shape[0] * self.shape[1]].reshape(self.shape), dtype)
         return sequences(self.values, self.starts, self.lengths, self.channels, dtype, self.window)
 
+    def own_values(self, first=0, last=None):
+        """Values of the sequences from `first` to before `last`, without what lies between them."""
+        sizes = self.lengths[first:last] * self.channels
+        offsets = self.starts[first:last] - (np.cumsum(sizes) - sizes)
+        return self.values[np.repeat(offsets, sizes) + np.arange(sizes.sum())]
 
-def is_listed(X):
-    """Whether X is a list, or an array of objects, of sequences that are arrays of their own.
+    def drop_padding(self, value=None):
+        """Let sequences end before steps at their end that are NaN, or `value`, throughout."""
+        lengths, left = self.lengths.astype(np.int64), np.flatnonzero(self.lengths)
+        channel = np.arange(self.channels)
+        while left.size:
+            last = self.starts[left] + (lengths[left] - 1) * self.channels
+            found = self.values[last[:, np.newaxis] + channel]
+            left = left[is_padding(found, value).all(axis=1)]
+            lengths[left] -= 1
+            left = left[lengths[left] > 0]
+        self.lengths = lengths
 
-    A list of lists of numbers is a table, if they are of one length.
-    """
+    def close_up(self):
+        """Let sequences of one length follow one another."""
+        if self.is_of_one_length and not self.is_even:
+            self.values = self.own_values()
+            self.starts = np.arange(len(self)) * self.shape[1]
+
+    def check_finite(self):
+        """Raise a ValueError if they hold what is no finite number; what lies between may."""
+        with np.errstate(all="ignore"):
+            if np.isfinite(self.values.sum()):
+                return
+            for first in range(0, len(self), _BLOCK):
+                if not np.isfinite(self.own_values(first, first + _BLOCK).sum()):
+                    self._check_each(range(first, min(first + _BLOCK, len(self))))
+
+    def _check_each(self, indices):
+        """Raise a ValueError that names the first step with a value that is none."""
+        for what, is_fault in _FAULTS.items():
+            for index in indices:
+                own = self.own_values(index, index + 1).reshape(-1, self.channels)
+                steps = is_fault(own).any(axis=1)
+                if steps.any():
+                    raise ValueError(
+                        f"Input X contains {what}: X[{index}] at step {int(steps.argmax())}. NaN "
+                        "may stand for padding behind the last step only, in all channels; fill or "
+                        "drop it elsewhere."
+                    )
+
+
+def is_padding(values, value=None):
+    """Where NaN stands, or the value if there is one."""
+    found = np.isnan(values) if values.dtype.kind == "f" else np.zeros(values.shape, bool)
+    return found if value is None else found | (values == value)
+
+
+# --- forms of X ----------------------------------------------------------------------------------
+
+
+def _items(X):
+    """The items of a list, an array of objects or a Series of arrays; else an empty list."""
+    if hasattr(X, "to_numpy") and getattr(X, "ndim", 1) == 1:
+        X = X.to_numpy()
     if isinstance(X, np.ndarray):
-        if X.dtype != object or X.ndim != 1:
-            return False
-    elif not isinstance(X, list | tuple):
-        return False
-    if len(X) == 0 or any(isinstance(item, str) or not hasattr(item, "__len__") for item in X):
-        return False
-    axes = {np.ndim(item) if isinstance(item, np.ndarray) else _depth(item) for item in X}
-    return axes == {2} or (axes == {1} and len({len(item) for item in X}) > 1)
+        return X if X.dtype == object and X.ndim > 0 else []
+    return X if isinstance(X, list | tuple) else []
+
+
+def _n_axes(item):
+    """How many axes an item has; None where it is empty and may have any."""
+    if isinstance(item, str) or not hasattr(item, "__len__"):
+        return 0
+    n_axes = item.ndim if hasattr(item, "ndim") else _depth(item)
+    return None if n_axes == 1 and len(item) == 0 else n_axes
 
 
 def _depth(item):
     """How deep lists are nested, as far as their first elements say."""
     depth = 0
-    while isinstance(item, list | tuple) or (depth and isinstance(item, np.ndarray)):
+    while isinstance(item, list | tuple):
         depth += 1
         if not len(item):
             break
         item = item[0]
-    return depth + np.ndim(item) if isinstance(item, np.ndarray) else depth
+    return depth + getattr(item, "ndim", 0)
 
 
-def _numbers(item, index):
-    """A sequence as an array of numbers with an axis for channels."""
-    array = np.asarray(item)
-    if array.dtype.kind not in "buif":
+def is_listed(X):
+    """Whether X is a list, an array of objects or a Series, of sequences that are arrays each.
+
+    A list of lists of numbers is a table, if they are of one length.
+    """
+    items = _items(X)
+    if getattr(items, "ndim", 1) != 1:
+        return False
+    axes = {_n_axes(item) for item in items} - {None}
+    return axes == {2} or (axes == {1} and len({len(item) for item in items}) > 1)
+
+
+def is_list_of_signals(X):
+    """Whether X is a list or an array of objects, of sequences of numbers of whatever length."""
+    items = _items(X)
+    return len(items) > 0 and {_n_axes(item) for item in items} <= {1, None}
+
+
+def as_numbers(X):
+    """X as an array of numbers, which objects are turned into; None where it holds no numbers."""
+    array = np.asarray(X)
+    if array.dtype == object:
+        try:
+            array = array.astype(np.float64)
+        except (TypeError, ValueError):
+            return None
+    return array if array.dtype.kind in "buif" else None
+
+
+def _steps(item, index, data_format):
+    """A sequence as an array of numbers of shape (steps, channels)."""
+    try:
+        array = np.asarray(item)
+    except ValueError as error:
         raise ValueError(
-            f"X[{index}] has dtype {array.dtype}; sequences are numbers: encode what is not."
+            f"X[{index}] has steps of unequal length; each has a number for every channel."
+        ) from error
+    numbers = as_numbers(array)
+    if numbers is None:
+        raise ValueError(
+            f"X[{index}] has dtype {array.dtype}; sequences are numbers: encode what is not, and "
+            "fill or drop what is missing."
         )
-    return array[:, np.newaxis] if array.ndim == 1 else array
+    if numbers.ndim == 1:
+        return numbers[:, np.newaxis]
+    return numbers.T if data_format == CHANNELS_FIRST else numbers
 
 
-def from_list(X, data_format):
+def _common_width(arrays, known):
+    """Channels that arrays have in common, of those of which it is known."""
+    width = next((a.shape[1] for a, is_known in zip(arrays, known, strict=True) if is_known), 1)
+    first = known.index(True) if any(known) else 0
+    for index, array in enumerate(arrays):
+        if known[index] and array.shape[1] != width:
+            raise ValueError(
+                f"X[{index}] has {array.shape[1]} channels, but X[{first}] has {width}; all "
+                f"sequences need the same. Shapes are (steps, channels) with data_format="
+                "'channels_last', (channels, steps) with 'channels_first'."
+            )
+    return width
+
+
+def _scaled(values, divisor):
+    """Numbers in a type that networks read; bytes over the divisor in float32, rounded once."""
+    if values.dtype == np.uint8 and divisor != 1:
+        return values.astype(np.float32) / np.float32(divisor)
+    real = values.dtype if values.dtype in (np.float32, np.float64) else np.float64
+    return np.ascontiguousarray(values, dtype=real)
+
+
+def from_list(X, data_format, *, divisor=1, padding=None):
     """Sequences of a list of arrays of shape (steps, channels), or (steps,) for one channel.
+
+    Where all are bytes, they are divided by `divisor`. Steps at the end that are NaN throughout, or
+    `padding`, are left out; but a sequence of NaN alone is missing: one that has no steps has the
+    shape (0, channels).
 
     Raises
     ------
     ValueError
         If they differ in their number of channels, or hold what is no finite number.
     """
-    arrays = [_numbers(item, index) for index, item in enumerate(X)]
-    if data_format == CHANNELS_FIRST:
-        arrays = [a.T if np.ndim(item) == 2 else a for a, item in zip(arrays, X, strict=True)]
-    widths = [array.shape[1] for array in arrays if array.size or array.shape[0]] or [1]
-    if len(set(widths)) > 1:
-        index = next(i for i, array in enumerate(arrays) if array.shape[1] != widths[0])
-        raise ValueError(
-            f"X[{index}] has {arrays[index].shape[1]} channels, but X[0] has {widths[0]}; all "
-            f"sequences need the same. Shapes are (steps, channels) with data_format="
-            "'channels_last', (channels, steps) with 'channels_first'."
-        )
-    dtype = np.float32 if all(a.dtype in (np.float32, np.uint8) for a in arrays) else np.float64
-    lengths = np.array([len(array) for array in arrays], dtype=np.int64)
+    items = _items(X)
+    arrays = [_steps(item, index, data_format) for index, item in enumerate(items)]
+    channels = _common_width(arrays, [_n_axes(item) is not None for item in items])
+    types = {array.dtype for array in arrays if array.size}
+    mixed = types <= {np.dtype(np.float32), np.dtype(np.uint8)} and len(types) > 1
+    dtype = next(iter(types)) if len(types) == 1 else np.dtype(np.float32 if mixed else np.float64)
     flat = [np.ravel(array).astype(dtype, copy=False) for array in arrays]
-    values = np.concatenate(flat) if flat else np.zeros(0, dtype)
-    starts = np.concatenate([[0], np.cumsum(lengths * widths[0])[:-1]]).astype(np.int64)
-    _check_values(values, starts, lengths, widths[0])
-    return Sequences(values, starts, lengths, widths[0])
+    lengths = np.array([len(array) for array in arrays], dtype=np.int64)
+    starts = (np.cumsum(lengths) - lengths) * channels
+    found = Sequences(_scaled(np.concatenate(flat), divisor), starts, lengths, channels)
+    found.drop_padding(padding)
+    emptied = np.flatnonzero((found.lengths == 0) & (lengths > 0))
+    missing = emptied[np.isnan(found.values[starts[emptied]])]
+    found.lengths[missing] = lengths[missing]
+    found.check_finite()
+    found.close_up()
+    return found
 
 
-def from_padded(X, data_format):
+def from_padded(X, *, divisor=1, padding=None):
     """Sequences of an array (n, steps, channels) in which NaN stands behind where they end.
+
+    Bytes are divided by `divisor`. A number that is `padding` ends sequences as NaN does.
 
     Raises
     ------
     ValueError
         If NaN stands elsewhere.
     """
-    X = np.moveaxis(X, 1, 2) if data_format == CHANNELS_FIRST else X
-    X = np.ascontiguousarray(X, dtype=X.dtype if X.dtype in (np.float32, np.float64) else float)
     n, steps, channels = X.shape
-    there = ~np.isnan(X).all(axis=2)
-    lengths = np.where(there.any(axis=1), steps - np.argmax(there[:, ::-1], axis=1), 0)
     starts = np.arange(n, dtype=np.int64) * steps * channels
-    _check_values(X.reshape(-1), starts, lengths, channels)
-    return Sequences(X.reshape(-1), starts, lengths, channels)
-
-
-def from_filled(X, value):
-    """Sequences of rows of numbers, one a step, of which trailing ones of a value are padding."""
-    X = np.ascontiguousarray(X, dtype=X.dtype if X.dtype in (np.float32, np.float64) else float)
-    n, steps = X.shape
-    there = value != X
-    lengths = np.where(there.any(axis=1), steps - np.argmax(there[:, ::-1], axis=1), 0)
-    return Sequences(X.reshape(-1), np.arange(n, dtype=np.int64) * steps, lengths, 1)
-
-
-def _check_values(values, starts, lengths, channels):
-    """Raise a ValueError if sequences hold what is no finite number, padding left aside."""
-    with np.errstate(all="ignore"):
-        if np.isfinite(values.sum()):
-            return
-    for what, is_fault in _FAULTS.items():
-        for index, (start, length) in enumerate(zip(starts, lengths, strict=True)):
-            steps = is_fault(values[start : start + length * channels]).reshape(length, channels)
-            if steps.any():
-                step = int(steps.any(axis=1).argmax())
-                raise ValueError(
-                    f"Input X contains {what}: X[{index}] at step {step}. NaN may stand for "
-                    "padding behind the last step only, in all channels; fill or drop it elsewhere."
-                )
+    lengths = np.full(n, steps, dtype=np.int64)
+    found = Sequences(_scaled(X, divisor).reshape(-1), starts, lengths, channels)
+    found.drop_padding(padding)
+    found.check_finite()
+    found.close_up()
+    return found

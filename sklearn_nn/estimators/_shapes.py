@@ -10,15 +10,24 @@ from scipy import sparse
 
 from sklearn_nn.estimators._encoding import check_no_dates
 from sklearn_nn.estimators._forms import Forms
-from sklearn_nn.estimators._sequences import from_filled, from_list, from_padded, is_listed
+from sklearn_nn.estimators._sequences import (
+    as_numbers,
+    from_list,
+    from_padded,
+    is_list_of_signals,
+    is_listed,
+    is_padding,
+)
 from sklearn_nn.layers.shape import CHANNELS_FIRST
 
 #: What bytes are divided by where samples are images or sequences: 0..255 becomes 0..1.
 _WHITE = 255
 
 
-def flat_rows(X, data_format):
+def flat_rows(X, data_format, has_channels):
     """X as rows; nothing is copied where X is contiguous.
+
+    `has_channels` is a function of the number of a sample's axes: whether channels have one.
 
     Returns
     -------
@@ -37,10 +46,16 @@ def flat_rows(X, data_format):
         return (array if array.dtype == np.uint8 else X), None, 1
     check_no_dates(array)
     shape, planes = array.shape[1:], 1
-    if data_format == CHANNELS_FIRST:
+    if data_format == CHANNELS_FIRST and has_channels(len(shape)):
         planes, *others = shape
         shape = (*others, planes)
     return array.reshape(len(array), math.prod(shape)), shape, planes
+
+
+def _signals(X):
+    """Rows of numbers as an array (n, steps, 1), in whatever form they come; else None."""
+    array = as_numbers(X.toarray() if sparse.issparse(X) else X)
+    return array[:, :, np.newaxis] if array is not None and array.ndim == 2 else None
 
 
 class ShapedInput(Forms):
@@ -75,28 +90,51 @@ class ShapedInput(Forms):
 
     def _channels(self):
         """Values of a step of the sequences that were fitted."""
-        return self.input_shape_[1] if len(self.input_shape_) == 2 else 1
+        shape = self.input_shape_ if len(self.input_shape_) == 2 else self._seen_shape or ()
+        return shape[1] if len(shape) == 2 else 1
 
     def _found_sequences(self, X, *, reset):
         """X as `Sequences`, if it has to be taken for such."""
-        if is_listed(X):
-            return from_list(X, self.data_format)
-        if isinstance(X, np.ndarray) and X.ndim == 3 and X.dtype.kind in "iuf":
-            axis = 2 if self.data_format == CHANNELS_FIRST else 1
-            last = X.take(-1, axis=axis) if X.shape[axis] else X
-            padded = X.dtype.kind == "f" and bool(np.isnan(last).any())
-            others = not reset and self._takes_length(X.shape[axis], X.shape[3 - axis])
-            return from_padded(X, self.data_format) if padded or others else None
-        padding = self._padding_value()
-        if padding is not None and isinstance(X, np.ndarray) and X.ndim == 2:
-            found = from_filled(X, padding)
-            return found if (found.lengths < X.shape[1]).any() else None
+        signals = not reset and vars(self).get("_ragged", False) and self._channels() == 1
+        if is_listed(X) or (signals and is_list_of_signals(X)):
+            return from_list(X, self.data_format, **self._reading())
+        masks = self._padding_value() is not None
+        array = self._as_steps(X)
+        array = _signals(X) if array is None and masks else array
+        if array is None or array.size == 0:
+            return None
+        ends = masks or bool(is_padding(array[:, -1]).any())
+        if ends or (not reset and self._takes_length(*array.shape[1:])):
+            return from_padded(array, **self._reading())
         return None
 
+    def _reading(self):
+        """What numbers of sequences mean: what bytes are divided by, and what is padding."""
+        divisor = 1 if self._reads_whole_numbers() else _WHITE
+        return {"divisor": divisor, "padding": self._padding_value()}
+
+    def _as_steps(self, X):
+        """X as an array of numbers (n, steps, channels), if it has three axes; else None."""
+        if getattr(X, "ndim", None) != 3 or not hasattr(X, "__array__"):
+            return None
+        array = as_numbers(X)
+        first = array is not None and self.data_format == CHANNELS_FIRST
+        return np.moveaxis(array, 1, 2) if first and self._has_channels(2) else array
+
     def _takes_length(self, steps, channels):
-        """Whether an array of so many steps is other than those fitted, and no image."""
+        """Whether an array of such samples is other than those fitted, and holds no images."""
         shape = self.input_shape_
+        if len(shape) == 1:
+            return self._reads_whole_numbers() and channels == 1
         return len(shape) == 2 and channels == shape[1] and steps != shape[0]
+
+    def _has_channels(self, n_axes):
+        """Whether one of so many axes of a sample is for channels."""
+        return self.input_shape is None or len(self.input_shape) <= n_axes
+
+    def _reads_whole_numbers(self):
+        """Whether numbers of X stand for something, and are not scaled."""
+        return False
 
     def _padding_value(self):
         """What stands behind the end of sequences in rows of numbers; None for nothing."""
@@ -108,7 +146,7 @@ class ShapedInput(Forms):
 
     def _flatten(self, X, *, reset):
         """X as rows; learns the shape of a sample, or checks that it is the one seen before."""
-        rows, shape, planes = flat_rows(X, self.data_format)
+        rows, shape, planes = flat_rows(X, self.data_format, self._has_channels)
         if reset:
             self._seen_shape = shape
         elif shape is not None:
@@ -122,13 +160,15 @@ class ShapedInput(Forms):
 
     def _byte_divisor(self):
         """Bytes are scaled where a sample has more than one axis, in whatever form it comes."""
-        return _WHITE if len(self.input_shape_) > 1 else 1
+        return 1 if len(self.input_shape_) < 2 or self._reads_whole_numbers() else _WHITE
 
     def _sample_shape(self):
         """The shape of one sample, as the first layer reads it."""
         ragged = vars(self).get("_ragged", False)
         given = None if ragged else self.input_shape
         shape = self._seen_shape if given is None else given
+        if given is not None and self._seen_shape is not None:
+            self._check_given_shape()
         if shape is None:
             shape = self._shape_of_rows(self.n_features_in_)
         elif given is None and len(shape) == 2 and not ragged:
@@ -142,6 +182,19 @@ class ShapedInput(Forms):
             )
         self.input_shape_ = shape
         return shape
+
+    def _check_given_shape(self):
+        """Raise a ValueError if X came with the axes that `input_shape` has, and other lengths."""
+        given, seen = tuple(self.input_shape), tuple(self._seen_shape)
+        if seen == given[: len(seen)] or len(given) < len(seen):
+            return
+        if len(given) == len(seen) or given[len(seen) :] == (1,):
+            first = self.data_format == CHANNELS_FIRST
+            raise ValueError(
+                f"input_shape={self.input_shape} does not fit X, whose samples have shape {seen} "
+                f"with channels last, as input_shape has it{' with every data_format' * first}; "
+                "pass that shape or None, or X as flat rows."
+            )
 
     def _shape_of_rows(self, n_features):
         """The shape of samples that come as flat rows, where `input_shape` does not say."""

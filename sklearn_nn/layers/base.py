@@ -39,6 +39,8 @@ from sklearn_nn.jit.kernel import Kernel, Kind
 from sklearn_nn.jit.team import share
 
 Shape = tuple[int, ...]
+#: The slot that holds the network's input: the first that is made.
+INPUT = 0
 
 _COMMON = {"ctx": "int64[:]", "op": "const int64[:]", "part": "int64", "parts": "int64"}
 FORWARD = Kind(

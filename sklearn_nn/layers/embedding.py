@@ -16,7 +16,16 @@ from sklearn_nn.jit.host import INLINED_OPTIONS
 from sklearn_nn.jit.kernel import kernel, like
 from sklearn_nn.jit.team import share
 from sklearn_nn.jit.views import vector
-from sklearn_nn.layers.base import BACKWARD, FORWARD, Builder, Layer, Parameter, Shape, owned_rows
+from sklearn_nn.layers.base import (
+    BACKWARD,
+    FORWARD,
+    INPUT,
+    Builder,
+    Layer,
+    Parameter,
+    Shape,
+    owned_rows,
+)
 from sklearn_nn.layers.lengths import geometry_of, own_steps
 from sklearn_nn.layers.shape import whole_numbers
 from sklearn_nn.layers.vectors import clear, copy
@@ -112,9 +121,18 @@ class _Lookup(Layer):
         if len(shape) != 1 and shape[1:] != (1,):
             raise ValueError(
                 f"{type(self).__name__} takes sequences of whole numbers, of shape (steps,) or "
-                f"(steps, 1), got samples of shape {shape}; put a Reshape before it."
+                f"(steps, 1), got samples of shape {shape}; pass X as rows of numbers, one a step."
             )
         return (shape[0], self._width())
+
+    def _lowered_shape(self, builder: Builder, slot: int) -> Shape:
+        """Its output's shape; a ValueError if it does not read the network's input."""
+        if slot != INPUT:
+            raise ValueError(
+                f"{type(self).__name__} reads the whole numbers of X and must be the network's "
+                "first layer; put what stands before it behind it, or leave it out."
+            )
+        return self.output_shape(builder.shape(slot))
 
     def check_values(self, lowest: float, highest: float, whole: bool) -> None:
         """Raise a ValueError if there are others than whole numbers below `input_dim`."""
@@ -180,7 +198,7 @@ class Embedding(_Lookup):
 
     def lower(self, builder: Builder, slot: int) -> int:
         """One instruction; its parameter is embeddings (input_dim, output_dim)."""
-        shape, clock = self.output_shape(builder.shape(slot)), builder.clock(slot)
+        shape, clock = self._lowered_shape(builder, slot), builder.clock(slot)
         out, count = builder.slot(shape, clock), int(self.input_dim)
         draw = self.embeddings_initializer or _draw_table
         builder.instruction(
@@ -217,7 +235,7 @@ class OneHot(_Lookup):
 
     def lower(self, builder: Builder, slot: int) -> int:
         """One instruction."""
-        shape, clock = self.output_shape(builder.shape(slot)), builder.clock(slot)
+        shape, clock = self._lowered_shape(builder, slot), builder.clock(slot)
         out = builder.slot(shape, clock)
         builder.instruction(
             slot,

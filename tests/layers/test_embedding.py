@@ -6,14 +6,25 @@ import numpy as np
 import pytest
 from cases import DTYPES
 from gradcheck import check_gradient
-from harness import Gradient, LayerRun, draw_theta, forward
+from harness import LayerRun, draw_theta, no_state
 from image_cases import Guards
 from sequence_cases import own_steps
 
-from sklearn_nn.layers import AttentionPool, Conv1D, Dense, Embedding, GlobalAveragePool, OneHot
+from sklearn_nn.layers import (
+    AttentionPool,
+    Conv1D,
+    Dense,
+    Embedding,
+    GlobalAveragePool,
+    OneHot,
+    Parallel,
+    Reshape,
+)
 from sklearn_nn.layers.base import Clock
 from sklearn_nn.network.initializers import Constant, get_initializer
+from sklearn_nn.network.input_gradient import input_gradient
 from sklearn_nn.network.lowering import lower
+from sklearn_nn.network.source import source
 from sklearn_nn.training.losses import SquaredError
 
 dtypes = pytest.mark.parametrize("dtype", DTYPES)
@@ -88,17 +99,24 @@ def test_gradient_through_the_machine(pool):
             check_gradient(program, case, X, y, n_jobs=n_jobs)
 
 
-def test_behind_a_layer_that_is_trained_its_input_has_no_gradient():
+@pytest.mark.parametrize("layer", [Embedding(4, 2), OneHot(4)])
+@pytest.mark.parametrize("before", [Dense(3), Reshape((2,))])
+def test_must_be_first(layer, before):
+    """What comes out of other layers is not checked, and would be clipped to whole numbers."""
+    message = f"layer 'words': {type(layer).__name__} reads the whole numbers of X"
+    with pytest.raises(ValueError, match=message):
+        lower([("before", before), ("words", layer)], (2,), "float64")
+    lower([("branches", Parallel([layer, layer]))], (2,), "float64")
+
+
+def test_input_has_no_gradient():
     """What it reads is clipped and cut to whole numbers, which is flat."""
-    layers = [("dense", Dense(3)), ("words", Embedding(4, 2)), ("pool", GlobalAveragePool())]
-    loss, rng = SquaredError(), np.random.default_rng(0)
-    program = lower(layers, (2,), "float64", loss.link_layer())
-    X, y = rng.standard_normal((9, 2)), rng.standard_normal((9, 2))
-    theta = draw_theta(program, rng)
-    gradient = Gradient(program, X, loss.targets(y, None, "float64")).gradient(theta)
-    assert (program.layers["dense"]["kernel"].view(gradient) == 0).all()
-    assert program.layers["words"]["embeddings"].view(gradient).any()
-    assert np.isfinite(forward(program, theta, X)).all()
+    layers = [("words", Embedding(4, 2)), ("pool", GlobalAveragePool())]
+    program, rng = lower(layers, (5,), "float64", input_gradient=True), np.random.default_rng(0)
+    theta, X = draw_theta(program, rng), rng.integers(0, 4, (9, 5)).astype(float)
+    seeds = rng.standard_normal((9, 2))
+    found = input_gradient(program, theta, no_state(program), source(X, "float64"), seeds)
+    np.testing.assert_array_equal(found, np.zeros((9, 5)))
 
 
 # --- what it takes -------------------------------------------------------------------------------
@@ -108,7 +126,7 @@ def test_behind_a_layer_that_is_trained_its_input_has_no_gradient():
     ("layer", "shape", "message"),
     [
         (Embedding(5, 3), (4, 2), r"Embedding takes sequences of whole numbers, .* shape \(4, 2\)"),
-        (OneHot(5), (4, 1, 1), r"OneHot takes sequences of whole numbers, .* put a Reshape before"),
+        (OneHot(5), (4, 1, 1), r"OneHot takes sequences of whole numbers, .* pass X as rows"),
         (Embedding(0, 3), (4,), "input_dim=0 must be a positive whole number"),
         (Embedding(5, 2.5), (4,), r"output_dim=2\.5 must be a positive whole number"),
         (OneHot(None), (4,), "input_dim=None must be a positive whole number"),
