@@ -66,7 +66,9 @@ class BaseRNN(Shaped):
             if steps % self.truncation == 0:
                 windows = steps // self.truncation
                 return in_windows(rows, windows, dtype, self._byte_divisor())
-            rows = np.ascontiguousarray(rows / self._byte_divisor() if is_bytes(rows) else rows)
+            if is_bytes(rows):
+                rows = rows.astype(np.float32) / np.float32(self._byte_divisor())
+            rows = np.ascontiguousarray(rows)
             starts = np.arange(len(rows)) * rows.shape[1]
             X = Sequences(rows.reshape(-1), starts, np.full(len(rows), steps), channels)
         X.window = self.truncation

@@ -149,3 +149,14 @@ def test_errors_say_what_to_do(rng):
     assert FeatureExtractor(pooled).fit(X).transform(X[:2]).shape == (2, 3)
     with pytest.raises(ValueError, match=r"'lstm1' has an output for every step.*pool over time"):
         FeatureExtractor(pooled, layer="lstm1").fit(X).transform(X[:2])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_bytes_in_windows(rng, dtype):
+    """They are the same numbers, whether the last window is full or not."""
+    X, y = rng.integers(0, 256, (6, 12, 2)).astype("uint8"), rng.integers(0, 2, (6, 12))
+    model = RNNClassifier(return_sequences=True, truncation=5, dtype=dtype, **SMALL).fit(X, y)
+    scaled = X.astype("float32") / np.float32(255)
+    expected = model.predict_proba(scaled)
+    np.testing.assert_array_equal(model.predict_proba(X), expected)
+    np.testing.assert_array_equal(np.array(model.predict_proba(list(X))), expected)
