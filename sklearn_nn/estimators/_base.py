@@ -272,6 +272,7 @@ class BaseNetwork(
     def _weights(self, target, sample_weight, dtype):
         """Sample weights times class weights, or None where there are neither."""
         weights = self._class_weights(target)
+        check_some_weight(weights, "sample", "class_weight")
         if sample_weight is not None:
             weights = sample_weight if weights is None else weights * sample_weight
         if weights is not None:

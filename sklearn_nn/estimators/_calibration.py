@@ -12,6 +12,9 @@ from sklearn_nn.training.callbacks import Callback
 
 #: The natural logarithm of the temperature is looked for within these bounds.
 _BOUNDS = (-3.0, 3.0)
+#: So many rows more are taken to be there, of which each class is as right as any other. Without,
+#: a network that is right in all of a few rows would be as sure as the bounds let it be.
+_DOUBT = 1 / 3
 
 
 def _log_odds(output, one_of_many):
@@ -27,7 +30,7 @@ def _log_odds(output, one_of_many):
 
 
 def fit_temperature(output, target, weight, *, one_of_many):
-    """The temperature of least log loss.
+    """The temperature of least log loss, with some doubt where there are few rows.
 
     Parameters
     ----------
@@ -36,6 +39,7 @@ def fit_temperature(output, target, weight, *, one_of_many):
     target : ndarray of shape (n_samples, n_targets)
         The class's number, or zeros and ones.
     weight : ndarray of shape (n_samples,) or None
+        A row of weight 2 is as two rows.
     one_of_many : bool
         Whether one of several classes is right.
 
@@ -48,17 +52,27 @@ def fit_temperature(output, target, weight, *, one_of_many):
     ----------
     Guo, C., Pleiss, G., Sun, Y., & Weinberger, K. Q. (2017). On calibration of modern neural
     networks. ICML.
+
+    Platt, J. (1999). Probabilistic outputs for support vector machines and comparisons to
+    regularized likelihood methods. Advances in Large Margin Classifiers. (For targets that are not
+    quite certain.)
     """
     z = _log_odds(output, one_of_many)
     rows = np.arange(len(z))
+    # Weights that sum to one, say, make rows no fewer.
+    n_rows = len(z) if weight is None else max(len(z), weight.sum())
+    doubt = _DOUBT / (n_rows + _DOUBT)
 
     def loss(log_temperature):
         scaled = z * np.exp(-log_temperature)
         if one_of_many:
-            losses = -log_softmax(scaled, axis=1)[rows, target[:, 0]]
+            logs = log_softmax(scaled, axis=1)
+            of_right, of_any = logs[rows, target[:, 0]], logs.mean(axis=1)
         else:
-            losses = -log_expit(np.where(target > 0, scaled, -scaled)).sum(axis=1)
-        return np.average(losses, weights=weight)
+            yes, no = log_expit(scaled), log_expit(-scaled)
+            of_right = np.where(target > 0, yes, no).sum(axis=1)
+            of_any = (yes + no).sum(axis=1) / 2
+        return -np.average((1 - doubt) * of_right + doubt * of_any, weights=weight)
 
     found = minimize_scalar(loss, bounds=_BOUNDS, method="bounded", options={"xatol": 1e-4})
     return float(np.exp(found.x)) if found.fun < loss(0.0) else 1.0

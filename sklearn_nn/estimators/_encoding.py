@@ -160,11 +160,13 @@ def _balanced(labels: np.ndarray, n_classes: int, sample_weight: np.ndarray | No
     return np.divide(counts.sum(), seen.sum() * counts, out=np.zeros(n_classes), where=seen)
 
 
-def check_some_weight(weights: np.ndarray | None, what: str) -> None:
+def check_some_weight(
+    weights: np.ndarray | None, what: str, given_by: str = "sample_weight"
+) -> None:
     """Raise a ValueError if all weights are zero."""
     if weights is not None and not np.any(weights > 0):
         raise ValueError(
-            f"sample_weight is zero for every {what}; give at least one a positive weight."
+            f"{given_by} is zero for every {what}; give at least one a positive weight."
         )
 
 

@@ -173,6 +173,9 @@ class HeldOut:
 
         scorer = get_scorer(self.scoring) if isinstance(self.scoring, str) else self.scoring
         flat, _, weights = self._flat_targets(target, predictor.out, weight)
+        rows = slice(None)
+        if weights is not None and weights.dtype.kind in "iu":  # how often each row occurs
+            rows, weights = np.repeat(np.arange(len(flat)), weights), None
         if weights is not None and not _takes_weights(scorer):
             raise ValueError(
                 f"scoring={self.scoring!r} takes no sample_weight, which there is for the "
@@ -180,12 +183,13 @@ class HeldOut:
             )
         # A copy that predicts what the machine has just computed, whatever it is asked about.
         shown = self._one_target_a_row()
-        X, y = np.empty((len(flat), 0)), self._decode_target(flat)
+        y = self._decode_target(flat[rows])
+        X = np.empty((len(y), 0))
         weights = {} if weights is None else {"sample_weight": weights}
 
         def score():
             _, output, _ = self._flat_targets(target, predictor.out.copy(), weight)
-            shown._outputs = lambda _: [(None, output)]
+            shown._outputs = lambda _: [(None, output[rows])]
             return float(scorer(shown, X, y, **weights))
 
         return score

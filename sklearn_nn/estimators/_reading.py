@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 
 import numpy as np
@@ -26,6 +27,18 @@ NO_TARGET = "no_validation"
 
 def _is_no_target(y):
     return isinstance(y, str) and y == NO_TARGET
+
+
+@contextlib.contextmanager
+def _missing_values_told(what):
+    """A TypeError about pd.NA becomes a ValueError that says what holds it."""
+    try:
+        yield
+    except TypeError as error:
+        if "NA is ambiguous" not in str(error):
+            raise
+        message = f"{what} contains missing values (pd.NA); fill or drop them first."
+        raise ValueError(message) from error
 
 
 def _column(y):
@@ -63,7 +76,7 @@ class Reading:
             return sequences, self._validate_target(y, sequences)
         check_no_dates(X)
         X, planes = self._flatten(X, reset=reset)
-        try:
+        with _missing_values_told("Input"):
             found = validate_data(
                 self,
                 X,
@@ -73,11 +86,6 @@ class Reading:
                 dtype="numeric" if is_bytes(X) else (np.float64, np.float32),
                 reset=reset,
             )
-        except TypeError as error:
-            if "NA is ambiguous" in str(error):
-                message = "Input contains missing values (pd.NA); fill or drop them first."
-                raise ValueError(message) from error
-            raise
         X, y = (found, y) if _is_no_target(y) else (found[0], _column(found[1]))
         return in_planes(X, planes), y
 
@@ -94,7 +102,8 @@ class Reading:
                 f"This {type(self).__name__} estimator requires y to be passed, but the target y "
                 "is None."
             )
-        y = _check_y(y, estimator=self, **self._of_target())
+        with _missing_values_told("Input y"):
+            y = _check_y(y, estimator=self, **self._of_target())
         if sequences is not None:
             check_consistent_length(sequences, y)
         return _column(y)

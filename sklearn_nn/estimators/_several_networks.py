@@ -40,22 +40,44 @@ class SeveralNetworks:
     is of those before it.
     """
 
-    def _begin_networks(self):
-        """Forget the networks of the last fit."""
-        if self.refit_full and self.warm_start is True:
+    def _begin_networks(self, goes_on):
+        """Forget the networks of the last fit, but for one that `goes_on`."""
+        if self.warm_start is True:
+            self._check_can_go_on(goes_on)
+        self._earlier = []
+        self.histories_ = []
+        for name in ("_refit_epochs", "_all_trained"):
+            self.__dict__.pop(name, None)
+        self._split_seed = self._random_state.randint(2**31 - 1)
+
+    def _check_can_go_on(self, goes_on):
+        """Raise a ValueError unless there is one network that a warm start goes on from."""
+        if self.refit_full:
             raise ValueError(
                 "refit_full=True begins anew on all rows, and warm_start=True does not; set one of "
                 "them to False."
             )
-        if self.warm_start is True and self._setting("n_networks") > 1:
+        n_last = len(self._earlier) + 1 if goes_on else 1
+        if n_last > 1:
+            raise ValueError(
+                f"The last fit trained {n_last} networks, and warm_start=True goes on from one; "
+                "set n_networks=1 and warm_start=False for a first fit that can be gone on from."
+            )
+        if self._setting("n_networks") > 1:
             raise ValueError(
                 f"n_networks={self.n_networks} begin anew, and warm_start=True goes on; set "
                 "n_networks=1, or warm_start=False."
             )
-        self._earlier = []
-        self.histories_ = []
-        self.__dict__.pop("_refit_epochs", None)
-        self._split_seed = self._random_state.randint(2**31 - 1)
+
+    def _check_can_resume(self):
+        """Raise a ValueError if of several trainings none is left to be resumed."""
+        n_trained = len(self.histories_)
+        if self.__dict__.pop("_all_trained", False) and n_trained > 1:
+            raise ValueError(
+                f"There is nothing to resume: the {n_trained} trainings of the last fit "
+                "(n_networks, refit_full) have ended. Begin anew with warm_start=False (and a file "
+                "by `load`), or fit with n_networks=1 and refit_full=False to go on later."
+            )
 
     # --- what is held out ----------------------------------------------------------------
 
@@ -92,7 +114,13 @@ class SeveralNetworks:
     # --- training ------------------------------------------------------------------------
 
     def _trainer(self, program, data, target, weight, validation, goes_on):
+        if goes_on == "resumed":
+            self._check_can_resume()
         trainer = super()._trainer(program, data, target, weight, validation, goes_on)
+        if goes_on == "warm" and trainer.history.validated:
+            trainer.history.forget_best()  # of other rows, perhaps of other targets
+        before = self.histories_[:-1] if goes_on == "resumed" else self.histories_
+        self.histories_ = [*before, self.history_]
         if not (self.early_stopping is True and trainer.history.validated):
             trainer.patience = np.inf  # schedules are planned for all epochs
         if "_refit_epochs" in self.__dict__:
@@ -114,7 +142,7 @@ class SeveralNetworks:
         # Scores of few rows are often equal; and rates have fallen by the last.
         return True, 0.0
 
-    def _means_to_use_all_epochs(self, trainer):
+    def _means_to_use_all_epochs(self):
         return True
 
     def _begin_subtasks(self, most):
@@ -129,7 +157,10 @@ class SeveralNetworks:
                 self._refit_epochs = self.best_iteration_
                 ending = self._train_one(self._afresh(again), times)
             enough = len(self._earlier) + 1 >= self._setting("n_networks")
-            if enough or ending is Ending.INTERRUPTED:
+            if ending is Ending.INTERRUPTED:
+                return
+            if enough:
+                self._all_trained = True
                 return
             self.__dict__.pop("_refit_epochs", None)
             self._earlier = [*self._earlier, self._this_network()]
@@ -148,7 +179,6 @@ class SeveralNetworks:
             return endings[-1]
 
         super()._train(noted, train, times)
-        self.histories_ = [*self.histories_, self.history_]
         return endings[-1]
 
     # --- prediction ----------------------------------------------------------------------

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import sparse
 
 from sklearn_nn.estimators._encoding import check_some_weight
 
@@ -18,8 +17,9 @@ class TableRows:
     ----------
     values : ndarray of shape (n_rows, n_columns)
         What the encoder made of the table.
-    y : ndarray or sparse matrix of shape (n_rows,) or (n_rows, n_outputs)
+    y : ndarray of shape (n_rows,) or (n_rows, n_outputs)
     weight : ndarray of shape (n_rows,) or None
+        Whole numbers by type where they count equal rows and say nothing else.
     """
 
     values: np.ndarray
@@ -39,12 +39,12 @@ class TableRows:
 
         So a row of weight 2 is the same as one that occurs twice, to the last bit.
         """
-        labels = None if sparse.issparse(self.y) else _numbered(self.y)
+        labels = _numbered(self.y)
         if labels is None:
             return self
         keys = np.column_stack([self.values.astype(np.float64), labels])
         _, first, number = np.unique(keys, axis=0, return_index=True, return_inverse=True)
-        weight = np.bincount(number.ravel(), self.weight, minlength=len(first)).astype(np.float64)
+        weight = np.bincount(number.ravel(), self.weight, minlength=len(first))
         return TableRows(self.values[first], self.y[first], None if (weight == 1).all() else weight)
 
 

@@ -6,6 +6,8 @@ from abc import abstractmethod
 from numbers import Integral, Real
 from typing import ClassVar
 
+import numpy as np
+from scipy import sparse
 from sklearn.base import _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_sample_weight, _num_samples
@@ -157,23 +159,26 @@ class BaseTabular(SeveralNetworks, BaseNetwork):
         return (self.encoder_.n_features_out_,)
 
     def _prepare(self, X, y, sample_weight, validation, goes_on):
-        first_pass = goes_on in (None, "restarted") or not self._has_weights()
-        if first_pass:
-            self._learn_recipe(X)
+        if goes_on is None:
+            self._learn_recipe(X, sample_weight)
+        elif goes_on == "warm":
+            self.recipe_ = {**self.recipe_, "n_networks": 1}
         if goes_on in (None, "warm"):
-            self._begin_networks()
-        if first_pass:
+            self._begin_networks(goes_on)
+        if goes_on is None:
             self._fit_encoder(X, sample_weight)
         rows = self._read(X, y, sample_weight)
-        if first_pass:
+        if goes_on is None:
             self._learn_from(rows)
-        return super()._prepare(rows, rows.y, rows.weight, validation, goes_on)
+        return super()._prepare(rows, rows.y, rows, validation, goes_on)
 
-    def _learn_recipe(self, X):
+    def _learn_recipe(self, X, sample_weight):
         """Settle what is "auto"."""
         n_rows = _num_samples(X)
+        if sample_weight is not None:
+            n_rows = np.count_nonzero(_check_sample_weight(sample_weight, X))
         self.recipe_ = self._recipe().parameters(n_rows, self._kind())
-        if self.warm_start is True:
+        if self.warm_start:
             self.recipe_["n_networks"] = 1
 
     def _fit_encoder(self, X, sample_weight):
@@ -198,7 +203,8 @@ class BaseTabular(SeveralNetworks, BaseNetwork):
             sample_weight = _check_sample_weight(sample_weight, values, ensure_non_negative=True)
         rows = TableRows(values, y, sample_weight).without_weightless()
         # As one batch, they are the same whatever their order.
-        is_one_batch = self._batch_size(len(y)) == len(y)
+        n_rows = len(rows.values)
+        is_one_batch = self._batch_size(n_rows) == n_rows
         return rows.distinct() if is_one_batch else rows
 
     def _learn_from(self, rows):
@@ -211,7 +217,13 @@ class BaseTabular(SeveralNetworks, BaseNetwork):
         if isinstance(X, TableRows):  # read before
             return X.values, y
         values = self.encoder_.encode(X, self)
+        y = y.toarray() if sparse.issparse(y) else y
         return values, self._validate_target(y, values)
+
+    def _sample_weight(self, sample_weight, X):
+        if isinstance(sample_weight, TableRows):  # read before
+            return sample_weight.weight
+        return super()._sample_weight(sample_weight, X)
 
     def _row_blocks(self, X, dtype):
         n_rows = max(1, _BLOCK_BYTES // (8 * self.encoder_.n_features_out_))

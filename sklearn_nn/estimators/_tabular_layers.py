@@ -106,6 +106,12 @@ def tabm(plan):
     """TabM (Gorishniy et al., 2025)."""
     layers = embeddings(plan, {"units": 16, "linear": True, "decay_factor": 1.0})
     members = plan.n_members
+    if not list(plan.hidden()):
+        raise ValueError(
+            f"hidden_layer_sizes={plan.hidden_layer_sizes} does not suit architecture='tabm', "
+            "whose members begin at the first hidden layer; give it one, or use "
+            "architecture='realmlp'."
+        )
     for i, (units, rate) in plan.hidden():
         layers.append((f"linear{i}", MemberLinear(units, members)))
         layers.append((f"activation{i}", Activation(plan.activation)))

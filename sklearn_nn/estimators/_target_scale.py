@@ -42,6 +42,14 @@ def fit_scale(target, weight, link):
     return np.array([center, spread, least, most])
 
 
+def widened(learnt, target):
+    """What was learnt, with room for further targets: center and spread stay."""
+    target = target.astype(np.float64)
+    least = np.minimum(learnt[_LEAST], target.min(axis=0))
+    most = np.maximum(learnt[_MOST], target.max(axis=0))
+    return np.array([learnt[_CENTER], learnt[_SPREAD], least, most])
+
+
 def scaled(target, learnt):
     """Targets as a network learns them."""
     return target / learnt[_SPREAD] - learnt[_CENTER] / learnt[_SPREAD]

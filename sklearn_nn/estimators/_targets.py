@@ -274,7 +274,7 @@ class Numbers(RegressorMixin):
         return get_regression_loss(self.loss, self._settings())
 
     def _check_validation_target(self, target):
-        if len(target) < 2:
+        if self.scoring is None and len(target) < 2:
             raise ValueError("R^2 is not defined for 1 sample; pass at least two.")
 
     def _validation_score(self, target, output, sample_weight):

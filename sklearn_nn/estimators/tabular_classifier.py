@@ -60,7 +60,8 @@ class TabularClassifier(Labels, BaseTabular):
         'balanced' weights classes inversely to their frequency among the weighted samples.
     calibrate : bool, default=True
         Whether the validation set settles a temperature that makes probabilities more or less
-        certain, so that its log loss is least [3]_. Which class is the likeliest stays.
+        certain, so that its log loss is least [3]_, with some doubt where its rows are few. Which
+        class of a network is the likeliest stays; of the mean of several it may change.
     categorical_features : 'from_dtype', None, or array-like of str, int or bool, \
             default='from_dtype'
         Which columns are categories: by their types, none, or those given by names, positions or
@@ -118,8 +119,9 @@ class TabularClassifier(Labels, BaseTabular):
         every epoch.
     warm_start : bool or 'resume', default=False
         Whether `fit` goes on from the weights of the last call, and with the columns and categories
-        of then: with a new optimizer, for `max_iter` more epochs. 'resume' goes on with optimizer,
-        schedule and order of the samples, as if there had been one call.
+        of then: with a new optimizer, for `max_iter` more epochs, of which the best is kept.
+        'resume' goes on with optimizer, schedule and order of the samples, as if there had been one
+        call. Only a fit of one network, without `refit_full`, is gone on from once it has ended.
     callbacks : list of Callback or None, default=None
         Called at every epoch; see :mod:`sklearn_nn.training`.
     n_jobs : int, default=None
@@ -281,8 +283,8 @@ class TabularClassifier(Labels, BaseTabular):
     def _kind(self):
         return CLASSES
 
-    def _begin_networks(self):
-        super()._begin_networks()
+    def _begin_networks(self, goes_on):
+        super()._begin_networks(goes_on)
         self._temperature = 1.0
 
     def _rule_of_best(self):

@@ -16,6 +16,7 @@ from sklearn_nn.estimators._target_scale import (
     predicted,
     scaled,
     unscaled,
+    widened,
 )
 from sklearn_nn.estimators._targets import Numbers
 from sklearn_nn.training.losses import REGRESSION_LOSSES, Loss, get_regression_loss
@@ -119,8 +120,9 @@ class TabularRegressor(Numbers, BaseTabular):
         every epoch.
     warm_start : bool or 'resume', default=False
         Whether `fit` goes on from the weights of the last call, and with the columns and categories
-        of then: with a new optimizer, for `max_iter` more epochs. 'resume' goes on with optimizer,
-        schedule and order of the samples, as if there had been one call.
+        of then: with a new optimizer, for `max_iter` more epochs, of which the best is kept.
+        'resume' goes on with optimizer, schedule and order of the samples, as if there had been one
+        call. Only a fit of one network, without `refit_full`, is gone on from once it has ended.
     callbacks : list of Callback or None, default=None
         Called at every epoch; see :mod:`sklearn_nn.training`.
     n_jobs : int, default=None
@@ -168,7 +170,7 @@ class TabularRegressor(Numbers, BaseTabular):
     Notes
     -----
     Targets are learnt as standardised, with 'poisson' as parts of their mean. Predictions are cut
-    to the range of the targets of `fit`.
+    to the range of the targets of `fit`; with `warm_start`, of all its calls.
 
     Of tables that make one batch, equal rows of the same target are put together as one row of
     their weight in all. So weights count exactly as repeated rows do, and the order of the rows
@@ -282,6 +284,12 @@ class TabularRegressor(Numbers, BaseTabular):
         self._check_numbers(rows.y)
         target = rows.y.reshape(len(rows.y), -1)
         self._target_scale = fit_scale(target, rows.weight, self._loss().link)
+
+    def _learn_target(self, y, how):
+        super()._learn_target(y, how)
+        if how == "warm":
+            self._check_numbers(y)
+            self._target_scale = widened(self._target_scale, y.reshape(len(y), -1))
 
     def _encode_target(self, y):
         return scaled(super()._encode_target(y), self._target_scale)

@@ -168,8 +168,8 @@ class MemberHeads(Layer):
 
     def lower(self, builder: Builder, slot: int) -> int:
         """One instruction; its parameters are kernel and bias."""
+        own = self.output_shape(builder.shape(slot))
         members, fan_in = builder.shape(slot)
-        own = self.output_shape((members, fan_in))
         out, fans = builder.slot(own), (fan_in, own[1])
         draws = (
             self.kernel_initializer or draw_within_fan,

@@ -9,7 +9,6 @@ from scipy import sparse
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
-from sklearn.metrics import log_loss
 from sklearn.model_selection import (
     GridSearchCV,
     HalvingGridSearchCV,
@@ -607,6 +606,7 @@ def test_weights_of_classes():
 @pytest.mark.parametrize("kind", ["three", "two", "several"])
 @pytest.mark.parametrize("weighted", [False, True])
 def test_temperature_is_that_of_the_least_loss(kind, weighted):
+    """With a third of a row added of which any class is right."""
     y = {
         "three": CLASSES, "two": NUMBERS > 0.5,
         "several": np.column_stack([NUMBERS > 0, TABLE["new"]]).astype(int),
@@ -620,23 +620,37 @@ def test_temperature_is_that_of_the_least_loss(kind, weighted):
     held_out = model._held_out
     own = None if weight is None else weight[held_out]
 
-    def loss(p):
-        if kind == "several":
-            return -np.average(np.log(np.where(y[held_out] > 0, p, 1 - p)).sum(axis=1), weights=own)
-        p = p / p.sum(axis=1, keepdims=True)  # of float32
-        return log_loss(y[held_out], p, sample_weight=own)
-
     p = plain.predict_proba(TABLE.iloc[held_out]).astype(np.float64)
-    found = loss(model.predict_proba(TABLE.iloc[held_out]).astype(np.float64))
+    narrow = np.finfo(np.float32)
+    p = np.clip(p, narrow.tiny, 1 - float(narrow.epsneg) / 2)
 
-    def at(temperature):
-        powers, rest = p ** (1 / temperature), (1 - p) ** (1 / temperature)
-        return powers / (powers + rest if kind == "several" else powers.sum(1, keepdims=True))
+    def logs(temperature):
+        """Of the probability of each class; of several labels, of a no and a yes to each."""
+        if kind != "several":
+            scaled = np.log(p) / temperature
+            return scaled - np.logaddexp.reduce(scaled, axis=1, keepdims=True)
+        z = (np.log(p) - np.log(1 - p)) / temperature
+        return -np.logaddexp(0, [z, -z])
 
-    np.testing.assert_allclose(found, loss(at(model.temperatures_[0])), rtol=1e-5)
-    others = [loss(at(t)) for t in np.geomspace(0.5, 10, 200)]
+    def loss(temperature):
+        n = len(held_out) if own is None else own.sum()
+        found = logs(temperature)
+        if kind == "several":
+            right = np.where(y[held_out] == 0, *found).sum(axis=1)
+            even = found.mean(axis=0).sum(axis=1)
+        else:
+            right = found[np.arange(len(p)), np.searchsorted(model.classes_, y[held_out])]
+            even = found.mean(axis=1)
+        sums = n * np.average(right, weights=own), np.average(even, weights=own) / 3
+        return -sum(sums) / (n + 1 / 3)
+
+    (temperature,) = model.temperatures_
+    expected = np.exp(logs(temperature))
+    expected = expected[1] if kind == "several" else expected
+    np.testing.assert_allclose(model.predict_proba(TABLE.iloc[held_out]), expected, atol=1e-6)
+    found, others = loss(temperature), [loss(t) for t in np.geomspace(0.5, 10, 200)]
     assert found <= min(others) + 1e-6
-    assert found < loss(p)
+    assert found < loss(1)
 
 
 def test_probabilities_are_those_of_the_classes_predicted():
