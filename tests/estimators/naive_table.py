@@ -24,7 +24,9 @@ def robust(values):
     factor = 1 / spread if spread else 2 / reach if reach else 0.0
 
     def scale(value):
-        x = (value - median) * factor
+        if value == median:
+            return 0.0
+        x = max(-1e100, min(1e100, (value - median) * factor))
         return x / math.sqrt(1 + (x / 3) ** 2)
 
     return median, scale
