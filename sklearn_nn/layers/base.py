@@ -197,10 +197,9 @@ class Builder(Protocol):
         in_place: tuple[Kernel, Kernel] | None = None,
         kind: str = "",
         absorbs: Mapping[str, int] | None = None,
+        weights_need_backward: bool = False,
     ) -> None:
         """Append an instruction that reads slot `x` and writes slot `y`.
-
-        Where both are one slot, what is read is overwritten, and so is its gradient.
 
         `work` and `scratch` count elements: of what the instruction's kernels leave to one
         another, and of the room behind `ctx` that each part has for itself while a kernel runs.
@@ -208,7 +207,9 @@ class Builder(Protocol):
         are a forward and a backward for x and y that are the same memory, and dx and dy too: they
         take the place of the others where nobody misses x. `absorbs` names the kinds of next
         instruction whose work this one can do with its own, with the place in its geometry that
-        then is 1; `kind` is what others know this one by.
+        then is 1; `kind` is what others know this one by. With `weights_need_backward`, backward
+        runs before weights even where the input wants no gradient, which it sees by a dx without
+        columns; else it does not run then.
         """
 
 

@@ -15,18 +15,25 @@ from sklearn_nn.jit.lanes import Load, Store, make_lanes
 from sklearn_nn.jit.views import vector
 from sklearn_nn.layers.base import BACKWARD, FORWARD, owned_rows
 from sklearn_nn.layers.recurrence import (
+    FEATURES,
+    SIZE,
     UNITS,
     WIDTH,
     add_recurrent,
     begin,
-    bias_columns,
     carry,
     last_step,
     mask,
-    owned_columns,
-    recurrent_kernel,
+    open_gradient,
     remember,
     rows_together,
+)
+from sklearn_nn.layers.recurrent_projection import clear_padding, project, project_back
+from sklearn_nn.layers.recurrent_weights import (
+    bias_gradient,
+    kernel_gradient,
+    owned_columns,
+    recurrent_gradient,
 )
 from sklearn_nn.layers.vectors import clear
 
@@ -55,7 +62,7 @@ def _backward(builder: ir.IRBuilder, loads: Sequence[Load], stores: Sequence[Sto
     dhh = dh * (1 - z) * (1 - hh * hh)
     dr = dhh * q * (r * (1 - r))
     for place, value in enumerate((dz, dr, dhh, dhh * r)):
-        stores[2](value.value, place, 0)
+        stores[0](value.value, place, 0)
     stores[3](dh.fma(z, d_before).value, _H, 0)
 
 
@@ -74,13 +81,14 @@ def gru_forward(ctx, op, part, parts, theta, state, work, x, y):
     """h = z h + (1 - z) hh, step by step. Owners: rows of the batch."""
     units, row = op[UNITS], y.shape[1]
     lo, hi = owned_rows(y, part, parts)
-    biases = vector(theta, 3 * units * units, 6 * units)
+    biases = vector(theta, (op[FEATURES] + units) * op[SIZE], 2 * op[SIZE])
     begin(ctx, op, y, lo, hi)
     block = rows_together(op, hi - lo)
     for first in range(lo, hi, block):
         last = min(first + block, hi)
         for t in range(1, last_step(ctx, op) + 1):
             at = first * row + t * op[WIDTH]
+            project(ctx, op, theta, x, y, t, first, last)
             _clear(y, t * op[WIDTH] + _Q * units, units, first, last)
             add_recurrent(ctx, op, theta, y, t, first, last, 0, 0, 2 * units)
             add_recurrent(ctx, op, theta, y, t, first, last, 2 * units, _Q * units, units)
@@ -98,11 +106,14 @@ def gru_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
     """Gradient of what the gates saw, from the last step on. Owners: rows of the batch."""
     units, row = op[UNITS], y.shape[1]
     lo, hi = owned_rows(y, part, parts)
+    clear_padding(ctx, op, dx, lo, hi)
     block = rows_together(op, hi - lo)
     for first in range(lo, hi, block):
         last = min(first + block, hi)
         _clear(dy, _H * units, units, first, last)  # what comes before is added to, and not read
+        open_gradient(ctx, op, dy, last_step(ctx, op), first, last)
         for t in range(last_step(ctx, op), 0, -1):
+            open_gradient(ctx, op, dy, t - 1, first, last)
             at = first * row + t * op[WIDTH]
             _cell_backward(
                 last - first, units,
@@ -113,22 +124,24 @@ def gru_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
                     (vector(dy, at - op[WIDTH], 1), row, units, 0),
                 ),
             )  # fmt: skip
-            carry(ctx, op, work, dy, t, first, last, 0, 0, 2 * units, False)
-            carry(ctx, op, work, dy, t, first, last, 2 * units, _Q * units, units, True)
+            carry(ctx, op, work, y, dy, t, first, last, 0, 0, 2 * units, False)
+            carry(ctx, op, work, y, dy, t, first, last, 2 * units, _Q * units, units, True)
+            project_back(ctx, op, work, y, dx, t, first, last)
 
 
 @kernel(BACKWARD)
 def gru_weights(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
-    """dR and db, of x W and of h R. Owners: columns."""
-    units, size = op[UNITS], 3 * op[UNITS]
-    lo, hi = owned_columns(size, part, parts)
+    """dW, dR and db, of x W and of h R. Owners: columns."""
+    units, size = op[UNITS], op[SIZE]
+    column, end = owned_columns(size, part, parts)
+    kernel_gradient(ctx, op, x, y, grad, column, end - column)
     # What h R gives hh lies by itself, behind the others.
-    middle, first = min(hi, 2 * units), max(lo, 2 * units)
-    recurrent_kernel(ctx, op, y, dy, grad, lo, middle, 0)
-    recurrent_kernel(ctx, op, y, dy, grad, first, hi, units)
-    start = units * size
-    bias_columns(ctx, op, dy, grad, lo, hi, 0, start)
+    middle, apart = min(end, 2 * units), max(column, 2 * units)
+    recurrent_gradient(ctx, op, y, y, grad, column, middle - column, 0)
+    recurrent_gradient(ctx, op, y, y, grad, apart, end - apart, units)
+    bias_gradient(ctx, op, y, grad, 0, column, end - column, 0)
+    bias_gradient(ctx, op, y, grad, 1, apart, end - apart, units)
+    start = (op[FEATURES] + units) * size
     of_x, of_h = vector(grad, start, size), vector(grad, start + size, size)
-    for j in range(lo, middle):
+    for j in range(column, middle):
         of_h[j] = of_x[j]  # both are added to the same gate
-    bias_columns(ctx, op, dy, grad, first, hi, units, start + size)

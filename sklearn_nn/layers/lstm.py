@@ -13,6 +13,7 @@ from sklearn_nn.jit.lanes import Load, Store, make_lanes
 from sklearn_nn.jit.views import vector
 from sklearn_nn.layers.base import BACKWARD, FORWARD, owned_rows
 from sklearn_nn.layers.recurrence import (
+    FEATURES,
     SIZE,
     UNITS,
     WIDTH,
@@ -21,10 +22,12 @@ from sklearn_nn.layers.recurrence import (
     carry,
     last_step,
     mask,
-    recurrent_kernel_and_bias,
+    open_gradient,
     remember,
     rows_together,
 )
+from sklearn_nn.layers.recurrent_projection import clear_padding, project, project_back
+from sklearn_nn.layers.recurrent_weights import all_gradients
 from sklearn_nn.layers.vectors import clear
 
 # Places of a stretch, in units.
@@ -41,16 +44,16 @@ def _forward(builder: ir.IRBuilder, loads: Sequence[Load], stores: Sequence[Stor
 
 
 def _backward(builder: ir.IRBuilder, loads: Sequence[Load], stores: Sequence[Store]) -> None:
-    """Operands: stretch, that of the step before, and the gradients of both."""
+    """Operands: stretch, that of the step before, gradient of h, and of c."""
     i, f, g, o, c, h = (Lane(builder, loads[0](k, 0)) for k in range(6))
     c_before = Lane(builder, loads[1](_C, 0))
-    dc, dh = Lane(builder, loads[2](_C, 0)), Lane(builder, loads[2](_H, 0))
+    dh, dc = (Lane(builder, load(0, 0)) for load in loads[2:])
     dc = dh.fma(o - h * tanh_of(c), dc)
     di, df = dc * g * (i * (1 - i)), dc * c_before * (f * (1 - f))
     dg, do = dc * i * (1 - g * g), dh * h * (1 - o)
     for place, value in enumerate((di, df, dg, do)):
-        stores[2](value.value, place, 0)
-    stores[3]((dc * f).value, _C, 0)
+        stores[0](value.value, place, 0)
+    stores[3]((dc * f).value, 0, 0)
 
 
 _cell, _cell_backward = make_lanes("lstm", 3, _forward), make_lanes("lstm_backward", 4, _backward)
@@ -61,12 +64,13 @@ def lstm_forward(ctx, op, part, parts, theta, state, work, x, y):
     """c = f c + i g and h = o tanh(c), step by step. Owners: rows of the batch."""
     units, row = op[UNITS], y.shape[1]
     lo, hi = owned_rows(y, part, parts)
-    bias = vector(theta, 4 * units * units, 4 * units)
+    bias = vector(theta, (op[FEATURES] + units) * op[SIZE], op[SIZE])
     begin(ctx, op, y, lo, hi)
     block = rows_together(op, hi - lo)
     for first in range(lo, hi, block):
         last = min(first + block, hi)
         for t in range(1, last_step(ctx, op) + 1):
+            project(ctx, op, theta, x, y, t, first, last)
             add_recurrent(ctx, op, theta, y, t, first, last, 0, 0, op[SIZE])
             at = first * row + t * op[WIDTH]
             stretch, before = vector(y, at, 1), vector(y, at - op[WIDTH], 1)
@@ -83,26 +87,30 @@ def lstm_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
     """Gradient of what the gates saw, from the last step on. Owners: rows of the batch."""
     units, row = op[UNITS], y.shape[1]
     lo, hi = owned_rows(y, part, parts)
+    clear_padding(ctx, op, dx, lo, hi)
     block = rows_together(op, hi - lo)
     for first in range(lo, hi, block):
         last = min(first + block, hi)
         for i in range(first, last):
-            clear(vector(dy, i * row + last_step(ctx, op) * op[WIDTH] + _C * units, units))
+            clear(vector(dy, i * row + _C * units, units))
+        open_gradient(ctx, op, dy, last_step(ctx, op), first, last)
         for t in range(last_step(ctx, op), 0, -1):
+            open_gradient(ctx, op, dy, t - 1, first, last)
             at = first * row + t * op[WIDTH]
             _cell_backward(
                 last - first, units,
                 (
                     (vector(y, at, 1), row, units, 0),
                     (vector(y, at - op[WIDTH], 1), row, units, 0),
-                    (vector(dy, at, 1), row, units, 0),
-                    (vector(dy, at - op[WIDTH], 1), row, units, 0),
+                    (vector(dy, at + _H * units, 1), row, 0, 0),
+                    (vector(dy, first * row + _C * units, 1), row, 0, 0),
                 ),
             )  # fmt: skip
-            carry(ctx, op, work, dy, t, first, last, 0, 0, op[SIZE], True)
+            carry(ctx, op, work, y, dy, t, first, last, 0, 0, op[SIZE], True)
+            project_back(ctx, op, work, y, dx, t, first, last)
 
 
 @kernel(BACKWARD)
 def lstm_weights(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
-    """dR and db. Owners: columns."""
-    recurrent_kernel_and_bias(ctx, op, part, parts, y, dy, grad)
+    """dW, dR and db. Owners: columns."""
+    all_gradients(ctx, op, part, parts, x, y, y, grad)

@@ -1,8 +1,8 @@
 """What recurrences share: where their steps lie, and what goes from one to the next.
 
-A recurrent layer is three instructions. The first writes ``x W`` of every step (see
-recurrent_projection.py), the second goes from step to step, the third hands on what is asked for
-(see recurrent_output.py). All three work on one slot, the *tape*: of each row a stretch for every
+A recurrent layer is two instructions. The first goes from step to step, and writes ``x W`` of some
+steps at a time before it comes to them (see recurrent_projection.py); the second hands on what is
+asked for (see recurrent_output.py). Between them lies the *tape*: of each row a stretch for every
 step, and one before the first, of which h and c are those that the recurrence begins with.
 
 =========  ============================================  ================
@@ -15,8 +15,9 @@ GRU        z, r, hh, the recurrent part of hh, h         z, r, hh
 
 With recurrent dropout there is one place more, for h times its mask, which h R then reads. So what
 the next step and the gradients read is found where it was made, and no row's memory is another's.
-The gradient of the tape is complete at step t once that of step t + 1 has been added to it; the
-gradients of what gates saw then take the gates' place.
+The gradient of the tape is that of h, and is complete at step t once that of step t + 1 has been
+added to it. The gradients of what gates saw take the gates' place in the tape itself, which nobody
+reads again; so less memory is written. (SimpleRNN has no gates: there it takes that of h's.)
 
 Rows are each by themselves, so some at a time go through all their steps: what a step writes is
 still in the first cache when the next line reads it. All rows of a batch go to the end of the
@@ -38,22 +39,21 @@ from sklearn_nn.jit.random import random_bits, stream
 from sklearn_nn.jit.team import share
 from sklearn_nn.jit.transpose import transpose
 from sklearn_nn.jit.views import matrix, vector
-from sklearn_nn.layers.base import CONTINUES, PREPARE, SEED, STEP, TRAINING
-from sklearn_nn.layers.convolve import BIAS_GRAIN, add_places
+from sklearn_nn.layers.base import CONTINUES, LENGTHS, PREPARE, SEED, STEP, TRAINING
+from sklearn_nn.layers.convolve import BIAS_GRAIN
 from sklearn_nn.layers.lengths import longest, own_steps
 from sklearn_nn.layers.vectors import clear, copy
 
-# An instruction's geometry: units, the most steps, columns of R, and the clock. Of a stretch its
-# width, where in it the state begins, where h, and where that is which h R reads in training.
-# Whether the state is remembered. Of dropout the layer's number, the threshold and the factor.
-UNITS, STEPS, SIZE, OFFSET, STRIDE, WIDTH, STATE, HOME, MASKED = range(9)
-REMEMBERS, DRAWS, THRESHOLD, FACTOR = range(9, 13)
+# An instruction's geometry: features, units, the most steps, columns of R, and the clock. Of a
+# stretch its width, where in it the state begins, where h, and where that is which h R reads in
+# training. Whether it goes backwards, hands on h of all steps, and remembers the state. Of dropout
+# the layer's number, the threshold and the factor. Parameters are W, R and the biases.
+FEATURES, UNITS, STEPS, SIZE, OFFSET, STRIDE, WIDTH, STATE, HOME, MASKED = range(10)
+TURNED, RETURNS_ALL, REMEMBERS, DRAWS, THRESHOLD, FACTOR = range(10, 16)
 
 #: Rows that go through all their steps together, at most: those of two tiles of the contraction if
 #: their stretches fit into the first cache (so many numbers), else those of one.
 _TILE, _CACHED = 14, 28 * 400
-# Columns are dealt out in multiples of this: a tile's width.
-_COLUMN_GRAIN = 32
 
 
 @njit(**INLINED_OPTIONS)
@@ -71,7 +71,19 @@ def last_step(ctx, op):
 
 
 @njit(**INLINED_OPTIONS)
-def _goes_on(ctx, op):
+def is_ragged(ctx, op):
+    """Whether rows are of unequal length."""
+    return op[STRIDE] != 0 and ctx[LENGTHS] != 0
+
+
+@njit(**INLINED_OPTIONS)
+def own(ctx, op, row):
+    """Steps of a row."""
+    return own_steps(ctx, op[OFFSET], op[STRIDE], row, op[STEPS])
+
+
+@njit(**INLINED_OPTIONS)
+def goes_on(ctx, op):
     """Whether rows begin with what is remembered of the batch before."""
     return op[REMEMBERS] != 0 and ctx[CONTINUES] != 0
 
@@ -83,7 +95,7 @@ def _is_masked(ctx, op):
 
 
 @njit(**INLINED_OPTIONS)
-def _read(ctx, op):
+def read_at(ctx, op):
     """Where in a stretch that is which h R reads."""
     return op[MASKED] if _is_masked(ctx, op) else op[HOME]
 
@@ -110,12 +122,12 @@ def begin(ctx, op, y, lo, hi):
     for i in range(lo, hi):
         at = i * y.shape[1] + op[STATE]
         state = vector(y, at, size)
-        if _goes_on(ctx, op):
+        if goes_on(ctx, op):
             remembered = vector(y, at + (op[STEPS] + 1) * op[WIDTH], size)
             copy(remembered, state)
         else:
             clear(state)
-    if _goes_on(ctx, op):
+    if goes_on(ctx, op):
         mask(ctx, op, y, 0, lo, hi)
 
 
@@ -124,9 +136,9 @@ def remember(ctx, op, y, lo, hi):
     """Keep the state after each row's last step for the next batch."""
     size = op[HOME] + op[UNITS] - op[STATE]
     for i in range(lo, hi if op[REMEMBERS] else lo):
-        own = own_steps(ctx, op[OFFSET], op[STRIDE], i, op[STEPS])
+        steps = own(ctx, op, i)
         at = i * y.shape[1] + op[STATE]
-        state = vector(y, at + own * op[WIDTH], size)
+        state = vector(y, at + steps * op[WIDTH], size)
         remembered = vector(y, at + (op[STEPS] + 1) * op[WIDTH], size)
         copy(state, remembered)
 
@@ -138,33 +150,42 @@ def add_recurrent(ctx, op, theta, y, t, lo, hi, column, target, size):
     h is that of the step before; where it is zero, since nothing came before, nothing is done.
     """
     row = y.shape[1]
-    if t > 1 or _goes_on(ctx, op):
+    if t > 1 or goes_on(ctx, op):
         at = lo * row + t * op[WIDTH]
         contract(
-            vector(y, at - op[WIDTH] + _read(ctx, op), 1), row, 1, 0,
-            vector(theta, column, 1), op[SIZE], 0,
+            vector(y, at - op[WIDTH] + read_at(ctx, op), 1), row, 1, 0,
+            vector(theta, op[FEATURES] * op[SIZE] + column, 1), op[SIZE], 0,
             vector(y, at + target, 1), row, hi - lo, size, op[UNITS], 1, 1,
         )  # fmt: skip
 
 
 @njit(**INLINED_OPTIONS)
-def carry(ctx, op, work, dy, t, lo, hi, column, source, size, is_last):
+def carry(ctx, op, work, saw, dy, t, lo, hi, column, source, size, is_last):
     """Add the gradient of what some gates of step t saw to that of h at the step before.
 
-    `column` is that of R, whose transpose is `work`, and `source` where the gates lie. With
-    `is_last`, it is the step's last call. What came before the first step gets no gradient.
+    `column` is that of R, whose transpose is in `work`, and `source` where the gates lie in `saw`.
+    With `is_last`, it is the step's last call. What came before the first step gets no gradient.
     """
     if t == 1:
         return
     row, units = dy.shape[1], op[UNITS]
     at, masked = lo * row + t * op[WIDTH], _is_masked(ctx, op)
-    before = at - op[WIDTH] + _read(ctx, op)
+    before = at - op[WIDTH] + read_at(ctx, op)
     contract(
-        vector(dy, at + source, 1), row, 1, 0, vector(work, column * units, 1), units, 0,
+        vector(saw, at + source, 1), row, 1, 0, vector(work, column * units, 1), units, 0,
         vector(dy, before, 1), row, hi - lo, units, size, 1, 0 if masked and column == 0 else 1,
     )  # fmt: skip
     if is_last and masked:
         _unmask(ctx, op, dy, t - 1, lo, hi)
+
+
+@njit(**INLINED_OPTIONS)
+def open_gradient(ctx, op, dy, t, lo, hi):
+    """Make the gradient of h of step t zero before it is added to, where h is not handed on."""
+    if not op[RETURNS_ALL]:
+        for i in range(lo, hi):
+            if own(ctx, op, i) != t:
+                clear(vector(dy, i * dy.shape[1] + t * op[WIDTH] + op[HOME], op[UNITS]))
 
 
 @njit(**INLINED_OPTIONS)
@@ -182,50 +203,10 @@ def _unmask(ctx, op, dy, t, lo, hi):
 
 @kernel(PREPARE)
 def recurrent_prepare(ctx, op, part, parts, theta, work):
-    """work = R^T. Owners: rows of R."""
-    units, size = op[UNITS], op[SIZE]
+    """work = R^T, then W^T. Owners: rows of R and of W."""
+    features, units, size = op[FEATURES], op[UNITS], op[SIZE]
     lo, hi = share(units, part, parts, BIAS_GRAIN)
-    transpose(matrix(theta, 0, units, size), matrix(work, 0, size, units), lo, hi)
-
-
-@njit(**INLINED_OPTIONS)
-def owned_columns(size, part, parts):
-    """The columns of W, R or b that a part owns: it reads no others of the gates' gradient."""
-    return share(size, part, parts, _COLUMN_GRAIN)
-
-
-@njit(**INLINED_OPTIONS)
-def recurrent_kernel(ctx, op, y, dy, grad, lo, hi, shift):
-    """Columns lo to hi of dR: the sum over steps and rows of h^T times what the gates saw.
-
-    That of column j lies in place ``j + shift`` of a stretch.
-    """
-    first = 1 if _goes_on(ctx, op) else 2
-    at = first * op[WIDTH]
-    contract(
-        vector(y, at - op[WIDTH] + _read(ctx, op), 1), 1, op[WIDTH], y.shape[1],
-        vector(dy, at + lo + shift, 1), op[WIDTH], dy.shape[1],
-        vector(grad, lo, 1), op[SIZE],
-        op[UNITS], hi - lo, last_step(ctx, op) - first + 1, y.shape[0], 0,
-    )  # fmt: skip
-
-
-@njit(**INLINED_OPTIONS)
-def bias_columns(ctx, op, dy, grad, lo, hi, shift, start):
-    """Columns lo to hi of a bias from `start` on: the sum over steps and rows of their gradient.
-
-    That of column j lies in place ``j + shift`` of a stretch.
-    """
-    db = vector(grad, start + lo, max(hi - lo, 0))
-    clear(db)
-    for i in range(dy.shape[0]):
-        places = matrix(dy, i * dy.shape[1] + op[WIDTH], last_step(ctx, op), op[WIDTH])
-        add_places(places, lo + shift, db)
-
-
-@njit(**INLINED_OPTIONS)
-def recurrent_kernel_and_bias(ctx, op, part, parts, y, dy, grad):
-    """dR and db where x W and h R are just added. Owners: columns."""
-    lo, hi = owned_columns(op[SIZE], part, parts)
-    recurrent_kernel(ctx, op, y, dy, grad, lo, hi, 0)
-    bias_columns(ctx, op, dy, grad, lo, hi, 0, op[UNITS] * op[SIZE])
+    recurrent = matrix(theta, features * size, units, size)
+    transpose(recurrent, matrix(work, 0, size, units), lo, hi)
+    lo, hi = share(features, part, parts, BIAS_GRAIN)
+    transpose(matrix(theta, 0, features, size), matrix(work, units * size, size, features), lo, hi)

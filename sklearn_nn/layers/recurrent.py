@@ -14,12 +14,6 @@ from sklearn_nn.layers.lengths import geometry_of
 from sklearn_nn.layers.lstm import lstm_backward, lstm_forward, lstm_weights
 from sklearn_nn.layers.recurrence import recurrent_prepare
 from sklearn_nn.layers.recurrent_output import output_backward, output_forward
-from sklearn_nn.layers.recurrent_projection import (
-    projection_backward,
-    projection_forward,
-    projection_prepare,
-    projection_weights,
-)
 from sklearn_nn.layers.sequence_dropout import mask_geometry, sequence_dropout
 from sklearn_nn.layers.shape import check_axes, whole_numbers
 from sklearn_nn.layers.simple_rnn import simple_backward, simple_forward, simple_weights
@@ -120,7 +114,7 @@ class Recurrent(Layer):
         ]
 
     def lower(self, builder: Builder, slot: int) -> int:
-        """Three instructions: x W for all steps, the recurrence, and what is handed on of it."""
+        """Two instructions: the recurrence, and what is handed on of it."""
         shape = self.output_shape(builder.shape(slot))
         end = builder.slot(shape, builder.clock(slot) if self.return_sequences else None)
         self.lower_into(builder, slot, end)
@@ -172,40 +166,32 @@ class Recurrent(Layer):
             )
 
     def _recurrence(self, builder: Builder, slot: int, prefix: str) -> tuple[int, int]:
-        """Append x W and the recurrence; returns the tape, and the width of its stretches."""
+        """Append the recurrence; returns the tape, and the width of its stretches."""
         cell, units, (steps, features) = self._cell, int(self.units), builder.shape(slot)
-        kernel, recurrent_kernel, bias = self._parameters(features, prefix)
-        clock = geometry_of(builder.clock(slot))
+        parameters = self._parameters(features, prefix)
         size = cell.gates * units
         home = (cell.stretch - 1) * units
         masked = home + units if self.recurrent_dropout else home
         width = _stretch_width(masked + units)
         tape = builder.slot((_tape_length(steps, width, builder.carries),))
-        builder.instruction(
-            slot,
-            tape,
-            forward=projection_forward,
-            prepare=projection_prepare,
-            backward=projection_backward,
-            weights=projection_weights,
-            parameters=[kernel],
-            work=kernel.size,
-            geometry=(features, steps, size, *clock, width, bool(self.go_backwards)),
-            keeps="x",
-        )
+        clock = geometry_of(builder.clock(slot))
         places = (width, cell.state * units, home, masked)
+        directions = (bool(self.go_backwards), bool(self.return_sequences))
         masks = mask_geometry(tape, self.recurrent_dropout)
         builder.instruction(
-            tape,
+            slot,
             tape,
             forward=cell.forward,
             prepare=recurrent_prepare,
             backward=cell.backward,
             weights=cell.weights,
-            parameters=[recurrent_kernel, bias],
-            work=recurrent_kernel.size,
-            geometry=(units, steps, size, *clock, *places, builder.carries, *masks),
-            keeps="y",
+            parameters=parameters,
+            work=(features + units) * size,
+            geometry=(
+                *(features, units, steps, size, *clock),
+                *(*places, *directions, builder.carries, *masks),
+            ),
+            weights_need_backward=True,
         )
         return tape, width
 

@@ -44,17 +44,17 @@ def output_forward(ctx, op, part, parts, theta, state, work, x, y):
 
 @kernel(BACKWARD)
 def output_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
-    """dx of h = dy, 0 where h is not handed on; no other of dx is read. Owners: rows."""
+    """dx of h = dy; 0 in the padding, if all steps are handed on. Owners: rows of the batch."""
     lo, hi = owned_rows(x, part, parts)
     units, most = op[_UNITS], longest(ctx, op[_OFFSET], op[_STRIDE], op[_STEPS])
     for i in range(lo, hi):
         own = own_steps(ctx, op[_OFFSET], op[_STRIDE], i, op[_STEPS])
         row, home = i * dy.shape[1], i * dx.shape[1] + op[_HOME]
-        for t in range(1, most + 1):
+        if not op[_ALL]:
+            copy(vector(dy, row + op[_COLUMN], units), vector(dx, home + own * op[_WIDTH], units))
+            continue
+        for t in range(1, own + 1):
             dh = vector(dx, home + t * op[_WIDTH], units)
-            if op[_ALL] and t <= own:
-                copy(vector(dy, row + _place(op, t, own), units), dh)
-            elif t == own:
-                copy(vector(dy, row + op[_COLUMN], units), dh)
-            else:
-                clear(dh)
+            copy(vector(dy, row + _place(op, t, own), units), dh)
+        for t in range(own + 1, most + 1):
+            clear(vector(dx, home + t * op[_WIDTH], units))

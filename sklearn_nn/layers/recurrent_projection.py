@@ -1,130 +1,106 @@
-"""Kernels of ``x W`` for every step of a recurrent layer, written where its gates will be.
+"""``x W`` of a recurrent layer: some steps at a time, just before the recurrence goes through them.
 
-See recurrence.py for how steps lie in y, the tape. With all rows of one length and few steps, the
-rows of a step are one contraction; else the steps of a row are, which may go backwards.
+See recurrence.py for how steps lie in y, the tape. What is written for some rows and steps is still
+in the second cache when the recurrence comes to it; written for all of them first, it would come
+from memory. The same holds of the way back, where dx follows the recurrence.
+
+Rows of the contraction are those of the batch and their steps. It may go by either first; of one
+feature the steps of a row are a vector, which `contract` sums otherwise, so there it goes by those.
 """
 
 from __future__ import annotations
 
 from numba import njit
 
-from sklearn_nn.jit.contract import contract
+from sklearn_nn.jit.contract import contract, contract_groups
 from sklearn_nn.jit.host import INLINED_OPTIONS
-from sklearn_nn.jit.kernel import kernel
-from sklearn_nn.jit.team import share
-from sklearn_nn.jit.transpose import transpose
-from sklearn_nn.jit.views import matrix, vector
-from sklearn_nn.layers.base import BACKWARD, FORWARD, LENGTHS, PREPARE, owned_rows
-from sklearn_nn.layers.convolve import BIAS_GRAIN
-from sklearn_nn.layers.lengths import longest, own_steps
-from sklearn_nn.layers.recurrence import owned_columns
+from sklearn_nn.jit.views import vector
+from sklearn_nn.layers.recurrence import (
+    FEATURES,
+    SIZE,
+    STEPS,
+    TURNED,
+    UNITS,
+    WIDTH,
+    is_ragged,
+    last_step,
+    own,
+)
 from sklearn_nn.layers.vectors import clear
 
-# An instruction's geometry: features, the most steps, columns of W, and the clock; the width of a
-# stretch of the tape, and whether it goes backwards.
-_FEATURES, _STEPS, _SIZE, _OFFSET, _STRIDE, _WIDTH, _TURNED = range(7)
+#: Steps whose x W is computed together.
+_TOGETHER = 8
 
 
 @njit(**INLINED_OPTIONS)
-def _is_ragged(ctx, op):
-    """Whether rows are of unequal length."""
-    return op[_STRIDE] != 0 and ctx[LENGTHS] != 0
-
-
-@njit(**INLINED_OPTIONS)
-def _by_step(ctx, op, rows):
-    """Whether the rows of a step are a contraction, and not the steps of a row.
-
-    Not with one feature, of which the steps of a row are a vector: `contract` sums that otherwise.
-    """
-    return not _is_ragged(ctx, op) and op[_STEPS] < rows and op[_FEATURES] > 1
-
-
-@njit(**INLINED_OPTIONS)
-def _own(ctx, op, row):
-    """Steps of a row."""
-    return own_steps(ctx, op[_OFFSET], op[_STRIDE], row, op[_STEPS])
-
-
-@kernel(FORWARD)
-def projection_forward(ctx, op, part, parts, theta, state, work, x, y):
-    """Gates = x W, 0 in the padding up to the batch's last step. Owners: rows of the batch."""
-    lo, hi = owned_rows(x, part, parts)
-    features, size, width, turned = op[_FEATURES], op[_SIZE], op[_WIDTH], op[_TURNED]
-    if _by_step(ctx, op, hi - lo):
-        for t in range(op[_STEPS]):
-            step = op[_STEPS] - 1 - t if turned else t
-            contract(
-                vector(x, lo * x.shape[1] + step * features, 1), x.shape[1], 1, 0, theta, size, 0,
-                vector(y, lo * y.shape[1] + (t + 1) * width, 1), y.shape[1],
-                hi - lo, size, features, 1, 0,
-            )  # fmt: skip
+def project(ctx, op, theta, x, y, t, lo, hi):
+    """Where some steps begin with t, gates = x W in all of them, 0 in the padding."""
+    if (t - 1) % _TOGETHER != 0:
         return
-    most = longest(ctx, op[_OFFSET], op[_STRIDE], op[_STEPS])
-    for i in range(lo, hi):
-        own = _own(ctx, op, i)
-        first, back = (max(own - 1, 0), -features) if turned else (0, features)
-        at = i * y.shape[1] + width
-        contract(
-            vector(x, i * x.shape[1] + first * features, 1), back, 1, 0, theta, size, 0,
-            vector(y, at, 1), width, own, size, features, 1, 0,
-        )  # fmt: skip
-        for t in range(own, most):
-            clear(vector(y, at + t * width, size))
-
-
-@kernel(PREPARE)
-def projection_prepare(ctx, op, part, parts, theta, work):
-    """work = W^T. Owners: rows of W."""
-    features, size = op[_FEATURES], op[_SIZE]
-    lo, hi = share(features, part, parts, BIAS_GRAIN)
-    transpose(matrix(theta, 0, features, size), matrix(work, 0, size, features), lo, hi)
-
-
-@kernel(BACKWARD)
-def projection_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
-    """dx = gates' gradient W^T, 0 in the padding. Owners: rows of the batch."""
-    lo, hi = owned_rows(dx, part, parts)
-    features, size, width, turned = op[_FEATURES], op[_SIZE], op[_WIDTH], op[_TURNED]
-    if _by_step(ctx, op, hi - lo):
-        for t in range(op[_STEPS]):
-            step = op[_STEPS] - 1 - t if turned else t
+    features, size, width, row = op[FEATURES], op[SIZE], op[WIDTH], x.shape[1]
+    count, back = min(_TOGETHER, last_step(ctx, op) + 1 - t), -features if op[TURNED] else features
+    if is_ragged(ctx, op):
+        for i in range(lo, hi):
+            steps = own(ctx, op, i)
+            kept, at = max(min(steps + 1 - t, count), 0), i * y.shape[1] + t * width
+            first = max(steps - t, 0) if op[TURNED] else t - 1
             contract(
-                vector(dy, lo * dy.shape[1] + (t + 1) * width, 1), dy.shape[1], 1, 0,
-                work, features, 0, vector(dx, lo * dx.shape[1] + step * features, 1), dx.shape[1],
-                hi - lo, features, size, 1, 0,
+                vector(x, i * row + first * features, 1), back, 1, 0, theta, size, 0,
+                vector(y, at, 1), width, kept, size, features, 1, 0,
             )  # fmt: skip
+            for k in range(kept, count):
+                clear(vector(y, at + k * width, size))
         return
-    for i in range(lo, hi):
-        own = _own(ctx, op, i)
-        first, back = (own, -width) if turned else (1, width)
-        contract(
-            vector(dy, i * dy.shape[1] + first * width, 1), back, 1, 0, work, features, 0,
-            vector(dx, i * dx.shape[1], 1), features, own, features, size, 1, 0,
-        )  # fmt: skip
-        kept = own * features
+    first = op[STEPS] - t if op[TURNED] else t - 1
+    by_step = count < hi - lo
+    contract_groups(
+        vector(theta, 0, 0),
+        vector(x, lo * row + first * features, 1), row if by_step else back, 1, 0, theta, size, 0,
+        vector(y, lo * y.shape[1] + t * width, 1), y.shape[1] if by_step else width,
+        hi - lo if by_step else count, size, features, 1,
+        count if by_step else hi - lo, back if by_step else row, width if by_step else y.shape[1],
+    )  # fmt: skip
+
+
+@njit(**INLINED_OPTIONS)
+def clear_padding(ctx, op, dx, lo, hi):
+    """dx = 0 behind the end of each row."""
+    for i in range(lo, hi if dx.shape[1] else lo):
+        kept = own(ctx, op, i) * op[FEATURES]
         clear(vector(dx, i * dx.shape[1] + kept, dx.shape[1] - kept))
 
 
-@kernel(BACKWARD)
-def projection_weights(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
-    """dW = sum over steps and rows of x^T times the gates' gradient. Owners: columns."""
-    features, size, width, turned = op[_FEATURES], op[_SIZE], op[_WIDTH], op[_TURNED]
-    lo, hi = owned_columns(size, part, parts)
-    dw = vector(grad, lo, 1)
-    if turned and _is_ragged(ctx, op):  # each row begins at its own step
-        for i in range(x.shape[0]):
-            own = _own(ctx, op, i)
+@njit(**INLINED_OPTIONS)
+def project_back(ctx, op, work, saw, dx, t, lo, hi):
+    """Where some steps begin with t, dx = gates' gradient W^T in all of them.
+
+    `saw` is where the gates' gradient lies. The input may want none: then dx has no columns.
+    """
+    if (t - 1) % _TOGETHER != 0 or dx.shape[1] == 0:
+        return
+    features, size, width, row = op[FEATURES], op[SIZE], op[WIDTH], dx.shape[1]
+    count, back = min(_TOGETHER, last_step(ctx, op) + 1 - t), -width if op[TURNED] else width
+    of_kernel = vector(work, op[UNITS] * size, 1)
+    if is_ragged(ctx, op):
+        for i in range(lo, hi):
+            steps = own(ctx, op, i)
+            kept, at = max(min(steps + 1 - t, count), 0), i * saw.shape[1]
+            # Of steps that are turned, the last is the first in dx.
+            first, step = (t + kept - 1, steps + 1 - t - kept) if op[TURNED] else (t, t - 1)
             contract(
-                vector(x, i * x.shape[1] + max(own - 1, 0) * features, 1), 1, -features, 0,
-                vector(dy, i * dy.shape[1] + width + lo, 1), width, 0,
-                dw, size, features, hi - lo, own, 1, min(i, 1),
+                vector(saw, at + first * width, 1), back, 1, 0, of_kernel, features, 0,
+                vector(dx, i * row + max(step, 0) * features, 1), features,
+                kept, features, size, 1, 0,
             )  # fmt: skip
         return
-    most = longest(ctx, op[_OFFSET], op[_STRIDE], op[_STEPS])
-    first, back = (most - 1, -features) if turned else (0, features)
-    contract(
-        vector(x, first * features, 1), 1, back, x.shape[1],
-        vector(dy, width + lo, 1), width, dy.shape[1],
-        dw, size, features, hi - lo, most, x.shape[0], 0,
+    first, step = (t + count - 1, op[STEPS] + 1 - t - count) if op[TURNED] else (t, t - 1)
+    by_step = count < hi - lo and features > 1
+    contract_groups(
+        vector(work, 0, 0),
+        vector(saw, lo * saw.shape[1] + first * width, 1), saw.shape[1] if by_step else back, 1, 0,
+        of_kernel, features, 0,
+        vector(dx, lo * row + step * features, 1), row if by_step else features,
+        hi - lo if by_step else count, features, size, 1,
+        count if by_step else hi - lo, back if by_step else saw.shape[1],
+        features if by_step else row,
     )  # fmt: skip

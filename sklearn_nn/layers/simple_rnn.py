@@ -13,6 +13,7 @@ from sklearn_nn.jit.lanes import Load, Store, make_lanes
 from sklearn_nn.jit.views import vector
 from sklearn_nn.layers.base import BACKWARD, FORWARD, owned_rows
 from sklearn_nn.layers.recurrence import (
+    FEATURES,
     SIZE,
     UNITS,
     WIDTH,
@@ -21,10 +22,12 @@ from sklearn_nn.layers.recurrence import (
     carry,
     last_step,
     mask,
-    recurrent_kernel_and_bias,
+    open_gradient,
     remember,
     rows_together,
 )
+from sklearn_nn.layers.recurrent_projection import clear_padding, project, project_back
+from sklearn_nn.layers.recurrent_weights import all_gradients
 
 
 def _forward(builder: ir.IRBuilder, loads: Sequence[Load], stores: Sequence[Store]) -> None:
@@ -48,12 +51,13 @@ def simple_forward(ctx, op, part, parts, theta, state, work, x, y):
     """h = tanh(x W + h R + b), step by step. Owners: rows of the batch."""
     units, row = op[UNITS], y.shape[1]
     lo, hi = owned_rows(y, part, parts)
-    bias = vector(theta, units * units, units)
+    bias = vector(theta, (op[FEATURES] + units) * op[SIZE], op[SIZE])
     begin(ctx, op, y, lo, hi)
     block = rows_together(op, hi - lo)
     for first in range(lo, hi, block):
         last = min(first + block, hi)
         for t in range(1, last_step(ctx, op) + 1):
+            project(ctx, op, theta, x, y, t, first, last)
             add_recurrent(ctx, op, theta, y, t, first, last, 0, 0, op[SIZE])
             stretch = vector(y, first * row + t * op[WIDTH], 1)
             _cell(last - first, units, ((stretch, row, 0, 0), (bias, 0, 0, 0)))
@@ -66,17 +70,21 @@ def simple_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy
     """dh (1 - h^2), and on from there to the step before. Owners: rows of the batch."""
     row = y.shape[1]
     lo, hi = owned_rows(y, part, parts)
+    clear_padding(ctx, op, dx, lo, hi)
     block = rows_together(op, hi - lo)
     for first in range(lo, hi, block):
         last = min(first + block, hi)
+        open_gradient(ctx, op, dy, last_step(ctx, op), first, last)
         for t in range(last_step(ctx, op), 0, -1):
+            open_gradient(ctx, op, dy, t - 1, first, last)
             at = first * row + t * op[WIDTH]
             stretch, gradient = vector(y, at, 1), vector(dy, at, 1)
             _cell_backward(last - first, op[UNITS], ((stretch, row, 0, 0), (gradient, row, 0, 0)))
-            carry(ctx, op, work, dy, t, first, last, 0, 0, op[SIZE], True)
+            carry(ctx, op, work, dy, dy, t, first, last, 0, 0, op[SIZE], True)
+            project_back(ctx, op, work, dy, dx, t, first, last)
 
 
 @kernel(BACKWARD)
 def simple_weights(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
-    """dR and db. Owners: columns."""
-    recurrent_kernel_and_bias(ctx, op, part, parts, y, dy, grad)
+    """dW, dR and db. Owners: columns."""
+    all_gradients(ctx, op, part, parts, x, y, dy, grad)

@@ -17,6 +17,7 @@ from sklearn_nn.network.program import (
     BACKWARD_AT,
     BACKWARD_SUMS_AT,
     DX_AT,
+    DX_WIDTH,
     FORWARD_AT,
     FORWARD_SUMS_AT,
     GEOMETRY,
@@ -111,7 +112,7 @@ def run_gradient(
             vector(work, op[WORK_AT], op[WORK_SIZE]),
             matrix(arena, capacity * op[X_AT], rows, op[X_WIDTH]),
             matrix(arena, capacity * op[Y_AT], rows, op[Y_WIDTH]),
-            matrix(darena, capacity * op[DX_AT], rows, op[X_WIDTH]),
+            matrix(darena, capacity * op[DX_AT], rows, op[DX_WIDTH]),
             matrix(darena, capacity * op[Y_AT], rows, op[Y_WIDTH]),
         )
         sums = op[BACKWARD_SUMS_AT] if backward and sync.size else 0

@@ -26,6 +26,7 @@ class Instruction:
     in_place: tuple[Kernel, Kernel] | None
     kind: str
     absorbs: Mapping[str, int]
+    weights_need_backward: bool
 
     @property
     def is_trained(self) -> bool:
@@ -51,7 +52,7 @@ class Instruction:
             return forward, None, None, None, None, None
         if not weights or not self.is_trained:
             to_weights = None
-        if not through:
+        if not through and not (self.weights_need_backward and to_weights):
             prepare = backward = None
         if not through and to_weights is None:
             backward_sums = None

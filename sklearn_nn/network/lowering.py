@@ -18,6 +18,7 @@ from sklearn_nn.network.instruction import Instruction
 from sklearn_nn.network.layout import Layout
 from sklearn_nn.network.program import (
     DX_AT,
+    DX_WIDTH,
     GEOMETRY,
     TABLE_WIDTH,
     THETA_AT,
@@ -147,6 +148,7 @@ class ProgramBuilder:
         in_place: tuple[Kernel, Kernel] | None = None,
         kind: str = "",
         absorbs: Mapping[str, int] | None = None,
+        weights_need_backward: bool = False,
     ) -> None:
         """Append an instruction that reads slot `x` and writes slot `y`."""
         kernels = (forward, forward_sums, prepare, backward, backward_sums, weights)
@@ -168,6 +170,7 @@ class ProgramBuilder:
                 in_place,
                 kind,
                 absorbs or {},
+                weights_need_backward,
             )
         )
 
@@ -226,6 +229,7 @@ class ProgramBuilder:
             kernels = op.used_kernels(trained=trained, through=through, weights=not input_gradient)
             row[:X_AT] = [0 if k is None else k.address(dtype) for k in kernels]
             row[X_AT : DX_AT + 1] = (*spans[op.x], *spans[op.y], starts[op.x])
+            row[DX_WIDTH] = widths[op.x] if through else 0
             if not first and wants_gradient[op.x]:
                 row[DX_AT] = width
                 width += widths[op.x]

@@ -23,9 +23,11 @@ from sklearn_nn.network.memory import allocate
 # spans of the flat buffers, then the instruction's own geometry.
 FORWARD_AT, FORWARD_SUMS_AT, PREPARE_AT, BACKWARD_AT, BACKWARD_SUMS_AT, WEIGHTS_AT = range(6)
 X_AT, X_WIDTH, Y_AT, Y_WIDTH = 6, 7, 8, 9
-DX_AT = 10  # where backward writes; where it is not X_AT, the machine adds it to the slot at X_AT
-THETA_AT, THETA_SIZE, STATE_AT, STATE_SIZE, WORK_AT, WORK_SIZE = range(11, 17)
-GEOMETRY, TABLE_WIDTH = 17, 33
+# Where backward writes; where it is not X_AT, the machine adds it to the slot at X_AT. The width is
+# 0 where the input wants no gradient.
+DX_AT, DX_WIDTH = 10, 11
+THETA_AT, THETA_SIZE, STATE_AT, STATE_SIZE, WORK_AT, WORK_SIZE = range(12, 18)
+GEOMETRY, TABLE_WIDTH = 18, 34
 #: Where in `output_ends` the width of the output stands.
 OUTPUT_WIDTH = 2
 

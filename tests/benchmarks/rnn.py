@@ -197,7 +197,7 @@ class Kernels:
 def kernels():
     """Microseconds of every kernel; of those that contract, the share of the tile's peak.
 
-    The recurrence's include the gates, and its weights' the biases.
+    Those of a recurrent layer include the gates, and its weights' the biases.
     """
     limit = peak("float32")
     print(f"one thread, peak of the tile {limit:.0f} GFLOP/s")
