@@ -42,10 +42,15 @@ MASKED_PAIRS = VECTOR_BITS == 512
 #: holds CACHE_WAYS lines or more. A tile of more rows would fetch each line again at every step.
 PAGE, CACHE_WAYS = 4096, 8
 
+#: Bytes of a cache line.
+LINE = 64
+
 #: B is copied to a small buffer, panel by panel, where its rows are PACKED_STRIDE bytes apart or
 #: more (they would crowd a few sets of the cache and one page each) and the copy serves
-#: PACKED_ROWS rows of C or more. Tiles of 14 rows read B so rarely that only whole pages matter.
+#: PACKED_ROWS rows of C or more. Tiles of 14 rows read B so rarely that only whole pages matter,
+#: and only an even number of lines: rows an odd number apart fall into all sets.
 PACKED_ROWS, PACKED_STRIDE = 96, PAGE * 3 // 4 if VECTOR_REGISTERS >= 32 else PAGE // 4
+PACKED_MULTIPLE = 2 * LINE if VECTOR_REGISTERS >= 32 else 1
 
 #: Bytes of a block of A: it stays in the second cache beside a panel of B and what comes next.
 BLOCK_BYTES = 128 * 1024
@@ -116,27 +121,46 @@ def _pack(b, bs, bo, packed, columns, K, O):
 
 @_inlined
 def _panel(
-    most, vectors, a, ars, acs, ao, b, bs, bo, c, cs, d, ds, M, columns, K, O, G, ag, cg, dg
-):
+    most, vectors, a, ars, acs, ao, b, bs, bo, c, cs, d, ds, M, columns, K, O, G, ag, cg, dg,
+    ask_a, next_a, next_b, next_bs, next_bo, wanted, wanted_row, first,
+):  # fmt: skip
     """A panel of C, `vectors` registers wide, G groups of M rows, in tiles of at most `most` rows.
 
     The tiles are of nearly equal height: a last one of one row would cost as many loads of B
-    as a full one.
+    as a full one. Each asks for a line of each row of what comes next: two tiles for B, others for
+    A with `ask_a`; or all for what is `wanted`, if that is given, for rows from `first` on.
     """
     tiles = (M + most - 1) // most
     rows, taller = M // tiles, M % tiles
+    line, n = LINE * 8 // element_bits(a), 0
     for g in range(G):
         a_t, c_t, d_t = advance(a, g * ag), advance(c, g * cg), advance_any(d, g * dg)
         for t in range(tiles):
             height = rows + 1 if t < taller else rows
-            _tile(height, vectors, a_t, ars, acs, ao, b, bs, bo, c_t, cs, d_t, ds, K, O, columns)
+            if exists(wanted):
+                p, ps, po = advance(wanted, (first + n) % M * wanted_row), line, K * line
+            elif n < 2 or not ask_a:
+                p, ps, po = advance(next_b, n % 2 * line), next_bs, next_bo
+            else:
+                p, ps, po = advance(next_a, (n - 2) * line), acs, ao
+            _tile(
+                height, vectors, a_t, ars, acs, ao, b, bs, bo, c_t, cs, d_t, ds, p, ps, po,
+                K, O, columns,
+            )  # fmt: skip
+            n += 1
             a_t, c_t = advance(a_t, height * ars), advance(c_t, height * cs)
             d_t = advance_any(d_t, height * ds)
 
 
 @_inlined
-def _block(a, ars, acs, ao, b, bs, bo, c, cs, d, ds, M, N, K, O, G, ag, cg, dg):
-    """One block of the reduction: panel by panel, so that a panel of B stays in the cache."""
+def _block(
+    a, ars, acs, ao, b, bs, bo, c, cs, d, ds, M, N, K, O, G, ag, cg, dg,
+    next_a, next_b, wanted, wanted_row, first,
+):  # fmt: skip
+    """One block of the reduction: panel by panel, so that a panel of B stays in the cache.
+
+    `next_a` and `next_b` are where A and B go on in the next block. Returns `first`, moved on.
+    """
     scratch = stack_vectors(a, PANEL_VECTORS)
     bits = element_bits(a)
     lanes = VECTOR_BITS // bits
@@ -145,6 +169,7 @@ def _block(a, ars, acs, ao, b, bs, bo, c, cs, d, ds, M, N, K, O, G, ag, cg, dg):
         narrow, wide = min(narrow, CACHE_WAYS - 1), min(wide, CACHE_WAYS - 1)
     fewest = lanes + 1 if MASKED_PAIRS else 2 * lanes
     pack = G * M >= PACKED_ROWS and bs * bits >= PACKED_STRIDE * 8
+    pack = pack and bs * bits % (PACKED_MULTIPLE * 8) == 0
     j = 0
     while j < N:
         if M <= WIDE_ROWS and N - j >= WIDE * lanes:
@@ -154,14 +179,21 @@ def _block(a, ars, acs, ao, b, bs, bo, c, cs, d, ds, M, N, K, O, G, ag, cg, dg):
         columns = min(N - j, vectors * lanes)
         b_j, bs_j, bo_j = advance(b, j), bs, bo
         c_j, d_j = advance(c, j), advance_any(d, j)
+        is_last, then_b, then_bs, then_bo = j + columns >= N, advance(b_j, columns), bs, bo
+        if is_last:
+            then_b = next_b
         if pack and columns == 2 * lanes:
             _pack(b_j, bs, bo, scratch, 2 * lanes, K, O)
             b_j, bs_j, bo_j = scratch, columns, columns * K
+            then_b, then_bs, then_bo = b_j, bs_j, bo_j  # rows that crowd a set push one another out
         _panel(
             most, vectors, a, ars, acs, ao, b_j, bs_j, bo_j, c_j, cs, d_j, ds,
             M, columns, K, O, G, ag, cg, dg,
+            is_last and acs != 1, next_a, then_b, then_bs, then_bo, wanted, wanted_row, first,
         )  # fmt: skip
         j += columns
+        first += G * ((M + most - 1) // most)
+    return first
 
 
 @_reassociated
@@ -191,7 +223,9 @@ def _column(a, ars, acs, ao, b, bo, c, M, K, O):
                     c[i] += column[i] * factor
 
 
-def tiled(a, ars, acs, ao, b, bs, bo, c, cs, d, ds, M, N, K, O, G, ag, cg):
+def tiled(
+    a, ars, acs, ao, b, bs, bo, c, cs, d, ds, M, N, K, O, G, ag, cg, wanted, wanted_row, first
+):
     """C = A B (+ D), tile by tile."""
     if M <= 0 or N <= 0:
         return
@@ -213,6 +247,9 @@ def tiled(a, ars, acs, ao, b, bs, bo, c, cs, d, ds, M, N, K, O, G, ag, cg):
         while k < K:
             b_block = advance(b, o * bo + k * bs)
             inner, outer = min(k_step, K - k), min(o_step, O - o)
+            a_on, b_on = k_step * acs, k_step * bs
+            if k + k_step >= K:  # the next block is one of the next steps of the outer reduction
+                a_on, b_on = o_step * ao - k * acs, o_step * bo - k * bs
             g = 0
             while g < G:
                 i = 0
@@ -220,9 +257,10 @@ def tiled(a, ars, acs, ao, b, bs, bo, c, cs, d, ds, M, N, K, O, G, ag, cg):
                     a_block = advance(a, g * ag + i * ars + o * ao + k * acs)
                     c_block = advance(c, g * cg + i * cs)
                     d_block = advance_any(d, g * dg + i * ds)
-                    _block(
+                    first = _block(
                         a_block, ars, acs, ao, b_block, bs, bo, c_block, cs, d_block, ds,
                         min(i_step, M - i), N, inner, outer, min(g_step, G - g), ag, cg, dg,
+                        advance(a_block, a_on), advance(b_block, b_on), wanted, wanted_row, first,
                     )  # fmt: skip
                     i += i_step
                 g += g_step
@@ -231,7 +269,9 @@ def tiled(a, ars, acs, ao, b, bs, bo, c, cs, d, ds, M, N, K, O, G, ag, cg):
         o += o_step
 
 
-def plain(a, ars, acs, ao, b, bs, bo, c, cs, d, ds, M, N, K, O, G, ag, cg):
+def plain(
+    a, ars, acs, ao, b, bs, bo, c, cs, d, ds, M, N, K, O, G, ag, cg, wanted, wanted_row, first
+):
     """C = A B (+ D) by loops, for a host whose compiler rejects the tiles."""
     k_step, o_step = _block_lengths(K, O)
     for g in range(G):

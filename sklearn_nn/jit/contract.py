@@ -40,7 +40,7 @@ def _symbol(dtype: str) -> str:
 def _signature(pointer: types.Type) -> Any:
     size = types.int64
     of_a, of_b, of_c = (pointer, *[size] * 3), (pointer, *[size] * 2), (pointer, size) * 2
-    return types.void(*of_a, *of_b, *of_c, *[size] * 7)
+    return types.void(*of_a, *of_b, *of_c, *[size] * 7, pointer, *[size] * 2)
 
 
 def _compile(function: Callable[..., None], dtype: str) -> CFunc:
@@ -85,7 +85,7 @@ def load_contract(dtype: str) -> None:
         _load(dtype)
 
 
-def _check(arrays: Sequence[types.Type], names: str) -> types.Type:
+def _check(arrays: Sequence[types.Type], names: Sequence[str]) -> types.Type:
     """The dtype that the operands share."""
     dtypes = {getattr(array, "dtype", None) for array in arrays}
     for name, array in zip(names, arrays, strict=True):
@@ -115,9 +115,17 @@ def _call(builder: Any, dtype: str, values: list[Any]) -> None:
     builder.call(function, values)
 
 
-def _once(builder: Any) -> list[Any]:
-    """The last arguments of a contraction of one group of rows."""
-    return [ir.Constant(ir.IntType(64), n) for n in (1, 0, 0)]
+def _sizes(*numbers: int) -> list[Any]:
+    return [ir.Constant(ir.IntType(64), number) for number in numbers]
+
+
+#: Arguments of a contraction of one group of rows.
+_ONCE = _sizes(1, 0, 0)
+
+
+def _nothing_wanted(c: Any) -> list[Any]:
+    """The last arguments of a contraction that asks for nothing but its operands."""
+    return [ir.Constant(c.type, None), *_sizes(0, 0)]
 
 
 @intrinsic
@@ -137,7 +145,35 @@ def contract(typingctx, a, ars, acs, ao, b, bs, bo, c, cs, M, N, K, O, beta):
         *operands, c, cs, M, N, K, O, beta = _pointers(context, builder, signature, args)
         adds = builder.icmp_signed("!=", beta, ir.Constant(beta.type, 0))
         d = builder.select(adds, c, ir.Constant(c.type, None))
-        _call(builder, dtype.name, [*operands, c, cs, d, cs, M, N, K, O, *_once(builder)])
+        _call(
+            builder, dtype.name, [*operands, c, cs, d, cs, M, N, K, O, *_ONCE, *_nothing_wanted(c)]
+        )
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
+@intrinsic
+def contract_and_fetch(
+    typingctx, wanted, row, first, a, ars, acs, ao, b, bs, bo, c, cs, M, N, K, O, beta
+):
+    """As `contract`, while memory that is wanted soon is on its way.
+
+    There is a run of it for each i < M, from ``wanted[i*row]`` on. While one tile after another is
+    computed, each asks for the run of one i, in turn from `first` on: for as many cache lines as it
+    adds up products, K at most and `BLOCK`. A run may begin and end anywhere.
+    """
+    dtype = _check((wanted, a, b, c), ("wanted", *"abc"))
+    size = types.int64
+    of_wanted = (wanted, size, size)
+    signature = types.void(*of_wanted, a, size, size, size, b, size, size, c, *[size] * 6)
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Sequence[Any]) -> Any:
+        *operands, c, cs, M, N, K, O, beta = _pointers(context, builder, signature, args)
+        asked, operands = operands[:3], operands[3:]
+        adds = builder.icmp_signed("!=", beta, ir.Constant(beta.type, 0))
+        d = builder.select(adds, c, ir.Constant(c.type, None))
+        _call(builder, dtype.name, [*operands, c, cs, d, cs, M, N, K, O, *_ONCE, *asked])
         return context.get_dummy_value()
 
     return signature, codegen
@@ -156,7 +192,9 @@ def contract_onto(typingctx, d, ds, a, ars, acs, ao, b, bs, bo, c, cs, M, N, K, 
 
     def codegen(context: Any, builder: Any, signature: Any, args: Sequence[Any]) -> Any:
         d, ds, *operands, c, cs, M, N, K, O = _pointers(context, builder, signature, args)
-        _call(builder, dtype.name, [*operands, c, cs, d, ds, M, N, K, O, *_once(builder)])
+        _call(
+            builder, dtype.name, [*operands, c, cs, d, ds, M, N, K, O, *_ONCE, *_nothing_wanted(c)]
+        )
         return context.get_dummy_value()
 
     return signature, codegen
@@ -180,7 +218,8 @@ def contract_groups(typingctx, d, a, ars, acs, ao, b, bs, bo, c, cs, M, N, K, O,
         d = builder.select(given, row.data, ir.Constant(row.data.type, None))
         _, *operands, c, cs, M, N, K, O, G, ag, cg = _pointers(context, builder, signature, args)
         ds = ir.Constant(cs.type, 0)
-        _call(builder, dtype.name, [*operands, c, cs, d, ds, M, N, K, O, G, ag, cg])
+        sizes = (M, N, K, O, G, ag, cg)
+        _call(builder, dtype.name, [*operands, c, cs, d, ds, *sizes, *_nothing_wanted(c)])
         return context.get_dummy_value()
 
     return signature, codegen

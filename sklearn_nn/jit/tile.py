@@ -11,6 +11,10 @@ runs over two levels, so that a window of an image (rows of pixels, and pixels w
 no copy. The strides of A are free, so that A may be read by rows or by columns. The last vector
 of each row is masked: columns outside C are neither read nor written.
 
+At each step the tile also asks for one cache line, at ``p + o*po + k*ps``, that is wanted later:
+arithmetic takes so long that memory can be on its way meanwhile. The processor does so by itself
+only where addresses follow one another.
+
 Every element of C is summed in the same order, k ascending inside o ascending, whatever the
 tile it falls into. Which tile computes it can therefore not be seen in the result.
 """
@@ -65,7 +69,7 @@ class TileShape(NamedTuple):
         """The LLVM type of the tile's function."""
         pointer = self.scalar.as_pointer()
         of_a, of_b, of_c = [pointer, *[_I64] * 3], [pointer, *[_I64] * 2], [pointer, _I64] * 2
-        return ir.FunctionType(ir.VoidType(), [*of_a, *of_b, *of_c, *[_I64] * 3])
+        return ir.FunctionType(ir.VoidType(), [*of_a, *of_b, *of_c, *of_b, *[_I64] * 3])
 
     @property
     def name(self) -> str:
@@ -221,23 +225,37 @@ def _multiply_add(
     return new
 
 
+def _prefetch(builder: ir.IRBuilder, pointer: ir.Value) -> None:
+    """Ask for the cache line that `pointer` points into. It may point anywhere."""
+    address = builder.bitcast(pointer, ir.IntType(8).as_pointer())
+    kind = ir.FunctionType(ir.VoidType(), [address.type, _I32, _I32, _I32])
+    function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+    # For reading, into the first cache, of data.
+    builder.call(function, [address, *(ir.Constant(_I32, number) for number in (0, 3, 1))])
+
+
 def _reduce(
     builder: ir.IRBuilder,
     shape: TileShape,
     memory: Memory,
     operands: Sequence[ir.Value],
+    ahead: Sequence[ir.Value],
     counts: tuple[ir.Value, ir.Value],
 ) -> list[ir.Value]:
     """The two loops of the reduction; returns the sums."""
     a, ars, acs, ao, b, bs, bo = operands
+    p, ps, po = ahead
     inner_count, outer_count = counts
     zeros = [ir.Constant(shape.vector, None)] * (shape.rows * shape.vectors)
     steps = [builder.mul(ars, _int64(i)) for i in range(shape.rows)]
     groups = [_unrelated(builder, builder.gep(a, [first])) for first in steps[::ROWS_A_POINTER]]
-    outer = Loop(builder, outer_count, [(b, bo), *((p, ao) for p in groups)], zeros, "outer")
-    starts = zip(outer.pointers, [bs, *[acs] * len(groups)], strict=True)
-    inner = Loop(builder, inner_count, list(starts), outer.sums, "inner")
-    b_step, *a_steps = inner.pointers
+    starts = [(b, bo), (p, po), *((group, ao) for group in groups)]
+    outer = Loop(builder, outer_count, starts, zeros, "outer")
+    strides = [bs, ps, *[acs] * len(groups)]
+    starts = list(zip(outer.pointers, strides, strict=True))
+    inner = Loop(builder, inner_count, starts, outer.sums, "inner")
+    b_step, p_step, *a_steps = inner.pointers
+    _prefetch(builder, p_step)
     a_rows = [builder.gep(p, [step]) for p in a_steps for step in steps[:ROWS_A_POINTER]]
     sums = _multiply_add(builder, shape, memory, a_rows[: shape.rows], b_step, inner.sums)
     inner.close(sums)
@@ -281,10 +299,10 @@ def _define(module: ir.Module, shape: TileShape) -> ir.Function:
     # slow (and worse at keeping C in registers) with many of them in one large function.
     for attribute in ("noinline", "nounwind"):
         function.attributes.add(attribute)
-    *operands, c, cs, d, ds, inner, outer, columns = function.args
+    *operands, c, cs, d, ds, p, ps, po, inner, outer, columns = function.args
     builder = ir.IRBuilder(function.append_basic_block("entry"))
     memory = Memory(builder, shape, columns)
-    sums = _reduce(builder, shape, memory, operands, (inner, outer))
+    sums = _reduce(builder, shape, memory, operands, (p, ps, po), (inner, outer))
     with builder.if_else(is_given(builder, d)) as (then, otherwise):
         with then:
             _write(builder, shape, memory, (c, cs), (d, ds), sums)
@@ -298,13 +316,13 @@ def _signature(pointer: types.Type, sizes: int) -> Any:
     """The tile's arguments as Numba types, after `sizes` leading integers."""
     size = types.int64
     of_a, of_b, of_c = [pointer, *[size] * 3], [pointer, *[size] * 2], [pointer, size] * 2
-    return types.void(*[size] * sizes, *of_a, *of_b, *of_c, *[size] * 3)
+    return types.void(*[size] * sizes, *of_a, *of_b, *of_c, *of_b, *[size] * 3)
 
 
 def make_tile(rows: int, vectors: int, bits: int, vector_bits: int, masked: bool = True) -> Any:
-    """Intrinsic ``tile(a, ars, acs, ao, b, bs, bo, c, cs, d, ds, K, O, columns)``.
+    """Intrinsic ``tile(a, ars, acs, ao, b, bs, bo, c, cs, d, ds, p, ps, po, K, O, columns)``.
 
-    `a`, `b`, `c` and `d` are pointers to float32 (`bits` = 32) or float64 (64); strides count
+    `a`, `b`, `c`, `d` and `p` are pointers to float32 (`bits` = 32) or float64 (64); strides count
     elements. K and O are at least one. `columns` ends in the last of the `vectors` registers
     of `vector_bits` bits; a tile that is not masked ignores it and fills the registers.
     `d` may be null, for nothing to add, or `c`; with ds = 0 it is one row, added to all.
@@ -313,7 +331,7 @@ def make_tile(rows: int, vectors: int, bits: int, vector_bits: int, masked: bool
     pointer = types.CPointer(types.float32 if bits == 32 else types.float64)
 
     @intrinsic
-    def tile(typingctx, a, ars, acs, ao, b, bs, bo, c, cs, d, ds, K, O, columns):
+    def tile(typingctx, a, ars, acs, ao, b, bs, bo, c, cs, d, ds, p, ps, po, K, O, columns):
         def codegen(context: Any, builder: Any, signature: Any, args: Sequence[Any]) -> Any:
             builder.call(_define(builder.module, shape), args)
             return context.get_dummy_value()
@@ -334,7 +352,9 @@ def make_tiles(kinds: Sequence[tuple[int, int, bool]], vector_bits: int) -> Any:
     sizes = [(r, v, masked) for v, most, masked in kinds for r in range(1, most + 1)]
 
     @intrinsic
-    def tile(typingctx, rows, vectors, a, ars, acs, ao, b, bs, bo, c, cs, d, ds, K, O, columns):
+    def tile(
+        typingctx, rows, vectors, a, ars, acs, ao, b, bs, bo, c, cs, d, ds, p, ps, po, K, O, columns
+    ):
         def codegen(context: Any, builder: Any, signature: Any, args: Sequence[Any]) -> Any:
             rows, vectors, *rest = args
             after = builder.append_basic_block("tile_end")

@@ -32,7 +32,8 @@ from __future__ import annotations
 
 from numba import njit
 
-from sklearn_nn.jit.contract import contract
+from sklearn_nn.jit.blocks import BLOCK, LINE
+from sklearn_nn.jit.contract import contract, contract_and_fetch
 from sklearn_nn.jit.host import INLINED_OPTIONS
 from sklearn_nn.jit.kernel import kernel, like, real
 from sklearn_nn.jit.random import random_bits, stream
@@ -54,6 +55,8 @@ TURNED, RETURNS_ALL, REMEMBERS, DRAWS, THRESHOLD, FACTOR = range(10, 16)
 #: Rows that go through all their steps together, at most: those of two tiles of the contraction if
 #: their stretches fit into the first cache (so many numbers), else those of one.
 _TILE, _CACHED = 14, 28 * 400
+#: Each step back asks for what the next ones read, of some rows: the first is so many rows on.
+_TURN = 5
 
 
 @njit(**INLINED_OPTIONS)
@@ -171,7 +174,9 @@ def carry(ctx, op, work, saw, dy, t, lo, hi, column, source, size, is_last):
     row, units = dy.shape[1], op[UNITS]
     at, masked = lo * row + t * op[WIDTH], _is_masked(ctx, op)
     before = at - op[WIDTH] + read_at(ctx, op)
-    contract(
+    run = min(size, BLOCK) * LINE // dy.itemsize
+    contract_and_fetch(
+        vector(saw, max(at - run, 0), 1), row, t * _TURN % (hi - lo),
         vector(saw, at + source, 1), row, 1, 0, vector(work, column * units, 1), units, 0,
         vector(dy, before, 1), row, hi - lo, units, size, 1, 0 if masked and column == 0 else 1,
     )  # fmt: skip

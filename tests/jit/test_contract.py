@@ -7,8 +7,23 @@ from numba import cfunc, njit, types
 from numba.core.errors import TypingError
 
 from sklearn_nn.jit import contract as module
-from sklearn_nn.jit.blocks import BLOCK, PACKED_ROWS, PAGE, WIDE, WIDE_ROWS, plain, tiled
-from sklearn_nn.jit.contract import contract, contract_groups, contract_onto, load_contract
+from sklearn_nn.jit.blocks import (
+    BLOCK,
+    PACKED_MULTIPLE,
+    PACKED_ROWS,
+    PAGE,
+    WIDE,
+    WIDE_ROWS,
+    plain,
+    tiled,
+)
+from sklearn_nn.jit.contract import (
+    contract,
+    contract_and_fetch,
+    contract_groups,
+    contract_onto,
+    load_contract,
+)
 from sklearn_nn.jit.host import OPTIONS, lanes
 from sklearn_nn.jit.tile import make_tile
 from sklearn_nn.jit.transpose import transpose
@@ -26,6 +41,13 @@ def _loaded():
 @njit(**OPTIONS)
 def call_contract(a, ars, acs, ao, b, bs, bo, c, cs, M, N, K, O, beta):  # noqa: E741
     contract(a, ars, acs, ao, b, bs, bo, c, cs, M, N, K, O, beta)
+
+
+@njit(**OPTIONS)
+def call_contract_and_fetch(
+    wanted, row, first, a, ars, acs, ao, b, bs, bo, c, cs, M, N, K, O, beta  # noqa: E741
+):  # fmt: skip
+    contract_and_fetch(wanted, row, first, a, ars, acs, ao, b, bs, bo, c, cs, M, N, K, O, beta)
 
 
 @njit(**OPTIONS)
@@ -221,14 +243,15 @@ def test_same_bits_however_rows_and_columns_are_split(dtype, beta, K):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_same_bits_where_b_is_packed(dtype):
-    M, N, K, O = PACKED_ROWS + 1, PAGE // np.dtype(dtype).itemsize + 5, 100, 3  # noqa: E741
-    a, b = random(dtype, O, M, K), random(dtype, O, K, N, seed=1)
-    exact = np.einsum("omk,okn->mn", a.astype("float64"), b, optimize=True)
+    bs = PAGE // np.dtype(dtype).itemsize + PACKED_MULTIPLE
+    M, N, K, O = PACKED_ROWS + 1, bs - 27, 50, 3  # noqa: E741
+    a, b = random(dtype, O, M, K), random(dtype, O, K, bs, seed=1)
+    exact = np.einsum("omk,okn->mn", a.astype("float64"), b[..., :N], optimize=True)
     packed, parts = np.empty((M, N), dtype), np.empty((M, N), dtype)
     for c, rows in [(packed, M), (parts, M // 3)]:
         for lo in range(0, M, rows):
-            operands = (a.reshape(-1)[lo * K :], K, 1, M * K, b.reshape(-1), N, K * N, c[lo:], N)
-            call_contract(*operands, min(rows, M - lo), N, K, O, 0)
+            operands = (a.reshape(-1)[lo * K :], K, 1, M * K, b.reshape(-1), bs, K * bs)
+            call_contract(*operands, c[lo:], N, min(rows, M - lo), N, K, O, 0)
     np.testing.assert_allclose(packed, exact, rtol=0, atol=tolerance(dtype, K * O))
     np.testing.assert_array_equal(parts, packed)
 
@@ -322,6 +345,21 @@ def test_groups_of_rows(dtype, with_row, M, N, K, O):  # noqa: E741
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("beta", [0, 1])
+@pytest.mark.parametrize(("M", "N", "K"), [(1, 40, 3), (14, 64, BLOCK + 9), (31, 33, 5)])
+def test_what_is_fetched_meanwhile_does_not_matter(dtype, beta, M, N, K):
+    a, b = random(dtype, M * K), random(dtype, K * N, seed=1)
+    expected = random(dtype, M * N, seed=2)
+    operands, sizes = (a, K, 1, 0, b, N, 0), (N, M, N, K, 1, beta)
+    starts = [(a, K, 0), (b[:1], 10**9, M - 1), (np.empty(0, dtype), -(10**9), 0)]
+    results = [expected.copy() for _ in starts]
+    call_contract(*operands, expected, *sizes)
+    for (wanted, row, first), c in zip(starts, results, strict=True):
+        call_contract_and_fetch(wanted, row, first, *operands, c, *sizes)
+        np.testing.assert_array_equal(c, expected)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 def test_few_rows_have_the_bits_of_many(dtype):
     """They are taken in tiles of more vectors."""
     rows, N, K, O = WIDE_ROWS + 5, (2 * WIDE + 3) * lanes(dtype) + 2, 30, 3  # noqa: E741
@@ -383,7 +421,8 @@ def test_tiles_of_other_processors(bits, vector_bits, rows, vectors):
 
     @cfunc(types.void(pointer, pointer, pointer, types.int64))
     def run(a, b, c, columns):
-        tile(a, 6, 1, 3, b, columns, 3 * columns, c, columns + 1, c, columns + 1, 3, 2, columns)
+        operands = (a, 6, 1, 3, b, columns, 3 * columns, c, columns + 1, c, columns + 1)
+        tile(*operands, b, columns, 0, 3, 2, columns)
 
     dtype, width = f"float{bits}", vector_bits // bits
     a = random(dtype, rows, 6)
@@ -404,7 +443,7 @@ def test_plain_loops_agree_with_tiles(dtype):
             got = expected.copy()
             for compiled, c in [(loops, got), (tiles, expected)]:
                 operands = (a, K, 1, M * K, b, N, K * N, c, N + 2, c if beta else None, N + 2)
-                call_by_pointers(compiled, *operands, M, N, K, O, 1, 0, 0)
+                call_by_pointers(compiled, *operands, M, N, K, O, 1, 0, 0, None, 0, 0)
             np.testing.assert_allclose(got, expected, rtol=0, atol=tolerance(dtype, K * O))
         if M > 0:
             a, d = random(dtype, O * M * K + 3), random(dtype, N, seed=3)
@@ -412,12 +451,12 @@ def test_plain_loops_agree_with_tiles(dtype):
             expected = got.copy()
             for compiled, c in [(loops, got), (tiles, expected)]:
                 operands = (a, K, 1, M * K, b, N, K * N, c, N + 2, d, 0)
-                call_by_pointers(compiled, *operands, M, N, K, O, 3, 1, M * (N + 2))
+                call_by_pointers(compiled, *operands, M, N, K, O, 3, 1, M * (N + 2), None, 0, 0)
             np.testing.assert_allclose(got, expected, rtol=0, atol=tolerance(dtype, K * O))
 
 
 def test_falls_back_to_plain_loops(monkeypatch):
-    def rejected(a, ars, acs, ao, b, bs, bo, c, cs, d, ds, M, N, K, O, G, ag, cg):  # noqa: E741
+    def rejected(a, ars, acs, ao, b, bs, bo, c, cs, d, ds, M, N, K, O, G, ag, cg, w, wr, first):  # noqa: E741
         c[0] = a.no_such_attribute
 
     monkeypatch.setattr(module, "tiled", rejected)
