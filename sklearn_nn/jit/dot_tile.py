@@ -20,11 +20,10 @@ from typing import Any
 
 from llvmlite import ir
 from numba import njit, types
-from numba.core import cgutils
-from numba.extending import intrinsic
+from numba.extending import intrinsic, register_jitable
 
 from sklearn_nn.jit.host import INLINED_OPTIONS, VECTOR_BITS, VECTOR_REGISTERS
-from sklearn_nn.jit.tile import Loop, Memory, TileShape, multiply_add
+from sklearn_nn.jit.tile import Loop, Memory, TileShape, multiply_add, prefetch
 from sklearn_nn.jit.views import vector
 
 _I64 = ir.IntType(64)
@@ -59,19 +58,6 @@ def _add_lanes(builder: ir.IRBuilder, sums: list[ir.Value]) -> ir.Value:
         ]
         half //= 2
     return rows[0]
-
-
-def _prefetch(builder: ir.IRBuilder, address: ir.Value) -> None:
-    """Fetch a line into the first cache."""
-    octet, number = ir.IntType(8).as_pointer(), ir.IntType(32)
-    function = cgutils.get_or_insert_function(
-        builder.module,
-        ir.FunctionType(ir.VoidType(), [octet, number, number, number]),
-        "llvm.prefetch.p0",
-    )
-    # To be read, to be kept in all caches, and data.
-    flags = [ir.Constant(number, k) for k in (0, 3, 1)]
-    builder.call(function, [builder.bitcast(address, octet), *flags])
 
 
 def _sums(
@@ -111,7 +97,7 @@ def _sums(
         for p in inner.pointers
     ]
     ahead, *sums = inner.sums
-    _prefetch(builder, ahead)
+    prefetch(builder, ahead)
     pairs = itertools.product(loaded[:places], loaded[places:])
     sums = [multiply_add(builder, *pair, sums[k]) for k, pair in enumerate(pairs)]
     for loop in (inner, middle, outer):
@@ -157,14 +143,20 @@ def _define(module: ir.Module, shape: TileShape) -> ir.Function:
 _ENOUGH = 8
 
 
+@register_jitable
+def _places(channels):
+    """Places of the tiles of so many channels: the fewest and the most, one apart or the same."""
+    most = max(1, min(MOST_PLACES, (VECTOR_REGISTERS - 1) // channels - 1))
+    return most - 1 if (most - 1) * channels >= _ENOUGH else most, most
+
+
 def _sizes(lanes: int) -> list[tuple[int, int]]:
     """(places, channels) of all tiles: what `dot_row` picks from."""
-    sizes = []
-    for channels in range(1, lanes + 1):
-        most = max(1, min(MOST_PLACES, (VECTOR_REGISTERS - 1) // channels - 1))
-        fewest = most - 1 if (most - 1) * channels >= _ENOUGH else most
-        sizes += [(places, channels) for places in range(fewest, most + 1)]
-    return sizes
+    return [
+        (places, channels)
+        for channels in range(1, lanes + 1)
+        for places in sorted(set(_places(channels)))
+    ]
 
 
 @intrinsic
@@ -207,9 +199,9 @@ def lanes_of(array):
 @njit(**INLINED_OPTIONS)
 def dot_plan(width, channels):
     """How a row is cut: places of the larger tiles, how many of these and of those a place less."""
-    most = max(1, min(MOST_PLACES, (VECTOR_REGISTERS - 1) // channels - 1))
+    fewest, most = _places(channels)
     tiles = (width + most - 1) // most
-    shorter = tiles * most - width if (most - 1) * channels >= _ENOUGH else 0
+    shorter = tiles * most - width if fewest < most else 0
     taller = max(0, tiles - shorter)
     return most, taller, tiles - taller
 

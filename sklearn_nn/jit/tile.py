@@ -225,7 +225,7 @@ def _multiply_add(
     return new
 
 
-def _prefetch(builder: ir.IRBuilder, pointer: ir.Value) -> None:
+def prefetch(builder: ir.IRBuilder, pointer: ir.Value) -> None:
     """Ask for the cache line that `pointer` points into. It may point anywhere."""
     address = builder.bitcast(pointer, ir.IntType(8).as_pointer())
     kind = ir.FunctionType(ir.VoidType(), [address.type, _I32, _I32, _I32])
@@ -255,7 +255,7 @@ def _reduce(
     starts = list(zip(outer.pointers, strides, strict=True))
     inner = Loop(builder, inner_count, starts, outer.sums, "inner")
     b_step, p_step, *a_steps = inner.pointers
-    _prefetch(builder, p_step)
+    prefetch(builder, p_step)
     a_rows = [builder.gep(p, [step]) for p in a_steps for step in steps[:ROWS_A_POINTER]]
     sums = _multiply_add(builder, shape, memory, a_rows[: shape.rows], b_step, inner.sums)
     inner.close(sums)
