@@ -24,6 +24,21 @@ from sklearn_nn.layers.shape import CHANNELS_FIRST
 _WHITE = 255
 
 
+def _as_array(X: Any) -> np.ndarray:
+    """X as an array; what to do where its samples have different shapes."""
+    try:
+        return np.asarray(X)
+    except ValueError as error:
+        shapes = dict.fromkeys(x.shape for x in X if isinstance(x, np.ndarray))
+        if len(shapes) < 2:
+            raise
+        first, other, *_ = shapes
+        raise ValueError(
+            f"X holds samples of shapes {first} and {other}, but all must have one; give images "
+            "one size by resize_images(X, size)."
+        ) from error
+
+
 def flat_rows(X, data_format, has_channels):
     """X as rows; nothing is copied where X is contiguous.
 
@@ -41,7 +56,7 @@ def flat_rows(X, data_format, has_channels):
     """
     if sparse.issparse(X) or hasattr(X, "columns"):
         return X, None, 1
-    array = X if isinstance(X, np.ndarray) else np.asarray(X)
+    array = _as_array(X)
     if array.ndim < 3:
         return (array if array.dtype == np.uint8 else X), None, 1
     check_no_dates(array)

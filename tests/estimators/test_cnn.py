@@ -140,3 +140,12 @@ def test_another_shape_at_predict():
         model.predict(IMAGES.reshape(300, 4, 16))
     with pytest.raises(ValueError, match="60 features"):
         model.predict(IMAGES.reshape(300, 64)[:, :60])
+
+
+def test_images_of_unequal_sizes():
+    X = [np.zeros((8, 8)), np.zeros((9, 8))]
+    for kind in (CNNClassifier, CNNRegressor):
+        with pytest.raises(ValueError, match=r"\(8, 8\) and \(9, 8\).*resize_images"):
+            kind().fit(X, [0, 1])
+    with pytest.raises(ValueError, match="inhomogeneous"):
+        CNNClassifier().fit([[[0.0, 1.0]], [[0.0], [1.0]]], [0, 1])
