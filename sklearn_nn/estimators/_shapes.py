@@ -24,7 +24,7 @@ from sklearn_nn.layers.shape import CHANNELS_FIRST
 _WHITE = 255
 
 
-def _as_array(X: Any) -> np.ndarray:
+def _as_array(X):
     """X as an array; what to do where its samples have different shapes."""
     try:
         return np.asarray(X)

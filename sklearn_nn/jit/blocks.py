@@ -159,7 +159,8 @@ def _block(
 ):  # fmt: skip
     """One block of the reduction: panel by panel, so that a panel of B stays in the cache.
 
-    `next_a` and `next_b` are where A and B go on in the next block. Returns `first`, moved on.
+    `next_a` and `next_b` are where A and B go on in the next block, or where they begin: the next
+    product often has the same B. Returns `first`, moved on.
     """
     scratch = stack_vectors(a, PANEL_VECTORS)
     bits = element_bits(a)
@@ -247,20 +248,24 @@ def tiled(
         while k < K:
             b_block = advance(b, o * bo + k * bs)
             inner, outer = min(k_step, K - k), min(o_step, O - o)
-            a_on, b_on = k_step * acs, k_step * bs
-            if k + k_step >= K:  # the next block is one of the next steps of the outer reduction
-                a_on, b_on = o_step * ao - k * acs, o_step * bo - k * bs
+            next_o, next_k = o, k + k_step
+            if next_k >= K:
+                next_o, next_k = o + o_step, 0
+                if next_o >= O:
+                    next_o = 0
+            next_b = advance(b, next_o * bo + next_k * bs)
             g = 0
             while g < G:
                 i = 0
                 while i < M:
                     a_block = advance(a, g * ag + i * ars + o * ao + k * acs)
+                    next_a = advance(a, g * ag + i * ars + next_o * ao + next_k * acs)
                     c_block = advance(c, g * cg + i * cs)
                     d_block = advance_any(d, g * dg + i * ds)
                     first = _block(
                         a_block, ars, acs, ao, b_block, bs, bo, c_block, cs, d_block, ds,
                         min(i_step, M - i), N, inner, outer, min(g_step, G - g), ag, cg, dg,
-                        advance(a_block, a_on), advance(b_block, b_on), wanted, wanted_row, first,
+                        next_a, next_b, wanted, wanted_row, first,
                     )  # fmt: skip
                     i += i_step
                 g += g_step
