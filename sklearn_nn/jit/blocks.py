@@ -17,7 +17,7 @@ from sklearn_nn.jit.pointers import (
     stack_vectors,
     zero_of,
 )
-from sklearn_nn.jit.tile import make_tiles
+from sklearn_nn.jit.tile import Kind, make_tiles
 
 #: Steps of the reduction in one block: 256 rows of B, two vectors wide, fill the first cache.
 BLOCK = 256
@@ -55,8 +55,18 @@ PACKED_MULTIPLE = 2 * LINE if VECTOR_REGISTERS >= 32 else 1
 #: Bytes of a block of A: it stays in the second cache beside a panel of B and what comes next.
 BLOCK_BYTES = 128 * 1024
 
+#: Tiles of two vectors and so many rows or more fetch what comes next, of products of FETCHED
+#: multiplications or more: operands of smaller ones are cached, and fetching takes a little time.
+FETCHING_ROWS, FETCHED = MAX_ROWS[1] // 2 + 1, 2**19
+
 _tile = make_tiles(
-    [(1, MAX_ROWS[0], True), (2, MAX_ROWS[1], MASKED_PAIRS), (WIDE, WIDE_ROWS, False)], VECTOR_BITS
+    [
+        Kind(1, 1, MAX_ROWS[0], True),
+        Kind(2, 1, MAX_ROWS[1], MASKED_PAIRS),
+        Kind(2, FETCHING_ROWS, MAX_ROWS[1], MASKED_PAIRS, True),
+        Kind(WIDE, 1, WIDE_ROWS, False),
+    ],
+    VECTOR_BITS,
 )
 
 # Merged into the caller before compilation: as functions of their own, each would be optimised
@@ -122,13 +132,14 @@ def _pack(b, bs, bo, packed, columns, K, O):
 @_inlined
 def _panel(
     most, vectors, a, ars, acs, ao, b, bs, bo, c, cs, d, ds, M, columns, K, O, G, ag, cg, dg,
-    ask_a, next_a, next_b, next_bs, next_bo, wanted, wanted_row, first,
+    fetches, ask_a, next_a, next_b, next_bs, next_bo, wanted, wanted_row, first,
 ):  # fmt: skip
     """A panel of C, `vectors` registers wide, G groups of M rows, in tiles of at most `most` rows.
 
     The tiles are of nearly equal height: a last one of one row would cost as many loads of B
-    as a full one. Each asks for a line of each row of what comes next: two tiles for B, others for
-    A with `ask_a`; or all for what is `wanted`, if that is given, for rows from `first` on.
+    as a full one. With `fetches`, each asks for a line of each row of what comes next: two tiles
+    for B, others for A with `ask_a`; or all for what is `wanted`, if that is given, in turn from
+    row `first` on.
     """
     tiles = (M + most - 1) // most
     rows, taller = M // tiles, M % tiles
@@ -137,15 +148,16 @@ def _panel(
         a_t, c_t, d_t = advance(a, g * ag), advance(c, g * cg), advance_any(d, g * dg)
         for t in range(tiles):
             height = rows + 1 if t < taller else rows
-            if exists(wanted):
+            fetching = 1 if fetches and vectors == 2 and height >= FETCHING_ROWS else 0
+            if fetching and exists(wanted):
                 p, ps, po = advance(wanted, (first + n) % M * wanted_row), line, K * line
-            elif n < 2 or not ask_a:
+            elif not fetching or n < 2 or not ask_a:
                 p, ps, po = advance(next_b, n % 2 * line), next_bs, next_bo
             else:
                 p, ps, po = advance(next_a, (n - 2) * line), acs, ao
             _tile(
-                height, vectors, a_t, ars, acs, ao, b, bs, bo, c_t, cs, d_t, ds, p, ps, po,
-                K, O, columns,
+                height, vectors, fetching, a_t, ars, acs, ao, b, bs, bo, c_t, cs, d_t, ds,
+                p, ps, po, K, O, columns,
             )  # fmt: skip
             n += 1
             a_t, c_t = advance(a_t, height * ars), advance(c_t, height * cs)
@@ -155,7 +167,7 @@ def _panel(
 @_inlined
 def _block(
     a, ars, acs, ao, b, bs, bo, c, cs, d, ds, M, N, K, O, G, ag, cg, dg,
-    next_a, next_b, wanted, wanted_row, first,
+    fetches, next_a, next_b, wanted, wanted_row, first,
 ):  # fmt: skip
     """One block of the reduction: panel by panel, so that a panel of B stays in the cache.
 
@@ -189,8 +201,8 @@ def _block(
             then_b, then_bs, then_bo = b_j, bs_j, bo_j  # rows that crowd a set push one another out
         _panel(
             most, vectors, a, ars, acs, ao, b_j, bs_j, bo_j, c_j, cs, d_j, ds,
-            M, columns, K, O, G, ag, cg, dg,
-            is_last and acs != 1, next_a, then_b, then_bs, then_bo, wanted, wanted_row, first,
+            M, columns, K, O, G, ag, cg, dg, fetches, is_last and acs != 1,
+            next_a, then_b, then_bs, then_bo, wanted, wanted_row, first,
         )  # fmt: skip
         j += columns
         first += G * ((M + most - 1) // most)
@@ -241,6 +253,7 @@ def tiled(
     k_step, o_step = _block_lengths(K, O)
     i_step = _block_rows(M, k_step * o_step, element_bits(a))
     g_step = _block_groups(G, M, k_step * o_step, element_bits(a))
+    fetches = exists(wanted) or G * M * N * K * O >= FETCHED
     # Loops by hand: `range` with a step divides to count, which takes as long as some rows.
     o, dg = 0, 0
     while o < O:
@@ -265,7 +278,7 @@ def tiled(
                     first = _block(
                         a_block, ars, acs, ao, b_block, bs, bo, c_block, cs, d_block, ds,
                         min(i_step, M - i), N, inner, outer, min(g_step, G - g), ag, cg, dg,
-                        next_a, next_b, wanted, wanted_row, first,
+                        fetches, next_a, next_b, wanted, wanted_row, first,
                     )  # fmt: skip
                     i += i_step
                 g += g_step

@@ -11,9 +11,9 @@ runs over two levels, so that a window of an image (rows of pixels, and pixels w
 no copy. The strides of A are free, so that A may be read by rows or by columns. The last vector
 of each row is masked: columns outside C are neither read nor written.
 
-At each step the tile also asks for one cache line, at ``p + o*po + k*ps``, that is wanted later:
-arithmetic takes so long that memory can be on its way meanwhile. The processor does so by itself
-only where addresses follow one another.
+At each step a tile that fetches also asks for one cache line, at ``p + o*po + k*ps``, that is
+wanted later: arithmetic takes so long that memory can be on its way meanwhile. The processor does
+so by itself only where addresses follow one another.
 
 Every element of C is summed in the same order, k ascending inside o ascending, whatever the
 tile it falls into. Which tile computes it can therefore not be seen in the result.
@@ -48,6 +48,7 @@ class TileShape(NamedTuple):
     bits: int
     vector_bits: int
     masked: bool
+    fetches: bool = False
 
     @property
     def lanes(self) -> int:
@@ -69,12 +70,14 @@ class TileShape(NamedTuple):
         """The LLVM type of the tile's function."""
         pointer = self.scalar.as_pointer()
         of_a, of_b, of_c = [pointer, *[_I64] * 3], [pointer, *[_I64] * 2], [pointer, _I64] * 2
-        return ir.FunctionType(ir.VoidType(), [*of_a, *of_b, *of_c, *of_b, *[_I64] * 3])
+        ahead = of_b if self.fetches else []
+        return ir.FunctionType(ir.VoidType(), [*of_a, *of_b, *of_c, *ahead, *[_I64] * 3])
 
     @property
     def name(self) -> str:
         """The tile's symbol."""
         kind = "masked_tile" if self.masked else "tile"
+        kind = f"fetching_{kind}" if self.fetches else kind
         return f"{kind}_{self.rows}x{self.vectors}_f{self.bits}_v{self.vector_bits}"
 
 
@@ -244,18 +247,21 @@ def _reduce(
 ) -> list[ir.Value]:
     """The two loops of the reduction; returns the sums."""
     a, ars, acs, ao, b, bs, bo = operands
-    p, ps, po = ahead
     inner_count, outer_count = counts
     zeros = [ir.Constant(shape.vector, None)] * (shape.rows * shape.vectors)
     steps = [builder.mul(ars, _int64(i)) for i in range(shape.rows)]
     groups = [_unrelated(builder, builder.gep(a, [first])) for first in steps[::ROWS_A_POINTER]]
-    starts = [(b, bo), (p, po), *((group, ao) for group in groups)]
+    walks = [(b, bo, bs), *((group, ao, acs) for group in groups)]
+    if ahead:
+        p, ps, po = ahead
+        walks.append((p, po, ps))
+    starts = [(pointer, stride) for pointer, stride, _ in walks]
     outer = Loop(builder, outer_count, starts, zeros, "outer")
-    strides = [bs, ps, *[acs] * len(groups)]
-    starts = list(zip(outer.pointers, strides, strict=True))
+    starts = [(p, stride) for p, (_, _, stride) in zip(outer.pointers, walks, strict=True)]
     inner = Loop(builder, inner_count, starts, outer.sums, "inner")
-    b_step, p_step, *a_steps = inner.pointers
-    prefetch(builder, p_step)
+    b_step, *a_steps = inner.pointers
+    if ahead:
+        prefetch(builder, a_steps.pop())
     a_rows = [builder.gep(p, [step]) for p in a_steps for step in steps[:ROWS_A_POINTER]]
     sums = _multiply_add(builder, shape, memory, a_rows[: shape.rows], b_step, inner.sums)
     inner.close(sums)
@@ -299,10 +305,12 @@ def _define(module: ir.Module, shape: TileShape) -> ir.Function:
     # slow (and worse at keeping C in registers) with many of them in one large function.
     for attribute in ("noinline", "nounwind"):
         function.attributes.add(attribute)
-    *operands, c, cs, d, ds, p, ps, po, inner, outer, columns = function.args
+    operands, (c, cs, d, ds), (*ahead, inner, outer, columns) = (
+        function.args[:7], function.args[7:11], function.args[11:]
+    )  # fmt: skip
     builder = ir.IRBuilder(function.append_basic_block("entry"))
     memory = Memory(builder, shape, columns)
-    sums = _reduce(builder, shape, memory, operands, (p, ps, po), (inner, outer))
+    sums = _reduce(builder, shape, memory, operands, ahead, (inner, outer))
     with builder.if_else(is_given(builder, d)) as (then, otherwise):
         with then:
             _write(builder, shape, memory, (c, cs), (d, ds), sums)
@@ -312,17 +320,16 @@ def _define(module: ir.Module, shape: TileShape) -> ir.Function:
     return function
 
 
-def _signature(pointer: types.Type, sizes: int) -> Any:
-    """The tile's arguments as Numba types, after `sizes` leading integers."""
+def _arguments(pointer: types.Type) -> list[types.Type]:
+    """Numba types of a, b, c and d, and their strides."""
     size = types.int64
-    of_a, of_b, of_c = [pointer, *[size] * 3], [pointer, *[size] * 2], [pointer, size] * 2
-    return types.void(*[size] * sizes, *of_a, *of_b, *of_c, *of_b, *[size] * 3)
+    return [pointer, *[size] * 3, pointer, *[size] * 2, pointer, size, pointer, size]
 
 
 def make_tile(rows: int, vectors: int, bits: int, vector_bits: int, masked: bool = True) -> Any:
-    """Intrinsic ``tile(a, ars, acs, ao, b, bs, bo, c, cs, d, ds, p, ps, po, K, O, columns)``.
+    """Intrinsic ``tile(a, ars, acs, ao, b, bs, bo, c, cs, d, ds, K, O, columns)``.
 
-    `a`, `b`, `c`, `d` and `p` are pointers to float32 (`bits` = 32) or float64 (64); strides count
+    `a`, `b`, `c` and `d` are pointers to float32 (`bits` = 32) or float64 (64); strides count
     elements. K and O are at least one. `columns` ends in the last of the `vectors` registers
     of `vector_bits` bits; a tile that is not masked ignores it and fills the registers.
     `d` may be null, for nothing to add, or `c`; with ds = 0 it is one row, added to all.
@@ -331,45 +338,58 @@ def make_tile(rows: int, vectors: int, bits: int, vector_bits: int, masked: bool
     pointer = types.CPointer(types.float32 if bits == 32 else types.float64)
 
     @intrinsic
-    def tile(typingctx, a, ars, acs, ao, b, bs, bo, c, cs, d, ds, p, ps, po, K, O, columns):
+    def tile(typingctx, a, ars, acs, ao, b, bs, bo, c, cs, d, ds, K, O, columns):
         def codegen(context: Any, builder: Any, signature: Any, args: Sequence[Any]) -> Any:
             builder.call(_define(builder.module, shape), args)
             return context.get_dummy_value()
 
-        return _signature(pointer, 0), codegen
+        return types.void(*_arguments(pointer), *[types.int64] * 3), codegen
 
     return tile
 
 
-def make_tiles(kinds: Sequence[tuple[int, int, bool]], vector_bits: int) -> Any:
-    """Intrinsic ``tile(rows, vectors, a, ...)`` that picks the tile when called.
+class Kind(NamedTuple):
+    """Tiles of so many vectors, with `fewest` to `most` rows."""
 
-    `kinds` are (vectors, most rows, masked): there are tiles of so many vectors with 1 to so many
-    rows, masked or not; other sizes do nothing. The remaining arguments are those of `make_tile`;
-    the pointers' type gives the dtype.
+    vectors: int
+    fewest: int
+    most: int
+    masked: bool
+    fetches: bool = False
+
+
+def make_tiles(kinds: Sequence[Kind], vector_bits: int) -> Any:
+    """Intrinsic ``tile(rows, vectors, fetches, a, ..., d, ds, p, ps, po, K, O, columns)``.
+
+    It picks the tile of one of the `kinds` when called; other sizes do nothing. The remaining
+    arguments are those of `make_tile`, and `p` with its strides where `fetches` is 1; the pointers'
+    type gives the dtype.
     """
-    stride = max(most for _, most, _ in kinds) + 1
-    sizes = [(r, v, masked) for v, most, masked in kinds for r in range(1, most + 1)]
+    stride, apart = max(kind.most for kind in kinds) + 1, max(kind.vectors for kind in kinds) + 1
+    sizes = [(r, kind) for kind in kinds for r in range(kind.fewest, kind.most + 1)]
 
     @intrinsic
     def tile(
-        typingctx, rows, vectors, a, ars, acs, ao, b, bs, bo, c, cs, d, ds, p, ps, po, K, O, columns
-    ):
+        typingctx, rows, vectors, fetches,
+        a, ars, acs, ao, b, bs, bo, c, cs, d, ds, p, ps, po, K, O, columns,
+    ):  # fmt: skip
         def codegen(context: Any, builder: Any, signature: Any, args: Sequence[Any]) -> Any:
-            rows, vectors, *rest = args
+            rows, vectors, fetches, *rest = args
             after = builder.append_basic_block("tile_end")
-            number = builder.add(builder.mul(vectors, _int64(stride)), rows)
-            switch = builder.switch(number, after)
-            for r, v, masked in sizes:
-                shape = TileShape(r, v, a.dtype.bitwidth, vector_bits, masked)
+            kind = builder.add(builder.mul(fetches, _int64(apart)), vectors)
+            switch = builder.switch(builder.add(builder.mul(kind, _int64(stride)), rows), after)
+            for r, (v, _, _, masked, fetching) in sizes:
+                shape = TileShape(r, v, a.dtype.bitwidth, vector_bits, masked, fetching)
                 block = builder.append_basic_block(shape.name)
-                switch.add_case(_int64(v * stride + r), block)
+                switch.add_case(_int64((fetching * apart + v) * stride + r), block)
                 builder.position_at_end(block)
-                builder.call(_define(builder.module, shape), rest)
+                given = rest if fetching else [*rest[:11], *rest[14:]]
+                builder.call(_define(builder.module, shape), given)
                 builder.branch(after)
             builder.position_at_end(after)
             return context.get_dummy_value()
 
-        return _signature(a, 2), codegen
+        size, ahead = types.int64, [a, types.int64, types.int64]
+        return types.void(*[size] * 3, *_arguments(a), *ahead, *[size] * 3), codegen
 
     return tile

@@ -77,8 +77,7 @@ def peak(dtype: str) -> float:
         @cfunc(types.void(types.int64, pointer, pointer, pointer))
         def run(repeats, a, b, c):
             for _ in range(repeats):
-                operands = (a, depth, 1, 0, b, columns, 0, c, columns, c, columns)  # noqa: B023
-                tile(*operands, b, columns, 0, depth, 1, columns)  # noqa: B023
+                tile(a, depth, 1, 0, b, columns, 0, c, columns, c, columns, depth, 1, columns)  # noqa: B023
 
         shapes = [(rows, depth), (depth, columns), (rows, columns)]
         arrays = [np.ones(shape, dtype) for shape in shapes]

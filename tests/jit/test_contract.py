@@ -421,8 +421,7 @@ def test_tiles_of_other_processors(bits, vector_bits, rows, vectors):
 
     @cfunc(types.void(pointer, pointer, pointer, types.int64))
     def run(a, b, c, columns):
-        operands = (a, 6, 1, 3, b, columns, 3 * columns, c, columns + 1, c, columns + 1)
-        tile(*operands, b, columns, 0, 3, 2, columns)
+        tile(a, 6, 1, 3, b, columns, 3 * columns, c, columns + 1, c, columns + 1, 3, 2, columns)
 
     dtype, width = f"float{bits}", vector_bits // bits
     a = random(dtype, rows, 6)
