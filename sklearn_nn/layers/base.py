@@ -225,9 +225,6 @@ class Layer(Spec):
     #: Whether its outputs, of shape (members, ...), are those of members that have the target of
     #: their row in common.
     has_members: ClassVar[bool] = False
-    #: Whether its input is whole numbers that stand for something. If it is a network's first
-    #: layer, estimators ask `check_values` about their data.
-    reads_whole_numbers: ClassVar[bool] = False
 
     @property
     def is_random(self) -> bool:
@@ -252,6 +249,14 @@ class Layer(Spec):
         parameters : dict of str to ndarray
             By name, changed in place.
         """
+
+    @property
+    def reads_whole_numbers(self) -> bool:
+        """Whether its input is whole numbers that stand for something.
+
+        Estimators ask `check_values` of a network's first layer about their data then.
+        """
+        return False
 
     @property
     def padding_value(self) -> int | None:

@@ -102,9 +102,13 @@ def _draw_table(rng: np.random.RandomState, shape: Shape, fan_in: int, fan_out: 
 class _Lookup(Layer):
     """What layers share that read whole numbers from 0 to `input_dim` - 1."""
 
-    reads_whole_numbers = True
     lengths = "heeds"
     input_dim: int
+
+    @property
+    def reads_whole_numbers(self) -> bool:
+        """Always."""
+        return True
 
     def _width(self) -> int:
         """Numbers that stand for one."""

@@ -111,6 +111,30 @@ class _Branches(Layer):
         """Append the instructions that make one slot of those that branches end in."""
         raise TypeError(f"{type(self).__name__} must define _join")
 
+    def _first_layers(self) -> list[Layer]:
+        """Those that read what the whole reads."""
+        try:
+            branches = [named_layers(layers) for _, layers in self._named_branches()]
+        except ValueError:  # lowering says what is wrong, and with which layer
+            return []
+        return [branch[0][1] for branch in branches if branch]
+
+    @property
+    def reads_whole_numbers(self) -> bool:
+        """Whether a layer that reads what the whole reads takes it for whole numbers."""
+        return any(layer.reads_whole_numbers for layer in self._first_layers())
+
+    @property
+    def padding_value(self) -> int | None:
+        """That of the first layer that tells."""
+        values = (layer.padding_value for layer in self._first_layers())
+        return next((value for value in values if value is not None), None)
+
+    def check_values(self, lowest: float, highest: float, whole: bool) -> None:
+        """Raise a ValueError if a layer that reads an input does not take its values."""
+        for layer in self._first_layers():
+            layer.check_values(lowest, highest, whole)
+
     def output_shape(self, shape: Shape) -> Shape:
         """Shape of what the branches become together."""
         ends = []

@@ -12,11 +12,13 @@ from sklearn.preprocessing import StandardScaler
 
 from sklearn_nn import NeuralNetworkClassifier, NeuralNetworkRegressor, load
 from sklearn_nn.layers import (
+    LSTM,
     Activation,
     BatchNorm,
     Conv2D,
     Dense,
     Dropout,
+    Embedding,
     Flatten,
     MaxPool2D,
     Parallel,
@@ -141,3 +143,25 @@ def test_what_is_kept_predicts_alike(how, tmp_path):
         again = load(tmp_path / "net")
     assert repr(again) == repr(model)
     np.testing.assert_array_equal(again.predict_proba(X), model.predict_proba(X))
+
+
+def test_whole_numbers_read_by_branches():
+    """The values are checked, and 0 is padding, as where an embedding stands by itself."""
+    X = np.random.RandomState(0).randint(1, 9, (40, 7))
+    y = X[:, 0] > 4
+
+    def fit(X, input_dim):
+        branches = [Embedding(input_dim, 3, mask_zero=True), [Embedding(9, 2, mask_zero=True)]]
+        layers = [Parallel(branches), LSTM(4)]
+        return NeuralNetworkClassifier(layers, max_iter=2, random_state=0).fit(X, y)
+
+    with pytest.raises(ValueError, match="X holds 8, and .*input_dim=5.* use input_dim=9"):
+        fit(X, 5)
+    with pytest.raises(ValueError, match="not whole"):
+        fit(X + 0.5, 9)
+    padded = np.pad(X, ((0, 0), (0, 3)))
+    expected = fit(X, 9).predict_proba(X)
+    np.testing.assert_array_equal(fit(padded, 9).predict_proba(padded), expected)
+    for branches in (3, [3]):
+        with pytest.raises(ValueError, match="^layer 'parallel1': .*branch"):
+            NeuralNetworkClassifier([Parallel(branches), LSTM(4)]).fit(X, y)
