@@ -155,7 +155,7 @@ def test_whole_numbers_read_by_branches():
         layers = [Parallel(branches), LSTM(4)]
         return NeuralNetworkClassifier(layers, max_iter=2, random_state=0).fit(X, y)
 
-    with pytest.raises(ValueError, match="X holds 8, and .*input_dim=5.* use input_dim=9"):
+    with pytest.raises(ValueError, match=r"X holds 8, and .*input_dim=5.* use input_dim=9"):
         fit(X, 5)
     with pytest.raises(ValueError, match="not whole"):
         fit(X + 0.5, 9)
@@ -163,5 +163,5 @@ def test_whole_numbers_read_by_branches():
     expected = fit(X, 9).predict_proba(X)
     np.testing.assert_array_equal(fit(padded, 9).predict_proba(padded), expected)
     for branches in (3, [3]):
-        with pytest.raises(ValueError, match="^layer 'parallel1': .*branch"):
+        with pytest.raises(ValueError, match=r"^layer 'parallel1': .*branch"):
             NeuralNetworkClassifier([Parallel(branches), LSTM(4)]).fit(X, y)
