@@ -168,6 +168,7 @@ def carry(ctx, op, work, saw, dy, t, lo, hi, column, source, size, is_last):
 
     `column` is that of R, whose transpose is in `work`, and `source` where the gates lie in `saw`.
     With `is_last`, it is the step's last call. What came before the first step gets no gradient.
+    Meanwhile the stretches of the steps before that one are asked for.
     """
     if t == 1:
         return
