@@ -119,8 +119,8 @@ def _sizes(*numbers: int) -> list[Any]:
     return [ir.Constant(ir.IntType(64), number) for number in numbers]
 
 
-#: Arguments of a contraction of one group of rows.
-_ONCE = _sizes(1, 0, 0)
+#: Of a contraction of one group of rows: how many groups, and how far apart they are.
+_ONE_GROUP = _sizes(1, 0, 0)
 
 
 def _nothing_wanted(c: Any) -> list[Any]:
@@ -145,9 +145,8 @@ def contract(typingctx, a, ars, acs, ao, b, bs, bo, c, cs, M, N, K, O, beta):
         *operands, c, cs, M, N, K, O, beta = _pointers(context, builder, signature, args)
         adds = builder.icmp_signed("!=", beta, ir.Constant(beta.type, 0))
         d = builder.select(adds, c, ir.Constant(c.type, None))
-        _call(
-            builder, dtype.name, [*operands, c, cs, d, cs, M, N, K, O, *_ONCE, *_nothing_wanted(c)]
-        )
+        rest = (M, N, K, O, *_ONE_GROUP, *_nothing_wanted(c))
+        _call(builder, dtype.name, [*operands, c, cs, d, cs, *rest])
         return context.get_dummy_value()
 
     return signature, codegen
@@ -173,7 +172,8 @@ def contract_and_fetch(
         asked, operands = operands[:3], operands[3:]
         adds = builder.icmp_signed("!=", beta, ir.Constant(beta.type, 0))
         d = builder.select(adds, c, ir.Constant(c.type, None))
-        _call(builder, dtype.name, [*operands, c, cs, d, cs, M, N, K, O, *_ONCE, *asked])
+        rest = (M, N, K, O, *_ONE_GROUP, *asked)
+        _call(builder, dtype.name, [*operands, c, cs, d, cs, *rest])
         return context.get_dummy_value()
 
     return signature, codegen
@@ -192,9 +192,8 @@ def contract_onto(typingctx, d, ds, a, ars, acs, ao, b, bs, bo, c, cs, M, N, K, 
 
     def codegen(context: Any, builder: Any, signature: Any, args: Sequence[Any]) -> Any:
         d, ds, *operands, c, cs, M, N, K, O = _pointers(context, builder, signature, args)
-        _call(
-            builder, dtype.name, [*operands, c, cs, d, ds, M, N, K, O, *_ONCE, *_nothing_wanted(c)]
-        )
+        rest = (M, N, K, O, *_ONE_GROUP, *_nothing_wanted(c))
+        _call(builder, dtype.name, [*operands, c, cs, d, ds, *rest])
         return context.get_dummy_value()
 
     return signature, codegen
@@ -218,8 +217,8 @@ def contract_groups(typingctx, d, a, ars, acs, ao, b, bs, bo, c, cs, M, N, K, O,
         d = builder.select(given, row.data, ir.Constant(row.data.type, None))
         _, *operands, c, cs, M, N, K, O, G, ag, cg = _pointers(context, builder, signature, args)
         ds = ir.Constant(cs.type, 0)
-        sizes = (M, N, K, O, G, ag, cg)
-        _call(builder, dtype.name, [*operands, c, cs, d, ds, *sizes, *_nothing_wanted(c)])
+        rest = (M, N, K, O, G, ag, cg, *_nothing_wanted(c))
+        _call(builder, dtype.name, [*operands, c, cs, d, ds, *rest])
         return context.get_dummy_value()
 
     return signature, codegen
