@@ -18,10 +18,11 @@ from sklearn_nn.estimators._encoding import (
 )
 from sklearn_nn.estimators._freezing import Freezing
 from sklearn_nn.estimators._held_out import HeldOut
+from sklearn_nn.estimators._learnt import LEARNT_BY_TRAINING
 from sklearn_nn.estimators._parameters import is_lbfgs
 from sklearn_nn.estimators._reading import Reading
 from sklearn_nn.estimators._saving import Saving
-from sklearn_nn.estimators._training import LEARNT_BY_TRAINING, Training
+from sklearn_nn.estimators._training import Training
 from sklearn_nn.estimators._transfer import Transfer
 from sklearn_nn.estimators._weights import FlatWeights
 from sklearn_nn.jit.team import resolve_n_jobs

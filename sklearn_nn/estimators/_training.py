@@ -23,26 +23,6 @@ from sklearn_nn.training.progress import ProgressBar, can_draw
 from sklearn_nn.training.schedules import SCHEDULES, Listed, get_schedule
 from sklearn_nn.training.trainer import Ending, Trainer
 
-#: What the last training left and another solver would not replace.
-LEARNT_BY_TRAINING = (
-    "_history",
-    "_optimizer",
-    "_order",
-    "_was_frozen",
-    "_held_out",
-    "_seed",
-    "_incomplete",
-    "_no_improvement_count",
-    "history_",
-    "loss_",
-    "loss_curve_",
-    "validation_loss_curve_",
-    "best_loss_",
-    "best_iteration_",
-    "validation_scores_",
-    "best_validation_score_",
-)
-
 #: scikit-learn's own schedules, which its adam does not heed.
 _SCIKIT_LEARN_SCHEDULES = ("constant", "invscaling", "adaptive")
 
