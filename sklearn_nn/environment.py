@@ -14,7 +14,7 @@ from llvmlite import binding
 from scipy import sparse
 
 from sklearn_nn.jit.cache import cache_folder
-from sklearn_nn.jit.host import VECTOR_REGISTERS, available_cores, lanes
+from sklearn_nn.jit.host import TARGET, VECTOR_REGISTERS, available_cores, lanes
 from sklearn_nn.layers.activation import HIDDEN_ACTIVATIONS
 from sklearn_nn.training.losses import REGRESSION_LOSSES
 from sklearn_nn.training.optimizers import OPTIMIZERS
@@ -52,6 +52,7 @@ def show_versions() -> None:
         "python": sys.version.replace("\n", " "),
         "platform": platform.platform(),
         "processor": binding.get_host_cpu_name(),
+        "compiled for": TARGET[1],
         "cores": available_cores(),
         "vector lanes": f"{lanes('float32')} float32, {lanes('float64')} float64",
         "vector registers": VECTOR_REGISTERS,

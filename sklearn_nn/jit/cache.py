@@ -35,6 +35,8 @@ from numba.core.compiler import CompileResult
 from numba.core.runtime import rtsys
 from numba.core.serialize import dumps
 
+from sklearn_nn.jit.host import TARGET, VECTOR_BITS, VECTOR_REGISTERS
+
 PACKAGE = Path(__file__).resolve().parent.parent
 KERNEL_FOLDERS = ("jit", "layers", "network", "training")
 ENVIRONMENT_VARIABLE = "SKLEARN_NN_CACHE_DIR"
@@ -42,6 +44,20 @@ ENVIRONMENT_VARIABLE = "SKLEARN_NN_CACHE_DIR"
 KEPT_STAMPS = 8
 _DIGEST = hashlib.sha256
 _STAMP = re.compile("[0-9a-f]{20}")
+#: Numba's settings that decide what machine code a function becomes, beside the processor.
+_SETTINGS = (
+    "CPU_NAME",
+    "CPU_FEATURES",
+    "ENABLE_AVX",
+    "OPT",
+    "LOOP_VECTORIZE",
+    "SLP_VECTORIZE",
+    "USING_SVML",
+    "LLVM_REFPRUNE_PASS",
+    "LLVM_REFPRUNE_FLAGS",
+    "BOUNDSCHECK",
+    "DEBUGINFO_DEFAULT",
+)
 
 
 def source_stamp(package: Path = PACKAGE) -> str:
@@ -62,22 +78,15 @@ _IMPORTED_SOURCE = source_stamp()
 @functools.cache
 def stamp() -> str:
     """Digest of all that decides what machine code a kernel becomes, 20 hexadecimal digits."""
-    features = sorted(binding.get_host_cpu_features().items())
     parts = (
         _IMPORTED_SOURCE,
         sys.version,
         numba.__version__,
         llvmlite.__version__,
         platform.machine(),
-        binding.get_host_cpu_name(),
-        features,
-        (
-            config.CPU_NAME,
-            config.CPU_FEATURES,
-            config.OPT,
-            config.BOUNDSCHECK,
-            config.DEBUGINFO_DEFAULT,
-        ),
+        TARGET,
+        (VECTOR_BITS, VECTOR_REGISTERS),
+        [(name, repr(getattr(config, name, None))) for name in _SETTINGS],
     )
     return _DIGEST(repr(parts).encode()).hexdigest()[:20]
 

@@ -313,8 +313,10 @@ def test_stamp_covers_compiler_and_options(monkeypatch):
         (cache.numba, "__version__", "0"),
         (cache.llvmlite, "__version__", "0"),
         (cache.sys, "version", "0"),
-        (config, "BOUNDSCHECK", 7),
-        (config, "OPT", 7),
+        (cache, "TARGET", ("", "", "")),
+        (cache, "VECTOR_BITS", 7),
+        (cache, "VECTOR_REGISTERS", 7),
+        *((config, name, 7) for name in cache._SETTINGS),
     ]:
         with monkeypatch.context() as patch:
             patch.setattr(place, name, value)
