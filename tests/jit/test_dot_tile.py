@@ -60,7 +60,7 @@ def test_equals_naive(dtype):
 def test_the_same_place_has_the_same_bits_in_any_tile():
     """A row of twenty places holds those of every shorter one."""
     rng = np.random.default_rng(0)
-    for channels in (1, 3, 4, 7):
+    for channels in [c for c in (1, 3, 4, 7, 16) if c <= lanes("float32")]:
         given, before = draw(rng, "float32", 20, 20, channels, 2 * lanes("float32"), 2, 3)
         run(*given)
         for width in range(1, 20):
