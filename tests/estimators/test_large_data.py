@@ -184,7 +184,7 @@ def beside_the_file(folder, *case):
     """What large_fit.py says of a file of 200 MB."""
     script = Path(__file__).with_name("large_fit.py")
     command = [sys.executable, str(script), str(folder), *case, "200"]
-    return subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
 
 
 @LIMIT

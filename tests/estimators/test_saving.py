@@ -489,6 +489,6 @@ def test_a_missing_folder_during_a_fit(tmp_path):
 def test_a_fit_that_is_killed_leaves_a_whole_file(tmp_path):
     script = Path(__file__).with_name("kill_fit.py")
     command = [sys.executable, script, tmp_path, "20"]
-    ran = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
+    ran = subprocess.run(command, capture_output=True, text=True, check=True, timeout=900)
     assert ran.stdout.startswith("20 kills, ")
     assert ran.stdout.endswith(" 0 lost\n"), ran.stdout

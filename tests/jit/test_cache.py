@@ -373,7 +373,7 @@ def process(script, folder, package=PACKAGE, **environment):
     own = {"SKLEARN_NN_CACHE_DIR": str(folder), "PYTHONPATH": str(package.parent)} | environment
     done = subprocess.run(
         [sys.executable, "-B", "-c", script],
-        env=os.environ | own, capture_output=True, text=True, timeout=500, cwd=os.sep,
+        env=os.environ | own, capture_output=True, text=True, timeout=900, cwd=os.sep,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""

@@ -195,7 +195,7 @@ def test_an_interrupt_while_waiting_waits_on(monkeypatch):
 
 def ended(threads):
     for thread in threads:
-        thread.join(timeout=10)
+        thread.join(timeout=300)
     return not any(thread.is_alive() for thread in threads)
 
 
