@@ -78,8 +78,9 @@ EVERY_CHECK = [
     CNNRegressor(8, strides=2, pooling="average", learning_rate_init=0.02, max_iter=100),
     RNNClassifier(),
     RNNRegressor(),
-    TabularClassifier(),
-    TabularRegressor(),
+    # As by default, but for the number of networks; several are below.
+    TabularClassifier(n_networks=1),
+    TabularRegressor(n_networks=1),
     TabularClassifier("tabm", **_SMALL_TABM),
     TabularRegressor("tabm", **_SMALL_TABM),
     TabularClassifier(num_embedding="periodic", refit_full=True, n_networks=2, max_iter=64),
