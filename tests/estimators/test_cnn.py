@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from learning import learning, median
 from sklearn.datasets import load_digits
 
 from sklearn_nn import CNNClassifier, CNNRegressor
@@ -21,12 +22,17 @@ def probabilities(X, **options):
     return make(**options).fit(X, LABELS).predict_proba(X)
 
 
+@learning
 def test_it_learns():
     X, y = DIGITS.images / 16, DIGITS.target
-    model = CNNClassifier((8, 16), learning_rate_init=0.01, max_iter=25, random_state=0)
-    model.fit(X[:1200], y[:1200])
-    assert model.score(X[1200:], y[1200:]) > 0.93
-    assert model.input_shape_ == (8, 8, 1)
+
+    def score(seed):
+        model = CNNClassifier((8, 16), learning_rate_init=0.01, max_iter=15, random_state=seed)
+        model.fit(X[:1200], y[:1200])
+        assert model.input_shape_ == (8, 8, 1)
+        return model.score(X[1200:], y[1200:])
+
+    assert median(score) > 0.88
 
 
 def test_forms_of_one_image_are_alike():
@@ -104,10 +110,15 @@ def test_a_weight_of_zero_is_a_row_removed():
     np.testing.assert_allclose(weighed._theta, removed._theta, rtol=1e-7, atol=1e-12)
 
 
+@learning
 def test_regression_of_several_outputs():
     y = np.stack([IMAGES[:, :4].mean(axis=(1, 2)), IMAGES[:, 4:].mean(axis=(1, 2))], axis=1)
-    model = CNNRegressor(filters=6, hidden_layer_sizes=8, solver="lbfgs", random_state=0)
-    assert model.fit(IMAGES, y).score(IMAGES, y) > 0.9
+
+    def score(seed):
+        model = CNNRegressor(filters=6, hidden_layer_sizes=8, solver="lbfgs", random_state=seed)
+        return model.fit(IMAGES, y).score(IMAGES, y)
+
+    assert median(score) > 0.9
 
 
 def test_the_split_is_stratified():

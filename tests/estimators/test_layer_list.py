@@ -4,6 +4,7 @@ import pickle
 
 import numpy as np
 import pytest
+from learning import learning, median
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.model_selection import GridSearchCV, KFold, cross_val_score
@@ -126,11 +127,16 @@ def test_search_over_layers_in_a_pipeline():
     assert cross_val_score(search.best_estimator_, X, Y, cv=KFold(2)).shape == (2,)
 
 
+@learning
 def test_branches_and_shortcuts_learn():
     inception = Parallel([Conv2D(4, 1), [Conv2D(4, 3, padding="same"), Activation("relu")]])
     layers = [inception, Residual([Conv2D(8, 3, padding="same"), BatchNorm()]), MaxPool2D(2)]
-    model = images(layers, max_iter=15, learning_rate_init=0.01).fit(X, Y)
-    assert model.score(X, Y) > 0.95
+
+    def score(seed):
+        options = {"max_iter": 15, "learning_rate_init": 0.01, "random_state": seed}
+        return images(layers, **options).fit(X, Y).score(X, Y)
+
+    assert median(score) > 0.95
 
 
 @pytest.mark.parametrize("how", ["pickle", "file"])

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import sklearn
 from iris import BOTH, IRIS, LENGTH, SETTINGS, SPECIES, assert_equal, fitted, make, output, target
+from learning import learning, seeds
 from sklearn.base import clone
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.datasets import load_breast_cancer, load_diabetes
@@ -176,7 +177,7 @@ def test_a_pickle_predicts_in_a_fresh_process(Estimator, tmp_path):
         model.set_params(warm_start=True, max_iter=1).fit(X, y)
     """
     command = [sys.executable, "-W", "ignore", "-c", textwrap.dedent(script)]
-    subprocess.run([*command, tmp_path / "model.joblib"], check=True, timeout=120)
+    subprocess.run([*command, tmp_path / "model.joblib"], check=True, timeout=900)
 
 
 @BOTH
@@ -210,10 +211,12 @@ def test_cloning_a_fitted_estimator(Estimator):
     assert_equal(clone(model).fit(IRIS, target(Estimator)), model)
 
 
+@learning
 def test_grid_search_in_a_pipeline():
     X, y = load_breast_cancer(return_X_y=True)
     model = make_pipeline(
-        StandardScaler(), MLPClassifier(max_iter=30, learning_rate_init=0.02, random_state=0)
+        StandardScaler(),
+        MLPClassifier(max_iter=30, learning_rate_init=0.02, random_state=seeds(1)[0]),
     )
     grid = {
         "mlpclassifier__hidden_layer_sizes": [(8,), (16, 8)],
@@ -221,19 +224,20 @@ def test_grid_search_in_a_pipeline():
         "mlpclassifier__class_weight": [None, "balanced"],
     }
     search = GridSearchCV(model, grid, cv=KFold(2, shuffle=True, random_state=0), n_jobs=2)
-    assert search.fit(X, y).best_score_ > 0.95
+    assert search.fit(X, y).best_score_ > 0.9  # .63 of the rows are of one class; .97 measured
 
 
+@learning
 def test_cross_validation_of_a_regressor():
     X, y = load_diabetes(return_X_y=True)
     network = MLPRegressor(
-        hidden_layer_sizes=20, solver="lbfgs", alpha=10, max_iter=50, random_state=0
+        hidden_layer_sizes=20, solver="lbfgs", alpha=10, max_iter=50, random_state=seeds(1)[0]
     )
     model = TransformedTargetRegressor(
         make_pipeline(StandardScaler(), network), transformer=StandardScaler()
     )
     scores = cross_val_score(model, X, y, cv=KFold(4, shuffle=True, random_state=0))
-    assert scores.mean() > 0.4
+    assert scores.mean() > 0.3  # as a linear model's, .48
     assert cross_val_predict(model, X, y, cv=3).shape == y.shape
 
 
@@ -321,5 +325,5 @@ def test_memory_of_predict(name, method, given, order, computed):
         name=name, method=method, given=given, order=order, computed=computed
     )
     command = [sys.executable, "-W", "ignore", "-c", textwrap.dedent(script)]
-    done = subprocess.run(command, check=True, timeout=300, capture_output=True, text=True)
+    done = subprocess.run(command, check=True, timeout=900, capture_output=True, text=True)
     assert float(done.stdout) < 64

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from learning import learning, seeds
 from sklearn.compose import ColumnTransformer, TransformedTargetRegressor, make_column_selector
 from sklearn.impute import SimpleImputer
 from sklearn.metrics import log_loss, r2_score
@@ -19,8 +20,10 @@ from sklearn_nn import MLPClassifier, MLPRegressor, TabularClassifier
 
 pd = pytest.importorskip("pandas")
 
+SEED = seeds(1)[0]
 FOLDER = Path(os.environ.get("SKLEARN_NN_DATA", Path(__file__).parents[2] / ".." / "shared/data"))
 pytestmark = [
+    learning,
     pytest.mark.data,
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
     # How pandas names its type of strings differs from version to version.
@@ -63,7 +66,7 @@ def test_adult():
     train, test = (_read(f"adult/adult-{part}.csv.gz", **options) for part in ("train", "test"))
     assert (len(train), len(test)) == (32561, 16281)
     y_train, y_test = (t.pop("income").str.rstrip(".") for t in (train, test))
-    model = _pipeline(MLPClassifier(32, early_stopping=True, n_iter_no_change=5, random_state=0))
+    model = _pipeline(MLPClassifier(32, early_stopping=True, n_iter_no_change=5, random_state=SEED))
     model.fit(train, y_train)
     assert model.classes_.tolist() == ["<=50K", ">50K"]
     assert model.score(test, y_test) >= 0.85
@@ -71,23 +74,26 @@ def test_adult():
 
 
 def test_adult_as_it_is():
-    """Five lines from the file to the accuracy of gradient boosting, .871 (.871; log loss .283)."""
+    """Five lines from the file to nearly the accuracy of gradient boosting, .871.
+
+    Here by one network (.867 to .870; log loss .284 to .287); the four of the default have .871.
+    """
     names = [f"c{i}" for i in range(14)] + ["income"]
     options = {"header": None, "names": names, "skipinitialspace": True, "na_values": "?"}
     train, test = (_read(f"adult/adult-{part}.csv.gz", **options) for part in ("train", "test"))
 
     y_train, y_test = (t.pop("income").str.rstrip(".") for t in (train, test))
-    model = TabularClassifier(random_state=0, n_jobs=2).fit(train, y_train)
-    assert model.score(test, y_test) > 0.868
-    assert log_loss(y_test, model.predict_proba(test)) < 0.29
+    model = TabularClassifier(random_state=SEED, n_networks=1).fit(train, y_train)
+    assert model.score(test, y_test) > 0.863
+    assert log_loss(y_test, model.predict_proba(test)) < 0.295
 
 
 def test_california_housing():
     """House values by block (.772)."""
     frame = _read("california_housing/housing.csv.gz")
     y = frame.pop("median_house_value")
-    network = MLPRegressor(hidden_layer_sizes=(64, 32), max_iter=25, random_state=0)
-    assert _regression_score(frame, y, network) > 0.76
+    network = MLPRegressor(hidden_layer_sizes=(64, 32), max_iter=25, random_state=SEED)
+    assert _regression_score(frame, y, network) > 0.75
 
 
 def test_bike_hours():
@@ -97,7 +103,7 @@ def test_bike_hours():
     frame = frame.drop(columns=["instant", "dteday", "casual", "registered"])
     frame[["hr", "mnth", "weekday"]] = frame[["hr", "mnth", "weekday"]].astype(str)
     train, test, y_train, y_test = train_test_split(frame, y, test_size=0.2, random_state=0)
-    network = MLPRegressor("poisson", hidden_layer_sizes=(64, 32), max_iter=25, random_state=0)
+    network = MLPRegressor("poisson", hidden_layer_sizes=(64, 32), max_iter=25, random_state=SEED)
     model = _pipeline(network).fit(train, y_train)
     predicted = model.predict(test)
     assert (predicted > 0).all()
@@ -116,7 +122,7 @@ def test_ames():
         batch_size=64,
         learning_rate_init=0.003,
         max_iter=40,
-        random_state=0,
+        random_state=SEED,
     )
     logarithm = FunctionTransformer(np.log, np.exp)
     assert _regression_score(frame, y, network, logarithm) > 0.8

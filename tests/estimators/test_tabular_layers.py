@@ -4,6 +4,7 @@ import pickle
 
 import numpy as np
 import pytest
+from learning import learning, median
 from sklearn.base import clone
 from sklearn.metrics import log_loss
 
@@ -75,11 +76,15 @@ def test_weights_are_set_by_the_data(layers):
     assert (make(layers, random_state=4).initialize(X, NUMBERS)._theta != model._theta).any()
 
 
+@learning
 @both
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_learns_the_same_with_any_number_of_threads(layers, dtype):
-    model = make(layers, max_iter=60, dtype=dtype).fit(X, NUMBERS)
-    assert model.score(X, NUMBERS) > 0.9
+    def score(seed):
+        model = make(layers, max_iter=60, dtype=dtype, random_state=seed)
+        return model.fit(X, NUMBERS).score(X, NUMBERS)
+
+    assert median(score) > 0.85
     short = [make(layers, n_jobs=jobs, dtype=dtype).fit(X, NUMBERS) for jobs in (1, 3)]
     np.testing.assert_array_equal(short[0]._theta, short[1]._theta)
 
@@ -146,22 +151,31 @@ class Members(NeuralNetworkClassifier):
 TABM = [MemberLinear(16, 8), Activation("relu"), Dropout(0.1), MemberLinear(16), Activation("relu")]
 
 
+@learning
+@pytest.mark.parametrize("labels", [CLASSES, CLASSES > 0], ids=["three", "two"])
+def test_members_learn(labels):
+    def score(seed):
+        model = make(TABM, Members, max_iter=40, learning_rate="constant", random_state=seed)
+        return model.fit(X, labels).score(X, labels)
+
+    assert median(score) > 0.75
+
+
 @pytest.mark.parametrize("labels", [CLASSES, CLASSES > 0], ids=["three", "two"])
 @pytest.mark.parametrize("weighted", [False, True])
 def test_members_in_an_estimator(labels, weighted):
     """Loss, validation and probabilities are those of the mean over members."""
     weight = RNG.uniform(0.5, 2, 240) if weighted else None
     options = {"early_stopping": "best", "learning_rate": "constant"}
-    model = make(TABM, Members, max_iter=40, **options)
+    model = make(TABM, Members, max_iter=15, **options)
     model.fit(X, labels, weight, X_val=X, y_val=labels, sample_weight_val=weight)
     p = model.predict_proba(X)
     assert p.shape == (240, len(np.unique(labels)))
     np.testing.assert_allclose(p.sum(axis=1), 1, rtol=1e-12)
-    assert model.score(X, labels, weight) > 0.75
     # The mean of losses is at least the loss of the mean (Jensen), and not far from it.
     found = model.validation_loss_curve_[model.best_iteration_ - 1]
     mean = log_loss(labels, p, sample_weight=weight)
-    assert mean <= found < mean + 0.3
+    assert mean <= found < mean + 0.5
     again = clone(model).set_params(n_jobs=2)
     again.fit(X, labels, weight, X_val=X, y_val=labels, sample_weight_val=weight)
     np.testing.assert_array_equal(again._theta, model._theta)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from learning import learning, median, seeds
 from naive_recurrent import run
 from scipy.stats import chisquare
 from sklearn.base import clone
@@ -222,21 +223,28 @@ def test_streams_are_read_side_by_side():
 # --- learning -------------------------------------------------------------------------------
 
 
+@learning
 @pytest.mark.parametrize("cell", CELLS)
 def test_learns_what_is_far_back(cell):
     """After 'ab', 'c'; after 'xb', 'y': more than the last character has to be remembered."""
-    rng = random.Random(0)
-    text = "".join(rng.choice(["abbbc", "xbbby"]) for _ in range(400))
-    model = TextGenerator(
-        16, cell=cell, num_layers=1, sequence_length=20, batch_size=10, max_iter=120,
-        learning_rate_init=0.01 if cell == "rnn" else 0.03, n_iter_no_change=np.inf, random_state=0,
-    ).fit(text)  # fmt: skip
-    p = model.predict_proba(["abbb", "xbbb"])
-    assert p[0, model.vocabulary_.index("c")] > 0.95
-    assert p[1, model.vocabulary_.index("y")] > 0.95
-    # What cannot be known is one of two in every five characters.
-    assert -model.score(text) < 0.2 * math.log(2) * 1.3
-    assert model.loss_curve_[-1] < 0.2 * model.loss_curve_[0]
+
+    def measured(seed):
+        rng = random.Random(seed)
+        text = "".join(rng.choice(["abbbc", "xbbby"]) for _ in range(400))
+        model = TextGenerator(
+            16, cell=cell, num_layers=1, sequence_length=20, batch_size=10, max_iter=80,
+            learning_rate_init=0.01, n_iter_no_change=np.inf, random_state=seed,
+        ).fit(text)  # fmt: skip
+        # Behind a text: where nothing stands before them, no training had been.
+        p = model.predict_proba([text[:50] + "abbb", text[:50] + "xbbb"])
+        known = [p[0, model.vocabulary_.index("c")], p[1, model.vocabulary_.index("y")]]
+        return min(known), -model.score(text), model.loss_curve_[-1] / model.loss_curve_[0]
+
+    known, loss, share = median(measured, 5)
+    assert known > 0.9  # half of it without a memory
+    # What cannot be known is one of two in every five characters, or two without a memory.
+    assert loss < 0.2 * math.log(2) * 1.3
+    assert share < 0.2
 
 
 def test_what_is_published():
@@ -740,6 +748,7 @@ def test_the_bar_counts_characters(monkeypatch):
     assert (shown[0].max_epochs, shown[0].n_samples, shown[0].unit) == (3, 500, "characters")
 
 
+@learning
 @pytest.mark.data
 def test_shakespeare():
     """A fifth of the plays, twice: far better than shares alone (3.3), with words in it (1.93)."""
@@ -749,7 +758,7 @@ def test_shakespeare():
     assert (len(text), len(set(text))) == (1_115_394, 65)
     model = TextGenerator(
         96, cell="gru", num_layers=1, max_iter=3, learning_rate="onecycle", batch_size=20,
-        learning_rate_init=0.02, validation_fraction=0.1, random_state=0,
+        learning_rate_init=0.02, validation_fraction=0.1, random_state=seeds(1)[0],
     ).fit(text[:200_000])  # fmt: skip
     assert model.history_["val_loss"][-1] < 2.0
     written = model.sample(400, "\n", temperature=0.5, random_state=0)

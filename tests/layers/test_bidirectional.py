@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from gradcheck import check_gradient
 from harness import LayerRun, assert_close
+from learning import learning, median
 from naive_recurrent import run_both_ways as naive
 from recurrent_cases import Ragged, draw, dtypes, kinds
 from sklearn.base import clone
@@ -192,19 +193,23 @@ def test_is_a_plain_value_with_parameters_within():
     assert not layer.layer.go_backwards  # what it is given stays as it is
 
 
+@learning
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_in_an_estimator(tmp_path):
     """Weights by name; a file and a pickle give the same; units can be searched over."""
     rng = np.random.default_rng(0)
     X = rng.standard_normal((60, 5, 2)).astype("float32")
     y = (X[:, 0, 0] > 0).astype(int)
-    model = NeuralNetworkClassifier(
-        [Bidirectional(GRU(4))], input_shape=(5, 2), max_iter=60, learning_rate_init=0.02,
-        random_state=0,
-    )  # fmt: skip
     flat = X.reshape(60, -1)
-    model.fit(flat, y)
-    assert model.score(flat, y) > 0.9
+
+    def fitted(seed):
+        return NeuralNetworkClassifier(
+            [Bidirectional(GRU(4))], input_shape=(5, 2), max_iter=60, learning_rate_init=0.02,
+            random_state=seed,
+        ).fit(flat, y)  # fmt: skip
+
+    assert median(lambda seed: fitted(seed).score(flat, y)) > 0.9
+    model = fitted(0)
     weights = model.layers_["bidirectional1"]
     assert weights["forward_kernel"].shape == weights["backward_kernel"].shape == (2, 12)
     assert (weights["forward_kernel"] != weights["backward_kernel"]).any()

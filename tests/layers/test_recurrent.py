@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from gradcheck import check_gradient
 from harness import Gradient, LayerRun, assert_close, draw_theta
+from learning import learning, median
 from naive_recurrent import run as naive
 from recurrent_cases import dtypes, kinds, ways
 from sklearn.base import clone
@@ -222,19 +223,31 @@ def _halves(n, steps=12):
     return X.reshape(n, -1), (first.mean(1) > second.mean(1)).astype(int)
 
 
+SETTINGS = {"input_shape": (12, 2), "tol": 0, "learning_rate_init": 0.01, "batch_size": 50}
+
+
+@learning
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @kinds
-def test_classifier_learns_and_is_the_same_for_any_number_of_threads(kind, tmp_path):
+def test_classifier_learns(kind):
     X, y = _halves(1200)
-    settings = {
-        "input_shape": (12, 2), "max_iter": 40, "tol": 0, "learning_rate_init": 0.01,
-        "batch_size": 50, "random_state": 0,
-    }  # fmt: skip
+
+    def score(seed):
+        model = NeuralNetworkClassifier([kind(8)], max_iter=30, random_state=seed, **SETTINGS)
+        return model.fit(X[:800], y[:800]).score(X[800:], y[800:])
+
+    assert median(score) > 0.8
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@kinds
+def test_classifier_is_the_same_for_any_number_of_threads(kind, tmp_path):
+    X, y = _halves(600)
     models = [
-        NeuralNetworkClassifier([kind(8)], n_jobs=n_jobs, **settings).fit(X[:800], y[:800])
+        NeuralNetworkClassifier([kind(8)], max_iter=5, random_state=0, n_jobs=n_jobs, **SETTINGS)
+        .fit(X[:400], y[:400])
         for n_jobs in (1, 2)
-    ]
-    assert models[0].score(X[800:], y[800:]) > 0.85
+    ]  # fmt: skip
     probabilities = [model.predict_proba(X) for model in models]
     np.testing.assert_array_equal(*probabilities)
     models[0].save(tmp_path / "model")

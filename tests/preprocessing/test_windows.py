@@ -7,6 +7,7 @@ import pickle
 
 import numpy as np
 import pytest
+from learning import learning, median
 from sklearn.model_selection import TimeSeriesSplit, cross_val_score
 
 import sklearn_nn.preprocessing.windows as module
@@ -121,18 +122,24 @@ def test_what_the_split_leaves_out(horizon, stride, gap):
         assert not any(in_time(left_out - 1))
 
 
+@learning
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("horizon", [1, 3])
 def test_a_network_forecasts(horizon):
     """From windows to scores, without a warning: a wave goes on as it did, noise does not."""
     series = np.sin(np.arange(300) * 0.4)
     X, y = sliding_windows(series, 16, horizon)
-    model = CNNRegressor(8, solver="lbfgs", max_iter=60, random_state=0)
     cv = TimeSeriesSplit(2, gap=horizon - 1)
-    assert cross_val_score(model, X, y, cv=cv).min() > 0.99
     shuffled = np.random.default_rng(0).permutation(series)
-    X, y = sliding_windows(shuffled, 16, horizon)
-    assert cross_val_score(model, X, y, cv=cv).max() < 0.5
+
+    def scores(seed):
+        model = CNNRegressor(8, solver="lbfgs", max_iter=60, random_state=seed)
+        of_noise = cross_val_score(model, *sliding_windows(shuffled, 16, horizon), cv=cv)
+        return cross_val_score(model, X, y, cv=cv).min(), of_noise.max()
+
+    of_wave, of_noise = median(scores)
+    assert of_wave > 0.98
+    assert of_noise < 0.5
 
 
 @pytest.mark.parametrize(
