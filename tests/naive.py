@@ -200,13 +200,18 @@ def standardize_backward(x, dy, axis, epsilon):
     return dx / np.sqrt(variance + epsilon)
 
 
+def remembers(axis, x, context):
+    """Whether it is a batch norm in prediction, or of one place, which has no variance."""
+    return axis == 0 and (len(x) == 1 or not context.training)
+
+
 def norm_forward(axis, epsilon):
     """Batch norm for axis 0, layer norm for axis 1: x has a row a place, a column a channel."""
 
     def forward(parameters, x, context):
         gamma, beta = parameters
         mean, variance = x.mean(axis, keepdims=True), x.var(axis, keepdims=True)
-        if axis == 0 and not context.training:
+        if remembers(axis, x, context):
             mean, variance = 0, 1  # what a batch norm remembers before it has seen a batch
         return gamma * standardize(x, mean, variance, epsilon) + beta
 
@@ -218,7 +223,7 @@ def norm_backward(axis, epsilon):
         gamma, _ = parameters
         mean, variance = x.mean(axis, keepdims=True), x.var(axis, keepdims=True)
         dx = standardize_backward(x, gamma * dy, axis, epsilon)
-        if axis == 0 and not context.training:
+        if remembers(axis, x, context):
             mean, variance = 0, 1
             dx = gamma * dy / np.sqrt(variance + epsilon)
         y = standardize(x, mean, variance, epsilon)

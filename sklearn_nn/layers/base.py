@@ -66,13 +66,15 @@ BACKWARD = Kind(
 )
 PREPARE = Kind("prepare", **_COMMON, theta="real[:]", work="real[:]")
 
-#: Places in `ctx`, which every kernel sees. PARTNER holds the bits of a real number: the share of
-#: each row's loss that is taken with the target of its partner, the row as far from the end as
-#: itself from the beginning. 0 unless a layer mixes them. LENGTHS is where in `ctx` the number of
-#: steps of each row of the batch stands, 0 where all sequences are of one length, and LONGEST the
-#: largest of them (see lengths.py). CONTINUES is whether the rows go on where those of the batch
-#: before ended, so that recurrent layers begin with what they remember. PROGRESS holds the bits of
-#: a real number: the part of the training planned that is over, from 0 to 1.
+#: Places in `ctx`, which every kernel sees. TRAINING is 0 in prediction, and in training the number
+#: of rows that a batch has, if it is not a smaller one at the epoch's end. PARTNER holds the bits
+#: of a real number: the share of each row's loss that is taken with the target of its partner, the
+#: row as far from the end as itself from the beginning. 0 unless a layer mixes them. LENGTHS is
+#: where in `ctx` the number of steps of each row of the batch stands, 0 where all sequences are of
+#: one length, and LONGEST the largest of them (see lengths.py). CONTINUES is whether the rows go on
+#: where those of the batch before ended, so that recurrent layers begin with what they remember.
+#: PROGRESS holds the bits of a real number: the part of the training planned that is over, from 0
+#: to 1.
 STEP, SEED, TRAINING, PARTNER, LENGTHS, LONGEST, CONTINUES, PROGRESS, CTX_SIZE = range(9)
 #: Rows of a batch are dealt out in multiples of this.
 ROW_GRAIN = 8

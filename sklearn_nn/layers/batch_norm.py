@@ -148,6 +148,19 @@ def _coefficients(ctx, op, theta, state, work, lo, hi):
     return table
 
 
+@njit(**INLINED_OPTIONS)
+def _shares(momentum, rows, usual_rows):
+    """How much of the running statistics is kept at a batch, and how much is taken from it.
+
+    A batch of fewer rows than usual says less, in proportion, and counts for less.
+    """
+    taken = 1.0 - momentum
+    if rows >= usual_rows:
+        return momentum, taken
+    taken *= rows / usual_rows
+    return 1.0 - taken, taken
+
+
 @kernel(FORWARD)
 def batch_statistics(ctx, op, part, parts, theta, state, work, x, y):
     """work = mean and 1 / standard deviation; state = their running means. Owners: channels.
@@ -155,6 +168,8 @@ def batch_statistics(ctx, op, part, parts, theta, state, work, x, y):
     In one pass over the batch: sums of differences from a pivot, and of their squares, are put
     right by the pivot's distance from the mean (Chan, Golub & LeVeque, 1983). As the pivot is the
     mean of some places, little is lost.
+
+    One place has no variance: it is standardised by the running statistics, which stay.
     """
     channels = op[_CHANNELS]
     n = x.size // channels
@@ -162,6 +177,13 @@ def batch_statistics(ctx, op, part, parts, theta, state, work, x, y):
     own = hi - lo
     mean, scale = vector(work, lo, own), vector(work, channels + lo, own)
     error, squares = vector(work, 2 * channels + lo, own), vector(work, 3 * channels + lo, own)
+    moving_mean, moving_variance = vector(state, lo, own), vector(state, channels + lo, own)
+    one, epsilon = like(x[0, 0], 1), like(x[0, 0], real(op[_EPSILON]))
+    if n == 1:
+        for j in range(own):
+            mean[j] = moving_mean[j]
+            scale[j] = one / np.sqrt(moving_variance[j] + epsilon)
+        return
     stride = max(1, n // _PIVOTS)
     share_of_one, zero = like(x[0, 0], 1.0 / ((n + stride - 1) // stride)), like(x[0, 0], 0)
     for j in range(own):
@@ -179,18 +201,17 @@ def batch_statistics(ctx, op, part, parts, theta, state, work, x, y):
     places = vector(x, lo, 0), _TOGETHER * channels, channels, 0
     _differences(many, own, (places, pivot, sums))
     _difference(n - many * _TOGETHER, own, ((vector(x, rest + lo, 0), channels, 0, 0), pivot, sums))
-    moving_mean, moving_variance = vector(state, lo, own), vector(state, channels + lo, own)
-    keep, epsilon = like(zero, real(op[_MOMENTUM])), like(zero, real(op[_EPSILON]))
-    new, share_of_one = like(zero, 1 - real(op[_MOMENTUM])), like(zero, 1.0 / n)
+    kept, taken = _shares(real(op[_MOMENTUM]), x.shape[0], ctx[TRAINING])
+    keep, new, share_of_one = like(zero, kept), like(zero, taken), like(zero, 1.0 / n)
     # As in PyTorch, the running variance is the unbiased one.
-    unbiased = like(zero, 1.0 / max(1, n - 1))
+    unbiased = like(zero, 1.0 / (n - 1))
     for j in range(own):
         mean[j] = fma(error[j], share_of_one, mean[j])
         spread = fma(-error[j], error[j] * share_of_one, squares[j])
         spread = zero if spread < zero else spread
         moving_mean[j] = fma(keep, moving_mean[j], new * mean[j])
         moving_variance[j] = fma(keep, moving_variance[j], new * (spread * unbiased))
-        scale[j] = like(zero, 1) / np.sqrt(fma(spread, share_of_one, epsilon))
+        scale[j] = one / np.sqrt(fma(spread, share_of_one, epsilon))
 
 
 @kernel(FORWARD)
@@ -232,13 +253,14 @@ def batch_norm_gradient_sums(ctx, op, part, parts, theta, grad, state, work, x, 
 def batch_norm_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
     """dx = gamma (dy - mean of dy - z mean of dy z) / standard deviation, z standardised x.
 
-    The running mean and deviation are constants: where they are used, dx = gamma dy / deviation.
+    The running mean and deviation are constants: where they are used (as of a batch of one place),
+    dx = gamma dy / deviation.
     Of a relu, dy counts where y is positive. Owners: rows.
     """
     channels = op[_CHANNELS]
     lo, hi = owned_rows(x, part, parts)
     table = _coefficients(ctx, op, theta, state, work, 0, channels)
-    if not _uses_memory(ctx, op):
+    if not _uses_memory(ctx, op) and x.size > channels:
         share_of_one = like(dx[0, 0], channels / x.size)
         for j in range(channels):
             scale = table[_SCALE * channels + j]
@@ -271,6 +293,10 @@ class BatchNorm(Layer):
     In training a channel's mean and variance are those of the batch; in prediction they are
     running means of them, so that a sample's prediction does not depend on the others. Frozen, it
     uses the running means in training too, and leaves them as they are.
+
+    A batch of one place (one sample that is a vector) has no variance: it is standardised by the
+    running means, and leaves them as they are. The last batch of an epoch, if it is smaller than
+    the others, counts in them in proportion to its samples.
 
     Parameters
     ----------

@@ -77,7 +77,8 @@ class Machine:
     state : ndarray of shape (n_state,)
         What layers remember that is not trained.
     capacity : int
-        The largest batch. Memory grows with it, and not with the number of samples.
+        The largest batch. Memory grows with it, and not with the number of samples. What a layer
+        remembers of the data may count smaller batches for less.
     alpha : float
         Strength of the penalty; divided by the batch's sum of weights, as in scikit-learn.
     l1_ratio : float
@@ -123,7 +124,7 @@ class Machine:
             program.n_scratch,
             program.dtype,
             seed=seed,
-            training=True,
+            usual_rows=capacity,
             n_lengths=self.capacity if program.ragged else 0,
         )
         self._arenas = [allocate(self.capacity * program.width, program.dtype) for _ in range(2)]

@@ -28,7 +28,7 @@ def contexts(
     dtype: str,
     *,
     seed: int = 0,
-    training: bool = False,
+    usual_rows: int = 0,
     n_lengths: int = 0,
 ) -> np.ndarray:
     """What kernels see as `ctx`, a row for each part, and behind it its room for scratch.
@@ -43,7 +43,8 @@ def contexts(
     dtype : {"float32", "float64"}
     seed : int
         Key of the random numbers drawn inside kernels.
-    training : bool
+    usual_rows : int
+        Rows that batches have in training, but for smaller ones at an epoch's end; 0 is prediction.
     n_lengths : int
         Rows of a batch, where they are sequences of unequal length; else 0.
 
@@ -56,5 +57,5 @@ def contexts(
     rows = allocate((parts, end + -(-n_lengths // 8) * 8), "int64")
     rows[:, LENGTHS] = end if n_lengths else 0
     rows[:, SEED] = seed
-    rows[:, TRAINING] = training
+    rows[:, TRAINING] = usual_rows
     return rows

@@ -263,21 +263,71 @@ def test_frozen_memories_stay(frozen):
 # --- batches that are hard -----------------------------------------------------------------------
 
 
+def remembering(shape, rng, dtype="float64"):
+    """A run with random gamma, beta, and running means and variances."""
+    run, theta = started(BatchNorm(epsilon=0.1), shape, dtype)
+    run.state[:] = rng.uniform(0.5, 3, run.state.size)
+    return run, theta
+
+
 @dtypes
-def test_batch_of_one(dtype, rng):
-    """It is its own mean: the output is beta, no gradient comes through, nothing is NaN."""
-    run, theta = started(BatchNorm(), 7, dtype)
-    x, dy = batch(rng, 1, 7, dtype), batch(rng, 1, 7, dtype)
-    _, beta = run.parameters(theta)
-    np.testing.assert_array_equal(run.forward(theta, x), beta[None])
+@pytest.mark.parametrize("shape", [7, (1, 1, 7), (1, 40)])
+def test_batch_of_one(dtype, shape, rng):
+    """One place has no variance: the running statistics are used, are constants, and stay."""
+    run, theta = remembering(shape, rng, dtype)
+    width, before = run.units, run.state.copy()
+    x, dy = batch(rng, 1, width, dtype), batch(rng, 1, width, dtype)
+    gamma, beta = run.parameters(theta)
     mean, variance = memories(run)
-    assert_close(mean, 0.1 * x[0], dtype)
-    assert_close(variance, np.full(7, 0.9), dtype)
+    scale = 1 / np.sqrt(variance + 0.1)
+    assert_close(run.forward(theta, x), gamma * (x - mean) * scale + beta, dtype)
+    np.testing.assert_array_equal(run.state, before)
     dx, grad = run.backward(theta, x, dy)
-    np.testing.assert_array_equal(dx, np.zeros((1, 7)))
+    np.testing.assert_array_equal(run.state, before)
+    assert_close(dx, gamma * dy * scale, dtype)
     dgamma, dbeta = run.parameters(grad)
-    np.testing.assert_array_equal(dgamma, np.zeros(7))
+    assert_close(dgamma, dy[0] * (x[0] - mean) * scale, dtype)
     np.testing.assert_array_equal(dbeta, dy[0])
+    for parts in (2, 3):
+        np.testing.assert_array_equal(run.forward(theta, x, parts), run.forward(theta, x))
+        for got, wanted in zip(run.backward(theta, x, dy, parts), (dx, grad), strict=True):
+            np.testing.assert_array_equal(got, wanted)
+
+
+def test_one_row_of_several_places_has_a_variance(rng):
+    run, theta = started(BatchNorm(), (2, 3))
+    run.forward(theta, np.array([[1.0, 2, 3, 5, 7, -1]]))
+    assert_close(memories(run)[1], 0.9 + 0.1 * np.array([8, 12.5, 8]), "float64")
+
+
+def test_gradient_of_a_batch_of_one_in_a_network():
+    """Of the last of three, whose input is one vector; the others have the places of an image."""
+    program, batch, theta, _ = network_gradient((), n=1)
+    exact = batch.gradient(theta)
+    approximate = numerical_gradient(batch.loss, theta, np.arange(theta.size))
+    assert np.abs(exact - approximate).max() <= LIMIT * np.abs(approximate).max()
+    third = program.memories["third"].values()
+    before = [placed.view(batch.machine.state).copy() for placed in third]
+    batch.loss(theta)
+    for placed, wanted in zip(third, before, strict=True):
+        np.testing.assert_array_equal(placed.view(batch.machine.state), wanted)
+
+
+@dtypes
+@pytest.mark.parametrize("shape", [5, (4, 5)])
+def test_small_batch_counts_by_its_rows(shape, dtype, rng):
+    """Of 64 rows a batch, one of 2 has a thirty-second of the weight of the others."""
+    run, theta = remembering(shape, rng, dtype)
+    run.ctx[TRAINING] = 64
+    for n, part in [(64, 1), (2, 2 / 64), (63, 63 / 64)]:
+        mean, variance = (old.copy() for old in memories(run))
+        x = batch(rng, n, run.units, dtype)
+        run.forward(theta, x)
+        places = x.astype("float64").reshape(-1, 5)
+        new_mean, new_variance = memories(run)
+        assert_close(new_mean, mean + 0.1 * part * (places.mean(axis=0) - mean), dtype, 10)
+        spread = places.var(axis=0, ddof=1)
+        assert_close(new_variance, variance + 0.1 * part * (spread - variance), dtype, 10)
 
 
 @dtypes
