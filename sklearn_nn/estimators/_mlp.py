@@ -23,6 +23,9 @@ class BaseMLP(BaseNetwork):
         **TRAINING_CONSTRAINTS,
     }
 
+    #: As in scikit-learn.
+    _counts_rows = True
+
     def _layers(self):
         kernel, bias = draws(self)
         noise = [("noise", GaussianNoise(self.input_noise))] if self.input_noise else []

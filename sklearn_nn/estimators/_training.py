@@ -46,6 +46,9 @@ class _Publisher(Callback):
 class Training:
     """Mixin: training by L-BFGS or by a first-order optimizer, and its results."""
 
+    #: Whether batches count in an epoch's loss by their rows, whatever the weights of these.
+    _counts_rows = False
+
     def _train(self, train, again, times):
         """Train `times` times, each time from other initial weights, and keep what is best.
 
@@ -211,6 +214,7 @@ class Training:
             callbacks=callbacks,
             estimator=self,
             verbose=verbose,
+            counts_rows=self._counts_rows,
             n_epochs=history.n_epochs if resumed else 0,
         )
         self._publish_history(history)

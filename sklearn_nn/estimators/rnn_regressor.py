@@ -163,7 +163,7 @@ class RNNRegressor(Steps, NumericTarget, BaseRNN):
         Figures of every epoch, lists of equal length: 'loss', 'learning_rate', 'seconds', and with
         a validation set 'val_loss' and 'val_score'.
     loss_curve_ : list of float
-        Training loss of every epoch.
+        Training loss of every epoch: the mean over all targets, by their weights.
     best_iteration_ : int
         The epoch of the best validation score with `early_stopping`, else of the smallest loss.
     n_parameters_ : int

@@ -23,31 +23,35 @@ class Stretch(NamedTuple):
     batch_size, n_batches : int
     windows : int
         How many batches go on one from the other: the windows of the same rows.
-    steps : ndarray of shape (n_batches,) or None
-        Steps of the sequences in each batch, where windows hold more or fewer.
+    counts : ndarray of shape (n_batches,) or None
+        How much the loss of each batch counts; None where it counts by its rows.
     """
 
     order: np.ndarray
     batch_size: int
     n_batches: int
     windows: int = 1
-    steps: np.ndarray | None = None
+    counts: np.ndarray | None = None
 
     @property
-    def size(self) -> int:
-        """How many losses the total is of."""
-        return self.order.size if self.steps is None else int(self.steps.sum())
+    def size(self) -> float:
+        """How many losses the total is of, or the sum of their weights."""
+        return float(self.order.size if self.counts is None else self.counts.sum())
 
     def total(self, losses: np.ndarray) -> float:
-        """The sum of the losses of rows, or of steps, given the mean ones of the batches."""
-        if self.steps is not None:
-            return float(losses @ self.steps)
+        """The sum of the losses, each times its weight, given the mean ones of the batches."""
+        if self.counts is not None:
+            return float(losses @ self.counts)
         rest = self.order.size - (self.n_batches - 1) * self.batch_size
         return float(losses[:-1].sum() * self.batch_size + losses[-1] * rest)
 
 
 def plan_epoch(
-    data: Source, rows: np.ndarray, batch_size: int, random_state: np.random.RandomState | None
+    data: Source,
+    rows: np.ndarray,
+    batch_size: int,
+    random_state: np.random.RandomState | None,
+    weights: np.ndarray | None = None,
 ) -> list[Stretch]:
     """Make batches of rows, in their order.
 
@@ -63,29 +67,36 @@ def plan_epoch(
         Rows of `data`.
     batch_size : int
     random_state : RandomState or None
+    weights : ndarray of shape (n_rows * n_windows,) or None
+        The sum of the weights of the targets in each window of each row of `data`, in its order:
+        what the losses of batches are weighed by. Without, batches count by their rows.
     """
     if data.lengths is not None and random_state is not None and rows.size > batch_size:
         rows = _with_similar(rows, data.lengths[rows], batch_size, random_state)
     if data.windows == 1:
-        return [Stretch(rows, batch_size, -(-rows.size // batch_size))]
+        return [_stretch(rows, batch_size, 1, weights)]
     batches = [rows[k : k + batch_size] for k in range(0, rows.size, batch_size)]
-    counted = [(batch, *_windows_and_steps(data, batch)) for batch in batches]
+    counted = [(batch, _windows_of_longest(data, batch)) for batch in batches]
     plan = []
     for (size, windows), group in itertools.groupby(counted, lambda c: (c[0].size, c[1])):
-        own = list(group)
-        order = np.concatenate([data.numbers(batch, windows) for batch, _, _ in own])
-        steps = None if data.lengths is None else np.concatenate([count for _, _, count in own])
-        plan.append(Stretch(order, size, len(own) * windows, windows, steps))
+        order = np.concatenate([data.numbers(batch, windows) for batch, _ in group])
+        plan.append(_stretch(order, size, windows, weights))
     return plan
 
 
-def _windows_and_steps(data: Source, rows: np.ndarray) -> tuple[int, np.ndarray]:
-    """The windows that the longest of some rows has, and the steps of all in each of them."""
+def _stretch(
+    order: np.ndarray, batch_size: int, windows: int, weights: np.ndarray | None
+) -> Stretch:
+    """Batches of one size, the last perhaps smaller, and how much each of them counts."""
+    firsts = np.arange(0, order.size, batch_size)
+    counts = None if weights is None else np.add.reduceat(weights[order], firsts)
+    return Stretch(order, batch_size, firsts.size, windows, counts)
+
+
+def _windows_of_longest(data: Source, rows: np.ndarray) -> int:
+    """How many windows the longest of some rows has."""
     steps = data.steps(rows)
-    if steps is None:
-        return data.windows, np.zeros(0)
-    windows = max(1, int((steps > 0).any(axis=0).sum()))
-    return windows, steps[:, :windows].sum(axis=0)
+    return data.windows if steps is None else max(1, int((steps > 0).any(axis=0).sum()))
 
 
 def _with_similar(

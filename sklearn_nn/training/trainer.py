@@ -62,6 +62,9 @@ class Trainer:
     estimator : object
         What callbacks are shown.
     verbose : bool
+    counts_rows : bool
+        Whether batches count in an epoch's loss by their rows even where targets have weights, as
+        in scikit-learn; otherwise the loss is the mean over targets by their weights.
     n_epochs : int
         Epochs trained so far, by this run and by those that it goes on from.
     batch_losses : ndarray
@@ -82,8 +85,10 @@ class Trainer:
     callbacks: Sequence[Callback] = ()
     estimator: Any = None
     verbose: bool = False
+    counts_rows: bool = False
     n_epochs: int = 0
     batch_losses: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    _weights: np.ndarray | None = None
     _slice: int = 0
     _kept: list[np.ndarray] = field(default_factory=list)
     _kept_step: int = 0
@@ -134,7 +139,9 @@ class Trainer:
             permutation = np.arange(self.rows.size)
             self.random_state.shuffle(permutation)
             self.rows = self.rows[permutation]
-        plan = plan_epoch(self.data, self.rows, self.batch_size, self.random_state)
+        plan = plan_epoch(
+            self.data, self.rows, self.batch_size, self.random_state, self._target_weights()
+        )
         n_batches = sum(stretch.n_batches for stretch in plan)
         epoch = n_batches, max_epochs, self.history.samples_seen
         if not self.batch_losses.size:  # later epochs of the run were looked ahead to
@@ -148,10 +155,23 @@ class Trainer:
         self.n_epochs += 1
         total = sum(stretch.total(own) for stretch, own in zip(plan, losses, strict=True))
         return {
-            "loss": total / max(1, sum(stretch.size for stretch in plan)),
+            "loss": total / (sum(stretch.size for stretch in plan) or 1),
             "learning_rate": rate,
             "seconds": time.perf_counter() - started,
         }
+
+    def _target_weights(self) -> np.ndarray | None:
+        """The sum of the weights of the targets of each row, or window of it; None for equal ones.
+
+        What lies behind the end of a sequence has the weight 0.
+        """
+        weight, data = self.targets.weight, self.data
+        if self.counts_rows or not weight.size:
+            return None
+        if self._weights is None:
+            in_rows = weight.reshape(data.n_rows * data.windows, -1)
+            self._weights = in_rows.sum(axis=1, dtype=np.float64)
+        return self._weights
 
     def _train_stretch(self, stretch: Stretch, epoch: tuple[int, int, int]) -> np.ndarray:
         """Train on batches, a slice at a time; returns their losses."""

@@ -283,7 +283,8 @@ def test_normalised_network_does_not_depend_on_n_jobs(batch_size, dtype, rng):
     options = {"order": rng.permutation(len(X)), "batch_size": batch_size, "alpha": 0.1, "seed": 5}
     alone = train(program, theta, X, targets, Adam(), **options)
     assert np.isfinite(alone.theta).all()
-    assert (alone.state != program.initial_state()).any()
+    # One row has no variance to remember.
+    assert (alone.state != program.initial_state()).any() == (batch_size > 1)
     for n_jobs in (2, 3, 4):
         team = train(program, theta, X, targets, Adam(), n_jobs=n_jobs, **options)
         assert_same_bits(team, alone)

@@ -56,6 +56,19 @@ def test_windows_follow_one_another():
 def test_the_sum_of_losses():
     (stretch,) = plan_epoch(source(np.zeros((5, 1)), "float32"), np.arange(5), 2, None)
     assert stretch.total(np.array([1.0, 2.0, 7.0])) == 2 * 1 + 2 * 2 + 7
+    assert stretch.size == 5
+
+
+def test_weights_say_how_much_a_batch_counts():
+    data, weights = source(np.zeros((5, 1)), "float32"), np.array([0.5, 0, 3, 0.25, 0])
+    (stretch,) = plan_epoch(data, np.array([4, 3, 2, 0, 1]), 2, None, weights)
+    assert stretch.counts.tolist() == [0.25, 3.5, 0]
+    assert stretch.size == 3.75
+    assert stretch.total(np.array([1.0, 2.0, 7.0])) == 0.25 + 7
+    whole = in_windows(np.zeros((3, 4)), 2, "float32")
+    plan = plan_epoch(whole, np.array([2, 0, 1]), 2, None, np.arange(6.0))
+    # Row k has the windows 2 k and 2 k + 1.
+    assert [p.counts.tolist() for p in plan] == [[4 + 0, 5 + 1], [2, 3]]
 
 
 def test_a_batch_has_the_windows_of_its_longest(rng):
@@ -63,11 +76,12 @@ def test_a_batch_has_the_windows_of_its_longest(rng):
     lengths = np.array([2, 9, 3, 3, 5])
     data = sequences(np.zeros(22), np.cumsum(lengths) - lengths, lengths, 1, "float32", 3)
     assert data.windows == 3
-    plan = plan_epoch(data, np.array([0, 2, 1, 3, 4]), 2, None)
+    weights = data.steps(np.arange(5)).ravel()
+    plan = plan_epoch(data, np.array([0, 2, 1, 3, 4]), 2, None, weights)
     shown = [(p.order.tolist(), p.batch_size, p.n_batches, p.windows) for p in plan]
     # Row k has the numbers 3 k to 3 k + 2.
     assert shown == [([0, 6], 2, 1, 1), ([3, 9, 4, 10, 5, 11], 2, 3, 3), ([12, 13], 1, 2, 2)]
-    assert [p.steps.tolist() for p in plan] == [[5], [6, 3, 3], [3, 2]]
+    assert [p.counts.tolist() for p in plan] == [[5], [6, 3, 3], [3, 2]]
     assert sum(p.size for p in plan) == lengths.sum()
     assert plan[1].total(np.array([1.0, 2.0, 4.0])) == 6 + 6 + 12
     together = plan_epoch(data, np.array([0, 2, 3]), 1, None)  # of one kind: one stretch
