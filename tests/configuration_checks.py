@@ -1,0 +1,619 @@
+"""What must hold for a random configuration: relations between runs, no expected values.
+
+Every check raises `FaultError` with a kind, by which failures are counted, and what was seen.
+"""
+
+import copy
+import os
+import pickle
+import random
+import tempfile
+import traceback
+import warnings
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from configuration_data import count, forms_of, frozen, take, target_forms
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.utils import get_tags
+
+import sklearn_nn
+from sklearn_nn._spec import Spec
+
+#: What a fit may say, by the beginning of the message.
+_USUAL_WARNINGS = (
+    "Got `batch_size` less than 1",
+    "X has feature names, but",
+    "X does not have valid feature names",
+    "R^2 score is not well-defined",
+    "The least populated class",
+    "y_pred contains classes not in y_true",
+    "A single label was found",
+    "The max_iter was reached",
+    "lbfgs failed to converge",
+    "The y_pred values do not sum",
+    "Parameters that are functions",
+)
+
+
+class FaultError(AssertionError):
+    """A relation does not hold.
+
+    Parameters
+    ----------
+    kind : str
+        Which: failures are counted by it.
+    seen : str
+    """
+
+    def __init__(self, kind, seen=""):
+        super().__init__(f"{kind}: {seen}" if seen else kind)
+        self.kind, self.seen = kind, seen
+
+
+class DivergedError(Exception):
+    """Training came to infinite numbers, which the estimator says: there is nothing to check."""
+
+
+# --- equality ------------------------------------------------------------------------------------
+
+
+def same(a, b):
+    """Whether two values are equal to the bit, whatever they are made of."""
+    if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
+        if not (isinstance(a, np.ndarray) and isinstance(b, np.ndarray)):
+            return False
+        if a.dtype != b.dtype or a.shape != b.shape:
+            return False
+        if a.dtype == object:
+            return all(same(x, y) for x, y in zip(a.ravel(), b.ravel(), strict=True))
+        return np.array_equal(a, b, equal_nan=a.dtype.kind in "fc")
+    if isinstance(a, dict) and isinstance(b, dict):
+        return list(a) == list(b) and all(same(a[key], b[key]) for key in a)
+    if isinstance(a, list | tuple) and isinstance(b, list | tuple):
+        return len(a) == len(b) and all(same(x, y) for x, y in zip(a, b, strict=True))
+    if isinstance(a, pd.DataFrame | pd.Series):
+        return type(a) is type(b) and a.equals(b)
+    if isinstance(a, float) and isinstance(b, float):
+        return a == b or (a != a and b != b)
+    if isinstance(a, np.random.RandomState):
+        return same(a.get_state(legacy=False), b.get_state(legacy=False))
+    if type(a) is not type(b):
+        return False
+    if hasattr(a, "__dict__") and not callable(a) and not isinstance(a, type):
+        return same(state_of(a), state_of(b))
+    return bool(a == b)
+
+
+def state_of(value):
+    """What a pickle of an object holds, by name."""
+    state = value.__getstate__() if hasattr(value, "get_params") else vars(value)
+    return {name: state[name] for name in sorted(state)}
+
+
+def joined(parts):
+    """Outputs of parts of the samples, one after another."""
+    if isinstance(parts[0], list):
+        return [item for part in parts for item in part]
+    return np.concatenate(parts)
+
+
+# --- what an estimator says ----------------------------------------------------------------------
+
+
+def outputs(estimator, X):
+    """Everything that is predicted for X."""
+    found = {}
+    for name in ("predict", "predict_proba", "transform"):
+        if hasattr(estimator, name):
+            found[name] = getattr(estimator, name)(X)
+    return found
+
+
+def learnt(estimator):
+    """What training left: weights, curves, predictions are compared apart."""
+    network = getattr(estimator, "estimator_", estimator)
+    names = (
+        "layers_", "loss_curve_", "validation_loss_curve_", "validation_scores_", "n_iter_", "t_",
+        "best_iteration_", "classes_", "loss_",
+    )  # fmt: skip
+    return {name: getattr(network, name) for name in names if hasattr(network, name)}
+
+
+def differences(a, b):
+    """Names of what differs in two dicts."""
+    return [name for name in a if name not in b or not same(a[name], b[name])]
+
+
+def check_same(kind, expected, found):
+    """Raise a FaultError unless two dicts are the same."""
+    if list(expected) != list(found):
+        raise FaultError(kind, f"{list(expected)} and {list(found)}")
+    if different := differences(expected, found):
+        name = different[0]
+        raise FaultError(kind, f"{', '.join(different)}; {_apart(expected[name], found[name])}")
+
+
+def _apart(a, b):
+    """How far two values are apart, in words."""
+    while isinstance(a, dict) and isinstance(b, dict) and list(a) == list(b):
+        key = next((key for key in a if not same(a[key], b[key])), None)
+        if key is None:
+            break
+        a, b = a[key], b[key]
+    try:
+        a, b = np.asarray(a), np.asarray(b)
+        if a.shape != b.shape or a.dtype != b.dtype:
+            return f"{a.dtype} {a.shape} and {b.dtype} {b.shape}"
+        return f"largest difference {np.nanmax(np.abs(a - b)):.3g} of {np.nanmax(np.abs(a)):.3g}"
+    except (TypeError, ValueError):
+        return f"{str(a)[:80]} and {str(b)[:80]}"
+
+
+# --- NumPy's scalars -----------------------------------------------------------------------------
+
+
+def as_numpy(value, rng):
+    """A value with NumPy's scalars in place of Python's, as deep as it goes."""
+    if isinstance(value, bool):
+        return np.bool_(value)
+    if isinstance(value, int):
+        kinds = [np.int64, np.int32, np.intp]
+        kinds += [np.uint8, np.int16] * (0 <= value < 128)
+        return kinds[rng.integers(len(kinds))](value)
+    if isinstance(value, float):
+        kinds = [np.float64] + [np.float32] * (value == float(np.float32(value)))
+        return kinds[rng.integers(len(kinds))](value)
+    if isinstance(value, list | tuple):
+        return type(value)(as_numpy(item, rng) for item in value)
+    if isinstance(value, dict):
+        return {key: as_numpy(item, rng) for key, item in value.items()}
+    if isinstance(value, Spec) or hasattr(value, "get_params"):
+        parameters = value.get_params(deep=False)
+        return type(value)(**{k: as_numpy(v, rng) for k, v in parameters.items()})
+    return value
+
+
+# --- the checks ----------------------------------------------------------------------------------
+
+
+class Checks:
+    """All checks of one configuration.
+
+    Parameters
+    ----------
+    case : Case
+    without : sequence of str
+        Relations whose names hold one of these are left out.
+    """
+
+    def __init__(self, case, without=()):
+        self.case, self.data, self.faults, self.without = case, case.data, [], without
+        self.rng = np.random.default_rng([case.seed, 1])
+        names = case.network.get_params(deep=False)
+        self.fixed = names.get("dtype", "float64") != "auto" or names.get("solver") == "lbfgs"
+        self.is_transformer = hasattr(case.estimator, "transform")
+        self.forms = forms_of(self.data, self.fixed, self._takes_sparse())
+
+    def _takes_sparse(self):
+        return get_tags(self.case.estimator).input_tags.sparse and self.data.kind == "rows"
+
+    def some(self, values, number):
+        """Some of the values."""
+        places = self.rng.permutation(len(values))[:number]
+        return [values[place] for place in places]
+
+    def run(self):
+        """Run all checks; one that fails does not keep the others from being run."""
+        if self.case.invalid is not None:
+            self.attempt(self.check_invalid)
+            return
+        before = np.random.get_state()[1].copy(), random.getstate()
+        X, y, weight = (frozen(a) for a in (self.data.X, self.data.y, self.data.weight))
+        self.model = self.fitted(self.case.estimator)
+        self.learnt = frozen(learnt(self.model))
+        self.expected = outputs(self.model, self.data.query)
+        if not (same(X, self.data.X) and same(y, self.data.y) and same(weight, self.data.weight)):
+            self.faults.append(FaultError("fit changes its input"))
+        for check in (
+            self.check_finite, self.check_rows, self.check_forms, self.check_state,
+            self.check_refit, self.check_resumed, self.check_set_params, self.check_copies,
+        ):  # fmt: skip
+            self.attempt(check)
+        after = np.random.get_state()[1], random.getstate()
+        if not same(list(before), list(after)):
+            self.faults.append(FaultError("the global random state is touched"))
+
+    def attempt(self, check, *arguments):
+        """Run a check, and note what it raises."""
+        try:
+            check(*arguments)
+        except DivergedError:
+            raise
+        except Exception as error:
+            self.faults.append(error)
+
+    # --- fits ------------------------------------------------------------------------------
+
+    def arguments(self, X=None, y=None, weight=None):
+        """Arguments of `fit`."""
+        data = self.data
+        arguments = {"X": data.X if X is None else X, "y": data.y if y is None else y}
+        if data.weight is not None:
+            arguments["sample_weight"] = data.weight if weight is None else weight
+        if arguments["y"] is None:
+            del arguments["y"]
+        return {**arguments, **self.case.validation}
+
+    def fitted(self, estimator, **changes):
+        """A fitted clone; raises DivergedError if training diverges."""
+        estimator = clone(estimator)
+        try:
+            return estimator.fit(**self.arguments(**changes))
+        except ValueError as error:
+            if "non-finite" in str(error) or "not finite" in str(error):
+                raise DivergedError from error
+            raise
+
+    # --- prediction ------------------------------------------------------------------------
+
+    def check_finite(self):
+        """Predictions and scores are finite, and probabilities add up to 1."""
+        for name, values in self.expected.items():
+            parts = values if isinstance(values, list) else [values]
+            if any(p.dtype.kind == "f" and not np.isfinite(p).all() for p in parts):
+                raise FaultError("predictions are not finite", name)
+            if name == "predict_proba" and self.data.target != "labels":
+                for part in parts:
+                    if len(part) and not np.allclose(part.sum(axis=-1), 1, atol=1e-5):
+                        raise FaultError("probabilities do not add up to 1")
+        if hasattr(self.model, "score"):
+            y = () if self.data.y is None else (self.data.y,)
+            score = self.model.score(self.data.X, *y)
+            if not np.isfinite(score):
+                raise FaultError("the score is not finite", str(score))
+
+    def check_rows(self):
+        """A row's prediction does not depend on the rows beside it."""
+        X = self.data.query
+        seen, n = frozen(X), count(X)
+        order = self.rng.permutation(n)
+        permuted = outputs(self.model, take(X, order))
+        expected = {k: take(v, order) for k, v in self.expected.items()}
+        check_same("permuted rows", self._lists(expected), self._lists(permuted))
+        edges = np.sort(self.rng.integers(1, n, 2))
+        parts = [part for part in np.split(np.arange(n), edges) if len(part)]
+        found = [self._lists(outputs(self.model, take(X, part))) for part in parts]
+        found = {name: joined([part[name] for part in found]) for name in found[0]}
+        check_same("parts", self._lists(self.expected), found)
+        for i in self.some(range(n), 3):
+            found = self._lists(outputs(self.model, take(X, [i])))
+            expected = {k: take(v, [i]) for k, v in self._lists(self.expected).items()}
+            check_same("a row alone", expected, found)
+        if not same(seen, X):
+            raise FaultError("predict changes its input")
+
+    def check_forms(self):
+        """The same samples in other forms have the same predictions."""
+        for form in self.some([f for f in self.forms if not f.parameters], 3):
+            self.attempt(self._check_form, form)
+
+    def _check_form(self, form):
+        try:
+            found = outputs(self.model, form.function(self.data.query))
+        except Exception as error:
+            raise FaultError(
+                f"predict of {form.name}", f"{type(error).__name__}: {error}"
+            ) from error
+        check_same(f"predict of {form.name}", self._lists(self.expected), self._lists(found))
+
+    def _lists(self, found):
+        """Outputs with a value for each step as lists: of one length they may be an array."""
+        if not self.data.steps:
+            return found
+        return {k: [np.asarray(item) for item in v] for k, v in found.items()}
+
+    # --- state -----------------------------------------------------------------------------
+
+    def check_state(self):
+        """Predicting again, and setting parameters to what they are, changes nothing."""
+        state = frozen(state_of(self.model))
+        check_same("predicting again", self.expected, outputs(self.model, self.data.query))
+        changed = differences(state, state_of(self.model))
+        if changed:
+            raise FaultError("predict changes the estimator", ", ".join(changed))
+        deep = bool(self.rng.integers(2))
+        self.model.set_params(**self.model.get_params(deep=deep))
+        check_same("set_params of the same", self.expected, outputs(self.model, self.data.query))
+
+    # --- copies ----------------------------------------------------------------------------
+
+    def check_copies(self):
+        """Pickles, deep copies and files predict the same, and go on the same."""
+        copies = {
+            "pickle": pickle.loads(pickle.dumps(self.model)),
+            "deepcopy": copy.deepcopy(self.model),
+        }
+        if hasattr(self.model, "save"):
+            copies["load"] = self.from_file(self.model)
+        for name, other in copies.items():
+            found = outputs(other, self.data.query)
+            check_same(f"predictions of a copy ({name})", self.expected, found)
+            check_same(f"attributes of a copy ({name})", self.learnt, learnt(other))
+        if hasattr(self.model, "partial_fit"):
+            self.check_going_on(copies)
+
+    def from_file(self, model):
+        """What `save` and `load` make of a model."""
+        folder = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+        with tempfile.TemporaryDirectory(dir=folder) as directory:
+            path = Path(directory) / "model"
+            model.save(path)
+            loaded = sklearn_nn.load(path)
+        # Functions and callbacks are not saved.
+        parameters = model.get_params(deep=False)
+        again = {k: parameters[k] for k in ("learning_rate", "callbacks") if k in parameters}
+        return loaded.set_params(**again)
+
+    def check_going_on(self, copies):
+        """partial_fit of copies is that of the original."""
+        names = self.case.network.get_params(deep=False)
+        if names.get("early_stopping") and not self.case.validation:
+            return
+        if isinstance(names.get("class_weight"), str):
+            return
+        rows = np.sort(self.rng.permutation(count(self.data.X))[: max(2, count(self.data.X) // 2)])
+        if self.data.kind == "text":
+            rows = np.arange(count(self.data.X))
+        arguments = self.arguments(take(self.data.X, rows), take(self.data.y, rows))
+        if "sample_weight" in arguments:
+            arguments["sample_weight"] = self.data.weight[rows]
+        ends = {}
+        for name, model in {"original": self.model, **copies}.items():
+            ends[name] = self.gone_on(model, arguments)
+        for name, end in ends.items():
+            check_same(f"a copy ({name}) that goes on", ends["original"], end)
+
+    def gone_on(self, model, arguments):
+        """What a model comes to by partial_fit."""
+        try:
+            model.partial_fit(**arguments)
+        except ValueError as error:
+            if "non-finite" not in str(error):
+                raise
+            return {"diverged": True}
+        return {**learnt(model), **outputs(model, self.data.query)}
+
+    # --- fits that must come to the same ------------------------------------------------------
+
+    def check_refit(self):
+        """Another fit with other threads, NumPy scalars, other forms: the same to the bit."""
+        changes = self.changes()
+        try:
+            self._check_changed(changes)
+        except Exception as error:  # which of the changes it is
+            known = len(self.faults)
+            for change, function in changes.items():
+                self.attempt(self._check_change, change, function)
+            if len(self.faults) == known:
+                seen = f"{type(error).__name__}: {error}"
+                raise FaultError("refit with several changes", seen) from error
+
+    def _check_change(self, name, change):
+        try:
+            self._check_changed({name: change})
+        except Exception as error:
+            raise FaultError(f"refit with {name}", f"{type(error).__name__}: {error}") from error
+
+    def changes(self):
+        """Changes that leave a fit as it is: functions of estimator and arguments."""
+        seeds = np.random.default_rng([self.case.seed, 2])
+        found = {"nothing": lambda estimator, arguments: (clone(estimator), arguments)}
+        if "n_jobs" in self.case.network.get_params(deep=False):
+            found["n_jobs"] = self._other_jobs
+        found["NumPy scalars"] = lambda estimator, arguments: (
+            as_numpy(estimator, np.random.default_rng([self.case.seed, 3])), arguments,
+        )  # fmt: skip
+        if forms := [form for form in self.forms if form.refits]:
+            form = forms[seeds.integers(len(forms))]
+            found[f"X: {form.name}"] = partial(self._in_form, form)
+        if forms := target_forms(self.data):
+            name, function = forms[seeds.integers(len(forms))]
+            found[f"y: {name}"] = partial(self._with, "y", function)
+        if self.data.weight is not None:
+            name, function = [
+                ("list", np.ndarray.tolist),
+                ("float32", lambda w: w.astype("float32")),
+                ("negative strides", lambda w: w[::-1].copy()[::-1]),
+            ][seeds.integers(3)]
+            found[f"sample_weight: {name}"] = partial(self._with, "sample_weight", function)
+        left_out = [name for name in found if any(part in name for part in self.without)]
+        return {name: change for name, change in found.items() if name not in left_out}
+
+    def _other_jobs(self, estimator, arguments):
+        estimator = clone(estimator)
+        network = getattr(estimator, "estimator", estimator)
+        network.set_params(n_jobs=1 if network.n_jobs == 2 else 2)
+        return estimator, arguments
+
+    def _in_form(self, form, estimator, arguments):
+        estimator = clone(estimator)
+        network = getattr(estimator, "estimator", estimator)
+        network.set_params(**form.parameters)
+        changed = {"X": form.function(arguments["X"])}
+        if "X_val" in arguments:
+            changed["X_val"] = form.function(arguments["X_val"])
+        return estimator, {**arguments, **changed}
+
+    def _with(self, name, function, estimator, arguments):
+        return estimator, {**arguments, name: function(arguments[name])}
+
+    def _check_changed(self, changes):
+        estimator, arguments = clone(self.case.estimator), self.arguments()
+        form = None
+        for name, change in changes.items():
+            estimator, arguments = change(estimator, arguments)
+            if name.startswith("X: "):
+                form = change.args[0]
+        estimator.fit(**arguments)
+        X = self.data.query if form is None else form.function(self.data.query)
+        found, expected = outputs(estimator, X), self.expected
+        named = [name for name in changes if name.startswith("y: ")]
+        own = frozen(self.learnt), learnt(estimator)
+        for one in own:
+            one.pop("classes_", None) if named else None
+        check_same("weights", *own)
+        if named and "predict" in found:  # labels come back in the type that they came in
+            found = {**found, "predict": self._plain(found["predict"])}
+            expected = {**expected, "predict": self._plain(expected["predict"])}
+        check_same("predictions", self._lists(expected), self._lists(found))
+
+    def _plain(self, y):
+        return [np.asarray(item).tolist() for item in y]
+
+    # --- resuming ----------------------------------------------------------------------------
+
+    def check_resumed(self):
+        """Half a fit, a copy of it, and the rest: the same as one fit."""
+        parameters = self.case.estimator.get_params(deep=False)
+        if parameters.get("max_iter") in (None, 1, "auto") or parameters.get("solver") == "lbfgs":
+            return
+        if parameters.get("n_restarts", 1) > 1 or parameters.get("n_networks", 1) != 1:
+            return
+        if self._plans() or self.rng.random() < 0.4:
+            return
+        half = clone(self.case.estimator)
+        half.set_params(warm_start="resume", max_iter=1)
+        half.fit(**self.arguments())
+        how = ["original", "pickle", "deepcopy", "load"][self.rng.integers(4)]
+        if how == "pickle":
+            half = pickle.loads(pickle.dumps(half))
+        elif how == "deepcopy":
+            half = copy.deepcopy(half)
+        elif how == "load":
+            half = self.from_file(half)
+        half.set_params(max_iter=parameters["max_iter"], callbacks=parameters.get("callbacks"))
+        half.fit(**self.arguments())
+        kind = f"a fit that is resumed ({how})"
+        check_same(kind, self.learnt, learnt(half))
+        check_same(kind, self.expected, outputs(half, self.data.query))
+
+    def _plans(self):
+        """Whether training goes by how long it is to last: then half of it is another."""
+        parameters = self.case.estimator.get_params(deep=False)
+        plans = parameters.get("learning_rate", "constant")
+        named = isinstance(plans, str) and plans in (
+            "constant",
+            "invscaling",
+            "exponential",
+            "step",
+        )
+        flat = "flat_cos" in repr(self.case.estimator)
+        callbacks = repr(parameters.get("callbacks"))
+        return not named or flat or "EarlyStopping" in callbacks or "Reduce" in callbacks
+
+    # --- set_params ----------------------------------------------------------------------------
+
+    def check_set_params(self):
+        """After another parameter is set, the estimator and its copies predict the same."""
+        others = {
+            "activation": ("tanh", "relu"), "pooling": ("max", "average", "mean"),
+            "loss": ("focal", "log_loss", "poisson", "squared_error"), "dropout": (0.375,),
+            "batch_norm": (True, False), "bidirectional": (True, False), "cell": ("gru", "lstm"),
+            "hidden_layer_sizes": ((3,),), "padding": ("valid",), "hidden_size": (9,),
+            "strides": (3,), "truncation": (2, None), "return_sequences": (True, False),
+            "layers": (None,), "quantile": (0.75,), "n_networks": (3,), "num_layers": (3,),
+            "embedding_size": (3, None), "max_iter": (9,), "solver": ("sgd", "adam"),
+        }  # fmt: skip
+        parameters = self.case.estimator.get_params(deep=False)
+        names = [name for name in others if name in parameters]
+        if not names:
+            return
+        model = self.fitted(self.case.estimator)
+        constraints = model._parameter_constraints
+        name = self.some(names, 1)[0]
+        if any(part in f"set_params({name})" for part in self.without):
+            return
+        for value in self.some(list(others[name]), 2):
+            allowed = str(constraints.get(name))
+            if isinstance(value, str) and repr(value) not in allowed and name != "solver":
+                continue
+            model.set_params(**{name: value})
+            found = {"original": model}
+            for how, copied in (("pickle", lambda m: pickle.loads(pickle.dumps(m))),
+                                ("deepcopy", copy.deepcopy)):  # fmt: skip
+                found[how] = copied(model)
+            ends = {how: self._end(other) for how, other in found.items()}
+            for how, end in ends.items():
+                check_same(f"set_params({name}) after fit ({how})", ends["original"], end)
+
+    def _end(self, model):
+        """Predictions, or the error that there are none."""
+        try:
+            return self._lists(outputs(model, self.data.query))
+        except ValueError as error:
+            return {"error": type(error).__name__}
+
+    # --- invalid parameters ----------------------------------------------------------------------
+
+    def check_invalid(self):
+        """fit refuses a parameter, names it, and leaves the estimator as it was."""
+        name, value = self.case.invalid
+        estimator = clone(self.case.estimator)
+        setattr(estimator, name, value)
+        before = dict(vars(estimator))
+        try:
+            estimator.fit(**self.arguments())
+        except (ValueError, TypeError) as error:
+            if name not in str(error):
+                raise FaultError(
+                    "the error names no parameter", f"{name}={value!r}: {error}"
+                ) from error
+            if before.keys() != vars(estimator).keys():
+                raise FaultError("a refused fit leaves something", f"{name}={value!r}") from error
+            try:
+                estimator.predict(self.data.query)
+            except (NotFittedError, AttributeError):
+                return
+            raise FaultError("a refused fit can predict", f"{name}={value!r}") from error
+        raise FaultError("an invalid parameter is taken", f"{name}={value!r}")
+
+
+def check(case, without=()):
+    """Run all checks of a configuration.
+
+    Returns
+    -------
+    faults : list of (kind, seen)
+        What does not hold, and what crashed.
+    diverged : bool
+        Whether training came to infinite numbers and the estimator said so.
+    """
+    checks = Checks(case, without)
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        try:
+            checks.run()
+        except DivergedError:
+            return [], True
+        except Exception as error:
+            checks.faults.append(error)
+    for warning in seen:
+        message = str(warning.message)
+        if issubclass(warning.category, ConvergenceWarning) or message.startswith(_USUAL_WARNINGS):
+            continue
+        where = f"{Path(warning.filename).name}:{warning.lineno}"
+        kind = f"{warning.category.__name__}: {' '.join(message.split()[:4])} ..."
+        checks.faults.append(FaultError(kind, f"{message} ({where})"))
+    return checks.faults, False
+
+
+def described(error):
+    """The kind of a fault or a crash, and what was seen."""
+    if isinstance(error, FaultError):
+        return error.kind, error.seen
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__} in {Path(frame.filename).name}:{frame.name}", str(error)
