@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
+from sklearn_nn._spec import PlainParameters
 from sklearn_nn.estimators._callbacks import CallbackSupportMixin, with_callbacks
 from sklearn_nn.estimators._encoding import (
     check_fits,
@@ -39,6 +40,7 @@ class BaseNetwork(
     Saving,
     Reading,
     CallbackSupportMixin,
+    PlainParameters,
     BaseEstimator,
     ABC,
 ):

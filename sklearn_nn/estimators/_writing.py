@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_nn._spec import plain
 from sklearn_nn.estimators._sampling import Reader, check_choice, draw, probabilities
 from sklearn_nn.estimators._text import encoded
 from sklearn_nn.network.source import source
@@ -100,6 +101,7 @@ class Writing:
             As in `sample`.
         """
         check_is_fitted(self)
+        n_chars, temperature, top_k, top_p = plain((n_chars, temperature, top_k, top_p))
         check_choice(n_chars, temperature, top_k, top_p)
         if not isinstance(prime, str):
             raise TypeError(f"prime={prime!r} is a {type(prime).__name__}; pass a string.")

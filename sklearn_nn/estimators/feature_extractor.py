@@ -19,6 +19,7 @@ from sklearn.utils import get_tags
 from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
+from sklearn_nn._spec import PlainParameters
 from sklearn_nn.estimators._base import BaseNetwork
 
 
@@ -31,7 +32,7 @@ def _is_fitted(estimator):
     return True
 
 
-class FeatureExtractor(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
+class FeatureExtractor(MetaEstimatorMixin, TransformerMixin, PlainParameters, BaseEstimator):
     """Transformer that runs a network up to a layer, whose outputs are the features.
 
     Frozen features of a network that was trained on much data, and a simple model behind them, are

@@ -13,6 +13,7 @@ from sklearn.utils.validation import (
     check_is_fitted,
 )
 
+from sklearn_nn._spec import PlainParameters
 from sklearn_nn.estimators._categorical_features import categorical_mask
 from sklearn_nn.estimators._column_names import match_columns
 from sklearn_nn.estimators._encoding import check_some_weight
@@ -23,7 +24,7 @@ from sklearn_nn.estimators._table_columns import BLOCKS, CategoryColumn, NumberC
 _COLUMNS = {column.kind: column for column in (NumberColumn, CategoryColumn)}
 
 
-class TableEncoder(TransformerMixin, BaseEstimator):
+class TableEncoder(TransformerMixin, PlainParameters, BaseEstimator):
     """Encode tables: numbers scaled, missing values marked, categories one-hot or by number.
 
     The output has four blocks of columns, from left to right:

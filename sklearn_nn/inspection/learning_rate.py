@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.utils import check_random_state
 
+from sklearn_nn._spec import plain
 from sklearn_nn.inspection.learning_rate_display import LearningRateDisplay, suggest_rate
 
 
@@ -59,6 +60,7 @@ def find_learning_rate(
     >>> 1e-4 < found.suggestion < 1e-1
     True
     """
+    min_rate, max_rate, n_steps = plain((min_rate, max_rate, n_steps))
     if not 0 < min_rate < max_rate or n_steps < 2:
         raise ValueError(
             f"min_rate={min_rate}, max_rate={max_rate}, n_steps={n_steps}: rates must be positive "

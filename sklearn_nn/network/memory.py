@@ -15,7 +15,7 @@ def allocate(shape: int | tuple[int, int], dtype: str) -> np.ndarray:
     NumPy begins 16 bytes into a line: then every vector load touches two, and an update of the
     parameters, which streams five vectors, takes almost three times as long.
     """
-    length = shape if isinstance(shape, int) else shape[0] * shape[1]
+    length = shape[0] * shape[1] if isinstance(shape, tuple) else shape
     size = length * np.dtype(dtype).itemsize
     raw = np.zeros(size + _LINE, dtype=np.uint8)
     start = -raw.__array_interface__["data"][0] % _LINE

@@ -84,7 +84,9 @@ class Descent:
         if not self.schedule.varies():
             return self.base_rate
         done = np.arange(self.step, self.step + n_batches)
-        return self.schedule.rates(self.base_rate, Progress(done, *epoch))
+        # A schedule of one's own may return any kind of number.
+        rates = np.asarray(self.schedule.rates(self.base_rate, Progress(done, *epoch)), np.float64)
+        return rates if rates.ndim else float(rates)
 
     def update(self, n_batches: int, epoch: Epoch = (1, 1, 0)) -> Update:
         """What to do in the next batches."""

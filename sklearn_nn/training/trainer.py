@@ -206,7 +206,7 @@ class Trainer:
             if "val_score" in log:
                 say(f"Validation score: {log['val_score']:f}")
         history.record(log, (self.machine.theta, self.machine.state), self.tol)
-        descent.base_rate = descent.schedule.after_epoch(descent.base_rate, history.curves)
+        descent.base_rate = float(descent.schedule.after_epoch(descent.base_rate, history.curves))
         ending = Ending.CONVERGED if self._stops_improving() else Ending.EXHAUSTED
         history.stopped = ending is Ending.CONVERGED
         descent.look_ahead(self._ahead)
@@ -220,7 +220,7 @@ class Trainer:
             log["learning_rate"] = self.descent.base_rate
             stop = callback.on_epoch_end(self.history.n_epochs, log, self.estimator)
             if log["learning_rate"] != self.descent.base_rate:
-                self.descent.base_rate = log["learning_rate"]
+                self.descent.base_rate = float(log["learning_rate"])
                 self.descent.look_ahead(self._ahead)
             self.history.stopped = self.history.stopped or bool(stop)
         return self.history.stopped
@@ -236,7 +236,7 @@ class Trainer:
         )
         rate = self.descent.schedule.at_plateau(self.descent.base_rate)
         if rate is not None:
-            self.descent.base_rate = rate
+            self.descent.base_rate = float(rate)
             self.history.no_improvement = 0
             message += f" Setting learning rate to {rate:f}"
         else:
