@@ -79,6 +79,21 @@ def dense(units):
     return LayerCase(f"dense{units}", Dense(units), *twin, units)
 
 
+def activated(units, name):
+    """A row for a dense layer that ends in an activation."""
+    value, backward = naive.elementwise_forward(name), naive.elementwise_backward(name)
+
+    def forward(parameters, x, context):
+        return value([], naive.dense_forward(parameters, x, context), context)
+
+    def both_back(parameters, x, dy, context):
+        dz, _ = backward([], naive.dense_forward(parameters, x, context), dy, context)
+        return naive.dense_backward(parameters, x, dz, context)
+
+    layer = Dense(units, activation=name)
+    return LayerCase(f"dense{units}_{name}", layer, forward, both_back, units, n_slots=2)
+
+
 def dropout(rate):
     """A row for a dropout layer."""
     twin = (naive.dropout_forward(rate), naive.dropout_backward(rate))
@@ -117,6 +132,8 @@ RESIDUAL = LayerCase("residual", Residual(), naive.residual_forward, naive.resid
 LAYERS = [
     dense(5),
     dense(1),
+    activated(4, "tanh"),
+    activated(3, "gelu"),
     dropout(0.4),
     noise(0.7),
     batch_norm(),

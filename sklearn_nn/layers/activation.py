@@ -133,6 +133,8 @@ ELEMENTWISE: dict[str, Elementwise] = {
 HIDDEN_ACTIVATIONS = tuple(name for name in ELEMENTWISE if name != "exp")
 #: What an `Activation` layer may be.
 ACTIVATIONS = (*ELEMENTWISE, "softmax")
+#: What Keras calls some of them.
+OTHER_NAMES = {"linear": "identity", "sigmoid": "logistic", "swish": "silu", "exponential": "exp"}
 
 
 @functools.cache
@@ -256,7 +258,8 @@ class Activation(Layer):
     ----------
     activation : str
         One of `ACTIVATIONS`: identity, logistic, tanh, relu, leaky_relu, elu, selu, gelu, silu,
-        mish, softplus, hard_sigmoid, exp, or softmax (over the last axis).
+        mish, softplus, hard_sigmoid, exp, or softmax (over the last axis). Keras' names linear
+        (identity), sigmoid (logistic), swish (silu) and exponential (exp) are taken, too.
     """
 
     lengths = "keeps"
@@ -264,9 +267,13 @@ class Activation(Layer):
     def __init__(self, activation: str) -> None:
         self.activation = activation
 
+    def _known_name(self) -> str:
+        """The name in this package."""
+        return OTHER_NAMES.get(self.activation, self.activation)
+
     def output_shape(self, shape: Shape) -> Shape:
         """The shape stays."""
-        if self.activation not in ACTIVATIONS:
+        if self._known_name() not in ACTIVATIONS:
             raise ValueError(
                 f"activation={self.activation!r} is not known; use one of {', '.join(ACTIVATIONS)}."
             )
@@ -274,17 +281,17 @@ class Activation(Layer):
 
     def lower(self, builder: Builder, slot: int) -> int:
         """One instruction; the identity is none."""
-        shape = self.output_shape(builder.shape(slot))
-        if self.activation == "identity":
+        shape, name = self.output_shape(builder.shape(slot)), self._known_name()
+        if name == "identity":
             return slot
-        out = builder.slot(shape)
-        if self.activation == "softmax":
+        out = builder.slot(shape, builder.clock(slot))
+        if name == "softmax":
             forward, backward = softmax_forward, softmax_backward
             builder.instruction(slot, out, forward=forward, backward=backward, geometry=shape[-1:])
             return out
-        forward, backward = _elementwise_kernels(self.activation)
-        in_place = _kernels_in_place(self.activation)
+        forward, backward = _elementwise_kernels(name)
+        in_place = _kernels_in_place(name)
         builder.instruction(
-            slot, out, forward=forward, backward=backward, in_place=in_place, kind=self.activation
+            slot, out, forward=forward, backward=backward, in_place=in_place, kind=name
         )
         return out

@@ -148,11 +148,11 @@ class AttentionPool(Layer):
     ----------
     units : int or None, default=None
         Columns of W, and length of v. None is the number of channels.
-    kernel_initializer : Initializer or None, default=None
+    kernel_initializer : str, Initializer or None, default=None
         Draws W, of shape (channels, units). None is Glorot's uniform distribution.
-    bias_initializer : Initializer or None, default=None
+    bias_initializer : str, Initializer or None, default=None
         Draws b, of shape (units,). None is zeros.
-    context_initializer : Initializer or None, default=None
+    context_initializer : str, Initializer or None, default=None
         Draws v, of shape (units,). None is Glorot's uniform distribution.
 
     References

@@ -229,6 +229,11 @@ class Layer(Spec):
     has_members: ClassVar[bool] = False
 
     @property
+    def label(self) -> str:
+        """What a summary calls it: its class, and what else it does."""
+        return type(self).__name__
+
+    @property
     def is_random(self) -> bool:
         """Whether its kernels draw random numbers in training."""
         return False

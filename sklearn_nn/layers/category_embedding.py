@@ -104,7 +104,7 @@ class CategoryEmbedding(Layer):
         Number of categories of each of the last columns.
     output_dim : int, default=8
         Length of the vectors.
-    embeddings_initializer : Initializer or None, default=None
+    embeddings_initializer : str, Initializer or None, default=None
         Draws the tables, of shape (sum of sizes, output_dim). None is standard normal.
     rate_factor : float, default=1.0
         Factor on the learning rate.

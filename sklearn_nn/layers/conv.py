@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from sklearn_nn.layers.base import Builder, Layer, Parameter, Shape
+from sklearn_nn.layers.activated import Activated
+from sklearn_nn.layers.base import Builder, Parameter, Shape
 from sklearn_nn.layers.convolve import (
     AMID_ZEROS,
     BY_LANES,
@@ -77,7 +78,7 @@ def _is_fast(height: Axis, width: Axis, channels: int, filters: int, groups: int
     )
 
 
-class _Conv(Layer):
+class _Conv(Activated):
     """What convolutions of images and of sequences share; `_rank` counts the axes they slide on."""
 
     _rank: ClassVar[int]
@@ -91,6 +92,7 @@ class _Conv(Layer):
         padding: str = "valid",
         dilation_rate: int | Sequence[int] = 1,
         groups: int = 1,
+        activation: Any = None,
         use_bias: bool = True,
         kernel_initializer: Any = None,
         bias_initializer: Any = None,
@@ -101,6 +103,7 @@ class _Conv(Layer):
         self.padding = padding
         self.dilation_rate = dilation_rate
         self.groups = groups
+        self.activation = activation
         self.use_bias = use_bias
         self.kernel_initializer = kernel_initializer
         self.bias_initializer = bias_initializer
@@ -125,6 +128,7 @@ class _Conv(Layer):
 
     def output_shape(self, shape: Shape) -> Shape:
         """Where the kernel has a place along each axis, and the filters."""
+        self.activation_layer()
         return (*(axis.places for axis in self._axes(shape)), int(self.filters))
 
     def _parameters(self, window: Sequence[int], depth: int) -> list[Parameter]:
@@ -140,7 +144,7 @@ class _Conv(Layer):
         return parameters
 
     def lower(self, builder: Builder, slot: int) -> int:
-        """One instruction."""
+        """One instruction, and the activation."""
         shape = builder.shape(slot)
         axes = self._axes(shape)
         channels, filters, groups = shape[-1], int(self.filters), int(self.groups)
@@ -185,7 +189,7 @@ class _Conv(Layer):
             ),
             keeps="x",
         )  # fmt: skip
-        return out
+        return self.activate(builder, out)
 
 
 class Conv2D(_Conv):
@@ -212,12 +216,15 @@ class Conv2D(_Conv):
     groups : int, default=1
         Input and output channels are dealt out to so many groups, in order, and a filter sees the
         channels of its group. As many groups as channels: a depthwise convolution.
+    activation : str, Activation, ParametricActivation or None, default=None
+        Applied to y, as a layer behind this one would be: a name that :class:`Activation` takes,
+        or a layer. None and "linear" are none.
     use_bias : bool, default=True
         Whether b is there.
-    kernel_initializer : Initializer or None, default=None
+    kernel_initializer : str, Initializer or None, default=None
         Draws W, of shape (height, width, channels / groups, filters). None is Glorot's uniform
         distribution. Fans are height * width times channels / groups, and times filters.
-    bias_initializer : Initializer or None, default=None
+    bias_initializer : str, Initializer or None, default=None
         Draws b, of shape (filters,). None is zeros.
     """
 
@@ -245,12 +252,15 @@ class Conv1D(_Conv):
         Steps from one cell of the kernel to the next.
     groups : int, default=1
         Input and output channels are dealt out to so many groups.
+    activation : str, Activation, ParametricActivation or None, default=None
+        Applied to y, as a layer behind this one would be: a name that :class:`Activation` takes,
+        or a layer. None and "linear" are none.
     use_bias : bool, default=True
         Whether b is there.
-    kernel_initializer : Initializer or None, default=None
+    kernel_initializer : str, Initializer or None, default=None
         Draws W, of shape (length, channels / groups, filters). None is Glorot's uniform
         distribution.
-    bias_initializer : Initializer or None, default=None
+    bias_initializer : str, Initializer or None, default=None
         Draws b, of shape (filters,). None is zeros.
     """
 

@@ -11,12 +11,12 @@ from sklearn_nn.jit.kernel import kernel
 from sklearn_nn.jit.team import share
 from sklearn_nn.jit.transpose import transpose
 from sklearn_nn.jit.views import matrix, vector
+from sklearn_nn.layers.activated import Activated
 from sklearn_nn.layers.base import (
     BACKWARD,
     FORWARD,
     PREPARE,
     Builder,
-    Layer,
     Parameter,
     Shape,
     owned_rows,
@@ -71,23 +71,33 @@ def dense_weights(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
             db[j] += row[j]
 
 
-class Dense(Layer):
+class Dense(Activated):
     """Fully connected layer: ``y = x W + b``.
 
     Parameters
     ----------
     units : int
         Number of outputs.
-    kernel_initializer : Initializer or None, default=None
-        Draws W, of shape (inputs, units). None is Glorot's uniform distribution.
-    bias_initializer : Initializer or None, default=None
+    activation : str, Activation, ParametricActivation or None, default=None
+        Applied to y, as a layer behind this one would be: a name that :class:`Activation` takes,
+        or a layer. None and "linear" are none.
+    kernel_initializer : str, Initializer or None, default=None
+        Draws W, of shape (inputs, units): a name such as "he_normal", or an object (see
+        :mod:`sklearn_nn.network.initializers`). None is Glorot's uniform distribution.
+    bias_initializer : str, Initializer or None, default=None
         Draws b, of shape (units,). None is zeros.
     """
 
     def __init__(
-        self, units: int, *, kernel_initializer: Any = None, bias_initializer: Any = None
+        self,
+        units: int,
+        activation: Any = None,
+        *,
+        kernel_initializer: Any = None,
+        bias_initializer: Any = None,
     ) -> None:
         self.units = units
+        self.activation = activation
         self.kernel_initializer = kernel_initializer
         self.bias_initializer = bias_initializer
 
@@ -97,6 +107,7 @@ class Dense(Layer):
             raise ValueError(
                 f"Dense takes vectors, got samples of shape {shape}; put a Flatten before it."
             )
+        self.activation_layer()
         return (self.units,)
 
     def parameters(self, inputs: int) -> list[Parameter]:
@@ -110,7 +121,7 @@ class Dense(Layer):
         ]
 
     def lower(self, builder: Builder, slot: int) -> int:
-        """One instruction; its parameters are kernel (inputs, units) and bias (units,)."""
+        """One instruction, with kernel (inputs, units) and bias (units,); then the activation."""
         shape = builder.shape(slot)
         out = builder.slot(self.output_shape(shape))
         parameters = self.parameters(int(np.prod(shape)))
@@ -126,4 +137,4 @@ class Dense(Layer):
             geometry=parameters[0].shape,
             keeps="x",
         )
-        return out
+        return self.activate(builder, out)

@@ -169,7 +169,7 @@ class Embedding(_Lookup):
         Length of the vectors.
     mask_zero : bool, default=False
         Whether zeros at the end of a sequence are padding, and the sequence as much shorter.
-    embeddings_initializer : Initializer or None, default=None
+    embeddings_initializer : str, Initializer or None, default=None
         Draws the table, of shape (input_dim, output_dim), whose parameter is called embeddings.
         None is uniform between -0.05 and 0.05, as in Keras.
 

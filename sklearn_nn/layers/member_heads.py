@@ -143,7 +143,7 @@ class MemberHeads(Layer):
     ----------
     units : int
         Number of outputs of each member.
-    kernel_initializer, bias_initializer : Initializer or None, default=None
+    kernel_initializer, bias_initializer : str, Initializer or None, default=None
         Draw W and b. None is uniform in ±1 / sqrt(inputs).
 
     References

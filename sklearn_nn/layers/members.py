@@ -167,7 +167,7 @@ class MemberScale(_Spread):
     ----------
     members : int or None
         Number of members. None is for samples that have a vector for each member already.
-    scale_initializer : Initializer or None, default=None
+    scale_initializer : str, Initializer or None, default=None
         Draws the factors, of shape (members, inputs). None is 1 or -1 where members begin, so that
         they differ, and 1 further on.
 
@@ -204,9 +204,9 @@ class MemberLinear(_Spread):
     members : int or None, default=None
         Number of members, in the first such layer, which reads vectors. None is for samples that
         have a vector for each member already.
-    kernel_initializer : Initializer or None, default=None
+    kernel_initializer : str, Initializer or None, default=None
         Draws W. None is uniform in ±1 / sqrt(inputs).
-    scale_initializer : Initializer or None, default=None
+    scale_initializer : str, Initializer or None, default=None
         Draws r, of shape (members, inputs). None is 1 or -1 where members begin, so that they
         differ, and 1 further on.
 

@@ -101,9 +101,9 @@ class NTPLinear(Layer):
         Number of outputs.
     data_driven : bool, default=True
         Whether training data sets scale and bias before training. Otherwise they are as drawn.
-    kernel_initializer : Initializer or None, default=None
+    kernel_initializer : str, Initializer or None, default=None
         Draws W, of shape (inputs, units). None is standard normal.
-    bias_initializer : Initializer or None, default=None
+    bias_initializer : str, Initializer or None, default=None
         Draws b, of shape (units,). None is standard normal; with `data_driven` it has no effect.
     bias_rate_factor : float, default=0.1
         Factor on the learning rate of b.

@@ -67,6 +67,7 @@ class Recurrent(Layer):
     def __init__(
         self,
         units: int,
+        activation: str = "tanh",
         *,
         return_sequences: bool = False,
         go_backwards: bool = False,
@@ -77,6 +78,7 @@ class Recurrent(Layer):
         bias_initializer: Any = None,
     ) -> None:
         self.units = units
+        self.activation = activation
         self.return_sequences = return_sequences
         self.go_backwards = go_backwards
         self.dropout = dropout
@@ -93,6 +95,11 @@ class Recurrent(Layer):
     def output_shape(self, shape: Shape) -> Shape:
         """The units, of the last step or of every one."""
         check_axes(self, shape, 1)
+        if self.activation != "tanh":
+            raise ValueError(
+                f"activation={self.activation!r} of {type(self).__name__} must be 'tanh', which is "
+                "its recurrence's own; to change its output, put an Activation layer behind it."
+            )
         (units,) = whole_numbers("units", self.units, 1)
         for name in ("dropout", "recurrent_dropout"):
             rate = getattr(self, name)
@@ -225,6 +232,9 @@ class SimpleRNN(Recurrent):
     ----------
     units : int
         Numbers in h.
+    activation : {"tanh"}, default="tanh"
+        The recurrence's own activation, as in Keras. There is no other; to change the output, put
+        an :class:`Activation` behind the layer.
     return_sequences : bool, default=False
         Whether the output is h of every step, of shape (steps, units), or of the last one.
     go_backwards : bool, default=False
@@ -235,11 +245,11 @@ class SimpleRNN(Recurrent):
     recurrent_dropout : float, default=0.0
         The share of h that is set to zero in training where h R reads it, in [0, 1). Both have one
         mask for all steps of a sample, drawn anew for every batch (Gal & Ghahramani, 2016).
-    kernel_initializer : Initializer or None, default=None
+    kernel_initializer : str, Initializer or None, default=None
         Draws W, of shape (features, units). None is Glorot's uniform distribution.
-    recurrent_initializer : Initializer or None, default=None
+    recurrent_initializer : str, Initializer or None, default=None
         Draws R, of shape (units, units). None is an orthogonal matrix.
-    bias_initializer : Initializer or None, default=None
+    bias_initializer : str, Initializer or None, default=None
         Draws b, of shape (units,). None is zeros.
 
     References
@@ -264,6 +274,9 @@ class LSTM(Recurrent):
     ----------
     units : int
         Numbers in h and in c.
+    activation : {"tanh"}, default="tanh"
+        The recurrence's own activation, as in Keras. There is no other; to change the output, put
+        an :class:`Activation` behind the layer.
     return_sequences : bool, default=False
         Whether the output is h of every step, of shape (steps, units), or of the last one.
     go_backwards : bool, default=False
@@ -274,11 +287,11 @@ class LSTM(Recurrent):
     recurrent_dropout : float, default=0.0
         The share of h that is set to zero in training where h R reads it, in [0, 1). Both have one
         mask for all steps of a sample, drawn anew for every batch (Gal & Ghahramani, 2016).
-    kernel_initializer : Initializer or None, default=None
+    kernel_initializer : str, Initializer or None, default=None
         Draws W, of shape (features, 4 units). None is Glorot's uniform distribution.
-    recurrent_initializer : Initializer or None, default=None
+    recurrent_initializer : str, Initializer or None, default=None
         Draws R, of shape (units, 4 units). None is an orthogonal matrix.
-    bias_initializer : Initializer or None, default=None
+    bias_initializer : str, Initializer or None, default=None
         Draws b, of shape (4 units,). None is 1 for the forget gate f, so that at first nothing is
         forgotten (Jozefowicz et al., 2015), and 0 for the others.
 
@@ -310,6 +323,9 @@ class GRU(Recurrent):
     ----------
     units : int
         Numbers in h.
+    activation : {"tanh"}, default="tanh"
+        The recurrence's own activation, as in Keras. There is no other; to change the output, put
+        an :class:`Activation` behind the layer.
     return_sequences : bool, default=False
         Whether the output is h of every step, of shape (steps, units), or of the last one.
     go_backwards : bool, default=False
@@ -320,12 +336,12 @@ class GRU(Recurrent):
     recurrent_dropout : float, default=0.0
         The share of h that is set to zero in training where h R reads it, in [0, 1). Both have one
         mask for all steps of a sample, drawn anew for every batch (Gal & Ghahramani, 2016).
-    kernel_initializer : Initializer or None, default=None
+    kernel_initializer : str, Initializer or None, default=None
         Draws W, of shape (features, 3 units), for z, r and hh. None is Glorot's uniform
         distribution.
-    recurrent_initializer : Initializer or None, default=None
+    recurrent_initializer : str, Initializer or None, default=None
         Draws R, of shape (units, 3 units). None is an orthogonal matrix.
-    bias_initializer : Initializer or None, default=None
+    bias_initializer : str, Initializer or None, default=None
         Draws the biases, of shape (2, 3 units): those beside x W, and those beside h R. None is
         zeros.
 

@@ -126,14 +126,19 @@ class TimeDistributed(Layer):
     Parameters
     ----------
     layer : Dense
-        What is applied. Activations, dropout and normalisation by layer work on every step by
-        themselves.
+        What is applied, with its `activation`. Other activations, dropout and normalisation by
+        layer work on every step by themselves.
     """
 
     lengths = "keeps"
 
     def __init__(self, layer: Any) -> None:
         self.layer = layer
+
+    @property
+    def label(self) -> str:
+        """Its class and the activation."""
+        return str(self.layer.label).replace("Dense", "TimeDistributed", 1)
 
     def output_shape(self, shape: Shape) -> Shape:
         """The steps, with the units of the `Dense` in place of the channels."""
@@ -146,7 +151,9 @@ class TimeDistributed(Layer):
         return (shape[0], *self.layer.output_shape(shape[1:]))
 
     def lower(self, builder: Builder, slot: int) -> int:
-        """One instruction; its parameters are kernel (channels, units) and bias (units,)."""
+        """One instruction, with kernel (channels, units) and bias (units,); then the activation."""
         shape = builder.shape(slot)
         self.output_shape(shape)
-        return lower_steps(builder, slot, self.layer.parameters(shape[-1]))
+        out = lower_steps(builder, slot, self.layer.parameters(shape[-1]))
+        activated: int = self.layer.activate(builder, out)
+        return activated

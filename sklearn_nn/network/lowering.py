@@ -14,6 +14,7 @@ import numpy as np
 from sklearn_nn.jit.kernel import Kernel
 from sklearn_nn.layers.base import Clock, Layer, Memory, Parameter, Shape
 from sklearn_nn.layers.member_heads import MeanOverMembers
+from sklearn_nn.network.initializers import get_initializer
 from sklearn_nn.network.instruction import Instruction
 from sklearn_nn.network.layout import Layout
 from sklearn_nn.network.program import (
@@ -108,7 +109,7 @@ class ProgramBuilder:
         out = layer.lower(self, slot)
         if layer.lengths == "keeps":
             self.clocks[out] = self.clocks[slot]
-        self.layers.append((self.layer, type(layer).__name__, out, len(self.instructions)))
+        self.layers.append((self.layer, layer.label, out, len(self.instructions)))
         appended = len(self.instructions) > before
         self.is_random = self.is_random or (layer.is_random and appended)
         self.has_members = self.has_members or layer.has_members
@@ -151,6 +152,8 @@ class ProgramBuilder:
         weights_need_backward: bool = False,
     ) -> None:
         """Append an instruction that reads slot `x` and writes slot `y`."""
+        for parameter in parameters:
+            _check_initializer(parameter)
         kernels = (forward, forward_sums, prepare, backward, backward_sums, weights)
         x, y = self.homes[x], self.homes[y]
         if (factor := self.rates.get(self.layer, 1.0)) != 1:
@@ -300,6 +303,14 @@ class ProgramBuilder:
             first.append(op.x == op.y or op.x not in seen)
             seen.add(op.x)
         return wants, first[::-1]
+
+
+def _check_initializer(parameter: Parameter) -> None:
+    """Raise a ValueError that names the parameter if its initializer is none."""
+    try:
+        get_initializer(parameter.initializer)
+    except ValueError as error:
+        raise ValueError(f"{parameter.name}: {error}") from error
 
 
 def _refusal(layer: Layer) -> str:

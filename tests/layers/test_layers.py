@@ -257,8 +257,8 @@ def test_dense_equals_torch(torch):
 
 
 def test_unknown_activation():
-    with pytest.raises(ValueError, match=r"activation='swish' is not known; use one of identity"):
-        Activation("swish").output_shape((3,))
+    with pytest.raises(ValueError, match=r"activation='sine' is not known; use one of identity"):
+        Activation("sine").output_shape((3,))
 
 
 def test_dense_wants_vectors():
