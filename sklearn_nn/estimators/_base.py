@@ -8,9 +8,10 @@ from abc import ABC, abstractmethod
 import numpy as np
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted
+from sklearn.utils.validation import _check_sample_weight
 
 from sklearn_nn._spec import PlainParameters
+from sklearn_nn.estimators._as_fitted import AsFitted, as_fitted
 from sklearn_nn.estimators._callbacks import CallbackSupportMixin, with_callbacks
 from sklearn_nn.estimators._encoding import (
     check_fits,
@@ -37,6 +38,7 @@ class BaseNetwork(
     Transfer,
     HeldOut,
     FlatWeights,
+    AsFitted,
     Saving,
     Reading,
     CallbackSupportMixin,
@@ -177,6 +179,7 @@ class BaseNetwork(
         goes_on = self._goes_on(incremental)
         self._random_state = self._generator(goes_on)
         try:
+            self._take_down()
             train = self._training(X, y, sample_weight, validation, goes_on)
         except BaseException:
             # A fit that cannot begin leaves the estimator as it was.
@@ -321,6 +324,7 @@ class BaseNetwork(
         self._validate_params()
         before = self.__dict__.copy()
         try:
+            self._take_down()
             self._random_state = check_random_state(self.random_state)
             self._prepare(X, y, sample_weight, None, None)
         except BaseException:
@@ -349,7 +353,7 @@ class BaseNetwork(
         """Begin anew: fresh weights, nothing seen, no optimizer."""
         self._theta = program.initialize(self._random_state)
         self._state = program.initial_state()
-        self._copy_pretrained(program)
+        self._copy_pretrained(program, vars(self).get("_pretrained"), self._theta, self._state)
         self.n_iter_ = 0
         self.t_ = 0
         for name in LEARNT_BY_TRAINING:
@@ -358,13 +362,12 @@ class BaseNetwork(
 
     # --- predict -------------------------------------------------------------------------
 
+    @as_fitted
     def _outputs(self, X, layer=None):
         """Check X and yield (data, output after the link), a block of rows at a time.
 
         With the name of a layer, the output is that of the layer.
         """
-        if "_theta" not in self.__dict__:  # the check costs a tenth of a one-row predict
-            check_is_fitted(self)
         program = self._trained_program()
         jobs = 1 if self.n_jobs is None else resolve_n_jobs(self.n_jobs)
         for data in self._row_blocks(X, program.dtype):

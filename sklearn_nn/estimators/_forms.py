@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import copy
-
+from sklearn_nn.estimators._programs import Programs
 from sklearn_nn.estimators._sequences import Sequences
 
 
@@ -25,35 +24,38 @@ class Forms:
 
     def _reads(self, steps, dtype):
         """Whether the layers can be made for so many steps."""
-        others = vars(self).setdefault("_others", {})
-        key = steps, str(dtype)
-        if key not in others:
-            form = {**self._form(), "shape": (steps, self._channels()), "ragged": True}
+        form = {**self._form(), "shape": (steps, self._channels()), "ragged": True}
+
+        def reads():
             try:
-                copy.copy(self)._lower(dtype, form)
+                self._twin()._lower(dtype, form)
             except ValueError:
-                others[key] = False
-            else:
-                others[key] = True
-        return others[key]
+                return False
+            return True
+
+        return self._programs().get((steps, str(dtype)), reads)
+
+    def _programs(self):
+        """Programs for other forms than that of the fit."""
+        return vars(self).setdefault("_others", Programs())
 
     def _suited_program(self, program, data):
         """The program for the form of some data, given that for the form of those fitted."""
         ragged = data.lengths is not None
         if (data.width, ragged) == (program.input_width, program.ragged):
             return program
-        others = vars(self).setdefault("_others", {})
-        key = data.width, ragged, program.dtype, str(self.learning_rate_factors)
-        if key not in others:
-            channels = self._channels()
-            form = {**self._form(), "shape": (data.width // channels, channels), "ragged": ragged}
-            found = copy.copy(self)._lower(program.dtype, form)
+        steps, channels = data.width // self._channels(), self._channels()
+
+        def suited():
+            form = {**self._form(), "shape": (steps, channels), "ragged": ragged}
+            found = self._twin()._lower(program.dtype, form)
             shapes = [[p.parameter.shape for p in form.parameters] for form in (found, program)]
             if shapes[0] != shapes[1]:
                 raise ValueError(
-                    f"X has sequences of {data.width // channels} steps, but the network was "
-                    f"fitted with {program.input_width // channels}, and has layers whose weights "
-                    "go by that number; use pooling over time in place of Flatten."
+                    f"X has sequences of {steps} steps, but the network was fitted with "
+                    f"{program.input_width // channels}, and has layers whose weights go by that "
+                    "number; use pooling over time in place of Flatten."
                 )
-            others[key] = found
-        return others[key]
+            return found
+
+        return self._programs().get((data.width, ragged, program.dtype), suited)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-
 import numpy as np
 
 from sklearn_nn.estimators._rate_factors import (
@@ -67,7 +65,7 @@ class Freezing:
             raise ValueError("freeze needs names of layers, as in freeze('conv1', 'conv2').")
         copied = vars(self).get("_pretrained", {"arrays": ()})["arrays"]
         names = self._known_names(names)
-        return self._set_factors(frozen(self.learning_rate_factors, names, copied))
+        return self._change_factors(lambda factors: frozen(factors, names, copied))
 
     def unfreeze(self, *names):
         """Train layers again that were frozen; without names, all of them.
@@ -90,7 +88,8 @@ class Freezing:
         ValueError
             If no layer has such a name; of an estimator that is not fitted `fit` raises it.
         """
-        return self._set_factors(thawed(self.learning_rate_factors, self._known_names(names)))
+        names = self._known_names(names)
+        return self._change_factors(lambda factors: thawed(factors, names))
 
     def _known_names(self, names):
         """The names, if they are those of layers, as far as that is known."""
@@ -100,23 +99,21 @@ class Freezing:
             check_known([name for name in names if name != PRETRAINED], known, "The network")
         return names
 
-    def _set_factors(self, factors):
-        """Set the parameter, and bring a network that there is already up to date."""
-        network = vars(self).get("_network")
-        # Where other parameters have been changed, they and this one wait for the next fit.
-        is_current = network is not None and self._is_current(network)
+    def _change_factors(self, changed):
+        """Change the parameter, and a network that there is."""
+        factors = changed(self.learning_rate_factors)
+        if "_theta" in vars(self):
+            self._trained_program()
+            # Of the network as it was fitted: other parameters wait for the next fit.
+            own = self._made_with.get("learning_rate_factors")
+            made_with = {**self._made_with, "learning_rate_factors": changed(own)}
+            twin = self._twin()
+            twin._made_with = made_with
+            program = twin._with_its_parameters()._lower(self._theta.dtype.name)
+            self._forget_programs()
+            self._made_with, self._network = made_with, program
         self.learning_rate_factors = factors
-        if is_current:
-            self._network = copy.copy(self)._lower(network.dtype)
         return self
-
-    def _is_current(self, program):
-        """Whether the parameters describe this program."""
-        try:
-            wanted = copy.copy(self)._lower(program.dtype)  # lowering sets attributes
-        except ValueError:
-            return False
-        return np.array_equal(wanted.table, program.table)
 
     # --- training ------------------------------------------------------------------------
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import inspect
 import math
 
@@ -196,4 +195,6 @@ class HeldOut:
 
     def _one_target_a_row(self):
         """A copy of the estimator that predicts one target for each row of its output."""
-        return copy.copy(self)
+        shown = self._twin()
+        shown._is_as_fitted = True  # it is
+        return shown

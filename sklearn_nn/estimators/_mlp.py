@@ -52,9 +52,12 @@ class BaseMLP(BaseNetwork):
             return [a for pair in zip(self.coefs_, self.intercepts_, strict=True) for a in pair]
         named = {"kernel": list(self.coefs_), "bias": list(self.intercepts_)}
         seen = []
-        for layer, name, *_ in self._layout:
-            if name not in named:
-                seen.append(self.layers_[layer][name])
-            elif named[name]:
-                seen.append(named[name].pop(0))
+        for (layer, name, *_), view in zip(self._layout, self._views, strict=True):
+            array = self.layers_[layer][name]
+            if name in named:
+                if not named[name]:  # a list that is too short
+                    continue
+                other = named[name].pop(0)
+                array = array if other is view else other  # whichever was replaced
+            seen.append(array)
         return [*seen, *named["kernel"], *named["bias"]]

@@ -14,12 +14,15 @@ from sklearn_nn.training.checkpoint import CheckpointError
 from sklearn_nn.training.descent import Descent
 from sklearn_nn.training.encoding import decode, encode
 from sklearn_nn.training.history import History
+from sklearn_nn.training.optimizers import Adam, Optimizer
+from sklearn_nn.training.schedule import Schedule
 
 #: Attributes that are made again from others, or that belong to a fit that is under way.
 _NOT_SAVED = (
     "_callback_data",
     "_callback_fit_ctx",
     "_first_rows",
+    "_made_with",
     "_metadata_request",
     "_optimizer",
     "_parent_callback_ctx",
@@ -36,7 +39,7 @@ _PUBLISHED = (
     "validation_loss_curve_",
     "validation_scores_",
 )
-#: What is saved of a descent. Its optimizer and schedule follow from the parameters.
+#: What is saved of a descent beside its optimizer and its schedule.
 _OF_DESCENT = (
     "base_rate",
     "learning_rate",
@@ -76,6 +79,14 @@ def _encode_parameters(parameters, arrays):
         except TypeError:
             left_out.append(name)
     return saved, left_out
+
+
+def _encode_descent(descent, arrays):
+    """A descent; without its optimizer or schedule, where it is one of a user's own."""
+    made = {"optimizer": descent.optimizer, "schedule": descent.schedule}
+    saved, _ = _encode_parameters(made, arrays)
+    fields = {name: getattr(descent, name) for name in _OF_DESCENT}
+    return {"fields": encode(fields, arrays, _known()), "made_of": saved}
 
 
 def _encode_attribute(name, value, arrays):
@@ -130,12 +141,12 @@ class Saving:
         }
         descent = None
         if hasattr(self, "_optimizer"):
-            fields = {name: getattr(self._optimizer, name) for name in _OF_DESCENT}
-            descent = encode(fields, arrays, _known())
+            descent = _encode_descent(self._optimizer, arrays)
         meta = {
             "class": type(self).__name__,
             "parameters": saved,
             "left_out": left_out,
+            "made_with": _encode_parameters(self._made_with, arrays)[0],
             "attributes": attributes,
             "descent": descent,
         }
@@ -197,6 +208,9 @@ class Saving:
         dtype = state["_theta"].dtype
         for name in ("_theta", "_state"):
             state[name] = _as_buffer(name, state[name], (state[name].size,), dtype)
+        if "made_with" in meta:  # not in files of older versions: what the parameters say
+            made_with = {k: decode(v, arrays, known) for k, v in meta["made_with"].items()}
+            state["_made_with"] = estimator._checked_made_with(made_with)
         estimator.__setstate__(state)
         if not np.isfinite(estimator._theta).all():
             raise ValueError("weights that are not finite")
@@ -205,18 +219,24 @@ class Saving:
         estimator._check_layout(program)
         estimator._link_weights(program)
         if meta["descent"] is not None:
-            estimator._restore_descent(decode(meta["descent"], arrays, known), meta["left_out"])
+            estimator._restore_descent(meta["descent"], arrays)
         if hasattr(estimator, "_history"):
             estimator._publish_history(estimator._history)
             estimator._take_over(estimator._history, estimator.n_iter_)
         return estimator
 
-    def _restore_descent(self, fields, left_out):
-        """Go on with a descent that was saved, once the parameters are complete."""
-        optimizer, schedule = self._optimizer_and_schedule()
-        # With a solver of one's own, moments are looked at when it is there.
-        self._incomplete = not {"solver", "learning_rate"}.isdisjoint(left_out)
-        n_moments = len(fields["moments"]) if "solver" in left_out else optimizer.n_moments
+    def _restore_descent(self, saved, arrays):
+        """Go on with a descent that was saved."""
+        fields = decode(saved["fields"], arrays, _known())
+        made_of = {k: decode(v, arrays, _known()) for k, v in saved["made_of"].items()}
+        # One of a user's own is that of the parameters, when it is there. Moments then tell.
+        self._incomplete = len(made_of) < 2
+        optimizer, schedule = made_of.get("optimizer"), made_of.get("schedule")
+        n_moments = len(fields["moments"]) if optimizer is None else optimizer.n_moments
+        optimizer = Adam() if optimizer is None else optimizer
+        schedule = Schedule() if schedule is None else schedule
+        if not isinstance(optimizer, Optimizer) or not isinstance(schedule, Schedule):
+            raise ValueError("a descent that is made of something else")
         shapes = {"moments": (n_moments, self._theta.size)}
         shapes |= dict.fromkeys(("average", "raw"), self._theta.shape)
         for name, shape in shapes.items():

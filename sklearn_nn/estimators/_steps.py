@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import copy
-
 import numpy as np
 from sklearn.base import is_classifier
 from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import _num_samples
 
+from sklearn_nn.estimators._as_fitted import as_fitted
 from sklearn_nn.estimators._reading import NO_TARGET
 from sklearn_nn.estimators._sequences import Sequences, is_listed
 
@@ -115,10 +114,11 @@ class Steps:
         return None if self.return_sequences else super()._stratify(target)
 
     def _one_target_a_row(self):
-        shown = copy.copy(self)
+        shown = super()._one_target_a_row()
         shown.return_sequences = False
         return shown
 
+    @as_fitted
     def _outputs(self, X, layer=None):
         for data, output in super()._outputs(X, layer):
             yield data, output if layer else self._of_own_steps(data, output)
@@ -146,6 +146,7 @@ class Steps:
             return flat.reshape(len(lengths), -1, *flat.shape[1:])
         return np.split(flat, np.cumsum(lengths)[:-1])
 
+    @as_fitted
     def predict(self, X):
         """Predict targets.
 
@@ -163,6 +164,7 @@ class Steps:
         y = super().predict(X)
         return self._in_sequences(y, X) if self.return_sequences else y
 
+    @as_fitted
     def score(self, X, y, sample_weight=None):
         """Accuracy of a classifier, R^2 of a regressor; with `return_sequences` over all steps.
 

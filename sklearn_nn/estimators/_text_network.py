@@ -7,6 +7,7 @@ import math
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_nn.estimators._as_fitted import as_fitted
 from sklearn_nn.estimators._base import BaseNetwork
 from sklearn_nn.estimators._forms import Forms
 from sklearn_nn.estimators._presets import dropout_rates
@@ -176,6 +177,7 @@ class TextNetwork(Forms, BaseNetwork):
         """Each text's characters by number."""
         return [encoded(text, self.vocabulary_) for text in listed_texts(X)]
 
+    @as_fitted
     def _mean_loss(self, X):
         """The loss per character, every text read from its beginning."""
         program, window = self._trained_program(), self.sequence_length

@@ -311,6 +311,7 @@ class Training:
     def _range_test(self, X, y, sample_weight, rates):
         """The loss of each batch while the learning rate runs through `rates`."""
         self._validate_params()
+        self._take_down()
         self._random_state = check_random_state(self.random_state)
         prepared = self._prepare(X, y, sample_weight, None, None)
         trainer = self._trainer(*prepared, None)
@@ -325,7 +326,7 @@ class Training:
 
     def _snapshot(self):
         """What makes a copy of this estimator one that can predict, as it is now."""
-        copied = copy.copy(self)
+        copied = self._twin()
         copied._theta, copied._state = self._theta.copy(), self._state.copy()
         copied._publish_views()
         names = ("_theta", "_state", *self._transient)

@@ -7,8 +7,8 @@ import os
 
 import numpy as np
 from sklearn.base import _clone_parametrized
-from sklearn.utils.validation import check_is_fitted
 
+from sklearn_nn.estimators._as_fitted import as_fitted
 from sklearn_nn.estimators._encoding import check_fits
 from sklearn_nn.estimators._rate_factors import (
     PRETRAINED,
@@ -102,13 +102,19 @@ class Transfer:
                 if any(is_within(layer, name) for name in names)
             }
         start = {"source": type(network).__name__, "names": names, "arrays": arrays}
+        frozen = [] if freeze is None else as_names(freeze, "freeze")
+        frozen = self._known_names([PRETRAINED] if freeze == ALL else frozen)
         if "_theta" in vars(self):
-            self._take_in_replaced()
+            program = self._trained_program()
+            theta, state = program.new_buffers()
+            theta[:], state[:] = self._theta, self._state
+            self._copy_pretrained(program, start, theta, state)
+            self._theta, self._state = theta, state
             self._publish_views()
-            self._copy_pretrained(self._trained_program(), start)
+            self._forget_programs()  # 'pretrained' stands for other layers now
         self._pretrained = start
-        if freeze is not None:
-            self.freeze(*([PRETRAINED] if freeze == ALL else as_names(freeze, "freeze")))
+        if frozen:
+            self.freeze(*frozen)
         return self
 
     @staticmethod
@@ -163,15 +169,14 @@ class Transfer:
             )
         return copied
 
-    def _copy_pretrained(self, program, start=None):
-        """Copy arrays of another network into the weights at hand, where that was asked for."""
-        start = vars(self).get("_pretrained") if start is None else start
+    def _copy_pretrained(self, program, start, theta, state):
+        """Copy arrays of another network into weights, where that was asked for."""
         for layer in self._copied_layers(program, start):
             for name, array in start["arrays"][layer].items():
                 check_fits(f"{name} of layer {layer!r}", array, program.dtype)
             for places, buffer in (
-                (program.layers, self._theta),
-                (program.memories, self._state),
+                (program.layers, theta),
+                (program.memories, state),
             ):
                 for name, placed in places.get(layer, {}).items():
                     placed.view(buffer)[...] = start["arrays"][layer][name]
@@ -185,6 +190,7 @@ class Transfer:
 
     # --- the output of a layer -----------------------------------------------------------
 
+    @as_fitted
     def _activations(self, X, layer):
         """The output of a layer in prediction.
 
@@ -207,7 +213,6 @@ class Transfer:
         ValueError
             If there is no such layer, or X is not valid.
         """
-        check_is_fitted(self)
         shape = self._output_shape(layer)
         blocks = [output for _, output in self._outputs(X, layer)]
         flat = blocks[0] if len(blocks) == 1 else np.concatenate(blocks)

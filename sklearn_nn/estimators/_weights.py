@@ -21,8 +21,9 @@ class FlatWeights:
 
     The arrays that users see are views: writing into one changes what `predict` and the next
     `partial_fit` use. An array that was put in the place of a view is copied into the vector
-    when it is next needed. Pickles hold the vector and a plain list of where each array lies;
-    the program, which holds addresses of machine code, is made again when it is needed.
+    when it is next needed, and the view stands in its place again. Pickles hold the vector and a
+    plain list of where each array lies; the program, which holds addresses of machine code, is
+    made again when it is needed.
     """
 
     #: What is made from the rest and stays out of pickles.
@@ -30,8 +31,8 @@ class FlatWeights:
 
     def _link_weights(self, program):
         """Keep the program, and publish views of `_theta` and `_state`."""
+        self._forget_programs()
         self._network = program
-        self.__dict__.pop("_others", None)
         self._layout = [
             (layer, name, placed.start, placed.parameter.shape, buffer)
             for buffer, places in (("theta", program.layers), ("state", program.memories))
@@ -51,10 +52,10 @@ class FlatWeights:
 
     def _publish_views(self):
         """Set `layers_`: a dict of layer names to dicts of arrays."""
-        self._views = self._views_of(self._theta, self._state)
-        self.layers_ = {}
+        self._views, layers = self._views_of(self._theta, self._state), {}
         for (layer, name, *_), view in zip(self._layout, self._views, strict=True):
-            self.layers_.setdefault(layer, {})[name] = view
+            layers.setdefault(layer, {})[name] = view
+        self.layers_ = layers
 
     def _seen_arrays(self):
         """The arrays that users may have replaced, in the order of the layout."""
@@ -116,16 +117,24 @@ class FlatWeights:
         for view, array in zip(self._views_of(theta, state), arrays, strict=True):
             view[...] = array
         self._theta, self._state = theta, state
+        # From here on an array counts no more than one in a copy of this estimator would: it may be
+        # of another type, or lie in other weights.
+        self._publish_views()
 
     def _trained_program(self):
         """The program to predict with, its weights up to date."""
         self._take_in_replaced()
         program = self.__dict__.get("_network")
         if program is None:
-            program = self._lower(self._theta.dtype.name)
+            program = self._with_its_parameters()._lower(self._theta.dtype.name)
             self._check_layout(program)
             self._network = program
         return program
+
+    def _forget_programs(self):
+        """Make programs again when they are needed."""
+        for name in ("_network", "_others"):
+            self.__dict__.pop(name, None)
 
     def __getstate__(self):
         if "_layout" in self.__dict__:
@@ -144,3 +153,5 @@ class FlatWeights:
             self.__dict__.setdefault(name, parameter.default)
         if "_layout" in state:
             self._publish_views()
+            if "_made_with" not in state:  # of an older version: what the parameters say
+                self._take_down()

@@ -9,6 +9,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_nn._spec import plain
+from sklearn_nn.estimators._as_fitted import as_fitted
 from sklearn_nn.estimators._sampling import Reader, check_choice, draw, probabilities
 from sklearn_nn.estimators._text import encoded
 from sklearn_nn.network.source import source
@@ -17,6 +18,7 @@ from sklearn_nn.network.source import source
 class Writing:
     """Mixin: `sample`, `sample_iter` and `predict_proba`."""
 
+    @as_fitted
     def _reader(self):
         """A reader that has read nothing yet."""
         program = self._trained_program()

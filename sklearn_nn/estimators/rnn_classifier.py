@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from sklearn_nn.estimators._as_fitted import as_fitted
 from sklearn_nn.estimators._rnn import BaseRNN
 from sklearn_nn.estimators._steps import Steps
 from sklearn_nn.estimators._targets import LabelTarget
@@ -305,6 +306,7 @@ class RNNClassifier(Steps, LabelTarget, BaseRNN):
         self.n_jobs = n_jobs
         self.dtype = dtype
 
+    @as_fitted
     def predict_proba(self, X):
         """Probability of each class.
 
