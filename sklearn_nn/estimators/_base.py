@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 from abc import ABC, abstractmethod
 
@@ -11,6 +12,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight
 
 from sklearn_nn._spec import PlainParameters
+from sklearn_nn.estimators._all_or_nothing import AllOrNothing
 from sklearn_nn.estimators._as_fitted import AsFitted, as_fitted
 from sklearn_nn.estimators._callbacks import CallbackSupportMixin, with_callbacks
 from sklearn_nn.estimators._encoding import (
@@ -39,6 +41,7 @@ class BaseNetwork(
     HeldOut,
     FlatWeights,
     AsFitted,
+    AllOrNothing,
     Saving,
     Reading,
     CallbackSupportMixin,
@@ -159,8 +162,8 @@ class BaseNetwork(
         ------
         ValueError
             If a parameter or the data is not valid, or if training diverges. In the last case
-            the weights from before the epoch that diverged are kept; otherwise the estimator is
-            as it was before.
+            the weights from before the epoch that diverged are kept, and where a callback raises
+            what it was called with; otherwise the estimator is as it was before.
         """
         return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
 
@@ -174,27 +177,17 @@ class BaseNetwork(
         incremental : bool
             One epoch that goes on from the last call: partial_fit.
         """
-        self._callback_data = (X, y)
-        before = self.__dict__.copy()
-        goes_on = self._goes_on(incremental)
-        self._random_state = self._generator(goes_on)
-        try:
+        with self._all_or_nothing():
+            self._callback_data = (X, y)
+            goes_on = self._goes_on(incremental)
+            self._random_state = self._generator(goes_on)
             self._take_down()
             train = self._training(X, y, sample_weight, validation, goes_on)
-        except BaseException:
-            # A fit that cannot begin leaves the estimator as it was.
-            self.__dict__ = before
-            self.__dict__.pop("_callback_data", None)
-            raise
-        try:
             again = functools.partial(self._training, X, y, sample_weight, validation, "restarted")
             self._train(train, again, 1 if goes_on else self.n_restarts)
             if "_subtasks" in self.__dict__:
                 self._subtasks.end(self)
-        finally:
-            for name in ("_callback_data", "_first_rows", "_subtasks"):
-                self.__dict__.pop(name, None)
-        self._check_finite_weights()
+            self._check_finite_weights()
         return self
 
     def _goes_on(self, incremental):
@@ -216,7 +209,8 @@ class BaseNetwork(
     def _generator(self, goes_on):
         """What draws initial weights, splits and orders."""
         if goes_on == "resumed":
-            return self._random_state
+            own = self._random_state
+            return own if own is self.random_state else copy.deepcopy(own)
         return check_random_state(self.random_state)
 
     def _training(self, X, y, sample_weight, validation, goes_on):
@@ -322,14 +316,10 @@ class BaseNetwork(
             If a parameter or the data is not valid.
         """
         self._validate_params()
-        before = self.__dict__.copy()
-        try:
+        with self._all_or_nothing():
             self._take_down()
             self._random_state = check_random_state(self.random_state)
             self._prepare(X, y, sample_weight, None, None)
-        except BaseException:
-            self.__dict__ = before
-            raise
         return self
 
     def summary(self):

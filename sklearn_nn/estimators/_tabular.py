@@ -111,8 +111,8 @@ class BaseTabular(SeveralNetworks, BaseNetwork):
         ------
         ValueError, TypeError
             If a parameter or the data is not valid, or if training diverges. In the last case
-            the weights from before the epoch that diverged are kept; otherwise the estimator is
-            as it was before.
+            the weights from before the epoch that diverged are kept, and where a callback raises
+            what it was called with; otherwise the estimator is as it was before.
         """
         return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
 

@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
+from sklearn_nn.estimators._all_or_nothing import DivergenceError
 from sklearn_nn.estimators._callbacks import SubtaskCallback
 from sklearn_nn.estimators._parameters import checked_callbacks
 from sklearn_nn.estimators._weights import writable
@@ -25,10 +26,6 @@ from sklearn_nn.training.trainer import Ending, Trainer
 
 #: scikit-learn's own schedules, which its adam does not heed.
 _SCIKIT_LEARN_SCHEDULES = ("constant", "invscaling", "adaptive")
-
-
-class DivergenceError(ValueError):
-    """Training came to numbers that are infinite or NaN."""
 
 
 class _Publisher(Callback):
@@ -187,7 +184,9 @@ class Training:
                 weight_decay=self._setting("weight_decay"),
                 averaged=self.ema_momentum > 0,
             )
-        elif resumed or incomplete:
+        else:
+            self._optimizer = self._optimizer.copy()  # if training fails, there is the old one
+        if continues and (resumed or incomplete):
             # As the parameters have it: a function of one's own is not saved.
             self._optimizer.optimizer, self._optimizer.schedule = self._optimizer_and_schedule()
         self._optimizer.decay_schedule = self._decay_schedule()
@@ -260,6 +259,11 @@ class Training:
             trainer.callbacks = [_Publisher(trainer), *trainer.callbacks]
         try:
             ending = trainer.run(max_iter, once=once)
+        except BaseException as error:
+            if trainer.callback_failed or isinstance(error, KeyboardInterrupt):
+                self._take_over(trainer.history, trainer.n_epochs)
+                self._stopped_by = error
+            raise
         finally:
             self._order = trainer.rows
         self._take_over(trainer.history, trainer.n_epochs)

@@ -32,6 +32,17 @@ def _is_fitted(estimator):
     return True
 
 
+def _before_output(network):
+    """Name of the last layer before the output layer."""
+    names = [line.name for line in network._trained_program().outline]
+    if len(names) < 2:
+        raise ValueError(
+            "The network has no layer before its output layer; use one with hidden layers, or "
+            f"layer={names[-1]!r}."
+        )
+    return names[-2]
+
+
 class FeatureExtractor(MetaEstimatorMixin, TransformerMixin, PlainParameters, BaseEstimator):
     """Transformer that runs a network up to a layer, whose outputs are the features.
 
@@ -128,23 +139,13 @@ class FeatureExtractor(MetaEstimatorMixin, TransformerMixin, PlainParameters, Ba
             )
         if not _is_fitted(network):
             network = clone(network).fit(X, y, **fit_params)
-        self.estimator_ = network
-        self.layer_ = self._before_output() if self.layer is None else self.layer
-        self.output_shape_ = network._output_shape(self.layer_)
+        layer = _before_output(network) if self.layer is None else self.layer
+        self.output_shape_ = network._output_shape(layer)
+        self.estimator_, self.layer_ = network, layer
         vars(self).pop("feature_names_in_", None)
         if hasattr(network, "feature_names_in_"):
             self.feature_names_in_ = network.feature_names_in_
         return self
-
-    def _before_output(self):
-        """Name of the last layer before the output layer."""
-        names = [line.name for line in self.estimator_._trained_program().outline]
-        if len(names) < 2:
-            raise ValueError(
-                "The network has no layer before its output layer; use one with hidden layers, or "
-                f"layer={names[-1]!r}."
-            )
-        return names[-2]
 
     def transform(self, X):
         """The layer's output for X.

@@ -296,8 +296,8 @@ class TextGenerator(Writing, TextNetwork):
         ValueError
             If a parameter is not valid, a text has less than two characters, or there is a
             character that `vocabulary` does not have; or if training diverges. In the last case the
-            weights from before the epoch that diverged are kept; otherwise the estimator is as it
-            was before.
+            weights from before the epoch that diverged are kept, and where a callback raises what
+            it was called with; otherwise the estimator is as it was before.
         """
         return self._fit(X, None, None, (X_val, None, None))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -78,6 +78,16 @@ class Descent:
             optimizer, schedule, float(rate), moments, float(decay), 0, float(rate),
             average=average, decay_schedule=decay_schedule,
         )  # fmt: skip
+
+    def copy(self) -> Descent:
+        """Another, which can go on without a change to this one."""
+        copied = replace(self)
+        copied.moments = allocate(self.moments.shape, self.moments.dtype.name)
+        copied.moments[...] = self.moments
+        if self.average is not None:
+            copied.average = allocate(self.average.size, self.average.dtype.name)
+            copied.average[...] = self.average
+        return copied
 
     def rates(self, n_batches: int, epoch: Epoch) -> np.ndarray | float:
         """The learning rates of the next batches."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -61,6 +62,20 @@ class History:
     def n_epochs(self) -> int:
         """Number of epochs recorded."""
         return len(self.curves.get("loss", ()))
+
+    def mark(self) -> tuple[dict[str, Any], dict[str, int]]:
+        """How far it has come, for `back_to`."""
+        return vars(self).copy(), {name: len(curve) for name, curve in self.curves.items()}
+
+    def back_to(self, mark: tuple[dict[str, Any], dict[str, int]]) -> None:
+        """Forget what came after a mark."""
+        fields, lengths = mark
+        vars(self).update(fields)
+        for name in [*self.curves]:
+            if name in lengths:
+                del self.curves[name][lengths[name] :]
+            else:
+                del self.curves[name]
 
     def forget_best(self) -> None:
         """Look for the best weights anew."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -69,6 +70,8 @@ class Trainer:
         Epochs trained so far, by this run and by those that it goes on from.
     batch_losses : ndarray
         The loss of each batch of the last epoch.
+    callback_failed : bool
+        Whether an error in a callback has ended the run.
     """
 
     machine: Machine
@@ -89,6 +92,7 @@ class Trainer:
     n_epochs: int = 0
     batch_losses: np.ndarray = field(default_factory=lambda: np.zeros(0))
     _weights: np.ndarray | None = None
+    callback_failed: bool = False
     _slice: int = 0
     _kept: list[np.ndarray] = field(default_factory=list)
     _kept_step: int = 0
@@ -106,12 +110,14 @@ class Trainer:
         self.descent.hide_average(theta)
         try:
             for callback in self.callbacks:
-                callback.on_fit_begin(self.estimator)
+                with self._calling_back():
+                    callback.on_fit_begin(self.estimator)
                 begun.append(callback)
             while ending is Ending.EXHAUSTED and self.n_epochs < max_epochs:
                 self._keep()
-                for callback in self.callbacks:
-                    callback.on_epoch_begin(self.history.n_epochs + 1, self.estimator)
+                with self._calling_back():
+                    for callback in self.callbacks:
+                        callback.on_epoch_begin(self.history.n_epochs + 1, self.estimator)
                 log = self.train_epoch(max_epochs)
                 if not (math.isfinite(log["loss"]) and np.isfinite(theta).all()):
                     ending = Ending.DIVERGED
@@ -128,8 +134,9 @@ class Trainer:
             self.descent.show_average(theta)
             if not once or self.history.stopped:
                 self._restore_best()
-            for callback in begun:
-                callback.on_fit_end(self.estimator)
+            with self._calling_back():
+                for callback in begun:
+                    callback.on_fit_end(self.estimator)
         return ending
 
     def train_epoch(self, max_epochs: int) -> dict[str, float]:
@@ -214,11 +221,21 @@ class Trainer:
             ending = Ending.CALLED_OFF
         return ending
 
+    @contextlib.contextmanager
+    def _calling_back(self) -> Iterator[None]:
+        """Note it where a callback raises an error."""
+        try:
+            yield
+        except BaseException:
+            self.callback_failed = True
+            raise
+
     def _call_back(self, log: dict[str, float]) -> bool:
         """Run the callbacks, those that save last; returns whether one asks to stop."""
         for callback in sorted(self.callbacks, key=lambda c: c.sees_others):
             log["learning_rate"] = self.descent.base_rate
-            stop = callback.on_epoch_end(self.history.n_epochs, log, self.estimator)
+            with self._calling_back():
+                stop = callback.on_epoch_end(self.history.n_epochs, log, self.estimator)
             if log["learning_rate"] != self.descent.base_rate:
                 self.descent.base_rate = float(log["learning_rate"])
                 self.descent.look_ahead(self._ahead)
