@@ -6,12 +6,15 @@ import datetime
 import decimal
 import numbers
 import sys
+from collections.abc import Hashable
 
 import numpy as np
 
 NUMBER, CATEGORY = "number", "category"
 _DATES = (datetime.date, datetime.time, np.datetime64)
 _DURATIONS = (datetime.timedelta, np.timedelta64)
+#: From here on floats are whole because they have no more digits.
+_ALL_WHOLE = 2.0**53
 
 
 def is_missing(value):
@@ -82,7 +85,7 @@ def check_scalar(value, label):
             "a pandas column, numpy.char.decode of an array)."
         )
     raise TypeError(
-        f"{label} holds {_short(value)} of type {kind}; a cell's argument must be a string or a "
+        f"{label} holds {short(value)} of type {kind}; a cell's argument must be a string or a "
         "real number. Turn the column into text or numbers first, as with .astype(str)."
     )
 
@@ -111,8 +114,17 @@ def refusal_of_complex(label):
     )
 
 
-def as_numbers(values, label):
+def as_numbers(values, label, words=None):
     """Objects as float64, with NaN where there is none.
+
+    Parameters
+    ----------
+    values : sequence of object
+    label : str
+        How errors call the column.
+    words : list or None
+        Where text counts as missing: the first that is found is appended. None is where it does
+        not.
 
     Raises
     ------
@@ -123,12 +135,14 @@ def as_numbers(values, label):
     text = [value for value in examples.values() if value is not None and not is_number(value)]
     for example in text:
         check_scalar(example, label)
-    if text:
+    if text and words is None:
         raise ValueError(
-            f"{label} holds {_short(text[0])}, which is text, where numbers are expected. Convert "
+            f"{label} holds {short(text[0])}, which is text, where numbers are expected. Convert "
             "it (pandas.to_numeric), or fit with the column listed in categorical_features."
         )
-    absent = {kind for kind, example in examples.items() if example is None}
+    if text:
+        words.append(text[0])
+    absent = {k for k, example in examples.items() if example is None or isinstance(example, str)}
     if not all(issubclass(kind, float) for kind in absent):
         values = [None if type(value) in absent else value for value in values]
     try:
@@ -152,7 +166,8 @@ def numbered(values, label):
         codes = np.array([known.setdefault(value, len(known)) for value in values], dtype=np.intp)
     except TypeError as error:
         for value in values:
-            check_scalar(None if is_missing(value) else value, label)
+            if not isinstance(value, Hashable):
+                check_scalar(value, label)
         raise TypeError(f"{label} holds values that cannot be told apart: {error}") from error
     distinct = list(known)
     missing = [code for code, value in enumerate(distinct) if is_missing(value)]
@@ -161,8 +176,11 @@ def numbered(values, label):
     return codes, distinct
 
 
-def plain(value, label):
+def plain(value, label, prints=False):
     """A category as text, truth value, whole or finite number of Python's own.
+
+    A whole number is an int, whatever type it came in. With `prints`, dates, intervals and other
+    objects are the text that they print as.
 
     Raises
     ------
@@ -171,6 +189,8 @@ def plain(value, label):
     """
     if type(value) is str:
         return value
+    if prints and is_printed(value):
+        return str(_of_pandas(value))
     check_scalar(value, label)  # before NumPy makes whole numbers of its dates
     value = value.item() if isinstance(value, np.generic) else value
     if isinstance(value, str):
@@ -182,7 +202,22 @@ def plain(value, label):
     value = float(value)
     if not np.isfinite(value):
         raise refusal_of_infinity(label)
-    return value
+    return int(value) if value.is_integer() and abs(value) < _ALL_WHOLE else value
+
+
+def _of_pandas(value):
+    """A date or duration of NumPy's as pandas has it, where pandas is loaded."""
+    pandas = sys.modules.get("pandas")
+    if pandas is None or not isinstance(value, np.datetime64 | np.timedelta64):
+        return value
+    return (pandas.Timestamp if isinstance(value, np.datetime64) else pandas.Timedelta)(value)
+
+
+def is_printed(value):
+    """Whether a category of pandas' is what it prints as: a date, an interval, a tuple."""
+    if isinstance(value, _DURATIONS):
+        return True
+    return not (isinstance(value, str | bytes | numbers.Complex) or is_number(value))
 
 
 def refusal_of_infinity(label):
@@ -193,6 +228,7 @@ def refusal_of_infinity(label):
     )
 
 
-def _short(value):
+def short(value):
+    """A value as errors show it, on one line."""
     text = " ".join(repr(value).split())
     return text if len(text) <= 40 else text[:37] + "..."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
+from sklearn_nn.estimators._warnings import warn
 
 #: Names that an error lists of each kind.
 _SHOWN = 5
@@ -72,10 +72,10 @@ def match_columns(names, n_columns, known, n_known, owner):
         )
     if names is not None:
         message = f"X has feature names, but {owner} was fitted without feature names"
-        warnings.warn(message, UserWarning, stacklevel=2)
+        warn(message)
     elif known is not None:
         message = f"X does not have valid feature names, but {owner} was fitted with feature names"
-        warnings.warn(message, UserWarning, stacklevel=2)
+        warn(message)
     return list(range(n_known))
 
 

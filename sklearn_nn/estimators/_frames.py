@@ -14,6 +14,7 @@ from sklearn_nn.estimators._cells import (
     NUMBER,
     as_numbers,
     check_scalar,
+    is_missing,
     kind_of,
     numbered,
     refusal_of_complex,
@@ -55,9 +56,10 @@ def read_frame(X, estimator=None):
         if hasattr(X, "collect"):
             raise TypeError(f"X is a {type(X).__name__}, which has not been read; use X.collect().")
     array = _as_array(X) if not sparse.issparse(X) else X
-    return ArrayFrame(
-        check_array(array, dtype=None, ensure_all_finite=False, estimator=estimator, input_name="X")
+    array = check_array(
+        array, dtype=None, ensure_all_finite=False, estimator=estimator, input_name="X"
     )
+    return ArrayFrame(array, is_typed=hasattr(X, "dtype"))
 
 
 def _is_frame_of(library, X):
@@ -67,18 +69,24 @@ def _is_frame_of(library, X):
 
 
 def _as_array(X):
-    """Rows as an array; numbers beside text stay numbers."""
+    """Rows as an array; a cell of a list is what it is, whatever lies beside it."""
     if isinstance(X, np.ndarray):
         return X
     try:
         array = np.asarray(X)
-        if array.dtype.kind not in "US":
-            return array
-        return np.asarray(X, dtype=object)
+        return np.asarray(X, dtype=object) if array.ndim == 2 else array
     except ValueError as error:
         raise ValueError(
             f"X cannot be read as a table ({error}); give every row the same number of cells."
         ) from error
+
+
+def _numbered_by_value(column):
+    """`Frame.codes` of an array of numbers or truth values."""
+    values, codes = np.unique(column, return_inverse=True)
+    if column.dtype.kind == "f" and len(values) and np.isnan(values[-1]):
+        codes = np.where(codes == len(values) - 1, -1, codes)
+    return codes, values.tolist()
 
 
 class Frame(ABC):
@@ -91,13 +99,35 @@ class Frame(ABC):
         """How errors call a column."""
         return f"Column {i if self.names is None else repr(self.names[i])} of X"
 
-    @abstractmethod
     def kind(self, i):
-        """What the type of a column makes of it: `NUMBER` or `CATEGORY`; an error if neither."""
+        """What the type of a column makes of it: `NUMBER` or `CATEGORY`; an error if neither.
+
+        Without any value it is a `CATEGORY`, of which there are none.
+        """
+        kind = self._kind(i)
+        if kind == NUMBER and self._is_empty(self._numbers(i)):
+            return CATEGORY
+        return kind
+
+    @staticmethod
+    def _is_empty(values):
+        return len(values) > 0 and bool(np.isnan(values[0])) and bool(np.isnan(values).all())
 
     @abstractmethod
-    def _numbers(self, i):
-        """A column as float64, with NaN where there is none."""
+    def _kind(self, i):
+        """`kind` of a column that holds a value."""
+
+    @abstractmethod
+    def takes_words(self, i):
+        """Whether the type of a column would take a word among numbers, as that of objects does."""
+
+    def prints(self, i):
+        """Whether the type of a column makes categories of whatever it holds."""
+        return False
+
+    @abstractmethod
+    def _numbers(self, i, words=None):
+        """A column as float64, with NaN where there is none; text as `as_numbers` takes it."""
 
     @abstractmethod
     def codes(self, i):
@@ -110,25 +140,32 @@ class Frame(ABC):
     def rows(self, start, stop):
         """Some rows as a frame."""
 
-    def numbers(self, i):
+    def numbers(self, i, words=None):
         """A column as finite float64 numbers, with NaN where there is none; not to be changed.
+
+        Parameters
+        ----------
+        i : int
+        words : list or None
+            Where text counts as missing: the first that is found is appended. None is where it
+            does not.
 
         Raises
         ------
         ValueError, TypeError
             If it holds something else.
         """
-        values = self._numbers(i)
+        values = self._numbers(i, words)
         if np.isinf(values).any():
             raise refusal_of_infinity(self.label(i))
         return values
 
-    def _numbers_of_codes(self, i):
+    def _numbers_of_codes(self, i, words):
         """Numbers that are kept as categories, or truth values."""
         codes, values = self.codes(i)
         seen = np.unique(codes[codes >= 0])
         table = np.full(len(values) + 1, np.nan)
-        table[seen] = as_numbers([values[code] for code in seen], self.label(i))
+        table[seen] = as_numbers([values[code] for code in seen], self.label(i), words)
         return table[codes]  # -1 is the last
 
     def _refuse(self, i, letter, dtype):
@@ -150,12 +187,15 @@ class ArrayFrame(Frame):
 
     names = None
 
-    def __init__(self, array):
-        self._array = array
+    def __init__(self, array, *, is_typed):
+        self._array, self._is_typed = array, is_typed
         self.shape = array.shape
 
-    def kind(self, i):
-        """As `Frame.kind`."""
+    def takes_words(self, i):
+        """As `Frame.takes_words`; rows of Python's own are of no type."""
+        return not self._is_typed or self._array.dtype.kind not in "iufb"
+
+    def _kind(self, i):
         letter, column = self._array.dtype.kind, self._array[:, i]
         self._refuse(i, letter, self._array.dtype)
         if letter in "iuf":
@@ -165,13 +205,13 @@ class ArrayFrame(Frame):
         check_scalar(column[0], self.label(i))
         return CATEGORY
 
-    def _numbers(self, i):
+    def _numbers(self, i, words=None):
         column = self._array[:, i]
         self._refuse(i, column.dtype.kind, column.dtype)
         if column.dtype.kind in "iufb":
             with np.errstate(over="ignore"):
                 return column.astype(np.float64, copy=False)
-        return as_numbers(column, self.label(i))
+        return as_numbers(column, self.label(i), words)
 
     def codes(self, i):
         """As `Frame.codes`."""
@@ -179,14 +219,11 @@ class ArrayFrame(Frame):
         self._refuse(i, column.dtype.kind, column.dtype)
         if column.dtype.kind not in "iufb":
             return numbered(column.tolist(), self.label(i))
-        values, codes = np.unique(column, return_inverse=True)
-        if column.dtype.kind == "f" and len(values) and np.isnan(values[-1]):
-            codes = np.where(codes == len(values) - 1, -1, codes)
-        return codes, values.tolist()
+        return _numbered_by_value(column)
 
     def rows(self, start, stop):
         """As `Frame.rows`."""
-        return ArrayFrame(self._array[start:stop])
+        return ArrayFrame(self._array[start:stop], is_typed=self._is_typed)
 
 
 class PandasFrame(Frame):
@@ -200,30 +237,42 @@ class PandasFrame(Frame):
 
     def _column(self, i):
         series = self._frame.iloc[:, i]
-        column = series.to_numpy() if isinstance(series.dtype, np.dtype) else series.array
-        letter = getattr(column.dtype, "kind", "O")
-        if not self._is_categorical(column):
-            self._refuse(i, letter, column.dtype)
-        return column, letter
+        # Of dates and durations pandas' own array, whose values print as those of its categories.
+        is_numpy = isinstance(series.dtype, np.dtype) and series.dtype.kind not in "mM"
+        column = series.to_numpy() if is_numpy else series.array
+        return column, getattr(column.dtype, "kind", "O")
 
     def _is_categorical(self, column):
         return isinstance(column.dtype, self._pandas.CategoricalDtype)
 
-    def kind(self, i):
-        """As `Frame.kind`."""
+    def prints(self, i):
+        """As `Frame.prints`."""
+        return self._is_categorical(self._column(i)[0])
+
+    def takes_words(self, i):
+        """As `Frame.takes_words`."""
+        column, letter = self._column(i)
+        if self._is_categorical(column):
+            letter = getattr(column.categories.dtype, "kind", "O")
+        return letter not in "iufb"
+
+    def _kind(self, i):
         column, letter = self._column(i)
         if self._is_categorical(column) or letter == "b" or column.dtype.type is str:
             return CATEGORY
         if letter in "iuf":
             return NUMBER
+        self._refuse(i, letter, column.dtype)
         return kind_of(np.asarray(column, dtype=object), self.label(i))
 
-    def _numbers(self, i):
+    def _numbers(self, i, words=None):
         column, letter = self._column(i)
         if self._is_categorical(column):
-            return self._numbers_of_codes(i)
+            return self._numbers_of_codes(i, words)
+        if letter not in "mM" or not column.isna().all():  # NaT alone is no date
+            self._refuse(i, letter, column.dtype)
         if letter not in "iufb":
-            return as_numbers(np.asarray(column, dtype=object), self.label(i))
+            return as_numbers(np.asarray(column, dtype=object), self.label(i), words)
         if isinstance(column.dtype, np.dtype | self._pandas.SparseDtype):
             with np.errstate(over="ignore"):
                 return np.asarray(column).astype(np.float64, copy=False)
@@ -231,16 +280,22 @@ class PandasFrame(Frame):
 
     def codes(self, i):
         """As `Frame.codes`."""
-        column, _ = self._column(i)
+        column, letter = self._column(i)
         if self._is_categorical(column):
-            # Intervals, as pandas.cut makes them, and other values are what they print as.
-            values = [v if isinstance(v, str | int | float) else str(v) for v in column.categories]
-            return np.asarray(column.codes), values
-        try:
-            codes, values = self._pandas.factorize(column)
-        except TypeError:  # about cells that cannot be hashed: says which
-            return numbered(column, self.label(i))
-        return codes, list(values)
+            codes, values = np.asarray(column.codes), list(column.categories)
+            letter = getattr(column.categories.dtype, "kind", "O")
+        elif isinstance(column, np.ndarray) and letter in "iufb":
+            return _numbered_by_value(column)
+        else:
+            try:
+                codes, values = self._pandas.factorize(column)
+            except TypeError:  # about cells that cannot be hashed: says which
+                return numbered(column, self.label(i))
+            values = list(values)
+        if letter == "f":  # nullable types tell NaN and NA apart
+            missing = [code for code, value in enumerate(values) if is_missing(value)]
+            codes = np.where(np.isin(codes, missing), -1, codes)
+        return codes, values
 
     def rows(self, start, stop):
         """As `Frame.rows`."""
@@ -257,15 +312,21 @@ class PolarsFrame(Frame):
         self._polars = sys.modules["polars"]
 
     def _column(self, i):
-        column = self._frame.to_series(i)
-        if column.dtype.is_temporal():
-            letter = "m" if column.dtype == self._polars.Duration else "M"
-            self._refuse(i, letter, column.dtype)
-        return column
+        return self._frame.to_series(i)
 
-    def kind(self, i):
-        """As `Frame.kind`."""
+    def _refuse_times(self, i, dtype):
+        """Raise an error about dates and durations."""
+        if dtype.is_temporal():
+            self._refuse(i, "m" if dtype == self._polars.Duration else "M", dtype)
+
+    def takes_words(self, i):
+        """As `Frame.takes_words`."""
+        dtype = self._column(i).dtype
+        return not (dtype.is_numeric() or dtype == self._polars.Boolean)
+
+    def _kind(self, i):
         column = self._column(i)
+        self._refuse_times(i, column.dtype)
         if column.dtype.is_numeric():
             return NUMBER
         if column.dtype == self._polars.Object:
@@ -275,13 +336,15 @@ class PolarsFrame(Frame):
                 check_scalar(example, self.label(i))
         return CATEGORY
 
-    def _numbers(self, i):
+    def _numbers(self, i, words=None):
         column = self._column(i)
+        if column.null_count() < len(column):
+            self._refuse_times(i, column.dtype)
         if column.dtype.is_numeric():
             return column.cast(self._polars.Float64).to_numpy()
         if column.dtype == self._polars.Object:
-            return as_numbers(column.to_list(), self.label(i))
-        return self._numbers_of_codes(i)
+            return as_numbers(column.to_list(), self.label(i), words)
+        return self._numbers_of_codes(i, words)
 
     def codes(self, i):
         """As `Frame.codes`."""

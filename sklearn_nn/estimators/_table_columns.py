@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sklearn_nn.estimators._cells import CATEGORY, NUMBER, plain
+from sklearn_nn.estimators._cells import CATEGORY, NUMBER, is_printed, plain, short
 from sklearn_nn.estimators._number_scaling import SCALINGS, quantiles, scale_table
 
 #: What the output is made of, from left to right.
@@ -41,6 +41,10 @@ class NumberColumn:
     indicator : ndarray of shape (2, 1) or None
         What stands for a number that is there, and for one that is missing; None where fit saw
         none that is missing.
+    takes_words : bool
+        Whether the type of the column that was fitted would have taken words among its numbers.
+        One that comes later is a missing value then, and otherwise an error: what a cell becomes
+        depends on what was fitted, not on the cells beside it.
     """
 
     kind = NUMBER
@@ -48,23 +52,26 @@ class NumberColumn:
     median: float
     learnt: np.ndarray
     indicator: np.ndarray | None
+    takes_words: bool
 
     @classmethod
     def fit(cls, frame, i, weights, scaling):
         """Learn from a column. Rows of weight 0 are as if they were not there."""
-        values = frame.numbers(i)
+        values, takes_words = frame.numbers(i), frame.takes_words(i)
         kept = slice(None) if weights is None else weights > 0
         values, weights = values[kept], None if weights is None else weights[kept]
         missing = np.isnan(values)
         if missing.all():  # nothing is known: always 0, without an indicator
-            return cls(scaling, 0.0, SCALINGS["robust"].fit(np.zeros(1), None), None)
+            nothing = SCALINGS["robust"].fit(np.zeros(1), None)
+            return cls(scaling, 0.0, nothing, None, takes_words)
         indicator = None
         if missing.any():
             counts = _sum_of(weights, missing.astype(np.intp), 2)
             indicator = scale_table(SCALINGS[scaling], np.array([[0.0], [1.0]]), counts)
             values, weights = values[~missing], None if weights is None else weights[~missing]
         (median,) = quantiles(values, [0.5], weights)
-        return cls(scaling, float(median), SCALINGS[scaling].fit(values, weights), indicator)
+        learnt = SCALINGS[scaling].fit(values, weights)
+        return cls(scaling, float(median), learnt, indicator, takes_words)
 
     @property
     def widths(self):
@@ -72,8 +79,12 @@ class NumberColumn:
         return (1, 0 if self.indicator is None else 1, 0, 0)
 
     def write(self, frame, i, out, starts):
-        """Write the column of a frame into rows of output; `starts` is its place in each block."""
-        values = frame.numbers(i)
+        """Write the column of a frame into rows of output; `starts` is its place in each block.
+
+        Returns what is remarkable about the column as text; None where nothing is.
+        """
+        words = [] if self.takes_words else None
+        values = frame.numbers(i, words)
         apply = SCALINGS[self.scaling].apply
         for rows in _blocks(len(values)):
             block = values[rows]
@@ -83,6 +94,13 @@ class NumberColumn:
             out[rows, starts[0]] = apply(self.learnt, block)
             if self.indicator is not None:
                 out[rows, starts[1]] = self.indicator[missing.astype(np.intp), 0]
+        if not words:
+            return None
+        return (
+            f"{frame.label(i)} holds {short(words[0])}, which is text, where fit saw numbers: text "
+            "counts as missing there. Convert it first (pandas.to_numeric), or fit with the column "
+            "listed in categorical_features."
+        )
 
     def names_out(self, name):
         """Names of what it writes, for each block."""
@@ -98,6 +116,7 @@ class NumberColumn:
             raise ValueError(f"what a {self.scaling} scaling has not learnt")
         if self.indicator is not None:
             _check_array(self.indicator, (2, 1))
+        _check_truth(self.takes_words)
 
 
 @dataclass
@@ -111,11 +130,15 @@ class CategoryColumn:
         category that fit did not see.
     one_hot : ndarray of shape (len(categories) + 1, n_columns) or None
         What stands for each number; None where the number itself is written.
+    prints : bool
+        Whether some categories are what dates, intervals or other objects print as, which pandas'
+        categories may be. Such objects are read so then, in a column of any type.
     """
 
     kind = CATEGORY
     categories: list
     one_hot: np.ndarray | None
+    prints: bool
 
     def __post_init__(self):
         self._numbers = {category: k for k, category in enumerate(self.categories, 1)}
@@ -128,8 +151,10 @@ class CategoryColumn:
             codes, weights = codes[weights > 0], weights[weights > 0]
         label = frame.label(i)
         seen = _sum_of(None, codes + 1, len(values) + 1)[1:] > 0
-        of_value = {k: plain(values[k], label) for k in np.flatnonzero(seen)}
-        column = cls(sorted(set(of_value.values()), key=lambda v: (isinstance(v, str), v)), None)
+        prints = frame.prints(i) and any(is_printed(values[k]) for k in np.flatnonzero(seen))
+        of_value = {k: plain(values[k], label, prints) for k in np.flatnonzero(seen)}
+        categories = sorted(set(of_value.values()), key=lambda v: (isinstance(v, str), v))
+        column = cls(categories, None, prints)
         m = len(column.categories)
         if m > _MOST_CATEGORIES:
             raise ValueError(
@@ -150,33 +175,50 @@ class CategoryColumn:
         return (0, 0, 0, 1) if self.one_hot is None else (0, 0, self.one_hot.shape[1], 0)
 
     def write(self, frame, i, out, starts):
-        """Write the column of a frame into rows of output; `starts` is its place in each block."""
+        """Write the column of a frame into rows of output; `starts` is its place in each block.
+
+        Returns what is remarkable about the column as text; None where nothing is.
+        """
         codes, values = frame.codes(i)
-        numbers = np.array([*(self._numbers.get(value, 0) for value in values), 0], dtype=np.intp)
+        numbers = np.zeros(len(values) + 1, dtype=np.intp)  # the last is for code -1
+        for k, value in enumerate(values):
+            if type(value) in _PLAIN:
+                numbers[k] = self._numbers.get(value, 0)
+        remark = None
         if not numbers[:-1].all():
-            self._check_unseen(codes, values, numbers, frame.label(i))
+            remark = self._read_others(codes, values, numbers, frame.label(i))
         for rows in _blocks(len(codes)):
             block = numbers[codes[rows]]
             if self.one_hot is None:
                 out[rows, starts[3]] = block
             else:
                 out[rows, starts[2] : starts[2] + self.one_hot.shape[1]] = self.one_hot[block]
+        return remark
 
-    def _check_unseen(self, codes, values, numbers, label):
-        """Raise an error about values that are none, or that are all of another kind than fit's."""
+    def _read_others(self, codes, values, numbers, label):
+        """Number values that occur in other types than Python's own; an error if one is no value.
+
+        Returns what is remarkable about those that fit did not see.
+        """
         occur = np.flatnonzero(_sum_of(None, codes + 1, len(values) + 1)[1:])
-        unseen = [plain(values[k], label) for k in occur if numbers[k] == 0]
-        if not unseen or len(unseen) < len(occur) or not self.categories:
-            return
-        is_text = {isinstance(value, str) for value in unseen}
-        if is_text.isdisjoint(isinstance(category, str) for category in self.categories):
-            found, known, remedy = ("a number", "text", ".astype(str)")
-            if True in is_text:
-                found, known, remedy = ("text", "numbers", "pandas.to_numeric")
-            raise ValueError(
-                f"{label} holds {unseen[0]!r}, which is {found}, where fit saw {known}, such as "
-                f"{self.categories[0]!r}; convert it first, as with {remedy}."
-            )
+        unseen = {}
+        for k in occur[numbers[occur] == 0]:
+            value = plain(values[k], label, self.prints)
+            numbers[k] = self._numbers.get(value, 0)
+            if numbers[k] == 0:
+                unseen.setdefault(isinstance(value, str), value)
+        known = {isinstance(category, str) for category in self.categories}
+        strange = [is_text for is_text in unseen if is_text not in known]
+        if not known or not strange:
+            return None
+        found, seen, remedy = ("a number", "text", ".astype(str)")
+        if strange[0]:
+            found, seen, remedy = ("text", "numbers", "pandas.to_numeric")
+        return (
+            f"{label} holds {short(unseen[strange[0]])}, which is {found}, where fit saw {seen}, "
+            f"such as {short(self.categories[0])}: it is a category that fit did not see. Convert "
+            f"it first, as with {remedy}."
+        )
 
     def names_out(self, name):
         """Names of what it writes, for each block."""
@@ -192,6 +234,7 @@ class CategoryColumn:
             raise ValueError("categories that are not distinct plain values")
         if self.one_hot is not None:
             _check_array(self.one_hot, _one_hot(m).shape)
+        _check_truth(self.prints)
 
 
 def _one_hot(m):
@@ -199,6 +242,12 @@ def _one_hot(m):
     if m == 2:
         return np.array([[0.0], [-1.0], [1.0]])
     return np.eye(m + 1)[:, 1:]
+
+
+def _check_truth(value):
+    """Raise a ValueError unless a value is True or False."""
+    if not isinstance(value, bool):
+        raise ValueError(f"{short(value)} where a column says True or False")
 
 
 def _check_array(values, shape):

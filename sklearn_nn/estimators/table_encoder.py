@@ -20,6 +20,7 @@ from sklearn_nn.estimators._encoding import check_some_weight
 from sklearn_nn.estimators._frames import read_frame
 from sklearn_nn.estimators._number_scaling import SCALINGS, bin_edges
 from sklearn_nn.estimators._table_columns import BLOCKS, CategoryColumn, NumberColumn
+from sklearn_nn.estimators._warnings import warn
 
 _COLUMNS = {column.kind: column for column in (NumberColumn, CategoryColumn)}
 
@@ -43,7 +44,8 @@ class TableEncoder(TransformerMixin, PlainParameters, BaseEstimator):
             default="from_dtype"
         Which columns are categories: by their types, none, or those given by names, positions or
         a mask. By type it is those of strings, pandas' and polars' categories, truth values, and
-        objects that are not all numbers. Strings that read as numbers are categories.
+        objects that are not all numbers. Strings that read as numbers are categories. A column
+        without any value is one of no categories.
     numeric : {"robust", "quantile"}, default="robust"
         How numbers are scaled. "robust": minus the median, over the distance of the quartiles (or
         half the range where that is 0), then x / sqrt(1 + (x / 3)^2); indicators and one-hots are
@@ -63,7 +65,9 @@ class TableEncoder(TransformerMixin, PlainParameters, BaseEstimator):
     is_categorical_ : ndarray of bool of shape (n_features_in_,)
         Which of them are categories.
     categories_ : list of length n_features_in_
-        The categories of each, numbers before text; None for a numeric column.
+        The categories of each, numbers before text; None for a numeric column. They do not depend
+        on the type of the column: 1, 1.0 and a nullable 1 are one category. Of pandas' categories,
+        dates and intervals are the text that they print as.
     n_numbers_ : int
         Columns in the first block of the output.
     n_indicators_ : int
@@ -84,6 +88,13 @@ class TableEncoder(TransformerMixin, PlainParameters, BaseEstimator):
     -----
     Columns of a table with names are matched by name, in any order. Scales are learnt from the
     values that are there. Constant columns, and those without any value, are 0.
+
+    What a cell becomes depends on its value and on what was fitted, not on the cells beside it nor
+    on the type of the column. In a categorical column, whatever `fit` did not see is no category,
+    numbers among words as well; there is a warning where `fit` saw words only, or numbers only, and
+    a cell is of the other kind. In a numeric column a word is an error; but if the column that was
+    fitted was one of objects, which may hold words (or the table was a list of rows), a word is a
+    missing value, and there is a warning.
 
     With `sample_weight`, a row of weight 2 counts as one that stands there twice, and a row of
     weight 0 as none: its categories and missing values are not seen.
@@ -211,7 +222,7 @@ class TableEncoder(TransformerMixin, PlainParameters, BaseEstimator):
         NotFittedError
             If `fit` has not been called.
         ValueError, TypeError
-            If columns are missing or unknown, or hold something else than those fitted did.
+            If columns are missing or unknown, or hold something that is no value there: see Notes.
         """
         check_is_fitted(self)
         return self.encode(X)
@@ -259,11 +270,15 @@ class TableEncoder(TransformerMixin, PlainParameters, BaseEstimator):
         )
         n_samples = frame.shape[0]
         step = n_samples if n_rows is None else n_rows
+        told = set()
         for start in range(0, n_samples, step):
             part = frame if step >= n_samples else frame.rows(start, start + step)
             out = np.empty((part.shape[0], self.n_features_out_), dtype=self.dtype)
             for column, i, starts in zip(self._columns, positions, self._starts, strict=True):
-                column.write(part, i, out, starts)
+                remark = column.write(part, i, out, starts)
+                if remark is not None and i not in told:
+                    told.add(i)
+                    warn(remark)
             yield out
 
     def get_feature_names_out(self, input_features=None):
