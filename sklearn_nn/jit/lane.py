@@ -17,6 +17,19 @@ from numba.core import cgutils
 _FLAGS = ("nsz",)
 
 
+class _Flags(ir.instructions.FastMathFlags):
+    """The same for calls: Numba adds a kernel's flags to all, whether or not these have some.
+
+    With "afn" a square root is approximate, and so is what stands for `fma` on a processor that
+    has no such instruction.
+    """
+
+    def add(self, name: str) -> None:
+        """Take the harmless flag, and no other."""
+        if name in _FLAGS:
+            super().add(name)
+
+
 class _Format(NamedTuple):
     """What one float type can hold."""
 
@@ -123,7 +136,9 @@ class Lane:
             ir.FunctionType(kind, [kind] * len(arguments)),
             f"llvm.{name}.{suffix}f{self.choose(32, 64)}",
         )
-        return Lane(self.builder, self.builder.call(function, arguments))
+        call = self.builder.call(function, arguments)
+        call.fastmath = _Flags(_FLAGS)
+        return Lane(self.builder, call)
 
     def fma(self, factor: Lane | float, term: Lane | float) -> Lane:
         """self * factor + term, rounded once."""
