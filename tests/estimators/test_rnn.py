@@ -540,7 +540,7 @@ def test_words_are_learnt():
 
     def score(seed):
         layers = [Embedding(9, 4, mask_zero=True), GRU(8)]
-        options = {"learning_rate_init": 0.02, "max_iter": 30, "random_state": seed}
+        options = {"learning_rate_init": 0.02, "max_iter": 60, "random_state": seed}
         return NeuralNetworkClassifier(layers, **options).fit(X, y).score(X, y)
 
     assert median(score) > 0.9

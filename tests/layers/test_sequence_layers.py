@@ -173,7 +173,7 @@ def test_attention_is_learnt():
     flat = X.reshape(600, -1)
 
     def scores(seed):
-        options = {"max_iter": 60, "learning_rate_init": 0.02, "random_state": seed}
+        options = {"max_iter": 60, "learning_rate_init": 0.05, "random_state": seed}
         return [
             NeuralNetworkClassifier([layer], input_shape=(8, 3), **options)
             .fit(flat[:400], y[:400]).score(flat[400:], y[400:])
