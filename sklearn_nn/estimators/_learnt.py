@@ -11,6 +11,7 @@ LEARNT_BY_TRAINING = (
     "_held_out",
     "_seed",
     "_incomplete",
+    "_end_was_told",
     "_no_improvement_count",
     "history_",
     "loss_",

@@ -46,6 +46,8 @@ _OF_DESCENT = (
     "moments",
     "weight_decay",
     "step",
+    "epochs",
+    "stood_alone",
     "average",
     "raw",
 )
@@ -244,4 +246,9 @@ class Saving:
                 fields[name] = _as_buffer(name, fields[name], shape, self._theta.dtype)
         if not isinstance(fields["step"], int) or fields["step"] < 0:
             raise ValueError("a step that is no number of batches")
+        epochs = fields.setdefault("epochs", None)
+        if epochs is not None and not (isinstance(epochs, int | float) and 0 <= epochs < np.inf):
+            raise ValueError("epochs that are no number of them")
+        if not isinstance(fields.setdefault("stood_alone", False), bool):
+            raise ValueError("an epoch that stood neither alone nor not")
         self._optimizer = Descent(optimizer, schedule, **{k: fields[k] for k in _OF_DESCENT})

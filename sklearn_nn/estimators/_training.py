@@ -13,6 +13,7 @@ from sklearn.utils import check_random_state
 from sklearn_nn.estimators._all_or_nothing import DivergenceError
 from sklearn_nn.estimators._callbacks import SubtaskCallback
 from sklearn_nn.estimators._parameters import checked_callbacks
+from sklearn_nn.estimators._user_line import stacklevel_of_user
 from sklearn_nn.estimators._weights import writable
 from sklearn_nn.jit.team import resolve_n_jobs
 from sklearn_nn.network.machine import Machine
@@ -186,9 +187,10 @@ class Training:
             )
         else:
             self._optimizer = self._optimizer.copy()  # if training fails, there is the old one
-        if continues and (resumed or incomplete):
-            # As the parameters have it: a function of one's own is not saved.
-            self._optimizer.optimizer, self._optimizer.schedule = self._optimizer_and_schedule()
+            # As of `max_iter`: what the parameters say now.
+            optimizer, self._optimizer.schedule = self._optimizer_and_schedule()
+            if resumed or incomplete:  # a function of one's own is not saved
+                self._optimizer.optimizer = optimizer
         self._optimizer.decay_schedule = self._decay_schedule()
         self._check_moments(self._optimizer)
         self._hold_frozen(program, history)
@@ -278,7 +280,24 @@ class Training:
             )
         elif ending is Ending.DIVERGED:
             self._tell_divergence(trainer)
+        if trainer.schedule_ended and not self.__dict__.get("_end_was_told"):
+            self._tell_end_of_schedule()
         return ending
+
+    def _tell_end_of_schedule(self):
+        """Warn that partial_fit has been called more often than the schedule plans for."""
+        self._end_was_told = True
+        told = f"learning_rate={self._setting('learning_rate')!r}"
+        endless = "a learning_rate without an end, such as 'constant' or 'inverse_time'."
+        if self._optimizer.schedule.plans_the_end:
+            message = (
+                f"{told} plans for max_iter={self._setting('max_iter')} epochs, and each call of "
+                "partial_fit, or batch of an iterable, is one. They are over, so it begins again "
+                f"from its start; set max_iter to the number of all that will come, or {endless}"
+            )
+        else:
+            message = f"{told} has come to 0, so that nothing more is learnt; set {endless}"
+        warnings.warn(message, stacklevel=stacklevel_of_user())
 
     def _means_to_use_all_epochs(self):
         """Whether there is nothing to warn of when `max_iter` epochs have been trained."""

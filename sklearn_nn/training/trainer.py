@@ -68,6 +68,8 @@ class Trainer:
         in scikit-learn; otherwise the loss is the mean over targets by their weights.
     n_epochs : int
         Epochs trained so far, by this run and by those that it goes on from.
+    schedule_ended : bool
+        Whether the schedule had come to its end when the last epoch began, which stood alone.
     batch_losses : ndarray
         The loss of each batch of the last epoch.
     callback_failed : bool
@@ -90,12 +92,14 @@ class Trainer:
     verbose: bool = False
     counts_rows: bool = False
     n_epochs: int = 0
+    schedule_ended: bool = False
     batch_losses: np.ndarray = field(default_factory=lambda: np.zeros(0))
     _weights: np.ndarray | None = None
     callback_failed: bool = False
     _slice: int = 0
     _kept: list[np.ndarray] = field(default_factory=list)
     _kept_step: int = 0
+    _kept_epochs: float | None = None
     _ahead: tuple[int, int, int] = (1, 1, 0)
 
     def run(self, max_epochs: int, *, once: bool = False) -> Ending:
@@ -118,7 +122,7 @@ class Trainer:
                 with self._calling_back():
                     for callback in self.callbacks:
                         callback.on_epoch_begin(self.history.n_epochs + 1, self.estimator)
-                log = self.train_epoch(max_epochs)
+                log = self.train_epoch(max_epochs, alone=once)
                 if not (math.isfinite(log["loss"]) and np.isfinite(theta).all()):
                     ending = Ending.DIVERGED
                     self._turn_back()
@@ -139,8 +143,11 @@ class Trainer:
                     callback.on_fit_end(self.estimator)
         return ending
 
-    def train_epoch(self, max_epochs: int) -> dict[str, float]:
-        """Train on every batch once; returns the epoch's figures."""
+    def train_epoch(self, max_epochs: int, *, alone: bool = False) -> dict[str, float]:
+        """Train on every batch once; returns the epoch's figures.
+
+        An epoch that stands `alone` is that of a call which is one of many, each with its data.
+        """
         if self.random_state is not None:
             # A shuffle of the last epoch's order, with scikit-learn's own draws.
             permutation = np.arange(self.rows.size)
@@ -151,8 +158,12 @@ class Trainer:
         )
         n_batches = sum(stretch.n_batches for stretch in plan)
         epoch = n_batches, max_epochs, self.history.samples_seen
+        begins_again = self.descent.begin_epoch(epoch, alone=alone)
         if not self.batch_losses.size:  # later epochs of the run were looked ahead to
             self.descent.look_ahead(epoch)
+        if alone:
+            before = self.history.curves.get("learning_rate", ())
+            self.schedule_ended = begins_again or self.descent.is_without_rate(epoch, before)
         started = time.perf_counter()
         losses = [self._train_stretch(stretch, epoch) for stretch in plan]
         self.batch_losses = np.concatenate(losses)
@@ -160,6 +171,7 @@ class Trainer:
         self.history.samples_seen += self.rows.size
         self._ahead = n_batches, max_epochs, self.history.samples_seen
         self.n_epochs += 1
+        self.descent.epochs += 1
         total = sum(stretch.total(own) for stretch, own in zip(plan, losses, strict=True))
         return {
             "loss": total / (sum(stretch.size for stretch in plan) or 1),
@@ -289,7 +301,7 @@ class Trainer:
 
     def _keep(self) -> None:
         """Keep what the coming epoch changes, in case it diverges."""
-        self._kept_step = self.descent.step
+        self._kept_step, self._kept_epochs = self.descent.step, self.descent.epochs
         arrays = self._what_an_epoch_changes()
         if not self._kept:
             self._kept = [np.empty_like(array) for array in arrays]
@@ -298,6 +310,6 @@ class Trainer:
 
     def _turn_back(self) -> None:
         """Undo the epoch. With moments that are not finite no later call could go on."""
-        self.descent.step = self._kept_step
+        self.descent.step, self.descent.epochs = self._kept_step, self._kept_epochs
         for kept, array in zip(self._kept, self._what_an_epoch_changes(), strict=True):
             np.copyto(array, kept)
