@@ -13,7 +13,7 @@ from sklearn.utils import check_random_state
 from sklearn_nn.estimators._all_or_nothing import DivergenceError
 from sklearn_nn.estimators._callbacks import SubtaskCallback
 from sklearn_nn.estimators._parameters import checked_callbacks
-from sklearn_nn.estimators._user_line import stacklevel_of_user
+from sklearn_nn.estimators._warnings import warn
 from sklearn_nn.estimators._weights import writable
 from sklearn_nn.jit.team import resolve_n_jobs
 from sklearn_nn.network.machine import Machine
@@ -297,7 +297,7 @@ class Training:
             )
         else:
             message = f"{told} has come to 0, so that nothing more is learnt; set {endless}"
-        warnings.warn(message, stacklevel=stacklevel_of_user())
+        warn(message)
 
     def _means_to_use_all_epochs(self):
         """Whether there is nothing to warn of when `max_iter` epochs have been trained."""
