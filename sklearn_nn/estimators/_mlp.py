@@ -26,6 +26,10 @@ class BaseMLP(BaseNetwork):
     #: As in scikit-learn.
     _counts_rows = True
 
+    def _loss_decides(self):
+        # Where scikit-learn's MLP can do the same, it keeps the first of equal scores.
+        return self.early_stopping == "best" or self.scoring is not None
+
     def _layers(self):
         kernel, bias = draws(self)
         noise = [("noise", GaussianNoise(self.input_noise))] if self.input_noise else []

@@ -72,14 +72,14 @@ class Training:
             except DivergenceError as error:
                 ending, diverged = Ending.DIVERGED, True
                 failures.append(error)
-            rank = diverged, self._objective()
+            rank = diverged, *self._objective()
             if best is None or rank < best[0]:
                 # What is kept goes on from the random numbers that it has come to.
                 state = {"_random_state": copy.deepcopy(generator)} if times > 1 else {}
                 best = rank, {**self.__dict__, **state}
             if ending is Ending.INTERRUPTED:
                 break
-        (diverged, _), self.__dict__ = best
+        (diverged, *_), self.__dict__ = best
         if failures and diverged:
             raise failures[0]
         if failures:
@@ -244,6 +244,7 @@ class Training:
         history = self.__dict__.setdefault("_history", History(watches))
         history.validated = watches
         history.takes_last, history.least_gain = self._rule_of_best()
+        history.loss_decides = self._loss_decides()
         if not resumed:
             history.stopped, history.last = False, None
         return history
@@ -251,6 +252,10 @@ class Training:
     def _rule_of_best(self):
         """What `takes_last` and `least_gain` of the history are."""
         return False, 0.0
+
+    def _loss_decides(self):
+        """Whether the validation loss tells epochs apart that all have one score."""
+        return True
 
     def _run_descent(self, trainer, *, once):
         max_iter = self._setting("max_iter")
@@ -396,13 +401,16 @@ class Training:
         return min(batch_size, n_samples)
 
     def _objective(self):
-        """What the best of several restarts is best in, of its weights: the smaller, the better."""
+        """What the best of several restarts is best in, of its weights: the smaller, the better.
+
+        That is minus a score, and the loss for those that are equal in it.
+        """
         history = getattr(self, "_history", None)
         scores = getattr(self, "validation_scores_", None)
-        if history is not None and history.best_theta is not None:
-            objective = -history.best_score
-        elif scores:
-            objective = -scores[-1]
-        else:
-            objective = getattr(self, "loss_", np.inf)
-        return objective if np.isfinite(objective) else np.inf
+        found = getattr(self, "loss_", np.inf), 0.0
+        if history is not None and scores:
+            kept = history.best_theta is not None
+            losses = history.curves["val_loss"]
+            score = history.best_score if kept else scores[-1]
+            found = -score, losses[history.best_epoch - 1 if kept else -1]
+        return tuple(objective if np.isfinite(objective) else np.inf for objective in found)

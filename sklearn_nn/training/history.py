@@ -42,6 +42,11 @@ class History:
         Whether of epochs with the same best score the last is the best, and not the first.
     least_gain : float
         By more than this a score must exceed the best one to take its place.
+    loss_decides : bool
+        Whether the validation loss tells the best epoch, and whether there was an improvement, as
+        long as all scores are equal.
+    scores_tell : bool
+        Whether there were scores that are not equal.
     """
 
     validated: bool
@@ -57,6 +62,8 @@ class History:
     stopped: bool = False
     takes_last: bool = False
     least_gain: float = 0.0
+    loss_decides: bool = False
+    scores_tell: bool = False
 
     @property
     def n_epochs(self) -> int:
@@ -81,6 +88,7 @@ class History:
         """Look for the best weights anew."""
         self.best_score, self.best_epoch, self.no_improvement = -np.inf, 0, 0
         self.best_theta = self.best_state = self.last = None
+        self.scores_tell = False
 
     def record(self, log: dict[str, float], weights: Weights, tol: float) -> None:
         """Take down an epoch."""
@@ -89,19 +97,49 @@ class History:
         for name in {**self.curves, **log}:
             self.curves.setdefault(name, [np.nan] * before).append(log.get(name, np.nan))
         loss, score = log["loss"], log.get("val_score")
-        if self.validated and score is not None:
-            improved = not score < self.best_score + tol
-        else:
-            improved = not loss > self.best_loss - tol
-        self.no_improvement = 0 if improved else self.no_improvement + 1
+        improved = not loss > self.best_loss - tol
         if not self.validated and loss < self.best_loss:
             self.best_epoch = self.n_epochs
         self.best_loss = min(self.best_loss, loss)
-        if score is None:
-            return
+        if score is not None:
+            better = self._is_better(score)
+            self.scores_tell = self.scores_tell or not self._is_as_before(score)
+            if self.validated and self.watches_loss:
+                improved, better = self._compare_loss(score, tol)
+            elif self.validated:
+                improved = not score < self.best_score + tol
+            if better:
+                self._take_best(score, weights)
+        self.no_improvement = 0 if improved else self.no_improvement + 1
+
+    @property
+    def watches_loss(self) -> bool:
+        """Whether it is the validation loss that tells epochs apart, since no score does."""
+        return self.loss_decides and not self.scores_tell
+
+    def _is_better(self, score: float) -> bool:
+        """Whether a score is to take the place of the best one."""
         is_as_good = self.takes_last and score == self.best_score
-        if score > self.best_score + self.least_gain or is_as_good:
-            self.best_score = score
-            if self.validated:
-                self.best_epoch = self.n_epochs
-                self.best_theta, self.best_state = (array.copy() for array in weights)
+        is_first = bool(np.isnan(self.best_score)) and not np.isnan(score)
+        return is_first or is_as_good or score > self.best_score + self.least_gain
+
+    def _is_as_before(self, score: float) -> bool:
+        """Whether a score is the best one, or there is none, or it is undefined as all before."""
+        is_first = self.best_score == -np.inf and self.best_theta is None
+        undefined = bool(np.isnan([score, self.best_score]).all())
+        return is_first or undefined or score == self.best_score
+
+    def _compare_loss(self, score: float, tol: float) -> tuple[bool, bool]:
+        """Whether the validation loss of the last epoch is an improvement, and the smallest."""
+        losses = self.curves["val_loss"]
+        if self.best_theta is None:
+            return True, bool(np.isfinite(losses[-1])) or self._is_better(score)
+        best = losses[self.best_epoch - 1]
+        return not losses[-1] > best - tol, losses[-1] < best
+
+    def _take_best(self, score: float, weights: Weights) -> None:
+        """Take down the best score so far, and what it was reached with."""
+        self.best_score = score
+        if self.validated:
+            self.best_epoch = self.n_epochs
+            self.best_theta, self.best_state = (array.copy() for array in weights)

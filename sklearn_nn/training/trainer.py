@@ -259,6 +259,8 @@ class Trainer:
         if self.history.no_improvement <= self.patience:
             return False
         watched = "Validation score" if self.history.validated else "Training loss"
+        if self.history.validated and self.history.watches_loss:
+            watched = "Validation loss"
         message = (
             f"{watched} did not improve more than tol={self.tol:f} "
             f"for {self.patience:.0f} consecutive epochs."
