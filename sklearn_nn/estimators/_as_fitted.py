@@ -39,6 +39,16 @@ class AsFitted:
     next fit, then: the estimator at hand, its copies, its pickles and its files predict the same.
     """
 
+    def _check_parameters(self):
+        """Validate parameters of a fitted estimator, which scikit-learn's partial_fit does not.
+
+        Those that are the same objects as the last time are not looked at again.
+        """
+        seen, now = vars(self).get("_validated", {}), self.get_params(deep=False)
+        if len(seen) != len(now) or any(seen[name] is not value for name, value in now.items()):
+            self._validate_params()
+            self._validated = now
+
     def _take_down(self):
         """Take down the parameters that the network is made from."""
         self._made_with = {
@@ -46,15 +56,48 @@ class AsFitted:
             for name, value in self.get_params(deep=False).items()
             if name not in ACT_AT_ONCE
         }
+        vars(self).pop("_waits_for", None)
         self._forget_programs()
 
-    def _checked_made_with(self, made_with):
-        """What was taken down, as a file has it; an error if it cannot have been."""
+    def _checked_made_with(self, made_with, left_out):
+        """What was taken down, as a file has it; an error if it cannot have been.
+
+        Parameters that are not in the file have their defaults, and wait for `set_params`.
+        """
         names = {name for name in self.get_params(deep=False) if name not in ACT_AT_ONCE}
         if not set(made_with) <= names:
             raise ValueError("parameters of a fit that are none")
         validate_parameter_constraints(self._parameter_constraints, made_with, type(self).__name__)
-        return made_with
+        missing = [name for name in names if name not in made_with]
+        if not set(missing) <= set(left_out):
+            raise ValueError(f"{', '.join(missing)} of the fit, which are missing")
+        self._waits_for = tuple(sorted(missing))
+        return {**made_with, **{name: copy.deepcopy(getattr(self, name)) for name in missing}}
+
+    def set_params(self, **params):
+        """Set parameters.
+
+        What was fitted predicts as before; parameters that decide the network wait for the next
+        fit. Those that a loaded file could not hold, such as a loss of one's own, are put back.
+
+        Parameters
+        ----------
+        **params : dict
+            Parameters of the estimator.
+
+        Returns
+        -------
+        self : object
+            The estimator.
+        """
+        super().set_params(**params)
+        found = [name for name in vars(self).get("_waits_for", ()) if name in params]
+        if found:
+            put_back = {name: copy.deepcopy(getattr(self, name)) for name in found}
+            self._made_with = {**self._made_with, **put_back}
+            self._waits_for = tuple(name for name in self._waits_for if name not in found)
+            self._forget_programs()
+        return self
 
     def _twin(self):
         """Another estimator with the same attributes, which can be set without a change here."""

@@ -178,6 +178,8 @@ class BaseNetwork(
             One epoch that goes on from the last call: partial_fit.
         """
         with self._all_or_nothing():
+            if incremental:
+                self._check_parameters()
             self._callback_data = (X, y)
             goes_on = self._goes_on(incremental)
             self._random_state = self._generator(goes_on)

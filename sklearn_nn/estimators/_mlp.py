@@ -38,6 +38,9 @@ class BaseMLP(BaseNetwork):
         self.out_activation_ = self._loss().link
         return [*noise, *hidden_layers(self), ("output", output)]
 
+    def _needed(self):
+        return (*super()._needed(), "n_features_in_")
+
     # --- weights under scikit-learn's names -----------------------------------------------
 
     _transient = (*BaseNetwork._transient, "coefs_", "intercepts_")

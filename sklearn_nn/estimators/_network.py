@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import ClassVar
 
 import numpy as np
@@ -30,6 +31,15 @@ class Shaped(ShapedInput, BaseNetwork):
 
     def _has_weights(self):
         return hasattr(self, "layers_")
+
+    def _needed(self):
+        return (*super()._needed(), "n_features_in_", "_seen_shape")
+
+    def _check_learnt(self):
+        super()._check_learnt()
+        shape = self._seen_shape
+        if shape is not None and math.prod(shape) != self.n_features_in_:
+            raise ValueError(f"samples of shape {shape} with {self.n_features_in_} values")
 
     def _with_output(self, layers):
         """The layers, a Flatten where samples are not vectors by then, and the output layer."""

@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_nn._spec import Spec
+from sklearn_nn.estimators._stored import NEEDED, check_attributes, check_names, is_rate, whole
 from sklearn_nn.network.memory import allocate
 from sklearn_nn.training import checkpoint
 from sklearn_nn.training.checkpoint import CheckpointError
@@ -22,16 +23,23 @@ _NOT_SAVED = (
     "_callback_data",
     "_callback_fit_ctx",
     "_first_rows",
+    "_layout",
     "_made_with",
     "_metadata_request",
     "_optimizer",
     "_parent_callback_ctx",
-    "_resumes",
     "_skl_callbacks",
     "_skl_callbacks_to_teardown",
     "_sklearn_output_config",
+    "_stopped_by",
     "_subtasks",
+    "_waits_for",
 )
+#: What is made of the rest when a file is loaded.
+_FOLLOWING = ("input_shape_", "n_layers_", "out_activation_")
+#: What the training that came last has said of itself, with a history or without.
+_OF_LAST_TRAINING = ("t_", "loss_", "best_loss_", "best_iteration_", "best_validation_score_")
+_MOST_THREADS = 2**20
 #: What `_take_over` publishes from the history.
 _PUBLISHED = (
     "history_",
@@ -81,6 +89,13 @@ def _encode_parameters(parameters, arrays):
         except TypeError:
             left_out.append(name)
     return saved, left_out
+
+
+def _names(names):
+    """A list of names of parameters; a ValueError if it is something else."""
+    if type(names) is not list or not all(type(name) is str for name in names):
+        raise ValueError("what was left out is no list of names")
+    return names
 
 
 def _encode_descent(descent, arrays):
@@ -135,10 +150,14 @@ class Saving:
         parameters = self.get_params(deep=False)
         arrays = {}
         saved, left_out = _encode_parameters(parameters, arrays)
+        made_with = vars(self).get("_made_with", {})
+        waits_for = vars(self).get("_waits_for", ())
+        left_out += [name for name in waits_for if name not in left_out]
         attributes = {
             name: _encode_attribute(name, value, arrays)
             for name, value in self.__dict__.items()
             if name not in {*parameters, *_NOT_SAVED, *self._transient}
+            and not (name == "_random_state" and value is self.random_state)
             and not (name in _PUBLISHED and hasattr(self, "_history"))
         }
         descent = None
@@ -148,7 +167,9 @@ class Saving:
             "class": type(self).__name__,
             "parameters": saved,
             "left_out": left_out,
-            "made_with": _encode_parameters(self._made_with, arrays)[0],
+            "made_with": _encode_parameters(
+                {name: value for name, value in made_with.items() if name not in waits_for}, arrays
+            )[0],
             "attributes": attributes,
             "descent": descent,
         }
@@ -205,27 +226,55 @@ class Saving:
         parameters = {k: decode(v, arrays, known) for k, v in meta["parameters"].items()}
         estimator = kinds[meta["class"]](**parameters)
         state = {k: decode(v, arrays, known) for k, v in meta["attributes"].items()}
-        if set(state) & set(estimator.get_params(deep=False)):
-            raise ValueError("a parameter among the attributes")
-        dtype = state["_theta"].dtype
-        for name in ("_theta", "_state"):
-            state[name] = _as_buffer(name, state[name], (state[name].size,), dtype)
-        if "made_with" in meta:  # not in files of older versions: what the parameters say
-            made_with = {k: decode(v, arrays, known) for k, v in meta["made_with"].items()}
-            state["_made_with"] = estimator._checked_made_with(made_with)
-        estimator.__setstate__(state)
-        if not np.isfinite(estimator._theta).all():
-            raise ValueError("weights that are not finite")
-        estimator._check_target_kind()
-        program = estimator._trained_program()
-        estimator._check_layout(program)
-        estimator._link_weights(program)
+        left_out = _names(meta["left_out"])
+        estimator._take_on(state, meta, arrays, left_out)
         if meta["descent"] is not None:
             estimator._restore_descent(meta["descent"], arrays)
-        if hasattr(estimator, "_history"):
-            estimator._publish_history(estimator._history)
-            estimator._take_over(estimator._history, estimator.n_iter_)
         return estimator
+
+    def _needed(self):
+        """Names of the attributes that a fitted estimator has."""
+        return NEEDED
+
+    def _check_learnt(self):
+        """Raise a ValueError if attributes, now loaded, contradict one another."""
+        self._check_target_kind()
+
+    def _take_on(self, state, meta, arrays, left_out):
+        """Become what a file describes, if all of it is what it can be."""
+        if not (self.n_jobs is None or whole(-_MOST_THREADS)(self.n_jobs, self)):
+            raise ValueError(f"n_jobs={self.n_jobs!r}")
+        reserved = {*self.get_params(deep=False), *_NOT_SAVED, *self._transient}
+        state = {name: value for name, value in state.items() if name != "_layout"}
+        check_names(state, self, reserved)
+        dtype = state["_theta"].dtype
+        if dtype not in (np.float32, np.float64):
+            raise ValueError(f"weights of type {dtype}")
+        for name in ("_theta", "_state"):
+            state[name] = _as_buffer(name, state[name], (state[name].size,), dtype)
+        if not np.isfinite(state["_theta"]).all() or not np.isfinite(state["_state"]).all():
+            raise ValueError("weights that are not finite")
+        made_with = meta.get("made_with")
+        if made_with is not None:  # not in files of older versions: what the parameters say
+            made_with = {k: decode(v, arrays, _known()) for k, v in made_with.items()}
+            state["_made_with"] = self._checked_made_with(made_with, left_out)
+        self.__setstate__(state)
+        check_attributes(state, self)
+        if "_random_state" not in state:  # it is the parameter
+            self._random_state = self.random_state
+            check_attributes({"_random_state": self.random_state}, self)
+        twin = self._with_its_parameters()
+        twin._check_learnt()
+        # What follows from the rest: shapes, names of layers, where the weights lie.
+        program = twin._lower(dtype.name)
+        vars(self).update({n: vars(twin)[n] for n in _FOLLOWING if n in vars(twin)})
+        self._check_layout(program)
+        self._link_weights(program)
+        if hasattr(self, "_history"):
+            self._publish_history(self._history)
+            self._take_over(self._history, self.n_iter_)
+            # Of a training without a history that came later.
+            vars(self).update({n: state[n] for n in _OF_LAST_TRAINING if n in state})
 
     def _restore_descent(self, saved, arrays):
         """Go on with a descent that was saved."""
@@ -244,11 +293,18 @@ class Saving:
         for name, shape in shapes.items():
             if fields[name] is not None:
                 fields[name] = _as_buffer(name, fields[name], shape, self._theta.dtype)
-        if not isinstance(fields["step"], int) or fields["step"] < 0:
+                if not np.isfinite(fields[name]).all() and name != "moments":
+                    raise ValueError(f"{name} that is not finite")
+        if not whole()(fields["step"], self):
             raise ValueError("a step that is no number of batches")
         epochs = fields.setdefault("epochs", None)
         if epochs is not None and not (isinstance(epochs, int | float) and 0 <= epochs < np.inf):
             raise ValueError("epochs that are no number of them")
         if not isinstance(fields.setdefault("stood_alone", False), bool):
             raise ValueError("an epoch that stood neither alone nor not")
+        rates = [fields[name] for name in ("base_rate", "learning_rate", "weight_decay")]
+        if not all(map(is_rate, rates)):
+            raise ValueError(f"rates that are none: {rates}")
+        schedule.check()
+        optimizer.scalars(np.arange(1, 3), 0.5).astype(np.float64)
         self._optimizer = Descent(optimizer, schedule, **{k: fields[k] for k in _OF_DESCENT})

@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 from scipy import sparse
 from sklearn.base import _fit_context
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import Interval, StrOptions, validate_parameter_constraints
 from sklearn.utils.validation import _check_sample_weight, _num_samples
 
 from sklearn_nn.estimators._base import BaseNetwork
@@ -65,6 +65,8 @@ _AS_OTHERS = (
 class BaseTabular(SeveralNetworks, BaseNetwork):
     """A table, encoded, and networks for tables, with a recipe for their training."""
 
+    #: What is learnt for the output.
+    _OF_OUTPUT: ClassVar[tuple[str, ...]] = ()
     # What recipes leave as it is.
     solver = "adamw"
     alpha = l1_ratio = clipnorm = max_norm = ema_momentum = 0.0
@@ -231,6 +233,22 @@ class BaseTabular(SeveralNetworks, BaseNetwork):
             yield self._encode_rows(values, dtype)
 
     # --- what was learnt -----------------------------------------------------------------
+
+    def _needed(self):
+        of_networks = ("_earlier", "histories_", "_split_seed")
+        of_tables = ("_encoder_state", "_bins", "recipe_", "n_features_in_")
+        return (*super()._needed(), *of_networks, *of_tables, *self._OF_OUTPUT)
+
+    def _check_learnt(self):
+        super()._check_learnt()
+        wanted = self._recipe().parameters(1, self._kind())
+        if set(self.recipe_) != set(wanted):
+            raise ValueError("a recipe that is none")
+        constraints = {**TRAINING_CONSTRAINTS, **_AUTOMATIC}
+        validate_parameter_constraints(constraints, self.recipe_, "the recipe")
+        names = [vars(known).get("feature_names_in_", ()) for known in (self, self.encoder_)]
+        if self.n_features_in_ != self.encoder_.n_features_in_ or list(names[0]) != list(names[1]):
+            raise ValueError("an encoder of other columns")
 
     _transient = (*BaseNetwork._transient, "encoder_")
 

@@ -60,10 +60,18 @@ class Labels(ClassifierMixin):
                 )
         self.n_outputs_ = 1 if self._target_kind == BINARY else len(self.classes_)
 
+    def _needed(self):
+        return (*super()._needed(), "classes_", "_target_kind")
+
     def _check_target_kind(self):
-        n_outputs = 1 if self._target_kind == BINARY else len(self.classes_)
+        n_classes = len(self.classes_)
+        n_outputs = 1 if self._target_kind == BINARY else n_classes
         known = self._target_kind in (BINARY, MULTICLASS, MULTILABEL)
-        if not known or n_outputs != self.n_outputs_:
+        if (
+            not known
+            or n_outputs != self.n_outputs_
+            or (self._target_kind == BINARY and n_classes > 2)
+        ):
             raise ValueError("classes of another kind of target")
         if not np.array_equal(np.unique(self.classes_), self.classes_):
             raise ValueError("classes that are not sorted")

@@ -131,12 +131,17 @@ class TextNetwork(Forms, BaseNetwork):
     def _encode_rows(self, X, dtype):
         return X.source(dtype)
 
+    def _needed(self):
+        return (*super()._needed(), "vocabulary_", "character_counts_", "n_characters_")
+
     def _check_target_kind(self):
         known = self.vocabulary_
         if not isinstance(known, str) or characters_of(known) != known or not known:
             raise ValueError("a vocabulary that is none")
         if len(known) != self.n_outputs_ or self.character_counts_.shape != (len(known),):
             raise ValueError("counts of other characters")
+        if not (self.character_counts_ >= 0).all() or not self.character_counts_.any():
+            raise ValueError("counts of characters that are none")
 
     # --- training ------------------------------------------------------------------------
 

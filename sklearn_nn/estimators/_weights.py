@@ -10,10 +10,18 @@ import numpy as np
 
 from sklearn_nn.network.memory import allocate
 
+#: Numbers of rows: the order that training has come to, and those held out.
+_OF_ROWS = ("_order", "_held_out")
+
 
 def writable(array):
     """The array; a copy where it is read-only, as one that joblib has mapped into memory is."""
     return array if array.flags.writeable else np.array(array)
+
+
+def _compact(rows):
+    """Numbers of rows, in half the room where they fit."""
+    return rows if rows is None or rows.size >= 2**31 else rows.astype(np.int32)
 
 
 class FlatWeights:
@@ -27,7 +35,7 @@ class FlatWeights:
     """
 
     #: What is made from the rest and stays out of pickles.
-    _transient: tuple[str, ...] = ("_network", "_others", "_views", "layers_")
+    _transient: tuple[str, ...] = ("_network", "_others", "_validated", "_views", "layers_")
 
     def _link_weights(self, program):
         """Keep the program, and publish views of `_theta` and `_state`."""
@@ -136,22 +144,41 @@ class FlatWeights:
         for name in ("_network", "_others"):
             self.__dict__.pop(name, None)
 
+    def __copy__(self):
+        """A shallow copy: with the arrays of this one, until one of them is trained.
+
+        The history, which grows as training goes on, is its own.
+        """
+        copied = type(self).__new__(type(self))
+        copied.__setstate__(self.__getstate__())
+        history = vars(copied).get("_history")
+        if history is not None:
+            copied._history = history.copy()
+            renewed = {id(old): copied._history.curves[n] for n, old in history.curves.items()}
+            renewed[id(history.curves)] = copied._history.curves
+            for name, value in [*vars(copied).items()]:
+                if id(value) in renewed:
+                    setattr(copied, name, renewed[id(value)])
+                elif type(value) is list:  # the histories of several networks
+                    setattr(copied, name, [renewed.get(id(item), item) for item in value])
+        return copied
+
     def __getstate__(self):
         if "_layout" in self.__dict__:
             self._take_in_replaced()
         state = super().__getstate__()
-        left_out = self._transient
-        if self.warm_start != "resume" and "_resumes" not in state:
-            # As long as the data, and of use only to those who mean to go on with the same.
-            left_out = (*left_out, "_order", "_held_out")
-        return {key: value for key, value in state.items() if key not in left_out}
+        state = {key: value for key, value in state.items() if key not in self._transient}
+        # As long as the data, so in as little room as they take.
+        return {**state, **{key: _compact(state[key]) for key in _OF_ROWS if key in state}}
 
     def __setstate__(self, state):
-        super().__setstate__(state)
+        rows = {key: state[key] for key in _OF_ROWS if state.get(key) is not None}
+        rows = {key: array.astype(np.int64) for key, array in rows.items()}
+        super().__setstate__({**state, **rows})
         # A parameter that an older version did not have is what it is by default.
         for name, parameter in inspect.signature(type(self)).parameters.items():
             self.__dict__.setdefault(name, parameter.default)
         if "_layout" in state:
             self._publish_views()
-            if "_made_with" not in state:  # of an older version: what the parameters say
-                self._take_down()
+        if "_theta" in state and "_made_with" not in state:
+            self._take_down()  # of an older version: what the parameters say

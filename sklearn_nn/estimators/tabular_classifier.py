@@ -280,6 +280,8 @@ class TabularClassifier(Labels, BaseTabular):
         self.n_jobs = n_jobs
         self.dtype = dtype
 
+    _OF_OUTPUT = ("_temperature",)
+
     def _kind(self):
         return CLASSES
 

@@ -275,6 +275,8 @@ class TabularRegressor(Numbers, BaseTabular):
         self.n_jobs = n_jobs
         self.dtype = dtype
 
+    _OF_OUTPUT = ("_target_scale",)
+
     def _kind(self):
         loss = get_regression_loss(self.loss, self.get_params(deep=False))
         return POSITIVE if loss.link == "exp" else NUMBERS

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -69,6 +69,10 @@ class History:
     def n_epochs(self) -> int:
         """Number of epochs recorded."""
         return len(self.curves.get("loss", ()))
+
+    def copy(self) -> History:
+        """Another, which can go on without a change to this one."""
+        return replace(self, curves={name: [*curve] for name, curve in self.curves.items()})
 
     def mark(self) -> tuple[dict[str, Any], dict[str, int]]:
         """How far it has come, for `back_to`."""

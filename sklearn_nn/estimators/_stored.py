@@ -1,0 +1,252 @@
+"""What attributes of a fitted estimator may be: what a file says of them is held against this.
+
+Attributes are looked at by name, each by one check, whatever estimator has it; which ones there
+must be an estimator says (`_needed`). What follows from others (the layout of the weights, the
+shape of a sample) is not taken from a file at all.
+"""
+
+from __future__ import annotations
+
+import math
+from numbers import Integral, Real
+
+import numpy as np
+
+from sklearn_nn.training.history import History
+
+#: Sizes and counts in files are below this: sums of them are exact, and are no memory's size.
+_MOST = 2**53
+
+
+def whole(least=0):
+    """Check for a whole number."""
+
+    def is_whole(value, _):
+        is_number = isinstance(value, Integral) and not isinstance(value, bool | np.bool_)
+        return is_number and least <= value < _MOST
+
+    return is_whole
+
+
+def is_real(value, _=None):
+    """Whether this is a number, infinite or NaN perhaps."""
+    return isinstance(value, Real) and not isinstance(value, bool | np.bool_)
+
+
+def is_rate(value, _=None):
+    """Whether this is a finite number of at least 0."""
+    return is_real(value) and 0 <= value < math.inf
+
+
+def of_kind(*kinds):
+    """Check for an instance of these types."""
+    return lambda value, _: isinstance(value, kinds)
+
+
+def or_none(check):
+    """Check for None, or what another asks for."""
+    return lambda value, estimator: value is None or check(value, estimator)
+
+
+def sequence_of(kind, check):
+    """Check for a list, say, of what another asks for."""
+
+    def is_such(value, estimator):
+        return type(value) is kind and all(check(item, estimator) for item in value)
+
+    return is_such
+
+
+def mapping_of(check):
+    """Check for a dict of names to what another asks for."""
+
+    def is_such(value, estimator):
+        return (
+            type(value) is dict
+            and all(type(name) is str for name in value)
+            and all(check(item, estimator) for item in value.values())
+        )
+
+    return is_such
+
+
+def is_array(kinds, n_axes=None):
+    """Check for an array of finite numbers of a kind of dtype."""
+
+    def is_such(value, _):
+        if not isinstance(value, np.ndarray) or value.dtype.kind not in kinds:
+            return False
+        return (n_axes is None or value.ndim == n_axes) and bool(np.isfinite(value).all())
+
+    return is_such
+
+
+def like(name):
+    """Check for a vector of the shape and type of one of the estimator's, and finite."""
+
+    def is_such(value, estimator):
+        wanted = getattr(estimator, name)
+        if not isinstance(value, np.ndarray):
+            return False
+        same = value.shape == wanted.shape and value.dtype == wanted.dtype
+        return same and bool(np.isfinite(value).all())
+
+    return is_such
+
+
+def are_curves(value, _=None):
+    """Whether this is a dict of equally long lists of numbers, as `history_` is."""
+    if not mapping_of(sequence_of(list, is_real))(value, None):
+        return False
+    return len({len(curve) for curve in value.values()}) < 2 and (not value or "loss" in value)
+
+
+def _are_weights(value, estimator):
+    return (
+        type(value) is tuple
+        and len(value) == 2
+        and like("_theta")(value[0], estimator)
+        and like("_state")(value[1], estimator)
+    )
+
+
+_OF_HISTORY = {
+    "validated": of_kind(bool),
+    "curves": are_curves,
+    "best_loss": is_real,
+    "best_score": is_real,
+    "best_epoch": whole(),
+    "best_theta": or_none(like("_theta")),
+    "best_state": or_none(like("_state")),
+    "last": or_none(_are_weights),
+    "no_improvement": whole(),
+    "samples_seen": whole(),
+    "stopped": of_kind(bool),
+    "takes_last": of_kind(bool),
+    "least_gain": is_real,
+}
+
+
+def _is_history(value, estimator):
+    if type(value) is not History or set(vars(value)) != set(_OF_HISTORY):
+        return False
+    if not all(check(vars(value)[name], estimator) for name, check in _OF_HISTORY.items()):
+        return False
+    return (value.best_theta is None) == (value.best_state is None)
+
+
+def _is_start(value, estimator):
+    """Whether this is what `from_pretrained` keeps."""
+    return (
+        type(value) is dict
+        and set(value) == {"source", "names", "arrays"}
+        and type(value["source"]) is str
+        and or_none(sequence_of(list, of_kind(str)))(value["names"], estimator)
+        and mapping_of(mapping_of(is_array("f")))(value["arrays"], estimator)
+    )
+
+
+def _are_networks(value, estimator):
+    """Whether these are networks beside the one at hand, each with what belongs to it."""
+    names = set(estimator._this_network())
+    checks = {
+        "theta": like("_theta"),
+        "state": like("_state"),
+        "temperature": lambda value, _: is_rate(value) and value > 0,
+    }
+    return type(value) is list and all(
+        type(network) is dict
+        and set(network) == names
+        and all(checks[name](network[name], estimator) for name in names)
+        for network in value
+    )
+
+
+def _are_feature_names(value, estimator):
+    return (
+        isinstance(value, np.ndarray)
+        and value.shape == (estimator.n_features_in_,)
+        and value.dtype.kind in "OU"
+        and all(isinstance(name, str) for name in value.tolist())
+    )
+
+
+_SHAPE = sequence_of(tuple, whole(1))
+#: What each attribute is, by name.
+CHECKS = {
+    "_all_trained": of_kind(bool),
+    "_bins": or_none(sequence_of(list, is_array("f", 1))),
+    "_class_weight": or_none(sequence_of(list, is_array("fiu", 1))),
+    "_earlier": _are_networks,
+    "_encoder_state": of_kind(dict),
+    "_held_out": or_none(is_array("iu", 1)),
+    "_history": _is_history,
+    "_incomplete": of_kind(bool),
+    "_no_improvement_count": whole(),
+    "_order": is_array("iu", 1),
+    "_pretrained": _is_start,
+    "_ragged": of_kind(bool),
+    "_random_state": of_kind(np.random.RandomState),
+    "_refit_epochs": whole(),
+    "_resumes": of_kind(bool),
+    "_seed": lambda value, _: whole()(value, _) and value < 2**32,
+    "_seen_shape": or_none(_SHAPE),
+    "_split_seed": lambda value, _: whole()(value, _) and value < 2**32,
+    "_target_kind": of_kind(str),
+    "_target_scale": is_array("f", 2),
+    "_temperature": lambda value, _: is_rate(value) and value > 0,
+    "_was_frozen": sequence_of(tuple, of_kind(str)),
+    "best_iteration_": whole(),
+    "best_loss_": or_none(is_real),
+    "best_validation_score_": or_none(is_real),
+    "character_counts_": is_array("iu", 1),
+    "classes_": lambda value, _: isinstance(value, np.ndarray) and value.ndim == 1,
+    "feature_names_in_": _are_feature_names,
+    "histories_": sequence_of(list, are_curves),
+    "input_shape_": _SHAPE,
+    "loss_": is_real,
+    "n_characters_": whole(),
+    "n_features_in_": whole(1),
+    "n_iter_": whole(),
+    "n_layers_": whole(1),
+    "n_outputs_": whole(1),
+    "n_parameters_": whole(),
+    "out_activation_": of_kind(str),
+    "recipe_": mapping_of(lambda *_: True),
+    "t_": whole(),
+    "vocabulary_": of_kind(str),
+    # What `history_` and its like are where there is no history to make them of.
+    "history_": are_curves,
+    "loss_curve_": sequence_of(list, is_real),
+    "validation_loss_curve_": or_none(sequence_of(list, is_real)),
+    "validation_scores_": or_none(sequence_of(list, is_real)),
+}
+#: What an estimator of whatever kind has.
+NEEDED = ("_theta", "_state", "n_iter_", "t_", "n_outputs_")
+
+
+def check_names(state, estimator, reserved):
+    """Raise a ValueError if attributes are missing, or would hide what belongs to the class."""
+    missing = [name for name in estimator._needed() if name not in state]
+    if missing:
+        raise ValueError(f"there is no {', '.join(missing)}")
+    for name in state:
+        if type(name) is not str or name in reserved or hasattr(type(estimator), name):
+            raise ValueError(f"{name!r} is no attribute that is saved")
+    if "_order" in state and "_held_out" not in state:
+        raise ValueError("an order of samples without those held out")
+
+
+def check_attributes(state, estimator):
+    """Raise a ValueError if an attribute is not what its name says.
+
+    Parameters
+    ----------
+    state : dict of str to object
+        Attributes by name; those without a check here are a user's own.
+    estimator : BaseNetwork
+        Has these attributes.
+    """
+    for name, value in state.items():
+        if name in CHECKS and not CHECKS[name](value, estimator):
+            raise ValueError(f"{name} is {value!r:.60}, which it cannot be")
