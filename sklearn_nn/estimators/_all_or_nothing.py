@@ -7,7 +7,7 @@ import contextlib
 import numpy as np
 
 #: What a fit keeps on the estimator while it is under way.
-OF_A_FIT = ("_callback_data", "_first_rows", "_subtasks", "_stopped_by")
+OF_A_FIT = ("_callback_data", "_first_rows", "_is_read", "_subtasks", "_stopped_by")
 
 
 class DivergenceError(ValueError):

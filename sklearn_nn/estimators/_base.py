@@ -185,6 +185,7 @@ class BaseNetwork(
             self._random_state = self._generator(goes_on)
             self._take_down()
             train = self._training(X, y, sample_weight, validation, goes_on)
+            self._is_read = True
             again = functools.partial(self._training, X, y, sample_weight, validation, "restarted")
             self._train(train, again, 1 if goes_on else self.n_restarts)
             if "_subtasks" in self.__dict__:

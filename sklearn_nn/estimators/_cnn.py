@@ -50,6 +50,9 @@ class BaseCNN(LayerList, Shaped):
         **TRAINING_CONSTRAINTS,
     }
 
+    def _goes_by_place(self):
+        return True
+
     def _shape_of_rows(self, n_features):
         return (n_features, 1)  # a signal of one channel
 

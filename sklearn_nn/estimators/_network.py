@@ -14,12 +14,31 @@ from sklearn_nn.estimators._layer_list import PASSTHROUGH, LayerList
 from sklearn_nn.estimators._parameters import TRAINING_CONSTRAINTS
 from sklearn_nn.estimators._sequences import Sequences
 from sklearn_nn.estimators._shapes import ShapedInput
-from sklearn_nn.layers import Dense, Flatten, Layer
+from sklearn_nn.layers import (
+    Activation,
+    AttentionPool,
+    Bidirectional,
+    Conv1D,
+    Dense,
+    Dropout,
+    Embedding,
+    Flatten,
+    GaussianNoise,
+    LastStep,
+    Layer,
+    OneHot,
+    Reshape,
+)
 from sklearn_nn.layers.names import is_named
+from sklearn_nn.layers.recurrent import Recurrent
 from sklearn_nn.layers.shape import CHANNELS_FIRST, CHANNELS_LAST
 
 #: Parameters that shape the layers of a preset, and that a list of layers takes the place of.
 _OF_PRESETS = ("dropout", "input_noise", "batch_norm", "weight_init", "bias_init")
+#: Layers that do the same with each value, wherever it lies.
+_OF_EACH_VALUE = Activation | Dropout | GaussianNoise
+#: Layers that read samples step by step.
+_OF_STEPS = AttentionPool | Bidirectional | Conv1D | Embedding | LastStep | OneHot | Recurrent
 SHAPE_CONSTRAINTS: dict = {
     "input_shape": [tuple, list, None],
     "data_format": [StrOptions({CHANNELS_FIRST, CHANNELS_LAST})],
@@ -81,6 +100,20 @@ class BaseNeuralNetwork(LayerList, Shaped):
         layers = (entry[1] if is_named(entry) else entry for entry in self.layers or ())
         first = next((layer for layer in layers if layer != PASSTHROUGH), None)
         return first if isinstance(first, Layer) else None
+
+    def _goes_by_place(self):
+        """As there; a network that begins by making vectors of samples does not."""
+        layers = [entry[1] if is_named(entry) else entry for entry in self.layers or ()]
+        first = next((x for x in layers if not isinstance(x, _OF_EACH_VALUE | str)), None)
+        return isinstance(first, Layer) and not isinstance(first, Flatten | Reshape)
+
+    def _steps_of_rows(self):
+        """As there: of a network with a layer that reads steps, or whose rows are said to be."""
+        if self.input_shape is not None:
+            shape = tuple(map(int, self.input_shape))
+            return shape if len(shape) == 2 else None
+        layers = [entry[1] if is_named(entry) else entry for entry in self.layers or ()]
+        return (-1, 1) if any(isinstance(layer, _OF_STEPS) for layer in layers) else None
 
     def _padding_value(self):
         return getattr(self._first_layer(), "padding_value", None)

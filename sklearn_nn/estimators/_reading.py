@@ -11,6 +11,7 @@ from sklearn.base import is_regressor
 from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils.validation import _check_y, validate_data
 
+from sklearn_nn.estimators._advice import about_cells, about_rows, advising, is_about_cells
 from sklearn_nn.estimators._encoding import (
     check_no_dates,
     encode_rows,
@@ -19,6 +20,7 @@ from sklearn_nn.estimators._encoding import (
     row_blocks,
 )
 from sklearn_nn.estimators._sequences import Sequences
+from sklearn_nn.estimators._warnings import warn
 
 _SPARSE_FORMATS = ("csr", "csc")
 #: What `validate_data` takes where there is no y to look at.
@@ -66,6 +68,21 @@ class Reading:
         """What bytes (uint8) are divided by before the first layer reads them."""
         return 1
 
+    def _advice(self, X, message):
+        """What to say in the place of an error about X that does not say what to do; else None."""
+        if not is_about_cells(message):
+            return None
+        owner = type(self).__name__
+        return about_cells(X, owner, takes_sequences=False) or about_rows(X, owner)
+
+    def _look_at_units(self, X, are_bytes, *, reset):
+        """Learn in which units X, checked, comes; or warn where it comes in others."""
+
+    def _remark(self, message):
+        """Warn of what X looks like: once in a fit, whose restarts read X again."""
+        if "_is_read" not in vars(self):
+            warn(message)
+
     def _validate(self, X, y, *, reset):
         """X and y checked, X in float64, float32, or bytes if it came as such; or as `Sequences`.
 
@@ -73,10 +90,14 @@ class Reading:
         """
         sequences = self._sequences(X, reset=reset)
         if sequences is not None:
-            return sequences, self._validate_target(y, sequences)
+            y = self._validate_target(y, sequences)
+            self._look_at_units(sequences, sequences.are_bytes, reset=reset)
+            return sequences, y
         check_no_dates(X)
+        given = X
         X, planes = self._flatten(X, reset=reset)
-        with _missing_values_told("Input"):
+        advised = advising(lambda message: self._advice(given, message))
+        with _missing_values_told("Input"), advised:
             found = validate_data(
                 self,
                 X,
@@ -87,6 +108,7 @@ class Reading:
                 reset=reset,
             )
         X, y = (found, y) if _is_no_target(y) else (found[0], _column(found[1]))
+        self._look_at_units(X, is_bytes(X), reset=reset)
         return in_planes(X, planes), y
 
     def _of_target(self):
@@ -118,13 +140,18 @@ class Reading:
         """Check X and yield it in the machine's form, a block of rows at a time."""
         sequences = self._sequences(X, reset=False)
         if sequences is not None:
+            self._look_at_units(sequences, sequences.are_bytes, reset=False)
             return iter([self._encode_rows(sequences, dtype)])
+        given = X
         X, planes = self._flatten(X, reset=False)
-        divisor = self._byte_divisor() if is_bytes(X) else 1  # a frame of bytes is a table
+        are_bytes = is_bytes(X)
+        divisor = self._byte_divisor() if are_bytes else 1  # a frame of bytes is a table
         if not self._needs_no_validation(X):
-            X = validate_data(self, X, accept_sparse=_SPARSE_FORMATS, reset=False)
+            with advising(lambda message: self._advice(given, message)):
+                X = validate_data(self, X, accept_sparse=_SPARSE_FORMATS, reset=False)
             if X.dtype.kind in "mM":
                 check_no_dates(X)
+        self._look_at_units(X, are_bytes, reset=False)
         return self._blocks(in_planes(X, planes), dtype, divisor)
 
     def _blocks(self, X, dtype, divisor):

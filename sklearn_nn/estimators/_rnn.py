@@ -46,6 +46,10 @@ class BaseRNN(Shaped):
         **{k: v for k, v in TRAINING_CONSTRAINTS.items() if k != "batch_norm"},
     }
 
+    def _steps_of_rows(self):
+        shape = self.input_shape
+        return (-1, 1) if shape is None or len(shape) != 2 else (int(shape[0]), int(shape[1]))
+
     def _shape_of_rows(self, n_features):
         return (n_features, 1)  # a signal of one channel
 

@@ -23,6 +23,7 @@ _NOT_SAVED = (
     "_callback_data",
     "_callback_fit_ctx",
     "_first_rows",
+    "_is_read",
     "_layout",
     "_made_with",
     "_metadata_request",

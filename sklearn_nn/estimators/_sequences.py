@@ -24,13 +24,16 @@ class Sequences:
         Where in `values` each begins, and how many steps it has.
     channels : int
         Values of a step.
+    are_bytes : bool
+        Whether the values came as bytes, and are scaled by now.
     window : int or None
         Steps that the network reads at a time.
     """
 
-    def __init__(self, values, starts, lengths, channels):
+    def __init__(self, values, starts, lengths, channels, *, are_bytes=False):
         self.values, self.starts, self.lengths = values, starts, lengths
         self.channels = channels
+        self.are_bytes = are_bytes
         self.window = None
 
     def __len__(self):
@@ -125,7 +128,7 @@ def is_padding(values, value=None):
 # --- forms of X ----------------------------------------------------------------------------------
 
 
-def _items(X):
+def samples_of(X):
     """The items of a list, an array of objects or a Series of arrays; else an empty list."""
     if hasattr(X, "to_numpy") and getattr(X, "ndim", 1) == 1:
         X = X.to_numpy()
@@ -134,7 +137,7 @@ def _items(X):
     return X if isinstance(X, list | tuple) else []
 
 
-def _n_axes(item):
+def n_axes(item):
     """How many axes an item has; None where it is empty and may have any."""
     if isinstance(item, str) or not hasattr(item, "__len__"):
         return 0
@@ -158,17 +161,20 @@ def is_listed(X):
 
     A list of lists of numbers is a table, if they are of one length.
     """
-    items = _items(X)
+    items = samples_of(X)
     if getattr(items, "ndim", 1) != 1:
         return False
-    axes = {_n_axes(item) for item in items} - {None}
+    axes = {n_axes(item) for item in items} - {None}
     return axes == {2} or (axes == {1} and len({len(item) for item in items}) > 1)
 
 
 def is_list_of_signals(X):
     """Whether X is a list or an array of objects, of sequences of numbers of whatever length."""
-    items = _items(X)
-    return len(items) > 0 and {_n_axes(item) for item in items} <= {1, None}
+    items = samples_of(X)
+    if len(items) == 0 or {n_axes(item) for item in items} - {1, None}:
+        return False
+    # Rows of an array that hold arrays are no numbers.
+    return getattr(items, "ndim", 1) == 1 or not any(n_axes(cell) for cell in items[0])
 
 
 def as_numbers(X):
@@ -226,25 +232,30 @@ def _scaled(values, divisor):
 def from_list(X, data_format, *, divisor=1, padding=None):
     """Sequences of a list of arrays of shape (steps, channels), or (steps,) for one channel.
 
-    Where all are bytes, they are divided by `divisor`. Steps at the end that are NaN throughout, or
-    `padding`, are left out; but a sequence of NaN alone is missing: one that has no steps has the
-    shape (0, channels).
+    Those that are bytes are divided by `divisor`, whatever the others are. Steps at the end that
+    are NaN throughout, or `padding`, are left out; but a sequence of NaN alone is missing: one that
+    has no steps has the shape (0, channels).
 
     Raises
     ------
     ValueError
         If they differ in their number of channels, or hold what is no finite number.
     """
-    items = _items(X)
+    items = samples_of(X)
     arrays = [_steps(item, index, data_format) for index, item in enumerate(items)]
-    channels = _common_width(arrays, [_n_axes(item) is not None for item in items])
+    channels = _common_width(arrays, [n_axes(item) is not None for item in items])
     types = {array.dtype for array in arrays if array.size}
+    are_bytes = types == {np.dtype(np.uint8)}
+    if divisor != 1 and not are_bytes:
+        arrays = [_scaled(a, divisor) if a.dtype == np.uint8 else a for a in arrays]
+        types = {array.dtype for array in arrays if array.size}
     mixed = types <= {np.dtype(np.float32), np.dtype(np.uint8)} and len(types) > 1
     dtype = next(iter(types)) if len(types) == 1 else np.dtype(np.float32 if mixed else np.float64)
     flat = [np.ravel(array).astype(dtype, copy=False) for array in arrays]
     lengths = np.array([len(array) for array in arrays], dtype=np.int64)
     starts = (np.cumsum(lengths) - lengths) * channels
-    found = Sequences(_scaled(np.concatenate(flat), divisor), starts, lengths, channels)
+    values = _scaled(np.concatenate(flat), divisor)
+    found = Sequences(values, starts, lengths, channels, are_bytes=are_bytes)
     found.drop_padding(padding)
     emptied = np.flatnonzero((found.lengths == 0) & (lengths > 0))
     missing = emptied[np.isnan(found.values[starts[emptied]])]
@@ -267,7 +278,8 @@ def from_padded(X, *, divisor=1, padding=None):
     n, steps, channels = X.shape
     starts = np.arange(n, dtype=np.int64) * steps * channels
     lengths = np.full(n, steps, dtype=np.int64)
-    found = Sequences(_scaled(X, divisor).reshape(-1), starts, lengths, channels)
+    values, are_bytes = _scaled(X, divisor).reshape(-1), X.dtype == np.uint8
+    found = Sequences(values, starts, lengths, channels, are_bytes=are_bytes)
     found.drop_padding(padding)
     found.check_finite()
     found.close_up()

@@ -8,6 +8,15 @@ from typing import ClassVar
 import numpy as np
 from scipy import sparse
 
+from sklearn_nn.estimators._advice import (
+    about_cells,
+    about_nan,
+    about_samples,
+    advising,
+    is_about_cells,
+    is_about_nan,
+)
+from sklearn_nn.estimators._channels import misplaced_channels
 from sklearn_nn.estimators._encoding import check_no_dates
 from sklearn_nn.estimators._forms import Forms
 from sklearn_nn.estimators._sequences import (
@@ -17,26 +26,43 @@ from sklearn_nn.estimators._sequences import (
     is_list_of_signals,
     is_listed,
     is_padding,
+    n_axes,
+    samples_of,
 )
+from sklearn_nn.estimators._units import WHITE, check_units, other_units, units_of
 from sklearn_nn.layers.shape import CHANNELS_FIRST
 
-#: What bytes are divided by where samples are images or sequences: 0..255 becomes 0..1.
-_WHITE = 255
+
+def _listed(X):
+    """An array of objects, or a Series, of samples that are arrays as a list; else X."""
+    samples = samples_of(X)
+    one_axis = isinstance(samples, np.ndarray) and samples.ndim == 1
+    return list(samples) if one_axis and any(n_axes(sample) for sample in samples) else X
 
 
 def _as_array(X):
-    """X as an array; what to do where its samples have different shapes."""
-    try:
-        return np.asarray(X)
-    except ValueError as error:
-        shapes = dict.fromkeys(x.shape for x in X if isinstance(x, np.ndarray))
-        if len(shapes) < 2:
-            raise
-        first, other, *_ = shapes
+    """X as an array; what to do where its samples have different shapes or units."""
+
+    def about(message):
+        said = about_samples(X)
+        return None if said is None else f"{said} NumPy: {message}"
+
+    with advising(about):
+        array = np.asarray(X)
+    if array.ndim > 2 and isinstance(X, list | tuple):
+        _check_types(X)
+    return array
+
+
+def _check_types(X):
+    """Raise a ValueError if some samples in a list are bytes, which are scaled, and others not."""
+    types = {x.dtype for x in X if isinstance(x, np.ndarray)}
+    if np.dtype(np.uint8) in types and len(types) > 1:
+        other = next(str(dtype) for dtype in types if dtype != np.uint8)
         raise ValueError(
-            f"X holds samples of shapes {first} and {other}, but all must have one; give images "
-            "one size by resize_images(X, size)."
-        ) from error
+            f"X holds samples of bytes (uint8), which are divided by {WHITE}, and samples of "
+            f"{other}, which are not; convert all to one type."
+        )
 
 
 def flat_rows(X, data_format, has_channels):
@@ -56,6 +82,7 @@ def flat_rows(X, data_format, has_channels):
     """
     if sparse.issparse(X) or hasattr(X, "columns"):
         return X, None, 1
+    X = _listed(X)
     array = _as_array(X)
     if array.ndim < 3:
         return (array if array.dtype == np.uint8 else X), None, 1
@@ -103,6 +130,16 @@ class ShapedInput(Forms):
             )
         return found
 
+    def _advice(self, X, message):
+        owner = type(self).__name__
+        if is_about_cells(message):
+            return about_cells(X, owner, takes_sequences=True)
+        return about_nan(X, owner, self._steps_of_rows()) if is_about_nan(message) else None
+
+    def _steps_of_rows(self):
+        """(steps, channels) of the sequence that a row is; None where it is none."""
+        return
+
     def _channels(self):
         """Values of a step of the sequences that were fitted."""
         shape = self.input_shape_ if len(self.input_shape_) == 2 else self._seen_shape or ()
@@ -125,7 +162,7 @@ class ShapedInput(Forms):
 
     def _reading(self):
         """What numbers of sequences mean: what bytes are divided by, and what is padding."""
-        divisor = 1 if self._reads_whole_numbers() else _WHITE
+        divisor = 1 if self._reads_whole_numbers() else WHITE
         return {"divisor": divisor, "padding": self._padding_value()}
 
     def _as_steps(self, X):
@@ -164,18 +201,68 @@ class ShapedInput(Forms):
         rows, shape, planes = flat_rows(X, self.data_format, self._has_channels)
         if reset:
             self._seen_shape = shape
+            if self.input_shape is None and self._goes_by_place():
+                self._look_at_axes(shape)
         elif shape is not None:
             wanted = self._seen_shape or self.input_shape_
             if shape != wanted:
                 raise ValueError(
-                    f"X has samples of shape {shape}, but {type(self).__name__} was fitted with "
-                    f"samples of shape {wanted}."
+                    f"X has samples of shape {shape}{self._order_of_axes()}, but "
+                    f"{type(self).__name__} was fitted with samples of shape {wanted}"
+                    f"{self._way_back(shape, wanted)}."
                 )
         return rows, planes
 
+    def _goes_by_place(self):
+        """Whether what the network makes of a value depends on which axis is that of channels."""
+        return False
+
+    def _axes(self, shape):
+        """The shape of a sample as it came, of that with channels last."""
+        first = self.data_format == CHANNELS_FIRST and self._has_channels(len(shape))
+        return (shape[-1], *shape[:-1]) if first else shape
+
+    def _look_at_axes(self, shape):
+        """Warn of images whose channels seem to be elsewhere than `data_format` says."""
+        if shape is None or len(shape) != 3:
+            return
+        meant = f"; if it is not, say so with input_shape={shape}"
+        message = misplaced_channels(self._axes(shape), self.data_format, meant)
+        if message is not None:
+            self._remark(message)
+
+    def _order_of_axes(self):
+        """How errors say where channels are, if that is not where they came."""
+        return " (channels last)" if self.data_format == CHANNELS_FIRST else ""
+
+    def _way_back(self, shape, wanted):
+        """What an error says where samples only have their channels on another axis."""
+        if len(shape) != 3:
+            return ""
+        if self.data_format == CHANNELS_FIRST:
+            way = "np.moveaxis(X, -1, 1)" if self._axes(shape) == wanted else None
+        else:
+            way = "np.moveaxis(X, 1, -1)" if (*shape[1:], shape[0]) == wanted else None
+        return "" if way is None else f"; bring the channels where they were: {way}"
+
     def _byte_divisor(self):
         """Bytes are scaled where a sample has more than one axis, in whatever form it comes."""
-        return 1 if len(self.input_shape_) < 2 or self._reads_whole_numbers() else _WHITE
+        return 1 if len(self.input_shape_) < 2 or self._reads_whole_numbers() else WHITE
+
+    def _look_at_units(self, X, are_bytes, *, reset):
+        if reset:
+            self._units = units_of(X, are_bytes)
+            return
+        fitted = vars(self).get("_units")
+        if fitted is not None and self._byte_divisor() != 1:
+            message = other_units(fitted, X, are_bytes, type(self).__name__)
+            if message is not None:
+                self._remark(message)
+
+    def _check_layout(self, program):
+        super()._check_layout(program)
+        if "_units" in vars(self):
+            check_units(self._units)
 
     def _sample_shape(self):
         """The shape of one sample, as the first layer reads it."""

@@ -124,6 +124,8 @@ _OF_HISTORY = {
     "stopped": of_kind(bool),
     "takes_last": of_kind(bool),
     "least_gain": is_real,
+    "loss_decides": of_kind(bool),
+    "scores_tell": of_kind(bool),
 }
 
 
@@ -179,6 +181,7 @@ CHECKS = {
     "_class_weight": or_none(sequence_of(list, is_array("fiu", 1))),
     "_earlier": _are_networks,
     "_encoder_state": of_kind(dict),
+    "_end_was_told": of_kind(bool),
     "_held_out": or_none(is_array("iu", 1)),
     "_history": _is_history,
     "_incomplete": of_kind(bool),

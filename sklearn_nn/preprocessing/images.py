@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from sklearn.utils import check_random_state
 
+from sklearn_nn.estimators._channels import misplaced_channels
+from sklearn_nn.estimators._warnings import warn
 from sklearn_nn.layers import Layer
 from sklearn_nn.layers.names import with_names
 from sklearn_nn.layers.shape import whole_numbers
@@ -34,8 +36,8 @@ def _weights(old: int, new: int) -> np.ndarray:
     return weights / weights.sum(axis=1, keepdims=True)
 
 
-def _check_images(X: Any, data_format: str) -> np.ndarray:
-    """X as an array of images."""
+def _check_images(X: Any, data_format: str, otherwise: str = "") -> np.ndarray:
+    """X as an array of images; `otherwise` as for `misplaced_channels`."""
     if data_format not in _FORMATS:
         raise ValueError(
             f"data_format={data_format!r} is not known; use one of {', '.join(_FORMATS)}."
@@ -53,6 +55,9 @@ def _check_images(X: Any, data_format: str) -> np.ndarray:
         )
     if 0 in images.shape[1:]:
         raise ValueError(f"X has shape {images.shape}: its images are empty; leave them out.")
+    message = misplaced_channels(images.shape[1:], data_format, otherwise)
+    if message is not None:
+        warn(message)
     return images
 
 
@@ -169,7 +174,8 @@ def augment_images(
     """
     images = np.asarray(X)
     if input_shape is None:
-        images = _check_images(images, data_format)
+        meant = "; if it is not, pass input_shape, the shape of an image with channels last"
+        images = _check_images(images, data_format, meant)
     first = data_format == "channels_first" and images.ndim > 3
     last = np.moveaxis(images, 1, -1) if first else images
     shape = tuple(input_shape) if input_shape is not None else (*last.shape[1:], 1)[:3]
