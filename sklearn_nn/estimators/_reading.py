@@ -13,6 +13,7 @@ from sklearn.utils.validation import _check_y, validate_data
 
 from sklearn_nn.estimators._advice import about_cells, about_rows, advising, is_about_cells
 from sklearn_nn.estimators._encoding import (
+    check_fits,
     check_no_dates,
     encode_rows,
     in_planes,
@@ -107,7 +108,7 @@ class Reading:
                 dtype="numeric" if is_bytes(X) else (np.float64, np.float32),
                 reset=reset,
             )
-        X, y = (found, y) if _is_no_target(y) else (found[0], _column(found[1]))
+        X, y = (found, y) if _is_no_target(y) else (found[0], self._as_target(found[1]))
         self._look_at_units(X, is_bytes(X), reset=reset)
         return in_planes(X, planes), y
 
@@ -128,7 +129,20 @@ class Reading:
             y = _check_y(y, estimator=self, **self._of_target())
         if sequences is not None:
             check_consistent_length(sequences, y)
-        return _column(y)
+        return self._as_target(y)
+
+    def _as_target(self, y):
+        """y as a fit takes it: a single column as a vector, numbers in float64 and C order.
+
+        So the same numbers have the same means and scores to the last bit, in whatever type and
+        order they come.
+        """
+        y = _column(y)
+        if not is_regressor(self) or y.dtype.kind not in "biuf":
+            return y
+        y = y.toarray() if sparse.issparse(y) else y
+        check_fits("y", y, "float64")
+        return np.ascontiguousarray(y, np.float64)
 
     def _encode_rows(self, X, dtype):
         """X, as `_validate` returns it, in the form the machine gathers batches from."""
