@@ -143,12 +143,22 @@ class Freezing:
 
     def _check_frozen_or_not(self, program):
         """Raise a ValueError if there are factors that L-BFGS, which takes no steps, has not."""
-        if not np.isin(program.groups()[1][:, 0], (0, 1)).all():
+        if np.isin(program.groups()[1][:, 0], (0, 1)).all():
+            return
+        if not all(factor in (0, 1) for factor in (self.learning_rate_factors or {}).values()):
             raise ValueError(
                 f"learning_rate_factors={self.learning_rate_factors} acts on steps of a "
                 "first-order solver; use solver='adam', say, or factors of 0 and 1 only with "
                 "solver='lbfgs'."
             )
+        for layer, arrays in program.layers.items():
+            for name, placed in arrays.items():
+                if placed.parameter.rate not in (0, 1):
+                    raise ValueError(
+                        f"layer {layer!r} learns its {name} at {placed.parameter.rate:g} times the "
+                        "learning rate, which solver='lbfgs' has not; use solver='adam', say, or "
+                        "set the layer's factors on the rate (such as rate_factor) to 1."
+                    )
 
     def _thaws(self, program):
         """Whether training goes on with layers that were frozen in the last one."""

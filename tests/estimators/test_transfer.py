@@ -20,7 +20,17 @@ from sklearn_nn import (
     load,
     load_checkpoint,
 )
-from sklearn_nn.layers import Activation, BatchNorm, Conv2D, Dense, Dropout, Flatten, Residual
+from sklearn_nn.layers import (
+    Activation,
+    BatchNorm,
+    Conv2D,
+    Dense,
+    Dropout,
+    Flatten,
+    NTPLinear,
+    Residual,
+    ScaleFeatures,
+)
 from sklearn_nn.training.optimizers import OPTIMIZERS
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -457,6 +467,19 @@ def test_errors_of_freezing(source):
         mlp(solver="lbfgs", learning_rate_factors={"dense1": 0.5}).fit(X, Y)
     with pytest.raises(ValueError, match="'pretrained' stands for"):
         NeuralNetworkClassifier([("pretrained", Dense(3))]).fit(X, Y)
+
+
+def test_lbfgs_and_layers_with_a_rate_of_their_own():
+    """The error names the layer, since nothing was set as learning_rate_factors."""
+    for layer, parameter in ((NTPLinear(3), "bias"), (ScaleFeatures(), "scale")):
+        model = NeuralNetworkClassifier([("own", layer)], solver="lbfgs", max_iter=5)
+        with pytest.raises(ValueError, match=f"layer 'own' learns its {parameter} at .*lbfgs"):
+            model.fit(X, Y)
+        with pytest.raises(ValueError, match=f"layer 'own' learns its {parameter} at .*lbfgs"):
+            model.set_params(learning_rate_factors={"output": 0.0}).fit(X, Y)
+        model.set_params(learning_rate_factors={"own": 0.0}).fit(X, Y)
+    layers = [NTPLinear(3, bias_rate_factor=1.0), ScaleFeatures(rate_factor=1.0)]
+    NeuralNetworkClassifier(layers, solver="lbfgs", max_iter=5).fit(X, Y)
 
 
 def test_a_change_of_other_parameters_waits_for_the_next_fit():
