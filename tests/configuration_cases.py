@@ -343,7 +343,7 @@ class CaseDraw:
             # Without it they are grey images.
             parameters = {"input_shape": shape} if convolves else {}
             return Data("signals", X[7:], X[:7], shape, parameters=parameters)
-        X = draw_images(self.rng, n + 7, self.one(2, 3))
+        X = draw_images(self.rng, n + 7, self.one(2, 3) if convolves else 3)
         shape = X.shape[1:] if X.ndim == 4 else (*X.shape[1:], 1)
         return Data("images", X[7:], X[:7], shape)
 
@@ -436,13 +436,10 @@ class CaseDraw:
         if self.layers.ragged and len(shape) == 2 and self.true(0.7):
             first = [self.layers.recurrent(sequences=True)]
         layers = self.layers.stack(shape, first=first)
-        if self.layers.ragged:
-            for layer in layers:
-                shape = (layer[1] if isinstance(layer, tuple) else layer).output_shape(shape)
-            if len(shape) > 1:  # what is read at the end has no steps
-                last = self.layers.recurrent(sequences=False)
-                named = isinstance(layers[-1], tuple) if layers else False
-                layers.append(("last", last) if named else last)
+        if self.layers.ragged:  # what is read at the end has no steps
+            last = self.layers.recurrent(sequences=False)
+            named = bool(layers) and isinstance(layers[-1], tuple)
+            layers.append(("last", last) if named else last)
         if any(isinstance(layer, Dropout) for layer in layers) and self.true(0.2):
             layers = tuple(layers)
         parameters = self.settings(data, presets=False)
@@ -515,7 +512,10 @@ class CaseDraw:
     def features(self, classifier):
         """A network whose features are taken."""
         network, data = self.one(self.mlp, self.cnn, self.neural_network)(classifier)
-        return FeatureExtractor(network, self.one(None, None, "output")), data
+        hidden = [network.get_params().get(name) for name in ("hidden_layer_sizes", "layers")]
+        bare = type(network).__name__.startswith(("MLP", "Neural")) and not any(map(np.any, hidden))
+        layer = "output" if bare else self.one(None, None, "output")
+        return FeatureExtractor(network, layer), data
 
     def encoder(self, classifier):
         """What encodes tables."""

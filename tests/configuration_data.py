@@ -360,7 +360,8 @@ def list_forms(data, fixed):
                 Form("channels first", lambda X: [np.ascontiguousarray(i.T) for i in X], turned)
             )
     else:
-        forms.append(Form("float32", lambda X: [item.astype("float32") for item in X]))
+        if fixed:
+            forms.append(Form("float32", lambda X: [item.astype("float32") for item in X]))
         forms.append(Form("uint8", lambda X: [item.astype("uint8") for item in X]))
     return forms
 

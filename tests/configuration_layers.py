@@ -111,20 +111,23 @@ class LayerDraw:
     # --- a whole network -------------------------------------------------------------------
 
     def stack(self, shape, depth=None, first=()):
-        """A list of layers for samples of this shape, some of them with names."""
-        layers = list(first)
+        """A list of layers for samples of this shape, some of them with names.
+
+        Afterwards `ragged` is whether they end in sequences of unequal length.
+        """
+        layers, mixes = list(first), not self.ragged and self.true(0.1)
         for layer in layers:
             shape = layer.output_shape(shape)
-        mixes = False
         for _ in range(self.rng.integers(0, 5) if depth is None else depth):
             layer = self.layer(shape)
-            if layer is None or (mixes and "Member" in repr(layer)):
+            if layer is None:
                 continue
-            if self.true(0.04) and not mixes and "Member" not in repr(layer):
-                layers.append(Mixup(self.one(0.2, 1.0)))
-                mixes = True
             layers.append(layer)
             shape = layer.output_shape(shape)
+            self.ragged = self.ragged and len(shape) > 1
+        # It does not go together with members, whose losses are one.
+        if mixes and "Member" not in repr(layers):
+            layers.insert(self.rng.integers(len(first), len(layers) + 1), Mixup(0.5))
         if self.true(0.2):
             return [(f"own{number}", layer) for number, layer in enumerate(layers)]
         return layers
