@@ -57,7 +57,7 @@ TYPES = {
     ],
     float: ["float64", "Float64", "Sparse[float]"],
     bool: ["bool", "boolean"],
-    str: ["string", "str"],
+    str: ["string"],
 }
 CANNOT_BE_MISSING = {"int64", "uint8", ">i4", "Sparse[int]", "bool"}
 ABSENT = {int: "other", float: 99.5, bool: "other", str: "zz"}
@@ -72,6 +72,7 @@ def same_values(values):
     """Tables of the same values, by the name of what holds them."""
     kind = type(next(v for v in values if v is not None))
     columns = {"objects": _objects(values), "numpy": _objects(_as_numpy(values))}
+    columns["inferred"] = pd.Series(values)
     if None in values:
         for other in (np.nan, pd.NA):
             replaced = [other if v is None else v for v in values]
