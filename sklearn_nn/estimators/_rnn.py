@@ -122,10 +122,11 @@ class BaseRNN(Shaped):
         """Raise a ValueError where sequences cannot be read in windows."""
         if self.truncation is None:
             return
-        if not self.return_sequences:
+        if not self.return_sequences and self.pooling != "last":
             raise ValueError(
-                f"truncation={self.truncation} needs a target for every step: set "
-                "return_sequences=True, or truncation=None."
+                f"truncation={self.truncation} reads sequences window by window, and "
+                f"pooling={self.pooling!r} all steps at once; set pooling='last', or "
+                "truncation=None."
             )
         if self.bidirectional:
             raise ValueError(

@@ -1,4 +1,4 @@
-"""Targets for every step of a sequence: many to many."""
+"""Targets of steps: one for every step of a sequence, or one for its last, in its last window."""
 
 from __future__ import annotations
 
@@ -55,7 +55,11 @@ def flat_steps(y, lengths):
 
 
 class Steps:
-    """Mixin of estimators that have a target for every step where `return_sequences` is set."""
+    """Mixin of estimators that have a target for every step where `return_sequences` is set.
+
+    With `truncation` a sequence is read in windows. Its one target, where it has one, is that of
+    the last window in which it has steps; in the others it has none, which is a weight of 0.
+    """
 
     def _own_steps(self, X):
         """Steps of each sequence of a validated X."""
@@ -76,14 +80,21 @@ class Steps:
             return weight
         return np.repeat(weight, self._own_steps(X))
 
+    def _last_windows(self, lengths):
+        """The window in which each sequence ends."""
+        return np.maximum(0, -(-lengths // self.truncation) - 1)
+
     def _arrange_targets(self, target, weight, X):
-        if not self.return_sequences:
+        if not self.return_sequences and self.truncation is None:
             return target, weight
         lengths = self._own_steps(X)
         longest = X.sample_shape[0] if isinstance(X, Sequences) else int(lengths.max())
         window = self.truncation or longest
-        room = -(-longest // window) * window
-        place = np.arange(room) < lengths[:, np.newaxis]
+        n_windows = -(-longest // window)
+        if self.return_sequences:
+            place = np.arange(n_windows * window) < lengths[:, np.newaxis]
+        else:
+            place = np.arange(n_windows) == self._last_windows(lengths)[:, np.newaxis]
         arranged = np.zeros((*place.shape, target.shape[1]), target.dtype)
         arranged[place] = target
         if weight is None and place.all():
@@ -93,7 +104,7 @@ class Steps:
         return arranged, weights
 
     def _flat_targets(self, target, output, weight):
-        if not self.return_sequences:
+        if not self.return_sequences and self.truncation is None:
             return target, output, weight
         flat = target.reshape(-1, target.shape[-1])
         output = output.reshape(len(flat), -1)
@@ -111,7 +122,10 @@ class Steps:
         return np.concatenate([np.ravel(item) for item in getattr(y, "to_numpy", lambda: y)()])
 
     def _stratify(self, target):
-        return None if self.return_sequences else super()._stratify(target)
+        if self.return_sequences:
+            return None
+        # In the windows before the last there are zeros.
+        return super()._stratify(target if self.truncation is None else target.sum(axis=1))
 
     def _one_target_a_row(self):
         shown = super()._one_target_a_row()
@@ -121,12 +135,28 @@ class Steps:
     @as_fitted
     def _outputs(self, X, layer=None):
         for data, output in super()._outputs(X, layer):
-            yield data, output if layer else self._of_own_steps(data, output)
+            if layer is None and self.return_sequences:
+                yield data, self._of_own_steps(data, output)
+            elif data.windows > 1 and not self._is_of_steps(layer):
+                yield data, self._of_last_windows(data, output)
+            else:
+                yield data, output
+
+    def _is_of_steps(self, layer):
+        """Whether the output of a layer, or of the network, is one vector a step."""
+        lines = self._trained_program().outline
+        shapes = {line.name: line.output_shape for line in lines}
+        return len(shapes[lines[-1].name if layer is None else layer]) > 1
+
+    def _of_last_windows(self, data, output):
+        """Of the outputs of all windows, those of the window in which each sequence ends."""
+        output = output.reshape(data.n_rows, data.windows, -1)
+        if data.lengths is None:
+            return np.ascontiguousarray(output[:, -1])
+        return output[np.arange(data.n_rows), self._last_windows(data.lengths)]
 
     def _of_own_steps(self, data, output):
         """The output of all steps that there are, one a row."""
-        if not self.return_sequences:
-            return output
         output = output.reshape(len(output), -1, self.n_outputs_)
         if data.lengths is None:
             return output.reshape(-1, self.n_outputs_)

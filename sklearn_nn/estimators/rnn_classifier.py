@@ -42,10 +42,11 @@ class RNNClassifier(Steps, LabelTarget, BaseRNN):
         Whether y has a target for every step (many to many); then there is no pooling, and the
         dense layers work on each step by itself.
     truncation : int or None, default=None
-        With `return_sequences`, the steps through which gradients go back: sequences are read in
-        windows of so many, one batch after another, and the layers go on with what they remember
-        (truncated back-propagation through time; Williams & Peng, 1990). Memory then grows with
-        the window, and not with the sequence. None is the whole sequence.
+        The steps through which gradients go back: sequences are read in windows of so many, one
+        batch after another, and the layers go on with what they remember (truncated
+        back-propagation through time; Williams & Peng, 1990). Memory then grows with the window,
+        and not with the sequence. With one target a sequence only the window in which it ends is
+        learnt from, and `pooling` must be "last". None is the whole sequence.
     activation : str, default='relu'
         Activation of the dense layers, as in :class:`MLPClassifier`.
     input_shape : tuple of int or None, default=None

@@ -163,7 +163,8 @@ def train_batches(
 ):  # fmt: skip
     """Train on batches first to last (exclusive) of an epoch, whose row numbers `order` gives.
 
-    Of so many `windows`, one a batch, each goes on where the one before ended, but the first.
+    Of so many `windows`, one a batch, each goes on where the one before ended, but the first. One
+    without a target of any weight is run forward, so that the next can go on, and teaches nothing.
     """
     ctx = row(contexts, part)
     step, steps, n_targets = ctx[STEP], ends[4], ends[5]
@@ -179,6 +180,11 @@ def train_batches(
         x = matrix(arena, 0, n, ends[0])
         invoke(gather_at, (ctx, part, parts, values, indices, indptr, rows, x))
         run_forward(part, parts, sync, ctx, table, capacity, n, theta, state, work, arena)
+        if windows > 1 and total == 0:
+            barrier(sync, parts)
+            if part == 0:
+                batch_losses[b - first] = 0.0
+            continue
         z = matrix(arena, capacity * ends[1], n, ends[2])
         dz = matrix(darena, capacity * ends[1], n, ends[2])
         partner = real(ctx[PARTNER])

@@ -17,6 +17,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_nn import (
+    FeatureExtractor,
     NeuralNetworkClassifier,
     RNNClassifier,
     RNNRegressor,
@@ -195,7 +196,7 @@ def test_missing_values_within_a_padded_sequence():
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"truncation": 3}, "truncation=3 needs a target for every step"),
+        ({"truncation": 3, "pooling": "mean"}, "pooling='mean' all steps at once"),
         (
             {"truncation": 3, "return_sequences": True, "bidirectional": True},
             "reads sequences forward",
@@ -378,6 +379,102 @@ def test_truncation_goes_through_all_windows_of_unequal_sequences():
         return model.fit(X, y).score(X, y)
 
     assert median(score) > 0.85
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("length", [12, 11, 3])
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_one_target_of_windows_is_that_of_the_last(cell, length, n_jobs):
+    """The loss, the scores and what is predicted are those of the whole sequences."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((30, length, 2))
+    y, weight = rng.integers(0, 3, 30), rng.uniform(0.5, 2, 30)
+    options = {"cell": cell, "max_iter": 1, "batch_size": 10, "alpha": 0.0, "n_jobs": n_jobs}
+    options |= {"solver": "sgd", "learning_rate_init": 1e-300, "num_layers": 2}
+    whole, windows = small(**options), small(truncation=4, **options)
+    for model in (whole, windows):
+        model.fit(X, y, weight, X_val=X, y_val=y, sample_weight_val=weight)
+    p = whole.predict_proba(X)
+    np.testing.assert_array_equal(windows.predict_proba(X), p)
+    assert windows.loss_curve_[0] == pytest.approx(whole.loss_curve_[0], rel=1e-12)
+    for name in ("val_loss", "val_score"):
+        np.testing.assert_allclose(windows.history_[name], whole.history_[name], rtol=1e-12)
+    np.testing.assert_array_equal(windows.predict_proba([X[0, :2], X[1]])[1], p[1])
+    extracted = [FeatureExtractor(m, f"{cell}2").fit(X).transform(X) for m in (whole, windows)]
+    np.testing.assert_array_equal(*extracted)
+
+
+def test_one_target_of_windows_is_learnt_from_in_the_last():
+    """A step an epoch, from the last window, begun with what the window before remembers."""
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((6, 8, 2)), rng.standard_normal(6)
+    model = RNNRegressor(
+        3, cell="rnn", truncation=4, solver="sgd", learning_rate_init=0.1, momentum=0.9,
+        nesterovs_momentum=False, alpha=0.0, clipnorm=0.0, max_iter=3, batch_size=6,
+        shuffle=False, dtype="float64", random_state=0,
+    )  # fmt: skip
+    layers = clone(model).initialize(X, y).layers_
+    W, R, b, V, c = (
+        layers[layer][name].copy()
+        for layer, name in [
+            ("rnn1", "kernel"), ("rnn1", "recurrent_kernel"), ("rnn1", "bias"),
+            ("output", "kernel"), ("output", "bias"),
+        ]
+    )  # fmt: skip
+    speed = [0.0] * 5
+    for _ in range(3):
+        h = [np.zeros((6, 3))]
+        for t in range(8):
+            h.append(np.tanh(X[:, t] @ W + h[-1] @ R + b))
+        error = (h[8] @ V + c - y[:, np.newaxis]) / 6
+        slopes = [
+            np.zeros_like(W),
+            np.zeros_like(R),
+            np.zeros_like(b),
+            h[8].T @ error,
+            error.sum(0),
+        ]
+        dh = error @ V.T
+        for t in (7, 6, 5, 4):
+            da = dh * (1 - h[t + 1] ** 2)
+            for slope, part in zip(slopes, (X[:, t].T @ da, h[t].T @ da, da.sum(0)), strict=False):
+                slope += part
+            dh = da @ R.T
+        speed = [0.9 * v - 0.1 * slope for v, slope in zip(speed, slopes, strict=True)]
+        W, R, b, V, c = (w + v for w, v in zip((W, R, b, V, c), speed, strict=True))
+    fitted = model.fit(X, y)
+    for own, wanted in zip(weights(fitted), (W, R, b, V, c), strict=True):
+        np.testing.assert_allclose(own, wanted, rtol=1e-9)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_one_target_of_one_window_is_no_truncation(cell):
+    X, y = ragged(40)
+    whole = small(cell=cell).fit(X, y)
+    assert_same_weights(small(cell=cell, truncation=12).fit(X, y), whole)
+
+
+@learning
+def test_one_target_of_windows_is_learnt():
+    """Which of two the last steps hold, of sequences of unequal length."""
+    rng = np.random.default_rng(0)
+    X = [rng.standard_normal((n, 2)) for n in rng.integers(5, 40, 200)]
+    y = np.array([x[-3:, 0].sum() > 0 for x in X])
+
+    def score(seed):
+        model = RNNClassifier(
+            12, cell="gru", truncation=6, learning_rate_init=0.02, max_iter=40, random_state=seed
+        )
+        return model.fit(X[:150], y[:150]).score(X[150:], y[150:])
+
+    assert median(score) > 0.8
+
+
+def test_one_target_of_windows_with_early_stopping():
+    X, y = ragged(60)
+    model = small(truncation=2, early_stopping="best", max_iter=4).fit(X, y)
+    assert len(model.history_["val_score"]) == 4
+    assert 0 <= model.score(X, y) <= 1
 
 
 # --- scikit-learn ---------------------------------------------------------------------------
