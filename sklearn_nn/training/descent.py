@@ -129,6 +129,10 @@ class Descent:
         self.stood_alone = alone
         return begins_again
 
+    def end_epoch(self) -> None:
+        """Count the epoch that has been trained."""
+        self.epochs = (self.epochs or 0.0) + 1.0
+
     def is_without_rate(self, epoch: Epoch, before: Sequence[float]) -> bool:
         """Whether a schedule without a plan has come to 0, in this epoch and in those before.
 

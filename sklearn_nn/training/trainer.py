@@ -171,7 +171,7 @@ class Trainer:
         self.history.samples_seen += self.rows.size
         self._ahead = n_batches, max_epochs, self.history.samples_seen
         self.n_epochs += 1
-        self.descent.epochs += 1
+        self.descent.end_epoch()
         total = sum(stretch.total(own) for stretch, own in zip(plan, losses, strict=True))
         return {
             "loss": total / (sum(stretch.size for stretch in plan) or 1),
