@@ -56,7 +56,7 @@ from sklearn_nn.training.schedules import SCHEDULES
 
 _FAMILIES = ("MLP", "CNN", "RNN", "NeuralNetwork", "Tabular", "text", "features", "encoder")
 #: How often each is drawn.
-_SHARES = (0.22, 0.14, 0.2, 0.22, 0.1, 0.04, 0.06, 0.02)
+_SHARES = (0.18, 0.14, 0.18, 0.3, 0.1, 0.04, 0.04, 0.02)
 
 
 @dataclass
@@ -212,6 +212,7 @@ class CaseDraw:
         kept = {k: v for k, v in drawn.items() if self.rng.random() < share}
         if kept.get("early_stopping"):
             kept["validation_fraction"] = drawn["validation_fraction"]
+            kept["scoring"] = self.one(None, None, "loss")
         return kept
 
     def lbfgs(self, parameters):
@@ -443,6 +444,10 @@ class CaseDraw:
         if any(isinstance(layer, Dropout) for layer in layers) and self.true(0.2):
             layers = tuple(layers)
         parameters = self.settings(data, presets=False)
+        # Layers with a learning rate of their own are for solvers that have one.
+        own = ("NTPLinear", "ScaleFeatures", "PeriodicEmbedding", "ParametricActivation")
+        if parameters.get("solver") == "lbfgs" and any(name in str(layers) for name in own):
+            del parameters["solver"]
         chosen = layers or self.one(None, [Dropout(0.25)])
         return self.estimator("NeuralNetwork", classifier)(chosen, **parameters), data
 

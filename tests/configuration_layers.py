@@ -118,7 +118,7 @@ class LayerDraw:
         layers, mixes = list(first), not self.ragged and self.true(0.1)
         for layer in layers:
             shape = layer.output_shape(shape)
-        for _ in range(self.rng.integers(0, 5) if depth is None else depth):
+        for _ in range(self.rng.integers(0, 7) if depth is None else depth):
             layer = self.layer(shape)
             if layer is None:
                 continue

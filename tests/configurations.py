@@ -20,8 +20,8 @@ import traceback
 
 #: Seconds without a word of a process after which it is said to hang: kernels may have to be
 #: compiled first.
-_PATIENCE = 240
-_CHUNK = 100
+_PATIENCE = 600
+_CHUNK = 500
 #: How many seeds of a kind of failure are shown.
 _SHOWN = 12
 
@@ -53,8 +53,9 @@ class Chunk:
     n_done, n_diverged : int
     """
 
-    def __init__(self, first, last, until=None, without=()):
+    def __init__(self, first, last, until=None, without=(), say=None):
         self.first, self.last, self.until, self.without = first, last, until, without
+        self.say = say
         self.faults, self.n_done, self.n_diverged = [], 0, 0
 
     def run(self):
@@ -65,6 +66,12 @@ class Chunk:
                 break
             first = self._run_from(first)
         return self
+
+    def _note(self, *fault):
+        """Note a fault, and say so."""
+        self.faults.append(fault)
+        if self.say is not None:
+            self.say(fault)
 
     def _run_from(self, first):
         """Run seeds from `first` on in one process; the first seed that is left to do."""
@@ -94,14 +101,14 @@ class Chunk:
                 self.n_diverged += rest == ["diverged"]
                 begun = None
             elif word == "fault":
-                self.faults.append((int(seed), *rest))
+                self._note(int(seed), *rest)
         if timer is not None:
             timer.cancel()
         code = process.wait()
         reader.join(10)
         if begun is not None:
             seen = " ".join("".join(errors)[-800:].split())
-            self.faults.append((begun, f"the process ended with {code}", seen))
+            self._note(begun, f"the process ended with {code}", seen)
             self.n_done += 1
             return begun + 1
         if code != 0:
@@ -134,15 +141,13 @@ def run_many(first, last, jobs=1, seconds=None, say=None, without=()):
     done = Chunk(first, last)
     with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
         chunks = [
-            pool.submit(Chunk(start, min(start + _CHUNK, last), until, without).run)
+            pool.submit(Chunk(start, min(start + _CHUNK, last), until, without, say).run)
             for start in range(first, last, _CHUNK)
         ]
         for chunk in map(concurrent.futures.Future.result, chunks):
             done.faults += chunk.faults
             done.n_done += chunk.n_done
             done.n_diverged += chunk.n_diverged
-            for fault in chunk.faults if say is not None else ():
-                say(fault)
     return done
 
 
