@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 
 from sklearn_nn.network.machine import predict
@@ -154,22 +156,29 @@ class SeveralNetworks:
         while True:
             ending = self._train_one(train, times)
             if ending is not Ending.INTERRUPTED and self.refit_full and self._held_out is not None:
-                self._refit_epochs = self.best_iteration_
-                ending = self._train_one(self._afresh(again), times)
+                again_on_all = self._afresh(again, _refit_epochs=self.best_iteration_)
+                ending = self._train_one(again_on_all, times)
             enough = len(self._earlier) + 1 >= self._setting("n_networks")
             if ending is Ending.INTERRUPTED:
                 return
             if enough:
                 self._all_trained = True
                 return
-            self.__dict__.pop("_refit_epochs", None)
-            self._earlier = [*self._earlier, self._this_network()]
-            train = self._afresh(again)
+            train = self._afresh(again, _earlier=[*self._earlier, self._this_network()])
 
-    def _afresh(self, again):
-        """A further training, on rows of its own."""
-        self.__dict__.pop("_held_out", None)
-        return again()
+    def _afresh(self, again, **changes):
+        """A further training, on rows of its own. Where it cannot begin, nothing changes."""
+        before = {**self.__dict__, "_random_state": copy.deepcopy(self._random_state)}
+        try:
+            for name in ("_held_out", "_refit_epochs"):
+                self.__dict__.pop(name, None)
+            self.__dict__.update(changes)
+            return again()
+        except BaseException as error:
+            self.__dict__ = before
+            if isinstance(error, KeyboardInterrupt):
+                self._stopped_by = error
+            raise
 
     def _train_one(self, train, times):
         endings = []

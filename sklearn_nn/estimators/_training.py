@@ -72,6 +72,11 @@ class Training:
             except DivergenceError as error:
                 ending, diverged = Ending.DIVERGED, True
                 failures.append(error)
+            except KeyboardInterrupt as interrupt:  # before it has begun
+                if best is not None:
+                    self.__dict__ = best[1]
+                    self._stopped_by = interrupt
+                raise
             rank = diverged, *self._objective()
             if best is None or rank < best[0]:
                 # What is kept goes on from the random numbers that it has come to.
@@ -219,6 +224,7 @@ class Training:
             n_epochs=history.n_epochs if resumed else 0,
         )
         self._publish_history(history)
+        self._order = rows  # before the first epoch too: an interrupt may come at once
         return trainer
 
     def _progress_bar(self, n_rows):
@@ -266,14 +272,17 @@ class Training:
             trainer.callbacks = [_Publisher(trainer), *trainer.callbacks]
         try:
             ending = trainer.run(max_iter, once=once)
+            self._take_over(trainer.history, trainer.n_epochs)
+        except KeyboardInterrupt:  # which came when training had ended
+            self._take_over(trainer.history, trainer.n_epochs)
+            ending = Ending.INTERRUPTED
         except BaseException as error:
-            if trainer.callback_failed or isinstance(error, KeyboardInterrupt):
+            if trainer.callback_failed:
                 self._take_over(trainer.history, trainer.n_epochs)
                 self._stopped_by = error
             raise
         finally:
             self._order = trainer.rows
-        self._take_over(trainer.history, trainer.n_epochs)
         if ending is Ending.INTERRUPTED:
             warnings.warn("Training interrupted by user.", stacklevel=7)
         elif ending is Ending.EXHAUSTED and not (once or self._means_to_use_all_epochs()):

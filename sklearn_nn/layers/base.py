@@ -36,7 +36,7 @@ from numba import njit
 from sklearn_nn._spec import Spec
 from sklearn_nn.jit.host import INLINED_OPTIONS
 from sklearn_nn.jit.kernel import Kernel, Kind
-from sklearn_nn.jit.team import share
+from sklearn_nn.jit.team import load_word, share
 
 Shape = tuple[int, ...]
 #: The slot that holds the network's input: the first that is made.
@@ -74,8 +74,8 @@ PREPARE = Kind("prepare", **_COMMON, theta="real[:]", work="real[:]")
 #: one length, and LONGEST the largest of them (see lengths.py). CONTINUES is whether the rows go on
 #: where those of the batch before ended, so that recurrent layers begin with what they remember.
 #: PROGRESS holds the bits of a real number: the part of the training planned that is over, from 0
-#: to 1.
-STEP, SEED, TRAINING, PARTNER, LENGTHS, LONGEST, CONTINUES, PROGRESS, CTX_SIZE = range(9)
+#: to 1. STOP_AT is the address of what `is_stopped` reads, or 0.
+STEP, SEED, TRAINING, PARTNER, LENGTHS, LONGEST, CONTINUES, PROGRESS, STOP_AT, CTX_SIZE = range(10)
 #: Rows of a batch are dealt out in multiples of this.
 ROW_GRAIN = 8
 
@@ -84,6 +84,12 @@ ROW_GRAIN = 8
 def owned_rows(x: np.ndarray, part: int, parts: int) -> tuple[int, int]:
     """The rows of a batch that `part` owns: the same for every kernel that is split by row."""
     return share(x.shape[0], part, parts, ROW_GRAIN)
+
+
+@njit(**INLINED_OPTIONS)
+def is_stopped(ctx: np.ndarray) -> bool:
+    """Whether what is being computed is wanted no more: what is not written yet may stay so."""
+    return ctx[STOP_AT] != 0 and load_word(ctx[STOP_AT]) != 0
 
 
 @dataclass(frozen=True)
@@ -200,6 +206,7 @@ class Builder(Protocol):
         kind: str = "",
         absorbs: Mapping[str, int] | None = None,
         weights_need_backward: bool = False,
+        asks_to_stop: bool = False,
     ) -> None:
         """Append an instruction that reads slot `x` and writes slot `y`.
 
@@ -211,7 +218,8 @@ class Builder(Protocol):
         instruction whose work this one can do with its own, with the place in its geometry that
         then is 1; `kind` is what others know this one by. With `weights_need_backward`, backward
         runs before weights even where the input wants no gradient, which it sees by a dx without
-        columns; else it does not run then.
+        columns; else it does not run then. `asks_to_stop` says that forward and backward may take
+        long for a few rows, and ask `is_stopped` meanwhile; others are given some rows at a time.
         """
 
 

@@ -13,7 +13,7 @@ from sklearn_nn.jit.kernel import kernel
 from sklearn_nn.jit.lane import Lane
 from sklearn_nn.jit.lanes import Load, Store, make_lanes
 from sklearn_nn.jit.views import vector
-from sklearn_nn.layers.base import BACKWARD, FORWARD, owned_rows
+from sklearn_nn.layers.base import BACKWARD, FORWARD, is_stopped, owned_rows
 from sklearn_nn.layers.recurrence import (
     FEATURES,
     SIZE,
@@ -87,6 +87,8 @@ def gru_forward(ctx, op, part, parts, theta, state, work, x, y):
     for first in range(lo, hi, block):
         last = min(first + block, hi)
         for t in range(1, last_step(ctx, op) + 1):
+            if is_stopped(ctx):
+                return
             at = first * row + t * op[WIDTH]
             project(ctx, op, theta, x, y, t, first, last)
             _clear(y, t * op[WIDTH] + _Q * units, units, first, last)
@@ -113,6 +115,8 @@ def gru_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
         _clear(dy, _H * units, units, first, last)  # what comes before is added to, and not read
         open_gradient(ctx, op, dy, last_step(ctx, op), first, last)
         for t in range(last_step(ctx, op), 0, -1):
+            if is_stopped(ctx):
+                return
             open_gradient(ctx, op, dy, t - 1, first, last)
             at = first * row + t * op[WIDTH]
             _cell_backward(

@@ -11,7 +11,7 @@ from sklearn_nn.jit.kernel import kernel
 from sklearn_nn.jit.lane import Lane
 from sklearn_nn.jit.lanes import Load, Store, make_lanes
 from sklearn_nn.jit.views import vector
-from sklearn_nn.layers.base import BACKWARD, FORWARD, owned_rows
+from sklearn_nn.layers.base import BACKWARD, FORWARD, is_stopped, owned_rows
 from sklearn_nn.layers.recurrence import (
     FEATURES,
     SIZE,
@@ -70,6 +70,8 @@ def lstm_forward(ctx, op, part, parts, theta, state, work, x, y):
     for first in range(lo, hi, block):
         last = min(first + block, hi)
         for t in range(1, last_step(ctx, op) + 1):
+            if is_stopped(ctx):
+                return
             project(ctx, op, theta, x, y, t, first, last)
             add_recurrent(ctx, op, theta, y, t, first, last, 0, 0, op[SIZE])
             at = first * row + t * op[WIDTH]
@@ -95,6 +97,8 @@ def lstm_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
             clear(vector(dy, i * row + _C * units, units))
         open_gradient(ctx, op, dy, last_step(ctx, op), first, last)
         for t in range(last_step(ctx, op), 0, -1):
+            if is_stopped(ctx):
+                return
             open_gradient(ctx, op, dy, t - 1, first, last)
             at = first * row + t * op[WIDTH]
             _cell_backward(

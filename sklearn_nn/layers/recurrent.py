@@ -199,6 +199,7 @@ class Recurrent(Layer):
                 *(*places, *directions, builder.carries, *masks),
             ),
             weights_need_backward=True,
+            asks_to_stop=True,
         )
         return tape, width
 

@@ -11,7 +11,7 @@ from sklearn_nn.jit.kernel import kernel
 from sklearn_nn.jit.lane import Lane
 from sklearn_nn.jit.lanes import Load, Store, make_lanes
 from sklearn_nn.jit.views import vector
-from sklearn_nn.layers.base import BACKWARD, FORWARD, owned_rows
+from sklearn_nn.layers.base import BACKWARD, FORWARD, is_stopped, owned_rows
 from sklearn_nn.layers.recurrence import (
     FEATURES,
     SIZE,
@@ -57,6 +57,8 @@ def simple_forward(ctx, op, part, parts, theta, state, work, x, y):
     for first in range(lo, hi, block):
         last = min(first + block, hi)
         for t in range(1, last_step(ctx, op) + 1):
+            if is_stopped(ctx):
+                return
             project(ctx, op, theta, x, y, t, first, last)
             add_recurrent(ctx, op, theta, y, t, first, last, 0, 0, op[SIZE])
             stretch = vector(y, first * row + t * op[WIDTH], 1)
@@ -76,6 +78,8 @@ def simple_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy
         last = min(first + block, hi)
         open_gradient(ctx, op, dy, last_step(ctx, op), first, last)
         for t in range(last_step(ctx, op), 0, -1):
+            if is_stopped(ctx):
+                return
             open_gradient(ctx, op, dy, t - 1, first, last)
             at = first * row + t * op[WIDTH]
             stretch, gradient = vector(y, at, 1), vector(dy, at, 1)

@@ -1,7 +1,8 @@
 """The drivers: jitted functions that execute a program's table without returning to Python.
 
 `train_batches` runs a slice of an epoch, `predict_rows` any number of rows. All parts of a team
-enter a driver together.
+enter a driver together. Once they are to stop (see `Team.stop_at`), they leave together: training
+with all of a batch or nothing of it, prediction with rows left out.
 """
 
 from __future__ import annotations
@@ -11,11 +12,14 @@ from numba import njit
 
 from sklearn_nn.jit.host import INLINED_OPTIONS
 from sklearn_nn.jit.kernel import Kind, invoke, kernel, real
-from sklearn_nn.jit.team import barrier, share
+from sklearn_nn.jit.team import agree_to_stop, barrier, share
 from sklearn_nn.jit.views import matrix, row, vector
-from sklearn_nn.layers.base import CONTINUES, PARTNER, PROGRESS, STEP, owned_rows
-from sklearn_nn.network.execution import run_forward, run_gradient, run_prepare
+from sklearn_nn.layers.base import CONTINUES, PARTNER, PROGRESS, STEP, is_stopped, owned_rows
+from sklearn_nn.network.execution import calls_by_row, run_forward, run_gradient, run_prepare
 from sklearn_nn.network.step import ALPHA, descend, plain_sum
+
+#: What a number gathered, or a raw output's loss, costs: in multiplications and additions.
+_GATHER_COST, _LOSS_COST = 16, 64
 
 LOSS = Kind(
     "loss",
@@ -96,6 +100,24 @@ def _mix_losses(
             out[j] += more[j]
 
 
+@njit(**INLINED_OPTIONS)
+def _copy(source, target):
+    """target = source."""
+    for i in range(target.size):
+        target[i] = source[i]
+
+
+@njit(**INLINED_OPTIONS)
+def _gather(ctx, part, parts, gather_at, values, indices, indptr, rows, x):
+    """Gather a part's rows of a batch, which may be as many as there are."""
+    calls = calls_by_row(x.shape[0], _GATHER_COST * x.shape[1], parts)
+    for call in range(calls):
+        if is_stopped(ctx):
+            break
+        one, of = part * calls + call, parts * calls
+        invoke(gather_at, (ctx, one, of, values, indices, indptr, rows, x))
+
+
 # Arguments that drivers share.
 TEAM = {"part": "int64", "parts": "int64", "sync": "int64[:]"}
 PROGRAM = {"table": "const int64[:,:]", "ends": "const int64[:]", "capacity": "int64"}
@@ -124,7 +146,7 @@ _TRAIN = Kind(
     decays="const float64[:]",
     scalars="const float64[:,:]",
     progress="const float64[:]",
-    **dict.fromkeys(("theta", "grad", "state", "work", "arena", "darena"), "real[:]"),
+    **dict.fromkeys(("theta", "grad", "state", "kept", "work", "arena", "darena"), "real[:]"),
     moments="real[:,:]",
     average="real[:]",
     losses="float64[:]",
@@ -158,13 +180,15 @@ def train_batches(
     part, parts, sync, contexts, table, ends, capacity, batch_size, first, last, windows, order,
     gather_at, values, indices, indptr, loss_at, options, target, weight,
     settings, groups, factors, matrices, update_at, decays, scalars, progress,
-    theta, grad, state, work, arena, darena, moments, average,
+    theta, grad, state, kept, work, arena, darena, moments, average,
     losses, numbers, penalties, norms, batch_losses,
 ):  # fmt: skip
     """Train on batches first to last (exclusive) of an epoch, whose row numbers `order` gives.
 
     Of so many `windows`, one a batch, each goes on where the one before ended, but the first. One
     without a target of any weight is run forward, so that the next can go on, and teaches nothing.
+    In the end `ctx` has the number of batches trained in all. Where the parts stop, what the batch
+    at hand has done to `state` is undone, from what is `kept`.
     """
     ctx = row(contexts, part)
     step, steps, n_targets = ctx[STEP], ends[4], ends[5]
@@ -174,14 +198,19 @@ def train_batches(
         ctx[STEP] = step + b - first
         ctx[CONTINUES] = b % windows != 0
         ctx[PROGRESS] = np.float64(progress[b - first]).view(np.int64)
+        if part == 0:  # nobody writes it before the first barrier
+            _copy(state, kept)
         total = _total_weight(weight, rows, n_targets) * (steps // n_targets)
         scale = 1.0 / total if total > 0 else 0.0
         run_prepare(part, parts, ctx, table, theta, work)
         x = matrix(arena, 0, n, ends[0])
-        invoke(gather_at, (ctx, part, parts, values, indices, indptr, rows, x))
+        _gather(ctx, part, parts, gather_at, values, indices, indptr, rows, x)
         run_forward(part, parts, sync, ctx, table, capacity, n, theta, state, work, arena)
         if windows > 1 and total == 0:
-            barrier(sync, parts)
+            if agree_to_stop(sync, parts):
+                if part == 0:
+                    _copy(kept, state)
+                return
             if part == 0:
                 batch_losses[b - first] = 0.0
             continue
@@ -189,19 +218,24 @@ def train_batches(
         dz = matrix(darena, capacity * ends[1], n, ends[2])
         partner = real(ctx[PARTNER])
         own = scale * (1.0 - partner)
-        if steps == 1:
-            invoke(loss_at, (part, parts, options, target, weight, rows, own, z, dz, losses))
-        else:
-            lo, hi = owned_rows(z, part, parts)
-            _take_losses_of_steps(
-                steps, n_targets, loss_at, options, target, weight, vector(rows, lo, hi - lo),
-                lo, hi, numbers, own, z, dz, losses,
-            )  # fmt: skip
-        if partner > 0:
-            _mix_losses(
-                part, parts, partner, scale, capacity, ends[3],
-                loss_at, options, target, weight, rows, numbers, z, dz, losses, darena,
-            )  # fmt: skip
+        calls = calls_by_row(n, _LOSS_COST * z.shape[1], parts)
+        for call in range(calls):
+            if is_stopped(ctx):
+                break
+            one, of = part * calls + call, parts * calls
+            if steps == 1:
+                invoke(loss_at, (one, of, options, target, weight, rows, own, z, dz, losses))
+            else:
+                lo, hi = owned_rows(z, one, of)
+                _take_losses_of_steps(
+                    steps, n_targets, loss_at, options, target, weight, vector(rows, lo, hi - lo),
+                    lo, hi, numbers, own, z, dz, losses,
+                )  # fmt: skip
+            if partner > 0:
+                _mix_losses(
+                    one, of, partner, scale, capacity, ends[3],
+                    loss_at, options, target, weight, rows, numbers, z, dz, losses, darena,
+                )  # fmt: skip
         barrier(sync, parts)
         if part == 0:
             batch_losses[b - first] = scale * plain_sum(vector(losses, 0, n * steps))
@@ -209,7 +243,10 @@ def train_batches(
             part, parts, sync, ctx, table, capacity, n,
             theta, grad, state, work, arena, darena,
         )  # fmt: skip
-        barrier(sync, parts)
+        if agree_to_stop(sync, parts):
+            if part == 0:
+                _copy(kept, state)
+            return
         descend(
             part, parts, sync, settings, settings[ALPHA] * scale, groups, factors, matrices,
             ctx[STEP] == 0, update_at, decays[b - first], row(scalars, b - first),
@@ -218,6 +255,7 @@ def train_batches(
         barrier(sync, parts)
         if part == 0:
             batch_losses[b - first] += plain_sum(penalties)
+    ctx[STEP] = step + last - first
 
 
 @kernel(_PREDICT)
@@ -240,6 +278,8 @@ def predict_rows(
     for k in range(lo, hi, capacity):
         n = min(hi - k, capacity)
         for window in range(windows):
+            if is_stopped(ctx):
+                return
             start = window * n_rows + k
             rows = vector(order, start, n)
             ctx[CONTINUES] = 1 if window else continues

@@ -2,6 +2,10 @@
 
 Rows of a batch have one owner from the gather to the loss and back, so that instructions follow one
 another without a barrier. Only kernels that sum over the batch stand between two.
+
+Before each kernel a part looks whether it is to stop, and goes on without it then, from barrier to
+barrier, to where all agree on it. A kernel that would take long is called some times, as one of
+more parts: each call computes some of what the part owns, and the result is the same.
 """
 
 from __future__ import annotations
@@ -12,7 +16,7 @@ from sklearn_nn.jit.host import INLINED_OPTIONS
 from sklearn_nn.jit.kernel import invoke
 from sklearn_nn.jit.team import barrier
 from sklearn_nn.jit.views import matrix, row, vector
-from sklearn_nn.layers.base import owned_rows
+from sklearn_nn.layers.base import ROW_GRAIN, is_stopped, owned_rows
 from sklearn_nn.network.program import (
     BACKWARD_AT,
     BACKWARD_SUMS_AT,
@@ -22,12 +26,14 @@ from sklearn_nn.network.program import (
     FORWARD_SUMS_AT,
     GEOMETRY,
     PREPARE_AT,
+    ROW_COST,
     STATE_AT,
     STATE_SIZE,
     TABLE_WIDTH,
     THETA_AT,
     THETA_SIZE,
     WEIGHTS_AT,
+    WEIGHTS_COST,
     WORK_AT,
     WORK_SIZE,
     X_AT,
@@ -36,17 +42,34 @@ from sklearn_nn.network.program import (
     Y_WIDTH,
 )
 
+#: Multiplications and additions of one call of a kernel, at most: a tenth of a second or two.
+#: Kernels of weights have twice as many, since each call reads what all rows have brought.
+_CALL = 2**31
+#: Runs of fewer are over before anybody has taken the hand from the keys.
+BRIEF = 2**29
+
+
+@njit(**INLINED_OPTIONS)
+def calls_by_row(rows, cost, parts):
+    """In how many calls a part computes its rows of a batch of so many, each of some cost."""
+    return max(1, min(rows * cost // (_CALL * parts), rows // (ROW_GRAIN * parts)))
+
+
+@njit(**INLINED_OPTIONS)
+def _calls(rows, op, parts):
+    """In how many calls a part computes sums over a batch of so many rows."""
+    # Those of a recurrence read a little of every step, and wait for memory most of the time.
+    cost = op[WEIGHTS_COST] * (16 if op[ROW_COST] == 0 else 1)
+    return max(1, rows * cost // (2 * _CALL * parts))
+
 
 @njit(**INLINED_OPTIONS)
 def run_forward(part, parts, sync, ctx, table, capacity, rows, theta, state, work, arena):
     """Run the forward kernels of a table on one batch; with `sync`, their sums too."""
     for k in range(table.shape[0]):
         op = row(table, k)
-        arguments = (
-            ctx,
-            vector(op, GEOMETRY, TABLE_WIDTH - GEOMETRY),
-            part,
-            parts,
+        geometry = vector(op, GEOMETRY, TABLE_WIDTH - GEOMETRY)
+        operands = (
             vector(theta, op[THETA_AT], op[THETA_SIZE]),
             vector(state, op[STATE_AT], op[STATE_SIZE]),
             vector(work, op[WORK_AT], op[WORK_SIZE]),
@@ -54,11 +77,16 @@ def run_forward(part, parts, sync, ctx, table, capacity, rows, theta, state, wor
             matrix(arena, capacity * op[Y_AT], rows, op[Y_WIDTH]),
         )
         sums = op[FORWARD_SUMS_AT] if sync.size else 0
-        for address in (sums, op[FORWARD_AT]):
+        for stage in range(2):
             if sums != 0:
                 barrier(sync, parts)
-            if address != 0:
-                invoke(address, arguments)
+            address, calls = sums, _calls(rows, op, parts)
+            if stage == 1:
+                address, calls = op[FORWARD_AT], calls_by_row(rows, op[ROW_COST], parts)
+            for call in range(calls if address != 0 else 0):
+                if is_stopped(ctx):
+                    break
+                invoke(address, (ctx, geometry, part * calls + call, parts * calls, *operands))
 
 
 @njit(**INLINED_OPTIONS)
@@ -101,11 +129,8 @@ def run_gradient(
         if k == n - 1:
             barrier(sync, parts)
         op = row(table, k - n if backward else k)
-        arguments = (
-            ctx,
-            vector(op, GEOMETRY, TABLE_WIDTH - GEOMETRY),
-            part,
-            parts,
+        geometry = vector(op, GEOMETRY, TABLE_WIDTH - GEOMETRY)
+        operands = (
             vector(theta, op[THETA_AT], op[THETA_SIZE]),
             vector(grad, op[THETA_AT], op[THETA_SIZE]),
             vector(state, op[STATE_AT], op[STATE_SIZE]),
@@ -116,11 +141,18 @@ def run_gradient(
             matrix(darena, capacity * op[Y_AT], rows, op[Y_WIDTH]),
         )
         sums = op[BACKWARD_SUMS_AT] if backward and sync.size else 0
-        for address in (sums, op[BACKWARD_AT] if backward else op[WEIGHTS_AT]):
+        for stage in range(2):
             if sums != 0:
                 barrier(sync, parts)
-            if address != 0:
-                invoke(address, arguments)
+            address, calls = sums, _calls(rows, op, parts)
+            if stage == 1:
+                address = op[BACKWARD_AT] if backward else op[WEIGHTS_AT]
+                if backward:
+                    calls = calls_by_row(rows, op[ROW_COST], parts)
+            for call in range(calls if address != 0 else 0):
+                if is_stopped(ctx):
+                    break
+                invoke(address, (ctx, geometry, part * calls + call, parts * calls, *operands))
         if backward and op[BACKWARD_AT] != 0 and op[DX_AT] != op[X_AT]:
             dx = matrix(darena, capacity * op[X_AT], rows, op[X_WIDTH])
             _add_rows(part, parts, dx, matrix(darena, capacity * op[DX_AT], rows, op[X_WIDTH]))

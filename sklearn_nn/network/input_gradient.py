@@ -11,8 +11,9 @@ import numpy as np
 from sklearn_nn.jit.kernel import Kind, invoke, kernel
 from sklearn_nn.jit.team import Team, share
 from sklearn_nn.jit.views import matrix, row, vector
+from sklearn_nn.layers.base import is_stopped
 from sklearn_nn.network.driver import DATA, PROGRAM, TEAM
-from sklearn_nn.network.execution import run_forward, run_gradient, run_prepare
+from sklearn_nn.network.execution import BRIEF, run_forward, run_gradient, run_prepare
 from sklearn_nn.network.memory import allocate, contexts
 from sklearn_nn.network.program import Program
 from sklearn_nn.network.source import Source, readonly
@@ -47,6 +48,8 @@ def differentiate_rows(
     alone, no_gradient = vector(sync, 0, 0), vector(darena, 0, 0)
     run_prepare(0, 1, ctx, table, theta, scratch)
     for start in range(lo, hi, capacity):
+        if is_stopped(ctx):
+            return
         n = min(hi - start, capacity)
         rows = vector(order, start, n)
         x = matrix(arena, 0, n, ends[0])
@@ -102,12 +105,13 @@ def input_gradient(
     capacity = min(ROWS, -(-n // 16) * 16)
     work = allocate((parts, program.n_work), dtype)
     arenas, darenas = (allocate((parts, capacity * program.width), dtype) for _ in range(2))
-    Team(parts).run(
+    team, n_lengths = Team(parts), capacity if program.ragged else 0
+    team.run(
         differentiate_rows.compiled(dtype),
-        contexts(parts, program.n_scratch, dtype, n_lengths=capacity if program.ragged else 0),
+        contexts(parts, program.n_scratch, dtype, n_lengths=n_lengths, stop_at=team.stop_at),
         program.table, program.raw_ends, capacity, readonly(np.arange(n)),
         data.gather.address(dtype), data.values, data.indices, data.indptr,
         readonly(np.ascontiguousarray(seeds, dtype=dtype)), readonly(theta), readonly(state),
-        work, arenas, darenas, out,
+        work, arenas, darenas, out, brief=2 * n * program.cost < BRIEF,
     )  # fmt: skip
     return out

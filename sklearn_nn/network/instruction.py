@@ -27,6 +27,19 @@ class Instruction:
     kind: str
     absorbs: Mapping[str, int]
     weights_need_backward: bool
+    asks_to_stop: bool
+    places: int
+
+    def costs(self, width: int) -> tuple[int, int]:
+        """About how many multiplications and additions a row takes: of forward, of weights.
+
+        The parameters are multiplied at each of the places. `width` is the number of columns read
+        and written, each of which may take a function. The first is 0 where the kernels themselves
+        ask whether to stop.
+        """
+        products = self.places * sum(p.size for p in self.parameters)
+        cost = max(products, 16 * width)
+        return 0 if self.asks_to_stop else cost, cost
 
     @property
     def is_trained(self) -> bool:

@@ -21,6 +21,7 @@ from sklearn_nn.network.program import (
     DX_AT,
     DX_WIDTH,
     GEOMETRY,
+    ROW_COST,
     TABLE_WIDTH,
     THETA_AT,
     X_AT,
@@ -150,10 +151,14 @@ class ProgramBuilder:
         kind: str = "",
         absorbs: Mapping[str, int] | None = None,
         weights_need_backward: bool = False,
+        asks_to_stop: bool = False,
     ) -> None:
         """Append an instruction that reads slot `x` and writes slot `y`."""
         for parameter in parameters:
             _check_initializer(parameter)
+        # Where the output is a vector, such as the tape of a recurrence, the input's steps count.
+        shape = self.slots[y] if len(self.slots[y]) > 1 else self.slots[x]
+        places = int(np.prod(shape[:-1]))
         kernels = (forward, forward_sums, prepare, backward, backward_sums, weights)
         x, y = self.homes[x], self.homes[y]
         if (factor := self.rates.get(self.layer, 1.0)) != 1:
@@ -174,6 +179,8 @@ class ProgramBuilder:
                 kind,
                 absorbs or {},
                 weights_need_backward,
+                asks_to_stop,
+                places,
             )
         )
 
@@ -236,7 +243,8 @@ class ProgramBuilder:
             if not first and wants_gradient[op.x]:
                 row[DX_AT] = width
                 width += widths[op.x]
-            row[THETA_AT:GEOMETRY] = layout.place(op)
+            row[THETA_AT:ROW_COST] = layout.place(op)
+            row[ROW_COST:GEOMETRY] = op.costs(widths[op.x] + widths[op.y])
             row[GEOMETRY : GEOMETRY + len(op.geometry)] = op.geometry
         for index, place, _ in absorbed:
             table[index, GEOMETRY + place] = 1

@@ -11,6 +11,7 @@ import numpy as np
 from sklearn_nn.jit.team import Team
 from sklearn_nn.layers.base import CONTINUES, STEP
 from sklearn_nn.network.driver import predict_rows, train_batches
+from sklearn_nn.network.execution import BRIEF
 from sklearn_nn.network.memory import allocate, contexts
 from sklearn_nn.network.program import OUTPUT_WIDTH, Program
 from sklearn_nn.network.source import Source, readonly
@@ -126,9 +127,11 @@ class Machine:
             seed=seed,
             usual_rows=capacity,
             n_lengths=self.capacity if program.ragged else 0,
+            stop_at=self._team.stop_at,
         )
         self._arenas = [allocate(self.capacity * program.width, program.dtype) for _ in range(2)]
         self._work = allocate(program.n_work, program.dtype)
+        self._kept_state = allocate(program.n_state, program.dtype)
         # Where rows are mixed, also their losses with the targets of others, and whose those are.
         n_targets = self.capacity * program.steps
         room = n_targets if program.mixes_rows or program.steps > 1 else 0
@@ -141,6 +144,15 @@ class Machine:
         self._groups = tuple(readonly(array) for array in groups)
         self._nothing = np.zeros(0, dtype=program.dtype)
         self._train = train_batches.compiled(program.dtype)
+
+    @property
+    def step(self) -> int:
+        """Number of batches trained in all: also where an interrupt has cut a call short."""
+        return int(self._contexts[0, STEP])
+
+    def go_on_from(self, step: int) -> None:
+        """Take it that so many batches have been trained."""
+        self._contexts[:, STEP] = step
 
     def train(
         self,
@@ -174,6 +186,12 @@ class Machine:
         -------
         losses : ndarray of shape (last - first,)
             Each batch's loss before its update, penalty included.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            If an interrupt came meanwhile. Batches are trained as a whole or not at all; `step`
+            says how many have been.
         """
         losses = np.empty(last - first)
         decays, progress = (
@@ -181,7 +199,8 @@ class Machine:
             for given in (update.decays, update.progress)
         )
         average = self._nothing if update.average is None else update.average
-        self._contexts[:, STEP] = step
+        self.go_on_from(step)
+        n_rows = min(order.size, last * batch_size) - first * batch_size
         self._team.run(
             self._train, self._contexts, self._table, self.program.raw_ends, self.capacity,
             batch_size, first, last, windows, readonly(order),
@@ -189,9 +208,9 @@ class Machine:
             *_as_arguments(targets),
             self._settings, *self._groups, update.kernel_at, readonly(decays),
             readonly(update.scalars), readonly(progress),
-            self.theta, self.grad, self.state, self._work, *self._arenas, update.moments, average,
-            self._losses, self._numbers, self._penalties, self._norms,
-            losses,
+            self.theta, self.grad, self.state, self._kept_state, self._work, *self._arenas,
+            update.moments, average, self._losses, self._numbers, self._penalties, self._norms,
+            losses, brief=3 * n_rows * self.program.cost < BRIEF,
         )  # fmt: skip
         return losses
 
@@ -269,7 +288,10 @@ class Predictor:
         self._team = Team(parts)
         self._run = predict_rows.compiled(dtype)
         n_lengths = capacity if program.ragged else 0
-        self._contexts = contexts(parts, program.n_scratch, dtype, n_lengths=n_lengths)
+        self._contexts = contexts(
+            parts, program.n_scratch, dtype, n_lengths=n_lengths, stop_at=self._team.stop_at
+        )
+        self._is_brief = windows * n_rows * program.cost < BRIEF
         self._before = (
             self._contexts, program.table, ends, capacity, windows,
             readonly(data.numbers(order)),
@@ -309,7 +331,8 @@ class Predictor:
         assert self._is_at_once or not continues
         if self._out.shape[0]:
             self._contexts[:, CONTINUES] = continues
-            self._team.run(self._run, *self._before, readonly(theta), readonly(state), *self._after)
+            arguments = (*self._before, readonly(theta), readonly(state), *self._after)
+            self._team.run(self._run, *arguments, brief=self._is_brief)
         self._arrange()
         return self.out
 

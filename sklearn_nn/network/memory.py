@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sklearn_nn.layers.base import CTX_SIZE, LENGTHS, SEED, TRAINING
+from sklearn_nn.layers.base import CTX_SIZE, LENGTHS, SEED, STOP_AT, TRAINING
 
 _LINE = 64
 
@@ -30,6 +30,7 @@ def contexts(
     seed: int = 0,
     usual_rows: int = 0,
     n_lengths: int = 0,
+    stop_at: int = 0,
 ) -> np.ndarray:
     """What kernels see as `ctx`, a row for each part, and behind it its room for scratch.
 
@@ -47,6 +48,8 @@ def contexts(
         Rows that batches have in training, but for smaller ones at an epoch's end; 0 is prediction.
     n_lengths : int
         Rows of a batch, where they are sequences of unequal length; else 0.
+    stop_at : int
+        Address of what says whether to stop; 0 is never.
 
     Returns
     -------
@@ -58,4 +61,5 @@ def contexts(
     rows[:, LENGTHS] = end if n_lengths else 0
     rows[:, SEED] = seed
     rows[:, TRAINING] = usual_rows
+    rows[:, STOP_AT] = stop_at
     return rows

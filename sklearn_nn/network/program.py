@@ -27,7 +27,10 @@ X_AT, X_WIDTH, Y_AT, Y_WIDTH = 6, 7, 8, 9
 # 0 where the input wants no gradient.
 DX_AT, DX_WIDTH = 10, 11
 THETA_AT, THETA_SIZE, STATE_AT, STATE_SIZE, WORK_AT, WORK_SIZE = range(12, 18)
-GEOMETRY, TABLE_WIDTH = 18, 34
+# What a row costs, in multiplications and additions: forward and backward, where they do not ask by
+# themselves whether to stop, and weights.
+ROW_COST, WEIGHTS_COST = 18, 19
+GEOMETRY, TABLE_WIDTH = 20, 36
 #: Where in `output_ends` the width of the output stands.
 OUTPUT_WIDTH = 2
 
@@ -139,6 +142,11 @@ class Program:
     def n_targets(self) -> int:
         """Targets of a row: one for each step, or one in all for members."""
         return 1 if self.has_members else self.steps
+
+    @functools.cached_property
+    def cost(self) -> int:
+        """About how many multiplications and additions a row takes on its way forward."""
+        return int(self.table[:, WEIGHTS_COST].sum())
 
     @functools.cached_property
     def raw_ends(self) -> np.ndarray:

@@ -129,10 +129,6 @@ class Descent:
         self.stood_alone = alone
         return begins_again
 
-    def end_epoch(self) -> None:
-        """Count the epoch that has been trained."""
-        self.epochs = (self.epochs or 0.0) + 1.0
-
     def is_without_rate(self, epoch: Epoch, before: Sequence[float]) -> bool:
         """Whether a schedule without a plan has come to 0, in this epoch and in those before.
 
@@ -185,8 +181,11 @@ class Descent:
 
     def show_average(self, theta: np.ndarray) -> None:
         """Put the average in the place of the parameters, which are kept."""
-        if self.average is not None and self.raw is None and self.step > 0:
+        if self.average is None:
+            return
+        if self.raw is None and self.step > 0:
             self.raw = theta.copy()
+        if self.raw is not None:  # again, where an interrupt came in between
             theta[:] = self.average
 
     def hide_average(self, theta: np.ndarray) -> None:

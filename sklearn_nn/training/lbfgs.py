@@ -38,8 +38,15 @@ def minimize(
     Returns
     -------
     result : scipy.optimize.OptimizeResult
+
+    Raises
+    ------
+    KeyboardInterrupt
+        If an interrupt came meanwhile. `machine.theta` is what the last iteration came to.
     """
     import scipy.optimize  # a tenth of a second that the other solvers need not spend
+
+    from sklearn_nn.training.trainer import say
 
     order = np.arange(data.n_rows)
     trained = np.zeros(machine.theta.size, dtype=bool)
@@ -52,27 +59,25 @@ def minimize(
         loss = machine.train(data, targets, order, data.n_rows, 0, 1, nothing)[0]
         return loss, np.where(trained, machine.grad, 0.0)
 
+    iteration, reached = 0, machine.theta.astype(np.float64)
+
+    def take_down(intermediate_result: Any) -> None:
+        nonlocal iteration, reached
+        iteration, reached = iteration + 1, intermediate_result.x.copy()
+        if verbose:
+            say(f"Iteration {iteration}, loss = {intermediate_result.fun:.8f}")
+
     options: dict[str, Any] = {"maxfun": max_fun, "maxiter": max_iter, "gtol": tol}
-    result = scipy.optimize.minimize(
-        loss_and_gradient,
-        machine.theta.astype(np.float64),
-        method="L-BFGS-B",
-        jac=True,
-        options=options,
-        callback=_progress() if verbose else None,
-    )
-    np.copyto(machine.theta, result.x, casting="same_kind", where=trained)
+    try:
+        result = scipy.optimize.minimize(
+            loss_and_gradient,
+            reached,
+            method="L-BFGS-B",
+            jac=True,
+            options=options,
+            callback=take_down,
+        )
+        reached = result.x
+    finally:  # what an interrupt finds is a step that is tried
+        np.copyto(machine.theta, reached, casting="same_kind", where=trained)
     return result
-
-
-def _progress() -> Any:
-    from sklearn_nn.training.trainer import say
-
-    iteration = 0
-
-    def tell(intermediate_result: Any) -> None:
-        nonlocal iteration
-        iteration += 1
-        say(f"Iteration {iteration}, loss = {intermediate_result.fun:.8f}")
-
-    return tell

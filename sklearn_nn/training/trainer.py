@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -41,6 +41,27 @@ def say(text: str) -> None:
     sys.stdout.write(text + "\n")
 
 
+class _Before(NamedTuple):
+    """What an epoch that is cut short leaves as it was: see `Trainer._bookmark`."""
+
+    n_epochs: int
+    ahead: tuple[int, int, int]
+    base_rate: float
+    learning_rate: float
+    planned: float | None
+    n_recorded: int
+    history: dict[str, Any]
+
+
+class _Trained(NamedTuple):
+    """What an epoch has come to when all of its batches are trained, to be recorded."""
+
+    log: dict[str, float]
+    n_epochs: int
+    ahead: tuple[int, int, int]
+    planned: float | None
+
+
 @dataclass
 class Trainer:
     """Trains a machine epoch by epoch until it no longer improves.
@@ -67,7 +88,8 @@ class Trainer:
         Whether batches count in an epoch's loss by their rows even where targets have weights, as
         in scikit-learn; otherwise the loss is the mean over targets by their weights.
     n_epochs : int
-        Epochs trained so far, by this run and by those that it goes on from.
+        Epochs trained so far, by this run and by those that it goes on from. Unless the last has
+        diverged, all of them are recorded: one that an interrupt cuts short does not count.
     schedule_ended : bool
         Whether the schedule had come to its end when the last epoch began, which stood alone.
     batch_losses : ndarray
@@ -94,54 +116,125 @@ class Trainer:
     n_epochs: int = 0
     schedule_ended: bool = False
     batch_losses: np.ndarray = field(default_factory=lambda: np.zeros(0))
-    _weights: np.ndarray | None = None
     callback_failed: bool = False
+    _weights: np.ndarray | None = None
     _slice: int = 0
     _kept: list[np.ndarray] = field(default_factory=list)
     _kept_step: int = 0
     _kept_epochs: float | None = None
     _ahead: tuple[int, int, int] = (1, 1, 0)
+    _before: _Before | None = None
+    _trained: _Trained | None = None
+    _is_evaluated: bool = False
+    _turns_back: bool = False
+    _is_left: bool = False
 
     def run(self, max_epochs: int, *, once: bool = False) -> Ending:
         """Train until `max_epochs` have been trained in all, or for one epoch if `once`.
 
         Whatever the ending, the parameters are finite: those of the best score where validation
-        is watched, those from before the epoch where training diverged.
+        is watched, those from before the epoch where training diverged. Where an interrupt came,
+        they are those after the last batch that was trained as a whole, and the epoch counts if all
+        of its batches were.
         """
         ending = Ending.CONVERGED if self.history.stopped and not once else Ending.EXHAUSTED
-        theta, begun = self.machine.theta, []
-        self._take_up_last()
-        self.descent.hide_average(theta)
+        begun: list[Callback] = []
+        self._is_left = False
+        self.machine.go_on_from(self.descent.step)
         try:
+            self._take_up_last()
+            self.descent.hide_average(self.machine.theta)
             for callback in self.callbacks:
                 with self._calling_back():
                     callback.on_fit_begin(self.estimator)
                 begun.append(callback)
             while ending is Ending.EXHAUSTED and self.n_epochs < max_epochs:
-                self._keep()
-                with self._calling_back():
-                    for callback in self.callbacks:
-                        callback.on_epoch_begin(self.history.n_epochs + 1, self.estimator)
-                log = self.train_epoch(max_epochs, alone=once)
-                if not (math.isfinite(log["loss"]) and np.isfinite(theta).all()):
-                    ending = Ending.DIVERGED
-                    self._turn_back()
-                    break
-                self.descent.show_average(theta)
-                ending = self._close_epoch(log)
+                ending = self._run_epoch(max_epochs, alone=once)
                 if once:
                     break
-                self.descent.hide_average(theta)
+                if ending is Ending.EXHAUSTED:
+                    self.descent.hide_average(self.machine.theta)
+            self._finish(begun, once=once)
         except KeyboardInterrupt:
             ending = Ending.INTERRUPTED
-        finally:
-            self.descent.show_average(theta)
-            if not once or self.history.stopped:
-                self._restore_best()
-            with self._calling_back():
-                for callback in begun:
-                    callback.on_fit_end(self.estimator)
+            self._finish_in_spite_of_interrupts(begun, once=once)
+        except BaseException:
+            self._finish_in_spite_of_interrupts(begun, once=once)
+            raise
         return ending
+
+    def _run_epoch(self, max_epochs: int, *, alone: bool) -> Ending:
+        """Train an epoch and record it; returns whether and how training ends with it."""
+        theta = self.machine.theta
+        self._keep()
+        with self._calling_back():
+            for callback in self.callbacks:
+                callback.on_epoch_begin(self.history.n_epochs + 1, self.estimator)
+        self._trained, self._is_evaluated = None, False
+        self._before = self._bookmark()
+        log = self.train_epoch(max_epochs, alone=alone)
+        if not (math.isfinite(log["loss"]) and np.isfinite(theta).all()):
+            self._turns_back, self._before = True, None
+            return Ending.DIVERGED
+        self.descent.show_average(theta)
+        ending = self._close_epoch(log)
+        self._before = None
+        if self.callbacks and self._call_back(log) and ending is Ending.EXHAUSTED:
+            ending = Ending.CALLED_OFF
+        return ending
+
+    def _bookmark(self) -> _Before:
+        """What to go back to if the coming epoch is not recorded."""
+        history, descent = self.history, self.descent
+        of_descent = descent.base_rate, descent.learning_rate, descent.epochs
+        of_history = history.n_epochs, vars(history).copy()
+        return _Before(self.n_epochs, self._ahead, *of_descent, *of_history)
+
+    def _finish_in_spite_of_interrupts(self, begun: list[Callback], *, once: bool) -> None:
+        while True:
+            try:
+                self._finish(begun, once=once)
+                return
+            except KeyboardInterrupt:
+                continue
+
+    def _finish(self, begun: list[Callback], *, once: bool) -> None:
+        """Leave all as it is to be found. Called again, it goes on where it was cut short."""
+        if not self._is_left:
+            self._leave(once=once)
+            self._is_left = True
+        with self._calling_back():
+            while begun:
+                begun.pop(0).on_fit_end(self.estimator)
+
+    def _leave(self, *, once: bool) -> None:
+        """Bring an epoch that was cut short to an end; put the weights in their place."""
+        history, descent, before, trained = self.history, self.descent, self._before, self._trained
+        if before is not None:
+            vars(history).update(before.history)
+            for values in history.curves.values():
+                del values[before.n_recorded :]
+            descent.step = self.machine.step
+            descent.base_rate, descent.learning_rate = before.base_rate, before.learning_rate
+            descent.epochs = before.planned
+            self.n_epochs, self._ahead = before.n_epochs, before.ahead
+            loss = 0.0 if trained is None else trained.log["loss"]
+            finite = math.isfinite(loss) and np.isfinite(self.machine.theta).all()
+            self._turns_back = self._turns_back or not finite
+        if self._turns_back:
+            self._turn_back()
+        descent.show_average(self.machine.theta)
+        if before is not None and trained is not None and not self._turns_back:
+            self._count(trained)
+            # Without figures that were not taken any more.
+            record = self._record if self._is_evaluated else self._record_in_history
+            record(trained.log)
+            if history.validated:
+                for name in ("val_loss", "val_score"):
+                    history.curves.setdefault(name, [math.nan] * history.n_epochs)
+        self._before, self._turns_back = None, False
+        if not once or history.stopped:
+            self._restore_best()
 
     def train_epoch(self, max_epochs: int, *, alone: bool = False) -> dict[str, float]:
         """Train on every batch once; returns the epoch's figures.
@@ -167,17 +260,23 @@ class Trainer:
         started = time.perf_counter()
         losses = [self._train_stretch(stretch, epoch) for stretch in plan]
         self.batch_losses = np.concatenate(losses)
-        rate = self.descent.learning_rate
-        self.history.samples_seen += self.rows.size
-        self._ahead = n_batches, max_epochs, self.history.samples_seen
-        self.n_epochs += 1
-        self.descent.end_epoch()
         total = sum(stretch.total(own) for stretch, own in zip(plan, losses, strict=True))
-        return {
+        log = {
             "loss": total / (sum(stretch.size for stretch in plan) or 1),
-            "learning_rate": rate,
+            "learning_rate": self.descent.learning_rate,
             "seconds": time.perf_counter() - started,
         }
+        ahead = n_batches, max_epochs, self.history.samples_seen + self.rows.size
+        planned = (self.descent.epochs or 0.0) + 1.0
+        self._trained = _Trained(log, self.n_epochs + 1, ahead, planned)
+        self._count(self._trained)
+        return log
+
+    def _count(self, trained: _Trained) -> None:
+        """Count an epoch as trained."""
+        self.n_epochs, self._ahead = trained.n_epochs, trained.ahead
+        self.history.samples_seen = trained.ahead[-1]
+        self.descent.epochs = trained.planned
 
     def _target_weights(self) -> np.ndarray | None:
         """The sum of the weights of the targets of each row, or window of it; None for equal ones.
@@ -217,20 +316,26 @@ class Trainer:
 
     def _close_epoch(self, log: dict[str, float]) -> Ending:
         """Validate, record, move the learning rate on, and see whether to stop."""
-        history, descent = self.history, self.descent
         if self.evaluate is not None:
             log.update(self.evaluate())
+        self._is_evaluated = True
         if self.verbose:
             say(f"Iteration {self.n_epochs}, loss = {log['loss']:.8f}")
             if "val_score" in log:
                 say(f"Validation score: {log['val_score']:f}")
-        history.record(log, (self.machine.theta, self.machine.state), self.tol)
+        return self._record(log)
+
+    def _record_in_history(self, log: dict[str, float]) -> None:
+        self.history.record(log, (self.machine.theta, self.machine.state), self.tol)
+
+    def _record(self, log: dict[str, float]) -> Ending:
+        """Record an epoch, move the learning rate on, and see whether to stop."""
+        history, descent = self.history, self.descent
+        self._record_in_history(log)
         descent.base_rate = float(descent.schedule.after_epoch(descent.base_rate, history.curves))
         ending = Ending.CONVERGED if self._stops_improving() else Ending.EXHAUSTED
         history.stopped = ending is Ending.CONVERGED
         descent.look_ahead(self._ahead)
-        if self.callbacks and self._call_back(log) and ending is Ending.EXHAUSTED:
-            ending = Ending.CALLED_OFF
         return ending
 
     @contextlib.contextmanager
@@ -280,7 +385,8 @@ class Trainer:
         """Go back to the best weights, where validation is watched; keep the last ones aside."""
         best, theta, state = self.history, self.machine.theta, self.machine.state
         if best.validated and best.best_theta is not None and best.best_state is not None:
-            best.last = None if best.stopped else (theta.copy(), state.copy())
+            if best.last is None and not best.stopped:  # else an interrupt came in between
+                best.last = theta.copy(), state.copy()
             theta[:], state[:] = best.best_theta, best.best_state
 
     def _take_up_last(self) -> None:
@@ -290,11 +396,12 @@ class Trainer:
         """
         history, theta, state = self.history, self.machine.theta, self.machine.state
         last, best_theta, best_state = history.last, history.best_theta, history.best_state
-        history.last = None
         if last is None or best_theta is None or best_state is None:
+            history.last = None
             return
         if np.array_equal(theta, best_theta) and np.array_equal(state, best_state):
             theta[:], state[:] = last
+        history.last = None  # not before: an interrupt would lose them
 
     def _what_an_epoch_changes(self) -> list[np.ndarray]:
         average = self.descent.average
@@ -313,5 +420,6 @@ class Trainer:
     def _turn_back(self) -> None:
         """Undo the epoch. With moments that are not finite no later call could go on."""
         self.descent.step, self.descent.epochs = self._kept_step, self._kept_epochs
+        self.descent.raw = None
         for kept, array in zip(self._kept, self._what_an_epoch_changes(), strict=True):
             np.copyto(array, kept)

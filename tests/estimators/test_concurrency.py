@@ -139,17 +139,11 @@ _INTERRUPTED = """
     ],
     ids=["adam", "two threads", "early stopping", "one batch an epoch", "lbfgs"],
 )
-def test_ctrl_c_is_answered_within_a_second(parameters, answer):
-    """And the estimator can be used afterwards. Three tries, as a loaded machine may stall."""
-    waits = []
-    for _ in range(3):
-        seconds, line, rest = _interrupt(textwrap.dedent(_INTERRUPTED % parameters))
-        assert answer in line
-        assert rest.endswith("usable\n")
-        waits.append(seconds)
-        if seconds < 1.0:
-            break
-    assert min(waits) < 1.0
+def test_ctrl_c_is_answered(parameters, answer):
+    """And the estimator can be used afterwards. Without an answer, it would train for hours."""
+    line, rest = _interrupt(textwrap.dedent(_INTERRUPTED % parameters))
+    assert answer in line
+    assert rest.endswith("usable\n")
 
 
 def _interrupt(script):
@@ -159,16 +153,14 @@ def _interrupt(script):
         try:
             assert child.stdout.readline() == "ready\n"
             time.sleep(0.5)
-            sent = time.perf_counter()
             child.send_signal(signal.SIGINT)
-            line = child.stdout.readline()
-            return time.perf_counter() - sent, line, child.stdout.read()
+            return child.stdout.readline(), child.stdout.read()
         finally:
             child.kill()
 
 
 def test_an_interrupt_between_epochs_keeps_what_was_learnt():
-    """The warning is scikit-learn's; n_iter_ and the curve end where training did."""
+    """The warning is scikit-learn's; n_iter_ and the curves end where training did."""
     model = MLPClassifier(8, max_iter=50, random_state=0)
     calls = []
 
@@ -181,7 +173,10 @@ def test_an_interrupt_between_epochs_keeps_what_was_learnt():
     model._validation_score = interrupt
     with pytest.warns(UserWarning, match=r"Training interrupted by user\."):
         model.fit(X, CLASSES, X_val=X[:10], y_val=CLASSES[:10])
-    assert model.n_iter_ == 4
+    assert model.n_iter_ == len(model.loss_curve_) == 4
+    assert model.validation_scores_[:3] == [0.5, 0.5, 0.5]
+    assert np.isnan(model.validation_scores_[3])
+    assert model.t_ == 4 * len(X)
     assert np.isfinite(model.predict_proba(X)).all()
     del model._validation_score
     with warnings.catch_warnings():

@@ -9,11 +9,19 @@ import time
 
 import numpy as np
 import pytest
+from interrupts import At, interrupt_when, raising, sends_signals
 from numba import njit
 
 from sklearn_nn.jit import team
 from sklearn_nn.jit.host import OPTIONS, available_cores
-from sklearn_nn.jit.team import Team, barrier, resolve_n_jobs, share
+from sklearn_nn.jit.team import (
+    Team,
+    agree_to_stop,
+    barrier,
+    load_word,
+    resolve_n_jobs,
+    share,
+)
 
 
 @njit(**OPTIONS)
@@ -171,26 +179,146 @@ def test_an_error_waits_for_all_parts(culprit, error):
     assert sorted(again) == [0, 1, 2, 3]
 
 
-def test_an_interrupt_while_waiting_waits_on(monkeypatch):
-    done, own = [], Team(3)
-    plain, interrupts = own._done, iter([True, True, False, False])
-
-    class Interrupted:
-        put = plain.put
-
-        def get(self):
-            if next(interrupts, False):
-                raise KeyboardInterrupt
-            return plain.get()
+@pytest.mark.parametrize("culprit", [0, 1, 2])
+def test_nobody_waits_at_the_barrier_for_a_part_that_failed(culprit):
+    own, board, errors = Team(3), np.zeros(48, np.int64), np.zeros(3, np.int64)
 
     def work(part, parts, sync):
-        time.sleep(0.05 * part)
-        done.append(part)
+        if part == culprit:
+            raise MemoryError("mine")
+        in_step(part, parts, sync, 10, board, errors)
 
-    monkeypatch.setattr(own, "_done", Interrupted())
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(MemoryError, match="mine"):
         own.run(work)
-    assert sorted(done) == [0, 1, 2]
+    check_in_step(own)
+
+
+def check_in_step(own):
+    """A team does its next job as if nothing had been."""
+    parts = own.parts
+    board, errors = np.zeros(16 * parts, np.int64), np.zeros(parts, np.int64)
+    own.run(in_step, 20, board, errors)
+    assert not errors.any()
+    assert (board[::16] == 20).all()
+
+
+@njit(**OPTIONS)
+def until_stopped(part, parts, sync, stop_at, board, rounds):
+    """Count rounds until all agree to stop: for some minutes, if nobody wants that."""
+    for k in range(rounds):
+        board[part * 16] = k + 1
+        for _ in range(1000):
+            if load_word(stop_at) != 0:  # half a round
+                break
+        if agree_to_stop(sync, parts):
+            return
+
+
+ROUNDS = 100_000_000
+
+
+@sends_signals
+@pytest.mark.parametrize("parts", [1, 2, 3])
+def test_an_interrupt_stops_all_parts_in_the_same_round(parts):
+    own, board = Team(parts), np.zeros(16 * parts, np.int64)
+    for _ in range(5):
+        board[:] = 0
+        watch = interrupt_when(lambda: board[::16].all())
+        with pytest.raises(KeyboardInterrupt):
+            own.run(until_stopped, own.stop_at, board, ROUNDS)
+        watch.join()
+        assert len(set(board[::16])) == 1
+        assert board[0] < ROUNDS
+        check_in_step(own)
+
+
+@sends_signals
+def test_a_second_interrupt_while_waiting(monkeypatch):
+    """Nor is the job of the first one left at work."""
+    own, board = Team(2), np.zeros(32, np.int64)
+    plain, more = team._Job.wait, iter([True, True, True, False])
+
+    def wait(job):
+        if job.function is None and next(more, False):
+            raise KeyboardInterrupt
+        plain(job)
+
+    monkeypatch.setattr(team._Job, "wait", wait)
+    watch = interrupt_when(board[::16].all)
+    with pytest.raises(KeyboardInterrupt):
+        own.run(until_stopped, own.stop_at, board, ROUNDS)
+    watch.join()
+    found = board.copy()
+    check_in_step(own)
+    np.testing.assert_array_equal(found, board)
+
+
+def test_what_was_left_at_work_is_stopped_before_the_next_job(monkeypatch):
+    own, board = Team(2), np.zeros(32, np.int64)
+    with monkeypatch.context() as patch:
+        patch.setattr(team._Job, "wait", raising(KeyboardInterrupt))
+        patch.setattr(own, "_call_off", lambda: None)
+        with pytest.raises(KeyboardInterrupt):
+            own.run(until_stopped, own.stop_at, board, ROUNDS)
+    check_in_step(own)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, TimeoutError])
+@pytest.mark.parametrize("parts", [1, 3])
+def test_whatever_instant_an_interrupt_comes_at(parts, error):
+    """At every line that the caller runs: all parts come back, and none is left behind."""
+    before, own = set(threading.enumerate()), Team(parts)
+    check_in_step(own)
+    for k in itertools.count(1):
+        board, errors = np.zeros(16 * parts, np.int64), np.zeros(parts, np.int64)
+        at = At(team.__file__, k, error)
+        try:
+            with at:
+                own.run(in_step, 20, board, errors)
+        except error:
+            found = board.copy()
+            assert not errors.any()
+            assert set(board[::16]) <= {0, 20}
+        check_in_step(own)
+        if at.left > 0:
+            break
+        np.testing.assert_array_equal(found, board)
+    assert k > 5
+    assert len(set(threading.enumerate()) - before) == parts
+    del own
+    gc.collect()
+    assert ended(set(threading.enumerate()) - before)
+
+
+def test_an_interrupt_while_threads_are_started():
+    before = set(threading.enumerate())
+    for k in itertools.count(1):
+        at, own = At(team.__file__, k), None
+        try:
+            with at:
+                own = Team(3)
+        except KeyboardInterrupt:
+            pass
+        del own
+        if at.left > 0:
+            break
+    gc.collect()
+    assert ended(set(threading.enumerate()) - before)
+
+
+def test_without_threads_a_job_of_one_part_is_done_by_the_caller(monkeypatch):
+    """As when the interpreter is about to end."""
+    monkeypatch.setattr(threading.Thread, "start", raising(RuntimeError("can't start new thread")))
+    seen = []
+    Team(1).run(lambda *arguments: seen.append((threading.current_thread(), *arguments[:2])))
+    assert seen == [(threading.main_thread(), 0, 1)]
+
+
+def test_a_brief_job_of_one_part_takes_no_other_thread():
+    seen, own = [], Team(1)
+    own._sync[team._STOP] = 1  # as an interrupt before has left it
+    own.run(lambda *given: seen.append((threading.current_thread(), given[2].any())), brief=True)
+    assert seen == [(threading.main_thread(), False)]
 
 
 def ended(threads):
@@ -223,7 +351,7 @@ def test_threads_end_with_their_team():
     own = Team(3)
     own.run(in_step, 5, np.zeros(48, np.int64), np.zeros(3, np.int64))
     threads = set(threading.enumerate()) - before
-    assert len(threads) == 2
+    assert len(threads) == 3
     del own
     gc.collect()
     assert ended(threads)

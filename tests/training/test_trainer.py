@@ -1,7 +1,5 @@
 """The training loop: slices, interrupts, divergence, patience, schedules, validation."""
 
-import signal
-import threading
 import time
 from dataclasses import replace
 from types import SimpleNamespace
@@ -330,28 +328,6 @@ def test_interrupt_with_early_stopping_keeps_the_best(monkeypatch):
     trainer.evaluate = lambda: {"val_score": score()}
     assert trainer.run(100) is Ending.INTERRUPTED
     np.testing.assert_array_equal(trainer.machine.theta, seen[1])
-
-
-@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="sends a signal as Unix systems do")
-@pytest.mark.parametrize("n_jobs", [1, 2])
-def test_ctrl_c_is_answered(n_jobs):
-    """A real signal, in the middle of an epoch that would take minutes."""
-    trainer = make(n=200_000, batch_size=100, width=60, hidden=300, n_jobs=n_jobs, dtype="float32")
-    main, sent = threading.main_thread().ident, []
-
-    def interrupt():
-        time.sleep(0.3)
-        sent.append(time.process_time())
-        signal.pthread_kill(main, signal.SIGINT)
-
-    helper = threading.Thread(target=interrupt)
-    helper.start()
-    assert trainer.run(10_000) is Ending.INTERRUPTED
-    # The time that its own threads took: others may be at work on the machine.
-    answered = time.process_time() - sent[0]
-    helper.join()
-    assert answered < 1.0 * n_jobs
-    assert np.isfinite(trainer.machine.theta).all()
 
 
 # --- divergence ------------------------------------------------------------------------------
