@@ -13,7 +13,7 @@ import numpy as np
 from llvmlite import binding
 from scipy import sparse
 
-from sklearn_nn.jit.cache import cache_folder
+from sklearn_nn.jit.cache import cache_folder, read_only_folders
 from sklearn_nn.jit.host import TARGET, VECTOR_REGISTERS, available_cores, lanes
 from sklearn_nn.layers.activation import HIDDEN_ACTIVATIONS
 from sklearn_nn.training.losses import REGRESSION_LOSSES
@@ -56,7 +56,7 @@ def show_versions() -> None:
         "cores": available_cores(),
         "vector lanes": f"{lanes('float32')} float32, {lanes('float64')} float64",
         "vector registers": VECTOR_REGISTERS,
-        "kernel cache": cache_folder() or "none: no folder can be written",
+        "kernel cache": ", ".join(_kernel_folders()) or "none: no folder can be written",
     }
     for name in _DISTRIBUTIONS:
         try:
@@ -65,6 +65,13 @@ def show_versions() -> None:
             rows[name] = "not installed"
     width = max(map(len, rows))
     sys.stdout.write("".join(f"{name:>{width}}: {value}\n" for name, value in rows.items()))
+
+
+def _kernel_folders() -> list[str]:
+    """Where compiled kernels are found."""
+    own = cache_folder()
+    found = [f"{folder} (read only)" for folder in read_only_folders()]
+    return found if own is None else [*found, str(own)]
 
 
 def _warm_up_images(dtypes: tuple[str, ...]) -> None:
@@ -156,6 +163,7 @@ def warmup(dtypes: tuple[str, ...] = ("float32", "float64")) -> None:
     dtypes : tuple of {"float32", "float64"}, default=("float32", "float64")
         The types to compile for.
     """
+    read_only_folders()  # warns where the folder that was chosen is of no use
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # one epoch does not converge, nor is it meant to
         for warm_up in (_warm_up_rows, _warm_up_images, _warm_up_sequences, _warm_up_tables):

@@ -4,7 +4,11 @@ Numba's own cache decides freshness by the one file a function stands in, so an 
 leaves its caller's old machine code in use. Here every entry lies in a folder named by a *stamp*
 over the package's version, every file a kernel may stand in, the compiler and the processor:
 whatever changes, the folder changes, and stale code cannot be found. An entry that cannot be
-read is compiled again; a folder that cannot be written is passed over.
+read is compiled again.
+
+Entries are run as code. They are read from folders that belong to this user or to root and that
+nobody else can write, such as one that root has filled while an image was built; they are kept in
+the first folder that this user can write.
 
 The cache rests on private parts of Numba (`numba.core.caching._Cache`, `CompileResult._reduce`);
 whatever fails there costs a compilation, never a fit.
@@ -23,8 +27,9 @@ import shutil
 import stat
 import sys
 import tempfile
+import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import llvmlite
 import numba
@@ -93,8 +98,8 @@ def stamp() -> str:
 
 def _candidate_roots() -> list[Path]:
     """Folders that may hold the cache, best first."""
-    chosen = os.environ.get(ENVIRONMENT_VARIABLE) or os.environ.get("NUMBA_CACHE_DIR")
-    roots = [Path(chosen)] if chosen else []
+    chosen = _chosen_root()
+    roots = [] if chosen is None else [chosen[1]]
     if sys.platform == "win32":
         base = os.environ.get("LOCALAPPDATA")
     elif sys.platform == "darwin":
@@ -109,34 +114,177 @@ def _candidate_roots() -> list[Path]:
     return roots
 
 
-def _usable(folder: Path) -> bool:
-    """Whether `folder` can be written, and by no other user: its files are run as code."""
+def _chosen_root() -> tuple[str, Path] | None:
+    """The folder that the user has chosen for the cache, and the variable that says so."""
+    for variable in (ENVIRONMENT_VARIABLE, "NUMBA_CACHE_DIR"):
+        if chosen := os.environ.get(variable):
+            return variable, Path(chosen)
+    return None
+
+
+def _has_group_of_its_own(found: os.stat_result) -> bool:
+    """Whether the group of a user's file is that user alone, as many systems have it."""
     try:
-        folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        folder.mkdir(mode=0o700, exist_ok=True)
-        if hasattr(os, "getuid"):
-            root, own = folder.parent.stat(), folder.stat()
-            # Whoever may rename what lies in the root may put another folder in our place.
-            shared = root.st_mode & stat.S_IWOTH and not root.st_mode & stat.S_ISVTX
-            if root.st_uid not in (0, os.getuid()) or shared:
-                return False
-            if own.st_uid != os.getuid() or own.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-                return False
+        import grp
+        import pwd
+
+        user, group = pwd.getpwuid(found.st_uid), grp.getgrgid(found.st_gid)
+    except (ImportError, KeyError):
+        return False
+    members = group.gr_mem in ([], [user.pw_name])
+    return user.pw_uid != 0 and group.gr_name == user.pw_name and members
+
+
+def _danger(path: Path, found: os.stat_result, *, holds_folders: bool = False) -> str | None:
+    """Why what a path holds may be another user's, and what helps; None where it is not.
+
+    In a folder that holds folders, whoever may rename one may put another in its place. Where the
+    sticky bit is set, that is its owner alone.
+    """
+    if not hasattr(os, "getuid"):
+        return None
+    if found.st_uid not in (0, os.getuid()):
+        return (
+            f"{path} belongs to another user (uid {found.st_uid}), and what it holds is run as "
+            "code. Let it belong to the user who runs this process, or to root"
+        )
+    writers = found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    if holds_folders:
+        writers &= 0 if found.st_mode & stat.S_ISVTX else ~0
+        writers &= ~stat.S_IWGRP if _has_group_of_its_own(found) else ~0
+    if not writers:
+        return None
+    who = "everybody" if writers & stat.S_IWOTH else "its group"
+    return (
+        f"{path} can be written by {who}, and what it holds is run as code. Take that "
+        f"permission away: chmod go-w {path}"
+    )
+
+
+def _refusal(folder: Path) -> str | None:
+    """Why what lies in `folder` must not be loaded, and what helps; None where it may be."""
+    root = folder.parent.resolve()
+    for outer in root.parents:
+        mode = outer.stat().st_mode if outer.exists() else 0
+        if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
+            return f"{outer} can be written by everybody. Take that away: chmod o-w {outer}"
+    for path, holds_folders in ((root, True), (folder, False)):
+        if path.exists():
+            if not path.is_dir():
+                return f"{path} is not a folder. Choose another name"
+            if danger := _danger(path, path.stat(), holds_folders=holds_folders):
+                return danger
+    return None
+
+
+def _make(folder: Path, mode: int) -> None:
+    """Make a folder and those above it, to be written by this user alone.
+
+    One that was chosen may be read by others, as it is when an image is built for them.
+    """
+    if not folder.parent.exists():
+        _make(folder.parent, mode)
+    folder.mkdir(mode=mode, exist_ok=True)
+
+
+def _can_write(folder: Path) -> bool:
+    """Whether this user can keep kernels in `folder`."""
+    if hasattr(os, "getuid") and folder.stat().st_uid != os.getuid():
+        return False
+    try:
         tempfile.TemporaryFile(dir=folder).close()
     except OSError:
         return False
     return True
 
 
+class Folders(NamedTuple):
+    """Where this process finds compiled kernels, and where it keeps those that it compiles.
+
+    Attributes
+    ----------
+    readable : tuple of Path
+        Folders that others have filled, best first: they cannot be written.
+    writable : Path or None
+        The folder to keep kernels in, which is read after those.
+    refusal : str or None
+        Why the folder that the user has chosen is of no use, and what helps.
+    """
+
+    readable: tuple[Path, ...]
+    writable: Path | None
+    refusal: str | None
+
+
+def find_folders() -> Folders:
+    """Look for folders: those to be read, up to the first that can be written as well."""
+    readable: list[Path] = []
+    refusal, chosen = None, _chosen_root()
+    for root in _candidate_roots():
+        is_chosen = chosen is not None and root == chosen[1]
+        folder, problem = root / stamp(), None
+        is_missing = not os.path.exists(folder)
+        try:
+            problem = _refusal(folder)
+            if problem is None and is_missing:
+                _make(folder, 0o755 if is_chosen else 0o700)
+                problem = _refusal(folder)  # another process may have been at it
+            if problem is None and _can_write(folder):
+                _forget_old_stamps(root, folder)
+                return Folders(tuple(readable), folder, refusal)
+            if problem is None:
+                os.listdir(folder)
+                readable.append(folder)
+        except OSError as error:
+            problem = f"{error.filename or folder}: {error.strerror or error}. "
+            if is_missing:
+                problem += (
+                    f"There are no kernels of this version for this processor in {root}. Have them "
+                    "made by sklearn_nn.warmup() on such a machine, or choose a folder that can be "
+                    "written"
+                )
+            else:
+                problem += f"Let this user read it (chmod -R go+rX {root}), or choose another"
+        if is_chosen:
+            refusal = problem
+    return Folders(tuple(readable), None, refusal)
+
+
 @functools.cache
 def cache_folder() -> Path | None:
-    """The folder that holds this process's compiled kernels, or None where none is writable."""
-    for root in _candidate_roots():
-        folder = root / stamp()
-        if _usable(folder):
-            _forget_old_stamps(root, folder)
-            return folder
-    return None
+    """The folder that keeps this process's compiled kernels, or None where none is writable."""
+    return find_folders().writable
+
+
+@functools.cache
+def read_only_folders() -> tuple[Path, ...]:
+    """Folders that hold compiled kernels and cannot be written, best first.
+
+    Warns
+    -----
+    UserWarning
+        If the folder that the user has chosen cannot be used, once a process.
+    """
+    found, chosen = find_folders(), _chosen_root()
+    if found.refusal is not None and chosen is not None:
+        _tell(chosen[0], found.refusal)
+    return found.readable
+
+
+@functools.cache
+def _tell(variable: str, refusal: str) -> None:
+    """Warn at the line outside of this package that has led here, once a process."""
+    frame, level = sys._getframe(), 1
+    installed, library = Path(numba.__file__).parents[1], Path(functools.__file__).parent
+    insiders = (str(PACKAGE), str(installed), str(library))
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(insiders):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(
+        f"{variable}={os.environ.get(variable)} is not used for compiled kernels: {refusal}. "
+        "Until then they are compiled anew where they are not found elsewhere.",
+        UserWarning,
+        stacklevel=level,
+    )
 
 
 def _forget_old_stamps(root: Path, current: Path) -> None:
@@ -183,6 +331,22 @@ def _names_only(payload: Any) -> Any:
     return ((name, kind, (machine_code, stub)), *rest)
 
 
+def _content(entry: Path) -> bytes:
+    """What a file of the cache holds.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read, or may hold what another user has written.
+    """
+    with entry.open("rb") as file:
+        if danger := _danger(entry.with_name("*"), os.fstat(file.fileno())):
+            if (chosen := _chosen_root()) is not None and chosen[1] == entry.parent.parent:
+                _tell(chosen[0], danger)
+            raise PermissionError(danger)
+        return file.read()
+
+
 class KernelCache(_Cache):
     """The cache of one kernel, in the form Numba's compilers ask for.
 
@@ -207,47 +371,51 @@ class KernelCache(_Cache):
         folder = cache_folder()
         return None if folder is None else str(folder)
 
-    def _entry(self, signature: Any) -> Path | None:
-        folder = cache_folder()
-        if folder is None or self.source is None:
-            return None
+    def _name(self, signature: Any) -> str:
+        """The name of an entry in its folder."""
+        assert self.source is not None
         key = _DIGEST(repr(signature).encode() + self.source).hexdigest()[:16]
-        return folder / f"{self.name}-{key}.kernel"
+        return f"{self.name}-{key}.kernel"
 
     def load_overload(self, sig: Any, target_context: Any) -> CompileResult | None:
-        """The compiled kernel for `sig`, or None. A damaged entry is deleted."""
-        entry = self._entry(sig)
-        if entry is None:
+        """The compiled kernel for `sig`, or None. A damaged entry of our own is deleted."""
+        own = cache_folder()
+        folders = [*read_only_folders(), *([] if own is None else [own])]
+        if self.source is None or not folders:
             return None
-        try:
-            content = entry.read_bytes()
-        except OSError:
-            self.misses += 1
-            return None
-        try:
-            if _DIGEST(content[32:]).digest() != content[:32]:
-                raise ValueError("damaged entry")
-            # What loaded code links to. Numba's own cache readies the compiler too: 0.2 s.
-            rtsys.initialize(target_context)
-            result = CompileResult._rebuild(target_context, *pickle.loads(content[32:]))
-        except Exception:
-            self.misses += 1
-            entry.unlink(missing_ok=True)
-            return None
-        self.hits += 1
-        return result
+        for folder in folders:
+            entry = folder / self._name(sig)
+            try:
+                content = _content(entry)
+            except OSError:
+                continue
+            try:
+                if _DIGEST(content[32:]).digest() != content[:32]:
+                    raise ValueError("damaged entry")
+                # What loaded code links to. Numba's own cache readies the compiler too: 0.2 s.
+                rtsys.initialize(target_context)
+                result = CompileResult._rebuild(target_context, *pickle.loads(content[32:]))
+            except Exception:
+                if folder == own:
+                    entry.unlink(missing_ok=True)
+                continue
+            self.hits += 1
+            return result
+        self.misses += 1
+        return None
 
     def save_overload(self, sig: Any, data: CompileResult) -> None:
         """Write the compiled kernel: a temporary file in the same folder, then a rename."""
-        entry = self._entry(sig)
-        if entry is None or data.library.has_dynamic_globals:
+        folder = cache_folder()
+        if folder is None or self.source is None or data.library.has_dynamic_globals:
             return
-        temporary = None
+        entry, temporary = folder / self._name(sig), None
         try:
             payload = dumps(_names_only(data._reduce()))
             handle, temporary = tempfile.mkstemp(dir=entry.parent, prefix=".writing-")
             with os.fdopen(handle, "wb") as file:
                 file.write(_DIGEST(payload).digest() + payload)
+            os.chmod(temporary, 0o600 | folder.stat().st_mode & 0o044)  # who sees it may read it
             os.replace(temporary, entry)
         except Exception:
             # A full disk, say. What was written of it is taken away again.

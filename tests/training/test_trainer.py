@@ -1,6 +1,5 @@
 """The training loop: slices, interrupts, divergence, patience, schedules, validation."""
 
-import time
 from dataclasses import replace
 from types import SimpleNamespace
 
