@@ -18,6 +18,7 @@ from numba import njit, typeof, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from sklearn_nn.jit import compiler_problem
 from sklearn_nn.jit.cache import KernelCache
 from sklearn_nn.jit.contract import load_contract
 from sklearn_nn.jit.host import HELPER_OPTIONS, OPTIONS
@@ -88,6 +89,8 @@ class Kernel:
         return self._addresses[dtype]
 
     def _compile(self, dtype: str) -> None:
+        if (problem := compiler_problem()) is not None:
+            raise RuntimeError(problem)
         load_contract(dtype)
         if self._dispatcher is None:
             self._dispatcher = njit(**self.kind.options)(self.function)
