@@ -7,7 +7,14 @@ import contextlib
 import numpy as np
 
 #: What a fit keeps on the estimator while it is under way.
-OF_A_FIT = ("_callback_data", "_first_rows", "_is_read", "_subtasks", "_stopped_by")
+OF_A_FIT = (
+    "_callback_data",
+    "_descent_before",
+    "_first_rows",
+    "_is_read",
+    "_stopped_by",
+    "_subtasks",
+)
 
 
 class DivergenceError(ValueError):
@@ -17,8 +24,8 @@ class DivergenceError(ValueError):
 class AllOrNothing:
     """Mixin: training publishes all of its results, or none.
 
-    What training changes in place is its own: it makes buffers of its own for weights and for the
-    optimizer. The history, which grows with every epoch, is cut back.
+    Weights are trained in buffers of their own. What a training changes that it goes on with is put
+    back: the optimizer, and the history, which grows with every epoch.
     """
 
     @contextlib.contextmanager
@@ -39,7 +46,10 @@ class AllOrNothing:
         except BaseException as error:
             stopped = self.__dict__.get("_stopped_by") is error
             if not stopped and not isinstance(error, DivergenceError):
+                descent = self.__dict__.get("_descent_before")
                 self.__dict__ = before
+                if descent is not None:
+                    vars(before["_optimizer"]).update(vars(descent))
                 if history is not None:
                     history.back_to(mark)
                 if is_generator:

@@ -22,6 +22,7 @@ from sklearn_nn.training.schedule import Schedule
 _NOT_SAVED = (
     "_callback_data",
     "_callback_fit_ctx",
+    "_descent_before",
     "_first_rows",
     "_is_read",
     "_layout",
@@ -272,6 +273,9 @@ class Saving:
         self._check_layout(program)
         self._link_weights(program)
         if hasattr(self, "_history"):
+            for kept in (self._history.best_state, (self._history.last or (None, None))[1]):
+                if kept is not None:
+                    program.check_state(kept)
             self._publish_history(self._history)
             self._take_over(self._history, self.n_iter_)
             # Of a training without a history that came later.

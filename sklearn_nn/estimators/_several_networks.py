@@ -224,6 +224,7 @@ class SeveralNetworks:
                 raise ValueError("networks of unequal size")
             if any(a.dtype != self._theta.dtype or not np.isfinite(a).all() for a in arrays):
                 raise ValueError("weights of a network that are none")
+            program.check_state(network["state"])
 
     def __setstate__(self, state):
         if "_earlier" in state:

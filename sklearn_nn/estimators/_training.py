@@ -191,7 +191,7 @@ class Training:
                 averaged=self.ema_momentum > 0,
             )
         else:
-            self._optimizer = self._optimizer.copy()  # if training fails, there is the old one
+            self._descent_before = self._optimizer.copy()  # if training fails
             # As of `max_iter`: what the parameters say now.
             optimizer, self._optimizer.schedule = self._optimizer_and_schedule()
             if resumed or incomplete:  # a function of one's own is not saved

@@ -180,6 +180,7 @@ class Transfer:
             ):
                 for name, placed in places.get(layer, {}).items():
                     placed.view(buffer)[...] = start["arrays"][layer][name]
+        program.check_state(state)
 
     def __sklearn_clone__(self):
         """An estimator with the same parameters, which begins with the same weights."""

@@ -8,6 +8,8 @@ import operator
 
 import numpy as np
 
+from sklearn_nn.estimators._all_or_nothing import OF_A_FIT
+from sklearn_nn.layers.base import Memory
 from sklearn_nn.network.memory import allocate
 
 #: Numbers of rows: the order that training has come to, and those held out.
@@ -17,6 +19,13 @@ _OF_ROWS = ("_order", "_held_out")
 def writable(array):
     """The array; a copy where it is read-only, as one that joblib has mapped into memory is."""
     return array if array.flags.writeable else np.array(array)
+
+
+def _buffer_of(parameter):
+    """Where a parameter or memory lies; "fixed" is what kernels find their way by in `_state`."""
+    if not isinstance(parameter, Memory):
+        return "theta"
+    return "state" if parameter.counted is None else "fixed"
 
 
 def _compact(rows):
@@ -42,17 +51,17 @@ class FlatWeights:
         self._forget_programs()
         self._network = program
         self._layout = [
-            (layer, name, placed.start, placed.parameter.shape, buffer)
-            for buffer, places in (("theta", program.layers), ("state", program.memories))
+            (layer, name, placed.start, placed.parameter.shape, _buffer_of(placed.parameter))
+            for places in (program.layers, program.memories)
             for layer, arrays in places.items()
             for name, placed in arrays.items()
         ]
         self.n_parameters_ = sum(placed.parameter.size for placed in program.parameters)
         self._publish_views()
 
-    def _views_of(self, theta, state):
+    def _views_of(self, theta, state, fixed=None):
         """The arrays over flat vectors, in the order of the layout."""
-        buffers = {"theta": theta, "state": state}
+        buffers = {"theta": theta, "state": state, "fixed": state if fixed is None else fixed}
         return [
             buffers[buffer][start : start + math.prod(shape)].reshape(shape)
             for _, _, start, shape, buffer in self._layout
@@ -60,7 +69,9 @@ class FlatWeights:
 
     def _publish_views(self):
         """Set `layers_`: a dict of layer names to dicts of arrays."""
-        self._views, layers = self._views_of(self._theta, self._state), {}
+        fixed = self._state.view()
+        fixed.flags.writeable = False
+        self._views, layers = self._views_of(self._theta, self._state, fixed), {}
         for (layer, name, *_), view in zip(self._layout, self._views, strict=True):
             layers.setdefault(layer, {})[name] = view
         self.layers_ = layers
@@ -76,6 +87,7 @@ class FlatWeights:
                 f"The weights at hand are {self._theta.size} numbers, the network's "
                 f"{program.n_theta}; fit again."
             )
+        program.check_state(self._state)
 
     def _adopt_weights(self, program):
         """Go on from the present weights in `program`, whose architecture must be theirs.
@@ -99,6 +111,7 @@ class FlatWeights:
             placed.view(theta)[...] = array
         for placed, array in zip(memories, arrays[len(program.parameters) :], strict=True):
             placed.view(state)[...] = array
+        program.check_state(state)
         self._theta, self._state = theta, state
 
     def _take_in_replaced(self):
@@ -107,7 +120,8 @@ class FlatWeights:
         Raises
         ------
         ValueError
-            If such an array has another shape than the view.
+            If such an array has another shape than the view, or stands in the place of one that
+            says where others lie.
         """
         arrays = self._seen_arrays()
         if len(arrays) == len(self._views) and all(map(operator.is_, arrays, self._views)):
@@ -124,6 +138,11 @@ class FlatWeights:
         state = allocate(self._state.size, self._theta.dtype.name)
         for view, array in zip(self._views_of(theta, state), arrays, strict=True):
             view[...] = array
+        if any(buffer == "fixed" for *_, buffer in self._layout):
+            program = self.__dict__.get("_network")
+            if program is None:
+                program = self._with_its_parameters()._lower(self._theta.dtype.name)
+            program.check_state(state)
         self._theta, self._state = theta, state
         # From here on an array counts no more than one in a copy of this estimator would: it may be
         # of another type, or lie in other weights.
@@ -147,10 +166,12 @@ class FlatWeights:
     def __copy__(self):
         """A shallow copy: with the arrays of this one, until one of them is trained.
 
-        The history, which grows as training goes on, is its own.
+        The optimizer and the history, which change as training goes on, are its own.
         """
         copied = type(self).__new__(type(self))
         copied.__setstate__(self.__getstate__())
+        if "_optimizer" in vars(copied):
+            copied._optimizer = self._optimizer.copy()
         history = vars(copied).get("_history")
         if history is not None:
             copied._history = history.copy()
@@ -167,7 +188,8 @@ class FlatWeights:
         if "_layout" in self.__dict__:
             self._take_in_replaced()
         state = super().__getstate__()
-        state = {key: value for key, value in state.items() if key not in self._transient}
+        left_out = (*self._transient, *OF_A_FIT)
+        state = {key: value for key, value in state.items() if key not in left_out}
         # As long as the data, so in as little room as they take.
         return {**state, **{key: _compact(state[key]) for key in _OF_ROWS if key in state}}
 

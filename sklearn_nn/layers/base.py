@@ -136,11 +136,27 @@ class Memory:
     shape : tuple of int
     start : float or ndarray of that shape
         What its elements are before training: one number, or one each.
+    counted : (int, int), optional
+        Kernels find their way by the elements: whole numbers from 1 to the second of these, whose
+        sum is the first. They must never be anything else.
     """
 
     name: str
     shape: Shape
     start: float | np.ndarray = 0.0
+    counted: tuple[int, int] | None = None
+
+    def check(self, array: np.ndarray) -> None:
+        """Raise a ValueError if kernels cannot find their way by an array."""
+        if self.counted is None:
+            return
+        total, most = self.counted
+        whole = bool(((array >= 1) & (array <= most) & (array == np.floor(array))).all())
+        if not whole or array.sum(dtype=np.float64) != total:
+            raise ValueError(
+                f"{self.name!r} must be whole numbers from 1 to {most} that sum to {total}; they "
+                "say where the layer's parameters lie, and do not change after a fit."
+            )
 
     @property
     def size(self) -> int:

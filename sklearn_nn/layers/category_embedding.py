@@ -164,7 +164,7 @@ class CategoryEmbedding(Layer):
             backward=category_backward,
             weights=category_weights,
             parameters=[Parameter("embeddings", shape, draw, *shape, **factors)],
-            state=[Memory("sizes", sizes.shape, sizes)],
+            state=[Memory("sizes", sizes.shape, sizes, (shape[0], shape[0]))],
             geometry=shape[1:],
             keeps="x",
         )

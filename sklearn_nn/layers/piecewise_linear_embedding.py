@@ -304,6 +304,7 @@ class PiecewiseLinearEmbedding(Layer):
         begins = np.concatenate([own[:-1] for own in edges])
         scales = np.concatenate([1 / np.diff(own) for own in edges])
         features, total, units = counts.size, begins.size, int(self.units)
+        most = int(counts.max())
         builder.instruction(
             slot,
             out,
@@ -312,11 +313,11 @@ class PiecewiseLinearEmbedding(Layer):
             weights=piecewise_weights,
             parameters=self._parameters(counts),
             state=[
-                Memory("counts", counts.shape, counts.astype(np.float64)),
+                Memory("counts", counts.shape, counts.astype(np.float64), (total, most)),
                 Memory("begins", begins.shape, begins),
                 Memory("scales", scales.shape, scales),
             ],
-            scratch=2 * BLOCK + units * (1 + int(counts.max())),
+            scratch=2 * BLOCK + units * (1 + most),
             geometry=(features, total, units, int(self.linear), int(self.activation == "relu")),
             keeps="xy" if self.activation == "relu" else "x",
         )

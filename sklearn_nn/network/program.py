@@ -197,6 +197,16 @@ class Program:
                 placed.view(state)[...] = placed.parameter.start
         return state
 
+    def check_state(self, state: np.ndarray) -> None:
+        """Raise a ValueError if kernels cannot find their way by what layers are to remember."""
+        for layer, arrays in self.memories.items():
+            for placed in arrays.values():
+                assert isinstance(placed.parameter, Memory)
+                try:
+                    placed.parameter.check(placed.view(state))
+                except ValueError as error:
+                    raise ValueError(f"layer {layer!r}: {error}") from error
+
     def cut(self, layer: str) -> Program:
         """The part of the program that ends with a layer, to be run on the same `theta`.
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from every import KINDS, data, fitted, make, outputs
 
-from sklearn_nn import load
-from sklearn_nn.training import LambdaCallback, RMSprop
+from sklearn_nn import TabularClassifier, load
+from sklearn_nn.training import CheckpointError, LambdaCallback, RMSprop
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -114,7 +114,10 @@ def step(model, kind, seed):
 
 def weights(model):
     """All numbers that predictions and further training go by."""
-    model._take_in_replaced()
+    try:
+        model._take_in_replaced()
+    except ValueError as error:
+        return str(error)
     found = {"theta": model._theta, "state": model._state}
     descent = vars(model).get("_optimizer")
     if descent is not None:
@@ -213,3 +216,42 @@ def test_arrays_put_in_the_place_of_others(tmp_path):
         estimator.coefs_[0] += 1
     assert weights(model) == weights(twin)
     assert not np.array_equal(model.coefs_[0], model.coefs_[1])
+
+
+def categories():
+    """A small table with a number and many words, and its targets."""
+    rng = np.random.default_rng(0)
+    words = np.array([f"word {k % 12}" for k in range(48)], dtype=object)
+    return np.column_stack([rng.standard_normal(48).astype(object), words]), np.arange(48) % 2
+
+
+@pytest.mark.parametrize(("layer", "name"), [("numbers", "counts"), ("categories", "sizes")])
+def test_what_says_where_weights_lie_cannot_be_written(layer, name, tmp_path):
+    """Kernels would read and write where there is no memory."""
+    X, y = categories()
+    model = TabularClassifier(
+        num_embedding="piecewise_linear", hidden_layer_sizes=(4,), n_networks=1, max_iter=2,
+        random_state=0,
+    ).fit(X, y)  # fmt: skip
+    before = model.predict_proba(X)
+    array = model.layers_[layer][name]
+    with pytest.raises(ValueError, match="read-only"):
+        array *= 2
+    model.layers_[layer][name] = array * 2
+    uses = [lambda: model.predict(X), lambda: copy.copy(model), lambda: model.save(tmp_path / "a")]
+    for use in uses:
+        with pytest.raises(ValueError, match=f"layer '{layer}': '{name}' must be whole numbers"):
+            use()
+    model.layers_[layer][name] = array
+    np.testing.assert_array_equal(model.predict_proba(X), before)
+    for way in WAYS:
+        twin = copied(model, way, tmp_path / "model")
+        assert not twin.layers_[layer][name].flags.writeable
+        np.testing.assert_array_equal(twin.predict_proba(X), before)
+    place = next(p for p in model._layout if p[:2] == (layer, name))
+    model._state[place[2]] += 3  # a forged file
+    model.save(tmp_path / "forged")
+    with pytest.raises(CheckpointError, match=f"layer '{layer}': '{name}' must be whole numbers"):
+        load(tmp_path / "forged")
+    with pytest.raises(ValueError, match="must be whole numbers"):
+        pickle.loads(pickle.dumps(model)).predict(X)
