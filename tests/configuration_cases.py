@@ -249,6 +249,10 @@ class CaseDraw:
                 "label_smoothing": self.one(0.0, 0.125),
                 "class_weight": self.one(None, "balanced"),
             }
+            if data.target == "classes":
+                labels = np.concatenate(data.y) if data.steps else data.y
+                weighed = {label: 0.5 * k for k, label in enumerate(np.unique(labels).tolist(), 1)}
+                drawn["class_weight"] = self.one(drawn["class_weight"], weighed)
             if data.target == "labels":
                 del drawn["class_weight"]
         elif data.target == "counts":
@@ -264,6 +268,8 @@ class CaseDraw:
 
     def samples(self):
         """How many samples there are."""
+        if self.true(0.02):
+            return 230  # more than a batch
         return int(self.one(self.rng.integers(16, 41), self.rng.integers(2, 16), 33))
 
     def with_targets(self, data, classifier, steps=False):
@@ -285,6 +291,8 @@ class CaseDraw:
             data.y = draw_target(self.rng, n, data.target)
         if self.true(0.25):
             data.weight = self.rng.integers(1, 4, n) / self.one(1.0, 2.0)
+            if self.true(0.3) and n > 16:
+                data.weight[self.rng.integers(n)] = 0.0
         return data
 
     def validated(self, case):
@@ -365,6 +373,8 @@ class CaseDraw:
         }  # fmt: skip
         if self.true(0.3):
             parameters["batch_norm"] = self.true(0.8)
+        if self.true(0.2) and min(data.shape[:-1]) > 2:  # no more than one: the next has no room
+            parameters |= {"padding": "valid", "filters": 3, "kernel_size": 2, "pool_size": None}
         if self.true(0.3):
             layers = [self.layers.augmentation(data.shape) for _ in range(self.one(1, 2))]
             # Layers are called after their class, as those of the hidden layers are.
@@ -378,7 +388,8 @@ class CaseDraw:
         n, channels = self.samples(), int(self.rng.integers(1, 4))
         if self.true() if ragged is None else ragged:
             X = draw_ragged(self.rng, n, channels)
-            return Data("ragged", X, draw_ragged(self.rng, 6, channels), (7, channels))
+            query = draw_ragged(self.rng, 6, channels, self.one(7, 12))
+            return Data("ragged", X, query, (7, channels))
         X = draw_signals(self.rng, n + 7)
         return Data("signals", X[7:], X[:7], X.shape[1:])
 

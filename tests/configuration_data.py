@@ -98,7 +98,11 @@ def draw_rows(rng, n, width, dtype=None):
     dtype = dtype or rng.choice(["float64", "float64", "float32", "int64", "uint8"])
     if dtype in ("int64", "uint8"):
         return rng.integers(0, 5, (n, width)).astype(dtype)
-    return quarters(rng, (n, width), dtype)
+    X = quarters(rng, (n, width), dtype)
+    if width and rng.random() < 0.2:  # large, tiny and constant columns
+        X[:, rng.integers(width)] *= rng.choice([2.0**12, 2.0**-90])
+        X[:, rng.integers(width)] = rng.choice([0.0, 3.0])
+    return X
 
 
 def draw_images(rng, n, axes):
@@ -116,9 +120,10 @@ def draw_signals(rng, n):
     return quarters(rng, (n, *rng.integers((1, 1), (9, 4))), rng.choice(["float32", "float64"]))
 
 
-def draw_ragged(rng, n, channels):
-    """A list of sequences of unequal length; the first two make sure of that."""
-    lengths = [7, 4, *(int(k) for k in rng.integers(1, 8, max(0, n - 2)))][:n]
+def draw_ragged(rng, n, channels, most=7):
+    """A list of sequences of unequal length, some without a step; the first two are."""
+    least = int(rng.random() < 0.7)
+    lengths = [most, 4, *(int(k) for k in rng.integers(least, most + 1, max(0, n - 2)))][:n]
     return [quarters(rng, (steps, channels)) for steps in lengths]
 
 
@@ -250,6 +255,12 @@ def as_type(name):
     return Form(name, lambda X: X.astype(name))
 
 
+def _holds(name, *arrays):
+    """Whether a type holds all values of some arrays."""
+    with np.errstate(over="ignore"):
+        return all(np.array_equal(X.astype(name).astype(X.dtype), X) for X in arrays)
+
+
 def types_of(X, fixed):
     """Forms of X in other types, where these lead to the same type to compute in."""
     dtype = X.dtype.name
@@ -258,7 +269,7 @@ def types_of(X, fixed):
     if dtype == "float32" and not fixed:
         return []
     names = ["float64", "float16", "longdouble"] + ["float32"] * fixed
-    forms = [as_type(name) for name in names if name != dtype]
+    forms = [as_type(name) for name in names if name != dtype and _holds(name, X)]
     forms.append(Form("object", lambda X: X.astype(object)))
     forms.append(Form("list", lambda X: X.tolist()))
     forms.append(Form("swapped", _swapped))
@@ -297,7 +308,8 @@ def _channels_first(X):
 def array_forms(data, fixed, takes_sparse):
     """Forms of an array of vectors, images or signals."""
     X = data.X
-    forms = [*LAYOUTS, *types_of(X, fixed)]
+    both = np.concatenate([X, data.query])
+    forms = [*LAYOUTS, *types_of(both, fixed)]
     if data.kind == "rows":
         forms.append(Form("DataFrame", _frame))
         if fixed or X.dtype != np.float32:
@@ -445,6 +457,8 @@ def target_forms(data):
                 forms.append(("category", lambda y: pd.Series(y).astype("category")))
     elif not data.steps:
         forms.append(("DataFrame", pd.DataFrame))
+        if data.target == "labels":
+            forms += [("csr", sparse.csr_matrix), ("truth values", lambda y: y.astype(bool))]
     if data.target == "numbers":
         forms += [(name, lambda y, name=name: y.astype(name)) for name in ("float32", "longdouble")]
     if y.dtype.kind == "i" and abs(y).max() < 100:
