@@ -253,7 +253,8 @@ class Team:
     def __init__(self, parts: int) -> None:
         self.parts = parts
         self._sync = np.zeros(SYNC_SIZE, dtype=np.int64)
-        self.stop_at = int(self._sync.ctypes.data) + 8 * _STOP
+        # `ctypes.data` takes as long as all else here.
+        self.stop_at = int(self._sync.__array_interface__["data"][0]) + 8 * _STOP
         self._jobs: _Jobs | None = None
         self._is_waiting = False
         if parts > 1:
