@@ -64,6 +64,9 @@ class BaseRNN(Shaped):
             return super()._encode_rows(X, dtype)
         if sparse.issparse(X):
             X = X.toarray()
+        if isinstance(X, Sequences) and X.is_even and X.sample_shape == self.input_shape_:
+            # As an array of them, whose batches are made in another way than those of a list.
+            X = X.values[: X.shape[0] * X.shape[1]].reshape(X.shape)
         if not isinstance(X, Sequences):
             rows = X if X.ndim == 2 else np.moveaxis(X, 1, 2).reshape(len(X), -1)
             steps, channels = self.input_shape_

@@ -380,3 +380,30 @@ def test_embeddings_stand_first():
         NeuralNetworkClassifier([Reshape((9,)), Embedding(3, 4), GRU(5)]).fit(WORD_ROWS, Y)
     pooled = NeuralNetworkClassifier([Embedding(9, 4), GlobalAveragePool()], max_iter=1)
     assert pooled.fit(WORD_ROWS, Y).input_shape_ == (9,)
+
+
+# --- windows -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("truncation", [2, 3, 4, 6, 7])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_windows_of_even_sequences_in_any_form(truncation, dtype):
+    """A list, or padding behind the end of all, is cut into the batches that an array is."""
+    steps = A[:, :, 0] > 0
+    for X in (A, U):
+        model, *others = (
+            rnn(return_sequences=True, truncation=truncation, batch_size=7, dtype=dtype).fit(
+                form, y, X_val=val, y_val=y[:9]
+            )
+            for form, y, val in (
+                (X, steps, X[:9]),
+                (list(X), list(steps), list(X[:9])),
+                (X, list(steps), list(X[:9])),
+                *([(ended(X, 8), steps, X[:9])] if X is A else []),
+            )
+        )
+        for other in others:
+            assert_same(model, other)
+            assert model.loss_curve_ == other.loss_curve_
+            assert model.validation_loss_curve_ == other.validation_loss_curve_
+            np.testing.assert_array_equal(model.predict_proba(A), other.predict_proba(list(A)))
