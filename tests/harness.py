@@ -17,6 +17,7 @@ from sklearn_nn.layers.base import (
 )
 from sklearn_nn.network.lowering import ProgramBuilder, lower
 from sklearn_nn.network.machine import Machine, Update, predict
+from sklearn_nn.network.program import GEOMETRY, TABLE_WIDTH
 from sklearn_nn.network.source import Source, source
 from sklearn_nn.training.descent import Descent
 from sklearn_nn.training.schedules import Constant
@@ -190,7 +191,7 @@ class LayerRun:
     def _every_part(self, kernel, parts, op, *arguments):
         if kernel is None:
             return
-        geometry = np.zeros(16, np.int64)
+        geometry = np.zeros(TABLE_WIDTH - GEOMETRY, np.int64)
         geometry[: len(op.geometry)] = op.geometry
         # From the last part to the first: none may rest on what another has written.
         # Nor may it find anything in its room: the bits are NaN in both dtypes.

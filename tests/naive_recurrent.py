@@ -1,9 +1,9 @@
 """Recurrent layers as NumPy loops over the steps, and their gradients by hand.
 
-Each cell is a function of ``(x, W, R, b, start, mask)`` for x of shape (n, steps, features). It
-begins with the state `start` (h, and of an LSTM c), and h R reads h times the mask. It returns h of
-every step, the state after the last, and a function from the gradient of h to those of x, W, R and
-b; `start` gets none.
+Each cell is a function of ``(x, W, R, b, start, mask, activation)`` for x of shape (n, steps,
+features). It begins with the state `start` (h, and of an LSTM c), and h R reads h times the mask.
+The activation is one of ACTIVATIONS. It returns h of every step, the state after the last, and a
+function from the gradient of h to those of x, W, R and b; `start` gets none.
 """
 
 import numpy as np
@@ -14,17 +14,28 @@ def _sigmoid(a):
     return 1 / (1 + np.exp(-a))
 
 
-def simple(x, W, R, b, start, mask):
-    """h = tanh(x W + h R + b)."""
+#: The value of x, and the derivative from that value.
+ACTIVATIONS = {
+    "tanh": (np.tanh, lambda y: 1 - y**2),
+    "relu": (lambda x: np.maximum(x, 0), lambda y: np.where(y > 0, 1, 0)),
+    "logistic": (_sigmoid, lambda y: y * (1 - y)),
+    "identity": (lambda x: x, np.ones_like),
+}
+OTHER_NAMES = {"sigmoid": "logistic", "linear": "identity", None: "identity"}
+
+
+def simple(x, W, R, b, start, mask, activation):
+    """h = f(x W + h R + b)."""
+    value, slope = activation
     steps, h = x.shape[1], [start[0]]
     for t in range(steps):
-        h.append(np.tanh(x[:, t] @ W + (h[-1] * mask) @ R + b))
+        h.append(value(x[:, t] @ W + (h[-1] * mask) @ R + b))
 
     def backward(dh):
         dx, dW, dR, db = (np.zeros_like(a) for a in (x, W, R, b))
         carried = np.zeros_like(h[0])
         for t in reversed(range(steps)):
-            da = (dh[:, t] + carried) * (1 - h[t + 1] ** 2)
+            da = (dh[:, t] + carried) * slope(h[t + 1])
             dx[:, t], carried = da @ W.T, da @ R.T * mask
             dW += x[:, t].T @ da
             dR += (h[t] * mask).T @ da
@@ -34,14 +45,15 @@ def simple(x, W, R, b, start, mask):
     return np.stack(h[1:], 1), (h[-1],), backward
 
 
-def lstm(x, W, R, b, start, mask):
-    """c = f c + i g, h = o tanh(c)."""
+def lstm(x, W, R, b, start, mask, activation):
+    """c = f c + i g, h = o a(c)."""
+    value, slope = activation
     steps, h, c, gates = x.shape[1], [start[0]], [start[1]], []
     for t in range(steps):
         i, f, g, o = np.split(x[:, t] @ W + (h[-1] * mask) @ R + b, 4, axis=1)
-        i, f, g, o = _sigmoid(i), _sigmoid(f), np.tanh(g), _sigmoid(o)
+        i, f, g, o = _sigmoid(i), _sigmoid(f), value(g), _sigmoid(o)
         c.append(f * c[-1] + i * g)
-        h.append(o * np.tanh(c[-1]))
+        h.append(o * value(c[-1]))
         gates.append((i, f, g, o))
 
     def backward(dh):
@@ -49,11 +61,11 @@ def lstm(x, W, R, b, start, mask):
         carried, carried_c = np.zeros_like(h[0]), np.zeros_like(h[0])
         for t in reversed(range(steps)):
             i, f, g, o = gates[t]
-            whole, inner = dh[:, t] + carried, np.tanh(c[t + 1])
-            dc = carried_c + whole * o * (1 - inner**2)
+            whole, inner = dh[:, t] + carried, value(c[t + 1])
+            dc = carried_c + whole * o * slope(inner)
             parts = (
                 dc * g * i * (1 - i), dc * c[t] * f * (1 - f),
-                dc * i * (1 - g**2), whole * inner * o * (1 - o),
+                dc * i * slope(g), whole * inner * o * (1 - o),
             )  # fmt: skip
             da, carried_c = np.concatenate(parts, 1), dc * f
             dx[:, t], carried = da @ W.T, da @ R.T * mask
@@ -65,14 +77,15 @@ def lstm(x, W, R, b, start, mask):
     return np.stack(h[1:], 1), (h[-1], c[-1]), backward
 
 
-def gru(x, W, R, b, start, mask):
+def gru(x, W, R, b, start, mask, activation):
     """h = z h + (1 - z) hh, where r acts on what h R gives."""
+    value, slope = activation
     steps, h, kept = x.shape[1], [start[0]], []
     for t in range(steps):
         az, ar, ah = np.split(x[:, t] @ W + b[0], 3, axis=1)
         sz, sr, q = np.split((h[-1] * mask) @ R + b[1], 3, axis=1)
         z, r = _sigmoid(az + sz), _sigmoid(ar + sr)
-        hh = np.tanh(ah + r * q)
+        hh = value(ah + r * q)
         h.append(z * h[-1] + (1 - z) * hh)
         kept.append((z, r, q, hh))
 
@@ -83,7 +96,7 @@ def gru(x, W, R, b, start, mask):
             z, r, q, hh = kept[t]
             whole = dh[:, t] + carried
             dz = whole * (h[t] - hh) * z * (1 - z)
-            dhh = whole * (1 - z) * (1 - hh**2)
+            dhh = whole * (1 - z) * slope(hh)
             dr = dhh * q * r * (1 - r)
             of_x, of_h = np.hstack([dz, dr, dhh]), np.hstack([dz, dr, dhh * r])
             dx[:, t], carried = of_x @ W.T, of_h @ R.T * mask + whole * z
@@ -108,7 +121,9 @@ def run(layer, parameters, x, dy=None, *, start=None, last=False, masks=(1, 1)):
     seen = (x[:, ::-1] if layer.go_backwards else x) * of_x
     if start is None:
         start = [np.zeros((len(x), layer.units))] * 2
-    h, state, backward = CELLS[type(layer).__name__](seen, *parameters, start, masks[1])
+    activation = ACTIVATIONS[OTHER_NAMES.get(layer.activation, layer.activation)]
+    cell = CELLS[type(layer).__name__]
+    h, state, backward = cell(seen, *parameters, start, masks[1], activation)
     if last:
         return state
     y = h if layer.return_sequences else h[:, -1]

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from llvmlite import ir
 from numba import njit
 
-from sklearn_nn.jit.functions import sigmoid_of, tanh_of
+from sklearn_nn.jit.functions import sigmoid_of
 from sklearn_nn.jit.host import INLINED_OPTIONS
 from sklearn_nn.jit.kernel import kernel
 from sklearn_nn.jit.lane import Lane
-from sklearn_nn.jit.lanes import Load, Store, make_lanes
+from sklearn_nn.jit.lanes import Load, Store
 from sklearn_nn.jit.views import vector
 from sklearn_nn.layers.base import BACKWARD, FORWARD, is_stopped, owned_rows
 from sklearn_nn.layers.recurrence import (
@@ -28,6 +28,7 @@ from sklearn_nn.layers.recurrence import (
     remember,
     rows_together,
 )
+from sklearn_nn.layers.recurrent_activation import CellActivation, clear_ended, make_cells
 from sklearn_nn.layers.recurrent_projection import clear_padding, project, project_back
 from sklearn_nn.layers.recurrent_weights import (
     bias_gradient,
@@ -41,32 +42,42 @@ from sklearn_nn.layers.vectors import clear
 _Z, _R, _HH, _Q, _H = range(5)
 
 
-def _forward(builder: ir.IRBuilder, loads: Sequence[Load], stores: Sequence[Store]) -> None:
+def _forward(
+    activation: CellActivation,
+    builder: ir.IRBuilder,
+    loads: Sequence[Load],
+    stores: Sequence[Store],
+) -> None:
     """Operands: stretch, that of the step before, biases."""
     z, r, saw, q = (Lane(builder, loads[0](k, 0)) for k in range(4))
     bias = [Lane(builder, loads[2](k, 0)) for k in range(6)]
     z, r = sigmoid_of(z + (bias[0] + bias[3])), sigmoid_of(r + (bias[1] + bias[4]))
     q = q + bias[5]
-    hh = tanh_of(r.fma(q, saw + bias[2]))
+    hh = activation.value(r.fma(q, saw + bias[2]))
     h = z.fma(Lane(builder, loads[1](_H, 0)) - hh, hh)
     for place, value in enumerate((z, r, hh, q, h)):
         stores[0](value.value, place, 0)
 
 
-def _backward(builder: ir.IRBuilder, loads: Sequence[Load], stores: Sequence[Store]) -> None:
+def _backward(
+    activation: CellActivation,
+    builder: ir.IRBuilder,
+    loads: Sequence[Load],
+    stores: Sequence[Store],
+) -> None:
     """Operands: stretch, that of the step before, and the gradients of both."""
     z, r, hh, q = (Lane(builder, loads[0](k, 0)) for k in range(4))
     before = Lane(builder, loads[1](_H, 0))
     dh, d_before = (Lane(builder, load(_H, 0)) for load in loads[2:])
     dz = dh * (before - hh) * (z * (1 - z))
-    dhh = dh * (1 - z) * (1 - hh * hh)
+    dhh = activation.back(dh * (1 - z), hh)
     dr = dhh * q * (r * (1 - r))
     for place, value in enumerate((dz, dr, dhh, dhh * r)):
         stores[0](value.value, place, 0)
     stores[3](dh.fma(z, d_before).value, _H, 0)
 
 
-_cell, _cell_backward = make_lanes("gru", 3, _forward), make_lanes("gru_backward", 4, _backward)
+_cell, _cell_backward = make_cells("gru", 3, _forward), make_cells("gru_backward", 4, _backward)
 
 
 @njit(**INLINED_OPTIONS)
@@ -96,9 +107,10 @@ def gru_forward(ctx, op, part, parts, theta, state, work, x, y):
             add_recurrent(ctx, op, theta, y, t, first, last, 2 * units, _Q * units, units)
             stretch, before = vector(y, at, 1), vector(y, at - op[WIDTH], 1)
             _cell(
-                last - first, units,
+                op, last - first, units,
                 ((stretch, row, units, 0), (before, row, units, 0), (biases, 0, units, 0)),
             )  # fmt: skip
+            clear_ended(ctx, op, y, t, first, last)
             mask(ctx, op, y, t, first, last)
     remember(ctx, op, y, lo, hi)
 
@@ -120,7 +132,7 @@ def gru_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
             open_gradient(ctx, op, dy, t - 1, first, last)
             at = first * row + t * op[WIDTH]
             _cell_backward(
-                last - first, units,
+                op, last - first, units,
                 (
                     (vector(y, at, 1), row, units, 0),
                     (vector(y, at - op[WIDTH], 1), row, units, 0),

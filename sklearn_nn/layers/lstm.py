@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from llvmlite import ir
 
-from sklearn_nn.jit.functions import sigmoid_of, tanh_of
+from sklearn_nn.jit.functions import sigmoid_of
 from sklearn_nn.jit.kernel import kernel
 from sklearn_nn.jit.lane import Lane
-from sklearn_nn.jit.lanes import Load, Store, make_lanes
+from sklearn_nn.jit.lanes import Load, Store
 from sklearn_nn.jit.views import vector
 from sklearn_nn.layers.base import BACKWARD, FORWARD, is_stopped, owned_rows
 from sklearn_nn.layers.recurrence import (
@@ -26,6 +26,7 @@ from sklearn_nn.layers.recurrence import (
     remember,
     rows_together,
 )
+from sklearn_nn.layers.recurrent_activation import CellActivation, clear_ended, make_cells
 from sklearn_nn.layers.recurrent_projection import clear_padding, project, project_back
 from sklearn_nn.layers.recurrent_weights import all_gradients
 from sklearn_nn.layers.vectors import clear
@@ -34,34 +35,45 @@ from sklearn_nn.layers.vectors import clear
 _I, _F, _G, _O, _C, _H = range(6)
 
 
-def _forward(builder: ir.IRBuilder, loads: Sequence[Load], stores: Sequence[Store]) -> None:
+def _forward(
+    activation: CellActivation,
+    builder: ir.IRBuilder,
+    loads: Sequence[Load],
+    stores: Sequence[Store],
+) -> None:
     """Operands: stretch, that of the step before, bias."""
     saw = [Lane(builder, loads[0](k, 0)) + Lane(builder, loads[2](k, 0)) for k in range(4)]
-    i, f, g, o = sigmoid_of(saw[_I]), sigmoid_of(saw[_F]), tanh_of(saw[_G]), sigmoid_of(saw[_O])
+    i, f, o = (sigmoid_of(saw[k]) for k in (_I, _F, _O))
+    g = activation.value(saw[_G])
     c = f.fma(Lane(builder, loads[1](_C, 0)), i * g)
-    for place, value in enumerate((i, f, g, o, c, o * tanh_of(c))):
+    for place, value in enumerate((i, f, g, o, c, o * activation.value(c))):
         stores[0](value.value, place, 0)
 
 
-def _backward(builder: ir.IRBuilder, loads: Sequence[Load], stores: Sequence[Store]) -> None:
+def _backward(
+    activation: CellActivation,
+    builder: ir.IRBuilder,
+    loads: Sequence[Load],
+    stores: Sequence[Store],
+) -> None:
     """Operands: stretch, that of the step before, gradient of h, and of c."""
     i, f, g, o, c, h = (Lane(builder, loads[0](k, 0)) for k in range(6))
     c_before = Lane(builder, loads[1](_C, 0))
     dh, dc = (Lane(builder, load(0, 0)) for load in loads[2:])
-    dc = dh.fma(o - h * tanh_of(c), dc)
+    dc = dh.fma(activation.back_of_product(o, activation.value(c), h), dc)
     di, df = dc * g * (i * (1 - i)), dc * c_before * (f * (1 - f))
-    dg, do = dc * i * (1 - g * g), dh * h * (1 - o)
+    dg, do = activation.back(dc * i, g), dh * h * (1 - o)
     for place, value in enumerate((di, df, dg, do)):
         stores[0](value.value, place, 0)
     stores[3]((dc * f).value, 0, 0)
 
 
-_cell, _cell_backward = make_lanes("lstm", 3, _forward), make_lanes("lstm_backward", 4, _backward)
+_cell, _cell_backward = make_cells("lstm", 3, _forward), make_cells("lstm_backward", 4, _backward)
 
 
 @kernel(FORWARD)
 def lstm_forward(ctx, op, part, parts, theta, state, work, x, y):
-    """c = f c + i g and h = o tanh(c), step by step. Owners: rows of the batch."""
+    """c = f c + i g and h = o a(c), step by step. Owners: rows of the batch."""
     units, row = op[UNITS], y.shape[1]
     lo, hi = owned_rows(y, part, parts)
     bias = vector(theta, (op[FEATURES] + units) * op[SIZE], op[SIZE])
@@ -77,9 +89,10 @@ def lstm_forward(ctx, op, part, parts, theta, state, work, x, y):
             at = first * row + t * op[WIDTH]
             stretch, before = vector(y, at, 1), vector(y, at - op[WIDTH], 1)
             _cell(
-                last - first, units,
+                op, last - first, units,
                 ((stretch, row, units, 0), (before, row, units, 0), (bias, 0, units, 0)),
             )  # fmt: skip
+            clear_ended(ctx, op, y, t, first, last)
             mask(ctx, op, y, t, first, last)
     remember(ctx, op, y, lo, hi)
 
@@ -102,7 +115,7 @@ def lstm_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
             open_gradient(ctx, op, dy, t - 1, first, last)
             at = first * row + t * op[WIDTH]
             _cell_backward(
-                last - first, units,
+                op, last - first, units,
                 (
                     (vector(y, at, 1), row, units, 0),
                     (vector(y, at - op[WIDTH], 1), row, units, 0),

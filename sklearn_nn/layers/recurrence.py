@@ -21,7 +21,8 @@ reads again; so less memory is written. (SimpleRNN has no gates: there it takes 
 
 Rows are each by themselves, so some at a time go through all their steps: what a step writes is
 still in the first cache when the next line reads it. All rows of a batch go to the end of the
-longest; behind its own end a row's values are never handed on, and the gradient is zero.
+longest; behind its own end a row's values are never handed on, and the gradient is zero. Where the
+activation within the cell has no bounds, the values there are zero, too.
 
 Steps of the tape are in the order of the recurrence, which is that of x turned round where the
 layer goes backwards. Where batches go on where those before ended, the tape has a last stretch, in
@@ -48,9 +49,10 @@ from sklearn_nn.layers.vectors import clear, copy
 # An instruction's geometry: features, units, the most steps, columns of R, and the clock. Of a
 # stretch its width, where in it the state begins, where h, and where that is which h R reads in
 # training. Whether it goes backwards, hands on h of all steps, and remembers the state. Of dropout
-# the layer's number, the threshold and the factor. Parameters are W, R and the biases.
+# the layer's number, the threshold and the factor. The cell's activation (see
+# recurrent_activation.py). Parameters are W, R and the biases.
 FEATURES, UNITS, STEPS, SIZE, OFFSET, STRIDE, WIDTH, STATE, HOME, MASKED = range(10)
-TURNED, RETURNS_ALL, REMEMBERS, DRAWS, THRESHOLD, FACTOR = range(10, 16)
+TURNED, RETURNS_ALL, REMEMBERS, DRAWS, THRESHOLD, FACTOR, ACTIVATION = range(10, 17)
 
 #: Rows that go through all their steps together, at most: those of two tiles of the contraction if
 #: their stretches fit into the first cache (so many numbers), else those of one.

@@ -13,6 +13,7 @@ from sklearn_nn.layers.gru import gru_backward, gru_forward, gru_weights
 from sklearn_nn.layers.lengths import geometry_of
 from sklearn_nn.layers.lstm import lstm_backward, lstm_forward, lstm_weights
 from sklearn_nn.layers.recurrence import recurrent_prepare
+from sklearn_nn.layers.recurrent_activation import CELL_ACTIVATION_NAMES, cell_activation_number
 from sklearn_nn.layers.recurrent_output import output_backward, output_forward
 from sklearn_nn.layers.sequence_dropout import mask_geometry, sequence_dropout
 from sklearn_nn.layers.shape import check_axes, whole_numbers
@@ -67,7 +68,7 @@ class Recurrent(Layer):
     def __init__(
         self,
         units: int,
-        activation: str = "tanh",
+        activation: str | None = "tanh",
         *,
         return_sequences: bool = False,
         go_backwards: bool = False,
@@ -88,6 +89,12 @@ class Recurrent(Layer):
         self.bias_initializer = bias_initializer
 
     @property
+    def label(self) -> str:
+        """Its class, and the activation where it is not the usual one."""
+        kind = type(self).__name__
+        return kind if self.activation == "tanh" else f"{kind}, {self.activation or 'identity'}"
+
+    @property
     def is_random(self) -> bool:
         """Whether it drops something."""
         return self.dropout != 0 or self.recurrent_dropout != 0
@@ -95,17 +102,24 @@ class Recurrent(Layer):
     def output_shape(self, shape: Shape) -> Shape:
         """The units, of the last step or of every one."""
         check_axes(self, shape, 1)
-        if self.activation != "tanh":
-            raise ValueError(
-                f"activation={self.activation!r} of {type(self).__name__} must be 'tanh', which is "
-                "its recurrence's own; to change its output, put an Activation layer behind it."
-            )
+        self._activation_number()
         (units,) = whole_numbers("units", self.units, 1)
         for name in ("dropout", "recurrent_dropout"):
             rate = getattr(self, name)
             if not (isinstance(rate, Real) and 0 <= float(rate) < 1):
                 raise ValueError(f"{name}={rate!r} of {type(self).__name__} must lie in [0, 1).")
         return (shape[0], units) if self.return_sequences else (units,)
+
+    def _activation_number(self) -> int:
+        """Its place in `CELL_ACTIVATIONS`; a ValueError if it is not there."""
+        number = cell_activation_number(self.activation)
+        if number is None:
+            raise ValueError(
+                f"activation={self.activation!r} of {type(self).__name__} must be one of "
+                f"{', '.join(map(repr, CELL_ACTIVATION_NAMES))} or None: it stands within the "
+                "recurrence; to change the output alone, put an Activation layer behind it."
+            )
+        return number
 
     def _parameters(self, features: int, prefix: str) -> list[Parameter]:
         """Kernel, recurrent kernel and bias; the fans are those of Keras."""
@@ -185,6 +199,7 @@ class Recurrent(Layer):
         places = (width, cell.state * units, home, masked)
         directions = (bool(self.go_backwards), bool(self.return_sequences))
         masks = mask_geometry(tape, self.recurrent_dropout)
+        activation = self._activation_number()
         builder.instruction(
             slot,
             tape,
@@ -196,7 +211,7 @@ class Recurrent(Layer):
             work=(features + units) * size,
             geometry=(
                 *(features, units, steps, size, *clock),
-                *(*places, *directions, builder.carries, *masks),
+                *(*places, *directions, builder.carries, *masks, activation),
             ),
             weights_need_backward=True,
             asks_to_stop=True,
@@ -224,18 +239,20 @@ def _tape_length(steps: int, width: int, carries: bool) -> int:
 
 
 class SimpleRNN(Recurrent):
-    """Recurrent layer without gates: ``h = tanh(x W + h R + b)`` (Elman, 1990).
+    """Recurrent layer without gates: ``h = f(x W + h R + b)`` (Elman, 1990).
 
-    It forgets what is more than some ten steps back, since gradients vanish on the way; `LSTM` and
-    `GRU` do not. Samples are sequences of shape (steps, features), and h is 0 before the first.
+    The activation f is tanh if no other is chosen. It forgets what is more than some ten steps
+    back, since gradients vanish on the way; `LSTM` and `GRU` do not. Samples are sequences of
+    shape (steps, features), and h is 0 before the first.
 
     Parameters
     ----------
     units : int
         Numbers in h.
-    activation : {"tanh"}, default="tanh"
-        The recurrence's own activation, as in Keras. There is no other; to change the output, put
-        an :class:`Activation` behind the layer.
+    activation : {"tanh", "relu", "logistic", "identity"} or None, default="tanh"
+        The activation f within the recurrence, as in Keras. None is the identity, and Keras' names
+        "sigmoid" and "linear" are taken, too. To change the output alone, put an
+        :class:`Activation` behind the layer.
     return_sequences : bool, default=False
         Whether the output is h of every step, of shape (steps, units), or of the last one.
     go_backwards : bool, default=False
@@ -267,17 +284,18 @@ class SimpleRNN(Recurrent):
 class LSTM(Recurrent):
     """Long short-term memory (Hochreiter & Schmidhuber, 1997; Gers et al., 2000).
 
-    ``i, f, g, o = x W + h R + b``, each of `units` columns, and ``c = s(f) c + s(i) tanh(g)``,
-    ``h = s(o) tanh(c)`` for the logistic function s. Samples are sequences of shape (steps,
-    features), and c and h are 0 before the first.
+    ``i, f, g, o = x W + h R + b``, each of `units` columns, and ``c = s(f) c + s(i) a(g)``,
+    ``h = s(o) a(c)`` for the logistic function s and the activation a. Samples are
+    sequences of shape (steps, features), and c and h are 0 before the first.
 
     Parameters
     ----------
     units : int
         Numbers in h and in c.
-    activation : {"tanh"}, default="tanh"
-        The recurrence's own activation, as in Keras. There is no other; to change the output, put
-        an :class:`Activation` behind the layer.
+    activation : {"tanh", "relu", "logistic", "identity"} or None, default="tanh"
+        The activation a within the recurrence, as in Keras; that of the gates is always s. None is
+        the identity, and Keras' names "sigmoid" and "linear" are taken, too. To change the output
+        alone, put an :class:`Activation` behind the layer.
     return_sequences : bool, default=False
         Whether the output is h of every step, of shape (steps, units), or of the last one.
     go_backwards : bool, default=False
@@ -317,16 +335,17 @@ class GRU(Recurrent):
     """Gated recurrent unit (Cho et al., 2014), in the form of cuDNN, Keras and torch.
 
     ``z = s(x W_z + h R_z + b_z)`` and likewise r for the logistic function s,
-    ``hh = tanh(x W_h + b_h + r (h R_h + b'_h))`` and ``h = z h + (1 - z) hh``. Samples are
-    sequences of shape (steps, features), and h is 0 before the first.
+    ``hh = a(x W_h + b_h + r (h R_h + b'_h))`` for the activation a, and ``h = z h + (1 - z) hh``.
+    Samples are sequences of shape (steps, features), and h is 0 before the first.
 
     Parameters
     ----------
     units : int
         Numbers in h.
-    activation : {"tanh"}, default="tanh"
-        The recurrence's own activation, as in Keras. There is no other; to change the output, put
-        an :class:`Activation` behind the layer.
+    activation : {"tanh", "relu", "logistic", "identity"} or None, default="tanh"
+        The activation a within the recurrence, as in Keras; that of the gates is always s. None is
+        the identity, and Keras' names "sigmoid" and "linear" are taken, too. To change the output
+        alone, put an :class:`Activation` behind the layer.
     return_sequences : bool, default=False
         Whether the output is h of every step, of shape (steps, units), or of the last one.
     go_backwards : bool, default=False

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 
 from llvmlite import ir
 
-from sklearn_nn.jit.functions import tanh_of
 from sklearn_nn.jit.kernel import kernel
 from sklearn_nn.jit.lane import Lane
-from sklearn_nn.jit.lanes import Load, Store, make_lanes
+from sklearn_nn.jit.lanes import Load, Store
 from sklearn_nn.jit.views import vector
 from sklearn_nn.layers.base import BACKWARD, FORWARD, is_stopped, owned_rows
 from sklearn_nn.layers.recurrence import (
@@ -26,29 +25,40 @@ from sklearn_nn.layers.recurrence import (
     remember,
     rows_together,
 )
+from sklearn_nn.layers.recurrent_activation import CellActivation, clear_ended, make_cells
 from sklearn_nn.layers.recurrent_projection import clear_padding, project, project_back
 from sklearn_nn.layers.recurrent_weights import all_gradients
 
 
-def _forward(builder: ir.IRBuilder, loads: Sequence[Load], stores: Sequence[Store]) -> None:
+def _forward(
+    activation: CellActivation,
+    builder: ir.IRBuilder,
+    loads: Sequence[Load],
+    stores: Sequence[Store],
+) -> None:
     """Operands: stretch, bias."""
     saw = Lane(builder, loads[0](0, 0)) + Lane(builder, loads[1](0, 0))
-    stores[0](tanh_of(saw).value, 0, 0)
+    stores[0](activation.value(saw).value, 0, 0)
 
 
-def _backward(builder: ir.IRBuilder, loads: Sequence[Load], stores: Sequence[Store]) -> None:
+def _backward(
+    activation: CellActivation,
+    builder: ir.IRBuilder,
+    loads: Sequence[Load],
+    stores: Sequence[Store],
+) -> None:
     """Operands: stretch, its gradient."""
     h, dh = (Lane(builder, load(0, 0)) for load in loads)
-    stores[1]((dh * (1 - h * h)).value, 0, 0)
+    stores[1](activation.back(dh, h).value, 0, 0)
 
 
-_cell = make_lanes("simple_cell", 2, _forward)
-_cell_backward = make_lanes("simple_cell_backward", 2, _backward)
+_cell = make_cells("simple_cell", 2, _forward)
+_cell_backward = make_cells("simple_cell_backward", 2, _backward)
 
 
 @kernel(FORWARD)
 def simple_forward(ctx, op, part, parts, theta, state, work, x, y):
-    """h = tanh(x W + h R + b), step by step. Owners: rows of the batch."""
+    """h = f(x W + h R + b), step by step. Owners: rows of the batch."""
     units, row = op[UNITS], y.shape[1]
     lo, hi = owned_rows(y, part, parts)
     bias = vector(theta, (op[FEATURES] + units) * op[SIZE], op[SIZE])
@@ -62,14 +72,15 @@ def simple_forward(ctx, op, part, parts, theta, state, work, x, y):
             project(ctx, op, theta, x, y, t, first, last)
             add_recurrent(ctx, op, theta, y, t, first, last, 0, 0, op[SIZE])
             stretch = vector(y, first * row + t * op[WIDTH], 1)
-            _cell(last - first, units, ((stretch, row, 0, 0), (bias, 0, 0, 0)))
+            _cell(op, last - first, units, ((stretch, row, 0, 0), (bias, 0, 0, 0)))
+            clear_ended(ctx, op, y, t, first, last)
             mask(ctx, op, y, t, first, last)
     remember(ctx, op, y, lo, hi)
 
 
 @kernel(BACKWARD)
 def simple_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
-    """dh (1 - h^2), and on from there to the step before. Owners: rows of the batch."""
+    """dh f'(x W + h R + b), and on from there to the step before. Owners: rows of the batch."""
     row = y.shape[1]
     lo, hi = owned_rows(y, part, parts)
     clear_padding(ctx, op, dx, lo, hi)
@@ -83,7 +94,9 @@ def simple_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy
             open_gradient(ctx, op, dy, t - 1, first, last)
             at = first * row + t * op[WIDTH]
             stretch, gradient = vector(y, at, 1), vector(dy, at, 1)
-            _cell_backward(last - first, op[UNITS], ((stretch, row, 0, 0), (gradient, row, 0, 0)))
+            _cell_backward(
+                op, last - first, op[UNITS], ((stretch, row, 0, 0), (gradient, row, 0, 0))
+            )
             carry(ctx, op, work, dy, dy, t, first, last, 0, 0, op[SIZE], True)
             project_back(ctx, op, work, dy, dx, t, first, last)
 

@@ -30,7 +30,7 @@ THETA_AT, THETA_SIZE, STATE_AT, STATE_SIZE, WORK_AT, WORK_SIZE = range(12, 18)
 # What a row costs, in multiplications and additions: forward and backward, where they do not ask by
 # themselves whether to stop, and weights.
 ROW_COST, WEIGHTS_COST = 18, 19
-GEOMETRY, TABLE_WIDTH = 20, 36
+GEOMETRY, TABLE_WIDTH = 20, 37
 #: Where in `output_ends` the width of the output stands.
 OUTPUT_WIDTH = 2
 

@@ -179,7 +179,7 @@ class Kernels:
         size = sum(p.size for p in op.parameters)
         theta, grad = self._filled(size, 0.1), allocate(size, "float32")
         state, work = allocate(0, "float32"), allocate(op.work, "float32")
-        geometry = np.zeros(16, np.int64)
+        geometry = np.zeros(17, np.int64)
         geometry[: len(op.geometry)] = op.geometry
         geometry.flags.writeable = False
         x, y = self._slots[op.x], self._slots[op.y]

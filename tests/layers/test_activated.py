@@ -121,15 +121,27 @@ def test_an_object_with_a_bad_name():
 
 @pytest.mark.parametrize("kind", [SimpleRNN, LSTM, GRU])
 def test_recurrent_layers_have_their_own(kind):
-    """What Keras calls their activation is within the recurrence; only the usual one is there."""
+    """It is within the recurrence, as in Keras, and not behind it; of some there is none there."""
     form = {"shape": (5, 2), "dtype": "float64"}
-    named = lower([("a", kind(3, activation="tanh"))], **form)
-    assert_same_program(named, lower([("a", kind(3))], **form))
-    for layer in (kind(3, activation="relu"), Bidirectional(kind(3, activation="relu"))):
-        with pytest.raises(
-            ValueError, match=f"activation='relu' of {kind.__name__} must be 'tanh'"
-        ):
-            layer.output_shape((5, 2))
+    usual = lower([("a", kind(3))], **form)
+    assert_same_program(lower([("a", kind(3, activation="tanh"))], **form), usual)
+    rectified = lower([("a", kind(3, activation="relu"))], **form)
+    assert rectified.table.shape == usual.table.shape
+    assert (rectified.table != usual.table).any()
+    for name, other in (("logistic", "sigmoid"), ("identity", "linear"), ("identity", None)):
+        programs = (lower([("a", kind(3, activation=a))], **form) for a in (name, other))
+        assert_same_program(*programs)
+    known = "must be one of 'tanh', 'logistic', 'relu', 'identity', 'linear', 'sigmoid' or None"
+    for bad in ("gelu", "softmax", "", 3, ["relu"], np.tanh, Activation("relu")):
+        for layer in (kind(3, activation=bad), Bidirectional(kind(3, activation=bad))):
+            with pytest.raises(ValueError, match=f"activation=.* of {kind.__name__} {known}"):
+                layer.output_shape((5, 2))
+
+
+def test_the_label_of_a_recurrent_layer_says_it():
+    assert GRU(3).label == "GRU"
+    assert LSTM(3, activation="relu").label == "LSTM, relu"
+    assert SimpleRNN(3, activation=None).label == "SimpleRNN, identity"
 
 
 # --- in a network -------------------------------------------------------------------------
