@@ -21,6 +21,12 @@ def pytest_configure(config):
             )
 
 
+@pytest.fixture(autouse=True)
+def _threads_for_little_work(monkeypatch):
+    """Threads share the work of small networks too: those of the tests are small."""
+    monkeypatch.setattr("sklearn_nn.jit.team.TINY", 0)
+
+
 @pytest.fixture
 def rng():
     """Random numbers, the same in every run."""

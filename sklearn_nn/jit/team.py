@@ -35,6 +35,9 @@ _SPINS = 4000
 _YIELDS = 200
 #: On Windows an interrupt is seen only between two waits: they are so short, in seconds.
 _WAIT = 0.1
+#: Multiplications and additions of a job that is over before anybody has taken the hand from the
+#: keys, and of one that is over before another thread is awake.
+BRIEF, TINY = 2**29, 2**22
 
 
 @intrinsic
@@ -271,12 +274,13 @@ class Team:
             threading.Thread(target=_follow, args=(part, jobs, done), daemon=True).start()
         self._jobs = queues[0]
 
-    def run(self, function: Callable[..., Any], *arguments: Any, brief: bool = False) -> None:
+    def run(self, function: Callable[..., Any], *arguments: Any, work: int = BRIEF) -> None:
         """Call `function(part, parts, sync, *arguments)` for every part at once.
 
         An interrupt or an error is raised after all parts have come back, since until then they
-        write to the caller's arrays. With `brief`, the function takes so little time that an
-        interrupt may wait for it: one part then is the calling thread.
+        write to the caller's arrays. Where there is so little `work`, in multiplications and
+        additions, that an interrupt may wait for it, one part is the calling thread; where there is
+        next to none, that is the only part.
 
         Raises
         ------
@@ -286,7 +290,8 @@ class Team:
         if self._is_waiting:  # a second interrupt has come while the first was dealt with
             self._call_off()
         self._sync[_STOP] = 0
-        if self.parts == 1 and (brief or not self._has_begun()):
+        alone = self.parts == 1 and (work < BRIEF or not self._has_begun())
+        if alone or work < TINY:
             function(0, 1, self._sync, *arguments)
             return
         assert self._jobs is not None

@@ -101,6 +101,37 @@ def _mix_losses(
 
 
 @njit(**INLINED_OPTIONS)
+def _take_losses(
+    part, parts, ctx, ends, capacity, loss_at, options, target, weight, rows, scale,
+    numbers, arena, darena, losses,
+):  # fmt: skip
+    """The losses of a batch times `scale`, and their gradient. Owners: rows of the batch."""
+    n, steps, n_targets = rows.size, ends[4], ends[5]
+    z = matrix(arena, capacity * ends[1], n, ends[2])
+    dz = matrix(darena, capacity * ends[1], n, ends[2])
+    partner = real(ctx[PARTNER])
+    own = scale * (1.0 - partner)
+    calls = calls_by_row(n, _LOSS_COST * z.shape[1], parts)
+    for call in range(calls):
+        if is_stopped(ctx):
+            break
+        one, of = part * calls + call, parts * calls
+        if steps == 1:
+            invoke(loss_at, (one, of, options, target, weight, rows, own, z, dz, losses))
+        else:
+            lo, hi = owned_rows(z, one, of)
+            _take_losses_of_steps(
+                steps, n_targets, loss_at, options, target, weight, vector(rows, lo, hi - lo),
+                lo, hi, numbers, own, z, dz, losses,
+            )  # fmt: skip
+        if partner > 0:
+            _mix_losses(
+                one, of, partner, scale, capacity, ends[3],
+                loss_at, options, target, weight, rows, numbers, z, dz, losses, darena,
+            )  # fmt: skip
+
+
+@njit(**INLINED_OPTIONS)
 def _copy(source, target):
     """target = source."""
     for i in range(target.size):
@@ -214,28 +245,10 @@ def train_batches(
             if part == 0:
                 batch_losses[b - first] = 0.0
             continue
-        z = matrix(arena, capacity * ends[1], n, ends[2])
-        dz = matrix(darena, capacity * ends[1], n, ends[2])
-        partner = real(ctx[PARTNER])
-        own = scale * (1.0 - partner)
-        calls = calls_by_row(n, _LOSS_COST * z.shape[1], parts)
-        for call in range(calls):
-            if is_stopped(ctx):
-                break
-            one, of = part * calls + call, parts * calls
-            if steps == 1:
-                invoke(loss_at, (one, of, options, target, weight, rows, own, z, dz, losses))
-            else:
-                lo, hi = owned_rows(z, one, of)
-                _take_losses_of_steps(
-                    steps, n_targets, loss_at, options, target, weight, vector(rows, lo, hi - lo),
-                    lo, hi, numbers, own, z, dz, losses,
-                )  # fmt: skip
-            if partner > 0:
-                _mix_losses(
-                    one, of, partner, scale, capacity, ends[3],
-                    loss_at, options, target, weight, rows, numbers, z, dz, losses, darena,
-                )  # fmt: skip
+        _take_losses(
+            part, parts, ctx, ends, capacity, loss_at, options, target, weight, rows, scale,
+            numbers, arena, darena, losses,
+        )  # fmt: skip
         barrier(sync, parts)
         if part == 0:
             batch_losses[b - first] = scale * plain_sum(vector(losses, 0, n * steps))

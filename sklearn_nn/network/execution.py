@@ -45,8 +45,6 @@ from sklearn_nn.network.program import (
 #: Multiplications and additions of one call of a kernel, at most: a tenth of a second or two.
 #: Kernels of weights have twice as many, since each call reads what all rows have brought.
 _CALL = 2**31
-#: Runs of fewer are over before anybody has taken the hand from the keys.
-BRIEF = 2**29
 
 
 @njit(**INLINED_OPTIONS)

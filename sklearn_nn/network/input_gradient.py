@@ -13,7 +13,7 @@ from sklearn_nn.jit.team import Team, share
 from sklearn_nn.jit.views import matrix, row, vector
 from sklearn_nn.layers.base import is_stopped
 from sklearn_nn.network.driver import DATA, PROGRAM, TEAM
-from sklearn_nn.network.execution import BRIEF, run_forward, run_gradient, run_prepare
+from sklearn_nn.network.execution import run_forward, run_gradient, run_prepare
 from sklearn_nn.network.memory import allocate, contexts
 from sklearn_nn.network.program import Program
 from sklearn_nn.network.source import Source, readonly
@@ -112,6 +112,6 @@ def input_gradient(
         program.table, program.raw_ends, capacity, readonly(np.arange(n)),
         data.gather.address(dtype), data.values, data.indices, data.indptr,
         readonly(np.ascontiguousarray(seeds, dtype=dtype)), readonly(theta), readonly(state),
-        work, arenas, darenas, out, brief=2 * n * program.cost < BRIEF,
+        work, arenas, darenas, out, work=2 * n * program.cost,
     )  # fmt: skip
     return out

@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from sklearn_nn.jit.team import Team
+from sklearn_nn.jit.team import TINY, Team
 from sklearn_nn.layers.base import CONTINUES, STEP
 from sklearn_nn.network.driver import predict_rows, train_batches
-from sklearn_nn.network.execution import BRIEF
 from sklearn_nn.network.memory import allocate, contexts
 from sklearn_nn.network.program import OUTPUT_WIDTH, Program
 from sklearn_nn.network.source import Source, readonly
@@ -210,7 +209,7 @@ class Machine:
             readonly(update.scalars), readonly(progress),
             self.theta, self.grad, self.state, self._kept_state, self._work, *self._arenas,
             update.moments, average, self._losses, self._numbers, self._penalties, self._norms,
-            losses, brief=3 * n_rows * self.program.cost < BRIEF,
+            losses, work=3 * n_rows * self.program.cost,
         )  # fmt: skip
         return losses
 
@@ -291,7 +290,8 @@ class Predictor:
         self._contexts = contexts(
             parts, program.n_scratch, dtype, n_lengths=n_lengths, stop_at=self._team.stop_at
         )
-        self._is_brief = windows * n_rows * program.cost < BRIEF
+        # Parts keep what their rows remember, so that there is none that has the others' too.
+        self._work_of_run = max(windows * n_rows * program.cost, TINY if parts > 1 else 0)
         self._before = (
             self._contexts, program.table, ends, capacity, windows,
             readonly(data.numbers(order)),
@@ -332,7 +332,7 @@ class Predictor:
         if self._out.shape[0]:
             self._contexts[:, CONTINUES] = continues
             arguments = (*self._before, readonly(theta), readonly(state), *self._after)
-            self._team.run(self._run, *arguments, brief=self._is_brief)
+            self._team.run(self._run, *arguments, work=self._work_of_run)
         self._arrange()
         return self.out
 

@@ -317,8 +317,18 @@ def test_without_threads_a_job_of_one_part_is_done_by_the_caller(monkeypatch):
 def test_a_brief_job_of_one_part_takes_no_other_thread():
     seen, own = [], Team(1)
     own._sync[team._STOP] = 1  # as an interrupt before has left it
-    own.run(lambda *given: seen.append((threading.current_thread(), given[2].any())), brief=True)
+    own.run(lambda *given: seen.append((threading.current_thread(), given[2].any())), work=0)
     assert seen == [(threading.main_thread(), False)]
+
+
+@pytest.mark.parametrize("parts", [2, 3])
+def test_a_tiny_job_has_one_part_which_is_the_caller(parts, monkeypatch):
+    monkeypatch.setattr(team, "TINY", 100)
+    seen, own = [], Team(parts)
+    for work in (99, 100):
+        own.run(lambda *given: seen.append((threading.current_thread(), *given[:2])), work=work)
+    assert seen[0] == (threading.main_thread(), 0, 1)
+    assert sorted(places for _, *places in seen[1:]) == [[part, parts] for part in range(parts)]
 
 
 def ended(threads):

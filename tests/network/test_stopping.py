@@ -8,6 +8,7 @@ from cases import LOSSES, activation, batch_norm, dense, dropout, sample
 from harness import LayerRun, assert_same_bits, build, draw_theta
 from interrupts import interrupt_when, sends_signals
 
+from sklearn_nn.jit import team
 from sklearn_nn.jit.team import Team
 from sklearn_nn.layers import (
     GRU,
@@ -36,8 +37,7 @@ jobs = pytest.mark.parametrize("n_jobs", [1, 2, 3])
 @pytest.fixture
 def long(monkeypatch):
     """As if all runs took long."""
-    for module in (machine, input_gradient):
-        monkeypatch.setattr(module, "BRIEF", 0)
+    monkeypatch.setattr(team, "BRIEF", 0)
 
 
 class Fit:
