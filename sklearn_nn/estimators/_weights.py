@@ -9,6 +9,7 @@ import operator
 import numpy as np
 
 from sklearn_nn.estimators._all_or_nothing import OF_A_FIT
+from sklearn_nn.estimators._programs import Programs
 from sklearn_nn.layers.base import Memory
 from sklearn_nn.network.memory import allocate
 
@@ -160,8 +161,8 @@ class FlatWeights:
 
     def _forget_programs(self):
         """Make programs again when they are needed."""
-        for name in ("_network", "_others"):
-            self.__dict__.pop(name, None)
+        self.__dict__.pop("_network", None)
+        self._others = Programs()
 
     def __copy__(self):
         """A shallow copy: with the arrays of this one, until one of them is trained.
