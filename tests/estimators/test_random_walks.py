@@ -53,7 +53,7 @@ def write(model, draw):
     layer = sorted(model.layers_)[draw.integers(len(model.layers_))]
     name = sorted(model.layers_[layer])[draw.integers(len(model.layers_[layer]))]
     array, way = model.layers_[layer][name], draw.integers(5)
-    if way == 0:
+    if way == 0 or not array.flags.writeable:
         array *= 1.1
     elif way == 1:
         array += 0.1
