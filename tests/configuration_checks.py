@@ -455,6 +455,8 @@ class Checks:
         """Weights that are written into."""
         layers = getattr(model, "layers_", {})
         arrays = [array for layer in layers.values() for array in layer.values()]
+        # What says where weights lie is not for writing.
+        arrays = [array for array in arrays if array.flags.writeable]
         if arrays:
             array = arrays[rng.integers(len(arrays))]
             array[...] = array * 0.5

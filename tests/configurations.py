@@ -14,6 +14,7 @@ import contextlib
 import faulthandler
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import traceback
@@ -80,17 +81,28 @@ class Chunk:
         command += [str(self.last), *seconds]
         for name in self.without:
             command += ["--without", name]
-        process = subprocess.Popen(
-            command,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
-        errors = []
-        reader = threading.Thread(target=lambda: errors.append(process.stderr.read()), daemon=True)
-        reader.start()
-        timer, begun = None, None
+        with tempfile.TemporaryFile("w+") as errors:
+            with subprocess.Popen(
+                command, stdout=subprocess.PIPE, stderr=errors, text=True
+            ) as process:  # fmt: skip
+                begun = self._follow(process)
+            errors.seek(0)
+            seen = " ".join(errors.read().split())[:800]
+        if begun is not None:
+            self._note(begun, f"the process ended with {process.returncode}", seen)
+            self.n_done += 1
+            return begun + 1
+        if process.returncode != 0:
+            raise RuntimeError(f"seeds from {first}: {process.returncode} is returned: {seen}")
+        return self.last
+
+    def _follow(self, process):
+        """Read what a process says; the seed that it has begun and not ended, if it ends so."""
+        begun = None
+        timer = threading.Timer(_PATIENCE, process.kill)
+        timer.start()
         for line in process.stdout:
-            if timer is not None:
-                timer.cancel()
+            timer.cancel()
             timer = threading.Timer(_PATIENCE, process.kill)
             timer.start()
             word, seed, *rest = line.rstrip("\n").split("\t")
@@ -102,19 +114,8 @@ class Chunk:
                 begun = None
             elif word == "fault":
                 self._note(int(seed), *rest)
-        if timer is not None:
-            timer.cancel()
-        code = process.wait()
-        reader.join(10)
-        if begun is not None:
-            seen = " ".join("".join(errors)[-800:].split())
-            self._note(begun, f"the process ended with {code}", seen)
-            self.n_done += 1
-            return begun + 1
-        if code != 0:
-            seen = "".join(errors)[-800:]
-            raise RuntimeError(f"seeds from {first}: the process ended with {code}: {seen}")
-        return self.last
+        timer.cancel()
+        return begun
 
 
 def run_many(first, last, jobs=1, seconds=None, say=None, without=()):
