@@ -85,20 +85,30 @@ class Chunk:
             with subprocess.Popen(
                 command, stdout=subprocess.PIPE, stderr=errors, text=True
             ) as process:  # fmt: skip
-                begun = self._follow(process)
+                begun, ended = self._follow(process)
             errors.seek(0)
             seen = " ".join(errors.read().split())[:800]
         if begun is not None:
             self._note(begun, f"the process ended with {process.returncode}", seen)
             self.n_done += 1
             return begun + 1
-        if process.returncode != 0:
+        if process.returncode == 0:
+            return self.last
+        if ended is None:
             raise RuntimeError(f"seeds from {first}: {process.returncode} is returned: {seen}")
-        return self.last
+        # Memory that was written to where it should not be may show afterwards.
+        self._note(ended, f"the process ended with {process.returncode} after it", seen)
+        return ended + 1
 
     def _follow(self, process):
-        """Read what a process says; the seed that it has begun and not ended, if it ends so."""
-        begun = None
+        """Read what a process says.
+
+        Returns
+        -------
+        begun, ended : int or None
+            The seed that it has begun and not ended, and the last that it has ended.
+        """
+        begun = ended = None
         timer = threading.Timer(_PATIENCE, process.kill)
         timer.start()
         for line in process.stdout:
@@ -111,11 +121,11 @@ class Chunk:
             elif word == "end":
                 self.n_done += 1
                 self.n_diverged += rest == ["diverged"]
-                begun = None
+                begun, ended = None, int(seed)
             elif word == "fault":
                 self._note(int(seed), *rest)
         timer.cancel()
-        return begun
+        return begun, ended
 
 
 def run_many(first, last, jobs=1, seconds=None, say=None, without=()):
