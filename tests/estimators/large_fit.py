@@ -11,6 +11,7 @@ NumPy have allocated since then, in bytes.
 
 import resource
 import sys
+import threading
 import tracemalloc
 import warnings
 from pathlib import Path
@@ -71,6 +72,7 @@ def main():
     """Measure one case."""
     folder, dtype, form, compute, megabytes = sys.argv[1:]
     warnings.simplefilter("ignore")
+    threading.stack_size(2**20)  # the limit counts a thread's whole stack, of which little is used
     X = mapped(folder, dtype, form, int(megabytes))
     y = np.arange(len(X)) % 3
     model = network(form, compute)

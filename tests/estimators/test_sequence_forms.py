@@ -406,4 +406,4 @@ def test_windows_of_even_sequences_in_any_form(truncation, dtype):
             assert_same(model, other)
             assert model.loss_curve_ == other.loss_curve_
             assert model.validation_loss_curve_ == other.validation_loss_curve_
-            np.testing.assert_array_equal(model.predict_proba(A), other.predict_proba(list(A)))
+            np.testing.assert_array_equal(model.predict_proba(X), other.predict_proba(list(X)))
