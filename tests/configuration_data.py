@@ -257,7 +257,7 @@ def as_type(name):
 
 def _holds(name, *arrays):
     """Whether a type holds all values of some arrays."""
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         return all(np.array_equal(X.astype(name).astype(X.dtype), X) for X in arrays)
 
 
@@ -274,7 +274,8 @@ def types_of(X, fixed):
     forms.append(Form("list", lambda X: X.tolist()))
     forms.append(Form("swapped", _swapped))
     if np.array_equal(X, np.floor(X)):
-        forms += [as_type(name) for name in ("int64", "int8", "int32") if name != dtype]
+        wholes = [name for name in ("int64", "int8", "int32") if name != dtype]
+        forms += [as_type(name) for name in wholes if _holds(name, X)]
     return forms
 
 
