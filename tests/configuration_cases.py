@@ -504,7 +504,7 @@ class CaseDraw:
 
     def text(self, classifier):
         """A generator of texts."""
-        X = [draw_text(self.rng, int(k)) for k in self.rng.integers(5, 80, self.one(1, 2, 3))]
+        X = [draw_text(self.rng, int(k)) for k in self.rng.integers(16, 80, self.one(1, 2, 3))]
         data = Data("text", X, [draw_text(self.rng, 7), "ab", ""], ())
         own = self.training()
         drawn = {

@@ -266,6 +266,11 @@ class ShapedInput(Forms):
 
     def _sample_shape(self):
         """The shape of one sample, as the first layer reads it."""
+        if self.input_shape is not None and min(self.input_shape, default=0) < 1:
+            raise ValueError(
+                f"input_shape={self.input_shape} does not fit X: lengths must be at least 1; pass "
+                "the shape of one sample, or None."
+            )
         ragged = vars(self).get("_ragged", False)
         given = None if ragged else self.input_shape
         shape = self._seen_shape if given is None else given

@@ -26,7 +26,7 @@ def encoder(**parameters):
 def _objects(values):
     cells = np.empty(len(values), dtype=object)
     cells[:] = values
-    return pd.Series(cells)
+    return pd.Series(cells, dtype=object)
 
 
 def _read_by(library, values):
@@ -295,7 +295,8 @@ def test_a_row_alone_is_the_row_in_company(column):
             _same(_outcome(fitted, company, n_rows), together)
         _same(_outcome(fitted, company.iloc[order]), _at(together, order))
         whole = company.assign(**{column: _objects([cell] * 12)})
-        for X in (whole, whole.assign(**{column: whole[column].infer_objects()})):
+        inferred = [] if cell is CELLS.get("huge") else [whole.infer_objects()]
+        for X in (whole, *inferred):  # pandas 2.0 raises an OverflowError for huge integers
             _same(_at(_outcome(fitted, X), [place]), alone)
 
 

@@ -382,6 +382,14 @@ def test_embeddings_stand_first():
     assert pooled.fit(WORD_ROWS, Y).input_shape_ == (9,)
 
 
+def test_an_input_shape_without_lengths_is_no_shape():
+    """Also where it is not asked for: embeddings and sequences of unequal length have their own."""
+    for shape in ((0, 1), (9, -1), ()):
+        for layers, X in (([Embedding(9, 4), GlobalAveragePool()], WORD_ROWS), ([GRU(3)], list(A))):
+            with pytest.raises(ValueError, match=r"input_shape=\(.*does not fit X"):
+                NeuralNetworkClassifier(layers, input_shape=shape, max_iter=1).fit(X, Y[: len(X)])
+
+
 # --- windows -------------------------------------------------------------------------------------
 
 
