@@ -558,7 +558,7 @@ class CaseDraw:
             "truncation": (0, -1, 1.5), "validation_fraction": (-0.5, 1.5),
             "layers": ([3], "Dense", [("a", None)]), "loss": ("squared", 3),
             "filters": (0, (2, -1), 1.5), "kernel_size": (0, (1, 2, 3, 4)),
-            "input_shape": ((0, 1), (10**6, 1)), "momentum": (2.0,), "clipnorm": (-1.0,),
+            "input_shape": ((0, 1), (3, -1)), "momentum": (2.0,), "clipnorm": (-1.0,),
             "weight_init": ("he",), "callbacks": ([print], 3), "max_one_hot": (-1, 2.5),
             "numeric": ("raw",), "sequence_length": (0, 1.5), "vocabulary": ("", ["ab"]),
         }  # fmt: skip
