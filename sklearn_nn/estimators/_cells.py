@@ -7,6 +7,7 @@ import decimal
 import numbers
 import sys
 from collections.abc import Hashable
+from typing import NamedTuple
 
 import numpy as np
 
@@ -152,6 +153,28 @@ def as_numbers(values, label, words=None):
         raise refusal_of_infinity(label) from error
 
 
+def lookalikes(values):
+    """The types among objects whose values may equal numbers that they are not: 1 + 0j equals 1."""
+    return {
+        kind
+        for kind in set(map(type, values))
+        if (issubclass(kind, numbers.Complex) and not issubclass(kind, numbers.Real))
+        or issubclass(kind, np.timedelta64)  # of NumPy before 2.0
+    }
+
+
+class _Apart(NamedTuple):
+    """A value that equals none of another type."""
+
+    value: object
+
+    def __eq__(self, other):
+        return type(other) is _Apart and self.value == other.value
+
+    def __hash__(self):
+        return hash(self.value)
+
+
 def numbered(values, label):
     """Objects as numbers of distinct values.
 
@@ -162,14 +185,16 @@ def numbered(values, label):
     distinct : list
     """
     known = {}
+    kinds = lookalikes(values)
+    keys = [_Apart(v) if type(v) in kinds else v for v in values] if kinds else values
     try:
-        codes = np.array([known.setdefault(value, len(known)) for value in values], dtype=np.intp)
+        codes = np.array([known.setdefault(key, len(known)) for key in keys], dtype=np.intp)
     except TypeError as error:
         for value in values:
             if not isinstance(value, Hashable):
                 check_scalar(value, label)
         raise TypeError(f"{label} holds values that cannot be told apart: {error}") from error
-    distinct = list(known)
+    distinct = [key.value if type(key) is _Apart else key for key in known]
     missing = [code for code, value in enumerate(distinct) if is_missing(value)]
     if missing:
         codes[np.isin(codes, missing)] = -1

@@ -16,6 +16,7 @@ from sklearn_nn.estimators._cells import (
     check_scalar,
     is_missing,
     kind_of,
+    lookalikes,
     numbered,
     refusal_of_complex,
     refusal_of_dates,
@@ -286,6 +287,8 @@ class PandasFrame(Frame):
             letter = getattr(column.categories.dtype, "kind", "O")
         elif isinstance(column, np.ndarray) and letter in "iufb":
             return _numbered_by_value(column)
+        elif letter == "O" and lookalikes(column):
+            return numbered(list(column), self.label(i))
         else:
             try:
                 codes, values = self._pandas.factorize(column)

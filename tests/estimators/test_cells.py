@@ -223,6 +223,7 @@ CELLS = {
     "infinity": np.inf,
     "huge": 10**400,
     "complex": 1j,
+    "complex one": 1 + 0j,
     "bytes": b"north",
     "date": datetime.date(2024, 1, 1),
     "timestamp": pd.Timestamp("2024-01-01"),
