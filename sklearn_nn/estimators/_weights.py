@@ -151,6 +151,8 @@ class FlatWeights:
 
     def _trained_program(self):
         """The program to predict with, its weights up to date."""
+        if "_is_as_fitted" in self.__dict__ and "_network" in self.__dict__:
+            return self._network  # of a twin, which was made when they were
         self._take_in_replaced()
         program = self.__dict__.get("_network")
         if program is None:
