@@ -4,8 +4,8 @@ Usage: python tests/estimators/large_fit.py FOLDER DTYPE FORM COMPUTE MEGABYTES
 
 Makes a sparse file of zeros of that size, of DTYPE, and reads it as FORM: "images", "rows",
 "channels_first", "planes_apart" or "table". After a fit to a few samples, so that kernels are
-there, the process may allocate no more than a tenth of the file (RLIMIT_DATA), and then fits with a
-validation split, goes on by partial_fit, scores and predicts. Prints the peak of what Python and
+there, the process may allocate no more than a quarter of the file (RLIMIT_DATA), and then fits with
+a validation split, goes on by partial_fit, scores and predicts. Prints the peak of what Python and
 NumPy have allocated since then, in bytes.
 """
 
@@ -77,7 +77,7 @@ def main():
     y = np.arange(len(X)) % 3
     model = network(form, compute)
     work(model, X[:40], y[:40])
-    room = data_size() + int(megabytes) * 10**5
+    room = data_size() + int(megabytes) * 10**6 // 4
     resource.setrlimit(resource.RLIMIT_DATA, (room, room))
     tracemalloc.start()
     work(network(form, compute), X, y)

@@ -205,7 +205,7 @@ def beside_the_file(folder, *case):
 def test_nothing_of_a_file_is_copied(case, tmp_path):
     found = beside_the_file(tmp_path, *case)
     assert found.returncode == 0, found.stderr
-    assert int(found.stdout) < 20e6
+    assert int(found.stdout) < 28e6  # the split alone, which is a tenth, would take 20 MB more
 
 
 @LIMIT
