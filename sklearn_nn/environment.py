@@ -76,7 +76,7 @@ def _kernel_folders() -> list[str]:
 
 def _warm_up_images(dtypes: tuple[str, ...]) -> None:
     """Compile what images take: convolutions, pools, batch normalisation, moves and flips."""
-    from sklearn_nn.estimators.cnn_classifier import CNNClassifier
+    from sklearn_nn.estimators.cnn import CNNClassifier
     from sklearn_nn.layers import RandomCrop, RandomFlip, RandomRotation
 
     small = {"filters": (16, 16), "hidden_layer_sizes": (2,), "max_iter": 1, "random_state": 0}
@@ -93,10 +93,9 @@ def _warm_up_images(dtypes: tuple[str, ...]) -> None:
 
 def _warm_up_sequences(dtypes: tuple[str, ...]) -> None:
     """Compile what sequences take: cells, both directions, pools over time, unequal lengths."""
-    from sklearn_nn.estimators._recurrent import CELLS
-    from sklearn_nn.estimators._rnn import POOLS
-    from sklearn_nn.estimators.rnn_classifier import RNNClassifier
-    from sklearn_nn.estimators.text_generator import TextGenerator
+    from sklearn_nn.estimators.rnn import POOLS, RNNClassifier
+    from sklearn_nn.estimators.rnn_layers import CELLS
+    from sklearn_nn.estimators.text.generator import TextGenerator
 
     small = {"hidden_size": 2, "max_iter": 1, "random_state": 0}
     x, labels = np.linspace(-1, 1, 160).reshape(16, 5, 2), np.arange(16) % 3
@@ -114,9 +113,9 @@ def _warm_up_sequences(dtypes: tuple[str, ...]) -> None:
 
 def _warm_up_tables(dtypes: tuple[str, ...]) -> None:
     """Compile what tables take: embeddings of numbers and categories, and both architectures."""
-    from sklearn_nn.estimators._tabular_recipes import RECIPES
-    from sklearn_nn.estimators.tabular_classifier import TabularClassifier
-    from sklearn_nn.estimators.tabular_regressor import TabularRegressor
+    from sklearn_nn.estimators.tabular.classifier import TabularClassifier
+    from sklearn_nn.estimators.tabular.recipes import RECIPES
+    from sklearn_nn.estimators.tabular.regressor import TabularRegressor
 
     small: dict[str, Any] = {"hidden_layer_sizes": (2,), "max_iter": 1, "random_state": 0}
     small |= {"n_networks": 1, "categorical_features": [2], "max_one_hot": 2}
@@ -131,8 +130,7 @@ def _warm_up_tables(dtypes: tuple[str, ...]) -> None:
 
 def _warm_up_rows(dtypes: tuple[str, ...]) -> None:
     """Compile what rows of numbers take: activations, losses, optimizers, sparse data."""
-    from sklearn_nn.estimators.mlp_classifier import MLPClassifier
-    from sklearn_nn.estimators.mlp_regressor import MLPRegressor
+    from sklearn_nn.estimators.mlp import MLPClassifier, MLPRegressor
 
     x = np.linspace(-1, 1, 48).reshape(16, 3)
     small = {"hidden_layer_sizes": (2,), "max_iter": 1, "dropout": 0.5, "random_state": 0}

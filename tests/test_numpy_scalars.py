@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator, clone
 import sklearn_nn
 from sklearn_nn import layers, training
 from sklearn_nn._spec import PlainParameters, plain
-from sklearn_nn.estimators.table_encoder import TableEncoder
+from sklearn_nn.estimators._inputs.table.encoder import TableEncoder
 from sklearn_nn.inspection import occlusion_map, saliency_map
 from sklearn_nn.layers import Conv2D, Dense, Dropout, RandomCrop, RandomFlip
 from sklearn_nn.network import initializers

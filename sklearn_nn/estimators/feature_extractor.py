@@ -20,7 +20,7 @@ from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from sklearn_nn._spec import PlainParameters
-from sklearn_nn.estimators._base import BaseNetwork
+from sklearn_nn.estimators._core.base import BaseNetwork
 
 
 def _is_fitted(estimator):

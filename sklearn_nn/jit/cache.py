@@ -70,9 +70,10 @@ def source_stamp(package: Path = PACKAGE) -> str:
     digest = _DIGEST()
     files = [package / "__init__.py"]
     for folder in KERNEL_FOLDERS:
-        files += sorted((package / folder).glob("*.py"))
+        files += sorted((package / folder).rglob("*.py"))
     for file in files:
-        digest.update(file.name.encode() + b"\0" + file.read_bytes())
+        name = file.relative_to(package).as_posix()
+        digest.update(name.encode() + b"\0" + file.read_bytes())
     return digest.hexdigest()
 
 

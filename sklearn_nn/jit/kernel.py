@@ -69,7 +69,9 @@ class Kernel:
     def __init__(self, function: Callable[..., None], kind: Kind, name: str | None = None) -> None:
         self.function = function
         self.kind = kind
-        self.name = name or f"{function.__module__.rpartition('.')[2]}.{function.__qualname__}"
+        if name is None:
+            name = f"{function.__module__.removeprefix('sklearn_nn.')}.{function.__qualname__}"
+        self.name = name
         self.__doc__ = function.__doc__
         # Made now and not when it compiles: by then the source file may have changed.
         self._cache = KernelCache(self.name, function.__code__.co_filename)

@@ -6,7 +6,7 @@ from typing import Any
 
 from sklearn_nn.layers.activation import ACTIVATIONS, OTHER_NAMES, Activation
 from sklearn_nn.layers.base import Builder, Layer
-from sklearn_nn.layers.parametric_activation import ParametricActivation
+from sklearn_nn.layers.tabular.parametric_activation import ParametricActivation
 
 
 class Activated(Layer):

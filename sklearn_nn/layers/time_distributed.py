@@ -22,7 +22,7 @@ from sklearn_nn.layers.base import (
     Shape,
     owned_rows,
 )
-from sklearn_nn.layers.convolve import BIAS_GRAIN, add_places
+from sklearn_nn.layers.convolution.convolve import BIAS_GRAIN, add_places
 from sklearn_nn.layers.dense import Dense, dense_prepare
 from sklearn_nn.layers.lengths import geometry_of, own_steps
 from sklearn_nn.layers.shape import check_axes

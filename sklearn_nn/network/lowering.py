@@ -13,7 +13,7 @@ import numpy as np
 
 from sklearn_nn.jit.kernel import Kernel
 from sklearn_nn.layers.base import Clock, Layer, Memory, Parameter, Shape
-from sklearn_nn.layers.member_heads import MeanOverMembers
+from sklearn_nn.layers.tabular.member_heads import MeanOverMembers
 from sklearn_nn.network.initializers import get_initializer
 from sklearn_nn.network.instruction import Instruction
 from sklearn_nn.network.layout import Layout

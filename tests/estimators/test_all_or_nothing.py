@@ -10,8 +10,8 @@ from every import CLASSES, KINDS, NUMBERS, RAGGED, ROWS, N, data, fitted, make, 
 from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_nn import FeatureExtractor, MLPClassifier, MLPRegressor, RNNClassifier
-from sklearn_nn.estimators import _held_out
-from sklearn_nn.estimators.table_encoder import TableEncoder
+from sklearn_nn.estimators._core import validation as _held_out
+from sklearn_nn.estimators._inputs.table.encoder import TableEncoder
 from sklearn_nn.training import Huber, LambdaCallback
 from sklearn_nn.training.history import History
 from sklearn_nn.training.trainer import Trainer

@@ -17,7 +17,7 @@ from sklearn_nn import (
     TabularRegressor,
     TextGenerator,
 )
-from sklearn_nn.estimators import _training
+from sklearn_nn.estimators._core import fit as _training
 from sklearn_nn.layers import Dense
 from sklearn_nn.training import trainer as module
 from sklearn_nn.training.history import History

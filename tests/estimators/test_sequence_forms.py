@@ -6,7 +6,7 @@ from scipy import sparse
 from sklearn.model_selection import LeaveOneOut, cross_val_predict
 
 from sklearn_nn import CNNClassifier, NeuralNetworkClassifier, RNNClassifier
-from sklearn_nn.estimators._sequences import from_list, from_padded
+from sklearn_nn.estimators._inputs.sequences import from_list, from_padded
 from sklearn_nn.layers import GRU, Embedding, GlobalAveragePool, Reshape
 from sklearn_nn.network.source import dense_rows, source
 

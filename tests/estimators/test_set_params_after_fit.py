@@ -253,8 +253,8 @@ def test_n_jobs_acts_at_once(monkeypatch):
         seen.append(arguments[-1])
         return np.ones((N, 3))
 
-    monkeypatch.setattr("sklearn_nn.estimators._base.predict", predicted)
-    monkeypatch.setattr("sklearn_nn.estimators._base.resolve_n_jobs", lambda jobs: jobs)
+    monkeypatch.setattr("sklearn_nn.estimators._core.base.predict", predicted)
+    monkeypatch.setattr("sklearn_nn.estimators._core.base.resolve_n_jobs", lambda jobs: jobs)
     model.predict(ROWS)
     model.set_params(n_jobs=2).predict(ROWS)
     assert seen == [1, 2]

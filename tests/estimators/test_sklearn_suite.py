@@ -13,7 +13,7 @@ import pytest
 import sklearn.neural_network
 
 import sklearn_nn
-from sklearn_nn.estimators._encoding import encode_rows
+from sklearn_nn.estimators._inputs.encoding import encode_rows
 from sklearn_nn.network.machine import Update
 
 _FILE = Path(sklearn.neural_network.__file__).parent / "tests" / "test_mlp.py"

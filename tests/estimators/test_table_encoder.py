@@ -14,9 +14,9 @@ from sklearn.impute import SimpleImputer
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, QuantileTransformer, RobustScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from sklearn_nn.estimators import _table_columns
-from sklearn_nn.estimators._number_scaling import SCALINGS, bin_edges, quantiles
-from sklearn_nn.estimators.table_encoder import TableEncoder
+from sklearn_nn.estimators._inputs.table import columns as _table_columns
+from sklearn_nn.estimators._inputs.table.encoder import TableEncoder
+from sklearn_nn.estimators._inputs.table.number_scaling import SCALINGS, bin_edges, quantiles
 from sklearn_nn.training.encoding import decode, encode
 
 BOTH = pytest.mark.parametrize("numeric", ["robust", "quantile"])

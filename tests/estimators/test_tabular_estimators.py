@@ -17,8 +17,8 @@ from sklearn.model_selection import (
 )
 
 from sklearn_nn import TabularClassifier, TabularRegressor, load, load_checkpoint
-from sklearn_nn.estimators import _tabular
-from sklearn_nn.estimators._tabular_recipes import RECIPES
+from sklearn_nn.estimators.tabular import base as _tabular
+from sklearn_nn.estimators.tabular.recipes import RECIPES
 from sklearn_nn.training import CheckpointError, ModelCheckpoint
 from sklearn_nn.training.losses import Huber
 

@@ -21,8 +21,8 @@ from sklearn.utils import get_tags
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
 from sklearn_nn import TextGenerator, find_learning_rate, load, load_checkpoint
-from sklearn_nn.estimators._sampling import draw, probabilities
-from sklearn_nn.estimators._text import encoded, short_passages, streams, whole_passages
+from sklearn_nn.estimators._inputs.text import encoded, short_passages, streams, whole_passages
+from sklearn_nn.estimators.text.sampling import draw, probabilities
 from sklearn_nn.layers import GRU, LSTM, SimpleRNN
 from sklearn_nn.network.machine import Predictor
 from sklearn_nn.training import ModelCheckpoint, TrainingScore
@@ -141,7 +141,7 @@ def test_short_passages_count_every_character_once(window):
 
 
 def test_passages_in_blocks_are_the_same_passages(monkeypatch):
-    monkeypatch.setattr("sklearn_nn.estimators._text._BLOCK", 50)
+    monkeypatch.setattr("sklearn_nn.estimators._inputs.text._BLOCK", 50)
     texts = [np.arange(k) for k in (3, 40, 2, 60, 7, 7, 100)]
     whole = whole_passages(texts)
     blocks = list(whole.blocks())
@@ -196,7 +196,7 @@ def test_a_long_list_is_scored_in_blocks(monkeypatch):
     texts = [prose(n, n) for n in range(1, 60)]
     model = small().fit(prose(300))
     score = model.score(texts)
-    monkeypatch.setattr("sklearn_nn.estimators._text._BLOCK", 100)
+    monkeypatch.setattr("sklearn_nn.estimators._inputs.text._BLOCK", 100)
     assert model.score(texts) == pytest.approx(score, rel=1e-12)
 
 
@@ -739,7 +739,7 @@ def test_divergence_keeps_the_weights():
 
 def test_the_bar_counts_characters(monkeypatch):
     pytest.importorskip("rich", reason="the bar is drawn by rich, which is not installed")
-    monkeypatch.setattr("sklearn_nn.estimators._training.can_draw", lambda: True)
+    monkeypatch.setattr("sklearn_nn.estimators._core.fit.can_draw", lambda: True)
     shown = []
     monkeypatch.setattr(
         "sklearn_nn.training.progress.ProgressBar._show", lambda bar, _: shown.append(bar)

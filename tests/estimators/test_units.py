@@ -17,7 +17,7 @@ from sklearn_nn import (
     RNNClassifier,
     TabularClassifier,
 )
-from sklearn_nn.estimators._units import other_units, units_of
+from sklearn_nn.estimators._inputs.units import other_units, units_of
 from sklearn_nn.inspection import SaliencyDisplay, occlusion_map, saliency_map
 from sklearn_nn.layers import GRU, Conv2D, Embedding
 from sklearn_nn.training.checkpoint import CheckpointError

@@ -285,14 +285,30 @@ def test_stamp_covers_every_kernel_file_and_the_version(copied):
     files = [copied / "__init__.py"]
     assert "__version__" in files[0].read_text(encoding="utf-8")
     for name in cache.KERNEL_FOLDERS:
-        assert list((copied / name).glob("*.py"))
-        files += (copied / name).glob("*.py")
+        found = list((copied / name).rglob("*.py"))
+        assert found
+        files += found
+    assert copied / "layers" / "recurrent" / "gru.py" in files
     for file in files:
         source = file.read_bytes()
         file.write_bytes(source + b"#")
-        assert cache.source_stamp(copied) != before, file.name
+        assert cache.source_stamp(copied) != before, file
         file.write_bytes(source)
-    (copied / "jit" / "new.py").write_text("")
+    for place in ("jit", "layers/recurrent"):
+        new = copied / place / "new.py"
+        new.write_text("")
+        assert cache.source_stamp(copied) != before
+        new.unlink()
+    assert cache.source_stamp(copied) == before
+
+
+def test_the_stamp_tells_where_a_file_stands(copied):
+    """Two files of one name that change places are other code."""
+    before = cache.source_stamp(copied)
+    a, b = copied / "layers" / "base.py", copied / "layers" / "augmentation" / "base.py"
+    texts = a.read_bytes(), b.read_bytes()
+    a.write_bytes(texts[1])
+    b.write_bytes(texts[0])
     assert cache.source_stamp(copied) != before
 
 
@@ -390,8 +406,8 @@ def cold(tmp_path_factory):
 def test_a_second_process_compiles_only_what_is_damaged(cold):
     """A flipped byte in one entry, another one cut; all others are as good as compiled."""
     folder, first = cold
-    (relu,) = folder.glob("*/activation.relu_forward_in_place-*.kernel")
-    (gather,) = folder.glob("*/source.gather_dense-*.kernel")
+    (relu,) = folder.glob("*/layers.activation.relu_forward_in_place-*.kernel")
+    (gather,) = folder.glob("*/network.source.gather_dense-*.kernel")
     relu.write_bytes(flip(relu.read_bytes()))
     gather.write_bytes(gather.read_bytes()[:1000])
     second = process(FIT.format(blocked=False), folder)
@@ -442,3 +458,49 @@ def test_no_stale_code(copied, tmp_path):
     third = look()
     assert (third["relu"], third["tanh"]) == (-7.0, -3.0)
     assert len({found["stamp"] for found in (first, second, third)}) == 3
+
+
+TWINS = """
+import json
+import numpy as np
+from sklearn_nn.jit import cache
+from sklearn_nn.layers.convolution import twin as a
+from sklearn_nn.layers.recurrent import twin as b
+found = {}
+for module in (a, b):
+    x = np.ones(1)
+    module.write(x)
+    found[module.__name__] = x[0]
+found["hits"] = sum(module.write._cache.hits for module in (a, b))
+found["names"] = [module.write.name for module in (a, b)]
+print(json.dumps(found))
+"""
+TWIN = """
+from sklearn_nn.jit.kernel import Kind, kernel
+
+@kernel(Kind("twin", x="real[:]"))
+def write(x):
+    \"\"\"Write a number.\"\"\"
+    x[0] = {number}
+"""
+
+
+def test_kernels_of_equal_names_in_sub_folders(copied, tmp_path):
+    """Files of one name in two folders keep their kernels apart; an edit there is seen."""
+    folder = tmp_path / "cache"
+    places = [copied / "layers" / name / "twin.py" for name in ("convolution", "recurrent")]
+    for number, place in enumerate(places, 2):
+        place.write_text(TWIN.format(number=number))
+
+    def look():
+        found = process(TWINS, folder, copied)
+        return [found[f"sklearn_nn.layers.{p.parent.name}.twin"] for p in places], found
+
+    values, found = look()
+    assert values == [2, 3]
+    assert found["hits"] == 0
+    assert found["names"] == ["layers.convolution.twin.write", "layers.recurrent.twin.write"]
+    values, found = look()
+    assert (values, found["hits"]) == ([2, 3], 2)
+    places[1].write_text(TWIN.format(number=5))
+    assert look()[0] == [2, 5]

@@ -32,7 +32,7 @@ from sklearn_nn.layers import (
     RandomZoom,
     Residual,
 )
-from sklearn_nn.layers.augmentation import FILL_MODES
+from sklearn_nn.layers.augmentation.base import FILL_MODES
 from sklearn_nn.layers.base import TRAINING
 from sklearn_nn.network.lowering import ProgramBuilder, lower
 from sklearn_nn.network.machine import Machine

@@ -19,7 +19,7 @@ from sklearn.base import clone
 
 from sklearn_nn.layers import Conv1D, Conv2D
 from sklearn_nn.layers.base import CTX_SIZE
-from sklearn_nn.layers.winograd import winograd_forward
+from sklearn_nn.layers.convolution.winograd import winograd_forward
 from sklearn_nn.network.lowering import ProgramBuilder, lower
 
 convolutions = pytest.mark.parametrize("case", CONVOLUTIONS, ids=names(CONVOLUTIONS))

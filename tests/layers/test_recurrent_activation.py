@@ -14,7 +14,7 @@ from recurrent_cases import Ragged, draw, dtypes, kinds, ways
 
 from sklearn_nn import NeuralNetworkRegressor
 from sklearn_nn.layers import Bidirectional, Dense, SimpleRNN
-from sklearn_nn.layers.recurrent_activation import CELL_ACTIVATIONS
+from sklearn_nn.layers.recurrent.activation import CELL_ACTIVATIONS
 from sklearn_nn.network.lowering import lower
 from sklearn_nn.network.source import sequences
 from sklearn_nn.training.losses import SquaredError

@@ -1,0 +1,1 @@
+"""Readers of X: rows, images, sequences, tables and text."""

@@ -1,0 +1,1 @@
+"""Tables: frames of several libraries, cells, columns, and the encoder."""

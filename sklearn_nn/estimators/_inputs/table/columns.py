@@ -1,0 +1,258 @@
+"""The two kinds of column of a table, each learnt from one column and written into an array."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from sklearn_nn.estimators._inputs.table.cells import CATEGORY, NUMBER, is_printed, plain, short
+from sklearn_nn.estimators._inputs.table.number_scaling import SCALINGS, quantiles, scale_table
+
+#: What the output is made of, from left to right.
+BLOCKS = ("numbers", "indicators", "one_hots", "embedded")
+_PLAIN = {str, bool, int, float}
+#: With more, float32 would take some categories for their neighbours.
+_MOST_CATEGORIES = 2**24 - 1
+#: Rows that are written at a time: what is worked on then fits into a cache.
+_BLOCK = 2**15
+
+
+def _blocks(n_rows):
+    return (slice(start, start + _BLOCK) for start in range(0, n_rows, _BLOCK))
+
+
+def _sum_of(weights, codes, size):
+    """How much each of so many codes weighs."""
+    return np.bincount(codes, weights=weights, minlength=size).astype(np.float64)
+
+
+@dataclass
+class NumberColumn:
+    """Scaled numbers, with the median where one is missing, and whether one is.
+
+    Attributes
+    ----------
+    scaling : str
+        A key of `SCALINGS`.
+    median : float
+    learnt : ndarray
+        What the scaling has learnt.
+    indicator : ndarray of shape (2, 1) or None
+        What stands for a number that is there, and for one that is missing; None where fit saw
+        none that is missing.
+    takes_words : bool
+        Whether the type of the column that was fitted would have taken words among its numbers.
+        One that comes later is a missing value then, and otherwise an error: what a cell becomes
+        depends on what was fitted, not on the cells beside it.
+    """
+
+    kind = NUMBER
+    scaling: str
+    median: float
+    learnt: np.ndarray
+    indicator: np.ndarray | None
+    takes_words: bool
+
+    @classmethod
+    def fit(cls, frame, i, weights, scaling):
+        """Learn from a column. Rows of weight 0 are as if they were not there."""
+        values, takes_words = frame.numbers(i), frame.takes_words(i)
+        kept = slice(None) if weights is None else weights > 0
+        values, weights = values[kept], None if weights is None else weights[kept]
+        missing = np.isnan(values)
+        if missing.all():  # nothing is known: always 0, without an indicator
+            nothing = SCALINGS["robust"].fit(np.zeros(1), None)
+            return cls(scaling, 0.0, nothing, None, takes_words)
+        indicator = None
+        if missing.any():
+            counts = _sum_of(weights, missing.astype(np.intp), 2)
+            indicator = scale_table(SCALINGS[scaling], np.array([[0.0], [1.0]]), counts)
+            values, weights = values[~missing], None if weights is None else weights[~missing]
+        (median,) = quantiles(values, [0.5], weights)
+        learnt = SCALINGS[scaling].fit(values, weights)
+        return cls(scaling, float(median), learnt, indicator, takes_words)
+
+    @property
+    def widths(self):
+        """How many columns it takes in each block of the output: see `BLOCKS`."""
+        return (1, 0 if self.indicator is None else 1, 0, 0)
+
+    def write(self, frame, i, out, starts):
+        """Write the column of a frame into rows of output; `starts` is its place in each block.
+
+        Returns what is remarkable about the column as text; None where nothing is.
+        """
+        words = [] if self.takes_words else None
+        values = frame.numbers(i, words)
+        apply = SCALINGS[self.scaling].apply
+        for rows in _blocks(len(values)):
+            block = values[rows]
+            missing = np.isnan(block)
+            if missing.any():
+                block = np.where(missing, self.median, block)
+            out[rows, starts[0]] = apply(self.learnt, block)
+            if self.indicator is not None:
+                out[rows, starts[1]] = self.indicator[missing.astype(np.intp), 0]
+        if not words:
+            return None
+        return (
+            f"{frame.label(i)} holds {short(words[0])}, which is text, where fit saw numbers: text "
+            "counts as missing there. Convert it first (pandas.to_numeric), or fit with the column "
+            "listed in categorical_features."
+        )
+
+    def names_out(self, name):
+        """Names of what it writes, for each block."""
+        indicators = [] if self.indicator is None else [f"missingindicator_{name}"]
+        return ([name], indicators, [], [])
+
+    def check(self):
+        """Raise a ValueError if this cannot have been learnt."""
+        if self.scaling not in SCALINGS or not np.isfinite(self.median):
+            raise ValueError("a number column of no known scaling or median")
+        _check_array(self.learnt, np.shape(self.learnt)[:1])
+        if not SCALINGS[self.scaling].has_learnt(self.learnt):
+            raise ValueError(f"what a {self.scaling} scaling has not learnt")
+        if self.indicator is not None:
+            _check_array(self.indicator, (2, 1))
+        _check_truth(self.takes_words)
+
+
+@dataclass
+class CategoryColumn:
+    """Categories: one-hot if there are few, else by number for an embedding to look up.
+
+    Attributes
+    ----------
+    categories : list of str, bool, int and float
+        In order: numbers before text. Category i has the number i + 1; 0 is a missing value or a
+        category that fit did not see.
+    one_hot : ndarray of shape (len(categories) + 1, n_columns) or None
+        What stands for each number; None where the number itself is written.
+    prints : bool
+        Whether some categories are what dates, intervals or other objects print as, which pandas'
+        categories may be. Such objects are read so then, in a column of any type.
+    """
+
+    kind = CATEGORY
+    categories: list
+    one_hot: np.ndarray | None
+    prints: bool
+
+    def __post_init__(self):
+        self._numbers = {category: k for k, category in enumerate(self.categories, 1)}
+
+    @classmethod
+    def fit(cls, frame, i, weights, scaling, max_one_hot):
+        """Learn from a column. Rows of weight 0 are as if they were not there."""
+        codes, values = frame.codes(i)
+        if weights is not None:
+            codes, weights = codes[weights > 0], weights[weights > 0]
+        label = frame.label(i)
+        seen = _sum_of(None, codes + 1, len(values) + 1)[1:] > 0
+        prints = frame.prints(i) and any(is_printed(values[k]) for k in np.flatnonzero(seen))
+        of_value = {k: plain(values[k], label, prints) for k in np.flatnonzero(seen)}
+        categories = sorted(set(of_value.values()), key=lambda v: (isinstance(v, str), v))
+        column = cls(categories, None, prints)
+        m = len(column.categories)
+        if m > _MOST_CATEGORIES:
+            raise ValueError(
+                f"{label} has {m} categories, of which there may be {_MOST_CATEGORIES}; drop it, "
+                "or give rare ones a common name."
+            )
+        numbers = np.zeros(len(values) + 1, dtype=np.intp)  # the last is for code -1
+        for k, value in of_value.items():
+            numbers[k] = column._numbers[value]
+        counts = _sum_of(weights, numbers[codes], m + 1)
+        if m + (counts[0] > 0) <= max_one_hot:
+            column.one_hot = scale_table(SCALINGS[scaling], _one_hot(m), counts)
+        return column
+
+    @property
+    def widths(self):
+        """How many columns it takes in each block of the output: see `BLOCKS`."""
+        return (0, 0, 0, 1) if self.one_hot is None else (0, 0, self.one_hot.shape[1], 0)
+
+    def write(self, frame, i, out, starts):
+        """Write the column of a frame into rows of output; `starts` is its place in each block.
+
+        Returns what is remarkable about the column as text; None where nothing is.
+        """
+        codes, values = frame.codes(i)
+        numbers = np.zeros(len(values) + 1, dtype=np.intp)  # the last is for code -1
+        for k, value in enumerate(values):
+            if type(value) in _PLAIN:
+                numbers[k] = self._numbers.get(value, 0)
+        remark = None
+        if not numbers[:-1].all():
+            remark = self._read_others(codes, values, numbers, frame.label(i))
+        for rows in _blocks(len(codes)):
+            block = numbers[codes[rows]]
+            if self.one_hot is None:
+                out[rows, starts[3]] = block
+            else:
+                out[rows, starts[2] : starts[2] + self.one_hot.shape[1]] = self.one_hot[block]
+        return remark
+
+    def _read_others(self, codes, values, numbers, label):
+        """Number values that occur in other types than Python's own; an error if one is no value.
+
+        Returns what is remarkable about those that fit did not see.
+        """
+        occur = np.flatnonzero(_sum_of(None, codes + 1, len(values) + 1)[1:])
+        unseen = {}
+        for k in occur[numbers[occur] == 0]:
+            value = plain(values[k], label, self.prints)
+            numbers[k] = self._numbers.get(value, 0)
+            if numbers[k] == 0:
+                unseen.setdefault(isinstance(value, str), value)
+        known = {isinstance(category, str) for category in self.categories}
+        strange = [is_text for is_text in unseen if is_text not in known]
+        if not known or not strange:
+            return None
+        found, seen, remedy = ("a number", "text", ".astype(str)")
+        if strange[0]:
+            found, seen, remedy = ("text", "numbers", "pandas.to_numeric")
+        return (
+            f"{label} holds {short(unseen[strange[0]])}, which is {found}, where fit saw {seen}, "
+            f"such as {short(self.categories[0])}: it is a category that fit did not see. Convert "
+            f"it first, as with {remedy}."
+        )
+
+    def names_out(self, name):
+        """Names of what it writes, for each block."""
+        if self.one_hot is None:
+            return ([], [], [], [name])
+        shown = self.categories[1:] if len(self.categories) == 2 else self.categories
+        return ([], [], [f"{name}_{category}" for category in shown], [])
+
+    def check(self):
+        """Raise a ValueError if this cannot have been learnt."""
+        m = len(self.categories)
+        if m != len(self._numbers) or not {type(v) for v in self.categories} <= _PLAIN:
+            raise ValueError("categories that are not distinct plain values")
+        if self.one_hot is not None:
+            _check_array(self.one_hot, _one_hot(m).shape)
+        _check_truth(self.prints)
+
+
+def _one_hot(m):
+    """What stands for each of m categories, after a row of zeros for none; two are -1 and 1."""
+    if m == 2:
+        return np.array([[0.0], [-1.0], [1.0]])
+    return np.eye(m + 1)[:, 1:]
+
+
+def _check_truth(value):
+    """Raise a ValueError unless a value is True or False."""
+    if not isinstance(value, bool):
+        raise ValueError(f"{short(value)} where a column says True or False")
+
+
+def _check_array(values, shape):
+    """Raise a ValueError unless values are finite numbers in an array of a shape."""
+    if not isinstance(values, np.ndarray) or values.dtype != np.float64:
+        raise ValueError("what a column has learnt is no array of float64")
+    if values.shape != shape or not np.isfinite(values).all():
+        raise ValueError(f"what a column has learnt has the shape {values.shape}, or is not finite")

@@ -1,0 +1,358 @@
+"""Tables of any kind, read column by column: as numbers, or as numbered categories."""
+
+from __future__ import annotations
+
+import sys
+from abc import ABC, abstractmethod
+
+import numpy as np
+from scipy import sparse
+from sklearn.utils import check_array
+
+from sklearn_nn.estimators._inputs.table.cells import (
+    CATEGORY,
+    NUMBER,
+    as_numbers,
+    check_scalar,
+    is_missing,
+    kind_of,
+    lookalikes,
+    numbered,
+    refusal_of_complex,
+    refusal_of_dates,
+    refusal_of_durations,
+    refusal_of_infinity,
+)
+from sklearn_nn.estimators._inputs.table.column_names import names_of
+
+_REFUSALS = {"M": refusal_of_dates, "m": refusal_of_durations}
+
+
+def read_frame(X, estimator=None):
+    """A table whose columns can be read.
+
+    Parameters
+    ----------
+    X : DataFrame or array-like of shape (n_samples, n_features)
+        A pandas or polars DataFrame, what has a method `to_pandas`, an array, or a list of rows.
+    estimator : str or estimator, default=None
+        Who is named in errors.
+
+    Returns
+    -------
+    frame : Frame
+
+    Raises
+    ------
+    TypeError, ValueError
+        If X is sparse, lazy, empty, not of two axes, or names columns twice.
+    """
+    if not isinstance(X, np.ndarray | list) and not sparse.issparse(X):
+        if _is_frame_of("polars", X):
+            return PolarsFrame(X).checked(estimator)
+        if not _is_frame_of("pandas", X) and hasattr(X, "to_pandas"):
+            X = X.to_pandas()
+        if _is_frame_of("pandas", X):
+            return PandasFrame(X).checked(estimator)
+        if hasattr(X, "collect"):
+            raise TypeError(f"X is a {type(X).__name__}, which has not been read; use X.collect().")
+    array = _as_array(X) if not sparse.issparse(X) else X
+    array = check_array(
+        array, dtype=None, ensure_all_finite=False, estimator=estimator, input_name="X"
+    )
+    return ArrayFrame(array, is_typed=hasattr(X, "dtype"))
+
+
+def _is_frame_of(library, X):
+    """Whether X is a DataFrame of a library, which is not imported for it."""
+    kind = getattr(sys.modules.get(library), "DataFrame", None)
+    return kind is not None and isinstance(X, kind)
+
+
+def _as_array(X):
+    """Rows as an array; a cell of a list is what it is, whatever lies beside it."""
+    if isinstance(X, np.ndarray):
+        return X
+    try:
+        array = np.asarray(X)
+        return np.asarray(X, dtype=object) if array.ndim == 2 else array
+    except ValueError as error:
+        raise ValueError(
+            f"X cannot be read as a table ({error}); give every row the same number of cells."
+        ) from error
+
+
+def _numbered_by_value(column):
+    """`Frame.codes` of an array of numbers or truth values."""
+    values, codes = np.unique(column, return_inverse=True)
+    if column.dtype.kind == "f" and len(values) and np.isnan(values[-1]):
+        codes = np.where(codes == len(values) - 1, -1, codes)
+    return codes, values.tolist()
+
+
+class Frame(ABC):
+    """A table of shape `shape`, with `names` of columns if they are strings, else None."""
+
+    shape: tuple[int, int]
+    names: list[str] | None
+
+    def label(self, i):
+        """How errors call a column."""
+        return f"Column {i if self.names is None else repr(self.names[i])} of X"
+
+    def kind(self, i):
+        """What the type of a column makes of it: `NUMBER` or `CATEGORY`; an error if neither.
+
+        Without any value it is a `CATEGORY`, of which there are none.
+        """
+        kind = self._kind(i)
+        if kind == NUMBER and self._is_empty(self._numbers(i)):
+            return CATEGORY
+        return kind
+
+    @staticmethod
+    def _is_empty(values):
+        return len(values) > 0 and bool(np.isnan(values[0])) and bool(np.isnan(values).all())
+
+    @abstractmethod
+    def _kind(self, i):
+        """`kind` of a column that holds a value."""
+
+    @abstractmethod
+    def takes_words(self, i):
+        """Whether the type of a column would take a word among numbers, as that of objects does."""
+
+    def prints(self, i):
+        """Whether the type of a column makes categories of whatever it holds."""
+        return False
+
+    @abstractmethod
+    def _numbers(self, i, words=None):
+        """A column as float64, with NaN where there is none; text as `as_numbers` takes it."""
+
+    @abstractmethod
+    def codes(self, i):
+        """A column as positions in a list of values, -1 where a cell is missing, and this list.
+
+        The list may hold values that do not occur.
+        """
+
+    @abstractmethod
+    def rows(self, start, stop):
+        """Some rows as a frame."""
+
+    def numbers(self, i, words=None):
+        """A column as finite float64 numbers, with NaN where there is none; not to be changed.
+
+        Parameters
+        ----------
+        i : int
+        words : list or None
+            Where text counts as missing: the first that is found is appended. None is where it
+            does not.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If it holds something else.
+        """
+        values = self._numbers(i, words)
+        if np.isinf(values).any():
+            raise refusal_of_infinity(self.label(i))
+        return values
+
+    def _numbers_of_codes(self, i, words):
+        """Numbers that are kept as categories, or truth values."""
+        codes, values = self.codes(i)
+        seen = np.unique(codes[codes >= 0])
+        table = np.full(len(values) + 1, np.nan)
+        table[seen] = as_numbers([values[code] for code in seen], self.label(i), words)
+        return table[codes]  # -1 is the last
+
+    def _refuse(self, i, letter, dtype):
+        """Raise an error if NumPy's letter for a type is one of dates or complex numbers."""
+        if letter in _REFUSALS:
+            raise _REFUSALS[letter](self.label(i), dtype)
+        if letter == "c":
+            raise refusal_of_complex(self.label(i))
+
+    def checked(self, estimator):
+        """The frame, if it has rows and columns; scikit-learn says what is wrong if not."""
+        if 0 in self.shape:
+            check_array(np.empty(self.shape), estimator=estimator, input_name="X")
+        return self
+
+
+class ArrayFrame(Frame):
+    """Columns of a NumPy array."""
+
+    names = None
+
+    def __init__(self, array, *, is_typed):
+        self._array, self._is_typed = array, is_typed
+        self.shape = array.shape
+
+    def takes_words(self, i):
+        """As `Frame.takes_words`; rows of Python's own are of no type."""
+        return not self._is_typed or self._array.dtype.kind not in "iufb"
+
+    def _kind(self, i):
+        letter, column = self._array.dtype.kind, self._array[:, i]
+        self._refuse(i, letter, self._array.dtype)
+        if letter in "iuf":
+            return NUMBER
+        if letter == "O":
+            return kind_of(column, self.label(i))
+        check_scalar(column[0], self.label(i))
+        return CATEGORY
+
+    def _numbers(self, i, words=None):
+        column = self._array[:, i]
+        self._refuse(i, column.dtype.kind, column.dtype)
+        if column.dtype.kind in "iufb":
+            with np.errstate(over="ignore"):
+                return column.astype(np.float64, copy=False)
+        return as_numbers(column, self.label(i), words)
+
+    def codes(self, i):
+        """As `Frame.codes`."""
+        column = self._array[:, i]
+        self._refuse(i, column.dtype.kind, column.dtype)
+        if column.dtype.kind not in "iufb":
+            return numbered(column.tolist(), self.label(i))
+        return _numbered_by_value(column)
+
+    def rows(self, start, stop):
+        """As `Frame.rows`."""
+        return ArrayFrame(self._array[start:stop], is_typed=self._is_typed)
+
+
+class PandasFrame(Frame):
+    """Columns of a pandas DataFrame."""
+
+    def __init__(self, frame):
+        self._frame = frame
+        self.shape = frame.shape
+        self.names = names_of(frame.columns)
+        self._pandas = sys.modules["pandas"]
+
+    def _column(self, i):
+        series = self._frame.iloc[:, i]
+        # Of dates and durations pandas' own array, whose values print as those of its categories.
+        is_numpy = isinstance(series.dtype, np.dtype) and series.dtype.kind not in "mM"
+        column = series.to_numpy() if is_numpy else series.array
+        return column, getattr(column.dtype, "kind", "O")
+
+    def _is_categorical(self, column):
+        return isinstance(column.dtype, self._pandas.CategoricalDtype)
+
+    def prints(self, i):
+        """As `Frame.prints`."""
+        return self._is_categorical(self._column(i)[0])
+
+    def takes_words(self, i):
+        """As `Frame.takes_words`."""
+        column, letter = self._column(i)
+        if self._is_categorical(column):
+            letter = getattr(column.categories.dtype, "kind", "O")
+        return letter not in "iufb"
+
+    def _kind(self, i):
+        column, letter = self._column(i)
+        if self._is_categorical(column) or letter == "b" or column.dtype.type is str:
+            return CATEGORY
+        if letter in "iuf":
+            return NUMBER
+        self._refuse(i, letter, column.dtype)
+        return kind_of(np.asarray(column, dtype=object), self.label(i))
+
+    def _numbers(self, i, words=None):
+        column, letter = self._column(i)
+        if self._is_categorical(column):
+            return self._numbers_of_codes(i, words)
+        if letter not in "mM" or not column.isna().all():  # NaT alone is no date
+            self._refuse(i, letter, column.dtype)
+        if letter not in "iufb":
+            return as_numbers(np.asarray(column, dtype=object), self.label(i), words)
+        if isinstance(column.dtype, np.dtype | self._pandas.SparseDtype):
+            with np.errstate(over="ignore"):
+                return np.asarray(column).astype(np.float64, copy=False)
+        return column.to_numpy(dtype=np.float64, na_value=np.nan)
+
+    def codes(self, i):
+        """As `Frame.codes`."""
+        column, letter = self._column(i)
+        if self._is_categorical(column):
+            codes, values = np.asarray(column.codes), list(column.categories)
+            letter = getattr(column.categories.dtype, "kind", "O")
+        elif isinstance(column, np.ndarray) and letter in "iufb":
+            return _numbered_by_value(column)
+        elif letter == "O" and lookalikes(column):
+            return numbered(list(column), self.label(i))
+        else:
+            try:
+                codes, values = self._pandas.factorize(column)
+            except TypeError:  # about cells that cannot be hashed: says which
+                return numbered(column, self.label(i))
+            values = list(values)
+        if letter == "f":  # nullable types tell NaN and NA apart
+            missing = [code for code, value in enumerate(values) if is_missing(value)]
+            codes = np.where(np.isin(codes, missing), -1, codes)
+        return codes, values
+
+    def rows(self, start, stop):
+        """As `Frame.rows`."""
+        return PandasFrame(self._frame.iloc[start:stop])
+
+
+class PolarsFrame(Frame):
+    """Columns of a polars DataFrame."""
+
+    def __init__(self, frame):
+        self._frame = frame
+        self.shape = frame.shape
+        self.names = names_of(frame.columns)
+        self._polars = sys.modules["polars"]
+
+    def _column(self, i):
+        return self._frame.to_series(i)
+
+    def _refuse_times(self, i, dtype):
+        """Raise an error about dates and durations."""
+        if dtype.is_temporal():
+            self._refuse(i, "m" if dtype == self._polars.Duration else "M", dtype)
+
+    def takes_words(self, i):
+        """As `Frame.takes_words`."""
+        dtype = self._column(i).dtype
+        return not (dtype.is_numeric() or dtype == self._polars.Boolean)
+
+    def _kind(self, i):
+        column = self._column(i)
+        self._refuse_times(i, column.dtype)
+        if column.dtype.is_numeric():
+            return NUMBER
+        if column.dtype == self._polars.Object:
+            return kind_of(np.array(column.to_list(), dtype=object), self.label(i))
+        if column.dtype.is_nested() or column.dtype == self._polars.Binary:
+            for example in column.drop_nulls().head(1).to_list():
+                check_scalar(example, self.label(i))
+        return CATEGORY
+
+    def _numbers(self, i, words=None):
+        column = self._column(i)
+        if column.null_count() < len(column):
+            self._refuse_times(i, column.dtype)
+        if column.dtype.is_numeric():
+            return column.cast(self._polars.Float64).to_numpy()
+        if column.dtype == self._polars.Object:
+            return as_numbers(column.to_list(), self.label(i), words)
+        return self._numbers_of_codes(i, words)
+
+    def codes(self, i):
+        """As `Frame.codes`."""
+        return numbered(self._column(i), self.label(i))
+
+    def rows(self, start, stop):
+        """As `Frame.rows`."""
+        return PolarsFrame(self._frame[start:stop])

@@ -1,0 +1,1 @@
+"""Targets: class labels, numbers, and those of steps."""

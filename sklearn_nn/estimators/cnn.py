@@ -1,0 +1,700 @@
+"""Convolutional networks: CNNClassifier and CNNRegressor."""
+
+from __future__ import annotations
+
+from numbers import Integral, Real
+from typing import ClassVar
+
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from sklearn_nn.estimators._core.layer_list import LayerList
+from sklearn_nn.estimators._core.parameters import TRAINING_CONSTRAINTS
+from sklearn_nn.estimators._presets import check_sizes, draws, hidden_layers
+from sklearn_nn.estimators._targets.kinds import LabelTarget, NumericTarget
+from sklearn_nn.estimators.network import SHAPE_CONSTRAINTS, Shaped
+from sklearn_nn.layers import (
+    Activation,
+    AveragePool1D,
+    AveragePool2D,
+    BatchNorm,
+    Conv1D,
+    Conv2D,
+    Flatten,
+    GaussianNoise,
+    MaxPool1D,
+    MaxPool2D,
+)
+from sklearn_nn.layers.activation import HIDDEN_ACTIVATIONS
+from sklearn_nn.layers.names import repeated_name
+from sklearn_nn.training.losses import CLASSIFICATION_LOSSES, REGRESSION_LOSSES, Loss
+
+_POOLS = {("max", 1): MaxPool1D, ("max", 2): MaxPool2D}
+_POOLS |= {("average", 1): AveragePool1D, ("average", 2): AveragePool2D}
+_POSITIVE = [Interval(Integral, 1, None, closed="left"), tuple, list]
+
+
+class BaseCNN(LayerList, Shaped):
+    """Augmentation, convolutions, each with activation and pooling, then dense layers."""
+
+    _layers_parameter = "augmentation"
+
+    _parameter_constraints: ClassVar[dict] = {
+        "filters": _POSITIVE,
+        "kernel_size": _POSITIVE,
+        "strides": _POSITIVE,
+        "padding": [StrOptions({"same", "valid"})],
+        "pool_size": [*_POSITIVE, None],
+        "pooling": [StrOptions({"max", "average"})],
+        "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
+        "activation": [StrOptions(set(HIDDEN_ACTIVATIONS))],
+        "augmentation": [list, tuple, None],
+        **SHAPE_CONSTRAINTS,
+        **TRAINING_CONSTRAINTS,
+    }
+
+    def _goes_by_place(self):
+        return True
+
+    def _shape_of_rows(self, n_features):
+        return (n_features, 1)  # a signal of one channel
+
+    def _has_channels(self, n_axes):
+        # Two axes are grey images, but where `input_shape` says that they are signals.
+        return super()._has_channels(n_axes) and (n_axes != 2 or self.input_shape is not None)
+
+    def _shape_of_planes(self, shape):
+        return (*shape, 1)  # grey images
+
+    def _of_each(self, name, n):
+        """A parameter's value for each convolution."""
+        value = getattr(self, name)
+        if not isinstance(value, tuple | list):
+            return [value] * n
+        if len(value) != n:
+            raise ValueError(
+                f"{name}={value!r} has {len(value)} values for {n} convolutions (filters="
+                f"{self.filters!r}); pass one value for all, or one for each."
+            )
+        return list(value)
+
+    def _augmentation(self):
+        """The layers that change samples while training, which stand before all others."""
+        pairs = self._listed_layers() if self.augmentation else []
+        for _, layer in pairs:
+            if not layer.is_random:
+                raise ValueError(
+                    f"augmentation holds {layer!r}, which does not act in training alone; it is "
+                    "for layers such as RandomFlip, RandomCrop, Mixup, GaussianNoise and Dropout."
+                )
+        return pairs
+
+    def _layers(self):
+        kernel, bias = draws(self)
+        rank = len(self._sample_shape()) - 1
+        if rank not in (1, 2):
+            raise ValueError(
+                f"input_shape={self.input_shape_}: convolutions need (steps, channels) or (height, "
+                "width, channels)."
+            )
+        convolution, pool = (Conv1D, Conv2D)[rank - 1], _POOLS[self.pooling, rank]
+        filters = check_sizes("filters", self.filters)
+        n = len(filters)
+        sizes, strides = self._of_each("kernel_size", n), self._of_each("strides", n)
+        layers = self._augmentation()
+        if self.input_noise:
+            layers.append(("noise", GaussianNoise(self.input_noise)))
+        for i, window in enumerate(self._of_each("pool_size", n)):
+            layer = convolution(
+                filters[i],
+                sizes[i],
+                strides=strides[i],
+                padding=self.padding,
+                kernel_initializer=kernel,
+                bias_initializer=bias,
+            )
+            layers.append((f"conv{i + 1}", layer))
+            if self.batch_norm:
+                layers.append((f"convnorm{i + 1}", BatchNorm()))
+            layers.append((f"convactivation{i + 1}", Activation(self.activation)))
+            if window not in (None, 1):
+                layers.append((f"pool{i + 1}", pool(window, padding=self.padding)))
+        layers = [*layers, ("flatten", Flatten()), *hidden_layers(self)]
+        if (name := repeated_name(layers)) is not None:
+            raise ValueError(
+                f"augmentation has the name {name!r}, which another layer of the network has; use "
+                "another."
+            )
+        return self._with_output(layers)
+
+
+class CNNClassifier(LabelTarget, BaseCNN):
+    """Convolutional network for classes of images and signals.
+
+    Parameters
+    ----------
+    filters : int or tuple of int, default=(32, 64)
+        Number of filters of each convolution. A tuple's length is the number of convolutions; an
+        int makes one. The other parameters of convolutions are one value for all, or a tuple with
+        one for each.
+    kernel_size : int or tuple, default=3
+        Height and width of the window.
+    strides : int or tuple, default=1
+        How far the window moves at a step.
+    padding : {'same', 'valid'}, default='same'
+        'same' pads with zeros so that an output is as large as the input over the stride; 'valid'
+        does not pad.
+    pool_size : int, tuple or None, default=2
+        Height and width of the pooling window after each convolution; None or 1 is no pooling.
+    pooling : {'max', 'average'}, default='max'
+        What is kept of a window.
+    hidden_layer_sizes : int or tuple of int, default=(128,)
+        Number of units in each dense layer after the convolutions.
+    activation : str, default='relu'
+        Activation of the hidden layers, as in :class:`MLPClassifier`.
+    input_shape : tuple of int or None, default=None
+        Shape of one sample, for X that comes as flat rows: (height, width, channels) of an image,
+        (steps, channels) of a signal. None is the shape that X has.
+    data_format : {'channels_last', 'channels_first'}, default='channels_last'
+        Which axis of X holds the channels.
+    augmentation : list of Layer, or of (name, Layer), or None, default=None
+        How samples are changed at random while training, one step after another:
+        ``[RandomFlip(), RandomCrop(padding=4), Mixup(0.2)]``. The layers are parameters of the
+        estimator, too: ``randomflip1``, ``randomflip1__mode``; in the place of one, 'passthrough'
+        does nothing.
+    solver : str or Optimizer, default='adam'
+        How the weights are trained, as in :class:`MLPClassifier`.
+    alpha : float, default=0.0001
+        Strength of the penalty (L2, unless `l1_ratio` says otherwise), which is divided by the
+        batch's sum of sample weights.
+    batch_size : int or 'auto', default='auto'
+        Samples in a batch; 'auto' is ``min(200, n_samples)``. Not used by 'lbfgs'.
+    learning_rate : str, Schedule or callable, default='constant'
+        Schedule of the learning rate, as in :class:`MLPClassifier`.
+    learning_rate_init : float, default=0.001
+        The initial learning rate; :func:`find_learning_rate` finds one.
+    power_t : float, default=0.5
+        Exponent of 'invscaling'.
+    max_iter : int, default=200
+        Most epochs, or iterations of 'lbfgs'.
+    shuffle : bool, default=True
+        Whether to shuffle the samples before each epoch.
+    random_state : int, RandomState instance or None, default=None
+        Draws the initial weights, the validation split, the batches and dropout. The same number
+        gives the same weights to the last bit, for any `n_jobs`.
+    tol : float, default=1e-4
+        Smallest change of loss, or of the validation score with `early_stopping`, that counts as
+        an improvement. For 'lbfgs', the largest element of the gradient to stop at.
+    verbose : bool, default=False
+        Whether to show progress: a bar on a terminal where rich is installed, else a line for
+        every epoch.
+    warm_start : bool or 'resume', default=False
+        Whether `fit` goes on from the weights of the last call: for `max_iter` more epochs with a
+        new optimizer, as in scikit-learn. 'resume' goes on with optimizer, schedule, order of the
+        samples and early stopping, to `max_iter` epochs in all, as if there had been one call.
+    momentum : float, default=0.9
+        Momentum of 'sgd', in [0, 1].
+    nesterovs_momentum : bool, default=True
+        Whether 'sgd' uses Nesterov's momentum.
+    early_stopping : bool or 'best', default=False
+        Whether to hold out `validation_fraction` of the samples (or to use `X_val` of `fit`), to
+        stop when their score no longer improves, and to keep the best weights. 'best' does not
+        stop early, and keeps the best weights.
+        The split is stratified by class.
+    validation_fraction : float, default=0.1
+        Share of the samples that is held out.
+    beta_1 : float, default=0.9
+        How much of their mean of gradients 'adam', 'adamw', 'nadam' and 'adamax' keep at each
+        step, in [0, 1).
+    beta_2 : float, default=0.999
+        How much of their mean of squared gradients they keep at each step, in [0, 1).
+    epsilon : float, default=1e-8
+        What they add to the divisor.
+    n_iter_no_change : int, default=10
+        Training stops after more than this many epochs without an improvement of `tol`. Without
+        early stopping, schedules that plan the end, such as 'onecycle', are not cut short.
+    max_fun : int, default=15000
+        Most evaluations of the loss by 'lbfgs'.
+    loss : {'log_loss', 'focal'} or Loss, default='log_loss'
+        'focal' counts samples that are already right less (Lin et al., 2017). An object may be a
+        loss of one's own.
+    label_smoothing : float, default=0.0
+        Share of each target that is spread evenly over the classes by 'log_loss', in [0, 1).
+    class_weight : dict, 'balanced' or None, default=None
+        Weights of the classes, which multiply `sample_weight`, in the validation score too.
+        'balanced' weights classes inversely to their frequency among the weighted samples.
+    l1_ratio : float, default=0.0
+        Share of the penalty that is L1, the sum of absolute weights, in [0, 1]; the rest is L2,
+        half the sum of squares.
+    dropout : float or list of float, default=0.0
+        Share of each dense layer's outputs that is set to zero while training, in [0, 1); one for
+        all layers, or one for each.
+    input_noise : float, default=0.0
+        Standard deviation of normal noise that is added to X while training, in the units of X.
+    batch_norm : bool, default=False
+        Whether to normalise each hidden layer by the batch before its activation.
+    max_norm : float, default=0.0
+        Largest norm of the weights that lead to one unit; 0 is no limit.
+    weight_decay : float or None, default=None
+        Share of each weight, times the learning rate, that every step takes away apart from the
+        gradient (decoupled decay). None is the solver's own: 0.01 for 'adamw', 0 for the others.
+    clipnorm : float, default=0.0
+        Largest norm of the gradient of all parameters together; 0 is no limit.
+    ema_momentum : float, default=0.0
+        Where positive, the fitted weights are a running average of those that training went
+        through, of which so much is kept at each step, in [0, 1); 0.99 is usual.
+    learning_rate_factors : dict of str to float or None, default=None
+        Factors on the learning rate by name of layer, as :meth:`summary` has them; 0 freezes a
+        layer, as :meth:`freeze` does. A name stands for all layers within it, too, 'pretrained' for
+        those that :meth:`from_pretrained` copies; the longest name counts. 'lbfgs' takes 0 and 1.
+    weight_init, bias_init : str or Initializer, default='glorot_uniform'
+        How weights and biases are drawn: 'zeros', 'ones', 'uniform' (within 0.1 of 0),
+        'fan_in_uniform', 'normal', 'truncated_normal', 'glorot_uniform', 'glorot_normal',
+        'he_uniform', 'he_normal', 'lecun_uniform', 'lecun_normal', 'orthogonal' (weights only), or
+        an object of :mod:`sklearn_nn.network.initializers`.
+    scoring : str, callable or None, default=None
+        What `early_stopping` watches: None is the estimator's own score, 'loss' the validation
+        loss, else a scorer of scikit-learn.
+    n_restarts : int, default=1
+        How often to train, each time from other initial weights; what is best by validation score
+        (by training loss without validation) is kept.
+    callbacks : list of Callback or None, default=None
+        Called at every epoch; see :mod:`sklearn_nn.training`.
+    n_jobs : int, default=None
+        Threads of one fit or predict; None is 1, -1 all cores. Never more than there are cores.
+    dtype : {'auto', 'float32', 'float64'}, default='auto'
+        The type to compute in. 'auto' is the type that scikit-learn's validation gives X:
+        float32 for float32, else float64; 'lbfgs' always computes in float64.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The class labels.
+    layers_ : dict of str to dict of str to ndarray
+        Weights and other arrays by layer and name. Writing into them changes what `predict`
+        returns.
+    input_shape_ : tuple of int
+        Shape of one sample.
+    history_ : dict of str to list of float
+        Figures of every epoch, lists of equal length: 'loss', 'learning_rate', 'seconds', and with
+        a validation set 'val_loss' and 'val_score'.
+    loss_curve_ : list of float
+        Training loss of every epoch.
+    best_iteration_ : int
+        The epoch of the best validation score with `early_stopping`, else of the smallest loss.
+    n_parameters_ : int
+        Number of parameters.
+    n_iter_ : int
+        Number of epochs.
+    n_features_in_ : int
+        Number of values of one sample.
+
+    See Also
+    --------
+    MLPClassifier : Dense layers only, as in scikit-learn.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn_nn import CNNClassifier
+    >>> digits = load_digits()
+    >>> X, y = digits.images / 16, digits.target
+    >>> model = CNNClassifier((8, 16), learning_rate_init=0.01, max_iter=15, random_state=0)
+    >>> model.fit(X, y).score(X, y) > 0.95
+    True
+    """
+
+    _parameter_constraints: ClassVar[dict] = {
+        **BaseCNN._parameter_constraints,
+        "loss": [StrOptions(set(CLASSIFICATION_LOSSES)), Loss],
+        "label_smoothing": [Interval(Real, 0, 1, closed="left")],
+        "class_weight": [dict, StrOptions({"balanced"}), None],
+    }
+
+    def __init__(
+        self,
+        filters=(32, 64),
+        *,
+        kernel_size=3,
+        strides=1,
+        padding="same",
+        pool_size=2,
+        pooling="max",
+        hidden_layer_sizes=(128,),
+        activation="relu",
+        input_shape=None,
+        data_format="channels_last",
+        augmentation=None,
+        solver="adam",
+        alpha=0.0001,
+        batch_size="auto",
+        learning_rate="constant",
+        learning_rate_init=0.001,
+        power_t=0.5,
+        max_iter=200,
+        shuffle=True,
+        random_state=None,
+        tol=1e-4,
+        verbose=False,
+        warm_start=False,
+        momentum=0.9,
+        nesterovs_momentum=True,
+        early_stopping=False,
+        validation_fraction=0.1,
+        beta_1=0.9,
+        beta_2=0.999,
+        epsilon=1e-8,
+        n_iter_no_change=10,
+        max_fun=15000,
+        loss="log_loss",
+        label_smoothing=0.0,
+        class_weight=None,
+        l1_ratio=0.0,
+        dropout=0.0,
+        input_noise=0.0,
+        batch_norm=False,
+        max_norm=0.0,
+        weight_decay=None,
+        clipnorm=0.0,
+        ema_momentum=0.0,
+        learning_rate_factors=None,
+        weight_init="glorot_uniform",
+        bias_init="glorot_uniform",
+        scoring=None,
+        n_restarts=1,
+        callbacks=None,
+        n_jobs=None,
+        dtype="auto",
+    ):
+        self.filters = filters
+        self.kernel_size = kernel_size
+        self.strides = strides
+        self.padding = padding
+        self.pool_size = pool_size
+        self.pooling = pooling
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.input_shape = input_shape
+        self.data_format = data_format
+        self.augmentation = augmentation
+        self.solver = solver
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.learning_rate_init = learning_rate_init
+        self.power_t = power_t
+        self.max_iter = max_iter
+        self.shuffle = shuffle
+        self.random_state = random_state
+        self.tol = tol
+        self.verbose = verbose
+        self.warm_start = warm_start
+        self.momentum = momentum
+        self.nesterovs_momentum = nesterovs_momentum
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.beta_1, self.beta_2 = beta_1, beta_2
+        self.epsilon = epsilon
+        self.n_iter_no_change = n_iter_no_change
+        self.max_fun = max_fun
+        self.loss = loss
+        self.label_smoothing = label_smoothing
+        self.class_weight = class_weight
+        self.l1_ratio = l1_ratio
+        self.dropout = dropout
+        self.input_noise = input_noise
+        self.batch_norm = batch_norm
+        self.max_norm = max_norm
+        self.weight_decay = weight_decay
+        self.clipnorm = clipnorm
+        self.ema_momentum = ema_momentum
+        self.learning_rate_factors = learning_rate_factors
+        self.weight_init = weight_init
+        self.bias_init = bias_init
+        self.scoring = scoring
+        self.n_restarts = n_restarts
+        self.callbacks = callbacks
+        self.n_jobs = n_jobs
+        self.dtype = dtype
+
+
+class CNNRegressor(NumericTarget, BaseCNN):
+    """Convolutional network for numbers, from images and signals.
+
+    Parameters
+    ----------
+    filters : int or tuple of int, default=(32, 64)
+        Number of filters of each convolution. A tuple's length is the number of convolutions; an
+        int makes one. The other parameters of convolutions are one value for all, or a tuple with
+        one for each.
+    kernel_size : int or tuple, default=3
+        Height and width of the window.
+    strides : int or tuple, default=1
+        How far the window moves at a step.
+    padding : {'same', 'valid'}, default='same'
+        'same' pads with zeros so that an output is as large as the input over the stride; 'valid'
+        does not pad.
+    pool_size : int, tuple or None, default=2
+        Height and width of the pooling window after each convolution; None or 1 is no pooling.
+    pooling : {'max', 'average'}, default='max'
+        What is kept of a window.
+    hidden_layer_sizes : int or tuple of int, default=(128,)
+        Number of units in each dense layer after the convolutions.
+    activation : str, default='relu'
+        Activation of the hidden layers, as in :class:`MLPClassifier`.
+    input_shape : tuple of int or None, default=None
+        Shape of one sample, for X that comes as flat rows: (height, width, channels) of an image,
+        (steps, channels) of a signal. None is the shape that X has.
+    data_format : {'channels_last', 'channels_first'}, default='channels_last'
+        Which axis of X holds the channels.
+    augmentation : list of Layer, or of (name, Layer), or None, default=None
+        How samples are changed at random while training, one step after another:
+        ``[RandomFlip(), RandomCrop(padding=4), Mixup(0.2)]``. The layers are parameters of the
+        estimator, too: ``randomflip1``, ``randomflip1__mode``; in the place of one, 'passthrough'
+        does nothing.
+    solver : str or Optimizer, default='adam'
+        How the weights are trained, as in :class:`MLPClassifier`.
+    alpha : float, default=0.0001
+        Strength of the penalty (L2, unless `l1_ratio` says otherwise), which is divided by the
+        batch's sum of sample weights.
+    batch_size : int or 'auto', default='auto'
+        Samples in a batch; 'auto' is ``min(200, n_samples)``. Not used by 'lbfgs'.
+    learning_rate : str, Schedule or callable, default='constant'
+        Schedule of the learning rate, as in :class:`MLPClassifier`.
+    learning_rate_init : float, default=0.001
+        The initial learning rate; :func:`find_learning_rate` finds one.
+    power_t : float, default=0.5
+        Exponent of 'invscaling'.
+    max_iter : int, default=200
+        Most epochs, or iterations of 'lbfgs'.
+    shuffle : bool, default=True
+        Whether to shuffle the samples before each epoch.
+    random_state : int, RandomState instance or None, default=None
+        Draws the initial weights, the validation split, the batches and dropout. The same number
+        gives the same weights to the last bit, for any `n_jobs`.
+    tol : float, default=1e-4
+        Smallest change of loss, or of the validation score with `early_stopping`, that counts as
+        an improvement. For 'lbfgs', the largest element of the gradient to stop at.
+    verbose : bool, default=False
+        Whether to show progress: a bar on a terminal where rich is installed, else a line for
+        every epoch.
+    warm_start : bool or 'resume', default=False
+        Whether `fit` goes on from the weights of the last call: for `max_iter` more epochs with a
+        new optimizer, as in scikit-learn. 'resume' goes on with optimizer, schedule, order of the
+        samples and early stopping, to `max_iter` epochs in all, as if there had been one call.
+    momentum : float, default=0.9
+        Momentum of 'sgd', in [0, 1].
+    nesterovs_momentum : bool, default=True
+        Whether 'sgd' uses Nesterov's momentum.
+    early_stopping : bool or 'best', default=False
+        Whether to hold out `validation_fraction` of the samples (or to use `X_val` of `fit`), to
+        stop when their score no longer improves, and to keep the best weights. 'best' does not
+        stop early, and keeps the best weights.
+    validation_fraction : float, default=0.1
+        Share of the samples that is held out.
+    beta_1 : float, default=0.9
+        How much of their mean of gradients 'adam', 'adamw', 'nadam' and 'adamax' keep at each
+        step, in [0, 1).
+    beta_2 : float, default=0.999
+        How much of their mean of squared gradients they keep at each step, in [0, 1).
+    epsilon : float, default=1e-8
+        What they add to the divisor.
+    n_iter_no_change : int, default=10
+        Training stops after more than this many epochs without an improvement of `tol`. Without
+        early stopping, schedules that plan the end, such as 'onecycle', are not cut short.
+    max_fun : int, default=15000
+        Most evaluations of the loss by 'lbfgs'.
+    loss : str or Loss, default='squared_error'
+        'squared_error' is half the squared error; 'poisson' half the Poisson deviance, with the
+        exponential as output activation, for targets ``y >= 0``. 'absolute_error', 'huber' and
+        'log_cosh' heed outliers less; 'quantile' predicts the `quantile` of the target. An object
+        sets what these depend on, such as ``Huber(delta=2)``, or is a loss of one's own.
+    quantile : float, default=0.5
+        The share of targets that shall lie below the prediction, with ``loss='quantile'``.
+    l1_ratio : float, default=0.0
+        Share of the penalty that is L1, the sum of absolute weights, in [0, 1]; the rest is L2,
+        half the sum of squares.
+    dropout : float or list of float, default=0.0
+        Share of each dense layer's outputs that is set to zero while training, in [0, 1); one for
+        all layers, or one for each.
+    input_noise : float, default=0.0
+        Standard deviation of normal noise that is added to X while training, in the units of X.
+    batch_norm : bool, default=False
+        Whether to normalise each hidden layer by the batch before its activation.
+    max_norm : float, default=0.0
+        Largest norm of the weights that lead to one unit; 0 is no limit.
+    weight_decay : float or None, default=None
+        Share of each weight, times the learning rate, that every step takes away apart from the
+        gradient (decoupled decay). None is the solver's own: 0.01 for 'adamw', 0 for the others.
+    clipnorm : float, default=0.0
+        Largest norm of the gradient of all parameters together; 0 is no limit.
+    ema_momentum : float, default=0.0
+        Where positive, the fitted weights are a running average of those that training went
+        through, of which so much is kept at each step, in [0, 1); 0.99 is usual.
+    learning_rate_factors : dict of str to float or None, default=None
+        Factors on the learning rate by name of layer, as :meth:`summary` has them; 0 freezes a
+        layer, as :meth:`freeze` does. A name stands for all layers within it, too, 'pretrained' for
+        those that :meth:`from_pretrained` copies; the longest name counts. 'lbfgs' takes 0 and 1.
+    weight_init, bias_init : str or Initializer, default='glorot_uniform'
+        How weights and biases are drawn: 'zeros', 'ones', 'uniform' (within 0.1 of 0),
+        'fan_in_uniform', 'normal', 'truncated_normal', 'glorot_uniform', 'glorot_normal',
+        'he_uniform', 'he_normal', 'lecun_uniform', 'lecun_normal', 'orthogonal' (weights only), or
+        an object of :mod:`sklearn_nn.network.initializers`.
+    scoring : str, callable or None, default=None
+        What `early_stopping` watches: None is the estimator's own score, 'loss' the validation
+        loss, else a scorer of scikit-learn.
+    n_restarts : int, default=1
+        How often to train, each time from other initial weights; what is best by validation score
+        (by training loss without validation) is kept.
+    callbacks : list of Callback or None, default=None
+        Called at every epoch; see :mod:`sklearn_nn.training`.
+    n_jobs : int, default=None
+        Threads of one fit or predict; None is 1, -1 all cores. Never more than there are cores.
+    dtype : {'auto', 'float32', 'float64'}, default='auto'
+        The type to compute in. 'auto' is the type that scikit-learn's validation gives X:
+        float32 for float32, else float64; 'lbfgs' always computes in float64.
+
+    Attributes
+    ----------
+    layers_ : dict of str to dict of str to ndarray
+        Weights and other arrays by layer and name. Writing into them changes what `predict`
+        returns.
+    input_shape_ : tuple of int
+        Shape of one sample.
+    history_ : dict of str to list of float
+        Figures of every epoch, lists of equal length: 'loss', 'learning_rate', 'seconds', and with
+        a validation set 'val_loss' and 'val_score'.
+    loss_curve_ : list of float
+        Training loss of every epoch.
+    best_iteration_ : int
+        The epoch of the best validation score with `early_stopping`, else of the smallest loss.
+    n_parameters_ : int
+        Number of parameters.
+    n_iter_ : int
+        Number of epochs.
+    n_features_in_ : int
+        Number of values of one sample.
+
+    See Also
+    --------
+    MLPRegressor : Dense layers only, as in scikit-learn.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_nn import CNNRegressor
+    >>> X = np.random.default_rng(0).random((200, 8, 8))
+    >>> y = X[:, :4].mean(axis=(1, 2))
+    >>> model = CNNRegressor(filters=8, solver="lbfgs", random_state=0).fit(X, y)
+    >>> model.score(X, y) > 0.9
+    True
+    """
+
+    _parameter_constraints: ClassVar[dict] = {
+        **BaseCNN._parameter_constraints,
+        "loss": [StrOptions(set(REGRESSION_LOSSES)), Loss],
+        "quantile": [Interval(Real, 0, 1, closed="neither")],
+    }
+
+    def __init__(
+        self,
+        filters=(32, 64),
+        *,
+        kernel_size=3,
+        strides=1,
+        padding="same",
+        pool_size=2,
+        pooling="max",
+        hidden_layer_sizes=(128,),
+        activation="relu",
+        input_shape=None,
+        data_format="channels_last",
+        augmentation=None,
+        solver="adam",
+        alpha=0.0001,
+        batch_size="auto",
+        learning_rate="constant",
+        learning_rate_init=0.001,
+        power_t=0.5,
+        max_iter=200,
+        shuffle=True,
+        random_state=None,
+        tol=1e-4,
+        verbose=False,
+        warm_start=False,
+        momentum=0.9,
+        nesterovs_momentum=True,
+        early_stopping=False,
+        validation_fraction=0.1,
+        beta_1=0.9,
+        beta_2=0.999,
+        epsilon=1e-8,
+        n_iter_no_change=10,
+        max_fun=15000,
+        loss="squared_error",
+        quantile=0.5,
+        l1_ratio=0.0,
+        dropout=0.0,
+        input_noise=0.0,
+        batch_norm=False,
+        max_norm=0.0,
+        weight_decay=None,
+        clipnorm=0.0,
+        ema_momentum=0.0,
+        learning_rate_factors=None,
+        weight_init="glorot_uniform",
+        bias_init="glorot_uniform",
+        scoring=None,
+        n_restarts=1,
+        callbacks=None,
+        n_jobs=None,
+        dtype="auto",
+    ):
+        self.filters = filters
+        self.kernel_size = kernel_size
+        self.strides = strides
+        self.padding = padding
+        self.pool_size = pool_size
+        self.pooling = pooling
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.input_shape = input_shape
+        self.data_format = data_format
+        self.augmentation = augmentation
+        self.solver = solver
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.learning_rate_init = learning_rate_init
+        self.power_t = power_t
+        self.max_iter = max_iter
+        self.shuffle = shuffle
+        self.random_state = random_state
+        self.tol = tol
+        self.verbose = verbose
+        self.warm_start = warm_start
+        self.momentum = momentum
+        self.nesterovs_momentum = nesterovs_momentum
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.beta_1, self.beta_2 = beta_1, beta_2
+        self.epsilon = epsilon
+        self.n_iter_no_change = n_iter_no_change
+        self.max_fun = max_fun
+        self.loss = loss
+        self.quantile = quantile
+        self.l1_ratio = l1_ratio
+        self.dropout = dropout
+        self.input_noise = input_noise
+        self.batch_norm = batch_norm
+        self.max_norm = max_norm
+        self.weight_decay = weight_decay
+        self.clipnorm = clipnorm
+        self.ema_momentum = ema_momentum
+        self.learning_rate_factors = learning_rate_factors
+        self.weight_init = weight_init
+        self.bias_init = bias_init
+        self.scoring = scoring
+        self.n_restarts = n_restarts
+        self.callbacks = callbacks
+        self.n_jobs = n_jobs
+        self.dtype = dtype

@@ -1,0 +1,1 @@
+"""Networks for tables: TabularClassifier and TabularRegressor."""

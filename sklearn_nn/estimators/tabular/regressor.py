@@ -1,0 +1,317 @@
+"""TabularRegressor: a network for numbers that belong to the rows of a table."""
+
+from __future__ import annotations
+
+from numbers import Real
+from typing import ClassVar
+
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from sklearn_nn.estimators._targets.kinds import Numbers
+from sklearn_nn.estimators._targets.scale import (
+    check_scale,
+    fit_scale,
+    predicted,
+    scaled,
+    unscaled,
+    widened,
+)
+from sklearn_nn.estimators.tabular.base import BaseTabular
+from sklearn_nn.estimators.tabular.recipes import NUMBERS, POSITIVE
+from sklearn_nn.estimators.tabular.search import REGRESSOR_SPACE
+from sklearn_nn.training.losses import REGRESSION_LOSSES, Loss, get_regression_loss
+
+
+class TabularRegressor(Numbers, BaseTabular):
+    """Network for numbers that belong to the rows of a table, strong without tuning.
+
+    X is a DataFrame, or an array. Numbers are scaled, missing values marked, and text, categories
+    and truth values recognised by their types. Nothing has to be encoded, filled in or scaled.
+
+    Parameters
+    ----------
+    architecture : {'realmlp', 'tabm'}, default='realmlp'
+        Which network, and which recipe for its training. 'realmlp' is RealMLP [1]_ with curves of
+        each number: learnt vectors for categories, a learnt scale of each input, dense layers.
+        'tabm' is TabM [2]_, whose members share most of their weights. Parameters that are 'auto'
+        are the recipe's, which goes by the size of the table and is in `recipe_`.
+    hidden_layer_sizes : int, tuple of int or 'auto', default='auto'
+        Units of each hidden layer. 'auto' is (256, 256, 256) for 'realmlp', and (512, 512, 512)
+        for 'tabm'.
+    activation : str, default='auto'
+        Activation of the hidden layers, as in :class:`MLPRegressor`. 'auto' is 'mish' for
+        'realmlp', 'relu' for 'tabm'.
+    n_networks : int or 'auto', default='auto'
+        Networks that are trained one after another, each with rows of its own held out; their
+        predictions are averaged. 'auto' is 4 for 'realmlp', and 1 for 'tabm' or with `warm_start`.
+    n_members : int or 'auto', default='auto'
+        Members of 'tabm', whose predictions are averaged; 'auto' is 32. 'realmlp' has one.
+    num_embedding : {'periodic', 'piecewise_linear', 'auto'} or None, default='auto'
+        What a number becomes before the first layer: a curve through bins of equally many rows
+        (:class:`~sklearn_nn.layers.PiecewiseLinearEmbedding`); some of its waves
+        (:class:`~sklearn_nn.layers.PeriodicEmbedding`); or itself. 'auto' is
+        'piecewise_linear'.
+    dropout : float, list of float or 'auto', default='auto'
+        Share of the outputs of each hidden layer that is set to zero while training, in [0, 1);
+        one for all layers, or one for each. 'auto' is 0.15 for 'realmlp', where it falls to 0 in
+        the second half of the training, and 0.1 for 'tabm'.
+    loss : {'squared_error', 'absolute_error', 'huber', 'quantile', 'log_cosh', 'poisson'} or \
+            Loss, default='squared_error'
+        'absolute_error' predicts medians, 'quantile' the quantile `quantile`; 'huber' and
+        'log_cosh' count large errors less; 'poisson', for counts, predicts through an exponential.
+        An object, such as ``Huber(delta=0.5)``, may have other settings than the usual, which are
+        in standard deviations of y.
+    quantile : float, default=0.5
+        Which quantile of the target to predict with the loss 'quantile', in (0, 1).
+    categorical_features : 'from_dtype', None, or array-like of str, int or bool, \
+            default='from_dtype'
+        Which columns are categories: by their types, none, or those given by names, positions or
+        a mask. By type it is those of text, categories, truth values, and objects that are not all
+        numbers.
+    numeric : {'robust', 'quantile', 'auto'}, default='auto'
+        How numbers are scaled: by median and quartiles, with a smooth limit; or by ranks, to a
+        normal distribution. 'auto' is 'robust' for 'realmlp', 'quantile' for 'tabm'.
+    max_one_hot : int or 'auto', default='auto'
+        Categorical columns of at most so many values, a missing one included, are one-hot; others
+        are learnt vectors. 'auto' is 9.
+    batch_size : int or 'auto', default='auto'
+        Samples in a batch. 'auto' is 256, or all rows if there are fewer.
+    learning_rate : str, Schedule or callable, default='auto'
+        Schedule of the learning rate, as in :class:`MLPRegressor`. 'auto' is 'coslog4' for
+        'realmlp', 'constant' for 'tabm'.
+    learning_rate_init : float or 'auto', default='auto'
+        The initial learning rate. 'auto' is 0.2 for 'realmlp' (0.04 with
+        'poisson'), 0.002 for 'tabm'.
+    weight_decay : float or 'auto', default='auto'
+        Share of each weight, times the learning rate, that every step takes away apart from the
+        gradient. 'auto' is 0.02 for 'realmlp', where it falls as `dropout` does, and 0.0003 for
+        'tabm'.
+    max_iter : int or 'auto', default='auto'
+        Epochs, for which the schedules are planned. 'auto' is 16 to 128, the fewer the larger the
+        table, and 100 for 'tabm'.
+    early_stopping : bool or 'best', default='best'
+        Whether to hold out `validation_fraction` of the rows (or to use `X_val` of `fit`) and keep
+        the weights of the epoch with the best score there. With True, training stops when there
+        was none better for `n_iter_no_change` epochs; with 'best' it uses all. With False, all rows
+        are trained on, and the last weights kept. Of fewer than about ten rows none are held
+        out.
+    validation_fraction : float, default=0.2
+        Share of the rows that is held out.
+    n_iter_no_change : int, default=16
+        With `early_stopping` True, training stops after more than this many epochs without an
+        improvement of `tol`.
+    tol : float, default=1e-4
+        Smallest change of the score that counts as an improvement then.
+    scoring : str, callable or None, default='loss'
+        What the best epoch is best in: 'loss' is the validation loss, None R^2, else a scorer of
+        scikit-learn.
+    refit_full : bool, default=False
+        Whether to train a second time once the best epoch is known, on all rows and for so many
+        epochs. It takes twice as long. Where there was no split, there is no second training.
+        `callbacks` are called in the first.
+    learning_rate_factors : dict of str to float or None, default=None
+        Factors on the learning rate by name of layer, as :meth:`summary` has them; 0 freezes a
+        layer, as :meth:`freeze` does.
+    random_state : int, RandomState instance or None, default=None
+        Draws the initial weights, the validation split, the batches and dropout. The same number
+        gives the same weights to the last bit, for any `n_jobs`.
+    verbose : bool, default=False
+        Whether to show progress: a bar on a terminal where rich is installed, else a line for
+        every epoch.
+    warm_start : bool or 'resume', default=False
+        Whether `fit` goes on from the weights of the last call, and with the columns and categories
+        of then: with a new optimizer, for `max_iter` more epochs, of which the best is kept.
+        'resume' goes on with optimizer, schedule and order of the samples, as if there had been one
+        call. Only a fit of one network, without `refit_full`, is gone on from once it has ended.
+    callbacks : list of Callback or None, default=None
+        Called at every epoch; see :mod:`sklearn_nn.training`.
+    n_jobs : int, default=None
+        Threads of one fit or predict; None is 1, -1 all cores. Never more than there are cores.
+    dtype : {'float32', 'float64'}, default='float32'
+        The type to compute in.
+
+    Attributes
+    ----------
+    encoder_ : TableEncoder
+        What the table is encoded by, a transformer; ``encoder_.get_feature_names_out()`` names the
+        network's inputs, ``encoder_.categories_`` the categories of each column.
+    recipe_ : dict of str to object
+        What each parameter that may be 'auto' then is.
+    layers_ : dict of str to dict of str to ndarray
+        Weights and other arrays of the last network by layer and name. Writing into them changes
+        what `predict` returns.
+    history_ : dict of str to list of float
+        Figures of every epoch of the last training, lists of equal length: 'loss',
+        'learning_rate', 'seconds', and with a validation set 'val_loss' and 'val_score'.
+    histories_ : list of dict
+        The figures of all trainings: of each network, with `refit_full` first with validation and
+        then on all rows.
+    best_iteration_ : int
+        In the last training, the epoch of the best validation score, or without one of the
+        smallest loss.
+    best_validation_score_ : float or None
+        The best validation score of the last training.
+    n_parameters_ : int
+        Number of parameters of a network.
+    n_iter_ : int
+        Number of epochs of the last training.
+    n_features_in_ : int
+        Columns of the table.
+    feature_names_in_ : ndarray of str of shape (n_features,)
+        Their names, where they are strings. Other tables are matched by name, in any order.
+
+    See Also
+    --------
+    TabularClassifier : The same for classes.
+    MLPRegressor : Dense layers only, as in scikit-learn.
+    sklearn.ensemble.HistGradientBoostingRegressor : Gradient boosted trees, which take tables of
+        the same kind.
+
+    Notes
+    -----
+    Targets are learnt as standardised, with 'poisson' as parts of their mean. Predictions are cut
+    to the range of the targets of `fit`; with `warm_start`, of all its calls.
+
+    Of tables that make one batch, equal rows of the same target are put together as one row of
+    their weight in all. So weights count exactly as repeated rows do, and the order of the rows
+    does not matter.
+
+    `TabularRegressor.SEARCH_SPACE` holds distributions of parameters that are worth searching, for
+    :class:`~sklearn.model_selection.RandomizedSearchCV`.
+
+    References
+    ----------
+    .. [1] Holzmüller, D., Grinsztajn, L., & Steinwart, I. (2024). Better by default: strong
+       pre-tuned MLPs and boosted trees on tabular data. NeurIPS.
+    .. [2] Gorishniy, Y., Kotelnikov, A., & Babenko, A. (2025). TabM: advancing tabular deep
+       learning with parameter-efficient ensembling. ICLR.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> from sklearn_nn import TabularRegressor
+    >>> rng = np.random.default_rng(0)
+    >>> table = pd.DataFrame(
+    ...     {"size": rng.normal(50, 10, 300), "colour": rng.choice(["red", "blue", None], 300)}
+    ... )
+    >>> price = 3 * table["size"] + 50 * (table["colour"] == "red")
+    >>> model = TabularRegressor(random_state=0).fit(table[:200], price[:200])
+    >>> model.score(table[200:], price[200:]) > 0.95
+    True
+    """
+
+    #: Distributions of parameters for a random search.
+    SEARCH_SPACE: ClassVar[dict] = REGRESSOR_SPACE
+
+    _parameter_constraints: ClassVar[dict] = {
+        **BaseTabular._parameter_constraints,
+        "loss": [StrOptions(set(REGRESSION_LOSSES)), Loss],
+        "quantile": [Interval(Real, 0, 1, closed="neither")],
+    }
+
+    def __init__(
+        self,
+        architecture="realmlp",
+        *,
+        hidden_layer_sizes="auto",
+        activation="auto",
+        n_networks="auto",
+        n_members="auto",
+        num_embedding="auto",
+        dropout="auto",
+        loss="squared_error",
+        quantile=0.5,
+        categorical_features="from_dtype",
+        numeric="auto",
+        max_one_hot="auto",
+        batch_size="auto",
+        learning_rate="auto",
+        learning_rate_init="auto",
+        weight_decay="auto",
+        max_iter="auto",
+        early_stopping="best",
+        validation_fraction=0.2,
+        n_iter_no_change=16,
+        tol=1e-4,
+        scoring="loss",
+        refit_full=False,
+        learning_rate_factors=None,
+        random_state=None,
+        verbose=False,
+        warm_start=False,
+        callbacks=None,
+        n_jobs=None,
+        dtype="float32",
+    ):
+        self.architecture = architecture
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.n_networks = n_networks
+        self.n_members = n_members
+        self.num_embedding = num_embedding
+        self.dropout = dropout
+        self.loss = loss
+        self.quantile = quantile
+        self.categorical_features = categorical_features
+        self.numeric = numeric
+        self.max_one_hot = max_one_hot
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.learning_rate_init = learning_rate_init
+        self.weight_decay = weight_decay
+        self.max_iter = max_iter
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.scoring = scoring
+        self.refit_full = refit_full
+        self.learning_rate_factors = learning_rate_factors
+        self.random_state = random_state
+        self.verbose = verbose
+        self.warm_start = warm_start
+        self.callbacks = callbacks
+        self.n_jobs = n_jobs
+        self.dtype = dtype
+
+    _OF_OUTPUT = ("_target_scale",)
+
+    def _kind(self):
+        loss = get_regression_loss(self.loss, self.get_params(deep=False))
+        return POSITIVE if loss.link == "exp" else NUMBERS
+
+    def _learn_from(self, rows):
+        super()._learn_from(rows)
+        self._check_numbers(rows.y)
+        target = rows.y.reshape(len(rows.y), -1)
+        self._target_scale = fit_scale(target, rows.weight, self._loss().link)
+
+    def _learn_target(self, y, how):
+        super()._learn_target(y, how)
+        if how == "warm":
+            self._check_numbers(y)
+            self._target_scale = widened(self._target_scale, y.reshape(len(y), -1))
+
+    def _encode_target(self, y):
+        return scaled(super()._encode_target(y), self._target_scale)
+
+    def _decode_target(self, target):
+        return super()._decode_target(unscaled(target, self._target_scale))
+
+    def _cut(self, output):
+        """Outputs of a network, cut to the range of the targets."""
+        return scaled(predicted(output, self._target_scale), self._target_scale)
+
+    def _validation_score(self, target, output, sample_weight):
+        return super()._validation_score(target, self._cut(output), sample_weight)
+
+    def _predicted_by(self, network, program, data, jobs):
+        return self._cut(super()._predicted_by(network, program, data, jobs))
+
+    def _output(self, X):
+        return predicted(super()._output(X), self._target_scale)
+
+    def _check_target_kind(self):
+        super()._check_target_kind()
+        check_scale(self._target_scale, self.n_outputs_)

@@ -1,0 +1,1 @@
+"""Layers that change images while a network is trained."""

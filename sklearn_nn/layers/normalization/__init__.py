@@ -1,0 +1,1 @@
+"""Normalization by sample and by batch."""

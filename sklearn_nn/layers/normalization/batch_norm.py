@@ -1,0 +1,345 @@
+"""Normalisation by the statistics of a batch.
+
+One instruction standardises, scales and shifts, and does the work of a relu that follows. Channels
+are the last axis; whatever lies before it (the places of an image, the steps of a sequence) is
+counted among the samples. Loops run along the channels of a place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import njit
+
+from sklearn_nn.jit.functions import fma
+from sklearn_nn.jit.host import INLINED_OPTIONS
+from sklearn_nn.jit.kernel import kernel, like, real, real_bits
+from sklearn_nn.jit.lanes import Load, Store, make_lanes
+from sklearn_nn.jit.team import share
+from sklearn_nn.jit.tile import multiply_add
+from sklearn_nn.jit.views import vector, workspace
+from sklearn_nn.layers.base import (
+    BACKWARD,
+    CTX_SIZE,
+    FORWARD,
+    TRAINING,
+    Builder,
+    Layer,
+    Memory,
+    Shape,
+    owned_rows,
+)
+from sklearn_nn.layers.normalization.layer_norm import CHANNEL_GRAIN, check_epsilon, gamma_and_beta
+
+# An instruction's geometry: channels, momentum, epsilon, whether the layer is frozen, and whether a
+# relu follows that is part of it.
+_CHANNELS, _MOMENTUM, _EPSILON, _FROZEN, _RELU = range(5)
+# Rows of the table of coefficients, which has a column for each channel: mean, 1 / standard
+# deviation, gamma / standard deviation, beta, what y does not fall below, and of the gradient what
+# (x - mean) counts and what is taken from dy.
+_MEAN, _SCALE, _FACTOR, _BETA, _FLOOR, _TILT, _SHIFT, _ROWS = range(8)
+#: Places of a batch, evenly spread, of which the pivot is the mean: at least so many.
+_PIVOTS = 64
+#: Places that are summed before the sums in memory are read and written.
+_TOGETHER = 4
+
+_Loads = Sequence[Load]
+_Stores = Sequence[Store]
+
+
+def _emit_value(builder: ir.IRBuilder, x: ir.Value, row: Load) -> tuple[ir.Value, ir.Value]:
+    """x - mean, and what the layer makes of x before the relu."""
+    centred = builder.fsub(x, row(_MEAN, 0))
+    return centred, multiply_add(builder, centred, row(_FACTOR, 0), row(_BETA, 0))
+
+
+def _emit_gradient(
+    builder: ir.IRBuilder, x: ir.Value, dy: ir.Value, row: Load
+) -> tuple[ir.Value, ir.Value]:
+    """x - mean, and dy where y is above the floor."""
+    centred, value = _emit_value(builder, x, row)
+    above = builder.fcmp_ordered(">", value, row(_FLOOR, 0))
+    return centred, builder.select(above, dy, ir.Constant(dy.type, None))
+
+
+def _forward(builder: ir.IRBuilder, loads: _Loads, stores: _Stores) -> None:
+    """Operands: x, coefficients, y."""
+    _, value = _emit_value(builder, loads[0](0, 0), loads[1])
+    floor = loads[1](_FLOOR, 0)
+    below = builder.fcmp_ordered("<", value, floor)  # in this order NaN stays NaN
+    stores[2](builder.select(below, floor, value), 0, 0)
+
+
+def _backward(builder: ir.IRBuilder, loads: _Loads, stores: _Stores) -> None:
+    """Operands: x, dy, coefficients, dx."""
+    row = loads[2]
+    centred, dy = _emit_gradient(builder, loads[0](0, 0), loads[1](0, 0), row)
+    taken = builder.fsub(dy, row(_SHIFT, 0))
+    inner = multiply_add(builder, row(_TILT, 0), centred, taken)
+    stores[3](builder.fmul(row(_FACTOR, 0), inner), 0, 0)
+
+
+def _emit_sums(
+    builder: ir.IRBuilder, pairs: Sequence[tuple[Any, Any]], load: Load, store: Store
+) -> None:
+    """Add a to the first sum and a b to the second, for pairs (a, b)."""
+    first, second = pairs[0][0], builder.fmul(*pairs[0])
+    for a, b in pairs[1:]:
+        first, second = builder.fadd(first, a), multiply_add(builder, a, b, second)
+    store(builder.fadd(load(0, 0), first), 0, 0)
+    store(builder.fadd(load(1, 0), second), 1, 0)
+
+
+def _make_sums(places: int) -> tuple[Any, Any]:
+    """Sums over so many places: of differences and their squares, of gradients and moments."""
+
+    def differences(builder: ir.IRBuilder, loads: _Loads, stores: _Stores) -> None:
+        """Operands: x, pivot, sums."""
+        found = [builder.fsub(loads[0](p, 0), loads[1](0, 0)) for p in range(places)]
+        _emit_sums(builder, [(d, d) for d in found], loads[2], stores[2])
+
+    def gradients(builder: ir.IRBuilder, loads: _Loads, stores: _Stores) -> None:
+        """Operands: x, dy, coefficients, sums."""
+        found = [
+            _emit_gradient(builder, loads[0](p, 0), loads[1](p, 0), loads[2]) for p in range(places)
+        ]
+        _emit_sums(builder, [(g, centred) for centred, g in found], loads[3], stores[3])
+
+    return (
+        make_lanes(f"differences_{places}", 3, differences),
+        make_lanes(f"gradient_sums_{places}", 4, gradients),
+    )
+
+
+_normalize, _to_input = make_lanes("normalize", 3, _forward), make_lanes("to_input", 4, _backward)
+_differences, _gradients = _make_sums(_TOGETHER)
+_difference, _gradient = _make_sums(1)
+
+
+@njit(**INLINED_OPTIONS)
+def _uses_memory(ctx, op):
+    """Whether a batch is standardised by the running statistics: in prediction, or frozen."""
+    return not ctx[TRAINING] or op[_FROZEN] != 0
+
+
+@njit(**INLINED_OPTIONS)
+def _coefficients(ctx, op, theta, state, work, lo, hi):
+    """The table of coefficients, of channels lo to hi; without those of the gradient."""
+    channels, one = op[_CHANNELS], like(theta[0], 1)
+    table = vector(workspace(ctx, CTX_SIZE, theta), 0, _ROWS * channels)
+    memory = _uses_memory(ctx, op)
+    floor = like(one, 0) if op[_RELU] else like(one, -np.inf)
+    for j in range(lo, hi):
+        if memory:  # prediction has no `work`
+            mean = state[j]
+            scale = one / np.sqrt(state[channels + j] + like(one, real(op[_EPSILON])))
+        else:
+            mean, scale = work[j], work[channels + j]
+        table[_MEAN * channels + j] = mean
+        table[_SCALE * channels + j] = scale
+        table[_FACTOR * channels + j] = scale * theta[j]
+        table[_BETA * channels + j] = theta[channels + j]
+        table[_FLOOR * channels + j] = floor
+        table[_TILT * channels + j] = 0
+        table[_SHIFT * channels + j] = 0
+    return table
+
+
+@njit(**INLINED_OPTIONS)
+def _shares(momentum, rows, usual_rows):
+    """How much of the running statistics is kept at a batch, and how much is taken from it.
+
+    A batch of fewer rows than usual says less, in proportion, and counts for less.
+    """
+    taken = 1.0 - momentum
+    if rows >= usual_rows:
+        return momentum, taken
+    taken *= rows / usual_rows
+    return 1.0 - taken, taken
+
+
+@kernel(FORWARD)
+def batch_statistics(ctx, op, part, parts, theta, state, work, x, y):
+    """work = mean and 1 / standard deviation; state = their running means. Owners: channels.
+
+    In one pass over the batch: sums of differences from a pivot, and of their squares, are put
+    right by the pivot's distance from the mean (Chan, Golub & LeVeque, 1983). As the pivot is the
+    mean of some places, little is lost.
+
+    One place has no variance: it is standardised by the running statistics, which stay.
+    """
+    channels = op[_CHANNELS]
+    n = x.size // channels
+    lo, hi = share(channels, part, parts, CHANNEL_GRAIN)
+    own = hi - lo
+    mean, scale = vector(work, lo, own), vector(work, channels + lo, own)
+    error, squares = vector(work, 2 * channels + lo, own), vector(work, 3 * channels + lo, own)
+    moving_mean, moving_variance = vector(state, lo, own), vector(state, channels + lo, own)
+    one, epsilon = like(x[0, 0], 1), like(x[0, 0], real(op[_EPSILON]))
+    if n == 1:
+        for j in range(own):
+            mean[j] = moving_mean[j]
+            scale[j] = one / np.sqrt(moving_variance[j] + epsilon)
+        return
+    stride = max(1, n // _PIVOTS)
+    share_of_one, zero = like(x[0, 0], 1.0 / ((n + stride - 1) // stride)), like(x[0, 0], 0)
+    for j in range(own):
+        mean[j] = 0
+        error[j] = 0
+        squares[j] = 0
+    for i in range(0, n, stride):
+        row = vector(x, i * channels + lo, own)
+        for j in range(own):
+            mean[j] += row[j]
+    for j in range(own):
+        mean[j] *= share_of_one
+    many, sums = n // _TOGETHER, (error, 0, channels, 0)
+    pivot, rest = (mean, 0, 0, 0), many * _TOGETHER * channels
+    places = vector(x, lo, 0), _TOGETHER * channels, channels, 0
+    _differences(many, own, (places, pivot, sums))
+    _difference(n - many * _TOGETHER, own, ((vector(x, rest + lo, 0), channels, 0, 0), pivot, sums))
+    kept, taken = _shares(real(op[_MOMENTUM]), x.shape[0], ctx[TRAINING])
+    keep, new, share_of_one = like(zero, kept), like(zero, taken), like(zero, 1.0 / n)
+    # As in PyTorch, the running variance is the unbiased one.
+    unbiased = like(zero, 1.0 / (n - 1))
+    for j in range(own):
+        mean[j] = fma(error[j], share_of_one, mean[j])
+        spread = fma(-error[j], error[j] * share_of_one, squares[j])
+        spread = zero if spread < zero else spread
+        moving_mean[j] = fma(keep, moving_mean[j], new * mean[j])
+        moving_variance[j] = fma(keep, moving_variance[j], new * (spread * unbiased))
+        scale[j] = one / np.sqrt(fma(spread, share_of_one, epsilon))
+
+
+@kernel(FORWARD)
+def batch_norm_forward(ctx, op, part, parts, theta, state, work, x, y):
+    """y = gamma (x - mean) / standard deviation + beta, and relu of it. Owners: rows."""
+    channels = op[_CHANNELS]
+    lo, hi = owned_rows(x, part, parts)
+    table = _coefficients(ctx, op, theta, state, work, 0, channels), 0, channels, 0
+    source, target = vector(x, lo * x.shape[1], 0), vector(y, lo * x.shape[1], 0)
+    n = (hi - lo) * x.shape[1] // channels
+    _normalize(n, channels, ((source, channels, 0, 0), table, (target, channels, 0, 0)))
+
+
+@kernel(BACKWARD)
+def batch_norm_gradient_sums(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
+    """work = sums over the batch of dy, and of dy times standardised x. Owners: channels.
+
+    Of a relu, dy counts where y is positive.
+    """
+    channels = op[_CHANNELS]
+    lo, hi = share(channels, part, parts, CHANNEL_GRAIN)
+    own, n = hi - lo, x.size // channels
+    coefficients = vector(_coefficients(ctx, op, theta, state, work, lo, hi), lo, 0)
+    slope, curve = vector(work, 2 * channels + lo, own), vector(work, 3 * channels + lo, own)
+    for j in range(own):
+        slope[j] = 0
+        curve[j] = 0
+    many, sums, table = n // _TOGETHER, (slope, 0, channels, 0), (coefficients, 0, channels, 0)
+    rest, step = many * _TOGETHER * channels + lo, _TOGETHER * channels
+    places = (vector(x, lo, 0), step, channels, 0), (vector(dy, lo, 0), step, channels, 0)
+    others = (vector(x, rest, 0), channels, 0, 0), (vector(dy, rest, 0), channels, 0, 0)
+    _gradients(many, own, (places[0], places[1], table, sums))
+    _gradient(n - many * _TOGETHER, own, (others[0], others[1], table, sums))
+    for j in range(own):
+        curve[j] *= work[channels + lo + j]
+
+
+@kernel(BACKWARD)
+def batch_norm_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
+    """dx = gamma (dy - mean of dy - z mean of dy z) / standard deviation, z standardised x.
+
+    The running mean and deviation are constants: where they are used (as of a batch of one place),
+    dx = gamma dy / deviation.
+    Of a relu, dy counts where y is positive. Owners: rows.
+    """
+    channels = op[_CHANNELS]
+    lo, hi = owned_rows(x, part, parts)
+    table = _coefficients(ctx, op, theta, state, work, 0, channels)
+    if not _uses_memory(ctx, op) and x.size > channels:
+        share_of_one = like(dx[0, 0], channels / x.size)
+        for j in range(channels):
+            scale = table[_SCALE * channels + j]
+            table[_TILT * channels + j] = -scale * work[3 * channels + j] * share_of_one
+            table[_SHIFT * channels + j] = work[2 * channels + j] * share_of_one
+    start, n = lo * x.shape[1], (hi - lo) * x.shape[1] // channels
+    source, gradient = vector(x, start, 0), vector(dy, start, 0)
+    operands = (
+        (source, channels, 0, 0),
+        (gradient, channels, 0, 0),
+        (table, 0, channels, 0),
+        (vector(dx, start, 0), channels, 0, 0),
+    )
+    _to_input(n, channels, operands)
+
+
+@kernel(BACKWARD)
+def batch_norm_weights(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
+    """dgamma = sum of dy times standardised x, dbeta = sum of dy. Owners: channels."""
+    channels = op[_CHANNELS]
+    lo, hi = share(channels, part, parts, CHANNEL_GRAIN)
+    for j in range(lo, hi):
+        grad[j] = work[3 * channels + j]
+        grad[channels + j] = work[2 * channels + j]
+
+
+class BatchNorm(Layer):
+    """Standardise each channel by the batch, then scale and shift it (Ioffe & Szegedy, 2015).
+
+    In training a channel's mean and variance are those of the batch; in prediction they are
+    running means of them, so that a sample's prediction does not depend on the others. Frozen, it
+    uses the running means in training too, and leaves them as they are.
+
+    A batch of one place (one sample that is a vector) has no variance: it is standardised by the
+    running means, and leaves them as they are. The last batch of an epoch, if it is smaller than
+    the others, counts in them in proportion to its samples.
+
+    Parameters
+    ----------
+    momentum : float, default=0.9
+        How much of the running means is kept at each batch, in [0, 1]. Keras's default is 0.99, and
+        suits longer training; PyTorch counts from the other end, and its default is the one here.
+    epsilon : float, default=1e-5
+        Added to the variance.
+    """
+
+    def __init__(self, momentum: float = 0.9, *, epsilon: float = 1e-5) -> None:
+        self.momentum = momentum
+        self.epsilon = epsilon
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """The shape stays."""
+        if not 0 <= self.momentum <= 1:
+            raise ValueError(f"momentum={self.momentum!r} of BatchNorm must lie in [0, 1].")
+        check_epsilon(self, self.epsilon)
+        return shape
+
+    def lower(self, builder: Builder, slot: int) -> int:
+        """One instruction; parameters gamma and beta, memories moving_mean and moving_variance."""
+        shape = self.output_shape(builder.shape(slot))
+        channels, frozen = shape[-1], builder.is_frozen
+        out = builder.slot(shape)
+        builder.instruction(
+            slot,
+            out,
+            forward=batch_norm_forward,
+            backward=batch_norm_backward,
+            weights=batch_norm_weights,
+            forward_sums=None if frozen else batch_statistics,
+            backward_sums=None if frozen else batch_norm_gradient_sums,
+            parameters=gamma_and_beta(channels),
+            state=[
+                Memory("moving_mean", (channels,)),
+                Memory("moving_variance", (channels,), 1.0),
+            ],
+            work=4 * channels,
+            scratch=_ROWS * channels,
+            geometry=(channels, real_bits(self.momentum), real_bits(self.epsilon), frozen, 0),
+            keeps="x",
+            absorbs={"relu": _RELU},
+        )
+        return out

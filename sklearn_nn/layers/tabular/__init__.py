@@ -1,0 +1,1 @@
+"""Layers for tables: embeddings of numbers and categories, members of ensembles."""

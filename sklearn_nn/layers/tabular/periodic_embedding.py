@@ -1,0 +1,240 @@
+"""Numbers as learnt waves: each number of a row becomes several."""
+
+from __future__ import annotations
+
+import functools
+import math
+from typing import Any
+
+import numpy as np
+
+from sklearn_nn.jit.functions import cos_turns, fma, sin_turns
+from sklearn_nn.jit.kernel import kernel, like
+from sklearn_nn.jit.sums import dot, total
+from sklearn_nn.jit.team import share
+from sklearn_nn.jit.views import vector, workspace
+from sklearn_nn.layers.base import (
+    BACKWARD,
+    CTX_SIZE,
+    FORWARD,
+    Builder,
+    Layer,
+    Parameter,
+    Shape,
+    owned_rows,
+)
+from sklearn_nn.layers.draws import draw_within_fan
+from sklearn_nn.layers.normalization.columns import (
+    BLOCK,
+    count_columns,
+    hand_on,
+    put_column,
+    take_column,
+)
+from sklearn_nn.layers.shape import whole_numbers
+from sklearn_nn.layers.vectors import clear
+
+# An instruction's geometry: columns that are turned, waves of each, and units beside the number.
+_FEATURES, _WAVES, _UNITS = range(3)
+_TURN = 2 * math.pi
+
+
+@kernel(FORWARD)
+def pbld_forward(ctx, op, part, parts, theta, state, work, x, y):
+    """y = (x, sum over waves of cos(2 pi w x + p) W + b), column by column. Owners: rows."""
+    features, waves, units = op[_FEATURES], op[_WAVES], op[_UNITS]
+    n, room = features * waves, workspace(ctx, CTX_SIZE, x)
+    lo, hi = owned_rows(x, part, parts)
+    hand_on(x, features, y, features * (units + 1), lo, hi)
+    for start in range(lo, hi, BLOCK):
+        rows = min(BLOCK, hi - start)
+        value, wave = vector(room, 0, rows), vector(room, BLOCK, rows)
+        for f in range(features):
+            take_column(x, start, f, value)
+            put_column(value, y, start, f * (units + 1))
+            for u in range(units):
+                out, bias = (
+                    vector(room, (2 + u) * BLOCK, rows),
+                    theta[n * (2 + units) + f * units + u],
+                )
+                for i in range(rows):
+                    out[i] = bias
+            for h in range(f * waves, (f + 1) * waves):
+                frequency, phase = theta[h], theta[n + h] * like(theta[h], 1 / _TURN)
+                for i in range(rows):
+                    wave[i] = cos_turns(fma(frequency, value[i], phase))
+                for u in range(units):
+                    out, factor = vector(room, (2 + u) * BLOCK, rows), theta[2 * n + h * units + u]
+                    for i in range(rows):
+                        out[i] = fma(factor, wave[i], out[i])
+            for u in range(units):
+                put_column(vector(room, (2 + u) * BLOCK, rows), y, start, f * (units + 1) + 1 + u)
+
+
+@kernel(BACKWARD)
+def pbld_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
+    """dx = dy of the number - sum over waves of 2 pi w sin(2 pi w x + p) W dy. Owners: rows."""
+    features, waves, units = op[_FEATURES], op[_WAVES], op[_UNITS]
+    n, room = features * waves, workspace(ctx, CTX_SIZE, x)
+    lo, hi = owned_rows(x, part, parts)
+    hand_on(dy, features * (units + 1), dx, features, lo, hi)
+    for start in range(lo, hi, BLOCK):
+        rows = min(BLOCK, hi - start)
+        value, slope = vector(room, 0, rows), vector(room, BLOCK, rows)
+        found = vector(room, (2 + units) * BLOCK, rows)
+        for f in range(features):
+            take_column(x, start, f, value)
+            take_column(dy, start, f * (units + 1), found)
+            for u in range(units):
+                take_column(dy, start, f * (units + 1) + 1 + u, vector(room, (2 + u) * BLOCK, rows))
+            for h in range(f * waves, (f + 1) * waves):
+                clear(slope)
+                for u in range(units):
+                    given = vector(room, (2 + u) * BLOCK, rows)
+                    factor = theta[2 * n + h * units + u]
+                    for i in range(rows):
+                        slope[i] = fma(factor, given[i], slope[i])
+                frequency, phase = theta[h], theta[n + h] * like(theta[h], 1 / _TURN)
+                rate = frequency * like(frequency, -_TURN)
+                for i in range(rows):
+                    sine = sin_turns(fma(frequency, value[i], phase))
+                    found[i] = fma(rate * sine, slope[i], found[i])
+            put_column(found, dx, start, f)
+
+
+@kernel(BACKWARD)
+def pbld_weights(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
+    """Gradients of w, p, W and b: sums over the batch, block by block. Owners: columns of x."""
+    features, waves, units = op[_FEATURES], op[_WAVES], op[_UNITS]
+    n, batch, room = features * waves, x.shape[0], workspace(ctx, CTX_SIZE, x)
+    lo, hi = share(features, part, parts, 1)
+    for begin, size in ((0, waves), (n, waves), (2 * n, waves * units), (n * (2 + units), units)):
+        clear(vector(grad, begin + lo * size, (hi - lo) * size))
+    for start in range(0, batch, BLOCK):
+        rows = min(BLOCK, batch - start)
+        value, wave = vector(room, 0, rows), vector(room, BLOCK, rows)
+        slope = vector(room, (2 + units) * BLOCK, rows)
+        for f in range(lo, hi):
+            take_column(x, start, f, value)
+            for u in range(units):
+                given = vector(room, (2 + u) * BLOCK, rows)
+                take_column(dy, start, f * (units + 1) + 1 + u, given)
+                grad[n * (2 + units) + f * units + u] += total(given)
+            for h in range(f * waves, (f + 1) * waves):
+                frequency, phase = theta[h], theta[n + h] * like(theta[h], 1 / _TURN)
+                clear(slope)
+                for i in range(rows):
+                    wave[i] = cos_turns(fma(frequency, value[i], phase))
+                for u in range(units):
+                    given = vector(room, (2 + u) * BLOCK, rows)
+                    factor = theta[2 * n + h * units + u]
+                    grad[2 * n + h * units + u] += dot(wave, given)
+                    for i in range(rows):
+                        slope[i] = fma(factor, given[i], slope[i])
+                for i in range(rows):
+                    slope[i] *= sin_turns(fma(frequency, value[i], phase))
+                grad[h] -= like(frequency, _TURN) * dot(slope, value)
+                grad[n + h] -= total(slope)
+
+
+def _draw_frequencies(
+    stddev: float, rng: np.random.RandomState, shape: Shape, fan_in: int, fan_out: int
+) -> np.ndarray:
+    """Normal numbers."""
+    return stddev * rng.standard_normal(shape)
+
+
+def _draw_phases(rng: np.random.RandomState, shape: Shape, fan_in: int, fan_out: int) -> np.ndarray:
+    """Uniform on a whole turn."""
+    return rng.uniform(-math.pi, math.pi, shape)
+
+
+class PeriodicEmbedding(Layer):
+    """Give every number of a row beside itself some of its waves: the PBLD embedding.
+
+    A number x becomes ``(x, cos(2 pi w x + p) W + b)``: `waves` cosines, with frequencies w and
+    phases p of the number's own, then a linear layer of its own (Holzmüller et al., 2024, after
+    Gorishniy et al., 2022). So a network can bend within a feature's range without being deep. The
+    parameters are frequencies and phases (features, waves), kernel (features, waves, units) and
+    bias (features, units).
+
+    Parameters
+    ----------
+    waves : int, default=16
+        Number of cosines.
+    units : int, default=3
+        Numbers made of them.
+    stddev : float, default=0.1
+        Standard deviation of the frequencies before training. Features should be scaled.
+    features : int or None, default=None
+        How many columns, from the first, are turned; the others are handed on behind them. None is
+        all.
+    rate_factor : float, default=0.1
+        Factor on the learning rate.
+    decay_factor : float, default=1.0
+        Factor on penalty and weight decay; biases and phases have none.
+
+    References
+    ----------
+    Holzmüller, D., Grinsztajn, L., & Steinwart, I. (2024). Better by default: strong pre-tuned MLPs
+    and boosted trees on tabular data. NeurIPS.
+
+    Gorishniy, Y., Rubachev, I., & Babenko, A. (2022). On embeddings for numerical features in
+    tabular deep learning. NeurIPS.
+    """
+
+    def __init__(
+        self,
+        waves: int = 16,
+        units: int = 3,
+        *,
+        stddev: float = 0.1,
+        features: int | None = None,
+        rate_factor: float = 0.1,
+        decay_factor: float = 1.0,
+    ) -> None:
+        self.waves = waves
+        self.units = units
+        self.stddev = stddev
+        self.features = features
+        self.rate_factor = rate_factor
+        self.decay_factor = decay_factor
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """Each number with its units, and what is handed on."""
+        count = count_columns(self, shape, self.features)
+        whole_numbers("waves", self.waves, 1)
+        (units,) = whole_numbers("units", self.units, 1)
+        if not self.stddev >= 0:
+            raise ValueError(f"stddev={self.stddev!r} of PeriodicEmbedding must be >= 0.")
+        return (shape[0] + count * units,)
+
+    def _parameters(self, count: int) -> list[Parameter]:
+        fans, waves = (self.waves, self.units), (count, self.waves)
+        draw = functools.partial(_draw_frequencies, self.stddev)
+        factors: dict[str, Any] = {"rate": self.rate_factor, "decay": self.decay_factor}
+        free = {**factors, "decay": 0.0}
+        return [
+            Parameter("frequencies", waves, draw, *fans, **factors),
+            Parameter("phases", waves, _draw_phases, *fans, **free),
+            Parameter("kernel", (*waves, self.units), draw_within_fan, *fans, **factors),
+            Parameter("bias", (count, self.units), draw_within_fan, *fans, **free),
+        ]
+
+    def lower(self, builder: Builder, slot: int) -> int:
+        """One instruction; its parameters are frequencies, phases, kernel and bias."""
+        shape = builder.shape(slot)
+        out = builder.slot(self.output_shape(shape))
+        count = count_columns(self, shape, self.features)
+        builder.instruction(
+            slot,
+            out,
+            forward=pbld_forward,
+            backward=pbld_backward,
+            weights=pbld_weights,
+            parameters=self._parameters(count),
+            scratch=(3 + self.units) * BLOCK,
+            geometry=(count, self.waves, self.units),
+            keeps="x",
+        )
+        return out

@@ -1,0 +1,324 @@
+"""Numbers by the bins that they lie in: each number of a row becomes a piecewise linear curve."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from sklearn_nn.jit.functions import fma
+from sklearn_nn.jit.host import INLINED_OPTIONS
+from sklearn_nn.jit.kernel import kernel, like
+from sklearn_nn.jit.sums import dot
+from sklearn_nn.jit.team import share
+from sklearn_nn.jit.views import vector, workspace
+from sklearn_nn.layers.base import (
+    BACKWARD,
+    CTX_SIZE,
+    FORWARD,
+    Builder,
+    Layer,
+    Memory,
+    Parameter,
+    Shape,
+    owned_rows,
+)
+from sklearn_nn.layers.draws import draw_within_fan
+from sklearn_nn.layers.normalization.columns import BLOCK, count_columns, hand_on, take_column
+from sklearn_nn.layers.shape import whole_numbers
+from sklearn_nn.layers.vectors import clear, copy
+
+# An instruction's geometry: columns that are turned, all their bins, numbers that each becomes,
+# whether x itself takes part, and whether what is negative becomes 0. Its state holds the bins of
+# each column, then where each bin begins, then one over its width.
+_FEATURES, _BINS, _UNITS, _LINEAR, _RELU = range(5)
+
+
+@njit(**INLINED_OPTIONS)
+def _place(state, first, count, features, value, place):
+    """The bin, of a column's, that each value lies in: how many of them begin at or below it."""
+    zero, one = like(state[0], 0), like(state[0], 1)
+    clear(place)
+    for k in range(1, count):
+        edge = state[features + first + k]
+        for i in range(place.size):
+            place[i] += one if value[i] >= edge else zero
+
+
+@njit(**INLINED_OPTIONS)
+def _within(state, op, bin_number, value):
+    """How far a value is through its bin, in widths: below 0 or above 1 in the outer two only."""
+    begin, scale = op[_FEATURES] + bin_number, op[_FEATURES] + op[_BINS] + bin_number
+    return (value - state[begin]) * state[scale]
+
+
+@njit(**INLINED_OPTIONS)
+def _arrived(op, y, dy, first, given):
+    """given = what of dy, from element `first` on, gets through the ReLU if there is one."""
+    own, out = vector(dy, first, given.size), vector(y, first, given.size)
+    if not op[_RELU]:
+        copy(own, given)
+        return
+    zero = like(given[0], 0)
+    for j in range(given.size):
+        given[j] = own[j] if out[j] > zero else zero
+
+
+@njit(**INLINED_OPTIONS)
+def _sum_up(theta, first, count, bias, table):
+    """Row k of the table = bias + rows of the kernel of all bins before bin k."""
+    units = bias.size
+    copy(bias, vector(table, 0, units))
+    for k in range(1, count):
+        before, row = vector(table, (k - 1) * units, units), vector(table, k * units, units)
+        step = vector(theta, (first + k - 1) * units, units)
+        for j in range(units):
+            row[j] = before[j] + step[j]
+
+
+@kernel(FORWARD)
+def piecewise_forward(ctx, op, part, parts, theta, state, work, x, y):
+    """y = b + sum over bins of e W (+ x s), column by column. Owners: rows of the batch.
+
+    e is 1 in the bins below that of x, 0 in those above, and how far x is through its own.
+    """
+    features, units, room = op[_FEATURES], op[_UNITS], workspace(ctx, CTX_SIZE, x)
+    width, n, slopes = y.shape[1], op[_BINS] * units, op[_BINS] * units
+    biases = n + features * units if op[_LINEAR] else n
+    lo, hi = owned_rows(x, part, parts)
+    hand_on(x, features, y, features * units, lo, hi)
+    first, zero = 0, like(x[0, 0], 0)
+    for f in range(features):
+        count, table = int(state[f]), vector(room, 2 * BLOCK, 1)
+        _sum_up(theta, first, count, vector(theta, biases + f * units, units), table)
+        for start in range(lo, hi, BLOCK):
+            rows = min(BLOCK, hi - start)
+            value, place = vector(room, 0, rows), vector(room, BLOCK, rows)
+            take_column(x, start, f, value)
+            _place(state, first, count, features, value, place)
+            for i in range(rows):
+                k = int(place[i])
+                e = _within(state, op, first + k, value[i])
+                step, base = (
+                    vector(theta, (first + k) * units, units),
+                    vector(table, k * units, units),
+                )
+                target = vector(y, (start + i) * width + f * units, units)
+                for j in range(units):
+                    target[j] = fma(e, step[j], base[j])
+                if op[_LINEAR]:
+                    slope = vector(theta, slopes + f * units, units)
+                    for j in range(units):
+                        target[j] = fma(value[i], slope[j], target[j])
+                if op[_RELU]:
+                    for j in range(units):
+                        target[j] = zero if target[j] < zero else target[j]
+        first += count
+
+
+@kernel(BACKWARD)
+def piecewise_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
+    """dx = the slope of its bin (+ s), times dy, column by column. Owners: rows of the batch."""
+    features, units, room = op[_FEATURES], op[_UNITS], workspace(ctx, CTX_SIZE, x)
+    width, slopes = y.shape[1], op[_BINS] * units
+    lo, hi = owned_rows(dx, part, parts)
+    hand_on(dy, features * units, dx, features, lo, hi)
+    first, given = 0, vector(room, 2 * BLOCK, units)
+    for f in range(features):
+        count = int(state[f])
+        for start in range(lo, hi, BLOCK):
+            rows = min(BLOCK, hi - start)
+            value, place = vector(room, 0, rows), vector(room, BLOCK, rows)
+            take_column(x, start, f, value)
+            _place(state, first, count, features, value, place)
+            for i in range(rows):
+                k = first + int(place[i])
+                _arrived(op, y, dy, (start + i) * width + f * units, given)
+                found = dot(given, vector(theta, k * units, units))
+                found *= state[features + op[_BINS] + k]
+                if op[_LINEAR]:
+                    found += dot(given, vector(theta, slopes + f * units, units))
+                dx[start + i, f] = found
+        first += count
+
+
+@njit(**INLINED_OPTIONS)
+def _add_in_place(op, state, first, value, place, given, grad, table, slope):
+    """Add a row's gradient to that of its bin, and note it in the table for the bins before."""
+    k = int(place)
+    e = _within(state, op, first + k, value)
+    own = vector(grad, (first + k) * given.size, given.size)
+    below = vector(table, k * given.size, given.size)
+    for j in range(given.size):
+        own[j] = fma(e, given[j], own[j])
+        below[j] += given[j]
+    if op[_LINEAR]:
+        for j in range(given.size):
+            slope[j] = fma(value, given[j], slope[j])
+
+
+@kernel(BACKWARD)
+def piecewise_weights(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
+    """dW = sum of e dy, ds = sum of x dy, db = sum of dy over the batch. Owners: columns of x."""
+    features, units, room = op[_FEATURES], op[_UNITS], workspace(ctx, CTX_SIZE, x)
+    width, n = y.shape[1], op[_BINS] * units
+    biases, batch = n + features * units if op[_LINEAR] else n, x.shape[0]
+    lo, hi = share(features, part, parts, 1)
+    first, given = 0, vector(room, 2 * BLOCK, units)
+    for f in range(hi):
+        count, table = int(state[f]), vector(room, 2 * BLOCK + units, 1)
+        # Without slopes this is the bias's room, which is written last.
+        slope = vector(grad, n + f * units, units)
+        if f >= lo:
+            clear(vector(grad, first * units, count * units))
+            clear(vector(table, 0, count * units))
+            clear(slope)
+        for start in range(0, batch if f >= lo else 0, BLOCK):
+            rows = min(BLOCK, batch - start)
+            value, place = vector(room, 0, rows), vector(room, BLOCK, rows)
+            take_column(x, start, f, value)
+            _place(state, first, count, features, value, place)
+            for i in range(rows):
+                _arrived(op, y, dy, (start + i) * width + f * units, given)
+                _add_in_place(op, state, first, value[i], place[i], given, grad, table, slope)
+        if f >= lo:
+            # From the last bin to the first: what arrives in a bin passes all before it.
+            for k in range(count - 1, 0, -1):
+                here, before = (
+                    vector(table, k * units, units),
+                    vector(table, (k - 1) * units, units),
+                )
+                target = vector(grad, (first + k - 1) * units, units)
+                for j in range(units):
+                    target[j] += here[j]
+                    before[j] += here[j]
+            copy(vector(table, 0, units), vector(grad, biases + f * units, units))
+        first += count
+
+
+def _draw_within(
+    bound: float, rng: np.random.RandomState, shape: Shape, fan_in: int, fan_out: int
+) -> np.ndarray:
+    """Uniform numbers."""
+    return rng.uniform(-bound, bound, shape)
+
+
+class PiecewiseLinearEmbedding(Layer):
+    """Give every number of a row a piecewise linear curve in several dimensions.
+
+    Of a feature whose bins have the edges b_0 < ... < b_T, a number x is encoded as T numbers: how
+    far it is through each bin, ``(x - b_(t-1)) / (b_t - b_(t-1))``, cut to 0 and 1 but below the
+    first bin and above the last. A linear layer of the feature's own makes `units` numbers of them
+    (Gorishniy et al., 2022, section 3.2). The parameters are kernel, of all bins one below the
+    other, (bins, units), slopes (features, units) with `linear`, and bias (features, units).
+
+    Parameters
+    ----------
+    bins : sequence of sequences of float
+        The edges of each feature's bins, rising, two or more; quantiles of the training data, say.
+        The features are the first columns; the others are handed on behind them.
+    units : int, default=16
+        Numbers that each feature becomes.
+    linear : bool, default=False
+        Add a linear function of x to the curve, which then starts at zero, as in TabM (Gorishniy et
+        al., 2025).
+    activation : {"identity", "relu"}, default="identity"
+        Applied to what comes out, but not to what is handed on.
+    rate_factor : float, default=1.0
+        Factor on the learning rate.
+    decay_factor : float, default=0.0
+        Factor on penalty and weight decay; biases have none.
+
+    References
+    ----------
+    Gorishniy, Y., Rubachev, I., & Babenko, A. (2022). On embeddings for numerical features in
+    tabular deep learning. NeurIPS.
+
+    Gorishniy, Y., Kotelnikov, A., & Babenko, A. (2025). TabM: advancing tabular deep learning with
+    parameter-efficient ensembling. ICLR.
+    """
+
+    def __init__(
+        self,
+        bins: Sequence[Sequence[float]],
+        units: int = 16,
+        *,
+        linear: bool = False,
+        activation: str = "identity",
+        rate_factor: float = 1.0,
+        decay_factor: float = 0.0,
+    ) -> None:
+        self.bins = bins
+        self.units = units
+        self.linear = linear
+        self.activation = activation
+        self.rate_factor = rate_factor
+        self.decay_factor = decay_factor
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """The units of each feature, and what is handed on."""
+        (units,) = whole_numbers("units", self.units, 1)
+        count = count_columns(self, shape, len(self.bins))
+        for feature, edges in enumerate(self.bins):
+            found = np.asarray(edges, dtype=np.float64)
+            if found.ndim != 1 or found.size < 2 or not np.isfinite(found).all():
+                raise ValueError(
+                    f"bins[{feature}]={edges!r} of PiecewiseLinearEmbedding must be two finite "
+                    "edges or more; leave features without any to other layers, behind these."
+                )
+            if not (np.diff(found) > 0).all():
+                raise ValueError(
+                    f"bins[{feature}]={edges!r} of PiecewiseLinearEmbedding must rise from edge to "
+                    "edge; take numpy.unique of them."
+                )
+        if self.activation not in ("identity", "relu"):
+            raise ValueError(
+                f"activation={self.activation!r} of PiecewiseLinearEmbedding must be 'identity' or "
+                "'relu'."
+            )
+        return (shape[0] + count * (units - 1),)
+
+    def _parameters(self, counts: np.ndarray) -> list[Parameter]:
+        total, units = int(counts.sum()), int(self.units)
+        own, fans = (counts.size, units), (int(counts.max()), units)
+        factors: dict[str, Any] = {"rate": self.rate_factor, "decay": self.decay_factor}
+        free = {**factors, "decay": 0.0}
+        if not self.linear:
+            kernel = Parameter("kernel", (total, units), draw_within_fan, *fans, **factors)
+            return [kernel, Parameter("bias", own, draw_within_fan, *fans, **free)]
+        draw: Any = functools.partial(_draw_within, units**-0.5)
+        return [
+            Parameter("kernel", (total, units), "zeros", *fans, **factors),
+            Parameter("slopes", own, draw, *fans, **factors),
+            Parameter("bias", own, draw, *fans, **free),
+        ]
+
+    def lower(self, builder: Builder, slot: int) -> int:
+        """One instruction; its parameters are kernel, slopes where there are any, and bias."""
+        out = builder.slot(self.output_shape(builder.shape(slot)))
+        edges = [np.asarray(own, dtype=np.float64) for own in self.bins]
+        counts = np.array([own.size - 1 for own in edges])
+        begins = np.concatenate([own[:-1] for own in edges])
+        scales = np.concatenate([1 / np.diff(own) for own in edges])
+        features, total, units = counts.size, begins.size, int(self.units)
+        most = int(counts.max())
+        builder.instruction(
+            slot,
+            out,
+            forward=piecewise_forward,
+            backward=piecewise_backward,
+            weights=piecewise_weights,
+            parameters=self._parameters(counts),
+            state=[
+                Memory("counts", counts.shape, counts.astype(np.float64), (total, most)),
+                Memory("begins", begins.shape, begins),
+                Memory("scales", scales.shape, scales),
+            ],
+            scratch=2 * BLOCK + units * (1 + most),
+            geometry=(features, total, units, int(self.linear), int(self.activation == "relu")),
+            keeps="xy" if self.activation == "relu" else "x",
+        )
+        return out
