@@ -271,7 +271,7 @@ def _cases():
              "random_state": 0},
         ),
         "from_pretrained": (
-            lambda **k: clone(network).from_pretrained(network, **k).fit(IMAGES, LABELS)._theta,
+            lambda **k: clone(network).from_pretrained(network, **k).fit(IMAGES, LABELS)._network.theta,
             {"layers": ("conv1", "dense1"), "freeze": ["conv1"]},
         ),
     }  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from numbers import Integral, Real
 
-from sklearn_nn.layers import Activation, BatchNorm, Dense, Dropout
+from sklearn_nn.layers import Activation, BatchNorm, Dense, Dropout, Flatten
 from sklearn_nn.network.initializers import GlorotUniform
 
 
@@ -68,3 +68,17 @@ def hidden_layers(estimator, n_before=0):
         if rate:
             layers.append((f"dropout{i}", Dropout(rate)))
     return layers
+
+
+def with_output(layers, shape, n_outputs):
+    """Return the layers, a Flatten if samples are not vectors by then, and the output layer.
+
+    `shape` is that of one sample.
+    """
+    for name, layer in layers:
+        try:
+            shape = layer.output_shape(shape)
+        except ValueError as error:
+            raise ValueError(f"layer {name!r}: {error}") from error
+    flatten = [("flatten", Flatten())] if len(shape) > 1 else []
+    return [*layers, *flatten, ("output", Dense(n_outputs))]

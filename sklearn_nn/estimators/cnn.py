@@ -7,11 +7,13 @@ from typing import ClassVar
 
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from sklearn_nn.estimators._core.layer_list import LayerList
+from sklearn_nn.estimators._core.base import BaseNetwork
+from sklearn_nn.estimators._core.kinds import NetworkClassifier, NetworkRegressor
+from sklearn_nn.estimators._core.layer_list import listed_layers
 from sklearn_nn.estimators._core.parameters import TRAINING_CONSTRAINTS
-from sklearn_nn.estimators._presets import check_sizes, draws, hidden_layers
-from sklearn_nn.estimators._targets.kinds import LabelTarget, NumericTarget
-from sklearn_nn.estimators.network import SHAPE_CONSTRAINTS, Shaped
+from sklearn_nn.estimators._inputs.shaped import ShapedReader
+from sklearn_nn.estimators._presets import check_sizes, draws, hidden_layers, with_output
+from sklearn_nn.estimators.network import SHAPE_CONSTRAINTS, shaped_tags
 from sklearn_nn.layers import (
     Activation,
     AveragePool1D,
@@ -33,7 +35,7 @@ _POOLS |= {("average", 1): AveragePool1D, ("average", 2): AveragePool2D}
 _POSITIVE = [Interval(Integral, 1, None, closed="left"), tuple, list]
 
 
-class BaseCNN(LayerList, Shaped):
+class BaseCNN(BaseNetwork):
     """Augmentation, convolutions, each with activation and pooling, then dense layers."""
 
     _layers_parameter = "augmentation"
@@ -52,18 +54,14 @@ class BaseCNN(LayerList, Shaped):
         **TRAINING_CONSTRAINTS,
     }
 
-    def _goes_by_place(self):
-        return True
-
-    def _shape_of_rows(self, n_features):
-        return (n_features, 1)  # a signal of one channel
-
-    def _has_channels(self, n_axes):
-        # Two axes are grey images, but where `input_shape` says that they are signals.
-        return super()._has_channels(n_axes) and (n_axes != 2 or self.input_shape is not None)
-
-    def _shape_of_planes(self, shape):
-        return (*shape, 1)  # grey images
+    def _make_reader(self):
+        return ShapedReader(
+            self.input_shape,
+            self.data_format,
+            rows_are_signals=True,
+            planes_are_grey=True,
+            goes_by_place=True,
+        )
 
     def _of_each(self, name, n):
         """A parameter's value for each convolution."""
@@ -79,7 +77,7 @@ class BaseCNN(LayerList, Shaped):
 
     def _augmentation(self):
         """The layers that change samples while training, which stand before all others."""
-        pairs = self._listed_layers() if self.augmentation else []
+        pairs = listed_layers(self) if self.augmentation else []
         for _, layer in pairs:
             if not layer.is_random:
                 raise ValueError(
@@ -88,12 +86,12 @@ class BaseCNN(LayerList, Shaped):
                 )
         return pairs
 
-    def _layers(self):
+    def _layers(self, reader, n_outputs):
         kernel, bias = draws(self)
-        rank = len(self._sample_shape()) - 1
+        shape, rank = reader.shape, len(reader.shape) - 1
         if rank not in (1, 2):
             raise ValueError(
-                f"input_shape={self.input_shape_}: convolutions need (steps, channels) or (height, "
+                f"input_shape={shape}: convolutions need (steps, channels) or (height, "
                 "width, channels)."
             )
         convolution, pool = (Conv1D, Conv2D)[rank - 1], _POOLS[self.pooling, rank]
@@ -124,10 +122,13 @@ class BaseCNN(LayerList, Shaped):
                 f"augmentation has the name {name!r}, which another layer of the network has; use "
                 "another."
             )
-        return self._with_output(layers)
+        return with_output(layers, shape, n_outputs)
+
+    def __sklearn_tags__(self):
+        return shaped_tags(super().__sklearn_tags__())
 
 
-class CNNClassifier(LabelTarget, BaseCNN):
+class CNNClassifier(BaseCNN, NetworkClassifier):
     """Convolutional network for classes of images and signals.
 
     Parameters
@@ -417,7 +418,7 @@ class CNNClassifier(LabelTarget, BaseCNN):
         self.dtype = dtype
 
 
-class CNNRegressor(NumericTarget, BaseCNN):
+class CNNRegressor(BaseCNN, NetworkRegressor):
     """Convolutional network for numbers, from images and signals.
 
     Parameters

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 
 import numpy as np
 from sklearn.base import (
@@ -21,6 +22,7 @@ from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from sklearn_nn._spec import PlainParameters
 from sklearn_nn.estimators._core.base import BaseNetwork
+from sklearn_nn.estimators._core.weights import network_of
 
 
 def _is_fitted(estimator):
@@ -34,7 +36,7 @@ def _is_fitted(estimator):
 
 def _before_output(network):
     """Name of the last layer before the output layer."""
-    names = [line.name for line in network._trained_program().outline]
+    names = [line.name for line in network_of(network).outline]
     if len(names) < 2:
         raise ValueError(
             "The network has no layer before its output layer; use one with hidden layers, or "
@@ -140,7 +142,7 @@ class FeatureExtractor(MetaEstimatorMixin, TransformerMixin, PlainParameters, Ba
         if not _is_fitted(network):
             network = clone(network).fit(X, y, **fit_params)
         layer = _before_output(network) if self.layer is None else self.layer
-        self.output_shape_ = network._output_shape(layer)
+        self.output_shape_ = network_of(network).output_shape(layer)
         self.estimator_, self.layer_ = network, layer
         vars(self).pop("feature_names_in_", None)
         if hasattr(network, "feature_names_in_"):
@@ -169,8 +171,15 @@ class FeatureExtractor(MetaEstimatorMixin, TransformerMixin, PlainParameters, Ba
             If X is not valid.
         """
         check_is_fitted(self)
-        activations = self.estimator_._activations(X, self.layer_)
-        return activations.reshape(len(activations), -1)
+        shape = network_of(self.estimator_).output_shape(self.layer_)
+        features = self.estimator_._output(X, self.layer_)
+        if features.shape[1] != math.prod(shape):
+            raise ValueError(
+                f"Layer {self.layer_!r} has an output for every step, of shape {shape} for "
+                "sequences as long as those that were fitted, and X has others; use a layer behind "
+                "the steps, such as a pool over time."
+            )
+        return features
 
     @property
     def n_features_in_(self):

@@ -5,14 +5,13 @@ from __future__ import annotations
 from numbers import Integral, Real
 from typing import ClassVar
 
-import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from sklearn_nn.estimators._core.base import BaseNetwork
+from sklearn_nn.estimators._core.kinds import NetworkClassifier, NetworkRegressor
 from sklearn_nn.estimators._core.parameters import TRAINING_CONSTRAINTS
-from sklearn_nn.estimators._inputs.encoding import BINARY
-from sklearn_nn.estimators._presets import check_sizes, draws, hidden_layers
-from sklearn_nn.estimators._targets.kinds import LabelTarget, NumericTarget
+from sklearn_nn.estimators._presets import draws, hidden_layers
+from sklearn_nn.estimators._targets.codec import LabelCodec
 from sklearn_nn.layers import Dense, GaussianNoise
 from sklearn_nn.layers.activation import HIDDEN_ACTIVATIONS
 from sklearn_nn.training.losses import CLASSIFICATION_LOSSES, REGRESSION_LOSSES, Loss
@@ -27,54 +26,28 @@ class BaseMLP(BaseNetwork):
         **TRAINING_CONSTRAINTS,
     }
 
-    #: As in scikit-learn.
-    _counts_rows = True
+    _like_scikit_learn = True
+    _ARRAY_LISTS: ClassVar[dict] = {"coefs_": "kernel", "intercepts_": "bias"}
 
-    def _loss_decides(self):
-        # Where scikit-learn's MLP can do the same, it keeps the first of equal scores.
-        return self.early_stopping == "best" or self.scoring is not None
-
-    def _layers(self):
+    def _layers(self, reader, n_outputs):
         kernel, bias = draws(self)
         noise = [("noise", GaussianNoise(self.input_noise))] if self.input_noise else []
-        output = Dense(self.n_outputs_, kernel_initializer=kernel, bias_initializer=bias)
-        self.n_layers_ = len(check_sizes("hidden_layer_sizes", self.hidden_layer_sizes)) + 2
-        self.out_activation_ = self._loss().link
+        output = Dense(n_outputs, kernel_initializer=kernel, bias_initializer=bias)
         return [*noise, *hidden_layers(self), ("output", output)]
 
-    def _needed(self):
-        return (*super()._needed(), "n_features_in_")
+    @property
+    def n_layers_(self):
+        """Number of layers, input and output included.
 
-    # --- weights under scikit-learn's names -----------------------------------------------
-
-    _transient = (*BaseNetwork._transient, "coefs_", "intercepts_")
-
-    def _has_weights(self):
-        return hasattr(self, "coefs_")
-
-    def _publish_views(self):
-        super()._publish_views()
-        dense = [layer for layer in self.layers_.values() if "kernel" in layer]
-        self.coefs_ = [layer["kernel"] for layer in dense]
-        self.intercepts_ = [layer["bias"] for layer in dense]
-
-    def _seen_arrays(self):
-        if "_layout" not in self.__dict__:  # weights that were set before there was a network
-            return [a for pair in zip(self.coefs_, self.intercepts_, strict=True) for a in pair]
-        named = {"kernel": list(self.coefs_), "bias": list(self.intercepts_)}
-        seen = []
-        for (layer, name, *_), view in zip(self._layout, self._views, strict=True):
-            array = self.layers_[layer][name]
-            if name in named:
-                if not named[name]:  # a list that is too short
-                    continue
-                other = named[name].pop(0)
-                array = array if other is view else other  # whichever was replaced
-            seen.append(array)
-        return [*seen, *named["kernel"], *named["bias"]]
+        Returns
+        -------
+        n_layers_ : int
+            One more than there are dense layers.
+        """
+        return len(self.coefs_) + 1
 
 
-class MLPClassifier(LabelTarget, BaseMLP):
+class MLPClassifier(BaseMLP, NetworkClassifier):
     """Multi-layer perceptron classifier, a drop-in for scikit-learn's.
 
     Trains dense layers on the log loss. The parameters up to `max_fun`, their defaults, the
@@ -373,12 +346,11 @@ class MLPClassifier(LabelTarget, BaseMLP):
         self.n_jobs = n_jobs
         self.dtype = dtype
 
-    def _stratify(self, target):
-        # As scikit-learn's MLP: binary targets only, and named as it names them.
-        return np.array(["False", "True"])[target[:, 0]] if self._target_kind == BINARY else None
+    def _make_codec(self):
+        return LabelCodec(self._settings(), splits_as_scikit_learn=True)
 
 
-class MLPRegressor(NumericTarget, BaseMLP):
+class MLPRegressor(BaseMLP, NetworkRegressor):
     """Multi-layer perceptron regressor, a drop-in for scikit-learn's.
 
     Trains dense layers on the squared error or the Poisson deviance, for one or several outputs.

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import math
 from numbers import Real
 from typing import ClassVar
 
-import numpy as np
-from scipy import sparse
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from sklearn_nn.estimators._core.base import BaseNetwork
-from sklearn_nn.estimators._core.layer_list import PASSTHROUGH, LayerList
+from sklearn_nn.estimators._core.kinds import NetworkClassifier, NetworkRegressor
+from sklearn_nn.estimators._core.layer_list import PASSTHROUGH, listed_layers
 from sklearn_nn.estimators._core.parameters import TRAINING_CONSTRAINTS
-from sklearn_nn.estimators._inputs.sequences import Sequences
-from sklearn_nn.estimators._inputs.shaped import ShapedInput
-from sklearn_nn.estimators._targets.kinds import LabelTarget, NumericTarget
+from sklearn_nn.estimators._inputs.shaped import ShapedReader
+from sklearn_nn.estimators._presets import with_output
 from sklearn_nn.layers import (
     Activation,
     AttentionPool,
     Bidirectional,
     Conv1D,
-    Dense,
     Dropout,
     Embedding,
     Flatten,
@@ -48,43 +44,16 @@ SHAPE_CONSTRAINTS: dict = {
 }
 
 
-class Shaped(ShapedInput, BaseNetwork):
-    """Estimators whose samples may have any shape."""
-
-    def _has_weights(self):
-        return hasattr(self, "layers_")
-
-    def _needed(self):
-        return (*super()._needed(), "n_features_in_", "_seen_shape")
-
-    def _check_learnt(self):
-        super()._check_learnt()
-        shape = self._seen_shape
-        if shape is not None and math.prod(shape) != self.n_features_in_:
-            raise ValueError(f"samples of shape {shape} with {self.n_features_in_} values")
-
-    def _with_output(self, layers):
-        """The layers, a Flatten where samples are not vectors by then, and the output layer."""
-        shape = self._sample_shape()
-        for name, layer in layers:
-            try:
-                shape = layer.output_shape(shape)
-            except ValueError as error:
-                raise ValueError(f"layer {name!r}: {error}") from error
-        flatten = [("flatten", Flatten())] if len(shape) > 1 else []
-        self.out_activation_ = self._loss().link
-        return [*layers, *flatten, ("output", Dense(self.n_outputs_))]
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.three_d_array = True
-        return tags
+def shaped_tags(tags):
+    """Return scikit-learn's tags of an estimator whose samples may have any shape."""
+    tags.input_tags.three_d_array = True
+    return tags
 
 
-class BaseNeuralNetwork(LayerList, Shaped):
-    """A list of layers of one's own."""
+class BaseNeuralNetwork(BaseNetwork):
+    """A user-defined list of layers."""
 
-    _takes_any_length = True
+    _layers_parameter = "layers"
 
     _parameter_constraints: ClassVar[dict] = {
         "layers": [list, tuple, None],
@@ -92,55 +61,37 @@ class BaseNeuralNetwork(LayerList, Shaped):
         **{k: v for k, v in TRAINING_CONSTRAINTS.items() if k not in _OF_PRESETS},
     }
 
-    def _layers(self):
-        return self._with_output([] if self.layers is None else self._listed_layers())
+    def _layers(self, reader, n_outputs):
+        layers = [] if self.layers is None else listed_layers(self)
+        return with_output(layers, reader.shape, n_outputs)
 
-    def _first_layer(self):
-        """The first layer, which may have wishes as to X; None if there is none.
-
-        Every prediction asks for it several times: that the list is valid is seen in `_layers`.
-        """
-        layers = (entry[1] if is_named(entry) else entry for entry in self.layers or ())
-        first = next((layer for layer in layers if layer != PASSTHROUGH), None)
-        return first if isinstance(first, Layer) else None
-
-    def _goes_by_place(self):
-        """As there; a network that begins by making vectors of samples does not."""
+    def _make_reader(self):
         layers = [entry[1] if is_named(entry) else entry for entry in self.layers or ()]
-        first = next((x for x in layers if not isinstance(x, _OF_EACH_VALUE | str)), None)
-        return isinstance(first, Layer) and not isinstance(first, Flatten | Reshape)
-
-    def _steps_of_rows(self):
-        """As there: of a network with a layer that reads steps, or whose rows are said to be."""
+        first = next((layer for layer in layers if layer != PASSTHROUGH), None)
+        is_layer = isinstance(first, Layer)  # that the list is valid is seen in `_layers`
+        # A network that begins by making vectors of samples does not depend on their axes.
+        acting = next((x for x in layers if not isinstance(x, _OF_EACH_VALUE | str)), None)
+        steps_of_rows = None
         if self.input_shape is not None:
             shape = tuple(map(int, self.input_shape))
-            return shape if len(shape) == 2 else None
-        layers = [entry[1] if is_named(entry) else entry for entry in self.layers or ()]
-        return (-1, 1) if any(isinstance(layer, _OF_STEPS) for layer in layers) else None
+            steps_of_rows = shape if len(shape) == 2 else None
+        elif any(isinstance(layer, _OF_STEPS) for layer in layers):
+            steps_of_rows = (-1, 1)
+        return ShapedReader(
+            self.input_shape,
+            self.data_format,
+            takes_any_length=True,
+            goes_by_place=isinstance(acting, Layer) and not isinstance(acting, Flatten | Reshape),
+            steps_of_rows=steps_of_rows,
+            padding_value=first.padding_value if is_layer else None,
+            first_layer=first if is_layer and first.reads_whole_numbers else None,
+        )
 
-    def _padding_value(self):
-        return getattr(self._first_layer(), "padding_value", None)
-
-    def _reads_whole_numbers(self):
-        first = self._first_layer()
-        return first is not None and first.reads_whole_numbers
-
-    def _encode_rows(self, X, dtype):
-        if self._reads_whole_numbers():
-            X = X.toarray() if sparse.issparse(X) else X
-            values = X.own_values() if isinstance(X, Sequences) else np.ravel(X)
-            low, high = (values.min(), values.max()) if values.size else (0, 0)
-            whole = bool((values == np.floor(values)).all())
-            self._first_layer().check_values(low, high, whole)
-        return super()._encode_rows(X, dtype)
-
-    def _blocks(self, X, dtype, divisor):
-        if self._reads_whole_numbers():
-            return iter([self._encode_rows(X, dtype)])
-        return super()._blocks(X, dtype, divisor)
+    def __sklearn_tags__(self):
+        return shaped_tags(super().__sklearn_tags__())
 
 
-class NeuralNetworkClassifier(LabelTarget, BaseNeuralNetwork):
+class NeuralNetworkClassifier(BaseNeuralNetwork, NetworkClassifier):
     """Classifier made of layers of one's own.
 
     Parameters
@@ -377,7 +328,7 @@ class NeuralNetworkClassifier(LabelTarget, BaseNeuralNetwork):
         self.dtype = dtype
 
 
-class NeuralNetworkRegressor(NumericTarget, BaseNeuralNetwork):
+class NeuralNetworkRegressor(BaseNeuralNetwork, NetworkRegressor):
     """Regressor made of layers of one's own.
 
     Parameters

@@ -6,17 +6,24 @@ from numbers import Real
 from typing import ClassVar
 
 import numpy as np
-from scipy import sparse
+from sklearn.base import is_classifier
+from sklearn.utils import check_consistent_length
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from sklearn_nn.estimators._core.as_fitted import as_fitted
+from sklearn_nn.estimators._core.base import BaseNetwork
+from sklearn_nn.estimators._core.kinds import NetworkClassifier, NetworkRegressor
 from sklearn_nn.estimators._core.parameters import TRAINING_CONSTRAINTS
-from sklearn_nn.estimators._inputs.encoding import is_bytes
-from sklearn_nn.estimators._inputs.sequences import Sequences
-from sklearn_nn.estimators._presets import check_sizes, draws, dropout_rates, hidden_layers
-from sklearn_nn.estimators._targets.kinds import LabelTarget, NumericTarget
-from sklearn_nn.estimators._targets.steps import Steps
-from sklearn_nn.estimators.network import SHAPE_CONSTRAINTS, Shaped
+from sklearn_nn.estimators._inputs.shaped import ShapedReader, WindowReader
+from sklearn_nn.estimators._presets import (
+    check_sizes,
+    draws,
+    dropout_rates,
+    hidden_layers,
+    with_output,
+)
+from sklearn_nn.estimators._targets.codec import LabelCodec, NumberCodec
+from sklearn_nn.estimators._targets.steps import Steps, flat_steps
+from sklearn_nn.estimators.network import SHAPE_CONSTRAINTS, shaped_tags
 from sklearn_nn.estimators.rnn_layers import COUNT, RECURRENT_CONSTRAINTS, recurrent_layers
 from sklearn_nn.layers import (
     AttentionPool,
@@ -28,17 +35,15 @@ from sklearn_nn.layers import (
     TimeDistributed,
 )
 from sklearn_nn.layers.activation import HIDDEN_ACTIVATIONS
-from sklearn_nn.network.source import in_windows
 from sklearn_nn.training.losses import CLASSIFICATION_LOSSES, REGRESSION_LOSSES, Loss
 
 #: What is made of the last recurrent layer's steps; for "last" it hands on no other.
 POOLS = {"mean": GlobalAveragePool, "max": GlobalMaxPool, "attention": AttentionPool}
 
 
-class BaseRNN(Shaped):
+class BaseRNN(BaseNetwork):
     """Recurrent layers, pooling over time, then dense layers."""
 
-    _takes_any_length = True
     _parameter_constraints: ClassVar[dict] = {
         **RECURRENT_CONSTRAINTS,
         "bidirectional": ["boolean"],
@@ -51,45 +56,24 @@ class BaseRNN(Shaped):
         **{k: v for k, v in TRAINING_CONSTRAINTS.items() if k != "batch_norm"},
     }
 
-    def _steps_of_rows(self):
+    def _make_reader(self):
         shape = self.input_shape
-        return (-1, 1) if shape is None or len(shape) != 2 else (int(shape[0]), int(shape[1]))
-
-    def _shape_of_rows(self, n_features):
-        return (n_features, 1)  # a signal of one channel
-
-    def _form(self):
-        form = super()._form()
+        options = {
+            "takes_any_length": True,
+            "rows_are_signals": True,
+            "steps_of_rows": (
+                (-1, 1) if shape is None or len(shape) != 2 else (int(shape[0]), int(shape[1]))
+            ),
+        }
         if self.truncation is None:
-            return form
-        return {**form, "shape": (self.truncation, form["shape"][1]), "carries": True}
+            return ShapedReader(shape, self.data_format, **options)
+        return WindowReader(shape, self.data_format, truncation=self.truncation, **options)
 
-    def _encode_rows(self, X, dtype):
-        if self.truncation is None:
-            return super()._encode_rows(X, dtype)
-        if sparse.issparse(X):
-            X = X.toarray()
-        if isinstance(X, Sequences) and X.is_even and X.sample_shape == self.input_shape_:
-            # As an array of them, whose batches are made in another way than those of a list.
-            X = X.values[: X.shape[0] * X.shape[1]].reshape(X.shape)
-        if not isinstance(X, Sequences):
-            rows = X if X.ndim == 2 else np.moveaxis(X, 1, 2).reshape(len(X), -1)
-            steps, channels = self.input_shape_
-            if steps % self.truncation == 0:
-                windows = steps // self.truncation
-                return in_windows(rows, windows, dtype, self._byte_divisor())
-            if is_bytes(rows):
-                rows = rows.astype(np.float32) / np.float32(self._byte_divisor())
-            rows = np.ascontiguousarray(rows)
-            starts = np.arange(len(rows)) * rows.shape[1]
-            X = Sequences(rows.reshape(-1), starts, np.full(len(rows), steps), channels)
-        X.window = self.truncation
-        return X.source(dtype)
-
-    def _blocks(self, X, dtype, divisor):
-        if self.truncation is None:
-            return super()._blocks(X, dtype, divisor)
-        return iter([self._encode_rows(X, dtype)])
+    def _steps(self):
+        """Return the arrangement of targets in time, or None for one target a sequence."""
+        if not self.return_sequences and self.truncation is None:
+            return None
+        return Steps(self.return_sequences, self.truncation)
 
     def _recurrent_layers(self):
         """The recurrent layers, and the rate of the dropout behind the last."""
@@ -106,12 +90,11 @@ class BaseRNN(Shaped):
         )
         return layers, rates[-1]
 
-    def _layers(self):
+    def _layers(self, reader, n_outputs):
+        shape = reader.shape
         self._check_truncation()
-        if len(self._sample_shape()) != 2:
-            raise ValueError(
-                f"input_shape={self.input_shape_}: recurrent layers need (steps, channels)."
-            )
+        if len(shape) != 2:
+            raise ValueError(f"input_shape={shape}: recurrent layers need (steps, channels).")
         layers, rate = self._recurrent_layers()
         if self.input_noise:
             layers.insert(0, ("noise", GaussianNoise(self.input_noise)))
@@ -121,9 +104,8 @@ class BaseRNN(Shaped):
             layers.append((f"{self.cell}dropout{self.num_layers}", Dropout(rate)))
         layers += hidden_layers(self, self.num_layers)
         if not self.return_sequences:
-            return self._with_output(layers)
-        self.out_activation_ = self._loss().link
-        layers.append(("output", Dense(self.n_outputs_)))
+            return with_output(layers, shape, n_outputs)
+        layers.append(("output", Dense(n_outputs)))
         return [(n, TimeDistributed(x) if isinstance(x, Dense) else x) for n, x in layers]
 
     def _check_truncation(self):
@@ -147,8 +129,41 @@ class BaseRNN(Shaped):
                 "rows at once; use another solver, or truncation=None."
             )
 
+    def score(self, X, y, sample_weight=None):
+        """Accuracy of a classifier, R^2 of a regressor; with `return_sequences` over all steps.
 
-class RNNClassifier(Steps, LabelTarget, BaseRNN):
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_steps, n_channels), list of arrays, or rows
+            The sequences.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs), or targets of each step
+            Their targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the sequences.
+
+        Returns
+        -------
+        score : float
+            The score.
+        """
+        if not self.return_sequences:
+            return super().score(X, y, sample_weight)
+        from sklearn.metrics import accuracy_score, r2_score
+
+        predicted = self.predict(X)
+        lengths = np.array([len(steps) for steps in predicted])
+        if sample_weight is not None:
+            check_consistent_length(lengths, sample_weight)
+            sample_weight = np.repeat(sample_weight, lengths)
+        metric = accuracy_score if is_classifier(self) else r2_score
+        y, predicted = flat_steps(y, lengths), np.concatenate(list(predicted))
+        return float(metric(y, predicted, sample_weight=sample_weight))
+
+    def __sklearn_tags__(self):
+        return shaped_tags(super().__sklearn_tags__())
+
+
+class RNNClassifier(BaseRNN, NetworkClassifier):
     """Recurrent network for classes of sequences, of equal length or not.
 
     X is an array of shape (n_samples, n_steps, n_channels), in which NaN may stand behind the end
@@ -440,42 +455,11 @@ class RNNClassifier(Steps, LabelTarget, BaseRNN):
         self.n_jobs = n_jobs
         self.dtype = dtype
 
-    @as_fitted
-    def predict_proba(self, X):
-        """Probability of each class.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_steps, n_channels), list of arrays, or rows
-            The sequences.
-
-        Returns
-        -------
-        p : ndarray of shape (n_samples, n_classes), or with `return_sequences` ndarray of shape \
-                (n_samples, n_steps, n_classes) or list of arrays of shape (n_steps, n_classes)
-            In the order of `classes_`.
-        """
-        p = super().predict_proba(X)
-        return self._in_sequences(p, X) if self.return_sequences else p
-
-    def predict_log_proba(self, X):
-        """Logarithm of the probability of each class.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_steps, n_channels), list of arrays, or rows
-            The sequences.
-
-        Returns
-        -------
-        log_p : ndarray or list of arrays
-            Of the form of `predict_proba`.
-        """
-        p = self.predict_proba(X)
-        return [np.log(item) for item in p] if isinstance(p, list) else np.log(p, out=p)
+    def _make_codec(self):
+        return LabelCodec(self._settings(), self._steps())
 
 
-class RNNRegressor(Steps, NumericTarget, BaseRNN):
+class RNNRegressor(BaseRNN, NetworkRegressor):
     """Recurrent network for numbers that go with sequences, of equal length or not.
 
     X is an array of shape (n_samples, n_steps, n_channels), in which NaN may stand behind the end
@@ -758,3 +742,6 @@ class RNNRegressor(Steps, NumericTarget, BaseRNN):
         self.callbacks = callbacks
         self.n_jobs = n_jobs
         self.dtype = dtype
+
+    def _make_codec(self):
+        return NumberCodec(self._settings(), self._steps())

@@ -59,6 +59,4 @@ def network_and_input(estimator, X=None):
             estimator = estimator[-1]
         else:
             check_is_fitted(estimator)
-            # A network of this package as it was fitted, whatever has been set since.
-            is_own = hasattr(estimator, "_as_fitted")
-            return estimator._as_fitted() if is_own else estimator, X
+            return estimator, X

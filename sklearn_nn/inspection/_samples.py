@@ -7,10 +7,11 @@ import numpy as np
 from scipy import sparse
 from sklearn.base import is_classifier
 
+from sklearn_nn.estimators._core.base import BaseNetwork
+from sklearn_nn.estimators._core.weights import network_of, sources_of
 from sklearn_nn.inspection._fitted import network_and_input
 from sklearn_nn.jit.team import resolve_n_jobs
 from sklearn_nn.layers.shape import CHANNELS_FIRST
-from sklearn_nn.network.machine import predict
 from sklearn_nn.network.source import dense_rows, source
 
 
@@ -39,11 +40,8 @@ class Samples(NamedTuple):
 
     def outputs(self, layer=None):
         """What the network puts out for the rows, after the link; or one of its layers."""
-        program = self.network._trained_program()
-        if layer is not None:
-            program = program.cut(layer)
-        data = source(self.rows, program.dtype)
-        return predict(program, self.network._theta, self.network._state, data, None, self.n_jobs)
+        fitted = network_of(self.network)
+        return fitted.run(source(self.rows, fitted.dtype), layer, self.n_jobs)
 
     def as_given(self, values):
         """Numbers for `rows` in the shape and with the order of axes of X."""
@@ -87,14 +85,14 @@ def samples(estimator, X, caller):
         If X is not valid.
     """
     network, X = network_and_input(estimator, X)
-    if not hasattr(network, "_trained_program"):
+    if not isinstance(network, BaseNetwork):
         raise TypeError(
             f"{caller} looks into networks of sklearn_nn, not {type(network).__name__}; pass one, "
             "or a pipeline that ends in one."
         )
     shape = np.shape(X) if not sparse.issparse(X) else X.shape
-    dtype = network._trained_program().dtype
-    blocks = [dense_rows(data, dtype) for data in network._row_blocks(X, dtype)]
+    dtype = network_of(network).dtype
+    blocks = [dense_rows(data, dtype) for data in sources_of(network, X)]
     return Samples(network, blocks[0] if len(blocks) == 1 else np.concatenate(blocks), shape)
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from sklearn_nn.estimators._core.weights import network_of
 from sklearn_nn.inspection._pictures import (
     bare,
     draw_lines,
@@ -115,7 +116,7 @@ class FeatureMapDisplay:
                 f"X holds {len(given.rows)} samples, and FeatureMapDisplay draws one; pass X[:1]."
             )
         network = given.network
-        outline = network._trained_program().outline
+        outline = network_of(network).outline
         shapes = {line.name: line.output_shape for line in outline if is_map(line.output_shape)}
         if not shapes or layer not in (None, *shapes):
             raise ValueError(

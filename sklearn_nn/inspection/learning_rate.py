@@ -7,6 +7,8 @@ from sklearn.base import clone
 from sklearn.utils import check_random_state
 
 from sklearn_nn._spec import plain
+from sklearn_nn.estimators._core.base import BaseNetwork
+from sklearn_nn.estimators._core.fit import range_test
 from sklearn_nn.inspection.learning_rate_display import LearningRateDisplay, suggest_rate
 
 
@@ -66,7 +68,7 @@ def find_learning_rate(
             f"min_rate={min_rate}, max_rate={max_rate}, n_steps={n_steps}: rates must be positive "
             "and grow, over two steps at least."
         )
-    if not hasattr(estimator, "_range_test"):
+    if not isinstance(estimator, BaseNetwork):
         raise TypeError(
             f"estimator={estimator!r} is no network of sklearn_nn; of a Pipeline, pass the last "
             "step, and data that the other steps have transformed."
@@ -77,9 +79,9 @@ def find_learning_rate(
     estimator = clone(estimator)
     if estimator.random_state is None:  # both times the same batches
         estimator.random_state = check_random_state(None).randint(2**31 - 1)
-    losses = clone(estimator)._range_test(X, y, sample_weight, rates)
+    losses = range_test(clone(estimator), X, y, sample_weight, rates)
     rates = rates[: len(losses)]
-    untrained = clone(estimator)._range_test(X, y, sample_weight, np.zeros(len(losses)))
+    untrained = range_test(clone(estimator), X, y, sample_weight, np.zeros(len(losses)))
     return LearningRateDisplay(rates, losses, suggest_rate(rates, _relative(losses, untrained)))
 
 

@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from sklearn_nn.estimators._core.base import BaseNetwork
+from sklearn_nn.estimators._core.weights import network_of, remarks_of
 from sklearn_nn.inspection._fitted import fitted_network
 
 HEADINGS = ("Layer", "Type", "Output shape", "Parameters", "Memory")
@@ -212,12 +214,12 @@ def summary(estimator):
     83
     """
     network = fitted_network(estimator)
-    if not hasattr(network, "_trained_program"):
+    if not isinstance(network, BaseNetwork):
         raise TypeError(
             f"summary describes networks of sklearn_nn, not {type(network).__name__}; pass one, "
             "or a pipeline that ends in one."
         )
-    program = network._trained_program()
+    program = network_of(network).program
     itemsize = np.dtype(program.dtype).itemsize
     rows = [
         SummaryRow(
@@ -238,7 +240,7 @@ def summary(estimator):
         n_trainable=sum(p.size for p in parameters if p.rate != 0),
         n_state=sum(line.n_state for line in program.outline),
         n_activations=program.width,
-        remarks=network._remarks(),
+        remarks=remarks_of(network),
     )
 
 

@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 
+from sklearn_nn.estimators._core.weights import network_of
 from sklearn_nn.inspection._samples import (
     chosen_outputs,
     chosen_values,
@@ -12,8 +13,6 @@ from sklearn_nn.inspection._samples import (
     per_axis,
     samples,
 )
-from sklearn_nn.network.input_gradient import input_gradient
-from sklearn_nn.network.lowering import lower
 from sklearn_nn.network.source import source
 
 #: Rows that occluded samples are predicted by at a time.
@@ -78,19 +77,14 @@ def saliency_map(estimator, X, target=None):
     """
     given = samples(estimator, X, "saliency_map")
     network, outputs = given.network, given.outputs()
-    theta, state = network._theta, network._state
-    chosen = chosen_outputs(network, target, outputs)
-    program = lower(
-        network._layers(), network._sample_shape(), theta.dtype.name, input_gradient=True
-    )
-    network._check_layout(program)
-    seeds = np.zeros((len(chosen), program.raw_slot[1]), dtype=theta.dtype)
+    fitted, chosen = network_of(network), chosen_outputs(network, target, outputs)
+    seeds = np.zeros((len(chosen), fitted.program.raw_slot[1]), dtype=fitted.dtype)
     if is_two_sided(network):
         seeds[:, 0] = np.where(chosen == 1, 1, -1)
     else:
         seeds[np.arange(len(chosen)), chosen] = 1
-    data = source(given.rows, theta.dtype.name)
-    return given.as_given(input_gradient(program, theta, state, data, seeds, given.n_jobs))
+    data = source(given.rows, fitted.dtype)
+    return given.as_given(fitted.input_gradient(data, seeds, given.n_jobs))
 
 
 def occlusion_map(

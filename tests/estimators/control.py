@@ -52,8 +52,8 @@ def output(estimator, rows=X):
 
 def assert_same_training(a, b):
     """Weights, memories and curves are the same to the last bit."""
-    np.testing.assert_array_equal(a._theta, b._theta)
-    np.testing.assert_array_equal(a._state, b._state)
+    np.testing.assert_array_equal(a._network.theta, b._network.theta)
+    np.testing.assert_array_equal(a._network.state, b._network.state)
     assert a.loss_curve_ == b.loss_curve_
     assert a.validation_scores_ == b.validation_scores_
     assert a.best_iteration_ == b.best_iteration_

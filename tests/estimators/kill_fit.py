@@ -35,7 +35,7 @@ def network(*callbacks):
 
 
 def digest(model):
-    return hashlib.sha256(model._theta.tobytes()).hexdigest()
+    return hashlib.sha256(model._network.theta.tobytes()).hexdigest()
 
 
 def fit_and_save(path, ready):

@@ -197,7 +197,7 @@ def test_a_generator_is_put_back():
         model.fit(ROWS, CLASSES)
     straight = MLPClassifier((4,), max_iter=3, random_state=np.random.RandomState(1))
     model.fit(ROWS, CLASSES)
-    np.testing.assert_array_equal(model._theta, straight.fit(ROWS, CLASSES)._theta)
+    np.testing.assert_array_equal(model._network.theta, straight.fit(ROWS, CLASSES)._network.theta)
 
 
 @pytest.mark.parametrize("hook", ["on_fit_begin", "on_epoch_end", "on_fit_end"])

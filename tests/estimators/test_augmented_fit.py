@@ -52,7 +52,7 @@ def make(augmentation=None, Estimator=CNNClassifier, **options):
 
 
 def assert_same(one, other):
-    np.testing.assert_array_equal(one._theta, other._theta)
+    np.testing.assert_array_equal(one._network.theta, other._network.theta)
     assert one.loss_curve_ == other.loss_curve_
     np.testing.assert_array_equal(one.predict(IMAGES), other.predict(IMAGES))
 
@@ -136,7 +136,7 @@ def test_a_list_of_layers_may_hold_them():
             for n_jobs in (1, 2)
         ]
         one, other = (model.fit(IMAGES.reshape(200, -1), LABELS) for model in models)
-        np.testing.assert_array_equal(one._theta, other._theta)
+        np.testing.assert_array_equal(one._network.theta, other._network.theta)
 
 
 def test_signals():
@@ -177,14 +177,14 @@ def test_weights_of_zero_leave_both_targets_out():
     labels = LABELS.copy()
     labels[::3] = np.roll(labels[::3], 1)
     one, other = (make([Mixup(1.0)]).fit(IMAGES, y, weight) for y in (LABELS, labels))
-    np.testing.assert_array_equal(one._theta, other._theta)
+    np.testing.assert_array_equal(one._network.theta, other._network.theta)
 
 
 def test_lbfgs_sees_one_draw():
     """As with dropout: each sample is changed once and for all, so that the loss is a function."""
     model = make([RandomCrop(padding=1), Mixup(1.0)], solver="lbfgs", max_iter=15)
     one, other = (clone(model).fit(IMAGES, LABELS) for _ in range(2))
-    np.testing.assert_array_equal(one._theta, other._theta)
+    np.testing.assert_array_equal(one._network.theta, other._network.theta)
     assert one.loss_ < make([RandomCrop(padding=1), Mixup(1.0)], max_iter=1).fit(
         IMAGES, LABELS
     ).loss_  # fmt: skip

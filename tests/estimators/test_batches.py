@@ -64,18 +64,18 @@ def test_an_iterable_is_a_loop(Estimator):
     for stream in streams:
         model = make(Estimator)
         assert model.partial_fit(stream, **first) is model
-        np.testing.assert_array_equal(model._theta, loop._theta)
+        np.testing.assert_array_equal(model._network.theta, loop._network.theta)
         assert model.loss_curve_ == loop.loss_curve_
         assert (model.t_, len(model.loss_curve_)) == (90, 3)
     stream = ((ROWS[rows], y[rows], weight[rows]) for rows in BATCHES)
     np.testing.assert_array_equal(
-        make(Estimator).partial_fit(stream, **first)._theta, weighed._theta
+        make(Estimator).partial_fit(stream, **first)._network.theta, weighed._network.theta
     )
     loader = Loader(ROWS, y)
     twice = make(Estimator).partial_fit(loader, **first).partial_fit(loader)
     for rows in BATCHES:
         loop.partial_fit(ROWS[rows], y[rows])
-    np.testing.assert_array_equal(twice._theta, loop._theta)
+    np.testing.assert_array_equal(twice._network.theta, loop._network.theta)
 
 
 @BOTH
@@ -98,7 +98,7 @@ def test_batches_of_images_and_of_several_labels():
         loop.partial_fit(IMAGES[rows], several[rows], classes=[0, 1])
     stream = ((IMAGES[rows], several[rows]) for rows in (slice(0, 50), slice(50, 120)))
     model.partial_fit(stream, classes=[0, 1])
-    np.testing.assert_array_equal(model._theta, loop._theta)
+    np.testing.assert_array_equal(model._network.theta, loop._network.theta)
 
 
 def test_a_data_loader(torch):
@@ -108,7 +108,7 @@ def test_a_data_loader(torch):
     model.partial_fit(loader, classes=[0, 1, 2])
     for start in (0, 50, 100):
         loop.partial_fit(IMAGES[start : start + 50], Y[start : start + 50], classes=[0, 1, 2])
-    np.testing.assert_array_equal(model._theta, loop._theta)
+    np.testing.assert_array_equal(model._network.theta, loop._network.theta)
 
 
 @BOTH
@@ -151,10 +151,10 @@ def test_a_bad_batch(Estimator, bad, message):
     model = make(Estimator)
     with pytest.raises(ValueError, match=message):
         model.partial_fit(iter([(ROWS, y), bad, (ROWS, y)]), **first)
-    np.testing.assert_array_equal(model._theta, good._theta)
+    np.testing.assert_array_equal(model._network.theta, good._network.theta)
     assert model.loss_curve_ == good.loss_curve_
     model.partial_fit(ROWS, y)
-    np.testing.assert_array_equal(model._theta, good.partial_fit(ROWS, y)._theta)
+    np.testing.assert_array_equal(model._network.theta, good.partial_fit(ROWS, y)._network.theta)
 
 
 @BOTH
@@ -169,7 +169,7 @@ def test_an_error_of_the_iterable_itself(Estimator):
     with pytest.raises(OSError, match=r"^the disk is gone$"):
         model.partial_fit(stream(), **first)
     np.testing.assert_array_equal(
-        model._theta, make(Estimator).partial_fit(ROWS, y, **first)._theta
+        model._network.theta, make(Estimator).partial_fit(ROWS, y, **first)._network.theta
     )
 
 
@@ -202,7 +202,7 @@ def test_what_is_no_iterable_of_batches(Estimator):
             model.partial_fit(rows, **first)
     lists = make(Estimator).partial_fit(ROWS.tolist(), y.tolist(), **first)
     same = make(Estimator).partial_fit(ROWS, y, **first)
-    np.testing.assert_array_equal(lists._theta, same._theta)
+    np.testing.assert_array_equal(lists._network.theta, same._network.theta)
     with pytest.raises(AttributeError, match="partial_fit"):
         make(Estimator, solver="lbfgs").partial_fit(iter([]))
 

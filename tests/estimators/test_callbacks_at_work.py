@@ -210,7 +210,7 @@ def test_early_stopping_as_a_callback():
     best = int(np.argmin(curve))
     assert len(curve) == best + 3
     straight = make(MLPRegressor, max_iter=len(curve), learning_rate_init=0.05)
-    np.testing.assert_array_equal(model._theta, straight.fit(X, NUMBERS)._theta)
+    np.testing.assert_array_equal(model._network.theta, straight.fit(X, NUMBERS)._network.theta)
 
 
 def test_a_loss_without_validation_is_watched_too():
@@ -315,7 +315,7 @@ def test_terminate_on_nan():
     model = diverging(callbacks=[TerminateOnNaN()])
     with pytest.warns(match=r"diverged in epoch \d.*The weights from before that epoch are kept"):
         model.fit(1e3 * X, NUMBERS)
-    assert np.isfinite(model._theta).all()
+    assert np.isfinite(model._network.theta).all()
     with pytest.raises(ValueError, match=r"diverged in epoch \d.*lower learning_rate_init"):
         diverging().fit(1e3 * X, NUMBERS)
 
@@ -362,7 +362,7 @@ def test_an_error_in_a_callback_and_averaged_weights():
     model = make(callbacks=[LambdaCallback(fail)], ema_momentum=0.9, warm_start="resume")
     with pytest.raises(RuntimeError):
         model.fit(X, CLASSES)
-    np.testing.assert_array_equal(model._theta, fitted(ema_momentum=0.9, max_iter=2)._theta)
+    np.testing.assert_array_equal(model._network.theta, fitted(ema_momentum=0.9, max_iter=2)._network.theta)
     model.set_params(callbacks=None).fit(X, CLASSES)
     assert_same_training(model, fitted(ema_momentum=0.9))
 

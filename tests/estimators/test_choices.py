@@ -132,7 +132,7 @@ def test_initial_weights_by_name_and_by_object(name):
     """'glorot_uniform' follows the activation, as scikit-learn's does."""
     model = make(weight_init=name, bias_init=name).initialize(X, CLASSES)
     own = make(weight_init=INITIALIZERS[name], bias_init=INITIALIZERS[name]).initialize(X, CLASSES)
-    np.testing.assert_array_equal(model._theta, own._theta)
+    np.testing.assert_array_equal(model._network.theta, own._network.theta)
     default = make().initialize(X, CLASSES)
     assert not np.array_equal(model.coefs_[0], default.coefs_[0])
     assert not np.array_equal(model.intercepts_[0], default.intercepts_[0])
@@ -221,7 +221,7 @@ def test_weight_decay_of_its_own():
         fitted(solver=Lion(weight_decay=0.1)), fitted(solver="lion", weight_decay=0.1)
     )
     plain, decayed = (fitted(solver="sgd", weight_decay=decay) for decay in (0.0, 5.0))
-    assert np.linalg.norm(decayed._theta) < 0.8 * np.linalg.norm(plain._theta)
+    assert np.linalg.norm(decayed._network.theta) < 0.8 * np.linalg.norm(plain._network.theta)
 
 
 @pytest.mark.parametrize(
@@ -265,9 +265,9 @@ def test_initialize(Estimator):
     assert "dense1" in str(model.summary())
     assert model.n_parameters_ == model.summary().n_parameters
     begun = []
-    look = LambdaCallback(on_fit_begin=lambda model: begun.append(model._theta.copy()))
+    look = LambdaCallback(on_fit_begin=lambda model: begun.append(model._network.theta.copy()))
     fitted(Estimator, batch_norm=True, callbacks=[look])
-    np.testing.assert_array_equal(model._theta, begun[0])
+    np.testing.assert_array_equal(model._network.theta, begun[0])
     model.partial_fit(X, y)
     assert model.n_iter_ == len(model.loss_curve_) == 1
     model.fit(X, y)

@@ -95,7 +95,7 @@ def test_n_jobs_and_the_rows_beside_change_nothing(dtype):
     model = make(dtype=dtype, batch_norm=True, dropout=0.1).fit(IMAGES, LABELS)
     for n_jobs in (2, 3):
         other = make(dtype=dtype, batch_norm=True, dropout=0.1, n_jobs=n_jobs).fit(IMAGES, LABELS)
-        np.testing.assert_array_equal(other._theta, model._theta)
+        np.testing.assert_array_equal(other._network.theta, model._network.theta)
         np.testing.assert_array_equal(other.predict_proba(IMAGES), model.predict_proba(IMAGES))
     alone = np.concatenate([model.predict_proba(image[np.newaxis]) for image in IMAGES[:20]])
     np.testing.assert_array_equal(alone, model.predict_proba(IMAGES)[:20])
@@ -107,7 +107,7 @@ def test_a_weight_of_zero_is_a_row_removed():
     options = {"batch_size": 300, "shuffle": False, "max_iter": 5}
     weighed = make(**options).fit(IMAGES, LABELS, weight)
     removed = make(**options | {"batch_size": 200}).fit(IMAGES[:200], LABELS[:200])
-    np.testing.assert_allclose(weighed._theta, removed._theta, rtol=1e-7, atol=1e-12)
+    np.testing.assert_allclose(weighed._network.theta, removed._network.theta, rtol=1e-7, atol=1e-12)
 
 
 @learning

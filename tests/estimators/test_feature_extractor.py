@@ -179,10 +179,10 @@ def test_images_bytes_frames_and_sparse_rows(network):
 
 
 def test_a_fitted_network_is_used_as_it_is(network):
-    theta = network._theta.copy()
+    theta = network._network.theta.copy()
     extractor = FeatureExtractor(network).fit(X[:2], None)
     assert extractor.estimator_ is network
-    np.testing.assert_array_equal(network._theta, theta)
+    np.testing.assert_array_equal(network._network.theta, theta)
     copied = clone(extractor)
     assert not hasattr(copied, "estimator_")
     copied.set_params(estimator__alpha=5.0, layer="dense1")

@@ -63,7 +63,7 @@ def check_whole(model):
     """As many epochs are counted as there are figures of; weights are finite."""
     if hasattr(model, "history_"):
         assert {len(curve) for curve in model.history_.values()} <= {model.n_iter_}
-        assert np.isfinite(model._theta).all()
+        assert np.isfinite(model._network.theta).all()
 
 
 def instants(file, stride):
@@ -143,7 +143,7 @@ def test_restarts_before_the_one_that_is_interrupted_are_kept(monkeypatch):
     monkeypatch.setattr(type(model), "_prepare", prepare)
     with pytest.raises(KeyboardInterrupt):
         model.fit(ROWS, CLASSES)
-    np.testing.assert_array_equal(model._theta, first._theta)
+    np.testing.assert_array_equal(model._network.theta, first._network.theta)
     assert model.loss_curve_ == first.loss_curve_
 
 

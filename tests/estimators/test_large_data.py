@@ -36,8 +36,8 @@ def cnn(**options):
 
 def assert_same(a, b, X=FLOATS):
     """The two networks are one, to the last bit."""
-    assert a._theta.dtype == b._theta.dtype
-    np.testing.assert_array_equal(a._theta, b._theta)
+    assert a._network.theta.dtype == b._network.theta.dtype
+    np.testing.assert_array_equal(a._network.theta, b._network.theta)
     np.testing.assert_array_equal(a.predict_proba(X), b.predict_proba(X))
 
 
@@ -47,7 +47,7 @@ def assert_same(a, b, X=FLOATS):
 @pytest.mark.parametrize("dtype", ["auto", "float32", "float64"])
 def test_bytes_are_floats_scaled(dtype):
     a, b = cnn(dtype=dtype).fit(BYTES, Y), cnn(dtype=dtype).fit(FLOATS, Y)
-    assert a._theta.dtype == ("float64" if dtype == "float64" else "float32")
+    assert a._network.theta.dtype == ("float64" if dtype == "float64" else "float32")
     assert a.n_features_in_ == 144
     assert a.input_shape_ == (6, 8, 3)
     assert_same(a, b)
@@ -97,7 +97,7 @@ def test_channels_first(X):
     for given in (np.ascontiguousarray(first), first):
         model = cnn(data_format="channels_first").fit(given, Y, X_val=given[:9], y_val=Y[:9])
         assert model.input_shape_ == (6, 8, 3)
-        np.testing.assert_array_equal(model._theta, expected._theta)
+        np.testing.assert_array_equal(model._network.theta, expected._network.theta)
         np.testing.assert_array_equal(model.predict_proba(given), expected.predict_proba(X))
         rows = X.reshape(120, -1)  # are channels last
         np.testing.assert_array_equal(model.predict_proba(rows), expected.predict_proba(X))
@@ -127,8 +127,8 @@ def test_bytes_of_a_table_are_whole_numbers(Estimator):
     whole = RNG.integers(0, 9, (90, 5), dtype=np.uint8)
     model = Estimator(max_iter=3, random_state=0).fit(whole, LABELS)
     same = Estimator(max_iter=3, random_state=0).fit(whole.astype(float), LABELS)
-    assert model._theta.dtype == np.float64
-    np.testing.assert_array_equal(model._theta, same._theta)
+    assert model._network.theta.dtype == np.float64
+    np.testing.assert_array_equal(model._network.theta, same._network.theta)
     np.testing.assert_array_equal(model.predict_proba(whole), same.predict_proba(whole + 0.0))
 
 

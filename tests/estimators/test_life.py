@@ -162,7 +162,7 @@ def test_pickles_hold_nothing_compiled(Estimator):
     addresses = {number for number in model._network.table.ravel().tolist() if number > 2**20}
     assert addresses
     assert not addresses & numbers
-    assert len(pickle.dumps(model)) < 8 * 4 * model._theta.size + 12_000
+    assert len(pickle.dumps(model)) < 8 * 4 * model._network.theta.size + 12_000
 
 
 @BOTH

@@ -118,7 +118,7 @@ def weights(model):
         model._take_in_replaced()
     except ValueError as error:
         return str(error)
-    found = {"theta": model._theta, "state": model._state}
+    found = {"theta": model._network.theta, "state": model._network.state}
     descent = vars(model).get("_optimizer")
     if descent is not None:
         found |= {"moments": descent.moments, "step": descent.step, "rate": descent.base_rate}
@@ -198,7 +198,7 @@ def test_training_that_nobody_meant_to_resume_is_resumed_by_copies(way, tmp_path
     for estimator in (model, twin):
         estimator.set_params(warm_start="resume", max_iter=6).fit(*data("MLPClassifier"))
         assert estimator.n_iter_ == 6
-    np.testing.assert_array_equal(model._theta, twin._theta)
+    np.testing.assert_array_equal(model._network.theta, twin._network.theta)
 
 
 def test_arrays_put_in_the_place_of_others(tmp_path):
@@ -249,7 +249,7 @@ def test_what_says_where_weights_lie_cannot_be_written(layer, name, tmp_path):
         assert not twin.layers_[layer][name].flags.writeable
         np.testing.assert_array_equal(twin.predict_proba(X), before)
     place = next(p for p in model._layout if p[:2] == (layer, name))
-    model._state[place[2]] += 3  # a forged file
+    model._network.state[place[2]] += 3  # a forged file
     model.save(tmp_path / "forged")
     with pytest.raises(CheckpointError, match=f"layer '{layer}': '{name}' must be whole numbers"):
         load(tmp_path / "forged")

@@ -35,7 +35,7 @@ class Runs(Callback):
 
     def on_epoch_begin(self, epoch, estimator):
         if epoch == 2 and len(self.outcomes) in self.astray:
-            estimator._theta[0] = np.nan
+            estimator._network.theta[0] = np.nan
 
     def on_fit_end(self, estimator):
         held_out = estimator._held_out

@@ -228,8 +228,8 @@ def test_a_first_fit_and_one_after_initialize():
     assert_same_training(make(warm_start="resume").fit(X, CLASSES), straight)
     initialized = make(warm_start="resume").initialize(X, CLASSES)
     np.testing.assert_array_equal(
-        initialized.set_params(shuffle=False).fit(X, CLASSES)._theta,
-        make(shuffle=False).fit(X, CLASSES)._theta,
+        initialized.set_params(shuffle=False).fit(X, CLASSES)._network.theta,
+        make(shuffle=False).fit(X, CLASSES)._network.theta,
     )
 
 
@@ -239,12 +239,12 @@ def test_a_first_fit_and_one_after_initialize():
 @pytest.mark.parametrize("parameters", [{}, {"early_stopping": True, "batch_norm": True}], ids=str)
 def test_a_finished_estimator_does_no_further_epoch(parameters, tmp_path):
     model = make(warm_start="resume", **parameters).fit(X, CLASSES)
-    theta, curve = model._theta.copy(), list(model.loss_curve_)
+    theta, curve = model._network.theta.copy(), list(model.loss_curve_)
     model.save(tmp_path / "model")
     for estimator in (model, load_checkpoint(tmp_path / "model")):
         estimator.fit(X, CLASSES)
         estimator.set_params(max_iter=5).fit(X, CLASSES)
-        np.testing.assert_array_equal(estimator._theta, theta)
+        np.testing.assert_array_equal(estimator._network.theta, theta)
         assert estimator.loss_curve_ == curve
         assert estimator.n_iter_ == EPOCHS
 
@@ -254,11 +254,11 @@ def test_what_has_stopped_early_stays_so(early_stopping, tmp_path):
     parameters = {"early_stopping": early_stopping, "tol": 0.5, "n_iter_no_change": 2}
     model = make(warm_start="resume", **parameters).fit(X, CLASSES)
     assert model.n_iter_ < EPOCHS
-    theta, epochs = model._theta.copy(), model.n_iter_
+    theta, epochs = model._network.theta.copy(), model.n_iter_
     model.save(tmp_path / "model")
     for estimator in (model, load_checkpoint(tmp_path / "model")):
         estimator.set_params(max_iter=50).fit(X, CLASSES)
-        np.testing.assert_array_equal(estimator._theta, theta)
+        np.testing.assert_array_equal(estimator._network.theta, theta)
         assert estimator.n_iter_ == len(estimator.loss_curve_) == epochs
 
 
@@ -296,10 +296,10 @@ def test_another_solver(solvers):
     """Its moments would lie where there is no memory."""
     model = make(solver=solvers[0], warm_start="resume").fit(X, CLASSES)
     model.set_params(solver=solvers[1], max_iter=20)
-    before = model._theta.copy()
+    before = model._network.theta.copy()
     with pytest.raises(ValueError, match=f"solver='{solvers[1]}'.*of another solver.*warm_start=T"):
         model.fit(X, CLASSES)
-    np.testing.assert_array_equal(model._theta, before)
+    np.testing.assert_array_equal(model._network.theta, before)
     model.set_params(solver=solvers[0]).fit(X, CLASSES)
     assert model.n_iter_ == 20
 

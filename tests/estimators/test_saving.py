@@ -128,7 +128,7 @@ def test_round_trip(name, tmp_path):
     unlike = model.solver == "lbfgs" or model.early_stopping or model.random_state is None
     if not unlike and name != "balanced":  # what partial_fit takes
         again = copy.deepcopy(model).partial_fit(X, y)
-        np.testing.assert_array_equal(loaded.partial_fit(X, y)._theta, again._theta)
+        np.testing.assert_array_equal(loaded.partial_fit(X, y)._network.theta, again._network.theta)
         assert loaded.loss_curve_ == again.loss_curve_
 
 
@@ -173,7 +173,7 @@ def test_an_initialized_estimator(tmp_path):
     loaded = load(tmp_path / "model")
     np.testing.assert_array_equal(output(loaded), output(model))
     np.testing.assert_array_equal(
-        loaded.partial_fit(X, CLASSES)._theta, model.partial_fit(X, CLASSES)._theta
+        loaded.partial_fit(X, CLASSES)._network.theta, model.partial_fit(X, CLASSES)._network.theta
     )
 
 
@@ -203,7 +203,7 @@ def test_a_read_only_memory_map_trains_on(tmp_path):
     loaded = joblib.load(tmp_path / "model.joblib", mmap_mode="r")
     assert not loaded._optimizer.average.flags.writeable
     loaded.partial_fit(X, CLASSES)
-    np.testing.assert_array_equal(loaded._theta, model.partial_fit(X, CLASSES)._theta)
+    np.testing.assert_array_equal(loaded._network.theta, model.partial_fit(X, CLASSES)._network.theta)
 
 
 # --- what cannot be saved -----------------------------------------------------------------------
@@ -224,7 +224,7 @@ def test_functions_are_named_when_the_file_is_loaded(tmp_path):
     assert resumed.learning_rate == "constant"
     assert resumed.callbacks is None
     resumed.set_params(max_iter=12, **own).fit(X, CLASSES)
-    np.testing.assert_array_equal(resumed._theta, straight._theta)
+    np.testing.assert_array_equal(resumed._network.theta, straight._network.theta)
 
 
 class Halved(Adam):
@@ -248,7 +248,7 @@ def test_partial_fit_waits_for_what_was_left_out(named, tmp_path):
         with pytest.raises(ValueError, match=r"solver='adam' cannot go on with.*another solver"):
             loaded.partial_fit(X, CLASSES)
     loaded.set_params(**own).partial_fit(X, CLASSES)
-    np.testing.assert_array_equal(loaded._theta, model.partial_fit(X, CLASSES)._theta)
+    np.testing.assert_array_equal(loaded._network.theta, model.partial_fit(X, CLASSES)._network.theta)
 
 
 def test_classes_of_ones_own_do_not_hide_ours(tmp_path):

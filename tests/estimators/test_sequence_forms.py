@@ -51,8 +51,8 @@ def objects(items):
 def assert_same(a, b):
     """Networks that are equal to the bit, and have learnt the same shape."""
     assert (a.input_shape_, a.n_features_in_) == (b.input_shape_, b.n_features_in_)
-    assert a._theta.dtype == b._theta.dtype
-    np.testing.assert_array_equal(a._theta, b._theta)
+    assert a._network.theta.dtype == b._network.theta.dtype
+    np.testing.assert_array_equal(a._network.theta, b._network.theta)
 
 
 # --- padding -------------------------------------------------------------------------------------

@@ -43,10 +43,10 @@ class MLPClassifier(sklearn_nn.MLPClassifier):
         nothing = Update(0, np.zeros((1, 1)), np.zeros((0, 0)))
         rows = np.arange(len(X))
         loss = machine.train(encode_rows(X, program.dtype), targets, rows, len(X), 0, 1, nothing)[0]
-        weights = self._theta.copy()
-        self._theta[:] = machine.grad
+        weights = self._network.theta.copy()
+        self._network.theta[:] = machine.grad
         grad = np.hstack([array.ravel() for array in self._in_sklearn_order()])
-        self._theta[:] = weights
+        self._network.theta[:] = weights
         return loss, grad
 
     def _in_sklearn_order(self):

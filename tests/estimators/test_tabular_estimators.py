@@ -227,12 +227,12 @@ def test_the_same_to_the_last_bit_for_any_number_of_threads(Estimator, y, archit
     models = [
         make(Estimator, architecture, n_jobs=jobs, dtype=dtype).fit(TABLE, y) for jobs in (1, 2, 3)
     ]
-    assert models[0]._theta.dtype == dtype
+    assert models[0]._network.theta.dtype == dtype
     for model in models[1:]:
-        np.testing.assert_array_equal(model._theta, models[0]._theta)
+        np.testing.assert_array_equal(model._network.theta, models[0]._network.theta)
         np.testing.assert_array_equal(outputs(model), outputs(models[0]))
     other = make(Estimator, architecture, dtype=dtype, random_state=1).fit(TABLE, y)
-    assert not np.array_equal(other._theta, models[0]._theta)
+    assert not np.array_equal(other._network.theta, models[0]._network.theta)
 
 
 @learning
@@ -258,10 +258,10 @@ def test_a_weight_is_as_many_rows(Estimator, y):
     repeated = np.random.default_rng(2).permutation(np.repeat(np.arange(90), rows))
     assert 100 < len(repeated) < 256
     model = make(Estimator, batch_size=256).fit(TABLE.iloc[repeated], y[repeated])
-    np.testing.assert_array_equal(model._theta, weighted._theta)
+    np.testing.assert_array_equal(model._network.theta, weighted._network.theta)
     np.testing.assert_array_equal(outputs(model), outputs(weighted))
     plain = make(Estimator, batch_size=256).fit(TABLE[:90], y[:90])
-    assert not np.array_equal(plain._theta, weighted._theta)
+    assert not np.array_equal(plain._network.theta, weighted._network.theta)
 
 
 @both
@@ -274,7 +274,7 @@ def test_rows_of_weight_zero_are_none(Estimator, y):
     strange.loc[200:, "age"] = 10**6
     model, without = make(Estimator).fit(strange, y, weight), make(Estimator)
     without.fit(TABLE[:200], y[:200])
-    np.testing.assert_array_equal(model._theta, without._theta)
+    np.testing.assert_array_equal(model._network.theta, without._network.theta)
     np.testing.assert_array_equal(outputs(model), outputs(without))
     with pytest.raises(ValueError, match="zero"):
         make(Estimator).fit(TABLE, y, np.zeros(N))
@@ -310,8 +310,8 @@ def test_files_of_something_else(tmp_path):
         ("_target_scale", np.zeros((4, 1))),
         ("_target_scale", np.ones((4, 2))),
         ("_encoder_state", {"columns": []}),
-        ("_earlier", [{"theta": np.zeros(3, np.float32), "state": model._state}]),
-        ("_earlier", [{"theta": model._theta * np.nan, "state": model._state}]),
+        ("_earlier", [{"theta": np.zeros(3, np.float32), "state": model._network.state}]),
+        ("_earlier", [{"theta": model._network.theta * np.nan, "state": model._network.state}]),
         ("recipe_", {}),
     ):
         forged = pickle.loads(pickle.dumps(model))
@@ -341,7 +341,7 @@ def test_goes_on_as_if_there_had_been_no_interruption(
     assert len(files) == SMALL[architecture]["max_iter"] * n_networks
     for file in (files[0], files[1], files[len(files) // 2], files[-1]):
         resumed = load_checkpoint(file).set_params(callbacks=None).fit(TABLE, y)
-        np.testing.assert_array_equal(resumed._theta, model._theta)
+        np.testing.assert_array_equal(resumed._network.theta, model._network.theta)
         np.testing.assert_array_equal(outputs(resumed), outputs(model))
         assert without_seconds(resumed.history_) == without_seconds(model.history_)
 
@@ -374,11 +374,11 @@ def test_several_networks_predict_their_mean(Estimator, y, architecture, tmp_pat
     assert len(model.histories_) == len(model._earlier) + 1 == 3
     assert model.histories_[-1] == model.history_
     first = make(Estimator, architecture).fit(TABLE, y)
-    np.testing.assert_array_equal(model._earlier[0]["theta"], first._theta)
+    np.testing.assert_array_equal(model._earlier[0]["theta"], first._network.theta)
     single = []
     for network in [*model._earlier, model._this_network()]:
         one = pickle.loads(pickle.dumps(model))
-        one._earlier, one._theta, one._state = [], network["theta"], network["state"]
+        one._earlier, one._network.theta, one._network.state = [], network["theta"], network["state"]
         one._temperature = network.get("temperature", 1.0)
         one._publish_views()
         single.append(outputs(one))
@@ -495,10 +495,10 @@ def test_refit_full(Estimator, y):
     # The schedule is that of the first training, though an epoch has more batches now.
     np.testing.assert_allclose(model.history_["learning_rate"], rates, rtol=0.3)
     assert sorted(model._order) == list(range(N))
-    assert not np.array_equal(model._theta, plain._theta)
+    assert not np.array_equal(model._network.theta, plain._network.theta)
     again = make(Estimator, max_iter=30, tol=0.02, refit_full=True, n_jobs=2).fit(TABLE, y)
-    np.testing.assert_array_equal(again._theta, model._theta)
-    np.testing.assert_array_equal(again.fit(TABLE, y)._theta, model._theta)
+    np.testing.assert_array_equal(again._network.theta, model._network.theta)
+    np.testing.assert_array_equal(again.fit(TABLE, y)._network.theta, model._network.theta)
     if Estimator is TabularClassifier:
         assert model.temperatures_ == plain.temperatures_ != 1
     whole = make(Estimator, max_iter=30, tol=0.02, refit_full=True, early_stopping=False).fit(
@@ -667,7 +667,7 @@ def test_temperature_is_that_of_the_least_loss(kind, weighted):
     options = {"max_iter": 60, "validation_fraction": 0.4}
     model, plain = (make(calibrate=c, **options).fit(TABLE, y, weight) for c in (True, False))
     assert plain.temperatures_ == [1] != model.temperatures_
-    np.testing.assert_array_equal(model._theta, plain._theta)
+    np.testing.assert_array_equal(model._network.theta, plain._network.theta)
     np.testing.assert_array_equal(model.predict(TABLE), plain.predict(TABLE))
     held_out = model._held_out
     own = None if weight is None else weight[held_out]
@@ -730,7 +730,7 @@ def test_auto_is_the_recipe(Estimator, y, architecture):
     small = {**SMALL[architecture], "random_state": 0}
     expected = Estimator(architecture, **small).fit(TABLE, y)
     model = Estimator(architecture, **{**explicit, **small}).fit(TABLE, y)
-    np.testing.assert_array_equal(model._theta, expected._theta)
+    np.testing.assert_array_equal(model._network.theta, expected._network.theta)
 
 
 @both

@@ -218,7 +218,7 @@ def test_rows_of_weight_zero_do_not_make_a_table_large(Estimator, y):
     model = make(Estimator, max_iter="auto").fit(many[order], targets, weight)
     without = make(Estimator, max_iter="auto").fit(X, y)
     assert model.recipe_ == without.recipe_
-    np.testing.assert_array_equal(model._theta, without._theta)
+    np.testing.assert_array_equal(model._network.theta, without._network.theta)
 
 
 # --- targets -----------------------------------------------------------------------------------

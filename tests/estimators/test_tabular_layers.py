@@ -72,8 +72,8 @@ def test_weights_are_set_by_the_data(layers):
     for found in deviations(model):
         np.testing.assert_allclose(found, 1, rtol=1e-9)
     other = make(layers, n_jobs=2).initialize(X, NUMBERS)
-    np.testing.assert_array_equal(other._theta, model._theta)
-    assert (make(layers, random_state=4).initialize(X, NUMBERS)._theta != model._theta).any()
+    np.testing.assert_array_equal(other._network.theta, model._network.theta)
+    assert (make(layers, random_state=4).initialize(X, NUMBERS)._network.theta != model._network.theta).any()
 
 
 @learning
@@ -86,7 +86,7 @@ def test_learns_the_same_with_any_number_of_threads(layers, dtype):
 
     assert median(score) > 0.85
     short = [make(layers, n_jobs=jobs, dtype=dtype).fit(X, NUMBERS) for jobs in (1, 3)]
-    np.testing.assert_array_equal(short[0]._theta, short[1]._theta)
+    np.testing.assert_array_equal(short[0]._network.theta, short[1]._network.theta)
 
 
 @both
@@ -96,7 +96,7 @@ def test_saved_and_resumed(layers, tmp_path):
     model.fit(X, NUMBERS)
     for epoch in (1, 8):
         resumed = load_checkpoint(tmp_path / f"{epoch:02d}.npz").fit(X, NUMBERS)
-        np.testing.assert_array_equal(resumed._theta, model._theta)
+        np.testing.assert_array_equal(resumed._network.theta, model._network.theta)
     model.set_params(callbacks=None).save(tmp_path / "model.npz")
     for copied in (load(tmp_path / "model.npz"), pickle.loads(pickle.dumps(model))):
         np.testing.assert_array_equal(copied.predict(X), model.predict(X))
@@ -135,9 +135,9 @@ def test_copied_layers_are_left_as_they_are():
 
 def test_partial_fit_sets_weights_by_its_first_batch_only():
     model = make().partial_fit(X[:100], NUMBERS[:100])
-    first = model._theta.copy()
+    first = model._network.theta.copy()
     model.partial_fit(X[100:], NUMBERS[100:])
-    assert 0 < np.abs(model._theta - first).max() < 0.5
+    assert 0 < np.abs(model._network.theta - first).max() < 0.5
 
 
 class Members(NeuralNetworkClassifier):
@@ -178,4 +178,4 @@ def test_members_in_an_estimator(labels, weighted):
     assert mean <= found < mean + 0.5
     again = clone(model).set_params(n_jobs=2)
     again.fit(X, labels, weight, X_val=X, y_val=labels, sample_weight_val=weight)
-    np.testing.assert_array_equal(again._theta, model._theta)
+    np.testing.assert_array_equal(again._network.theta, model._network.theta)

@@ -90,7 +90,7 @@ def whole_logits(model, text):
         program.dtype, model.sequence_length
     )
     suited = model._suited_program(program, data).cut("output")
-    out = Predictor(suited, data).run(model._theta, model._state)
+    out = Predictor(suited, data).run(model._network.theta, model._network.state)
     return out.reshape(-1, len(model.vocabulary_))[: len(text)]
 
 

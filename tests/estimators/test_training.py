@@ -150,8 +150,8 @@ def test_best_never_stops_and_goes_back(Estimator, ema_momentum):
         assert model.score(*sets.values()) == pytest.approx(model.best_validation_score_, rel=1e-12)
         straight = make(Estimator, max_iter=best, tol=0.0, n_iter_no_change=np.inf, **parameters)
         straight.fit(X, y, **sets)
-        np.testing.assert_array_equal(model._theta, straight._theta)
-        np.testing.assert_array_equal(model._state, straight._state)
+        np.testing.assert_array_equal(model._network.theta, straight._network.theta)
+        np.testing.assert_array_equal(model._network.state, straight._network.state)
     assert min(bests) < 40  # else there was nothing to go back to
 
 
@@ -233,7 +233,7 @@ def test_divergence_in_the_first_epoch_keeps_the_initial_weights(ema_momentum):
     with pytest.raises(ValueError, match=r"diverged in epoch 1 with a learning rate of 1e\+200"):
         model.fit(1e3 * X, NUMBERS)
     initial = diverging().initialize(X, NUMBERS)
-    np.testing.assert_array_equal(model._theta, initial._theta)
+    np.testing.assert_array_equal(model._network.theta, initial._network.theta)
 
 
 def interrupt(*_):
@@ -270,16 +270,16 @@ def test_partial_fit_and_early_stopping(Estimator, ema_momentum):
         learning_rate_init=0.05,
     )  # fmt: skip
     first = {"classes": [0, 1, 2]} if Estimator is MLPClassifier else {}
-    weights = [model.partial_fit(X, y, **first, **sets)._theta.copy()]
+    weights = [model.partial_fit(X, y, **first, **sets)._network.theta.copy()]
     while not model._history.stopped:
-        weights.append(model.partial_fit(X, y, **sets)._theta.copy())
+        weights.append(model.partial_fit(X, y, **sets)._network.theta.copy())
     assert len(weights) == len(model.loss_curve_) < 200
     best = model.best_iteration_
     assert len(weights) == best + 5
     np.testing.assert_array_equal(weights[-1], weights[best - 1])
     assert model.score(*sets.values()) == pytest.approx(model.best_validation_score_, rel=1e-12)
     begun = []
-    look = LambdaCallback(on_fit_begin=lambda model: begun.append(model._theta.copy()))
+    look = LambdaCallback(on_fit_begin=lambda model: begun.append(model._network.theta.copy()))
     model.set_params(callbacks=[look]).partial_fit(X, y, **sets)
     np.testing.assert_array_equal(begun[0], weights[best - 1])
 

@@ -278,7 +278,7 @@ def test_any_number_of_threads(source, dtype):
         new = mlp(batch_norm=True, dropout=0.2, dtype=dtype, n_jobs=n_jobs, **HARD)
         new.set_params(learning_rate_factors={"batchnorm2": 0, "dense1": 0.3, "dense2": 0})
         new.from_pretrained(source).fit(X, Y)
-        results.append(new._theta.tobytes() + new._state.tobytes())
+        results.append(new._network.theta.tobytes() + new._network.state.tobytes())
     assert results[0] == results[1] == results[2]
 
 
@@ -402,7 +402,7 @@ def test_frozen_with_the_best_and_the_last_weights_apart():
     options = {"early_stopping": "best", "max_iter": 30, "learning_rate_init": 0.3}
     new = mlp(warm_start="resume", batch_norm=True, **options).fit(X, Y)
     assert new._history.last is not None
-    assert not np.array_equal(new._history.last[0], new._theta)
+    assert not np.array_equal(new._history.last[0], new._network.theta)
     before = arrays_of(new.freeze("dense1", "batchnorm2"))
     new.set_params(max_iter=35).fit(X, Y)
     assert kept(before, new) == ["batchnorm2", "dense1"]
@@ -421,8 +421,8 @@ def test_resuming_with_frozen_layers_is_exact(source, options, tmp_path):
     half = new().set_params(max_iter=3).fit(X, Y)
     half.save(tmp_path / "half.npz")
     resumed = load_checkpoint(tmp_path / "half.npz").set_params(max_iter=6).fit(X, Y)
-    assert resumed._theta.tobytes() == whole._theta.tobytes()
-    assert resumed._state.tobytes() == whole._state.tobytes()
+    assert resumed._network.theta.tobytes() == whole._network.theta.tobytes()
+    assert resumed._network.state.tobytes() == whole._network.state.tobytes()
     assert resumed.loss_curve_ == whole.loss_curve_
 
 
@@ -434,7 +434,7 @@ def test_files_keep_factors_and_the_start(source, tmp_path):
         assert again.learning_rate_factors == {"output": 0.5, "pretrained": 0}
         assert again.summary().n_frozen == new.summary().n_frozen > 0
         again.fit(X, Y)
-        assert again._theta.tobytes() == new._theta.tobytes()
+        assert again._network.theta.tobytes() == new._network.theta.tobytes()
 
 
 def test_errors_of_freezing(source):
@@ -516,7 +516,7 @@ def test_a_factor_is_a_learning_rate_of_its_own(solver):
     names = ("dense1", "dense2", "output")
     scaled = mlp(learning_rate_factors=dict.fromkeys(names, 0.5), **options).fit(X, Y)
     slower = mlp(learning_rate_init=0.0005, **options).fit(X, Y)
-    np.testing.assert_allclose(scaled._theta, slower._theta, rtol=1e-7, atol=1e-9)
+    np.testing.assert_allclose(scaled._network.theta, slower._network.theta, rtol=1e-7, atol=1e-9)
 
 
 def test_the_longest_name_counts(residual_source):

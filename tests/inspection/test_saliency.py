@@ -33,7 +33,7 @@ EPS = 1e-5
 def score(model, X, target):
     """The raw output for a class, before the link."""
     raw = model._trained_program().cut("output")
-    z = predict(raw, model._theta, model._state, source(X, "float64"))
+    z = predict(raw, model._network.theta, model._network.state, source(X, "float64"))
     if z.shape[1] == 1:
         return z[:, 0] if target in (1, None) else -z[:, 0]
     return z[:, target]
@@ -204,12 +204,12 @@ def test_threads_and_the_rows_beside_change_nothing():
 
 def test_nothing_is_changed():
     model = small_cnn(batch_norm=True, dropout=0.2)
-    before = model._theta.copy(), model._state.copy(), model.predict_proba(IMAGES)
+    before = model._network.theta.copy(), model._network.state.copy(), model.predict_proba(IMAGES)
     attributes = set(vars(model))
     saliency_map(model, IMAGES[:3])
     occlusion_map(model, IMAGES[:3])
-    assert_array_equal(model._theta, before[0])
-    assert_array_equal(model._state, before[1])
+    assert_array_equal(model._network.theta, before[0])
+    assert_array_equal(model._network.state, before[1])
     assert_array_equal(model.predict_proba(IMAGES), before[2])
     assert set(vars(model)) == attributes
 

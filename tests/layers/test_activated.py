@@ -182,7 +182,7 @@ def pair():
 
 def test_fits_are_the_same_to_the_last_bit(pair):
     one, two = pair
-    np.testing.assert_array_equal(one._theta, two._theta)
+    np.testing.assert_array_equal(one._network.theta, two._network.theta)
     np.testing.assert_array_equal(one.predict_proba(X), two.predict_proba(X))
     assert one.loss_curve_ == two.loss_curve_
     for name in one.layers_:

@@ -1,132 +1,183 @@
-"""The one skeleton of fit, partial_fit and predict that all estimators share."""
+"""The base of all estimators: parameters, `fit`, and what predicts."""
 
 from __future__ import annotations
 
 import copy
-import functools
+import inspect
 from abc import ABC, abstractmethod
+from dataclasses import replace
+from typing import ClassVar
 
 import numpy as np
-from sklearn.base import BaseEstimator, _fit_context
-from sklearn.utils import check_random_state
-from sklearn.utils.validation import _check_sample_weight
+from sklearn.base import BaseEstimator, _clone_parametrized, _fit_context
+from sklearn.utils.validation import check_is_fitted
 
 from sklearn_nn._spec import PlainParameters
-from sklearn_nn.estimators._core.all_or_nothing import AllOrNothing
-from sklearn_nn.estimators._core.as_fitted import AsFitted, as_fitted
+from sklearn_nn.estimators._core import layer_list, rate_factors, saving, transfer, weights
+from sklearn_nn.estimators._core.all_or_nothing import OF_A_FIT
 from sklearn_nn.estimators._core.callbacks import CallbackSupportMixin, with_callbacks
-from sklearn_nn.estimators._core.fit import Training
-from sklearn_nn.estimators._core.freezing import Freezing
-from sklearn_nn.estimators._core.learnt import LEARNT_BY_TRAINING
-from sklearn_nn.estimators._core.parameters import is_lbfgs
-from sklearn_nn.estimators._core.saving import Saving
-from sklearn_nn.estimators._core.transfer import Transfer
-from sklearn_nn.estimators._core.validation import HeldOut
-from sklearn_nn.estimators._core.weights import FlatWeights
-from sklearn_nn.estimators._inputs.encoding import (
-    check_fits,
-    check_some_weight,
-    is_bytes,
-)
-from sklearn_nn.estimators._inputs.rows import Reading
+from sklearn_nn.estimators._core.fit import Fit, mode_of
+from sklearn_nn.estimators._core.fitted_network import FittedNetwork, Plan
+from sklearn_nn.estimators._core.modes import FitMode
+from sklearn_nn.estimators._core.parameters import ACT_AT_ONCE
+from sklearn_nn.estimators._core.rate_factors import PRETRAINED, as_names, check_known
+from sklearn_nn.estimators._core.weights import network_of
+from sklearn_nn.estimators._inputs.reader import InputReader
+from sklearn_nn.estimators._inputs.sequences import is_listed
+from sklearn_nn.estimators._targets.steps import in_sequences
 from sklearn_nn.jit.team import resolve_n_jobs
-from sklearn_nn.network.adaptation import adapt
-from sklearn_nn.network.machine import predict
+
+_PLAIN = (str, int, float, bool, type(None))
+#: Row numbers, as long as the data: the order that training has come to, and the rows held out.
+_OF_ROWS = ("_order", "_held_out")
 
 
-class BaseNetwork(
-    Training,
-    Freezing,
-    Transfer,
-    HeldOut,
-    FlatWeights,
-    AsFitted,
-    AllOrNothing,
-    Saving,
-    Reading,
-    CallbackSupportMixin,
-    PlainParameters,
-    BaseEstimator,
-    ABC,
-):
+def _compact(rows):
+    """Return row numbers in half the room where they fit."""
+    return rows if rows is None or rows.size >= 2**31 else rows.astype(np.int32)
+
+
+class BaseNetwork(CallbackSupportMixin, PlainParameters, BaseEstimator, ABC):
     """Base of all estimators.
 
-    A subclass says which layers it is made of, how its target is encoded and scored, and which
-    optimizer it asks for: the methods of the first block below. The rest is the same for all.
+    An estimator has parts: a reader of X (`_reader`), a codec of y (`_codec`), and the fitted
+    network (`_network`). A subclass says how they are made from the parameters, and which layers
+    there are. `Fit` performs a fit. Predictions use the parts of the last fit, whatever parameters
+    are set afterwards.
     """
 
-    # --- what a subclass says ------------------------------------------------------------
+    #: Class that performs a fit.
+    _fit_kind: ClassVar[type[Fit]] = Fit
+    #: Lists of arrays that are published under names of their own: attribute to array name.
+    _ARRAY_LISTS: ClassVar[dict[str, str]] = {}
+    #: Attributes that are made from the rest and stay out of pickles.
+    _transient: ClassVar[tuple[str, ...]] = ("_validated", "_views", "layers_")
+    #: Attributes that a file must have.
+    _NEEDED: ClassVar[tuple[str, ...]] = ("n_iter_", "t_", "n_features_in_")
+    #: Whether training follows scikit-learn's MLP where the two could differ: batches count in an
+    #: epoch's loss by their rows, and the first of equal validation scores is kept.
+    _like_scikit_learn: ClassVar[bool] = False
+    #: Name of the parameter that is a list of layers, whose parameters are parameters, too.
+    _layers_parameter: ClassVar[str | None] = None
+
+    # --- parts -------------------------------------------------------------------------------
 
     @abstractmethod
-    def _has_weights(self):
-        """Whether there are weights to go on from."""
+    def _layers(self, reader, n_outputs):
+        """Return (name, layer) pairs from input to raw output, for the samples of a reader."""
 
     @abstractmethod
-    def _layers(self):
-        """(name, layer) pairs from input to raw output, for `n_outputs_` outputs."""
+    def _make_codec(self):
+        """Return a codec of y for the parameters at hand."""
 
-    @abstractmethod
-    def _learn_target(self, y, how):
-        """Learn what kind of target y is, or check that it is the kind seen before.
+    def _make_reader(self):
+        """Return a reader of X for the parameters at hand."""
+        return InputReader()
 
-        `how` says how the fit goes on from the last, as `_goes_on` returns it.
-        """
+    def _plan(self, reader, codec, dtype):
+        """Return the plan of the network for the parameters at hand, and its program."""
+        layers = self._layers(reader, codec.n_outputs)
+        link = codec.loss.link_layer()
+        plan = Plan(layers, link, dtype, reader.form(), channels=reader.channels)
+        return self._with_rates(plan, plan.lower(), self.learning_rate_factors)
 
-    @abstractmethod
-    def _encode_target(self, y):
-        """Targets of shape (n_samples, n_columns) as numbers."""
-
-    @abstractmethod
-    def _loss(self):
-        """The loss for the kind of target at hand."""
-
-    @abstractmethod
-    def _decode_target(self, target):
-        """Encoded targets as a user would pass them."""
-
-    @abstractmethod
-    def _validation_score(self, target, output, sample_weight):
-        """The score of outputs after the link, which are finite."""
-
-    def _stratify(self, target):
-        """What the validation split is stratified by; None for nothing."""
-        return
-
-    def _learn_class_weights(self, target, sample_weight, *, incremental):
-        """Learn how much each class counts."""
-
-    def _class_weights(self, target):
-        """Weights of the samples by class, or None."""
-        return
-
-    def _check_target_kind(self):
-        """Raise a ValueError if what was learnt of the target, now loaded, contradicts itself."""
+    def _with_rates(self, plan, program, factors):
+        """Return plan and program with factors on the learning rates of layers."""
+        if factors:
+            start = vars(self).get("_pretrained") if PRETRAINED in factors else None
+            copied = transfer.copied_layers(program, start)
+            names = [line.name for line in program.outline]
+            plan = replace(plan, rates=rate_factors.resolve(factors, names, copied))
+            program = plan.lower()
+        return plan, program
 
     def _setting(self, name):
-        """A parameter as training takes it: a subclass may have values that stand for others."""
+        """Return a parameter as training uses it."""
         return getattr(self, name)
 
     def _settings(self):
-        """All parameters by name, as training takes them."""
-        return {name: self._setting(name) for name in self.get_params(deep=False)}
-
-    def _sample_shape(self):
-        """Shape of one sample, as the first layer reads it."""
-        return (self.n_features_in_,)
-
-    def _form(self):
-        """What `lower` is told of the samples that the network is fitted to."""
-        return {"shape": self._sample_shape()}
-
-    def _suited_program(self, program, data):
-        """The program for the form of some data, given that for the form of those fitted."""
-        return program
+        """Return all parameters by name, as training uses them."""
+        return {name: self._setting(name) for name in self._get_param_names()}
 
     def _remarks(self):
-        """What a summary says beside the layers: names and texts."""
+        """Return names and texts for a summary, beside the layers."""
         return ()
 
-    # --- fit -----------------------------------------------------------------------------
+    # --- parameters --------------------------------------------------------------------------
+
+    def get_params(self, deep=True):
+        """Get the parameters, and with `deep` those of each layer in a list of layers as well.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Whether to include every layer under its name, and its parameters as
+            ``name__parameter``.
+
+        Returns
+        -------
+        params : dict of str to object
+            Values by name.
+        """
+        params = super().get_params(deep=deep)
+        if deep and self._layers_parameter is not None:
+            params |= layer_list.nested_parameters(self)
+        return params
+
+    def set_params(self, **params):
+        """Set parameters.
+
+        A fitted estimator predicts as before; parameters that decide the network wait for the next
+        fit. Those that a loaded file could not hold, such as a user-defined loss, are put back.
+
+        Parameters
+        ----------
+        **params : dict
+            Parameters of the estimator; layers by name, each a layer or 'passthrough'; and their
+            parameters, as ``name__parameter``.
+
+        Returns
+        -------
+        self : object
+            The estimator.
+        """
+        if self._layers_parameter is not None:
+            params = layer_list.set_nested(self, params)
+        super().set_params(**params)
+        found = [name for name in vars(self).get("_waits_for", ()) if name in params]
+        if found:
+            put_back = {name: copy.deepcopy(getattr(self, name)) for name in found}
+            self._made_with = {**self._made_with, **put_back}
+            self._waits_for = tuple(name for name in self._waits_for if name not in found)
+            saving.remake_parts(self)
+        return self
+
+    def _check_parameters(self):
+        """Validate parameters of a fitted estimator, which scikit-learn's partial_fit does not.
+
+        Those that are the same objects as the last time are not looked at again.
+        """
+        seen, now = vars(self).get("_validated", {}), self.get_params(deep=False)
+        if len(seen) != len(now) or any(seen[name] is not value for name, value in now.items()):
+            self._validate_params()
+            self._validated = now
+
+    def _take_down(self):
+        """Keep the parameters that the network is made from, for files."""
+        self._made_with = {
+            name: value if type(value) in _PLAIN else copy.deepcopy(value)
+            for name, value in self.get_params(deep=False).items()
+            if name not in ACT_AT_ONCE
+        }
+        vars(self).pop("_waits_for", None)
+
+    def _twin(self):
+        """Return another estimator with the same attributes, which can be set without effect."""
+        twin = object.__new__(type(self))
+        vars(twin).update(vars(self))
+        return twin
+
+    # --- fit ---------------------------------------------------------------------------------
 
     @_fit_context(prefer_skip_nested_validation=True)
     @with_callbacks
@@ -165,136 +216,12 @@ class BaseNetwork(
             the weights from before the epoch that diverged are kept, and where a callback raises
             what it was called with; otherwise the estimator is as it was before.
         """
-        return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
+        validation = X_val, y_val, sample_weight_val
+        return self._fit_kind(self, mode_of(self), X, y, sample_weight, validation).run()
 
-    def _fit(self, X, y, sample_weight=None, validation=None, *, incremental=False):
-        """Validate, encode, lower, train, and publish what was learnt.
-
-        Parameters
-        ----------
-        validation : tuple or None
-            (X_val, y_val, sample_weight_val) as passed to fit.
-        incremental : bool
-            One epoch that goes on from the last call: partial_fit.
-        """
-        with self._all_or_nothing():
-            if incremental:
-                self._check_parameters()
-            self._callback_data = (X, y)
-            goes_on = self._goes_on(incremental)
-            self._random_state = self._generator(goes_on)
-            self._take_down()
-            train = self._training(X, y, sample_weight, validation, goes_on)
-            self._is_read = True
-            again = functools.partial(self._training, X, y, sample_weight, validation, "restarted")
-            self._train(train, again, 1 if goes_on else self.n_restarts)
-            if "_subtasks" in self.__dict__:
-                self._subtasks.end(self)
-            self._check_finite_weights()
-        return self
-
-    def _goes_on(self, incremental):
-        """How this fit goes on from the last one, if it does: else None.
-
-        "incremental" is an epoch of partial_fit, the first or a later one, "warm" a fit from the
-        weights of the last, and
-        "resumed" one that goes on as if there had been no interruption.
-        """
-        if incremental:
-            return "incremental"
-        if not self._has_weights():
-            return None
-        resumes = self.__dict__.pop("_resumes", False) or isinstance(self.warm_start, str)
-        if resumes and hasattr(self, "_history"):
-            return "resumed"
-        return "warm" if self.warm_start else None
-
-    def _generator(self, goes_on):
-        """What draws initial weights, splits and orders."""
-        if goes_on == "resumed":
-            own = self._random_state
-            return own if own is self.random_state else copy.deepcopy(own)
-        return check_random_state(self.random_state)
-
-    def _training(self, X, y, sample_weight, validation, goes_on):
-        """Training, ready to begin: a function without arguments that returns how it ended."""
-        prepared = self._prepare(X, y, sample_weight, validation, goes_on)
-        self._check_some_trained(prepared[0])
-        if is_lbfgs(self):
-            return functools.partial(self._run_lbfgs, *self._lbfgs(*prepared))
-        trainer = self._trainer(*prepared, goes_on)
-        return functools.partial(self._run_descent, trainer, once=goes_on == "incremental")
-
-    def _prepare(self, X, y, sample_weight, validation, goes_on):
-        """Validate, encode and lower; returns program, data, target, weights, validation set."""
-        first_pass = goes_on in (None, "restarted") or not self._has_weights()
-        incremental = goes_on == "incremental"
-        X, y = self._validate(X, y, reset=first_pass)
-        self._sample_shape()
-        self._learn_target(y, goes_on)
-        target = self._encode_target(y)
-        dtype = self._compute_dtype(X, first_pass=first_pass)
-        check_fits("y", target, dtype)
-        sample_weight = self._sample_weight(sample_weight, X)
-        self._learn_class_weights(target, sample_weight, incremental=incremental)
-        weight = self._weights(target, sample_weight, dtype)
-        target, weight = self._arrange_targets(target, weight, X)
-        validation = self._check_validation(validation, dtype)
-        program = self._lower(dtype)
-        if first_pass:
-            self._start(program)
-        else:
-            self._adopt_weights(program)
-        self._link_weights(program)
-        data = self._encode_rows(X, dtype)
-        program = self._suited_program(program, data)
-        if first_pass:
-            self._adapt_weights(program, data)
-        return program, data, target, weight, validation
-
-    def _adapt_weights(self, program, data):
-        """Let data set the weights of layers that ask for it, but for those that are copied."""
-        copied, jobs = self._copied_layers(program), resolve_n_jobs(self.n_jobs)
-        generator = self._random_state
-        adapt(program, self._theta, self._state, data, generator, kept=copied, n_jobs=jobs)
-
-    def _sample_weight(self, sample_weight, X):
-        """Sample weights, checked: one for each target that `_encode_target` returns, or None."""
-        if sample_weight is None:
-            return None
-        return _check_sample_weight(sample_weight, X, ensure_non_negative=True)
-
-    def _arrange_targets(self, target, weight, X):
-        """Encoded targets and their weights with an axis for samples before all others."""
-        return target, weight
-
-    def _flat_targets(self, target, output, weight):
-        """Targets, outputs and weights as they are scored, one target a row."""
-        return target, output, weight
-
-    def _weights(self, target, sample_weight, dtype):
-        """Sample weights times class weights, or None where there are neither."""
-        weights = self._class_weights(target)
-        check_some_weight(weights, "sample", "class_weight")
-        if sample_weight is not None:
-            weights = sample_weight if weights is None else weights * sample_weight
-        if weights is not None:
-            check_some_weight(weights, "sample")
-            check_fits("sample_weight", weights, dtype)
-        return weights
-
-    def _compute_dtype(self, X, *, first_pass):
-        """The type that the network computes in."""
-        if not first_pass and hasattr(self, "_theta"):
-            return self._theta.dtype.name
-        if self.dtype != "auto":
-            return self.dtype
-        # scipy's L-BFGS works in float64, and so does scikit-learn's MLP with it.
-        if is_lbfgs(self):
-            return "float64"
-        if is_bytes(X):  # images are scaled; whole numbers of a table are what other integers are
-            return "float64" if self._byte_divisor() == 1 else "float32"
-        return X.dtype.name
+    def _fit_epoch(self, X, y, sample_weight, validation):
+        """Train for one epoch more: partial_fit."""
+        return self._fit_kind(self, FitMode.ONE_EPOCH, X, y, sample_weight, validation).run()
 
     def initialize(self, X, y, sample_weight=None):
         """Build the network for this data and draw its first weights, without training it.
@@ -319,14 +246,10 @@ class BaseNetwork(
             If a parameter or the data is not valid.
         """
         self._validate_params()
-        with self._all_or_nothing():
-            self._take_down()
-            self._random_state = check_random_state(self.random_state)
-            self._prepare(X, y, sample_weight, None, None)
-        return self
+        return self._fit_kind(self, FitMode.FRESH, X, y, sample_weight).initialize()
 
     def summary(self):
-        """The network layer by layer: shapes, numbers of parameters, memory.
+        """Return a summary of the network, layer by layer: shapes, parameters, memory.
 
         Returns
         -------
@@ -342,46 +265,285 @@ class BaseNetwork(
 
         return summary(self)
 
-    def _start(self, program):
-        """Begin anew: fresh weights, nothing seen, no optimizer."""
-        self._theta = program.initialize(self._random_state)
-        self._state = program.initial_state()
-        self._copy_pretrained(program, vars(self).get("_pretrained"), self._theta, self._state)
-        self.n_iter_ = 0
-        self.t_ = 0
-        for name in LEARNT_BY_TRAINING:
-            if name != "_held_out":
-                self.__dict__.pop(name, None)
+    # --- predict -----------------------------------------------------------------------------
 
-    # --- predict -------------------------------------------------------------------------
-
-    @as_fitted
     def _outputs(self, X, layer=None):
-        """Check X and yield (data, output after the link), a block of rows at a time.
+        """Check X and yield (source, output after the link), a block of rows at a time.
 
         With the name of a layer, the output is that of the layer.
         """
-        program = self._trained_program()
+        network, steps = network_of(self), self._codec.steps
         jobs = 1 if self.n_jobs is None else resolve_n_jobs(self.n_jobs)
-        for data in self._row_blocks(X, program.dtype):
-            suited = self._suited_program(program, data)
-            suited = suited if layer is None else suited.cut(layer)
-            output = self._predicted(suited, data, jobs, layer)
+        for data in self._reader.blocks(X, network, self):
+            output = self._run(network, data, layer, jobs)
             if not np.isfinite(output).all():
                 raise ValueError(
                     "The network's output is not finite for some rows of X, whose values are too"
                     " large for it; scale X as the training data was."
                 )
+            if steps is not None:
+                if layer is None and steps.of_each:
+                    output = steps.own_steps(data, output, self._codec.n_outputs)
+                else:
+                    shape = network.output_shape(layer or network.outline[-1].name)
+                    output = steps.own_outputs(data, output, of_steps=len(shape) > 1)
             yield data, output
 
-    def _predicted(self, program, data, jobs, layer):
-        """The output of a program for all rows of data; `layer` is where it was cut, or None."""
-        return predict(program, self._theta, self._state, data, None, jobs)
+    def _run(self, network, data, layer, n_jobs):
+        """Return the output of the network, or of a layer, for all rows of a source."""
+        return network.run(data, layer, n_jobs)
 
-    def _output(self, X):
-        """The output after the link for all rows of X, of shape (n_samples, n_outputs)."""
-        blocks = [output for _, output in self._outputs(X)]
+    def _output(self, X, layer=None):
+        """Return the output for all rows of X, of shape (n_samples, n_outputs)."""
+        blocks = [output for _, output in self._outputs(X, layer)]
         return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
+
+    def _predict(self, X, decode):
+        """Return decoded outputs; with a target for each step, in sequences."""
+        blocks = [(data, decode(output)) for data, output in self._outputs(X)]
+        y = blocks[0][1] if len(blocks) == 1 else np.concatenate([y for _, y in blocks])
+        steps = self._codec.steps
+        if steps is None or not steps.of_each:
+            return y
+        lengths = np.concatenate([
+            np.full(data.n_rows, self._reader.shape[0]) if data.lengths is None else data.lengths
+            for data, _ in blocks
+        ])  # fmt: skip
+        return in_sequences(y, lengths, as_list=is_listed(X))
+
+    # --- transfer ----------------------------------------------------------------------------
+
+    def from_pretrained(self, other, layers=transfer.ALL, freeze=None):
+        """Begin with the weights of another network, in place of random ones.
+
+        The arrays are copied now. Where this estimator has no weights yet, `fit`, `partial_fit` and
+        `initialize` begin with them; what is not copied is drawn as ever. Where it has, they take
+        the copied ones at once, so that `partial_fit` and a warm start go on from them; a `fit`
+        without `warm_start` begins with them anew. Clones begin with them, too, so that
+        cross-validation and searches do.
+
+        Parameters
+        ----------
+        other : estimator or path
+            A fitted network, a pipeline or search that ends in one, or a file that `save` has
+            written. Its `dtype` may be another.
+        layers : {'all', 'body'}, str or list of str, default='all'
+            What is copied: the parameters, and what layers remember, such as the running means of
+            :class:`~sklearn_nn.layers.BatchNorm`.
+            'all' is every layer that both networks have, by name; the output layer only where its
+            shapes are equal. 'body' is 'all' without the output layer, which is what is wanted
+            where the targets are others. A name stands for a layer and all layers within it.
+        freeze : 'all', str, list of str or None, default=None
+            Layers to :meth:`freeze`; 'all' is those that are copied.
+
+        Returns
+        -------
+        self : object
+            The estimator.
+
+        Raises
+        ------
+        NotFittedError
+            If the other is not fitted.
+        TypeError
+            If the other is no network of sklearn_nn.
+        ValueError
+            If the other has no such layers. Whether shapes are equal is seen when there is a
+            network to copy to, by `fit` at the latest.
+        """
+        start = transfer.pretrained(other, layers, BaseNetwork.load)
+        frozen = [] if freeze is None else as_names(freeze, "freeze")
+        frozen = self._known_names([PRETRAINED] if freeze == transfer.ALL else frozen)
+        if "_network" in vars(self):
+            network = network_of(self).copy()
+            transfer.copy_into(network.program, start, network.theta, network.state)
+            self._pretrained = start
+            self._set_factors(network, self._made_with.get("learning_rate_factors"))
+        self._pretrained = start
+        if frozen:
+            self.freeze(*frozen)
+        return self
+
+    def _set_factors(self, network, factors):
+        """Publish a network with other factors on the learning rates of its layers."""
+        plan = replace(network.plan, rates=None)
+        plan, program = self._with_rates(plan, network.program, factors)
+        if not factors:
+            program = plan.lower()
+        weights.publish(self, FittedNetwork.of(plan, program, network.theta, network.state))
+
+    def freeze(self, *names):
+        """Leave layers as they are in training, to the last bit.
+
+        The next training heeds it. Frozen layers are neither updated nor penalised nor clipped. A
+        frozen :class:`~sklearn_nn.layers.BatchNorm` uses its running statistics and does not change
+        them. Dropout goes on within frozen layers.
+
+        This sets the parameter `learning_rate_factors`, in which 0 stands for a frozen layer, so
+        clones are frozen, too.
+
+        Parameters
+        ----------
+        *names : str
+            Names of layers; "residual1" stands for all layers within it, and 'pretrained' for those
+            that :meth:`from_pretrained` copies.
+
+        Returns
+        -------
+        self : object
+            The estimator.
+
+        Raises
+        ------
+        ValueError
+            If no layer has such a name; of an estimator that is not fitted `fit` raises it.
+        """
+        if not names:
+            raise ValueError("freeze needs names of layers, as in freeze('conv1', 'conv2').")
+        start = vars(self).get("_pretrained")
+        copied = () if start is None else start.arrays
+        names = self._known_names(names)
+        return self._change_factors(lambda factors: rate_factors.frozen(factors, names, copied))
+
+    def unfreeze(self, *names):
+        """Train layers again that were frozen; without names, all of them.
+
+        A `partial_fit`, or a fit that resumes, goes on with a new optimizer then: moments that
+        stood still while the others' grew would make its first steps too long.
+
+        Parameters
+        ----------
+        *names : str
+            Names of layers, as for :meth:`freeze`.
+
+        Returns
+        -------
+        self : object
+            The estimator.
+
+        Raises
+        ------
+        ValueError
+            If no layer has such a name; of an estimator that is not fitted `fit` raises it.
+        """
+        names = self._known_names(names)
+        return self._change_factors(lambda factors: rate_factors.thawed(factors, names))
+
+    def _known_names(self, names):
+        """Return the names as a list; raise ValueError if one is known to be of no layer."""
+        names = [name for group in names for name in as_names(group, "names")]
+        if "_network" in vars(self):
+            known = [line.name for line in network_of(self).outline]
+            check_known([name for name in names if name != PRETRAINED], known, "The network")
+        return names
+
+    def _change_factors(self, changed):
+        """Change the parameter, and those of a network that there is."""
+        factors = changed(self.learning_rate_factors)
+        if "_network" in vars(self):
+            # Of the network as it was fitted: other parameters wait for the next fit.
+            own = changed(self._made_with.get("learning_rate_factors"))
+            self._set_factors(network_of(self), own)
+            self._made_with = {**self._made_with, "learning_rate_factors": own}
+        self.learning_rate_factors = factors
+        return self
+
+    # --- copies and files --------------------------------------------------------------------
+
+    def save(self, path):
+        """Save the fitted estimator, with all that is needed to go on training it.
+
+        The file is written under another name and then renamed, so that whatever happens there is
+        a whole file under `path`, the old one or the new. It holds a checksum, arrays and plain
+        values; loading it runs no code.
+
+        Parameters
+        ----------
+        path : str or path
+            The file.
+
+        Raises
+        ------
+        NotFittedError
+            If there is nothing to save yet.
+        OSError
+            If the file cannot be written; a file that was there before is as it was.
+        """
+        check_is_fitted(self)
+        saving.save(self, path)
+
+    @classmethod
+    def load(cls, path):
+        """Load an estimator that was saved.
+
+        Parameters
+        ----------
+        path : str or path
+            A file that `save` or `ModelCheckpoint` has written.
+
+        Returns
+        -------
+        estimator : object
+            As it was when it was saved.
+
+        Raises
+        ------
+        CheckpointError
+            If the file is missing or damaged, is none of this package's, or holds another kind of
+            estimator.
+        """
+        return saving.load(cls, path)
+
+    def _check_loaded(self):
+        """Raise ValueError if attributes, now loaded from a file, contradict one another."""
+
+    def __copy__(self):
+        """Return a shallow copy: with the arrays of this one, until one of them is trained.
+
+        The optimizer and the history, which change as training goes on, are its own.
+        """
+        copied = type(self).__new__(type(self))
+        copied.__setstate__(self.__getstate__())
+        if "_optimizer" in vars(copied):
+            copied._optimizer = self._optimizer.copy()
+        history = vars(copied).get("_history")
+        if history is not None:
+            copied._history = history.copy()
+            renewed = {id(old): copied._history.curves[n] for n, old in history.curves.items()}
+            renewed[id(history.curves)] = copied._history.curves
+            for name, value in [*vars(copied).items()]:
+                if id(value) in renewed:
+                    setattr(copied, name, renewed[id(value)])
+                elif type(value) is list:  # the histories of several networks
+                    setattr(copied, name, [renewed.get(id(item), item) for item in value])
+        return copied
+
+    def __sklearn_clone__(self):
+        """Return an estimator with the same parameters, which begins with the same weights."""
+        cloned = _clone_parametrized(self)
+        if "_pretrained" in vars(self):
+            cloned._pretrained = self._pretrained
+        return cloned
+
+    def __getstate__(self):
+        if "_network" in self.__dict__:
+            network_of(self)  # takes in arrays that were replaced
+        left_out = {*self._transient, *self._ARRAY_LISTS, *OF_A_FIT}
+        if "_network" not in self.__dict__:  # weights that were set before there was a network
+            left_out -= {*self._ARRAY_LISTS}
+        state = {k: v for k, v in super().__getstate__().items() if k not in left_out}
+        # As long as the data, so in as little room as they take.
+        return {**state, **{key: _compact(state[key]) for key in _OF_ROWS if key in state}}
+
+    def __setstate__(self, state):
+        rows = {key: state[key] for key in _OF_ROWS if state.get(key) is not None}
+        rows = {key: array.astype(np.int64) for key, array in rows.items()}
+        super().__setstate__({**state, **rows})
+        # A parameter that an older version did not have is what it is by default.
+        for name, parameter in inspect.signature(type(self)).parameters.items():
+            self.__dict__.setdefault(name, parameter.default)
+        if "_network" in state:
+            weights.publish(self, self._network)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -14,9 +14,20 @@ except ImportError:  # scikit-learn before 1.9 has no callbacks
         return method
 
 
+import functools
+
+from sklearn_nn.estimators._core import weights
 from sklearn_nn.training.callbacks import Callback
 
 __all__ = ["CallbackSupportMixin", "SubtaskCallback", "with_callbacks"]
+
+
+def _snapshot(estimator):
+    """Return the attributes that make a copy of an estimator predict as it does now."""
+    copied = estimator._twin()
+    weights.publish(copied, estimator._network.copy())
+    names = ("_network", *estimator._transient, *estimator._ARRAY_LISTS)
+    return {name: vars(copied)[name] for name in names if name in vars(copied)}
 
 
 class SubtaskCallback(Callback):
@@ -33,6 +44,7 @@ class SubtaskCallback(Callback):
     def __init__(self, estimator, max_epochs):
         self._fit = estimator._init_callback_context(max_subtasks=max_epochs)
         self._epoch = None
+        self._attributes = functools.partial(_snapshot, estimator)
         X, y = estimator._callback_data
         self._data = {"X": X, "y": y}
         self._fit.call_on_fit_task_begin(estimator=estimator, **self._data)
@@ -45,11 +57,15 @@ class SubtaskCallback(Callback):
     def on_epoch_end(self, epoch, log, estimator):
         """End the task of the epoch; returns whether a callback asks to stop."""
         return self._epoch.call_on_fit_task_end(
-            estimator=estimator, reconstruction_attributes=estimator._snapshot, **self._data
+            estimator=estimator,
+            reconstruction_attributes=self._attributes,
+            **self._data,
         )
 
     def end(self, estimator):
         """End the task of the fit."""
         self._fit.call_on_fit_task_end(
-            estimator=estimator, reconstruction_attributes=estimator._snapshot, **self._data
+            estimator=estimator,
+            reconstruction_attributes=self._attributes,
+            **self._data,
         )

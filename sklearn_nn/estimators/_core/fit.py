@@ -1,23 +1,31 @@
-"""How an estimator is trained: what the trainer is made from, and what is published after it."""
+"""One call of fit: read, encode, lower, train, publish."""
 
 from __future__ import annotations
 
 import copy
+import functools
 import inspect
-import warnings
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
+from sklearn.utils.validation import _check_sample_weight
 
-from sklearn_nn.estimators._core.all_or_nothing import DivergenceError
+from sklearn_nn.estimators._core import freezing, transfer, weights
+from sklearn_nn.estimators._core.all_or_nothing import DivergenceError, all_or_nothing
 from sklearn_nn.estimators._core.callbacks import SubtaskCallback
-from sklearn_nn.estimators._core.parameters import checked_callbacks
+from sklearn_nn.estimators._core.fitted_network import FittedNetwork
+from sklearn_nn.estimators._core.modes import FitMode
+from sklearn_nn.estimators._core.parameters import checked_callbacks, is_lbfgs
+from sklearn_nn.estimators._core.validation import evaluation, is_given, resumed_rows, split
 from sklearn_nn.estimators._core.warnings import warn
-from sklearn_nn.estimators._core.weights import writable
+from sklearn_nn.estimators._inputs.encoding import check_fits, check_some_weight, is_bytes
 from sklearn_nn.jit.team import resolve_n_jobs
+from sklearn_nn.network.adaptation import adapt
 from sklearn_nn.network.machine import Machine
-from sklearn_nn.training.callbacks import Callback, is_stopped_gently
+from sklearn_nn.training.callbacks import Callback, TrainingScore, is_stopped_gently
 from sklearn_nn.training.descent import Descent
 from sklearn_nn.training.history import History
 from sklearn_nn.training.optimizers import get_optimizer
@@ -27,6 +35,64 @@ from sklearn_nn.training.trainer import Ending, Trainer
 
 #: scikit-learn's own schedules, which its adam does not heed.
 _SCIKIT_LEARN_SCHEDULES = ("constant", "invscaling", "adaptive")
+#: Attributes that a training leaves and that a new one from other weights begins without.
+LEFT_BY_TRAINING = (
+    "_history",
+    "_optimizer",
+    "_order",
+    "_was_frozen",
+    "_seed",
+    "_incomplete",
+    "_end_was_told",
+    "_no_improvement_count",
+    "history_",
+    "loss_",
+    "loss_curve_",
+    "validation_loss_curve_",
+    "best_loss_",
+    "best_iteration_",
+    "validation_scores_",
+    "best_validation_score_",
+)
+
+
+def mode_of(estimator):
+    """Return the way in which a fit goes on from the last one, and forget a wish to resume."""
+    if not weights.has_weights(estimator):
+        return FitMode.FRESH
+    wishes = estimator.__dict__.pop("_resumes", False) or isinstance(estimator.warm_start, str)
+    if wishes and hasattr(estimator, "_history"):
+        return FitMode.RESUMED
+    return FitMode.WARM if estimator.warm_start else FitMode.FRESH
+
+
+@dataclass(frozen=True)
+class FitRequest:
+    """Data of a fit, ready for the machine.
+
+    Attributes
+    ----------
+    source : Source
+        The samples.
+    target : ndarray
+        Encoded targets of all samples.
+    weight : ndarray or None
+        Their weights: those of the samples times those of the classes.
+    validation : tuple or None
+        Source, rows, target and weight of the validation set.
+    program : Program
+        The network for the form of the samples.
+    """
+
+    source: Any
+    target: np.ndarray
+    weight: np.ndarray | None
+    validation: tuple | None
+    program: Any
+
+    def on_rows(self, rows):
+        """Return source, the given rows, target and weight."""
+        return self.source, rows, self.target, self.weight
 
 
 class _Publisher(Callback):
@@ -36,390 +102,631 @@ class _Publisher(Callback):
         self._trainer = trainer
 
     def on_epoch_end(self, epoch, log, estimator):
-        """Publish what training has come to."""
+        """Publish the order of the rows and the history."""
         estimator._order = self._trainer.rows
-        estimator._take_over(self._trainer.history, self._trainer.n_epochs)
+        publish_history(estimator, self._trainer.history, self._trainer.n_epochs)
 
 
-class Training:
-    """Mixin: training by L-BFGS or by a first-order optimizer, and its results."""
+def publish_history(estimator, history, n_epochs):
+    """Publish the history under scikit-learn's names, and its own."""
+    curves = history.curves
+    estimator.n_iter_ = n_epochs
+    estimator.t_ = history.samples_seen
+    estimator.loss_curve_ = curves.setdefault("loss", [])
+    estimator.validation_loss_curve_ = curves.get("val_loss")
+    if estimator.loss_curve_:
+        estimator.loss_ = estimator.loss_curve_[-1]
+    estimator.best_loss_ = None if history.validated else history.best_loss
+    estimator.best_iteration_ = history.best_epoch
+    scored = history.validated or "val_score" in curves
+    estimator.validation_scores_ = curves.get("val_score", []) if scored else None
+    estimator.best_validation_score_ = history.best_score if scored else None
+    estimator._no_improvement_count = history.no_improvement
 
-    #: Whether batches count in an epoch's loss by their rows, whatever the weights of these.
-    _counts_rows = False
 
-    def _train(self, train, again, times):
-        """Train `times` times, each time from other initial weights, and keep what is best.
+class Fit:
+    """One call of fit, partial_fit or initialize.
 
-        Parameters
-        ----------
-        train : callable
-            The first training, ready to begin.
-        again : callable
-            Makes a further one ready.
-        times : int
+    Subclasses differ in what is read, how rows are held out, and how often is trained.
+
+    Parameters
+    ----------
+    estimator : BaseNetwork
+        The estimator, whose attributes are set.
+    mode : FitMode
+    X, y, sample_weight : object
+        As passed by the user.
+    validation : tuple
+        (X_val, y_val, sample_weight_val), as passed by the user.
+    """
+
+    def __init__(self, estimator, mode, X, y, sample_weight=None, validation=(None, None, None)):
+        self.estimator = estimator
+        self.mode = mode
+        self.X, self.y, self.sample_weight = X, y, sample_weight
+        self.validation = validation
+        self.begins = mode is FitMode.FRESH or not weights.has_weights(estimator)
+        self.is_restart = False
+
+    def run(self):
+        """Read, encode, lower, train and publish; an error leaves the estimator as it was."""
+        est = self.estimator
+        with all_or_nothing(est):
+            if self.mode is FitMode.ONE_EPOCH:
+                est._check_parameters()
+            est._callback_data = self.X, self.y
+            self._prepare()
+            self.train(1 if self.mode is not FitMode.FRESH else est.n_restarts)
+            if "_subtasks" in est.__dict__:
+                est._subtasks.end(est)
+            if not est._network.is_finite:  # whatever happened
+                raise ValueError(
+                    "Solver produced non-finite parameter weights. The input data may contain "
+                    "large values and need to be preprocessed."
+                )
+        return est
+
+    def initialize(self):
+        """Read, encode, lower and draw the first weights."""
+        with all_or_nothing(self.estimator):
+            self._prepare()
+        return self.estimator
+
+    def _prepare(self):
+        est = self.estimator
+        if self.mode is FitMode.RESUMED:
+            own = est._random_state
+            est._random_state = own if own is est.random_state else copy.deepcopy(own)
+        else:
+            est._random_state = check_random_state(est.random_state)
+        est._take_down()
+        self.request = self.prepare()
+
+    # --- data and network --------------------------------------------------------------------
+
+    def prepare(self):
+        """Read and encode the data, lower the network, and return a request."""
+        est, reader, codec = self.estimator, self.reader(), self.codec()
+        samples, lengths, y, sample_weight = self.read(reader, codec)
+        codec.learn(y, self.mode, est, sample_weight)
+        target = codec.encode(y)
+        dtype = self.dtype(samples, reader)
+        check_fits("y", target, dtype)
+        sample_weight = codec.row_weights(sample_weight, lengths)
+        codec.learn_class_weights(target, sample_weight, self.mode)
+        weight = self.weight(codec, target, sample_weight, dtype)
+        target, weight = codec.arrange(target, weight, lengths)
+        program = self.build(reader, codec, dtype)
+        validation = self.read_validation(reader, codec, dtype)
+        source = reader.source(samples, dtype, est._network)
+        program = est._network.program_for(source)
+        if self.begins:
+            self._adapt(program, source)
+        return FitRequest(source, target, weight, validation, program)
+
+    def reader(self):
+        """Return the reader for the parameters at hand."""
+        reader = self.estimator._make_reader()
+        return reader if self.begins else reader.going_on(vars(self.estimator).get("_reader"))
+
+    def codec(self):
+        """Return the codec for the parameters at hand."""
+        return self.estimator._make_codec().going_on(vars(self.estimator).get("_codec"))
+
+    def read(self, reader, codec):
+        """Return samples, their lengths, y and sample weights, all checked."""
+        est = self.estimator
+        samples = reader.learn(self.X, est) if self.begins else reader.check(self.X, est)
+        return self._read_targets(reader, codec, samples, self.y, self.sample_weight)
+
+    def _read_targets(self, reader, codec, samples, y, sample_weight):
+        lengths = reader.lengths(samples)
+        y = codec.check_y(y, lengths, self.estimator)
+        if sample_weight is not None:
+            sample_weight = _check_sample_weight(sample_weight, samples, ensure_non_negative=True)
+        return samples, lengths, y, sample_weight
+
+    def read_validation(self, reader, codec, dtype):
+        """Return source, rows, target and weight of the validation set passed to fit, or None."""
+        X, y, sample_weight = self.validation
+        if not is_given(X, y, sample_weight):
+            return None
+        try:
+            samples = reader.check(X, self.estimator)
+            read = self._read_targets(reader, codec, samples, y, sample_weight)
+            samples, lengths, y, sample_weight = read
+            target = codec.encode(y)
+            weight = codec.row_weights(sample_weight, lengths)
+            weight = self.weight(codec, target, weight, dtype)
+            codec.check_validation_target(target, self.estimator.scoring)
+            target, weight = codec.arrange(target, weight, lengths)
+            source = reader.source(samples, dtype, self.estimator._network)
+            return source, np.arange(samples.shape[0]), target, weight
+        except ValueError as error:
+            raise ValueError(f"The validation set (X_val, y_val): {error}") from error
+
+    def weight(self, codec, target, sample_weight, dtype):
+        """Return sample weights times class weights, or None where there are neither."""
+        weight = codec.class_weights(target)
+        check_some_weight(weight, "sample", "class_weight")
+        if sample_weight is not None:
+            weight = sample_weight if weight is None else weight * sample_weight
+        if weight is not None:
+            check_some_weight(weight, "sample")
+            check_fits("sample_weight", weight, dtype)
+        return weight
+
+    def dtype(self, samples, reader):
+        """Return the data type of the computations."""
+        est = self.estimator
+        if not self.begins and "_network" in vars(est):
+            return est._network.dtype
+        if est.dtype != "auto":
+            return est.dtype
+        # scipy's L-BFGS works in float64, and so does scikit-learn's MLP with it.
+        if is_lbfgs(est):
+            return "float64"
+        if is_bytes(samples):  # images are scaled; integers of a table are what other integers are
+            return "float64" if reader.divisor == 1 else "float32"
+        return samples.dtype.name
+
+    def build(self, reader, codec, dtype):
+        """Lower the network, give it weights, and publish network, reader and codec."""
+        est = self.estimator
+        plan, program = est._plan(reader, codec, dtype)
+        if self.begins:
+            network = self._fresh(plan, program)
+        else:
+            network = weights.adopted(est, plan, program)
+        est._reader, est._codec = reader, codec
+        est.n_parameters_ = sum(placed.parameter.size for placed in program.parameters)
+        reader.publish(est)
+        codec.publish(est)
+        weights.publish(est, network)
+        return program
+
+    def _fresh(self, plan, program):
+        """Return a network with new weights; nothing is seen yet, and there is no optimizer."""
+        est = self.estimator
+        theta, state = program.initialize(est._random_state), program.initial_state()
+        transfer.copy_into(program, vars(est).get("_pretrained"), theta, state)
+        est.n_iter_ = est.t_ = 0
+        for name in LEFT_BY_TRAINING:
+            est.__dict__.pop(name, None)
+        return FittedNetwork.of(plan, program, theta, state)
+
+    def _adapt(self, program, source):
+        """Let data set the weights of layers that ask for it, but for those that are copied."""
+        est = self.estimator
+        kept = transfer.copied_layers(program, vars(est).get("_pretrained"))
+        jobs, network = resolve_n_jobs(est.n_jobs), est._network
+        rng = est._random_state
+        adapt(program, network.theta, network.state, source, rng, kept=kept, n_jobs=jobs)
+
+    # --- training ----------------------------------------------------------------------------
+
+    def train(self, times):
+        """Train the given number of times, each time from other weights, and keep the best.
 
         Raises
         ------
         DivergenceError
             If all of them diverge; one that does is worse than any that does not.
         """
-        generator, best, failures = self._random_state, None, []
+        est = self.estimator
+        generator, best, failures = est._random_state, None, []
         for k in range(times):
-            self._random_state = generator
+            est._random_state = generator
             try:
-                ending = (again() if k else train)()
-                diverged = ending is Ending.DIVERGED and self._history.best_theta is None
+                ending = (self.restart if k else self.ready)()()
+                diverged = ending is Ending.DIVERGED and est._history.best_theta is None
             except DivergenceError as error:
                 ending, diverged = Ending.DIVERGED, True
                 failures.append(error)
             except KeyboardInterrupt as interrupt:  # before it has begun
                 if best is not None:
-                    self.__dict__ = best[1]
-                    self._stopped_by = interrupt
+                    est.__dict__ = best[1]
+                    est._stopped_by = interrupt
                 raise
-            rank = diverged, *self._objective()
+            rank = diverged, *_objective(est)
             if best is None or rank < best[0]:
                 # What is kept goes on from the random numbers that it has come to.
                 state = {"_random_state": copy.deepcopy(generator)} if times > 1 else {}
-                best = rank, {**self.__dict__, **state}
+                best = rank, {**est.__dict__, **state}
             if ending is Ending.INTERRUPTED:
                 break
-        (diverged, *_), self.__dict__ = best
+        (diverged, *_), est.__dict__ = best
         if failures and diverged:
             raise failures[0]
         if failures:
             message = f"{len(failures)} of {times} restarts diverged and were left out."
-            warnings.warn(message, ConvergenceWarning, stacklevel=6)
+            warn(message, ConvergenceWarning)
+
+    def restart(self):
+        """Draw other weights, and return a further training, ready to begin."""
+        self.begins = self.is_restart = True
+        est, request = self.estimator, self.request
+        network = self._fresh(est._network.plan, est._network.program)
+        weights.publish(est, network)
+        self._adapt(request.program, request.source)
+        return self.ready()
+
+    def ready(self):
+        """Return a training that is ready to begin: a function that returns how it ended."""
+        est, request = self.estimator, self.request
+        freezing.check_some_trained(request.program, est.learning_rate_factors)
+        if is_lbfgs(est):
+            return functools.partial(self._run_lbfgs, *self._lbfgs(request))
+        return functools.partial(self._run_descent, self.trainer(request))
 
     def _machine(self, program, capacity):
-        """The machine to train the estimator's weights."""
-        if not hasattr(self, "_seed"):
+        """Return the machine that trains the estimator's weights."""
+        est = self.estimator
+        if not hasattr(est, "_seed"):
             # Nothing is drawn without need: scikit-learn's MLP draws no such number.
-            self._seed = self._random_state.randint(2**31 - 1) if program.is_random else 0
+            est._seed = est._random_state.randint(2**31 - 1) if program.is_random else 0
         return Machine(
             program,
-            self._theta,
-            self._state,
+            est._network.theta,
+            est._network.state,
             capacity,
-            alpha=self.alpha,
-            l1_ratio=self.l1_ratio,
-            clipnorm=self.clipnorm,
-            max_norm=self.max_norm,
-            average_keep=self.ema_momentum,
-            seed=self._seed,
-            n_jobs=resolve_n_jobs(self.n_jobs),
+            alpha=est.alpha,
+            l1_ratio=est.l1_ratio,
+            clipnorm=est.clipnorm,
+            max_norm=est.max_norm,
+            average_keep=est.ema_momentum,
+            seed=est._seed,
+            n_jobs=resolve_n_jobs(est.n_jobs),
         )
 
-    # --- L-BFGS --------------------------------------------------------------------------
+    # --- L-BFGS ------------------------------------------------------------------------------
 
-    def _lbfgs(self, program, data, target, weight, validation):
-        """What L-BFGS trains on all rows at once: machine, data, targets."""
-        if checked_callbacks(self):
+    def _lbfgs(self, request):
+        """Return what L-BFGS trains on all rows at once: machine, data, targets."""
+        est = self.estimator
+        if checked_callbacks(est):
             raise ValueError(
-                f"callbacks={self.callbacks} are called after epochs, which solver='lbfgs' has "
+                f"callbacks={est.callbacks} are called after epochs, which solver='lbfgs' has "
                 "not; use solver='adam', say, or callbacks=None."
             )
         for name in ("clipnorm", "max_norm", "weight_decay", "ema_momentum"):
-            default = inspect.signature(type(self)).parameters[name].default
-            if getattr(self, name) not in (0, None, default):
+            default = inspect.signature(type(est)).parameters[name].default
+            if getattr(est, name) not in (0, None, default):
                 raise ValueError(
-                    f"{name}={getattr(self, name)} acts on steps of a first-order solver; use "
+                    f"{name}={getattr(est, name)} acts on steps of a first-order solver; use "
                     f"solver='adam', say, or {name}=0 with solver='lbfgs'."
                 )
-        self._check_frozen_or_not(program)
-        if self.l1_ratio and self.alpha:
+        freezing.check_frozen_or_not(request.program, est.learning_rate_factors)
+        if est.l1_ratio and est.alpha:
             raise ValueError(
-                f"l1_ratio={self.l1_ratio} has a kink at 0, which solver='lbfgs' cannot take; use "
+                f"l1_ratio={est.l1_ratio} has a kink at 0, which solver='lbfgs' cannot take; use "
                 "solver='adam', say, or l1_ratio=0."
             )
-        machine = self._machine(program, data.n_rows)
-        return machine, data, self._loss().targets(target, weight, program.dtype)
+        machine = self._machine(request.program, request.source.n_rows)
+        dtype = request.program.dtype
+        targets = est._codec.loss.targets(request.target, request.weight, dtype)
+        return machine, request.source, targets
 
     def _run_lbfgs(self, machine, data, targets):
         from sklearn.utils.optimize import _check_optimize_result
 
         from sklearn_nn.training.lbfgs import minimize
 
-        self._begin_subtasks(0)
+        est = self.estimator
+        self.begin_subtasks(0)
         result = minimize(
             machine,
             data,
             targets,
-            max_iter=self.max_iter,
-            max_fun=self.max_fun,
-            tol=self.tol,
-            verbose=bool(self.verbose),
+            max_iter=est.max_iter,
+            max_fun=est.max_fun,
+            tol=est.tol,
+            verbose=bool(est.verbose),
         )
-        self.n_iter_ = _check_optimize_result("lbfgs", result, self.max_iter)
-        self.loss_ = float(result.fun)
+        est.n_iter_ = _check_optimize_result("lbfgs", result, est.max_iter)
+        est.loss_ = float(result.fun)
 
-    # --- first order ---------------------------------------------------------------------
+    # --- first order -------------------------------------------------------------------------
 
     def _optimizer_and_schedule(self):
-        """What a first-order solver works with."""
-        parameters = self._settings()
-        optimizer = get_optimizer(self.solver, parameters)
-        schedule = self._setting("learning_rate")
-        if self.solver == "adam" and schedule in _SCIKIT_LEARN_SCHEDULES:
+        est = self.estimator
+        parameters = est._settings()
+        optimizer = get_optimizer(est.solver, parameters)
+        schedule = parameters["learning_rate"]
+        if est.solver == "adam" and schedule in _SCIKIT_LEARN_SCHEDULES:
             # scikit-learn's adam does not heed its `learning_rate`.
             return optimizer, SCHEDULES["constant"]()
         return optimizer, get_schedule(schedule, parameters)
 
-    def _decay_schedule(self):
-        """What multiplies `weight_decay` batch by batch; None for nothing."""
-        return
-
-    def _trainer(self, program, data, target, weight, validation, goes_on):
-        """What trains in batches with a first-order optimizer."""
-        incremental, resumed = goes_on == "incremental", goes_on == "resumed"
-        if goes_on == "warm":
-            self.__dict__.pop("_seed", None)
-        rows, held_out = self._rows(target, weight, validation, data.n_rows, goes_on)
+    def trainer(self, request):
+        """Return what trains in batches with a first-order optimizer."""
+        est, mode, program = self.estimator, self.mode, request.program
+        if mode is FitMode.WARM and not self.is_restart:
+            est.__dict__.pop("_seed", None)
+        rows, held_out = self.rows(request)
         if held_out is not None:
-            validation = (data, held_out, target, weight)
-        history = self._begin_history(validation is not None, resumed=resumed)
-        incomplete = self.__dict__.pop("_incomplete", False)
-        continues = (incremental or resumed) and hasattr(self, "_optimizer")
-        if not continues or self._thaws(program):
-            optimizer, schedule = self._optimizer_and_schedule()
-            self._optimizer = Descent.start(
-                optimizer,
-                schedule,
-                self._setting("learning_rate_init"),
-                self._theta,
-                weight_decay=self._setting("weight_decay"),
-                averaged=self.ema_momentum > 0,
-            )
-        else:
-            self._descent_before = self._optimizer.copy()  # if training fails
-            # As of `max_iter`: what the parameters say now.
-            optimizer, self._optimizer.schedule = self._optimizer_and_schedule()
-            if resumed or incomplete:  # a function of one's own is not saved
-                self._optimizer.optimizer = optimizer
-        self._optimizer.decay_schedule = self._decay_schedule()
-        self._check_moments(self._optimizer)
-        self._hold_frozen(program, history)
-        batch_size = self._batch_size(rows.size)
-        verbose, callbacks = bool(self.verbose), checked_callbacks(self)
+            request = replace(request, validation=request.on_rows(held_out))
+        history = self._begin_history(request.validation is not None)
+        self._begin_optimizer(program)
+        freezing.hold_frozen(est, program, history)
+        batch_size = self.batch_size(rows.size)
+        verbose, callbacks = bool(est.verbose), checked_callbacks(est)
         if verbose and can_draw():
-            verbose, callbacks = False, [*callbacks, self._progress_bar(rows.size)]
+            verbose, callbacks = False, [*callbacks, self.progress_bar(rows.size)]
         trainer = Trainer(
             machine=self._machine(program, batch_size),
-            data=data,
-            targets=self._loss().targets(target, weight, program.dtype),
-            descent=self._optimizer,
+            data=request.source,
+            targets=est._codec.loss.targets(request.target, request.weight, program.dtype),
+            descent=est._optimizer,
             history=history,
             rows=rows,
             batch_size=batch_size,
-            random_state=self._random_state if self.shuffle else None,
-            tol=self.tol,
-            patience=self._patience(),
-            evaluate=self._figures(
-                program, (data, np.sort(rows), target, weight), validation, callbacks
-            ),
+            random_state=est._random_state if est.shuffle else None,
+            tol=est.tol,
+            patience=self.patience(),
+            evaluate=self._figures(request, rows, callbacks),
             callbacks=callbacks,
-            estimator=self,
+            estimator=est,
             verbose=verbose,
-            counts_rows=self._counts_rows,
-            n_epochs=history.n_epochs if resumed else 0,
+            counts_rows=est._like_scikit_learn,
+            n_epochs=history.n_epochs if self._resumes else 0,
         )
-        self._publish_history(history)
-        self._order = rows  # before the first epoch too: an interrupt may come at once
+        est.history_ = history.curves
+        est._order = rows  # before the first epoch too: an interrupt may come at once
         return trainer
 
-    def _progress_bar(self, n_rows):
-        """What shows how far training has come, where there is a terminal."""
-        return ProgressBar(self._setting("max_iter"), n_rows)
+    @property
+    def _resumes(self):
+        return self.mode is FitMode.RESUMED and not self.is_restart
 
-    def _check_moments(self, descent):
-        """Raise a ValueError if the moments are not those of the solver; make them writable."""
-        wanted = (descent.optimizer.n_moments, self._theta.size)
+    def _begin_optimizer(self, program):
+        """Begin with a new optimizer, or go on with that of the last training."""
+        est, setting = self.estimator, self.estimator._setting
+        incomplete = est.__dict__.pop("_incomplete", False)
+        continues = self.mode.keeps_training and hasattr(est, "_optimizer")
+        if not continues or freezing.thaws(est, program):
+            optimizer, schedule = self._optimizer_and_schedule()
+            est._optimizer = Descent.start(
+                optimizer,
+                schedule,
+                setting("learning_rate_init"),
+                est._network.theta,
+                weight_decay=setting("weight_decay"),
+                averaged=est.ema_momentum > 0,
+            )
+        else:
+            est._descent_before = est._optimizer.copy()  # if training fails
+            # As of `max_iter`: what the parameters say now.
+            optimizer, est._optimizer.schedule = self._optimizer_and_schedule()
+            if self._resumes or incomplete:  # a function of one's own is not saved
+                est._optimizer.optimizer = optimizer
+        descent = est._optimizer
+        descent.decay_schedule = self.decay_schedule()
+        wanted = (descent.optimizer.n_moments, est._network.theta.size)
         if descent.moments.shape != wanted:
             raise ValueError(
-                f"solver={self.solver!r} cannot go on with the training of another solver, which "
+                f"solver={est.solver!r} cannot go on with the training of another solver, which "
                 "has left other moments; set the solver of then, or fit with warm_start=True to "
                 "begin with a new one."
             )
-        descent.moments = writable(descent.moments)
+        descent.moments = weights.writable(descent.moments)
         if descent.average is not None:
-            descent.average = writable(descent.average)
+            descent.average = weights.writable(descent.average)
 
-    def _begin_history(self, has_validation, *, resumed):
-        """The history to go on with."""
-        watches = bool(self.early_stopping) and has_validation
-        history = self.__dict__.setdefault("_history", History(watches))
+    def _begin_history(self, has_validation):
+        """Return the history to go on with."""
+        est = self.estimator
+        watches = bool(est.early_stopping) and has_validation
+        history = est.__dict__.setdefault("_history", History(watches))
         history.validated = watches
-        history.takes_last, history.least_gain = self._rule_of_best()
-        history.loss_decides = self._loss_decides()
-        if not resumed:
+        history.takes_last, history.least_gain = self.rule_of_best()
+        # Where scikit-learn's MLP can do the same, it keeps the first of equal scores.
+        is_theirs = est._like_scikit_learn and est.early_stopping != "best"
+        history.loss_decides = not (is_theirs and est.scoring is None)
+        if not self._resumes:
             history.stopped, history.last = False, None
         return history
 
-    def _rule_of_best(self):
-        """What `takes_last` and `least_gain` of the history are."""
+    def _figures(self, request, rows, callbacks):
+        """Return a function for an epoch's figures beside its loss, or None if there are none."""
+        est, validation = self.estimator, request.validation
+        held_out = validation and evaluation(est, *validation)
+        trained_on = None
+        if any(isinstance(callback, TrainingScore) for callback in callbacks):
+            trained_on = evaluation(est, *request.on_rows(np.sort(rows)))
+        if held_out is None and trained_on is None:
+            return None
+
+        def figures():
+            found = {}
+            if trained_on is not None:
+                found["score"] = trained_on()[1]
+            if held_out is not None:
+                found["val_loss"], found["val_score"] = held_out()
+            return found
+
+        return figures
+
+    # --- rows held out -----------------------------------------------------------------------
+
+    def rows(self, request):
+        """Return rows to train on, and rows to hold out or None.
+
+        Training that is resumed goes on with the rows it had, in the order of its last epoch; a
+        further restart with the same split as the first.
+        """
+        est, weight = self.estimator, request.weight
+        splits = request.validation is None and self.splits(request.target)
+        if self.mode is FitMode.ONE_EPOCH and splits:
+            raise ValueError(
+                "partial_fit does not support early_stopping=True without a validation set, since "
+                "it does not see all data at once; pass X_val and y_val."
+            )
+        if self._resumes:
+            return resumed_rows(est, request.source.n_rows)
+        if not self.is_restart or not hasattr(est, "_held_out"):
+            est._held_out = None
+            rows = np.arange(request.source.n_rows)
+            if splits:
+                rows, est._held_out = self.split(request.target)
+                for part, name in (
+                    (est._held_out, "held-out sample (early_stopping)"),
+                    (rows, "training sample"),
+                ):
+                    check_some_weight(None if weight is None else weight[part], name)
+            est._first_rows = rows
+        return est._first_rows, est._held_out
+
+    def splits(self, target):
+        """Return whether rows are held out where no validation set is passed."""
+        return bool(self.estimator.early_stopping)
+
+    def split(self, target):
+        """Return rows to train on and rows to hold out."""
+        est = self.estimator
+        labels = est._codec.stratify(target)
+        return split(len(target), est.validation_fraction, labels, est._random_state)
+
+    # --- rules of training -------------------------------------------------------------------
+
+    def batch_size(self, n_samples):
+        """Return the number of samples in a batch."""
+        batch_size = self.estimator._setting("batch_size")
+        if batch_size == "auto":
+            return min(200, n_samples)
+        if batch_size > n_samples:
+            warn(
+                "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped"
+            )
+        return min(batch_size, n_samples)
+
+    def decay_schedule(self):
+        """Return the schedule of the factors on `weight_decay`, or None."""
+        return
+
+    def rule_of_best(self):
+        """Return `takes_last` and `least_gain` of the history."""
         return False, 0.0
 
-    def _loss_decides(self):
-        """Whether the validation loss tells epochs apart that all have one score."""
-        return True
+    def uses_all_epochs(self):
+        """Return whether it is intended to train for all `max_iter` epochs."""
+        est = self.estimator
+        return est.early_stopping == "best" or est._optimizer.schedule.plans_the_end
 
-    def _run_descent(self, trainer, *, once):
-        max_iter = self._setting("max_iter")
-        self._begin_subtasks(1 if once else max_iter * self.n_restarts)
-        if "_subtasks" in self.__dict__:
-            trainer.callbacks = [*trainer.callbacks, self._subtasks]
+    def patience(self):
+        """Return the number of epochs without improvement after which training stops."""
+        est = self.estimator
+        goes_on = self.uses_all_epochs() and est.early_stopping is not True
+        return np.inf if goes_on else est.n_iter_no_change
+
+    def progress_bar(self, n_rows):
+        """Return the progress bar for a terminal."""
+        return ProgressBar(self.estimator._setting("max_iter"), n_rows)
+
+    def begin_subtasks(self, most):
+        """Tell scikit-learn's callbacks, if there are any, of a fit of at most `most` epochs."""
+        est = self.estimator
+        if getattr(est, "_skl_callbacks", None) and "_subtasks" not in est.__dict__:
+            est._subtasks = SubtaskCallback(est, most)
+
+    # --- endings -----------------------------------------------------------------------------
+
+    def _run_descent(self, trainer):
+        est, once = self.estimator, self.mode is FitMode.ONE_EPOCH
+        max_iter = est._setting("max_iter")
+        self.begin_subtasks(1 if once else max_iter * est.n_restarts)
+        if "_subtasks" in est.__dict__:
+            trainer.callbacks = [*trainer.callbacks, est._subtasks]
         if trainer.callbacks:
             trainer.callbacks = [_Publisher(trainer), *trainer.callbacks]
         try:
             ending = trainer.run(max_iter, once=once)
-            self._take_over(trainer.history, trainer.n_epochs)
+            publish_history(est, trainer.history, trainer.n_epochs)
         except KeyboardInterrupt:  # which came when training had ended
-            self._take_over(trainer.history, trainer.n_epochs)
+            publish_history(est, trainer.history, trainer.n_epochs)
             ending = Ending.INTERRUPTED
         except BaseException as error:
             if trainer.callback_failed:
-                self._take_over(trainer.history, trainer.n_epochs)
-                self._stopped_by = error
+                publish_history(est, trainer.history, trainer.n_epochs)
+                est._stopped_by = error
             raise
         finally:
-            self._order = trainer.rows
+            est._order = trainer.rows
         if ending is Ending.INTERRUPTED:
-            warnings.warn("Training interrupted by user.", stacklevel=7)
-        elif ending is Ending.EXHAUSTED and not (once or self._means_to_use_all_epochs()):
-            warnings.warn(
+            warn("Training interrupted by user.")
+        elif ending is Ending.EXHAUSTED and not (once or self.uses_all_epochs()):
+            warn(
                 f"Stochastic Optimizer: Maximum iterations ({max_iter}) "
                 "reached and the optimization hasn't converged yet.",
                 ConvergenceWarning,
-                stacklevel=7,
             )
         elif ending is Ending.DIVERGED:
-            self._tell_divergence(trainer)
-        if trainer.schedule_ended and not self.__dict__.get("_end_was_told"):
-            self._tell_end_of_schedule()
+            _tell_divergence(trainer)
+        if trainer.schedule_ended and not est.__dict__.get("_end_was_told"):
+            _tell_end_of_schedule(est)
         return ending
 
-    def _tell_end_of_schedule(self):
-        """Warn that partial_fit has been called more often than the schedule plans for."""
-        self._end_was_told = True
-        told = f"learning_rate={self._setting('learning_rate')!r}"
-        endless = "a learning_rate without an end, such as 'constant' or 'inverse_time'."
-        if self._optimizer.schedule.plans_the_end:
-            message = (
-                f"{told} plans for max_iter={self._setting('max_iter')} epochs, and each call of "
-                "partial_fit, or batch of an iterable, is one. They are over, so it begins again "
-                f"from its start; set max_iter to the number of all that will come, or {endless}"
-            )
-        else:
-            message = f"{told} has come to 0, so that nothing more is learnt; set {endless}"
-        warn(message)
 
-    def _means_to_use_all_epochs(self):
-        """Whether there is nothing to warn of when `max_iter` epochs have been trained."""
-        return self.early_stopping == "best" or self._optimizer.schedule.plans_the_end
-
-    def _patience(self):
-        """Most epochs without improvement; what means to use all epochs is not cut short."""
-        goes_on = self._means_to_use_all_epochs() and self.early_stopping is not True
-        return np.inf if goes_on else self.n_iter_no_change
-
-    def _begin_subtasks(self, most):
-        """Tell scikit-learn's callbacks, if there are any, of a fit of so many epochs at most."""
-        if getattr(self, "_skl_callbacks", None) and "_subtasks" not in self.__dict__:
-            self._subtasks = SubtaskCallback(self, most)
-
-    def _tell_divergence(self, trainer):
-        """Warn where there are best weights to keep, or where that is asked for; else raise."""
-        told = (
-            f"Training diverged in epoch {trainer.n_epochs} with a learning rate of "
-            f"{trainer.descent.learning_rate:g}; scale the data (StandardScaler) or lower "
-            "learning_rate_init."
+def _tell_end_of_schedule(est):
+    """Warn that partial_fit has been called more often than the schedule plans for."""
+    est._end_was_told = True
+    told = f"learning_rate={est._setting('learning_rate')!r}"
+    endless = "a learning_rate without an end, such as 'constant' or 'inverse_time'."
+    if est._optimizer.schedule.plans_the_end:
+        message = (
+            f"{told} plans for max_iter={est._setting('max_iter')} epochs, and each call of "
+            "partial_fit, or batch of an iterable, is one. They are over, so it begins again "
+            f"from its start; set max_iter to the number of all that will come, or {endless}"
         )
-        best = trainer.history.best_theta is not None
-        if best or is_stopped_gently(trainer.callbacks):
-            kept = "best weights" if best else "weights from before that epoch"
-            warnings.warn(f"{told} The {kept} are kept.", ConvergenceWarning, stacklevel=8)
-            return
-        raise DivergenceError(
-            "Solver produced non-finite parameter weights. The input data may contain large"
-            f" values and need to be preprocessed. {told} The weights from before that epoch are"
-            " kept."
-        )
+    else:
+        message = f"{told} has come to 0, so that nothing more is learnt; set {endless}"
+    warn(message)
 
-    def _range_test(self, X, y, sample_weight, rates):
-        """The loss of each batch while the learning rate runs through `rates`."""
-        self._validate_params()
-        self._take_down()
-        self._random_state = check_random_state(self.random_state)
-        prepared = self._prepare(X, y, sample_weight, None, None)
-        trainer = self._trainer(*prepared, None)
-        trainer.descent.base_rate, trainer.descent.schedule = 1.0, Listed(rates)
-        losses = []
-        while len(losses) < len(rates) and np.isfinite(losses).all():
-            trainer.train_epoch(1)
-            losses.extend(trainer.batch_losses)
-        return np.array(losses[: len(rates)])
 
-    # --- what was learnt -----------------------------------------------------------------
+def _tell_divergence(trainer):
+    """Warn where there are best weights to keep, or where that is asked for; else raise."""
+    told = (
+        f"Training diverged in epoch {trainer.n_epochs} with a learning rate of "
+        f"{trainer.descent.learning_rate:g}; scale the data (StandardScaler) or lower "
+        "learning_rate_init."
+    )
+    best = trainer.history.best_theta is not None
+    if best or is_stopped_gently(trainer.callbacks):
+        kept = "best weights" if best else "weights from before that epoch"
+        warn(f"{told} The {kept} are kept.", ConvergenceWarning)
+        return
+    raise DivergenceError(
+        "Solver produced non-finite parameter weights. The input data may contain large"
+        f" values and need to be preprocessed. {told} The weights from before that epoch are"
+        " kept."
+    )
 
-    def _snapshot(self):
-        """What makes a copy of this estimator one that can predict, as it is now."""
-        copied = self._twin()
-        copied._theta, copied._state = self._theta.copy(), self._state.copy()
-        copied._publish_views()
-        names = ("_theta", "_state", *self._transient)
-        return {name: vars(copied)[name] for name in names if name in vars(copied)}
 
-    def _publish_history(self, history):
-        """Show the history while it grows: what callbacks read."""
-        self.history_ = history.curves
+def _objective(estimator):
+    """Return the objective by which restarts are compared: the smaller, the better.
 
-    def _take_over(self, history, n_epochs):
-        """Publish the history under scikit-learn's names, and its own."""
-        curves = history.curves
-        self.n_iter_ = n_epochs
-        self.t_ = history.samples_seen
-        self.loss_curve_ = curves.setdefault("loss", [])
-        self.validation_loss_curve_ = curves.get("val_loss")
-        if self.loss_curve_:
-            self.loss_ = self.loss_curve_[-1]
-        self.best_loss_ = None if history.validated else history.best_loss
-        self.best_iteration_ = history.best_epoch
-        scored = history.validated or "val_score" in curves
-        self.validation_scores_ = curves.get("val_score", []) if scored else None
-        self.best_validation_score_ = history.best_score if scored else None
-        self._no_improvement_count = history.no_improvement
+    That is minus a score, and the loss for those that are equal in it.
+    """
+    history = getattr(estimator, "_history", None)
+    scores = getattr(estimator, "validation_scores_", None)
+    found = getattr(estimator, "loss_", np.inf), 0.0
+    if history is not None and scores:
+        kept = history.best_theta is not None
+        losses = history.curves["val_loss"]
+        score = history.best_score if kept else scores[-1]
+        found = -score, losses[history.best_epoch - 1 if kept else -1]
+    return tuple(objective if np.isfinite(objective) else np.inf for objective in found)
 
-    def _check_finite_weights(self):
-        """What reaches the user is finite, whatever happened."""
-        if not np.isfinite(self._theta).all():
-            raise ValueError(
-                "Solver produced non-finite parameter weights. The input data may contain large"
-                " values and need to be preprocessed."
-            )
 
-    def _batch_size(self, n_samples):
-        batch_size = self._setting("batch_size")
-        if batch_size == "auto":
-            return min(200, n_samples)
-        if batch_size > n_samples:
-            warnings.warn(
-                "Got `batch_size` less than 1 or larger than "
-                "sample size. It is going to be clipped",
-                stacklevel=8,
-            )
-        return min(batch_size, n_samples)
-
-    def _objective(self):
-        """What the best of several restarts is best in, of its weights: the smaller, the better.
-
-        That is minus a score, and the loss for those that are equal in it.
-        """
-        history = getattr(self, "_history", None)
-        scores = getattr(self, "validation_scores_", None)
-        found = getattr(self, "loss_", np.inf), 0.0
-        if history is not None and scores:
-            kept = history.best_theta is not None
-            losses = history.curves["val_loss"]
-            score = history.best_score if kept else scores[-1]
-            found = -score, losses[history.best_epoch - 1 if kept else -1]
-        return tuple(objective if np.isfinite(objective) else np.inf for objective in found)
+def range_test(estimator, X, y, sample_weight, rates):
+    """Return the loss of each batch while the learning rate runs through `rates`."""
+    estimator._validate_params()
+    fit = estimator._fit_kind(estimator, FitMode.FRESH, X, y, sample_weight)
+    fit.initialize()
+    trainer = fit.trainer(fit.request)
+    trainer.descent.base_rate, trainer.descent.schedule = 1.0, Listed(rates)
+    losses = []
+    while len(losses) < len(rates) and np.isfinite(losses).all():
+        trainer.train_epoch(1)
+        losses.extend(trainer.batch_losses)
+    return np.array(losses[: len(rates)])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+import copy
 
 from sklearn_nn.estimators._core.rate_factors import PRETRAINED
 from sklearn_nn.layers import Layer
@@ -46,90 +46,63 @@ def named_layers(layers, parameter="layers"):
     return pairs
 
 
-class LayerList:
-    """Mixin of estimators with a list of layers as a parameter: its layers are parameters, too."""
+def nested_parameters(estimator):
+    """Return the layers of an estimator by name, and their parameters as ``name__parameter``."""
+    params = {}
+    for name, layer in _named_or_none(estimator):
+        params[name] = layer
+        if layer != PASSTHROUGH:
+            nested = layer.get_params(deep=True)
+            params.update({f"{name}__{key}": value for key, value in nested.items()})
+    return params
 
-    #: The name of that parameter.
-    _layers_parameter: ClassVar[str] = "layers"
 
-    def get_params(self, deep=True):
-        """Get the parameters, and with `deep` those of each layer as well.
-
-        Parameters
-        ----------
-        deep : bool, default=True
-            Whether to include every layer under its name, and its parameters as
-            ``name__parameter``.
-
-        Returns
-        -------
-        params : dict of str to object
-            Values by name.
-        """
-        params = super().get_params(deep=deep)
-        if deep:
-            for name, layer in self._named_or_none():
-                params[name] = layer
-                if layer != PASSTHROUGH:
-                    nested = layer.get_params(deep=True)
-                    params.update({f"{name}__{key}": value for key, value in nested.items()})
-        return params
-
-    def set_params(self, **params):
-        """Set parameters.
-
-        Parameters
-        ----------
-        **params : dict
-            Parameters of the estimator; layers by name, each a layer or 'passthrough'; and their
-            parameters, as ``name__parameter``.
-
-        Returns
-        -------
-        self : object
-            The estimator.
-        """
-        if self._layers_parameter in params:
-            setattr(self, self._layers_parameter, params.pop(self._layers_parameter))
-        pairs = self._named_or_none()
-        own = super().get_params(deep=False)
-        layers = {name: layer for name, layer in pairs if name not in own}
-        for key in [key for key in params if key in layers]:
-            layers[key] = params.pop(key)
-            # A new list, with names for all: the one at hand may be another estimator's as well.
-            renewed = [(name, layers.get(name, layer)) for name, layer in pairs]
-            setattr(self, self._layers_parameter, renewed)
-        for key in [key for key in params if key.partition("__")[0] in layers]:
-            name, _, nested = key.partition("__")
-            if layers[name] == PASSTHROUGH:
-                raise ValueError(f"{key}: layer {name!r} is {PASSTHROUGH!r}; set a layer first.")
-            layers[name].set_params(**{nested: params.pop(key)})
-        for key in params:
-            if key.partition("__")[0] not in own:
-                raise ValueError(
-                    f"Invalid parameter {key!r} for {type(self).__name__}. Its layers are "
-                    f"{list(layers)}, its other parameters {sorted(own)}."
-                )
-        return super().set_params(**params)
-
-    def _named(self):
-        """(name, layer) pairs of the parameter."""
-        pairs = named_layers(getattr(self, self._layers_parameter), self._layers_parameter)
-        own = super().get_params(deep=False)
-        if taken := [name for name, _ in pairs if name in own]:
+def set_nested(estimator, params):
+    """Set the list of layers, single layers and their parameters; return the other parameters."""
+    parameter, params = estimator._layers_parameter, dict(params)
+    if parameter in params:
+        setattr(estimator, parameter, params.pop(parameter))
+    pairs, own = _named_or_none(estimator), estimator.get_params(deep=False)
+    layers = {name: layer for name, layer in pairs if name not in own}
+    for key in [key for key in params if key in layers]:
+        layers[key] = params.pop(key)
+        # A new list, with names for all: the one at hand may be another estimator's as well.
+        setattr(estimator, parameter, [(name, layers.get(name, layer)) for name, layer in pairs])
+    for key in [key for key in params if key.partition("__")[0] in layers]:
+        name, _, nested = key.partition("__")
+        if layers[name] == PASSTHROUGH:
+            raise ValueError(f"{key}: layer {name!r} is {PASSTHROUGH!r}; set a layer first.")
+        layers[name].set_params(**{nested: params.pop(key)})
+    for key in params:
+        if key.partition("__")[0] not in own:
             raise ValueError(
-                f"{self._layers_parameter} has the name {taken[0]!r}, which is a parameter of "
-                f"{type(self).__name__}; give the layer another."
+                f"Invalid parameter {key!r} for {type(estimator).__name__}. Its layers are "
+                f"{list(layers)}, its other parameters {sorted(own)}."
             )
-        return pairs
+    return params
 
-    def _named_or_none(self):
-        """The named layers; none where the list is not valid, which is told when it is fitted."""
-        try:
-            return self._named()
-        except ValueError:
-            return []
 
-    def _listed_layers(self):
-        """(name, layer) pairs without those that are passed by."""
-        return [(name, layer) for name, layer in self._named() if layer != PASSTHROUGH]
+def _named(estimator):
+    """Return (name, layer) pairs of the parameter; raise ValueError if it is invalid."""
+    parameter = estimator._layers_parameter
+    pairs = named_layers(getattr(estimator, parameter), parameter)
+    own = estimator.get_params(deep=False)
+    if taken := [name for name, _ in pairs if name in own]:
+        raise ValueError(
+            f"{parameter} has the name {taken[0]!r}, which is a parameter of "
+            f"{type(estimator).__name__}; give the layer another."
+        )
+    return pairs
+
+
+def _named_or_none(estimator):
+    """Return the named layers; none where the list is invalid, which is told by `fit`."""
+    try:
+        return _named(estimator)
+    except ValueError:
+        return []
+
+
+def listed_layers(estimator):
+    """Return copies of the named layers, without those that are passed by."""
+    return [(name, copy.deepcopy(x)) for name, x in _named(estimator) if x != PASSTHROUGH]

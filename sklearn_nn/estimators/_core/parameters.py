@@ -63,6 +63,16 @@ TRAINING_CONSTRAINTS: dict = {
     "dtype": [StrOptions({"auto", "float32", "float64"})],
 }
 
+#: Parameters that decide neither what the network is, nor how X is read, nor what is made of the
+#: output. They act from the next call on; all others wait for the next fit.
+ACT_AT_ONCE = frozenset({
+    "solver", "alpha", "batch_size", "learning_rate", "learning_rate_init", "power_t", "max_iter",
+    "shuffle", "random_state", "tol", "verbose", "warm_start", "momentum", "nesterovs_momentum",
+    "early_stopping", "validation_fraction", "beta_1", "beta_2", "epsilon", "n_iter_no_change",
+    "max_fun", "class_weight", "l1_ratio", "max_norm", "weight_decay", "clipnorm", "ema_momentum",
+    "scoring", "n_restarts", "callbacks", "n_jobs", "n_networks", "refit_full", "calibrate",
+})  # fmt: skip
+
 
 def is_lbfgs(estimator) -> bool:
     """Whether the estimator is trained on all samples at once, by scipy's L-BFGS."""

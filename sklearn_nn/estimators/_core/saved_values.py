@@ -85,7 +85,7 @@ def like(name):
     """Check for a vector of the shape and type of one of the estimator's, and finite."""
 
     def is_such(value, estimator):
-        wanted = getattr(estimator, name)
+        wanted = getattr(estimator._network, name)
         if not isinstance(value, np.ndarray):
             return False
         same = value.shape == wanted.shape and value.dtype == wanted.dtype
@@ -105,8 +105,8 @@ def _are_weights(value, estimator):
     return (
         type(value) is tuple
         and len(value) == 2
-        and like("_theta")(value[0], estimator)
-        and like("_state")(value[1], estimator)
+        and like("theta")(value[0], estimator)
+        and like("state")(value[1], estimator)
     )
 
 
@@ -116,8 +116,8 @@ _OF_HISTORY = {
     "best_loss": is_real,
     "best_score": is_real,
     "best_epoch": whole(),
-    "best_theta": or_none(like("_theta")),
-    "best_state": or_none(like("_state")),
+    "best_theta": or_none(like("theta")),
+    "best_state": or_none(like("state")),
     "last": or_none(_are_weights),
     "no_improvement": whole(),
     "samples_seen": whole(),
@@ -148,22 +148,6 @@ def _is_start(value, estimator):
     )
 
 
-def _are_networks(value, estimator):
-    """Whether these are networks beside the one at hand, each with what belongs to it."""
-    names = set(estimator._this_network())
-    checks = {
-        "theta": like("_theta"),
-        "state": like("_state"),
-        "temperature": lambda value, _: is_rate(value) and value > 0,
-    }
-    return type(value) is list and all(
-        type(network) is dict
-        and set(network) == names
-        and all(checks[name](network[name], estimator) for name in names)
-        for network in value
-    )
-
-
 def _are_feature_names(value, estimator):
     return (
         isinstance(value, np.ndarray)
@@ -177,60 +161,57 @@ _SHAPE = sequence_of(tuple, whole(1))
 #: What each attribute is, by name.
 CHECKS = {
     "_all_trained": of_kind(bool),
-    "_bins": or_none(sequence_of(list, is_array("f", 1))),
-    "_class_weight": or_none(sequence_of(list, is_array("fiu", 1))),
-    "_earlier": _are_networks,
-    "_encoder_state": of_kind(dict),
     "_end_was_told": of_kind(bool),
     "_held_out": or_none(is_array("iu", 1)),
     "_history": _is_history,
     "_incomplete": of_kind(bool),
     "_no_improvement_count": whole(),
     "_order": is_array("iu", 1),
-    "_pretrained": _is_start,
-    "_ragged": of_kind(bool),
     "_random_state": of_kind(np.random.RandomState),
     "_refit_epochs": whole(),
     "_resumes": of_kind(bool),
     "_seed": lambda value, _: whole()(value, _) and value < 2**32,
-    "_seen_shape": or_none(_SHAPE),
     "_split_seed": lambda value, _: whole()(value, _) and value < 2**32,
-    "_target_kind": of_kind(str),
-    "_target_scale": is_array("f", 2),
-    "_temperature": lambda value, _: is_rate(value) and value > 0,
+    "_temperatures": sequence_of(list, lambda value, _: is_rate(value) and value > 0),
     "_was_frozen": sequence_of(tuple, of_kind(str)),
     "best_iteration_": whole(),
     "best_loss_": or_none(is_real),
     "best_validation_score_": or_none(is_real),
     "character_counts_": is_array("iu", 1),
-    "classes_": lambda value, _: isinstance(value, np.ndarray) and value.ndim == 1,
     "feature_names_in_": _are_feature_names,
     "histories_": sequence_of(list, are_curves),
-    "input_shape_": _SHAPE,
     "loss_": is_real,
     "n_characters_": whole(),
     "n_features_in_": whole(1),
     "n_iter_": whole(),
-    "n_layers_": whole(1),
-    "n_outputs_": whole(1),
     "n_parameters_": whole(),
-    "out_activation_": of_kind(str),
     "recipe_": mapping_of(lambda *_: True),
     "t_": whole(),
-    "vocabulary_": of_kind(str),
     # What `history_` and its like are where there is no history to make them of.
     "history_": are_curves,
     "loss_curve_": sequence_of(list, is_real),
     "validation_loss_curve_": or_none(sequence_of(list, is_real)),
     "validation_scores_": or_none(sequence_of(list, is_real)),
 }
-#: What an estimator of whatever kind has.
-NEEDED = ("_theta", "_state", "n_iter_", "t_", "n_outputs_")
+#: What the reader and the codec have learnt, by name.
+OF_PARTS = {
+    "bins": or_none(sequence_of(list, is_array("f", 1))),
+    "classes": lambda value, _: isinstance(value, np.ndarray) and value.ndim == 1,
+    "encoder": of_kind(dict),
+    "kind": of_kind(str),
+    "n_outputs": whole(1),
+    "ragged": of_kind(bool),
+    "scale": is_array("f", 2),
+    "seen_shape": or_none(_SHAPE),
+    "units": or_none(of_kind(dict)),
+    "vocabulary": of_kind(str),
+    "weights": or_none(sequence_of(list, is_array("fiu", 1))),
+}
 
 
 def check_names(state, estimator, reserved):
     """Raise a ValueError if attributes are missing, or would hide what belongs to the class."""
-    missing = [name for name in estimator._needed() if name not in state]
+    missing = [name for name in estimator._NEEDED if name not in state]
     if missing:
         raise ValueError(f"there is no {', '.join(missing)}")
     for name in state:
@@ -253,3 +234,19 @@ def check_attributes(state, estimator):
     for name, value in state.items():
         if name in CHECKS and not CHECKS[name](value, estimator):
             raise ValueError(f"{name} is {value!r:.60}, which it cannot be")
+
+
+def check_parts(learnt, estimator):
+    """Raise ValueError if the reader or the codec cannot have learnt what a file says."""
+    for name, part in (("reader", estimator._make_reader()), ("codec", estimator._make_codec())):
+        found = learnt[name]
+        if type(found) is not dict or not set(found) <= set(part.LEARNT):
+            raise ValueError(f"the {name} has learnt {list(found)}")
+        missing = [n for n in part.NEEDED if n not in found]
+        if missing:
+            raise ValueError(f"the {name} has not learnt {', '.join(missing)}")
+        for key, value in found.items():
+            if not OF_PARTS[key](value, estimator):
+                raise ValueError(f"{key} is {value!r:.60}, which it cannot be")
+    if not or_none(_is_start)(learnt["pretrained"], estimator):
+        raise ValueError("pretrained arrays that are none")

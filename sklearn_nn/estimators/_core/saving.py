@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-import warnings
+import copy
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils._param_validation import validate_parameter_constraints
 
 from sklearn_nn._spec import Spec
+from sklearn_nn.estimators._core import transfer, weights
+from sklearn_nn.estimators._core.all_or_nothing import OF_A_FIT
+from sklearn_nn.estimators._core.fit import publish_history
+from sklearn_nn.estimators._core.fitted_network import FittedNetwork, check_layout
+from sklearn_nn.estimators._core.parameters import ACT_AT_ONCE
 from sklearn_nn.estimators._core.saved_values import (
-    NEEDED,
     check_attributes,
     check_names,
+    check_parts,
     is_rate,
     whole,
 )
+from sklearn_nn.estimators._core.warnings import warn
+from sklearn_nn.estimators._core.weights import network_of
 from sklearn_nn.network.memory import allocate
 from sklearn_nn.training import checkpoint
 from sklearn_nn.training.checkpoint import CheckpointError
@@ -26,29 +33,33 @@ from sklearn_nn.training.schedule import Schedule
 
 #: Attributes that are made again from others, or that belong to a fit that is under way.
 _NOT_SAVED = (
-    "_callback_data",
+    *OF_A_FIT,
     "_callback_fit_ctx",
-    "_descent_before",
-    "_first_rows",
-    "_is_read",
-    "_layout",
+    "_codec",
+    "_earlier",
     "_made_with",
     "_metadata_request",
+    "_network",
     "_optimizer",
     "_parent_callback_ctx",
+    "_pretrained",
+    "_reader",
     "_skl_callbacks",
     "_skl_callbacks_to_teardown",
     "_sklearn_output_config",
-    "_stopped_by",
-    "_subtasks",
     "_waits_for",
+    # Published by the reader and the codec:
+    "classes_",
+    "input_shape_",
+    "n_layers_",
+    "n_outputs_",
+    "out_activation_",
+    "vocabulary_",
 )
-#: What is made of the rest when a file is loaded.
-_FOLLOWING = ("input_shape_", "n_layers_", "out_activation_")
 #: What the training that came last has said of itself, with a history or without.
 _OF_LAST_TRAINING = ("t_", "loss_", "best_loss_", "best_iteration_", "best_validation_score_")
 _MOST_THREADS = 2**20
-#: What `_take_over` publishes from the history.
+#: Attributes that are published from the history.
 _PUBLISHED = (
     "history_",
     "loss_curve_",
@@ -131,191 +142,223 @@ def _as_buffer(name, array, shape, dtype):
     return buffer
 
 
-class Saving:
-    """Mixin: `save` and `load`."""
+def _reserved(estimator):
+    """Return the names of attributes that a file must not hold, beside those of the class."""
+    return {
+        *estimator.get_params(deep=False),
+        *_NOT_SAVED,
+        *estimator._transient,
+        *estimator._ARRAY_LISTS,
+    }
 
-    def save(self, path):
-        """Save the fitted estimator, with all that is needed to go on training it.
 
-        The file is written under another name and then renamed, so that whatever happens there is
-        a whole file under `path`, the old one or the new. It holds a checksum, arrays and plain
-        values; loading it runs no code.
+def save(estimator, path):
+    """Write a fitted estimator to a file: see `BaseNetwork.save`."""
+    network = network_of(estimator)
+    parameters, arrays = estimator.get_params(deep=False), {}
+    saved, left_out = _encode_parameters(parameters, arrays)
+    made_with, waits_for = estimator._made_with, vars(estimator).get("_waits_for", ())
+    made_with = {name: value for name, value in made_with.items() if name not in waits_for}
+    left_out += [name for name in waits_for if name not in left_out]
+    reserved, has_history = _reserved(estimator), hasattr(estimator, "_history")
+    attributes = {
+        name: _encode_attribute(name, value, arrays)
+        for name, value in vars(estimator).items()
+        if name not in reserved
+        and not (name == "_random_state" and value is estimator.random_state)
+        and not (name in _PUBLISHED and has_history)
+    }
+    learnt = {
+        "networks": [
+            {"theta": one.theta, "state": one.state}
+            for one in (*vars(estimator).get("_earlier", ()), network)
+        ],
+        "reader": estimator._reader.learnt(),
+        "codec": estimator._codec.learnt(),
+        "pretrained": None,
+    }
+    if "_pretrained" in vars(estimator):
+        learnt["pretrained"] = estimator._pretrained._asdict()
+    descent = vars(estimator).get("_optimizer")
+    meta = {
+        "class": type(estimator).__name__,
+        "parameters": saved,
+        "left_out": left_out,
+        "made_with": _encode_parameters(made_with, arrays)[0],
+        "attributes": attributes,
+        "learnt": {n: _encode_attribute(n, value, arrays) for n, value in learnt.items()},
+        "descent": None if descent is None else _encode_descent(descent, arrays),
+    }
+    checkpoint.write(path, meta, arrays)
 
-        Parameters
-        ----------
-        path : str or path
-            The file.
 
-        Raises
-        ------
-        NotFittedError
-            If there is nothing to save yet.
-        OSError
-            If the file cannot be written; a file that was there before is as it was.
-        """
-        check_is_fitted(self)
-        self._take_in_replaced()
-        parameters = self.get_params(deep=False)
-        arrays = {}
-        saved, left_out = _encode_parameters(parameters, arrays)
-        made_with = vars(self).get("_made_with", {})
-        waits_for = vars(self).get("_waits_for", ())
-        left_out += [name for name in waits_for if name not in left_out]
-        attributes = {
-            name: _encode_attribute(name, value, arrays)
-            for name, value in self.__dict__.items()
-            if name not in {*parameters, *_NOT_SAVED, *self._transient}
-            and not (name == "_random_state" and value is self.random_state)
-            and not (name in _PUBLISHED and hasattr(self, "_history"))
-        }
-        descent = None
-        if hasattr(self, "_optimizer"):
-            descent = _encode_descent(self._optimizer, arrays)
-        meta = {
-            "class": type(self).__name__,
-            "parameters": saved,
-            "left_out": left_out,
-            "made_with": _encode_parameters(
-                {name: value for name, value in made_with.items() if name not in waits_for}, arrays
-            )[0],
-            "attributes": attributes,
-            "descent": descent,
-        }
-        checkpoint.write(path, meta, arrays)
+def load(cls, path):
+    """Read an estimator from a file: see `BaseNetwork.load`."""
+    meta, arrays = checkpoint.read(path)
+    try:
+        estimator = _from_saved(cls, meta, arrays)
+        left_out = ", ".join(meta["left_out"])
+    except CheckpointError as error:
+        raise CheckpointError(f"{path}: {error}") from error
+    except Exception as error:  # whatever the constructors make of forged values
+        raise CheckpointError(
+            f"{path} does not describe an estimator of this version: {error}. Save it again."
+        ) from error
+    if left_out:
+        warn(
+            f"Parameters that are functions or objects of one's own were not saved and have "
+            f"their defaults: {left_out}. Pass them again with set_params."
+        )
+    return estimator
 
-    @classmethod
-    def load(cls, path):
-        """Load an estimator that was saved.
 
-        Parameters
-        ----------
-        path : str or path
-            A file that `save` or `ModelCheckpoint` has written.
+def _from_saved(cls, meta, arrays):
+    """Return the estimator that a file describes, if all of it is what it can be."""
+    kinds = {kind.__name__: kind for kind in _subclasses(cls)}
+    if meta["class"] not in kinds:
+        raise CheckpointError(
+            f"the file holds a {meta['class']}, which is no {cls.__name__}; use "
+            "sklearn_nn.load, or import the class that it is of."
+        )
+    known = _known()
 
-        Returns
-        -------
-        estimator : object
-            As it was when it was saved.
+    def decoded(values):
+        return {name: decode(value, arrays, known) for name, value in values.items()}
 
-        Raises
-        ------
-        CheckpointError
-            If the file is missing or damaged, is none of this package's, or holds another kind of
-            estimator.
-        """
-        meta, arrays = checkpoint.read(path)
-        try:
-            estimator = cls._from_saved(meta, arrays)
-            left_out = ", ".join(meta["left_out"])
-        except CheckpointError as error:
-            raise CheckpointError(f"{path}: {error}") from error
-        except Exception as error:  # whatever the constructors make of forged values
-            raise CheckpointError(
-                f"{path} does not describe an estimator of this version: {error}. Save it again."
-            ) from error
-        if left_out:
-            warnings.warn(
-                f"Parameters that are functions or objects of one's own were not saved and have "
-                f"their defaults: {left_out}. Pass them again with set_params.",
-                stacklevel=3,
-            )
-        return estimator
+    estimator = kinds[meta["class"]](**decoded(meta["parameters"]))
+    if not (estimator.n_jobs is None or whole(-_MOST_THREADS)(estimator.n_jobs, estimator)):
+        raise ValueError(f"n_jobs={estimator.n_jobs!r}")
+    state, learnt = decoded(meta["attributes"]), decoded(meta["learnt"])
+    check_names(state, estimator, _reserved(estimator))
+    made_with, left_out = decoded(meta["made_with"]), _names(meta["left_out"])
+    estimator._made_with = _checked_made_with(estimator, made_with, left_out)
+    networks = _networks(learnt["networks"])
+    estimator._network = networks[-1]  # what attributes are held against
+    estimator.__setstate__({**vars(estimator), **state})
+    check_attributes(state, estimator)
+    check_parts(learnt, estimator)
+    if learnt["pretrained"] is not None:
+        estimator._pretrained = transfer.Pretrained(**learnt["pretrained"])
+    if "_random_state" not in state:  # it is the parameter
+        estimator._random_state = estimator.random_state
+        check_attributes({"_random_state": estimator.random_state}, estimator)
+    _publish_parts(estimator, learnt["reader"], learnt["codec"], networks)
+    _publish_history(estimator, state)
+    if meta["descent"] is not None:
+        _restore_descent(estimator, meta["descent"], arrays)
+    return estimator
 
-    @classmethod
-    def _from_saved(cls, meta, arrays):
-        """The estimator that a file describes."""
-        kinds = {kind.__name__: kind for kind in _subclasses(cls)}
-        if meta["class"] not in kinds:
-            raise CheckpointError(
-                f"the file holds a {meta['class']}, which is no {cls.__name__}; use "
-                "sklearn_nn.load, or import the class that it is of."
-            )
-        known = _known()
-        parameters = {k: decode(v, arrays, known) for k, v in meta["parameters"].items()}
-        estimator = kinds[meta["class"]](**parameters)
-        state = {k: decode(v, arrays, known) for k, v in meta["attributes"].items()}
-        left_out = _names(meta["left_out"])
-        estimator._take_on(state, meta, arrays, left_out)
-        if meta["descent"] is not None:
-            estimator._restore_descent(meta["descent"], arrays)
-        return estimator
 
-    def _needed(self):
-        """Names of the attributes that a fitted estimator has."""
-        return NEEDED
-
-    def _check_learnt(self):
-        """Raise a ValueError if attributes, now loaded, contradict one another."""
-        self._check_target_kind()
-
-    def _take_on(self, state, meta, arrays, left_out):
-        """Become what a file describes, if all of it is what it can be."""
-        if not (self.n_jobs is None or whole(-_MOST_THREADS)(self.n_jobs, self)):
-            raise ValueError(f"n_jobs={self.n_jobs!r}")
-        reserved = {*self.get_params(deep=False), *_NOT_SAVED, *self._transient}
-        state = {name: value for name, value in state.items() if name != "_layout"}
-        check_names(state, self, reserved)
-        dtype = state["_theta"].dtype
-        if dtype not in (np.float32, np.float64):
-            raise ValueError(f"weights of type {dtype}")
-        for name in ("_theta", "_state"):
-            state[name] = _as_buffer(name, state[name], (state[name].size,), dtype)
-        if not np.isfinite(state["_theta"]).all() or not np.isfinite(state["_state"]).all():
+def _networks(saved):
+    """Return networks of saved vectors, which have no plan yet; raise ValueError if invalid."""
+    if type(saved) is not list or not saved:
+        raise ValueError("a list of networks is missing")
+    networks, size, dtype = [], saved[-1]["theta"].shape, saved[-1]["theta"].dtype
+    if dtype not in (np.float32, np.float64):
+        raise ValueError(f"weights of type {dtype}")
+    for one in saved:
+        if set(one) != {"theta", "state"} or one["theta"].shape != size:
+            raise ValueError("networks of unequal size")
+        vectors = [_as_buffer(n, one[n], (one[n].size,), dtype) for n in ("theta", "state")]
+        if not all(np.isfinite(vector).all() for vector in vectors):
             raise ValueError("weights that are not finite")
-        made_with = meta.get("made_with")
-        if made_with is not None:  # not in files of older versions: what the parameters say
-            made_with = {k: decode(v, arrays, _known()) for k, v in made_with.items()}
-            state["_made_with"] = self._checked_made_with(made_with, left_out)
-        self.__setstate__(state)
-        check_attributes(state, self)
-        if "_random_state" not in state:  # it is the parameter
-            self._random_state = self.random_state
-            check_attributes({"_random_state": self.random_state}, self)
-        twin = self._with_its_parameters()
-        twin._check_learnt()
-        # What follows from the rest: shapes, names of layers, where the weights lie.
-        program = twin._lower(dtype.name)
-        vars(self).update({n: vars(twin)[n] for n in _FOLLOWING if n in vars(twin)})
-        self._check_layout(program)
-        self._link_weights(program)
-        if hasattr(self, "_history"):
-            for kept in (self._history.best_state, (self._history.last or (None, None))[1]):
-                if kept is not None:
-                    program.check_state(kept)
-            self._publish_history(self._history)
-            self._take_over(self._history, self.n_iter_)
-            # Of a training without a history that came later.
-            vars(self).update({n: state[n] for n in _OF_LAST_TRAINING if n in state})
+        networks.append(FittedNetwork(None, *vectors, []))
+    return networks
 
-    def _restore_descent(self, saved, arrays):
-        """Go on with a descent that was saved."""
-        fields = decode(saved["fields"], arrays, _known())
-        made_of = {k: decode(v, arrays, _known()) for k, v in saved["made_of"].items()}
-        # One of a user's own is that of the parameters, when it is there. Moments then tell.
-        self._incomplete = len(made_of) < 2
-        optimizer, schedule = made_of.get("optimizer"), made_of.get("schedule")
-        n_moments = len(fields["moments"]) if optimizer is None else optimizer.n_moments
-        optimizer = Adam() if optimizer is None else optimizer
-        schedule = Schedule() if schedule is None else schedule
-        if not isinstance(optimizer, Optimizer) or not isinstance(schedule, Schedule):
-            raise ValueError("a descent that is made of something else")
-        shapes = {"moments": (n_moments, self._theta.size)}
-        shapes |= dict.fromkeys(("average", "raw"), self._theta.shape)
-        for name, shape in shapes.items():
-            if fields[name] is not None:
-                fields[name] = _as_buffer(name, fields[name], shape, self._theta.dtype)
-                if not np.isfinite(fields[name]).all() and name != "moments":
-                    raise ValueError(f"{name} that is not finite")
-        if not whole()(fields["step"], self):
-            raise ValueError("a step that is no number of batches")
-        epochs = fields.setdefault("epochs", None)
-        if epochs is not None and not (isinstance(epochs, int | float) and 0 <= epochs < np.inf):
-            raise ValueError("epochs that are no number of them")
-        if not isinstance(fields.setdefault("stood_alone", False), bool):
-            raise ValueError("an epoch that stood neither alone nor not")
-        rates = [fields[name] for name in ("base_rate", "learning_rate", "weight_decay")]
-        if not all(map(is_rate, rates)):
-            raise ValueError(f"rates that are none: {rates}")
-        schedule.check()
-        optimizer.scalars(np.arange(1, 3), 0.5).astype(np.float64)
-        self._optimizer = Descent(optimizer, schedule, **{k: fields[k] for k in _OF_DESCENT})
+
+def _publish_parts(estimator, of_reader, of_codec, networks):
+    """Make reader, codec and networks from what was learnt and the parameters of the fit."""
+    twin = estimator._twin()
+    vars(twin).update(estimator._made_with)
+    reader, codec = twin._make_reader(), twin._make_codec()
+    reader.take(of_reader)
+    codec.take(of_codec)
+    twin._reader, twin._codec, twin._earlier = reader, codec, networks[:-1]
+    reader.settle(twin)
+    for part in (reader, codec):
+        part.check_loaded(twin)
+    twin._check_loaded()
+    plan, program = twin._plan(reader, codec, networks[-1].dtype)
+    for one in networks:
+        check_layout(program, one.theta, one.state)
+    made = [FittedNetwork.of(plan, program, one.theta, one.state) for one in networks]
+    estimator._reader, estimator._codec = reader, codec
+    reader.publish(estimator)
+    codec.publish(estimator)
+    if "histories_" in vars(estimator):  # one for each training of several networks
+        estimator._earlier = made[:-1]
+    elif len(made) > 1:
+        raise ValueError("several networks of an estimator that has one")
+    weights.publish(estimator, made[-1])
+
+
+def remake_parts(estimator):
+    """Make the parts of a fitted estimator again, when parameters of its fit have been put back."""
+    earlier, network = vars(estimator).get("_earlier", []), network_of(estimator)
+    learnt = estimator._reader.learnt(), estimator._codec.learnt()
+    _publish_parts(estimator, *learnt, [*earlier, network])
+
+
+def _publish_history(estimator, state):
+    """Publish what follows from the history that was saved."""
+    if not hasattr(estimator, "_history"):
+        return
+    history, program = estimator._history, estimator._network.program
+    for kept in (history.best_state, (history.last or (None, None))[1]):
+        if kept is not None:
+            program.check_state(kept)
+    estimator.history_ = history.curves
+    publish_history(estimator, history, estimator.n_iter_)
+    # Of a training without a history that came later.
+    vars(estimator).update({n: state[n] for n in _OF_LAST_TRAINING if n in state})
+
+
+def _checked_made_with(estimator, made_with, left_out):
+    """Return the parameters of a fit from a file; raise ValueError if they are invalid.
+
+    Parameters that are not in the file have their defaults, and wait for `set_params`.
+    """
+    names = {name for name in estimator.get_params(deep=False) if name not in ACT_AT_ONCE}
+    if not set(made_with) <= names:
+        raise ValueError("parameters of a fit that do not exist")
+    constraints = estimator._parameter_constraints
+    validate_parameter_constraints(constraints, made_with, type(estimator).__name__)
+    missing = [name for name in names if name not in made_with]
+    if not set(missing) <= set(left_out):
+        raise ValueError(f"{', '.join(missing)} of the fit, which are missing")
+    estimator._waits_for = tuple(sorted(missing))
+    return {**made_with, **{name: copy.deepcopy(getattr(estimator, name)) for name in missing}}
+
+
+def _restore_descent(estimator, saved, arrays):
+    """Go on with a descent that was saved."""
+    fields = decode(saved["fields"], arrays, _known())
+    made_of = {k: decode(v, arrays, _known()) for k, v in saved["made_of"].items()}
+    # One of a user's own is that of the parameters, when it is there. Moments then tell.
+    estimator._incomplete = len(made_of) < 2
+    optimizer, schedule = made_of.get("optimizer"), made_of.get("schedule")
+    n_moments = len(fields["moments"]) if optimizer is None else optimizer.n_moments
+    optimizer = Adam() if optimizer is None else optimizer
+    schedule = Schedule() if schedule is None else schedule
+    if not isinstance(optimizer, Optimizer) or not isinstance(schedule, Schedule):
+        raise ValueError("a descent that is made of something else")
+    shapes = {"moments": (n_moments, estimator._network.theta.size)}
+    shapes |= dict.fromkeys(("average", "raw"), estimator._network.theta.shape)
+    for name, shape in shapes.items():
+        if fields[name] is not None:
+            fields[name] = _as_buffer(name, fields[name], shape, estimator._network.theta.dtype)
+            if not np.isfinite(fields[name]).all() and name != "moments":
+                raise ValueError(f"{name} that is not finite")
+    if not whole()(fields["step"], estimator):
+        raise ValueError("a step that is no number of batches")
+    epochs = fields.setdefault("epochs", None)
+    if epochs is not None and not (isinstance(epochs, int | float) and 0 <= epochs < np.inf):
+        raise ValueError("epochs that are no number of them")
+    if not isinstance(fields.setdefault("stood_alone", False), bool):
+        raise ValueError("an epoch that stood neither alone nor not")
+    rates = [fields[name] for name in ("base_rate", "learning_rate", "weight_decay")]
+    if not all(map(is_rate, rates)):
+        raise ValueError(f"rates that are none: {rates}")
+    schedule.check()
+    optimizer.scalars(np.arange(1, 3), 0.5).astype(np.float64)
+    estimator._optimizer = Descent(optimizer, schedule, **{k: fields[k] for k in _OF_DESCENT})

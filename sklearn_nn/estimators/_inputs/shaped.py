@@ -1,4 +1,4 @@
-"""Samples that are more than vectors: images and sequences, kept as flat rows by the machine."""
+"""Readers of samples that are more than vectors: images and sequences, kept as flat rows."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 from scipy import sparse
 
+from sklearn_nn.estimators._core.warnings import warn
 from sklearn_nn.estimators._inputs.advice import (
     about_cells,
     about_nan,
@@ -17,9 +18,10 @@ from sklearn_nn.estimators._inputs.advice import (
     is_about_nan,
 )
 from sklearn_nn.estimators._inputs.channels import misplaced_channels
-from sklearn_nn.estimators._inputs.encoding import check_no_dates
-from sklearn_nn.estimators._inputs.forms import Forms
+from sklearn_nn.estimators._inputs.encoding import check_no_dates, is_bytes
+from sklearn_nn.estimators._inputs.reader import InputReader
 from sklearn_nn.estimators._inputs.sequences import (
+    Sequences,
     as_numbers,
     from_list,
     from_padded,
@@ -30,7 +32,8 @@ from sklearn_nn.estimators._inputs.sequences import (
     samples_of,
 )
 from sklearn_nn.estimators._inputs.units import WHITE, check_units, other_units, units_of
-from sklearn_nn.layers.shape import CHANNELS_FIRST
+from sklearn_nn.layers.shape import CHANNELS_FIRST, CHANNELS_LAST
+from sklearn_nn.network.source import in_windows
 
 
 def _listed(X):
@@ -100,73 +103,154 @@ def _signals(X):
     return array[:, :, np.newaxis] if array is not None and array.ndim == 2 else None
 
 
-class ShapedInput(Forms):
-    """Mixin: X may hold images or sequences; `input_shape_` is the shape of one sample.
+class ShapedReader(InputReader):
+    """Reader of images, sequences and rows, each of which stands for a sample with axes.
 
-    Where sequences are not of one length, it is the shape of the longest. Layers that do not go by
-    the number of steps take sequences of any other length afterwards.
+    Where sequences are not of one length, `shape` is that of the longest. Networks whose layers do
+    not depend on the number of steps read sequences of any other length afterwards.
+
+    Parameters
+    ----------
+    input_shape : tuple of int or None
+        Shape of a sample, channels last; None is that of the samples of the first fit.
+    data_format : {"channels_last", "channels_first"}
+    takes_any_length : bool
+        Whether samples may be sequences of any length.
+    rows_are_signals : bool
+        Whether a row is a signal of one channel, of shape (n, 1).
+    planes_are_grey : bool
+        Whether samples of two axes are grey images.
+    goes_by_place : bool
+        Whether the network depends on which axis is that of the channels.
+    steps_of_rows : tuple of (int, int) or None
+        Steps and channels of the sequence that a row is; None where it is no sequence.
+    padding_value : int or None
+        Number behind the end of sequences in rows of numbers.
+    first_layer : Layer or None
+        A first layer that reads whole numbers, which are not scaled.
     """
 
-    #: Whether samples may be sequences of any length.
-    _takes_any_length: ClassVar[bool] = False
+    LEARNT = ("seen_shape", "ragged", "units")
+    NEEDED = ("seen_shape",)
+    PUBLISHED: ClassVar[dict[str, str]] = {"shape": "input_shape_"}
+    ragged = False
+    units = None
 
-    def _sequences(self, X, *, reset):
-        """X as `Sequences`, where some are shorter than others, or than those seen; else None."""
-        if not self._takes_any_length:
+    def __init__(
+        self,
+        input_shape=None,
+        data_format=CHANNELS_LAST,
+        *,
+        takes_any_length=False,
+        rows_are_signals=False,
+        planes_are_grey=False,
+        goes_by_place=False,
+        steps_of_rows=None,
+        padding_value=None,
+        first_layer=None,
+    ):
+        self.input_shape = input_shape
+        self.data_format = data_format
+        self.takes_any_length = takes_any_length
+        self.rows_are_signals = rows_are_signals
+        self.planes_are_grey = planes_are_grey
+        self.goes_by_place = goes_by_place
+        self.steps_of_rows = steps_of_rows
+        self.padding_value = padding_value
+        self.first_layer = first_layer
+
+    # --- reading -----------------------------------------------------------------------------
+
+    def _read(self, X, estimator, *, reset):
+        sequences = self._sequences(X, estimator, reset=reset)
+        return super()._read(X, estimator, reset=reset) if sequences is None else sequences
+
+    def blocks(self, X, network, estimator):
+        """Check X and return an iterator over its sources, each for a block of rows."""
+        sequences = self._sequences(X, estimator, reset=False)
+        if sequences is None:
+            return super().blocks(X, network, estimator)
+        self._look_at_units(sequences, estimator, reset=False)
+        return iter([self.source(sequences, network.dtype, network)])
+
+    def _blocks(self, X, network, divisor):
+        if self.first_layer is None:
+            return super()._blocks(X, network, divisor)
+        return iter([self.source(X, network.dtype, network)])
+
+    def source(self, samples, dtype, network=None):
+        """Return checked samples in the form that the machine gathers batches from."""
+        if self.first_layer is not None:
+            samples = samples.toarray() if sparse.issparse(samples) else samples
+            is_list = isinstance(samples, Sequences)
+            values = samples.own_values() if is_list else np.ravel(samples)
+            low, high = (values.min(), values.max()) if values.size else (0, 0)
+            self.first_layer.check_values(low, high, bool((values == np.floor(values)).all()))
+        if not isinstance(samples, Sequences):
+            return super().source(samples, dtype, network)
+        # Sequences may be too short for a window that slides over them, such as a convolution's:
+        # they are then read in as much room as those that were fitted had.
+        steps = samples.sample_shape[0]
+        if samples.window is None and steps < self.shape[0] and not network.reads(steps):
+            samples.window = self.shape[0]
+        return samples.source(dtype)
+
+    def lengths(self, samples):
+        """Return the number of time steps of each of the checked samples."""
+        return samples.lengths if isinstance(samples, Sequences) else super().lengths(samples)
+
+    def form(self):
+        """Return the arguments of `lower` that describe the samples."""
+        return {"shape": self.shape, "ragged": self.ragged}
+
+    # --- sequences ---------------------------------------------------------------------------
+
+    def _sequences(self, X, estimator, *, reset):
+        """Return X as `Sequences` where lengths differ, or differ from those seen; else None."""
+        if not self.takes_any_length:
             return None
         found = self._found_sequences(X, reset=reset)
         if reset:
-            self._ragged = found is not None and not found.is_even
+            self.ragged = found is not None and not found.is_even
         if found is None:
             return None
         if reset:
-            self._seen_shape = found.sample_shape
-            self.n_features_in_ = found.shape[1]
-            vars(self).pop("feature_names_in_", None)
-        elif found.channels != self._channels():
+            self.seen_shape = found.sample_shape
+            estimator.n_features_in_ = found.shape[1]
+            vars(estimator).pop("feature_names_in_", None)
+        elif found.channels != self.channels:
             raise ValueError(
-                f"X has sequences of {found.channels} channels, but {type(self).__name__} was "
-                f"fitted with {self._channels()}."
+                f"X has sequences of {found.channels} channels, but {type(estimator).__name__} was "
+                f"fitted with {self.channels}."
             )
         return found
 
-    def _advice(self, X, message):
-        owner = type(self).__name__
-        if is_about_cells(message):
-            return about_cells(X, owner, takes_sequences=True)
-        return about_nan(X, owner, self._steps_of_rows()) if is_about_nan(message) else None
-
-    def _steps_of_rows(self):
-        """(steps, channels) of the sequence that a row is; None where it is none."""
-        return
-
-    def _channels(self):
-        """Values of a step of the sequences that were fitted."""
-        shape = self.input_shape_ if len(self.input_shape_) == 2 else self._seen_shape or ()
+    @property
+    def channels(self):
+        """Values of a time step of the sequences that were fitted."""
+        shape = self.shape if len(self.shape) == 2 else self.seen_shape or ()
         return shape[1] if len(shape) == 2 else 1
 
     def _found_sequences(self, X, *, reset):
-        """X as `Sequences`, if it has to be taken for such."""
-        signals = not reset and vars(self).get("_ragged", False) and self._channels() == 1
+        signals = not reset and self.ragged and self.channels == 1
+        reading = {
+            "divisor": WHITE if self.first_layer is None else 1,
+            "padding": self.padding_value,
+        }
         if is_listed(X) or (signals and is_list_of_signals(X)):
-            return from_list(X, self.data_format, **self._reading())
-        masks = self._padding_value() is not None
+            return from_list(X, self.data_format, **reading)
+        masks = self.padding_value is not None
         array = self._as_steps(X)
         array = _signals(X) if array is None and masks else array
         if array is None or array.size == 0:
             return None
         ends = masks or bool(is_padding(array[:, -1]).any())
         if ends or (not reset and self._takes_length(*array.shape[1:])):
-            return from_padded(array, **self._reading())
+            return from_padded(array, **reading)
         return None
 
-    def _reading(self):
-        """What numbers of sequences mean: what bytes are divided by, and what is padding."""
-        divisor = 1 if self._reads_whole_numbers() else WHITE
-        return {"divisor": divisor, "padding": self._padding_value()}
-
     def _as_steps(self, X):
-        """X as an array of numbers (n, steps, channels), if it has three axes; else None."""
+        """Return X as an array of numbers (n, steps, channels) if it has three axes, else None."""
         if getattr(X, "ndim", None) != 3 or not hasattr(X, "__array__"):
             return None
         array = as_numbers(X)
@@ -174,69 +258,51 @@ class ShapedInput(Forms):
         return np.moveaxis(array, 1, 2) if first and self._has_channels(2) else array
 
     def _takes_length(self, steps, channels):
-        """Whether an array of such samples is other than those fitted, and holds no images."""
-        shape = self.input_shape_
-        if len(shape) == 1:
-            return self._reads_whole_numbers() and channels == 1
-        return len(shape) == 2 and channels == shape[1] and steps != shape[0]
+        """Return whether samples of this shape are sequences of another length, and no images."""
+        if len(self.shape) == 1:
+            return self.first_layer is not None and channels == 1
+        return len(self.shape) == 2 and channels == self.shape[1] and steps != self.shape[0]
+
+    # --- shapes ------------------------------------------------------------------------------
 
     def _has_channels(self, n_axes):
-        """Whether one of so many axes of a sample is for channels."""
+        """Return whether one of the given number of axes of a sample is for channels."""
+        if self.planes_are_grey and n_axes == 2 and self.input_shape is None:
+            return False
         return self.input_shape is None or len(self.input_shape) <= n_axes
 
-    def _reads_whole_numbers(self):
-        """Whether numbers of X stand for something, and are not scaled."""
-        return False
-
-    def _padding_value(self):
-        """What stands behind the end of sequences in rows of numbers; None for nothing."""
-        return
-
-    def _form(self):
-        """What `lower` is told of the samples that the network is fitted to."""
-        return {"shape": self._sample_shape(), "ragged": vars(self).get("_ragged", False)}
-
-    def _flatten(self, X, *, reset):
-        """X as rows; learns the shape of a sample, or checks that it is the one seen before."""
+    def _flatten(self, X, estimator, *, reset):
         rows, shape, planes = flat_rows(X, self.data_format, self._has_channels)
         if reset:
-            self._seen_shape = shape
-            if self.input_shape is None and self._goes_by_place():
+            self.seen_shape = shape
+            if self.input_shape is None and self.goes_by_place:
                 self._look_at_axes(shape)
         elif shape is not None:
-            wanted = self._seen_shape or self.input_shape_
+            wanted = self.seen_shape or self.shape
             if shape != wanted:
+                first = " (channels last)" if self.data_format == CHANNELS_FIRST else ""
                 raise ValueError(
-                    f"X has samples of shape {shape}{self._order_of_axes()}, but "
-                    f"{type(self).__name__} was fitted with samples of shape {wanted}"
-                    f"{self._way_back(shape, wanted)}."
+                    f"X has samples of shape {shape}{first}, but {type(estimator).__name__} was "
+                    f"fitted with samples of shape {wanted}{self._way_back(shape, wanted)}."
                 )
         return rows, planes
 
-    def _goes_by_place(self):
-        """Whether what the network makes of a value depends on which axis is that of channels."""
-        return False
-
     def _axes(self, shape):
-        """The shape of a sample as it came, of that with channels last."""
+        """Return the shape of a sample as it came, given that with channels last."""
         first = self.data_format == CHANNELS_FIRST and self._has_channels(len(shape))
         return (shape[-1], *shape[:-1]) if first else shape
 
     def _look_at_axes(self, shape):
-        """Warn of images whose channels seem to be elsewhere than `data_format` says."""
+        """Warn of images whose channels seem to be on another axis than `data_format` says."""
         if shape is None or len(shape) != 3:
             return
         meant = f"; if it is not, say so with input_shape={shape}"
         message = misplaced_channels(self._axes(shape), self.data_format, meant)
         if message is not None:
-            self._remark(message)
-
-    def _order_of_axes(self):
-        """How errors say where channels are, if that is not where they came."""
-        return " (channels last)" if self.data_format == CHANNELS_FIRST else ""
+            warn(message)
 
     def _way_back(self, shape, wanted):
-        """What an error says where samples only have their channels on another axis."""
+        """Return the remedy where samples only have their channels on another axis."""
         if len(shape) != 3:
             return ""
         if self.data_format == CHANNELS_FIRST:
@@ -245,54 +311,33 @@ class ShapedInput(Forms):
             way = "np.moveaxis(X, 1, -1)" if (*shape[1:], shape[0]) == wanted else None
         return "" if way is None else f"; bring the channels where they were: {way}"
 
-    def _byte_divisor(self):
-        """Bytes are scaled where a sample has more than one axis, in whatever form it comes."""
-        return 1 if len(self.input_shape_) < 2 or self._reads_whole_numbers() else WHITE
-
-    def _look_at_units(self, X, are_bytes, *, reset):
-        if reset:
-            self._units = units_of(X, are_bytes)
-            return
-        fitted = vars(self).get("_units")
-        if fitted is not None and self._byte_divisor() != 1:
-            message = other_units(fitted, X, are_bytes, type(self).__name__)
-            if message is not None:
-                self._remark(message)
-
-    def _check_layout(self, program):
-        super()._check_layout(program)
-        if "_units" in vars(self):
-            check_units(self._units)
-
-    def _sample_shape(self):
-        """The shape of one sample, as the first layer reads it."""
+    def settle(self, estimator):
+        """Set `shape` from the shape seen and the parameter `input_shape`."""
         if self.input_shape is not None and min(self.input_shape, default=0) < 1:
             raise ValueError(
                 f"input_shape={self.input_shape} does not fit X: lengths must be at least 1; pass "
                 "the shape of one sample, or None."
             )
-        ragged = vars(self).get("_ragged", False)
-        given = None if ragged else self.input_shape
-        shape = self._seen_shape if given is None else given
-        if given is not None and self._seen_shape is not None:
+        n_features, seen = estimator.n_features_in_, self.seen_shape
+        given = None if self.ragged else self.input_shape
+        shape = seen if given is None else given
+        if given is not None and seen is not None:
             self._check_given_shape()
         if shape is None:
-            shape = self._shape_of_rows(self.n_features_in_)
-        elif given is None and len(shape) == 2 and not ragged:
-            shape = self._shape_of_planes(shape)
+            shape = (n_features, 1) if self.rows_are_signals else (n_features,)
+        elif given is None and len(shape) == 2 and self.planes_are_grey:
+            shape = (*shape, 1)
         shape = tuple(int(length) for length in shape)
-        if min(shape, default=0) < 1 or int(np.prod(shape)) != self.n_features_in_:
+        if min(shape, default=0) < 1 or int(np.prod(shape)) != n_features:
             raise ValueError(
-                f"input_shape={self.input_shape} does not fit X, whose samples have "
-                f"{self.n_features_in_} values (shape {self._seen_shape or 'flat'}); pass a shape "
-                "whose product is that number."
+                f"input_shape={self.input_shape} does not fit X, whose samples have {n_features} "
+                f"values (shape {seen or 'flat'}); pass a shape whose product is that number."
             )
-        self.input_shape_ = shape
-        return shape
+        self.shape = shape
 
     def _check_given_shape(self):
-        """Raise a ValueError if X came with the axes that `input_shape` has, and other lengths."""
-        given, seen = tuple(self.input_shape), tuple(self._seen_shape)
+        """Raise ValueError if X came with the axes of `input_shape`, and other lengths."""
+        given, seen = tuple(self.input_shape), tuple(self.seen_shape)
         if seen == given[: len(seen)] or len(given) < len(seen):
             return
         if len(given) == len(seen) or given[len(seen) :] == (1,):
@@ -303,10 +348,76 @@ class ShapedInput(Forms):
                 "pass that shape or None, or X as flat rows."
             )
 
-    def _shape_of_rows(self, n_features):
-        """The shape of samples that come as flat rows, where `input_shape` does not say."""
-        return (n_features,)
+    # --- units and advice --------------------------------------------------------------------
 
-    def _shape_of_planes(self, shape):
-        """The shape of samples that come with two axes, where `input_shape` does not say."""
-        return shape
+    @property
+    def divisor(self):
+        """Number that bytes are divided by: samples with several axes are scaled to 0..1."""
+        return 1 if len(self.shape) < 2 or self.first_layer is not None else WHITE
+
+    def _look_at_units(self, samples, estimator, *, reset, are_bytes=None):
+        if are_bytes is None:
+            are_bytes = getattr(samples, "are_bytes", is_bytes(samples))
+        if reset:
+            self.units = units_of(samples, are_bytes)
+        elif self.units is not None and self.divisor != 1:
+            message = other_units(self.units, samples, are_bytes, type(estimator).__name__)
+            if message is not None:
+                warn(message)
+
+    def _advice(self, X, message, estimator):
+        owner = type(estimator).__name__
+        if is_about_cells(message):
+            return about_cells(X, owner, takes_sequences=True)
+        return about_nan(X, owner, self.steps_of_rows) if is_about_nan(message) else None
+
+    def check_loaded(self, estimator):
+        """Raise ValueError if what was learnt, now loaded from a file, contradicts itself."""
+        if self.seen_shape is not None and math.prod(self.seen_shape) != estimator.n_features_in_:
+            raise ValueError(
+                f"samples of shape {self.seen_shape} with {estimator.n_features_in_} values"
+            )
+        if self.units is not None:
+            check_units(self.units)
+
+
+class WindowReader(ShapedReader):
+    """Reader of sequences that are trained on window by window.
+
+    Parameters
+    ----------
+    truncation : int
+        Steps of a window.
+    **options : dict
+        Parameters of `ShapedReader`.
+    """
+
+    def __init__(self, *shape, truncation, **options):
+        super().__init__(*shape, **options)
+        self.truncation = truncation
+
+    def form(self):
+        """Return the arguments of `lower` that describe a window."""
+        return {**super().form(), "shape": (self.truncation, self.shape[1]), "carries": True}
+
+    def source(self, samples, dtype, network=None):
+        """Return checked samples in the form that the machine gathers batches from."""
+        X = samples.toarray() if sparse.issparse(samples) else samples
+        if isinstance(X, Sequences) and X.is_even and X.sample_shape == self.shape:
+            # As an array of them, whose batches are made in another way than those of a list.
+            X = X.values[: X.shape[0] * X.shape[1]].reshape(X.shape)
+        if not isinstance(X, Sequences):
+            rows = X if X.ndim == 2 else np.moveaxis(X, 1, 2).reshape(len(X), -1)
+            steps, channels = self.shape
+            if steps % self.truncation == 0:
+                return in_windows(rows, steps // self.truncation, dtype, self.divisor)
+            if is_bytes(rows):
+                rows = rows.astype(np.float32) / np.float32(self.divisor)
+            rows = np.ascontiguousarray(rows)
+            starts = np.arange(len(rows)) * rows.shape[1]
+            X = Sequences(rows.reshape(-1), starts, np.full(len(rows), steps), channels)
+        X.window = self.truncation
+        return X.source(dtype)
+
+    def _blocks(self, X, network, divisor):
+        return iter([self.source(X, network.dtype, network)])

@@ -6,31 +6,26 @@ from abc import abstractmethod
 from numbers import Integral, Real
 from typing import ClassVar
 
-import numpy as np
-from scipy import sparse
 from sklearn.base import _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions, validate_parameter_constraints
-from sklearn.utils.validation import _check_sample_weight, _num_samples
 
 from sklearn_nn.estimators._core.base import BaseNetwork
 from sklearn_nn.estimators._core.callbacks import with_callbacks
+from sklearn_nn.estimators._core.fit import mode_of
 from sklearn_nn.estimators._core.parameters import TRAINING_CONSTRAINTS
 from sklearn_nn.estimators._inputs.table.encoder import TableEncoder
-from sklearn_nn.estimators._inputs.table.rows import TableRows
+from sklearn_nn.estimators._inputs.table.reader import TableReader
+from sklearn_nn.estimators.tabular.fit import TableFit
 from sklearn_nn.estimators.tabular.layers import (
     CHOICES,
-    N_BINS,
     PERIODIC,
     PIECEWISE_LINEAR,
     Plan,
 )
 from sklearn_nn.estimators.tabular.recipes import RECIPES
-from sklearn_nn.estimators.tabular.several_networks import SeveralNetworks
 from sklearn_nn.layers.activation import HIDDEN_ACTIVATIONS
 
 AUTO = "auto"
-#: Bytes of encoded rows that prediction makes at a time.
-_BLOCK_BYTES = 8 * 2**20
 #: Parameters that a recipe may give.
 _AUTOMATIC = {
     "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
@@ -62,11 +57,13 @@ _AS_OTHERS = (
 )
 
 
-class BaseTabular(SeveralNetworks, BaseNetwork):
+class BaseTabular(BaseNetwork):
     """A table, encoded, and networks for tables, with a recipe for their training."""
 
-    #: What is learnt for the output.
-    _OF_OUTPUT: ClassVar[tuple[str, ...]] = ()
+    _fit_kind = TableFit
+    _has_partial_fit = False
+    _NEEDED = (*BaseNetwork._NEEDED, "histories_", "_split_seed", "recipe_")
+    _transient = (*BaseNetwork._transient, "encoder_")
     # What recipes leave as it is.
     solver = "adamw"
     alpha = l1_ratio = clipnorm = max_norm = ema_momentum = 0.0
@@ -116,16 +113,14 @@ class BaseTabular(SeveralNetworks, BaseNetwork):
             the weights from before the epoch that diverged are kept, and where a callback raises
             what it was called with; otherwise the estimator is as it was before.
         """
-        return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
+        validation = X_val, y_val, sample_weight_val
+        return self._fit_kind(self, mode_of(self), X, y, sample_weight, validation).run()
 
     # --- the recipe ----------------------------------------------------------------------
 
     @abstractmethod
     def _kind(self):
         """What is learnt: one of `KINDS`."""
-
-    def _recipe(self):
-        return RECIPES[self.architecture]
 
     def _setting(self, name):
         value = getattr(self, name)
@@ -134,128 +129,59 @@ class BaseTabular(SeveralNetworks, BaseNetwork):
     def _settings(self):
         return {**self.recipe_, **super()._settings()}
 
-    def _decay_schedule(self):
-        return self._recipe().decay_schedule
+    # --- parts -------------------------------------------------------------------------------
 
-    def _batch_size(self, n_samples):
-        return min(self._setting("batch_size"), n_samples)
-
-    def _layers(self):
-        encoder, settings = self.encoder_, self._settings()
-        self.out_activation_ = self._loss().link
-        plan = Plan(
-            n_numbers=encoder.n_numbers_,
-            cardinalities=encoder.cardinalities_,
-            bins=self._bins,
-            n_outputs=self.n_outputs_,
-            **{name: settings[name] for name in CHOICES},
-        )
-        return self._recipe().layers(plan)
-
-    # --- what is read --------------------------------------------------------------------
-
-    def _has_weights(self):
-        return hasattr(self, "layers_")
-
-    def _sample_shape(self):
-        return (self.encoder_.n_features_out_,)
-
-    def _prepare(self, X, y, sample_weight, validation, goes_on):
-        if goes_on is None:
-            self._learn_recipe(X, sample_weight)
-        elif goes_on == "warm":
-            self.recipe_ = {**self.recipe_, "n_networks": 1}
-        if goes_on in (None, "warm"):
-            self._begin_networks(goes_on)
-        if goes_on is None:
-            self._fit_encoder(X, sample_weight)
-        rows = self._read(X, y, sample_weight)
-        if goes_on is None:
-            self._learn_from(rows)
-        return super()._prepare(rows, rows.y, rows, validation, goes_on)
-
-    def _learn_recipe(self, X, sample_weight):
-        """Settle what is "auto"."""
-        n_rows = _num_samples(X)
-        if sample_weight is not None:
-            n_rows = np.count_nonzero(_check_sample_weight(sample_weight, X))
-        self.recipe_ = self._recipe().parameters(n_rows, self._kind())
-        if self.warm_start:
-            self.recipe_["n_networks"] = 1
-
-    def _fit_encoder(self, X, sample_weight):
-        """Learn what the columns of the table are, and publish it."""
-        encoder = TableEncoder(
-            self.categorical_features,
+    def _make_reader(self):
+        return TableReader(
+            categorical_features=self.categorical_features,
             numeric=self._setting("numeric"),
             max_one_hot=self._setting("max_one_hot"),
             dtype=self.dtype,
         )
-        self.encoder_ = encoder._learn(X, sample_weight, self)
-        self._encoder_state = encoder.state()
-        self.n_features_in_ = encoder.n_features_in_
-        self.__dict__.pop("feature_names_in_", None)
-        if hasattr(encoder, "feature_names_in_"):
-            self.feature_names_in_ = encoder.feature_names_in_
 
-    def _read(self, X, y, sample_weight):
-        """The rows to be fitted to."""
-        values, y = self._validate(X, y, reset=False)
-        if sample_weight is not None:
-            sample_weight = _check_sample_weight(sample_weight, values, ensure_non_negative=True)
-        rows = TableRows(values, y, sample_weight).without_weightless()
-        # As one batch, they are the same whatever their order.
-        n_rows = len(rows.values)
-        is_one_batch = self._batch_size(n_rows) == n_rows
-        return rows.distinct() if is_one_batch else rows
+    def _layers(self, reader, n_outputs):
+        encoder, settings = reader.encoder, self._settings()
+        plan = Plan(
+            n_numbers=encoder.n_numbers_,
+            cardinalities=encoder.cardinalities_,
+            bins=reader.bins,
+            n_outputs=n_outputs,
+            **{name: settings[name] for name in CHOICES},
+        )
+        return self._recipe().layers(plan)
 
-    def _learn_from(self, rows):
-        """Learn from the rows what the network needs to know before it is made."""
-        self._bins = None
-        if self._setting("num_embedding") == PIECEWISE_LINEAR:
-            self._bins = self.encoder_.bin_edges(rows.values, N_BINS, rows.weight)
+    def _recipe(self):
+        return RECIPES[self.architecture]
 
-    def _validate(self, X, y, *, reset):
-        if isinstance(X, TableRows):  # read before
-            return X.values, y
-        values = self.encoder_.encode(X, self)
-        y = y.toarray() if sparse.issparse(y) else y
-        return values, self._validate_target(y, values)
+    def _run(self, network, data, layer, n_jobs):
+        """Return the mean of what the networks predict; of a layer, the output of the last."""
+        if layer is not None:
+            return network.run(data, layer, n_jobs)
+        networks = [*self._earlier, network]
+        total = self._corrected(networks[0].run(data, None, n_jobs), 0)
+        for k, other in enumerate(networks[1:], 1):
+            total += self._corrected(other.run(data, None, n_jobs), k)
+        total /= len(networks)
+        return total
 
-    def _sample_weight(self, sample_weight, X):
-        if isinstance(sample_weight, TableRows):  # read before
-            return sample_weight.weight
-        return super()._sample_weight(sample_weight, X)
+    @abstractmethod
+    def _corrected(self, output, k):
+        """Return the output of network `k` as it is averaged with others."""
 
-    def _row_blocks(self, X, dtype):
-        n_rows = max(1, _BLOCK_BYTES // (8 * self.encoder_.n_features_out_))
-        for values in self.encoder_.encode_blocks(X, n_rows, self):
-            yield self._encode_rows(values, dtype)
+    def _judges(self, program, validation):
+        """Return callbacks that look at the validation set."""
+        return []
 
-    # --- what was learnt -----------------------------------------------------------------
+    def _remarks(self):
+        n = len(self._earlier) + 1
+        return (("Networks", f"{n}, each as above"),) if n > 1 else ()
 
-    def _needed(self):
-        of_networks = ("_earlier", "histories_", "_split_seed")
-        of_tables = ("_encoder_state", "_bins", "recipe_", "n_features_in_")
-        return (*super()._needed(), *of_networks, *of_tables, *self._OF_OUTPUT)
-
-    def _check_learnt(self):
-        super()._check_learnt()
+    def _check_loaded(self):
         wanted = self._recipe().parameters(1, self._kind())
         if set(self.recipe_) != set(wanted):
             raise ValueError("a recipe that is none")
         constraints = {**TRAINING_CONSTRAINTS, **_AUTOMATIC}
         validate_parameter_constraints(constraints, self.recipe_, "the recipe")
-        names = [vars(known).get("feature_names_in_", ()) for known in (self, self.encoder_)]
-        if self.n_features_in_ != self.encoder_.n_features_in_ or list(names[0]) != list(names[1]):
-            raise ValueError("an encoder of other columns")
-
-    _transient = (*BaseNetwork._transient, "encoder_")
-
-    def __setstate__(self, state):
-        if "_encoder_state" in state:
-            self.encoder_ = TableEncoder.from_state(state["_encoder_state"])
-        super().__setstate__(state)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -109,9 +109,9 @@ class Calibrator(Callback):
         """Find the temperature of the weights that are kept."""
         data, rows, target, weight = self.validation
         jobs = resolve_n_jobs(estimator.n_jobs)
-        output = predict(self.program, estimator._theta, estimator._state, data, rows, jobs)
+        network = estimator._network
+        output = predict(self.program, network.theta, network.state, data, rows, jobs)
         if np.isfinite(output).all():
             weight = None if weight is None else weight[rows]
-            estimator._temperature = fit_temperature(
-                output, target[rows], weight, one_of_many=self.one_of_many
-            )
+            found = fit_temperature(output, target[rows], weight, one_of_many=self.one_of_many)
+            estimator._temperatures = [*estimator._temperatures[:-1], found]

@@ -8,8 +8,8 @@ from typing import ClassVar
 import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from sklearn_nn.estimators._inputs.encoding import MULTICLASS
-from sklearn_nn.estimators._targets.kinds import Labels
+from sklearn_nn.estimators._core.kinds import NetworkClassifier
+from sklearn_nn.estimators._targets.labels import MULTICLASS
 from sklearn_nn.estimators.tabular.base import BaseTabular
 from sklearn_nn.estimators.tabular.calibration import Calibrator, at_temperature
 from sklearn_nn.estimators.tabular.recipes import CLASSES
@@ -17,7 +17,7 @@ from sklearn_nn.estimators.tabular.search import CLASSIFIER_SPACE
 from sklearn_nn.training.losses import CLASSIFICATION_LOSSES, Loss
 
 
-class TabularClassifier(Labels, BaseTabular):
+class TabularClassifier(BaseTabular, NetworkClassifier):
     """Network for classes of the rows of a table, strong without tuning.
 
     X is a DataFrame, or an array. Numbers are scaled, missing values marked, and text, categories
@@ -280,45 +280,32 @@ class TabularClassifier(Labels, BaseTabular):
         self.n_jobs = n_jobs
         self.dtype = dtype
 
-    _OF_OUTPUT = ("_temperature",)
+    _NEEDED = (*BaseTabular._NEEDED, "_temperatures")
 
     def _kind(self):
         return CLASSES
 
-    def _begin_networks(self, goes_on):
-        super()._begin_networks(goes_on)
-        self._temperature = 1.0
-
-    def _rule_of_best(self):
-        # Log losses that differ by less say nothing, and the first fits less noise.
-        return (False, self.tol) if self.scoring == "loss" else super()._rule_of_best()
-
     def _judges(self, program, validation):
         if not self.calibrate:
             return []
-        return [Calibrator(program, validation, self._target_kind == MULTICLASS)]
+        return [Calibrator(program, validation, self._codec.kind == MULTICLASS)]
 
-    def _this_network(self):
-        return {**super()._this_network(), "temperature": self._temperature}
-
-    def _predicted_by(self, network, program, data, jobs):
-        output = super()._predicted_by(network, program, data, jobs)
-        one_of_many = self._target_kind == MULTICLASS
-        return at_temperature(output, network["temperature"], one_of_many=one_of_many)
+    def _corrected(self, output, k):
+        is_one_of_many = self._codec.kind == MULTICLASS
+        return at_temperature(output, self._temperatures[k], one_of_many=is_one_of_many)
 
     @property
     def temperatures_(self):
-        """What the logits of each network are divided by.
+        """Temperatures by which the logits of each network are divided.
 
         Returns
         -------
         temperatures : ndarray of shape (n_networks,)
             Above 1 where a network is too sure of itself.
         """
-        earlier = [network["temperature"] for network in self._earlier]
-        return np.array([*earlier, self._temperature])
+        return np.array(self._temperatures)
 
-    def _check_target_kind(self):
-        super()._check_target_kind()
-        if not ((self.temperatures_ > 0) & (self.temperatures_ < np.inf)).all():
-            raise ValueError("temperatures that are none")
+    def _check_loaded(self):
+        super()._check_loaded()
+        if len(self._temperatures) != len(self._earlier) + 1:
+            raise ValueError("temperatures of other networks")

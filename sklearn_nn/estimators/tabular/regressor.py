@@ -7,22 +7,15 @@ from typing import ClassVar
 
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from sklearn_nn.estimators._targets.kinds import Numbers
-from sklearn_nn.estimators._targets.scale import (
-    check_scale,
-    fit_scale,
-    predicted,
-    scaled,
-    unscaled,
-    widened,
-)
+from sklearn_nn.estimators._core.kinds import NetworkRegressor
+from sklearn_nn.estimators._targets.codec import ScaledNumberCodec
 from sklearn_nn.estimators.tabular.base import BaseTabular
 from sklearn_nn.estimators.tabular.recipes import NUMBERS, POSITIVE
 from sklearn_nn.estimators.tabular.search import REGRESSOR_SPACE
 from sklearn_nn.training.losses import REGRESSION_LOSSES, Loss, get_regression_loss
 
 
-class TabularRegressor(Numbers, BaseTabular):
+class TabularRegressor(BaseTabular, NetworkRegressor):
     """Network for numbers that belong to the rows of a table, strong without tuning.
 
     X is a DataFrame, or an array. Numbers are scaled, missing values marked, and text, categories
@@ -275,43 +268,12 @@ class TabularRegressor(Numbers, BaseTabular):
         self.n_jobs = n_jobs
         self.dtype = dtype
 
-    _OF_OUTPUT = ("_target_scale",)
-
     def _kind(self):
         loss = get_regression_loss(self.loss, self.get_params(deep=False))
         return POSITIVE if loss.link == "exp" else NUMBERS
 
-    def _learn_from(self, rows):
-        super()._learn_from(rows)
-        self._check_numbers(rows.y)
-        target = rows.y.reshape(len(rows.y), -1)
-        self._target_scale = fit_scale(target, rows.weight, self._loss().link)
+    def _make_codec(self):
+        return ScaledNumberCodec(self._settings())
 
-    def _learn_target(self, y, how):
-        super()._learn_target(y, how)
-        if how == "warm":
-            self._check_numbers(y)
-            self._target_scale = widened(self._target_scale, y.reshape(len(y), -1))
-
-    def _encode_target(self, y):
-        return scaled(super()._encode_target(y), self._target_scale)
-
-    def _decode_target(self, target):
-        return super()._decode_target(unscaled(target, self._target_scale))
-
-    def _cut(self, output):
-        """Outputs of a network, cut to the range of the targets."""
-        return scaled(predicted(output, self._target_scale), self._target_scale)
-
-    def _validation_score(self, target, output, sample_weight):
-        return super()._validation_score(target, self._cut(output), sample_weight)
-
-    def _predicted_by(self, network, program, data, jobs):
-        return self._cut(super()._predicted_by(network, program, data, jobs))
-
-    def _output(self, X):
-        return predicted(super()._output(X), self._target_scale)
-
-    def _check_target_kind(self):
-        super()._check_target_kind()
-        check_scale(self._target_scale, self.n_outputs_)
+    def _corrected(self, output, k):
+        return self._codec.cut(output)

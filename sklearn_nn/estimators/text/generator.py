@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from numbers import Real
 from typing import ClassVar
 
+import numpy as np
 from sklearn.base import _fit_context
+from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from sklearn_nn._spec import plain
+from sklearn_nn.estimators._core.base import BaseNetwork
 from sklearn_nn.estimators._core.callbacks import with_callbacks
+from sklearn_nn.estimators._core.fit import mode_of
 from sklearn_nn.estimators._core.parameters import TRAINING_CONSTRAINTS
-from sklearn_nn.estimators.rnn_layers import COUNT, RECURRENT_CONSTRAINTS
-from sklearn_nn.estimators.text.network import TextNetwork
-from sklearn_nn.estimators.text.writing import Writing
+from sklearn_nn.estimators._core.weights import check_fitted, network_of
+from sklearn_nn.estimators._inputs.text import encoded, whole_passages
+from sklearn_nn.estimators._presets import dropout_rates
+from sklearn_nn.estimators.rnn_layers import COUNT, RECURRENT_CONSTRAINTS, recurrent_layers
+from sklearn_nn.estimators.text.fit import CharacterCodec, TextFit, TextReader
+from sklearn_nn.estimators.text.sampling import Reader, check_choice, draw, probabilities
+from sklearn_nn.jit.team import resolve_n_jobs
+from sklearn_nn.layers import Dense, Dropout, TimeDistributed
+from sklearn_nn.layers.embedding import Embedding, OneHot
+from sklearn_nn.network.machine import Predictor
+from sklearn_nn.network.source import source
 from sklearn_nn.training.optimizers import OPTIMIZERS, Optimizer
 
 #: Parameters of training that have no sense where one text is read in its order.
@@ -28,7 +43,7 @@ _NOT_OF_TEXT = {
 }
 
 
-class TextGenerator(Writing, TextNetwork):
+class TextGenerator(BaseNetwork):
     """Character-level language model: a recurrent network that learns text, and writes more of it.
 
     At every character the network tells how likely each character is to come next; it is trained
@@ -269,6 +284,40 @@ class TextGenerator(Writing, TextNetwork):
         self.n_jobs = n_jobs
         self.dtype = dtype
 
+    # A text is read in its order, and judged by its loss; there are no samples to draw.
+    shuffle = False
+    scoring = "loss"
+    n_restarts = 1
+    _fit_kind = TextFit
+    _NEEDED = ("n_iter_", "t_", "character_counts_", "n_characters_")
+
+    def _make_reader(self):
+        return TextReader(self.sequence_length, self.vocabulary)
+
+    def _make_codec(self):
+        return CharacterCodec(self._settings())
+
+    def _layers(self, reader, n_outputs):
+        n, size = n_outputs, self.embedding_size
+        first = ("onehot", OneHot(n)) if size is None else ("embedding", Embedding(n, size))
+        rates = dropout_rates(self.dropout, self.num_layers)
+        layers = [first, *recurrent_layers(self.cell, self.hidden_size, rates)]
+        if rates[-1]:
+            layers.append((f"{self.cell}dropout{self.num_layers}", Dropout(rates[-1])))
+        return [*layers, ("output", TimeDistributed(Dense(n)))]
+
+    def _remarks(self):
+        return (("Characters of the text", f"{self.n_characters_:,}"),)
+
+    def _check_loaded(self):
+        counts = self.character_counts_
+        if counts.shape != (len(self._reader.vocabulary),):
+            raise ValueError("counts of other characters")
+        if self._codec.n_outputs != counts.size:
+            raise ValueError("outputs for other characters")
+        if not (counts >= 0).all() or not counts.any():
+            raise ValueError("counts of characters that are none")
+
     @_fit_context(prefer_skip_nested_validation=True)
     @with_callbacks
     def fit(self, X, y=None, *, X_val=None):
@@ -299,7 +348,8 @@ class TextGenerator(Writing, TextNetwork):
             weights from before the epoch that diverged are kept, and where a callback raises what
             it was called with; otherwise the estimator is as it was before.
         """
-        return self._fit(X, None, None, (X_val, None, None))
+        validation = X_val, None, None
+        return TextFit(self, mode_of(self), X, None, None, validation).run()
 
     @_fit_context(prefer_skip_nested_validation=True)
     @with_callbacks
@@ -328,7 +378,7 @@ class TextGenerator(Writing, TextNetwork):
         ValueError
             As in `fit`; or if there is `early_stopping` without X_val.
         """
-        return self._fit(X, None, None, (X_val, None, None), incremental=True)
+        return self._fit_epoch(X, None, None, (X_val, None, None))
 
     def initialize(self, X, y=None):
         """Build the network for the characters of a text and draw its first weights.
@@ -353,6 +403,196 @@ class TextGenerator(Writing, TextNetwork):
             If a parameter is not valid, or the text is not, as in `fit`.
         """
         return super().initialize(X, None)
+
+    def _mean_loss(self, X):
+        """Return the loss per character, every text read from its beginning."""
+        network, window = network_of(self), self._reader.shape[0]
+        losses = weights = 0.0
+        for passages in whole_passages(self._reader.encoded(X)).blocks():
+            data = passages.source(network.dtype, window)
+            target, weight = passages.targets(window)
+            program = network.program_for(data)
+            targets = self._codec.loss.targets(target, weight, network.dtype)
+            jobs = resolve_n_jobs(self.n_jobs)
+            predictor = Predictor(program, data, None, targets, jobs, keeps_output=False)
+            predictor.run(network.theta, network.state)
+            losses += predictor.losses.sum()
+            weights += passages.lengths.sum()
+        return float(losses / weights)
+
+    def score(self, X, y=None):
+        """Minus the mean loss per character, in nats; the larger, the better.
+
+        Each text is read as a whole, from its beginning, and its first character is not counted.
+
+        Parameters
+        ----------
+        X : str or list of str
+            The text. Several are not joined.
+        y : None
+            Not used.
+
+        Returns
+        -------
+        score : float
+            The mean logarithm of the probability that each character had before it came. Divided by
+            ln 2 it is minus the bits per character.
+
+        Raises
+        ------
+        NotFittedError
+            If the network is not fitted.
+        ValueError
+            If X holds a character that is not in `vocabulary_`, or no text of two characters.
+        """
+        return -self._mean_loss(X)
+
+    def perplexity(self, X):
+        """Among how many equally likely characters it is as hard to choose.
+
+        Parameters
+        ----------
+        X : str or list of str
+            The text, as in `score`.
+
+        Returns
+        -------
+        perplexity : float
+            ``exp(-score(X))``: 1 where every character was certain, `len(vocabulary_)` where
+            nothing is known.
+
+        Raises
+        ------
+        NotFittedError
+            If the network is not fitted.
+        ValueError
+            As in `score`.
+        """
+        return math.exp(-self.score(X))
+
+    def _text_reader(self):
+        """Return a reader that has read nothing yet."""
+        network = network_of(self)
+        step = source(np.zeros((1, 1), dtype=network.dtype), network.dtype)
+        program = network.program_for(step).cut("output")
+        with np.errstate(divide="ignore"):  # characters that never came have a probability of 0
+            before = np.log(self.character_counts_)
+        return Reader(program, network.theta, network.state, before)
+
+    def sample(
+        self, n_chars=200, prime="", *, temperature=1.0, top_k=None, top_p=None, random_state=None
+    ):
+        """Write a text.
+
+        Parameters
+        ----------
+        n_chars : int, default=200
+            Its length.
+        prime : str, default=''
+            What the network reads first, and goes on from. Where it is empty, the first character
+            is drawn as often as it stands in the text that was trained on.
+        temperature : float, default=1.0
+            What the logits are divided by, 0 or more: below 1 likely characters become likelier, 0
+            is always the likeliest; above 1 there is more variety, and more nonsense.
+        top_k : int or None, default=None
+            Draw from so many of the likeliest characters only.
+        top_p : float or None, default=None
+            Draw from the likeliest characters only that together have this probability, in (0, 1]
+            (nucleus sampling; Holtzman et al., 2020): few where the network is sure, many where it
+            is not. Applied to what `top_k` leaves.
+        random_state : int, RandomState instance or None, default=None
+            Draws the characters.
+
+        Returns
+        -------
+        text : str
+            The new characters, without `prime`.
+
+        Raises
+        ------
+        NotFittedError
+            If the network is not fitted.
+        ValueError
+            If a parameter is out of its range, or `prime` holds a character that is not in
+            `vocabulary_`.
+        """
+        if n_chars is None:
+            raise ValueError("n_chars=None is a text without an end; use sample_iter.")
+        choice = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
+        return "".join(self.sample_iter(n_chars, prime, **choice, random_state=random_state))
+
+    def sample_iter(
+        self, n_chars=None, prime="", *, temperature=1.0, top_k=None, top_p=None, random_state=None
+    ):
+        """Write a text, one character at a time.
+
+        Parameters
+        ----------
+        n_chars : int or None, default=None
+            Its length; None is without an end.
+        prime : str, default=''
+            As in `sample`.
+        temperature : float, default=1.0
+            As in `sample`.
+        top_k : int or None, default=None
+            As in `sample`.
+        top_p : float or None, default=None
+            As in `sample`.
+        random_state : int, RandomState instance or None, default=None
+            As in `sample`, which writes the same text.
+
+        Returns
+        -------
+        characters : iterator of str
+            Each character as soon as it is drawn.
+
+        Raises
+        ------
+        NotFittedError
+            If the network is not fitted.
+        ValueError
+            As in `sample`.
+        """
+        check_fitted(self)
+        n_chars, temperature, top_k, top_p = plain((n_chars, temperature, top_k, top_p))
+        check_choice(n_chars, temperature, top_k, top_p)
+        if not isinstance(prime, str):
+            raise TypeError(f"prime={prime!r} is a {type(prime).__name__}; pass a string.")
+        rng = check_random_state(random_state)
+        reader = self._text_reader().read(encoded(prime, self.vocabulary_, "prime"))
+
+        def characters():
+            for _ in itertools.count() if n_chars is None else range(n_chars):
+                code = draw(probabilities(reader.logits, temperature, top_k, top_p), rng)
+                yield self.vocabulary_[code]
+                reader.read([code])
+
+        return characters()
+
+    def predict_proba(self, X):
+        """Probability of each character to come next.
+
+        Parameters
+        ----------
+        X : str or list of str
+            What has been read; each text from its beginning. After an empty one, the
+            probabilities are the shares of the characters in the text that was trained on.
+
+        Returns
+        -------
+        p : ndarray of shape (n_texts, n_characters)
+            In the order of `vocabulary_`.
+
+        Raises
+        ------
+        NotFittedError
+            If the network is not fitted.
+        ValueError
+            If X holds a character that is not in `vocabulary_`.
+        """
+        check_fitted(self)
+        codes = self._reader.encoded(X)
+        return np.stack([probabilities(self._text_reader().read(text).logits) for text in codes])
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -1,0 +1,289 @@
+"""Networks that can run: what predictions, inspection, files and ensembles see of an estimator."""
+
+from __future__ import annotations
+
+import math
+import threading
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from sklearn_nn.layers.base import Layer, Memory
+from sklearn_nn.network.input_gradient import input_gradient
+from sklearn_nn.network.lowering import lower
+from sklearn_nn.network.machine import predict
+from sklearn_nn.network.memory import allocate
+
+#: Programs that a network keeps for data of another form than the training data.
+MOST_PROGRAMS = 32
+
+
+class Programs:
+    """Cache of the programs used last, by key. Several threads may use it.
+
+    Parameters
+    ----------
+    most : int
+        Largest number of programs that are kept.
+    """
+
+    def __init__(self, most=MOST_PROGRAMS):
+        self._most = most
+        self._found = {}
+        self._lock = threading.Lock()
+
+    def __len__(self):
+        return len(self._found)
+
+    def get(self, key, make):
+        """Return the value stored under a key, or call `make` and store what it returns."""
+        with self._lock:
+            if key in self._found:
+                self._found[key] = self._found.pop(key)  # most recently used is last
+                return self._found[key]
+        made = make()  # perhaps by several threads, with equal results
+        with self._lock:
+            self._found.pop(key, None)
+            self._found[key] = made
+            while len(self._found) > self._most:
+                del self._found[next(iter(self._found))]
+        return made
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Architecture of a network: everything that a program is lowered from.
+
+    Attributes
+    ----------
+    layers : list of (str, Layer)
+        From input to raw output.
+    link : Layer or None
+        Applied to the raw output in prediction.
+    dtype : {"float32", "float64"}
+    form : dict
+        Shape of a sample, and whether samples are ragged or carried over: arguments of `lower`.
+    rates : dict of str to float or None
+        Factors on the learning rates of layers.
+    channels : int
+        Values of a time step, where samples are sequences.
+    """
+
+    layers: list[tuple[str, Layer]]
+    link: Layer | None
+    dtype: str
+    form: dict[str, Any]
+    rates: dict[str, float] | None = None
+    channels: int = 1
+
+    def lower(self, **form):
+        """Lower the layers to a program, for samples of another form if one is given."""
+        rates = {"rates": self.rates} if self.rates else {}
+        return lower(
+            self.layers, dtype=self.dtype, link=self.link, **{**self.form, **form}, **rates
+        )
+
+
+class Place(NamedTuple):
+    """Position of an array in the flat vector of parameters or of memories.
+
+    `buffer` is "theta", "state", or "fixed" for memories from which kernels read addresses.
+    """
+
+    layer: str
+    name: str
+    start: int
+    shape: tuple[int, ...]
+    buffer: str
+
+    def view(self, theta, state):
+        """Return the array as a view."""
+        buffer = theta if self.buffer == "theta" else state
+        return buffer[self.start : self.start + math.prod(self.shape)].reshape(self.shape)
+
+
+def places_of(program):
+    """Return the place of every parameter, then of every memory, of a program."""
+    return [
+        Place(layer, name, placed.start, placed.parameter.shape, _buffer_of(placed.parameter))
+        for places in (program.layers, program.memories)
+        for layer, arrays in places.items()
+        for name, placed in arrays.items()
+    ]
+
+
+def _buffer_of(parameter):
+    if not isinstance(parameter, Memory):
+        return "theta"
+    return "state" if parameter.counted is None else "fixed"
+
+
+@dataclass(eq=False)
+class FittedNetwork:
+    """A network that can run: its plan, its parameters `theta` and its memories `state`.
+
+    Parameters and memories are flat vectors; `arrays` returns views of them by layer and name. The
+    program, which holds addresses of machine code, is lowered when it is first needed and stays out
+    of pickles.
+    """
+
+    plan: Plan
+    theta: np.ndarray
+    state: np.ndarray
+    places: list[Place]
+    _program: Any = None
+    _others: Programs = field(default_factory=Programs)
+
+    @classmethod
+    def of(cls, plan, program, theta, state):
+        """Return the network that runs a program, which was lowered from the plan."""
+        return cls(plan, theta, state, places_of(program), program)
+
+    @property
+    def program(self):
+        """Program for data of the form of the training data."""
+        if self._program is None:
+            program = self.plan.lower()
+            check_layout(program, self.theta, self.state)
+            self._program = program
+        return self._program
+
+    @property
+    def dtype(self):
+        """Data type of the computations, as a string."""
+        return self.theta.dtype.name
+
+    @property
+    def outline(self):
+        """Lines of a summary, one for each layer."""
+        return self.program.outline
+
+    def with_weights(self, theta, state):
+        """Return the same network with other parameters and memories."""
+        return FittedNetwork(self.plan, theta, state, self.places, self._program, self._others)
+
+    def copy(self):
+        """Return a network with copies of the parameters and memories."""
+        return self.with_weights(aligned(self.theta), aligned(self.state))
+
+    # --- running ---------------------------------------------------------------------------
+
+    def program_for(self, data):
+        """Return the program for a source, which may hold sequences of any length."""
+        program, plan = self.program, self.plan
+        ragged = data.lengths is not None
+        if (data.width, ragged) == (program.input_width, program.ragged):
+            return program
+        steps = data.width // plan.channels
+
+        def make():
+            found = plan.lower(shape=(steps, plan.channels), ragged=ragged)
+            shapes = [[p.parameter.shape for p in one.parameters] for one in (found, program)]
+            if shapes[0] != shapes[1]:
+                raise ValueError(
+                    f"X has sequences of {steps} steps, but the network was fitted with "
+                    f"{program.input_width // plan.channels}, and has layers whose weights depend "
+                    "on that number; use pooling over time in place of Flatten."
+                )
+            return found
+
+        return self._others.get((data.width, ragged), make)
+
+    def reads(self, steps):
+        """Return whether the layers can read sequences of the given number of time steps."""
+
+        def reads():
+            try:
+                self.plan.lower(shape=(steps, self.plan.channels), ragged=True)
+            except ValueError:
+                return False
+            return True
+
+        return self._others.get(steps, reads)
+
+    def run(self, data, layer=None, n_jobs=1):
+        """Return the output after the link for all rows of a source, or the output of a layer."""
+        program = self.program_for(data)
+        program = program if layer is None else program.cut(layer)
+        return predict(program, self.theta, self.state, data, None, n_jobs)
+
+    def input_gradient(self, data, seeds, n_jobs=1):
+        """Return the gradient of a sum of raw outputs with respect to each row of a source.
+
+        `seeds`, of shape (n_rows, n_raw_outputs), are the weights of the outputs in the sum.
+        """
+        form = {"input_gradient": True}
+        program = lower(self.plan.layers, dtype=self.dtype, **self.plan.form, **form)
+        check_layout(program, self.theta, self.state)
+        seeds = seeds.astype(self.dtype, copy=False)
+        return input_gradient(program, self.theta, self.state, data, seeds, n_jobs)
+
+    # --- arrays ----------------------------------------------------------------------------
+
+    def views(self):
+        """Return a view of every array, in the order of `places`; addresses are read-only."""
+        fixed = self.state.view()
+        fixed.flags.writeable = False
+        return [
+            place.view(self.theta, fixed if place.buffer == "fixed" else self.state)
+            for place in self.places
+        ]
+
+    def with_arrays(self, arrays):
+        """Return a network whose weights are the given arrays, in the order of `places`.
+
+        Raises
+        ------
+        ValueError
+            If their shapes differ, or one gives addresses that kernels cannot use.
+        """
+        shapes = [np.shape(array) for array in arrays]
+        wanted = [place.shape for place in self.places]
+        if shapes != wanted:
+            raise ValueError(
+                f"The weights have been replaced by arrays of shapes {shapes}; the network's are "
+                f"{wanted}."
+            )
+        theta, state = (allocate(vector.size, self.dtype) for vector in (self.theta, self.state))
+        for place, array in zip(self.places, arrays, strict=True):
+            place.view(theta, state)[...] = array
+        if any(place.buffer == "fixed" for place in self.places):
+            self.program.check_state(state)
+        return self.with_weights(theta, state)
+
+    def output_shape(self, layer):
+        """Return the shape of a sample after a layer; raise ValueError if there is none such."""
+        shapes = {line.name: line.output_shape for line in self.outline}
+        if layer not in shapes:
+            raise ValueError(f"layer={layer!r} is not in the network; its layers are {[*shapes]}.")
+        return tuple(map(int, shapes[layer]))
+
+    @property
+    def is_finite(self):
+        """Whether all parameters are finite."""
+        return bool(np.isfinite(self.theta).all())
+
+    def __getstate__(self):
+        # Addresses of machine code hold in this process only.
+        return {**vars(self), "_program": None, "_others": None}
+
+    def __setstate__(self, state):
+        vars(self).update(state, _others=Programs())
+
+
+def aligned(array):
+    """Return a writable copy where machine code reads it fastest: at the start of a cache line."""
+    copied = allocate(array.size, array.dtype.name)
+    copied[:] = array
+    return copied
+
+
+def check_layout(program, theta, state):
+    """Raise ValueError if the weights are not those of the program."""
+    if (theta.shape, state.shape) != ((program.n_theta,), (program.n_state,)):
+        raise ValueError(
+            f"The weights at hand are {theta.size} numbers, the network's {program.n_theta}; fit "
+            "again."
+        )
+    program.check_state(state)

@@ -1,0 +1,246 @@
+"""Fits of tables: several networks, each trained on rows of its own."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+from scipy import sparse
+from sklearn.base import is_classifier
+from sklearn.utils.validation import _check_sample_weight, _num_samples
+
+from sklearn_nn.estimators._core.fit import Fit
+from sklearn_nn.estimators._core.modes import FitMode
+from sklearn_nn.estimators._inputs.table.rows import TableRows
+from sklearn_nn.estimators.tabular.layers import N_BINS, PIECEWISE_LINEAR
+from sklearn_nn.training.callbacks import Callback
+from sklearn_nn.training.trainer import Ending
+
+
+class StopAfter(Callback):
+    """Ends training after the given number of epochs, whatever is planned.
+
+    Parameters
+    ----------
+    epochs : int
+    """
+
+    def __init__(self, epochs):
+        self.epochs = epochs
+
+    def on_epoch_end(self, epoch, log, estimator):
+        """Stop where it is time."""
+        return epoch >= self.epochs
+
+
+class TableFit(Fit):
+    """Fit of `n_networks` networks, one after the other, each with its validation split.
+
+    The estimator's `_network` is the last, which is trained last; `_earlier` holds those before it.
+    """
+
+    # --- what is read ------------------------------------------------------------------------
+
+    def prepare(self):
+        """Settle what is "auto", then read and encode the data and lower the network."""
+        est = self.estimator
+        if self.mode is FitMode.FRESH:
+            est.recipe_ = self._recipe()
+        elif self.mode is FitMode.WARM:
+            est.recipe_ = {**est.recipe_, "n_networks": 1}
+        if self.mode in (FitMode.FRESH, FitMode.WARM):
+            self._begin_networks()
+        return super().prepare()
+
+    def _recipe(self):
+        """Return the parameters that the recipe gives for the number of rows that count."""
+        est, n_rows = self.estimator, _num_samples(self.X)
+        if self.sample_weight is not None:
+            n_rows = np.count_nonzero(_check_sample_weight(self.sample_weight, self.X))
+        recipe = est._recipe().parameters(n_rows, est._kind())
+        if est.warm_start:
+            recipe["n_networks"] = 1
+        return recipe
+
+    def read(self, reader, codec):
+        """Return encoded rows, their lengths, y and weights, all checked."""
+        est = self.estimator
+        if self.begins:
+            reader.learn_encoder(self.X, self.sample_weight, est)
+        values = reader.check(self.X, est)
+        _, _, y, weight = self._read_targets(reader, codec, values, self.y, self.sample_weight)
+        rows = TableRows(values, y, weight).without_weightless()
+        # As one batch, they are the same whatever their order.
+        n_rows = len(rows.values)
+        rows = rows.distinct() if self.batch_size(n_rows) == n_rows else rows
+        if self.begins and est._setting("num_embedding") == PIECEWISE_LINEAR:
+            reader.learn_bins(rows.values, N_BINS, rows.weight)
+        return rows.values, reader.lengths(rows.values), rows.y, rows.weight
+
+    def _read_targets(self, reader, codec, samples, y, sample_weight):
+        y = y.toarray() if sparse.issparse(y) else y
+        return super()._read_targets(reader, codec, samples, y, sample_weight)
+
+    # --- what is held out --------------------------------------------------------------------
+
+    def splits(self, target):
+        """Return whether rows are held out: not of very few, nor when all rows are trained on."""
+        refits = "_refit_epochs" in vars(self.estimator)
+        return super().splits(target) and not refits and self._shared_out(target)[1] > 1
+
+    def _shared_out(self, target):
+        """Return the class of each row, and the number of rows to hold out."""
+        labels = self.estimator._codec.stratify(target)
+        labels = np.zeros(len(target), dtype=np.intp) if labels is None else labels
+        # The only row of a class is trained on.
+        n_shared = np.count_nonzero(np.bincount(labels)[labels] > 1)
+        return labels, int(self.estimator.validation_fraction * n_shared + 0.5)
+
+    def split(self, target):
+        """Return rows to train on and rows to hold out, of each class its share.
+
+        Networks hold out rows of their own, until each row has been held out once.
+        """
+        est = self.estimator
+        labels, n = self._shared_out(target)
+        rows = np.flatnonzero(np.bincount(labels)[labels] > 1)
+        n_parts = max(1, len(rows) // n)
+        turn, part = divmod(len(est._earlier), n_parts)
+        np.random.RandomState((est._split_seed + turn) % 2**32).shuffle(rows)
+        # Equally distant rows in the order of their classes.
+        rows = rows[np.argsort(labels[rows], kind="stable")]
+        held_out = np.zeros(len(target), dtype=bool)
+        places = (np.arange(n) + (part + 0.5) / n_parts) * len(rows) / n
+        held_out[rows[places.astype(np.intp)]] = True
+        return np.flatnonzero(~held_out), np.flatnonzero(held_out)
+
+    # --- networks ----------------------------------------------------------------------------
+
+    def _begin_networks(self):
+        """Forget the networks of the last fit, but for one that a warm start goes on from."""
+        est = self.estimator
+        if est.warm_start is True:
+            self._check_can_go_on()
+        est._earlier, est.histories_ = [], []
+        if is_classifier(est):
+            est._temperatures = [1.0]
+        for name in ("_refit_epochs", "_all_trained"):
+            est.__dict__.pop(name, None)
+        est._split_seed = est._random_state.randint(2**31 - 1)
+
+    def _check_can_go_on(self):
+        """Raise ValueError unless there is one network that a warm start goes on from."""
+        est = self.estimator
+        if est.refit_full:
+            raise ValueError(
+                "refit_full=True begins anew on all rows, and warm_start=True does not; set one of "
+                "them to False."
+            )
+        n_last = 1 if self.mode is FitMode.FRESH else len(est._earlier) + 1
+        if n_last > 1:
+            raise ValueError(
+                f"The last fit trained {n_last} networks, and warm_start=True goes on from one; "
+                "set n_networks=1 and warm_start=False for a first fit that can be gone on from."
+            )
+        if est._setting("n_networks") > 1:
+            raise ValueError(
+                f"n_networks={est.n_networks} begin anew, and warm_start=True goes on; set "
+                "n_networks=1, or warm_start=False."
+            )
+
+    def _check_can_resume(self):
+        """Raise ValueError if of several trainings none is left to be resumed."""
+        est = self.estimator
+        n_trained = len(est.histories_)
+        if est.__dict__.pop("_all_trained", False) and n_trained > 1:
+            raise ValueError(
+                f"There is nothing to resume: the {n_trained} trainings of the last fit "
+                "(n_networks, refit_full) have ended. Begin anew with warm_start=False (and a file "
+                "by `load`), or fit with n_networks=1 and refit_full=False to go on later."
+            )
+
+    def train(self, times):
+        """Train networks until there are `n_networks`, each perhaps a second time on all rows."""
+        est, run = self.estimator, self.ready()
+        while True:
+            ending = run()
+            refits = est.refit_full and est._held_out is not None
+            if ending is not Ending.INTERRUPTED and refits:
+                ending = self._afresh(_refit_epochs=est.best_iteration_)()
+            if ending is Ending.INTERRUPTED:
+                return
+            if len(est._earlier) + 1 >= est._setting("n_networks"):
+                est._all_trained = True
+                return
+            changes = {"_earlier": [*est._earlier, est._network]}
+            if is_classifier(est):
+                changes["_temperatures"] = [*est._temperatures, est._temperatures[-1]]
+            run = self._afresh(**changes)
+
+    def _afresh(self, **changes):
+        """Return a further training, on rows of its own; where it cannot begin, change nothing."""
+        est = self.estimator
+        before = {**est.__dict__, "_random_state": copy.deepcopy(est._random_state)}
+        try:
+            for name in ("_held_out", "_refit_epochs"):
+                est.__dict__.pop(name, None)
+            est.__dict__.update(changes)
+            return self.restart()
+        except BaseException as error:
+            est.__dict__ = before
+            if isinstance(error, KeyboardInterrupt):
+                est._stopped_by = error
+            raise
+
+    def trainer(self, request):
+        """Return what trains one network in batches."""
+        est, resumes = self.estimator, self._resumes
+        if resumes:
+            self._check_can_resume()
+        trainer = super().trainer(request)
+        if self.mode is FitMode.WARM and not self.is_restart and trainer.history.validated:
+            trainer.history.forget_best()  # of other rows, perhaps of other targets
+        before = est.histories_[:-1] if resumes else est.histories_
+        est.histories_ = [*before, est.history_]
+        if not (est.early_stopping is True and trainer.history.validated):
+            trainer.patience = np.inf  # schedules are planned for all epochs
+        if "_refit_epochs" in vars(est):
+            # The user's callbacks may look at the validation set, which there is not now.
+            own = [c for c in trainer.callbacks if not any(c is d for d in est.callbacks or ())]
+            trainer.callbacks = [*own, StopAfter(est._refit_epochs)]
+            return trainer
+        validation = request.validation
+        if est._held_out is not None:
+            validation = request.on_rows(est._held_out)
+        if validation is not None:
+            judges = est._judges(request.program, validation)
+            trainer.callbacks = [*trainer.callbacks, *judges]
+        return trainer
+
+    # --- rules of training -------------------------------------------------------------------
+
+    def batch_size(self, n_samples):
+        """Return the number of samples in a batch."""
+        return min(self.estimator._setting("batch_size"), n_samples)
+
+    def decay_schedule(self):
+        """Return the schedule of the factors on `weight_decay`, or None."""
+        return self.estimator._recipe().decay_schedule
+
+    def rule_of_best(self):
+        """Return `takes_last` and `least_gain` of the history."""
+        est = self.estimator
+        # Log losses that differ by less say nothing, and the first fits less noise.
+        if is_classifier(est) and est.scoring == "loss":
+            return False, est.tol
+        # Scores of few rows are often equal; and rates have fallen by the last.
+        return True, 0.0
+
+    def uses_all_epochs(self):
+        """Return whether it is intended to train for all `max_iter` epochs."""
+        return True
+
+    def begin_subtasks(self, most):
+        """Tell scikit-learn's callbacks, if there are any, of a fit of several trainings."""
+        est = self.estimator
+        super().begin_subtasks(most * est._setting("n_networks") * (2 if est.refit_full else 1))
