@@ -36,7 +36,7 @@ _USUAL_WARNINGS = (
     "lbfgs failed to converge",
     "The y_pred values do not sum",
     "Parameters that are functions",
-    "it is a category that fit did not see",
+    "it is treated as an unknown category",
     "They are over, so it begins again",
     "so that nothing more is learnt",
 )

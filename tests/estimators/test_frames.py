@@ -223,7 +223,7 @@ def test_unused_and_strange_categories(pd):
 @pytest.mark.parametrize(
     ("which", "message"),
     [
-        (["size", "colour"], "categorical_features has 'colour', which is no column of X"),
+        (["size", "colour"], "categorical_features has 'colour', which is not a column of X"),
         ([0, 3], "position 3, but X has 3 columns; use positions from 0 to 2"),
         ([-1], "position -1"),
         ([True, False], "a mask of 2 columns, but X has 3"),

@@ -1,4 +1,4 @@
-"""What the cells of a column of objects hold: numbers, categories, or nothing."""
+"""Cell values of tables: numbers, categories and missing values."""
 
 from __future__ import annotations
 
@@ -14,72 +14,75 @@ import numpy as np
 NUMBER, CATEGORY = "number", "category"
 _DATES = (datetime.date, datetime.time, np.datetime64)
 _DURATIONS = (datetime.timedelta, np.timedelta64)
-#: From here on floats are whole because they have no more digits.
+#: Every float of at least this magnitude is a whole number.
 _ALL_WHOLE = 2.0**53
+#: Errors about types that are neither numbers nor categories, by NumPy's letter for the type.
+UNSUPPORTED = {
+    "M": "{label} holds dates ({dtype}); turn dates into numbers first, such as year, month and "
+    "weekday.",
+    "m": "{label} holds time differences ({dtype}); turn them into numbers first, such as seconds "
+    "(.dt.total_seconds() of a pandas column).",
+    "c": "Complex data not supported: {label} holds complex numbers; pass their real and imaginary "
+    "parts as two columns.",
+}
+
+
+def unsupported(letter, label, dtype):
+    """Return the error about a column of dates, durations or complex numbers."""
+    return ValueError(UNSUPPORTED[letter].format(label=label, dtype=dtype))
+
+
+def infinity_error(label):
+    """Return the error about a column with infinite numbers."""
+    return ValueError(
+        f"Input X contains infinity or a value too large for dtype('float64') in {label}; replace "
+        "it, by NaN if it stands for a missing value."
+    )
 
 
 def is_missing(value):
-    """Whether a cell is empty: None, NaN, pandas' NA or NaT."""
+    """Return whether a cell is empty: None, NaN, pandas' NA or NaT."""
     if value is None or value is getattr(sys.modules.get("pandas"), "NA", None):
         return True
-    return not isinstance(value, str) and _differs_from_itself(value)
-
-
-def _differs_from_itself(value):
-    """What NaN and NaT do; an array says neither yes nor no."""
+    if isinstance(value, str):
+        return False
     try:
-        return bool(value != value)
-    except (ArithmeticError, TypeError, ValueError):
+        return bool(value != value)  # true of NaN and NaT
+    except (ArithmeticError, TypeError, ValueError):  # an array has no truth value
         return False
 
 
-def _examples(values):
-    """For each type among objects one that is not missing; None for types of which all are."""
-    backwards = values[::-1]  # so that the first of each type is what remains
-    examples = dict(zip(map(type, backwards), backwards, strict=True))
-    for kind in [kind for kind, example in examples.items() if is_missing(example)]:
-        # A type that NaN has too, such as float: look for one that is a number.
-        there = (v for v in values if type(v) is kind and not is_missing(v))
-        examples[kind] = next(there, None)
-    return examples
-
-
-def kind_of(values, label):
-    """What objects are: `NUMBER` if all that are not missing are numbers, else `CATEGORY`.
-
-    Only truth values, and nothing at all, are categories.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If there are dates, complex numbers, or what is no scalar.
-    """
-    examples = [example for example in _examples(values).values() if example is not None]
-    for example in examples:
-        check_scalar(example, label)
-    if all(isinstance(example, bool | np.bool_) for example in examples):
-        return CATEGORY
-    return NUMBER if all(is_number(example) for example in examples) else CATEGORY
-
-
 def is_number(value):
-    """Whether a value is a real number; a truth value is one, and so is a Decimal."""
-    if isinstance(value, _DURATIONS):  # NumPy's are whole numbers to Python
+    """Return whether a value is a real number; booleans and Decimals are."""
+    if isinstance(value, _DURATIONS):  # NumPy's are registered as integers
         return False
     return isinstance(value, numbers.Real | np.bool_ | decimal.Decimal)
 
 
+def is_printed(value):
+    """Return whether a value of a pandas category is represented by its text, such as a date."""
+    if isinstance(value, _DURATIONS):
+        return True
+    return not (isinstance(value, str | bytes | numbers.Complex) or is_number(value))
+
+
+def short(value, length=40):
+    """Return the representation of a value on one line of at most `length` characters."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= length else text[: length - 3] + "..."
+
+
 def check_scalar(value, label):
-    """Raise an error if a cell holds what is neither number nor text."""
+    """Raise ValueError or TypeError unless a cell is a real number or a string."""
     if isinstance(value, str) or is_number(value):
         return
     kind = type(value).__name__
     if isinstance(value, _DATES) or kind == "Period":
-        raise refusal_of_dates(label, kind)
+        raise unsupported("M", label, kind)
     if isinstance(value, _DURATIONS):
-        raise refusal_of_durations(label, kind)
+        raise unsupported("m", label, kind)
     if isinstance(value, numbers.Complex):
-        raise refusal_of_complex(label)
+        raise unsupported("c", label, kind)
     if isinstance(value, bytes):
         raise ValueError(
             f"{label} holds bytes, such as {value!r}; decode them first (.str.decode('utf-8') of "
@@ -91,46 +94,36 @@ def check_scalar(value, label):
     )
 
 
-def refusal_of_dates(label, dtype):
-    """The error about a column of dates."""
-    return ValueError(
-        f"{label} holds dates ({dtype}); turn dates into numbers first, such as year, month and "
-        "weekday."
-    )
+def _examples(values):
+    """Map each type among objects to a value that is not missing, or to None if all are."""
+    backwards = values[::-1]  # the dict keeps the first value of each type
+    examples = dict(zip(map(type, backwards), backwards, strict=True))
+    for kind in [kind for kind, example in examples.items() if is_missing(example)]:
+        # NaN shares its type with numbers: search for a value that is present.
+        present = (v for v in values if type(v) is kind and not is_missing(v))
+        examples[kind] = next(present, None)
+    return examples
 
 
-def refusal_of_durations(label, dtype):
-    """The error about a column of time differences."""
-    return ValueError(
-        f"{label} holds time differences ({dtype}); turn them into numbers first, such as seconds "
-        "(.dt.total_seconds() of a pandas column)."
-    )
+def kind_of(values, label):
+    """Return `NUMBER` if all objects that are not missing are numbers, else `CATEGORY`.
 
-
-def refusal_of_complex(label):
-    """The error about a column of complex numbers."""
-    return ValueError(
-        f"Complex data not supported: {label} holds complex numbers; pass their real and imaginary "
-        "parts as two columns."
-    )
+    Columns of booleans, and columns without any value, are categories. Raise ValueError or
+    TypeError for dates, complex numbers and objects that are not scalars.
+    """
+    examples = [example for example in _examples(values).values() if example is not None]
+    for example in examples:
+        check_scalar(example, label)
+    if all(isinstance(example, bool | np.bool_) for example in examples):
+        return CATEGORY
+    return NUMBER if all(is_number(example) for example in examples) else CATEGORY
 
 
 def as_numbers(values, label, words=None):
-    """Objects as float64, with NaN where there is none.
+    """Convert objects to float64, with NaN for missing values; `label` names them in errors.
 
-    Parameters
-    ----------
-    values : sequence of object
-    label : str
-        How errors call the column.
-    words : list or None
-        Where text counts as missing: the first that is found is appended. None is where it does
-        not.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If one is no number.
+    Text is an error if `words` is None. Otherwise text is missing, and the first one is appended
+    to the list `words`.
     """
     examples = _examples(values)
     text = [value for value in examples.values() if value is not None and not is_number(value)]
@@ -150,11 +143,11 @@ def as_numbers(values, label, words=None):
         with np.errstate(over="ignore"):
             return np.array(values, dtype=np.float64)
     except OverflowError as error:
-        raise refusal_of_infinity(label) from error
+        raise infinity_error(label) from error
 
 
 def lookalikes(values):
-    """The types among objects whose values may equal numbers that they are not: 1 + 0j equals 1."""
+    """Return the types of objects that may compare equal to real numbers, such as complex."""
     return {
         kind
         for kind in set(map(type, values))
@@ -164,7 +157,7 @@ def lookalikes(values):
 
 
 class _Apart(NamedTuple):
-    """A value that equals none of another type."""
+    """Dictionary key of a value that must not equal a real number."""
 
     value: object
 
@@ -176,13 +169,9 @@ class _Apart(NamedTuple):
 
 
 def numbered(values, label):
-    """Objects as numbers of distinct values.
+    """Return the position of each object in a list of distinct values, and this list.
 
-    Returns
-    -------
-    codes : ndarray of intp of shape (n,)
-        Positions in `distinct`; -1 where a cell is missing.
-    distinct : list
+    The positions are of type intp, and -1 for missing values.
     """
     known = {}
     kinds = lookalikes(values)
@@ -193,7 +182,7 @@ def numbered(values, label):
         for value in values:
             if not isinstance(value, Hashable):
                 check_scalar(value, label)
-        raise TypeError(f"{label} holds values that cannot be told apart: {error}") from error
+        raise TypeError(f"{label} holds values that cannot be hashed: {error}") from error
     distinct = [key.value if type(key) is _Apart else key for key in known]
     missing = [code for code, value in enumerate(distinct) if is_missing(value)]
     if missing:
@@ -202,21 +191,16 @@ def numbered(values, label):
 
 
 def plain(value, label, prints=False):
-    """A category as text, truth value, whole or finite number of Python's own.
+    """Convert a category to a str, bool, int or finite float of Python.
 
-    A whole number is an int, whatever type it came in. With `prints`, dates, intervals and other
-    objects are the text that they print as.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If it is something else.
+    Whole numbers of any type become int. With `prints`, dates, intervals and other objects become
+    the text that they print as; without, they raise ValueError or TypeError.
     """
     if type(value) is str:
         return value
     if prints and is_printed(value):
         return str(_of_pandas(value))
-    check_scalar(value, label)  # before NumPy makes whole numbers of its dates
+    check_scalar(value, label)  # first, because .item() makes integers of NumPy's dates
     value = value.item() if isinstance(value, np.generic) else value
     if isinstance(value, str):
         return str(value)
@@ -226,34 +210,13 @@ def plain(value, label, prints=False):
         return int(value)
     value = float(value)
     if not np.isfinite(value):
-        raise refusal_of_infinity(label)
+        raise infinity_error(label)
     return int(value) if value.is_integer() and abs(value) < _ALL_WHOLE else value
 
 
 def _of_pandas(value):
-    """A date or duration of NumPy's as pandas has it, where pandas is loaded."""
+    """Convert a date or duration of NumPy to pandas, if pandas is loaded."""
     pandas = sys.modules.get("pandas")
     if pandas is None or not isinstance(value, np.datetime64 | np.timedelta64):
         return value
     return (pandas.Timestamp if isinstance(value, np.datetime64) else pandas.Timedelta)(value)
-
-
-def is_printed(value):
-    """Whether a category of pandas' is what it prints as: a date, an interval, a tuple."""
-    if isinstance(value, _DURATIONS):
-        return True
-    return not (isinstance(value, str | bytes | numbers.Complex) or is_number(value))
-
-
-def refusal_of_infinity(label):
-    """The error about a column with numbers that are not finite."""
-    return ValueError(
-        f"Input X contains infinity or a value too large for dtype('float64') in {label}; replace "
-        "it, by NaN if it stands for a missing value."
-    )
-
-
-def short(value):
-    """A value as errors show it, on one line."""
-    text = " ".join(repr(value).split())
-    return text if len(text) <= 40 else text[:37] + "..."

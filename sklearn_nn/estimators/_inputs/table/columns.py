@@ -1,4 +1,4 @@
-"""The two kinds of column of a table, each learnt from one column and written into an array."""
+"""The two kinds of encoded column: numbers and categories."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import numpy as np
 from sklearn_nn.estimators._inputs.table.cells import CATEGORY, NUMBER, is_printed, plain, short
 from sklearn_nn.estimators._inputs.table.number_scaling import SCALINGS, quantiles, scale_table
 
-#: What the output is made of, from left to right.
+#: Blocks of the output, from left to right.
 BLOCKS = ("numbers", "indicators", "one_hots", "embedded")
 _PLAIN = {str, bool, int, float}
-#: With more, float32 would take some categories for their neighbours.
+#: Larger codes are not exact in float32.
 _MOST_CATEGORIES = 2**24 - 1
-#: Rows that are written at a time: what is worked on then fits into a cache.
+#: Rows that are written at a time, so that temporary arrays fit into a cache.
 _BLOCK = 2**15
 
 
@@ -23,13 +23,13 @@ def _blocks(n_rows):
 
 
 def _sum_of(weights, codes, size):
-    """How much each of so many codes weighs."""
+    """Return the sum of weights of each code below `size`, as float64."""
     return np.bincount(codes, weights=weights, minlength=size).astype(np.float64)
 
 
 @dataclass
 class NumberColumn:
-    """Scaled numbers, with the median where one is missing, and whether one is.
+    """Scaled numbers; the median and an indicator stand for a missing number.
 
     Attributes
     ----------
@@ -37,14 +37,12 @@ class NumberColumn:
         A key of `SCALINGS`.
     median : float
     learnt : ndarray
-        What the scaling has learnt.
+        Fitted values of the scaling.
     indicator : ndarray of shape (2, 1) or None
-        What stands for a number that is there, and for one that is missing; None where fit saw
-        none that is missing.
+        Values for a present and for a missing number; None if `fit` saw no missing number.
     takes_words : bool
-        Whether the type of the column that was fitted would have taken words among its numbers.
-        One that comes later is a missing value then, and otherwise an error: what a cell becomes
-        depends on what was fitted, not on the cells beside it.
+        Whether the fitted column could hold text. If so, text in later tables is a missing value,
+        otherwise an error.
     """
 
     kind = NUMBER
@@ -56,12 +54,12 @@ class NumberColumn:
 
     @classmethod
     def fit(cls, frame, i, weights, scaling):
-        """Learn from a column. Rows of weight 0 are as if they were not there."""
+        """Fit to column `i` of a frame. Rows with zero weight are ignored."""
         values, takes_words = frame.numbers(i), frame.takes_words(i)
         kept = slice(None) if weights is None else weights > 0
         values, weights = values[kept], None if weights is None else weights[kept]
         missing = np.isnan(values)
-        if missing.all():  # nothing is known: always 0, without an indicator
+        if missing.all():  # the output is always 0, without an indicator
             nothing = SCALINGS["robust"].fit(np.zeros(1), None)
             return cls(scaling, 0.0, nothing, None, takes_words)
         indicator = None
@@ -75,13 +73,13 @@ class NumberColumn:
 
     @property
     def widths(self):
-        """How many columns it takes in each block of the output: see `BLOCKS`."""
+        """Return the number of output columns in each of the `BLOCKS`."""
         return (1, 0 if self.indicator is None else 1, 0, 0)
 
     def write(self, frame, i, out, starts):
-        """Write the column of a frame into rows of output; `starts` is its place in each block.
+        """Write column `i` of a frame to `out`; `starts` is its first column in each block.
 
-        Returns what is remarkable about the column as text; None where nothing is.
+        Return the text of a warning, or None.
         """
         words = [] if self.takes_words else None
         values = frame.numbers(i, words)
@@ -98,22 +96,22 @@ class NumberColumn:
             return None
         return (
             f"{frame.label(i)} holds {short(words[0])}, which is text, where fit saw numbers: text "
-            "counts as missing there. Convert it first (pandas.to_numeric), or fit with the column "
+            "is treated as missing. Convert it first (pandas.to_numeric), or fit with the column "
             "listed in categorical_features."
         )
 
     def names_out(self, name):
-        """Names of what it writes, for each block."""
+        """Return the names of the output columns in each block."""
         indicators = [] if self.indicator is None else [f"missingindicator_{name}"]
         return ([name], indicators, [], [])
 
     def check(self):
-        """Raise a ValueError if this cannot have been learnt."""
+        """Raise ValueError if the attributes cannot come from `fit`."""
         if self.scaling not in SCALINGS or not np.isfinite(self.median):
-            raise ValueError("a number column of no known scaling or median")
+            raise ValueError("invalid scaling or median of a number column")
         _check_array(self.learnt, np.shape(self.learnt)[:1])
         if not SCALINGS[self.scaling].has_learnt(self.learnt):
-            raise ValueError(f"what a {self.scaling} scaling has not learnt")
+            raise ValueError(f"invalid fitted values of a {self.scaling} scaling")
         if self.indicator is not None:
             _check_array(self.indicator, (2, 1))
         _check_truth(self.takes_words)
@@ -121,18 +119,18 @@ class NumberColumn:
 
 @dataclass
 class CategoryColumn:
-    """Categories: one-hot if there are few, else by number for an embedding to look up.
+    """Categories: one-hot if there are few, else codes for an embedding to look up.
 
     Attributes
     ----------
     categories : list of str, bool, int and float
-        In order: numbers before text. Category i has the number i + 1; 0 is a missing value or a
-        category that fit did not see.
+        Sorted, numbers before text. Category i has the code i + 1; code 0 is a missing value or a
+        category that `fit` did not see.
     one_hot : ndarray of shape (len(categories) + 1, n_columns) or None
-        What stands for each number; None where the number itself is written.
+        Row of output values for each code; None if the code itself is the output.
     prints : bool
-        Whether some categories are what dates, intervals or other objects print as, which pandas'
-        categories may be. Such objects are read so then, in a column of any type.
+        Whether some categories are the text of pandas categories such as dates or intervals. If
+        so, `write` converts such objects to text in a column of any type.
     """
 
     kind = CATEGORY
@@ -145,7 +143,7 @@ class CategoryColumn:
 
     @classmethod
     def fit(cls, frame, i, weights, scaling, max_one_hot):
-        """Learn from a column. Rows of weight 0 are as if they were not there."""
+        """Fit to column `i` of a frame. Rows with zero weight are ignored."""
         codes, values = frame.codes(i)
         if weights is not None:
             codes, weights = codes[weights > 0], weights[weights > 0]
@@ -158,8 +156,8 @@ class CategoryColumn:
         m = len(column.categories)
         if m > _MOST_CATEGORIES:
             raise ValueError(
-                f"{label} has {m} categories, of which there may be {_MOST_CATEGORIES}; drop it, "
-                "or give rare ones a common name."
+                f"{label} has {m} categories, more than the maximum of {_MOST_CATEGORIES}; "
+                "drop it, or give rare ones a common name."
             )
         numbers = np.zeros(len(values) + 1, dtype=np.intp)  # the last is for code -1
         for k, value in of_value.items():
@@ -171,13 +169,13 @@ class CategoryColumn:
 
     @property
     def widths(self):
-        """How many columns it takes in each block of the output: see `BLOCKS`."""
+        """Return the number of output columns in each of the `BLOCKS`."""
         return (0, 0, 0, 1) if self.one_hot is None else (0, 0, self.one_hot.shape[1], 0)
 
     def write(self, frame, i, out, starts):
-        """Write the column of a frame into rows of output; `starts` is its place in each block.
+        """Write column `i` of a frame to `out`; `starts` is its first column in each block.
 
-        Returns what is remarkable about the column as text; None where nothing is.
+        Return the text of a warning, or None.
         """
         codes, values = frame.codes(i)
         numbers = np.zeros(len(values) + 1, dtype=np.intp)  # the last is for code -1
@@ -196,9 +194,9 @@ class CategoryColumn:
         return remark
 
     def _read_others(self, codes, values, numbers, label):
-        """Number values that occur in other types than Python's own; an error if one is no value.
+        """Set the codes of values that are not of Python's own types; raise if one is invalid.
 
-        Returns what is remarkable about those that fit did not see.
+        Return the text of a warning about values that `fit` did not see, or None.
         """
         occur = np.flatnonzero(_sum_of(None, codes + 1, len(values) + 1)[1:])
         unseen = {}
@@ -216,19 +214,19 @@ class CategoryColumn:
             found, seen, remedy = ("text", "numbers", "pandas.to_numeric")
         return (
             f"{label} holds {short(unseen[strange[0]])}, which is {found}, where fit saw {seen}, "
-            f"such as {short(self.categories[0])}: it is a category that fit did not see. Convert "
+            f"such as {short(self.categories[0])}: it is treated as an unknown category. Convert "
             f"it first, as with {remedy}."
         )
 
     def names_out(self, name):
-        """Names of what it writes, for each block."""
+        """Return the names of the output columns in each block."""
         if self.one_hot is None:
             return ([], [], [], [name])
         shown = self.categories[1:] if len(self.categories) == 2 else self.categories
         return ([], [], [f"{name}_{category}" for category in shown], [])
 
     def check(self):
-        """Raise a ValueError if this cannot have been learnt."""
+        """Raise ValueError if the attributes cannot come from `fit`."""
         m = len(self.categories)
         if m != len(self._numbers) or not {type(v) for v in self.categories} <= _PLAIN:
             raise ValueError("categories that are not distinct plain values")
@@ -238,21 +236,21 @@ class CategoryColumn:
 
 
 def _one_hot(m):
-    """What stands for each of m categories, after a row of zeros for none; two are -1 and 1."""
+    """Return a row of zeros and one row per category; two categories share a column of -1, 1."""
     if m == 2:
         return np.array([[0.0], [-1.0], [1.0]])
     return np.eye(m + 1)[:, 1:]
 
 
 def _check_truth(value):
-    """Raise a ValueError unless a value is True or False."""
+    """Raise ValueError unless a value is a bool."""
     if not isinstance(value, bool):
-        raise ValueError(f"{short(value)} where a column says True or False")
+        raise ValueError(f"{short(value)} is not a bool")
 
 
 def _check_array(values, shape):
-    """Raise a ValueError unless values are finite numbers in an array of a shape."""
+    """Raise ValueError unless values are a finite array of float64 of the given shape."""
     if not isinstance(values, np.ndarray) or values.dtype != np.float64:
-        raise ValueError("what a column has learnt is no array of float64")
+        raise ValueError("fitted values of a column are not an array of float64")
     if values.shape != shape or not np.isfinite(values).all():
-        raise ValueError(f"what a column has learnt has the shape {values.shape}, or is not finite")
+        raise ValueError(f"fitted values of a column have shape {values.shape} or are not finite")

@@ -1,4 +1,4 @@
-"""Tables, with categories and missing values, as numbers that a network learns from."""
+"""Encoder of tables with numbers, categories and missing values."""
 
 from __future__ import annotations
 
@@ -16,8 +16,7 @@ from sklearn.utils.validation import (
 from sklearn_nn._spec import PlainParameters
 from sklearn_nn.estimators._core.warnings import warn
 from sklearn_nn.estimators._inputs.encoding import check_some_weight
-from sklearn_nn.estimators._inputs.table.categorical_features import categorical_mask
-from sklearn_nn.estimators._inputs.table.column_names import match_columns
+from sklearn_nn.estimators._inputs.table.column_selection import categorical_mask, match_columns
 from sklearn_nn.estimators._inputs.table.columns import BLOCKS, CategoryColumn, NumberColumn
 from sklearn_nn.estimators._inputs.table.frames import read_frame
 from sklearn_nn.estimators._inputs.table.number_scaling import SCALINGS, bin_edges
@@ -26,83 +25,64 @@ _COLUMNS = {column.kind: column for column in (NumberColumn, CategoryColumn)}
 
 
 class TableEncoder(TransformerMixin, PlainParameters, BaseEstimator):
-    """Encode tables: numbers scaled, missing values marked, categories one-hot or by number.
+    """Encoder of tables: scaled numbers, indicators of missing values, one-hots and codes.
 
     The output has four blocks of columns, from left to right:
 
-    1. *numbers*: each numeric column, scaled; the median where a value is missing.
-    2. *indicators*: for each numeric column in which `fit` saw missing values, whether one is
-       missing. A value that is missing elsewhere is the median, no more.
-    3. *one-hots*: categorical columns of few values. A missing value, or a category that `fit` did
-       not see, is all zeros. Two categories are one column of -1 and 1, and 0 for neither.
-    4. *embedded*: the numbers of the categories of the other categorical columns, from 1 on, for
-       an embedding to look up. 0 is a missing value or a category that `fit` did not see.
+    1. *numbers*: each numeric column, scaled. A missing value is replaced by the median.
+    2. *indicators*: one column for each numeric column in which `fit` saw missing values.
+    3. *one-hots*: categorical columns with few categories. Missing values and categories that
+       `fit` did not see are all zeros. Two categories share one column of -1 and 1.
+    4. *embedded*: for the other categorical columns the code of each category, from 1, as an index
+       into an embedding. Code 0 is a missing value or a category that `fit` did not see.
 
     Parameters
     ----------
     categorical_features : "from_dtype", None, or array-like of str, int or bool, \
             default="from_dtype"
-        Which columns are categories: by their types, none, or those given by names, positions or
-        a mask. By type it is those of strings, pandas' and polars' categories, truth values, and
-        objects that are not all numbers. Strings that read as numbers are categories. A column
-        without any value is one of no categories.
+        The categorical columns: chosen by type, none, or given as names, positions or a mask.
+        Categorical by type are strings (of digits, too), categories of pandas and polars, booleans,
+        objects that are not all numbers, and columns without any value.
     numeric : {"robust", "quantile"}, default="robust"
-        How numbers are scaled. "robust": minus the median, over the distance of the quartiles (or
-        half the range where that is 0), then x / sqrt(1 + (x / 3)^2); indicators and one-hots are
-        scaled so, too. "quantile": to a normal distribution, by the ranks; indicators and one-hots
-        stay 0 and 1.
+        Scaling of numbers. "robust" computes x / sqrt(1 + (x / 3)^2), where x is the distance from
+        the median in interquartile ranges (in halves of the range if that is 0), and applies to
+        indicators and one-hots, too. "quantile" maps numbers to a normal distribution by rank, and
+        leaves indicators and one-hots 0 and 1.
     max_one_hot : int, default=9
-        Categorical columns with at most so many values, a missing one included, are one-hot.
+        Largest number of values, a missing one included, of a column that is one-hot encoded.
     dtype : {"float32", "float64"}, default="float32"
         Type of the output.
 
     Attributes
     ----------
     n_features_in_ : int
-        Columns of the table that was fitted.
+        Number of columns of the table.
     feature_names_in_ : ndarray of str of shape (n_features_in_,)
-        Their names, where they are strings.
+        Names of the columns, if they are strings.
     is_categorical_ : ndarray of bool of shape (n_features_in_,)
-        Which of them are categories.
+        Mask of the categorical columns.
     categories_ : list of length n_features_in_
-        The categories of each, numbers before text; None for a numeric column. They do not depend
-        on the type of the column: 1, 1.0 and a nullable 1 are one category. Of pandas' categories,
-        dates and intervals are the text that they print as.
-    n_numbers_ : int
-        Columns in the first block of the output.
-    n_indicators_ : int
-        Columns in the second.
-    n_one_hots_ : int
-        Columns in the third.
+        Categories of each column, numbers before text; None for a numeric column. 1, 1.0 and a
+        nullable 1 are the same category. pandas categories that are dates or intervals are text.
+    n_numbers_, n_indicators_, n_one_hots_ : int
+        Number of columns in the first three blocks of the output.
     cardinalities_ : list of int
-        For each column of the fourth, how many numbers there are, 0 included.
+        Number of codes, 0 included, of each column in the fourth block.
     n_features_out_ : int
-        Columns of the output.
-
-    See Also
-    --------
-    sklearn.preprocessing.OrdinalEncoder : Categories by number.
-    sklearn.preprocessing.QuantileTransformer : Numbers to a normal distribution.
+        Number of columns of the output.
 
     Notes
     -----
-    Columns of a table with names are matched by name, in any order. Scales are learnt from the
-    values that are there. Constant columns, and those without any value, are 0.
+    Named columns are matched by name, in any order. Constant columns, and columns without any
+    value, are 0.
 
-    What a cell becomes depends on its value and on what was fitted, not on the cells beside it nor
-    on the type of the column. In a categorical column, whatever `fit` did not see is no category,
-    numbers among words as well; there is a warning where `fit` saw words only, or numbers only, and
-    a cell is of the other kind. In a numeric column a word is an error; but if the column that was
-    fitted was one of objects, which may hold words (or the table was a list of rows), a word is a
-    missing value, and there is a warning.
+    The encoding of a cell depends on its value and on the fitted encoder, not on other cells or on
+    the type of the column. A category of text in a column where `fit` saw only numbers, or the
+    reverse, is unknown and gives a warning. Text in a numeric column is an error, unless the fitted
+    column could hold text (a column of objects, or a list of rows): then it is a missing value,
+    with a warning.
 
-    With `sample_weight`, a row of weight 2 counts as one that stands there twice, and a row of
-    weight 0 as none: its categories and missing values are not seen.
-
-    References
-    ----------
-    D. Holzmüller, L. Grinsztajn, I. Steinwart, "Better by default: Strong pre-tuned MLPs and
-    boosted trees on tabular data", NeurIPS 2024.
+    A row of `sample_weight` 2 counts as two equal rows. Rows with zero weight are ignored.
 
     Examples
     --------
@@ -133,32 +113,17 @@ class TableEncoder(TransformerMixin, PlainParameters, BaseEstimator):
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None, sample_weight=None):
-        """Learn scales and categories.
+        """Learn scales and categories from a table.
 
-        Parameters
-        ----------
-        X : DataFrame or array-like of shape (n_samples, n_features)
-            The table. Missing values are None, NaN, pandas' NA or NaT.
-        y : object, default=None
-            Not used.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows.
-
-        Returns
-        -------
-        self : object
-            The encoder.
-
-        Raises
-        ------
-        ValueError, TypeError
-            If a column holds dates, infinite or complex numbers, or something that is neither
-            number nor text, or text without being named a category; or if no column holds a value.
+        `X` is a DataFrame or an array-like of shape (n_samples, n_features), in which None, NaN,
+        pandas' NA and NaT are missing values; `y` is not used. Raise ValueError or TypeError for
+        dates, infinite or complex numbers, for other cells that are neither numbers nor text, for
+        text in a numeric column, and if no column holds a value.
         """
         return self._learn(X, sample_weight, self)
 
     def _learn(self, X, sample_weight, estimator):
-        """`fit`, with errors that name an estimator."""
+        """Fit, with errors that name `estimator`."""
         frame = read_frame(X, estimator)
         weights = self._weights(sample_weight, frame)
         mask = categorical_mask(frame, self.categorical_features)
@@ -176,7 +141,7 @@ class TableEncoder(TransformerMixin, PlainParameters, BaseEstimator):
         return self
 
     def _weights(self, sample_weight, frame):
-        """Weights of the rows; None where all are equal."""
+        """Return the weights of the rows; None if all are equal."""
         if sample_weight is None:
             return None
         weights = _check_sample_weight(
@@ -200,68 +165,26 @@ class TableEncoder(TransformerMixin, PlainParameters, BaseEstimator):
             len(c.categories) + 1 for c in columns if c.widths[BLOCKS.index("embedded")]
         ]
         self.n_features_out_ = int(widths.sum())
-        # Block after block, and in each column after column.
+        # The output is ordered by block, then by column.
         order = widths.T.ravel()
         self._starts = (np.cumsum(order) - order).reshape(widths.T.shape).T.tolist()
 
     def transform(self, X):
-        """Encode a table.
+        """Return the encoded table, a finite array of shape (n_samples, n_features_out_).
 
-        Parameters
-        ----------
-        X : DataFrame or array-like of shape (n_samples, n_features)
-            The table. Where columns have names, these are what counts, not their order.
-
-        Returns
-        -------
-        encoded : ndarray of shape (n_samples, n_features_out_)
-            In C order and finite.
-
-        Raises
-        ------
-        NotFittedError
-            If `fit` has not been called.
-        ValueError, TypeError
-            If columns are missing or unknown, or hold something that is no value there: see Notes.
+        Columns with names may come in any order. Raise ValueError or TypeError if columns are
+        missing or unknown, or hold invalid values.
         """
         check_is_fitted(self)
         return self.encode(X)
 
     def encode(self, X, estimator=None):
-        """Encode a table for an estimator: an array, whatever `set_output` says.
-
-        Parameters
-        ----------
-        X : DataFrame or array-like of shape (n_samples, n_features)
-            The table.
-        estimator : estimator, default=None
-            Who is named in errors and warnings; None is the encoder.
-
-        Returns
-        -------
-        encoded : ndarray of shape (n_samples, n_features_out_)
-            The encoded table.
-        """
+        """Return `transform` as an array, whatever `set_output` says; errors name `estimator`."""
         (encoded,) = self.encode_blocks(X, None, estimator)
         return encoded
 
     def encode_blocks(self, X, n_rows, estimator=None):
-        """Encode a table some rows at a time, so that it takes little memory.
-
-        Parameters
-        ----------
-        X : DataFrame or array-like of shape (n_samples, n_features)
-            The table.
-        n_rows : int or None
-            Rows to encode at a time; None is all.
-        estimator : estimator, default=None
-            Who is named in errors and warnings; None is the encoder.
-
-        Yields
-        ------
-        encoded : ndarray of shape (at most n_rows, n_features_out_)
-            The encoded rows.
-        """
+        """Yield blocks of `n_rows` encoded rows, or all at once; errors name `estimator`."""
         owner = self if estimator is None else estimator
         frame = read_frame(X, owner)
         known = getattr(self, "feature_names_in_", None)
@@ -282,17 +205,10 @@ class TableEncoder(TransformerMixin, PlainParameters, BaseEstimator):
             yield out
 
     def get_feature_names_out(self, input_features=None):
-        """Names of the columns of the output.
+        """Return the names of the output columns, an array of strings.
 
-        Parameters
-        ----------
-        input_features : array-like of str, default=None
-            Names of the columns of the table; None is those fitted, or x0, x1, ...
-
-        Returns
-        -------
-        names : ndarray of str of shape (n_features_out_,)
-            That of a number or an embedded column is its own; others say what they stand for.
+        `input_features` are the names of the table's columns; None stands for the fitted ones, or
+        x0, x1, ... Numbers and embedded columns keep their name, others append to it.
         """
         check_is_fitted(self)
         names_in = _check_feature_names_in(self, input_features)
@@ -301,23 +217,12 @@ class TableEncoder(TransformerMixin, PlainParameters, BaseEstimator):
         return np.array(names, dtype=object)
 
     def bin_edges(self, encoded, n_bins, sample_weight=None):
-        """Edges of bins for piecewise-linear embeddings of the numbers.
+        """Return the edges of bins for piecewise-linear embeddings of the numbers.
 
-        Parameters
-        ----------
-        encoded : ndarray of shape (n_samples, n_features_out_)
-            Encoded rows, such as those trained on.
-        n_bins : int
-            Bins a number, at most.
-        sample_weight : ndarray of shape (n_samples,), default=None
-            Weights of the rows.
-
-        Returns
-        -------
-        edges : list of ndarray of length n_numbers_
-            For each column of the first block its quantiles at equal distances: float64, distinct
-            and ascending, n_bins + 1 or fewer, at least two. A value that occurs more often than
-            one in n_bins counts as often as that.
+        `encoded` are encoded rows, and `sample_weight` their weights. The result has an array for
+        each column of the first block: its quantiles at equally spaced levels, distinct and
+        ascending, at least 2 and at most n_bins + 1. The count of a value is capped at that of a
+        bin.
         """
         check_is_fitted(self)
         weights = self._weights(sample_weight, encoded)
@@ -327,13 +232,7 @@ class TableEncoder(TransformerMixin, PlainParameters, BaseEstimator):
         return [bin_edges(column.astype(np.float64), n_bins, weights) for column in columns]
 
     def state(self):
-        """What was learnt, as plain values: `from_state` makes an encoder of it.
-
-        Returns
-        -------
-        state : dict
-            Of strings, numbers, lists, dicts and arrays of float64.
-        """
+        """Return the fitted encoder as a dict of plain values and arrays of float64."""
         check_is_fitted(self)
         names = getattr(self, "feature_names_in_", None)
         return {
@@ -346,40 +245,23 @@ class TableEncoder(TransformerMixin, PlainParameters, BaseEstimator):
 
     @classmethod
     def from_state(cls, state):
-        """An encoder that has learnt what another had.
+        """Return the encoder of a dict that `state` returned.
 
-        Parameters
-        ----------
-        state : dict
-            What `state` returned.
-
-        Returns
-        -------
-        encoder : TableEncoder
-            It encodes as the other did; its `categorical_features` is the mask of those.
-
-        Raises
-        ------
-        ValueError, TypeError, KeyError
-            If this is not what `state` returns.
+        Its `categorical_features` is a mask. Raise ValueError, TypeError or KeyError if the dict is
+        invalid.
         """
         columns = [_from_plain(fields) for fields in state["columns"]]
         names = state["names"]
         if names is not None and not (len(set(names)) == len(names) == len(columns)):
-            raise ValueError("names of other columns")
+            raise ValueError("names do not match the columns")
         mask = [isinstance(column, CategoryColumn) for column in columns]
-        encoder = cls(
-            mask,
-            numeric=state["numeric"],
-            max_one_hot=state["max_one_hot"],
-            dtype=state["dtype"],
-        )
+        encoder = cls(mask, **{name: state[name] for name in ("numeric", "max_one_hot", "dtype")})
         encoder._validate_params()
         encoder._publish(columns, names)
         return encoder
 
     def __getstate__(self):
-        state = {**super().__getstate__()}  # what pickles hold: plain values
+        state = {**super().__getstate__()}  # pickles hold plain values
         if "_columns" in state:
             state["_columns"] = [_as_plain(column) for column in state["_columns"]]
         return state
@@ -399,12 +281,12 @@ class TableEncoder(TransformerMixin, PlainParameters, BaseEstimator):
 
 
 def _as_plain(column):
-    """A column as a dict of plain values."""
+    """Return a column as a dict of plain values."""
     return {"kind": column.kind} | {n: getattr(column, n) for n in column.__dataclass_fields__}
 
 
 def _from_plain(fields):
-    """The column of a dict; an error if it is none."""
+    """Return the column of a dict, or raise an error if it is invalid."""
     column = _COLUMNS[fields["kind"]](**{k: v for k, v in fields.items() if k != "kind"})
     column.check()
     return column

@@ -1,4 +1,4 @@
-"""Tables of any kind, read column by column: as numbers, or as numbered categories."""
+"""Tables of NumPy, pandas and polars, read column by column as numbers or category codes."""
 
 from __future__ import annotations
 
@@ -12,40 +12,25 @@ from sklearn.utils import check_array
 from sklearn_nn.estimators._inputs.table.cells import (
     CATEGORY,
     NUMBER,
+    UNSUPPORTED,
     as_numbers,
     check_scalar,
+    infinity_error,
     is_missing,
     kind_of,
     lookalikes,
     numbered,
-    refusal_of_complex,
-    refusal_of_dates,
-    refusal_of_durations,
-    refusal_of_infinity,
+    unsupported,
 )
-from sklearn_nn.estimators._inputs.table.column_names import names_of
-
-_REFUSALS = {"M": refusal_of_dates, "m": refusal_of_durations}
+from sklearn_nn.estimators._inputs.table.column_selection import names_of
 
 
 def read_frame(X, estimator=None):
-    """A table whose columns can be read.
+    """Return X as a `Frame`; `estimator` is named in errors.
 
-    Parameters
-    ----------
-    X : DataFrame or array-like of shape (n_samples, n_features)
-        A pandas or polars DataFrame, what has a method `to_pandas`, an array, or a list of rows.
-    estimator : str or estimator, default=None
-        Who is named in errors.
-
-    Returns
-    -------
-    frame : Frame
-
-    Raises
-    ------
-    TypeError, ValueError
-        If X is sparse, lazy, empty, not of two axes, or names columns twice.
+    X is a pandas or polars DataFrame, an object with a method `to_pandas`, an array or a list of
+    rows. Raise TypeError or ValueError if it is sparse, lazy, empty, not two-dimensional, or has
+    two columns of the same name.
     """
     if not isinstance(X, np.ndarray | list) and not sparse.issparse(X):
         if _is_frame_of("polars", X):
@@ -64,13 +49,13 @@ def read_frame(X, estimator=None):
 
 
 def _is_frame_of(library, X):
-    """Whether X is a DataFrame of a library, which is not imported for it."""
+    """Return whether X is a DataFrame of a library, without importing the library."""
     kind = getattr(sys.modules.get(library), "DataFrame", None)
     return kind is not None and isinstance(X, kind)
 
 
 def _as_array(X):
-    """Rows as an array; a cell of a list is what it is, whatever lies beside it."""
+    """Return rows as an array; cells of lists keep their types."""
     if isinstance(X, np.ndarray):
         return X
     try:
@@ -83,7 +68,7 @@ def _as_array(X):
 
 
 def _numbered_by_value(column):
-    """`Frame.codes` of an array of numbers or truth values."""
+    """Return `Frame.codes` of an array of numbers or booleans."""
     values, codes = np.unique(column, return_inverse=True)
     if column.dtype.kind == "f" and len(values) and np.isnan(values[-1]):
         codes = np.where(codes == len(values) - 1, -1, codes)
@@ -91,100 +76,86 @@ def _numbered_by_value(column):
 
 
 class Frame(ABC):
-    """A table of shape `shape`, with `names` of columns if they are strings, else None."""
+    """Table of shape `shape`; `names` are the column names if they are strings, else None."""
 
     shape: tuple[int, int]
     names: list[str] | None
 
     def label(self, i):
-        """How errors call a column."""
+        """Return the name of a column in errors."""
         return f"Column {i if self.names is None else repr(self.names[i])} of X"
 
     def kind(self, i):
-        """What the type of a column makes of it: `NUMBER` or `CATEGORY`; an error if neither.
+        """Return `NUMBER` or `CATEGORY` by the type of a column, or raise an error.
 
-        Without any value it is a `CATEGORY`, of which there are none.
+        A column without any value is a `CATEGORY`.
         """
         kind = self._kind(i)
-        if kind == NUMBER and self._is_empty(self._numbers(i)):
-            return CATEGORY
+        if kind == NUMBER:
+            values = self._numbers(i)
+            if len(values) and np.isnan(values[0]) and np.isnan(values).all():
+                return CATEGORY
         return kind
 
-    @staticmethod
-    def _is_empty(values):
-        return len(values) > 0 and bool(np.isnan(values[0])) and bool(np.isnan(values).all())
+    def numbers(self, i, words=None):
+        """Return a column as float64, with NaN for missing values; it must not be written to.
 
-    @abstractmethod
-    def _kind(self, i):
-        """`kind` of a column that holds a value."""
-
-    @abstractmethod
-    def takes_words(self, i):
-        """Whether the type of a column would take a word among numbers, as that of objects does."""
+        Text is treated as in `as_numbers`. Infinite numbers raise ValueError.
+        """
+        values = self._numbers(i, words)
+        if np.isinf(values).any():
+            raise infinity_error(self.label(i))
+        return values
 
     def prints(self, i):
-        """Whether the type of a column makes categories of whatever it holds."""
+        """Return whether a column may hold any object as a category."""
         return False
 
     @abstractmethod
-    def _numbers(self, i, words=None):
-        """A column as float64, with NaN where there is none; text as `as_numbers` takes it."""
+    def takes_words(self, i):
+        """Return whether a column's type can hold text among numbers."""
 
     @abstractmethod
     def codes(self, i):
-        """A column as positions in a list of values, -1 where a cell is missing, and this list.
+        """Return each cell's position in a list of values, -1 if missing, and this list.
 
         The list may hold values that do not occur.
         """
 
     @abstractmethod
     def rows(self, start, stop):
-        """Some rows as a frame."""
+        """Return the rows from `start` to before `stop` as a frame."""
 
-    def numbers(self, i, words=None):
-        """A column as finite float64 numbers, with NaN where there is none; not to be changed.
+    @abstractmethod
+    def _kind(self, i):
+        """Return `kind` of a column that holds a value."""
 
-        Parameters
-        ----------
-        i : int
-        words : list or None
-            Where text counts as missing: the first that is found is appended. None is where it
-            does not.
-
-        Raises
-        ------
-        ValueError, TypeError
-            If it holds something else.
-        """
-        values = self._numbers(i, words)
-        if np.isinf(values).any():
-            raise refusal_of_infinity(self.label(i))
-        return values
+    @abstractmethod
+    def _numbers(self, i, words=None):
+        """Return `numbers`, which may be infinite."""
 
     def _numbers_of_codes(self, i, words):
-        """Numbers that are kept as categories, or truth values."""
+        """Return `numbers` of a column that is stored as categories or booleans."""
         codes, values = self.codes(i)
         seen = np.unique(codes[codes >= 0])
         table = np.full(len(values) + 1, np.nan)
         table[seen] = as_numbers([values[code] for code in seen], self.label(i), words)
-        return table[codes]  # -1 is the last
+        return table[codes]  # code -1 is the last
 
     def _refuse(self, i, letter, dtype):
-        """Raise an error if NumPy's letter for a type is one of dates or complex numbers."""
-        if letter in _REFUSALS:
-            raise _REFUSALS[letter](self.label(i), dtype)
-        if letter == "c":
-            raise refusal_of_complex(self.label(i))
+        """Raise ValueError if NumPy's letter for a type is one of dates or complex numbers."""
+        if letter in UNSUPPORTED:
+            raise unsupported(letter, self.label(i), dtype)
 
     def checked(self, estimator):
-        """The frame, if it has rows and columns; scikit-learn says what is wrong if not."""
+        """Return the frame; raise scikit-learn's error if it has no rows or no columns."""
         if 0 in self.shape:
             check_array(np.empty(self.shape), estimator=estimator, input_name="X")
         return self
 
 
 class ArrayFrame(Frame):
-    """Columns of a NumPy array."""
+    """Columns of a NumPy array; `is_typed` is False if the user passed lists."""
 
     names = None
 
@@ -192,13 +163,17 @@ class ArrayFrame(Frame):
         self._array, self._is_typed = array, is_typed
         self.shape = array.shape
 
+    def _column(self, i):
+        """Return a column and NumPy's letter for its type, which is not one of dates."""
+        self._refuse(i, self._array.dtype.kind, self._array.dtype)
+        return self._array[:, i], self._array.dtype.kind
+
     def takes_words(self, i):
-        """As `Frame.takes_words`; rows of Python's own are of no type."""
+        """Return whether a column's type can hold text among numbers."""
         return not self._is_typed or self._array.dtype.kind not in "iufb"
 
     def _kind(self, i):
-        letter, column = self._array.dtype.kind, self._array[:, i]
-        self._refuse(i, letter, self._array.dtype)
+        column, letter = self._column(i)
         if letter in "iuf":
             return NUMBER
         if letter == "O":
@@ -207,23 +182,21 @@ class ArrayFrame(Frame):
         return CATEGORY
 
     def _numbers(self, i, words=None):
-        column = self._array[:, i]
-        self._refuse(i, column.dtype.kind, column.dtype)
-        if column.dtype.kind in "iufb":
+        column, letter = self._column(i)
+        if letter in "iufb":
             with np.errstate(over="ignore"):
                 return column.astype(np.float64, copy=False)
         return as_numbers(column, self.label(i), words)
 
     def codes(self, i):
-        """As `Frame.codes`."""
-        column = self._array[:, i]
-        self._refuse(i, column.dtype.kind, column.dtype)
-        if column.dtype.kind not in "iufb":
+        """Return each cell's position in a list of values, and this list."""
+        column, letter = self._column(i)
+        if letter not in "iufb":
             return numbered(column.tolist(), self.label(i))
         return _numbered_by_value(column)
 
     def rows(self, start, stop):
-        """As `Frame.rows`."""
+        """Return the rows from `start` to before `stop` as a frame."""
         return ArrayFrame(self._array[start:stop], is_typed=self._is_typed)
 
 
@@ -238,7 +211,7 @@ class PandasFrame(Frame):
 
     def _column(self, i):
         series = self._frame.iloc[:, i]
-        # Of dates and durations pandas' own array, whose values print as those of its categories.
+        # Dates and durations stay arrays of pandas, whose values print as those of its categories.
         is_numpy = isinstance(series.dtype, np.dtype) and series.dtype.kind not in "mM"
         column = series.to_numpy() if is_numpy else series.array
         return column, getattr(column.dtype, "kind", "O")
@@ -247,11 +220,11 @@ class PandasFrame(Frame):
         return isinstance(column.dtype, self._pandas.CategoricalDtype)
 
     def prints(self, i):
-        """As `Frame.prints`."""
+        """Return whether a column may hold any object as a category."""
         return self._is_categorical(self._column(i)[0])
 
     def takes_words(self, i):
-        """As `Frame.takes_words`."""
+        """Return whether a column's type can hold text among numbers."""
         column, letter = self._column(i)
         if self._is_categorical(column):
             letter = getattr(column.categories.dtype, "kind", "O")
@@ -270,7 +243,7 @@ class PandasFrame(Frame):
         column, letter = self._column(i)
         if self._is_categorical(column):
             return self._numbers_of_codes(i, words)
-        if letter not in "mM" or not column.isna().all():  # NaT alone is no date
+        if letter not in "mM" or not column.isna().all():  # NaT alone is missing, not a date
             self._refuse(i, letter, column.dtype)
         if letter not in "iufb":
             return as_numbers(np.asarray(column, dtype=object), self.label(i), words)
@@ -280,7 +253,7 @@ class PandasFrame(Frame):
         return column.to_numpy(dtype=np.float64, na_value=np.nan)
 
     def codes(self, i):
-        """As `Frame.codes`."""
+        """Return each cell's position in a list of values, and this list."""
         column, letter = self._column(i)
         if self._is_categorical(column):
             codes, values = np.asarray(column.codes), list(column.categories)
@@ -292,16 +265,16 @@ class PandasFrame(Frame):
         else:
             try:
                 codes, values = self._pandas.factorize(column)
-            except TypeError:  # about cells that cannot be hashed: says which
+            except TypeError:  # cells that cannot be hashed, which `numbered` names
                 return numbered(column, self.label(i))
             values = list(values)
-        if letter == "f":  # nullable types tell NaN and NA apart
+        if letter == "f":  # nullable types distinguish NaN and NA
             missing = [code for code, value in enumerate(values) if is_missing(value)]
             codes = np.where(np.isin(codes, missing), -1, codes)
         return codes, values
 
     def rows(self, start, stop):
-        """As `Frame.rows`."""
+        """Return the rows from `start` to before `stop` as a frame."""
         return PandasFrame(self._frame.iloc[start:stop])
 
 
@@ -318,12 +291,12 @@ class PolarsFrame(Frame):
         return self._frame.to_series(i)
 
     def _refuse_times(self, i, dtype):
-        """Raise an error about dates and durations."""
+        """Raise ValueError if a type is one of dates or durations."""
         if dtype.is_temporal():
             self._refuse(i, "m" if dtype == self._polars.Duration else "M", dtype)
 
     def takes_words(self, i):
-        """As `Frame.takes_words`."""
+        """Return whether a column's type can hold text among numbers."""
         dtype = self._column(i).dtype
         return not (dtype.is_numeric() or dtype == self._polars.Boolean)
 
@@ -350,9 +323,9 @@ class PolarsFrame(Frame):
         return self._numbers_of_codes(i, words)
 
     def codes(self, i):
-        """As `Frame.codes`."""
+        """Return each cell's position in a list of values, and this list."""
         return numbered(self._column(i), self.label(i))
 
     def rows(self, start, stop):
-        """As `Frame.rows`."""
+        """Return the rows from `start` to before `stop` as a frame."""
         return PolarsFrame(self._frame[start:stop])

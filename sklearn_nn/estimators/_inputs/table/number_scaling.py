@@ -1,8 +1,4 @@
-"""How numbers of a table are brought to a scale that a network learns from.
-
-A scaling is learnt from the values of a column, as an array, and is applied with this array. It
-depends on the values' ranks and weights alone: a weight of 2 is a row that stands there twice.
-"""
+"""Scaling of numeric columns: robust, or by quantiles; a weight of 2 equals two equal rows."""
 
 from __future__ import annotations
 
@@ -12,30 +8,19 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtri
 
-#: Two sums of weights that differ by less than this share of them are one.
+#: Relative tolerance at which two sums of weights are equal.
 _SAME = 1e-12
-#: Scaled numbers are cut off here before the smooth clip, whose limit is 3, squares them.
+#: Limit of scaled numbers before the smooth clip, which tends to 3, squares them.
 _FAR = 1e30
-#: Probabilities nearer to 0 or 1 are taken for this, as in scikit-learn's QuantileTransformer.
+#: Distance of probabilities from 0 and 1, as in scikit-learn's QuantileTransformer.
 _RAREST = 1e-7
 _FEWEST_KNOTS, _MOST_KNOTS, _ROWS_A_KNOT = 10, 1000, 30
 
 
 def quantiles(values, levels, weights=None):
-    """Quantiles: the mean of the two values next to each other where a level falls between them.
+    """Return weighted quantiles, as np.quantile with method="averaged_inverted_cdf".
 
-    Parameters
-    ----------
-    values : ndarray of shape (n,)
-        Finite numbers, at least one.
-    levels : array-like of floats from 0 to 1
-    weights : ndarray of shape (n,), default=None
-        Positive. None is ones.
-
-    Returns
-    -------
-    quantiles : ndarray
-        As ``np.quantile(values, levels, method="averaged_inverted_cdf")``.
+    `values` (n,) are finite and not empty, `levels` lie in [0, 1], `weights` (n,) are positive.
     """
     levels, last = np.asarray(levels, dtype=np.float64), len(values) - 1
     if weights is None:
@@ -52,12 +37,12 @@ def quantiles(values, levels, weights=None):
         lower = np.searchsorted(total, position * (1 - _SAME), side="left")
         upper = np.minimum(np.searchsorted(total, position * (1 + _SAME), side="right"), last)
     low, high = ordered[lower], ordered[upper]
-    # Halves: the sum of two numbers may be too large.
+    # Halved before the addition, which may overflow.
     return np.where(low == high, low, low / 2 + high / 2)
 
 
 def _fit_robust(values, weights):
-    """The median, and what to multiply by."""
+    """Return the median and the factor."""
     low, first, median, third, high = quantiles(values, [0, 0.25, 0.5, 0.75, 1], weights)
     spread, reach = third / 2 - first / 2, high / 2 - low / 2
     with np.errstate(over="ignore", divide="ignore"):
@@ -66,7 +51,7 @@ def _fit_robust(values, weights):
 
 
 def _apply_robust(learnt, values):
-    """x / sqrt(1 + (x / 3)^2) of x = (value - median) * factor."""
+    """Return x / sqrt(1 + (x / 3)^2) with x = (value - median) * factor."""
     median, factor = learnt
     limit = np.finfo(np.float64).max
     with np.errstate(over="ignore"):
@@ -82,14 +67,14 @@ def _apply_robust(learnt, values):
 
 
 def _fit_quantile(values, weights):
-    """Knots: quantiles at equal distances, one for 30 rows, but 10 to 1000."""
+    """Return quantiles at equally spaced levels: one for 30 rows, but between 10 and 1000."""
     rows = len(values) if weights is None else weights.sum() / weights.min()
     count = int(np.clip(rows // _ROWS_A_KNOT, _FEWEST_KNOTS, _MOST_KNOTS))
     return quantiles(values, np.linspace(0, 1, count), weights)
 
 
 def _apply_quantile(learnt, values):
-    """The normal quantile of the share of values below; equal values stand in their middle."""
+    """Return the normal quantile of each value's share of smaller values, ties in the middle."""
     if learnt[0] == learnt[-1]:
         return np.zeros(len(values))
     levels = np.linspace(0, 1, len(learnt))
@@ -101,11 +86,10 @@ def _apply_quantile(learnt, values):
 
 @dataclass(frozen=True)
 class Scaling:
-    """One way to scale: `fit(values, weights)` returns what `apply(learnt, values)` takes.
+    """Scaling method: `fit(values, weights)` returns the array that `apply(learnt, values)` takes.
 
-    Both get finite float64 numbers; weights are None or positive. `of_indicators` says whether
-    columns of zeros and ones are scaled, too, and `has_learnt` whether an array may be what fit
-    has returned.
+    Values are finite float64; weights are None or positive. `of_indicators` tells whether columns
+    of zeros and ones are scaled, too; `has_learnt(a)` whether `fit` can have returned an array.
     """
 
     fit: Callable
@@ -125,7 +109,7 @@ SCALINGS = {
 
 
 def scale_table(scaling, table, weights):
-    """Columns of a table of few rows, scaled as if each row occurred as often as its weight."""
+    """Return a small table with each column scaled, where rows count by their weights."""
     occurs = weights > 0
     if not scaling.of_indicators or not occurs.any() or not table.size:
         return table
@@ -135,10 +119,10 @@ def scale_table(scaling, table, weights):
 
 
 def bin_edges(values, n_bins, weights=None):
-    """Edges of bins that hold about equally many values: distinct, ascending, at least two.
+    """Return the edges of bins with about equally many values: ascending, at least two.
 
-    A value that occurs more often than a bin should hold counts as often as that, so that most bins
-    are left for others.
+    The count of a value is capped at the size of a bin, so that a frequent value does not use up
+    most bins.
     """
     unique, number = np.unique(values, return_inverse=True)
     counts = np.bincount(number.ravel(), weights).astype(np.float64)

@@ -1,4 +1,4 @@
-"""Encoded rows of a table with their targets and weights, as a network is fitted to them."""
+"""Encoded rows of a table with their targets and weights."""
 
 from __future__ import annotations
 
@@ -11,15 +11,9 @@ from sklearn_nn.estimators._inputs.encoding import check_some_weight
 
 @dataclass(frozen=True)
 class TableRows:
-    """Rows that count, each with its target and weight.
+    """Encoded rows, (n_rows, n_columns), with their targets and weights (or None).
 
-    Attributes
-    ----------
-    values : ndarray of shape (n_rows, n_columns)
-        What the encoder made of the table.
-    y : ndarray of shape (n_rows,) or (n_rows, n_outputs)
-    weight : ndarray of shape (n_rows,) or None
-        Whole numbers by type where they count equal rows and say nothing else.
+    Weights are of an integer type if they only count equal rows.
     """
 
     values: np.ndarray
@@ -27,7 +21,7 @@ class TableRows:
     weight: np.ndarray | None
 
     def without_weightless(self):
-        """Rows of weight 0 are none."""
+        """Return the rows with a positive weight."""
         if self.weight is None or (self.weight > 0).all():
             return self
         check_some_weight(self.weight, "sample")
@@ -35,9 +29,9 @@ class TableRows:
         return TableRows(self.values[kept], self.y[kept], self.weight[kept])
 
     def distinct(self):
-        """Equal rows of equal target as one, of their weight in all, in an order of their own.
+        """Return sorted rows, with the weights of equal rows with equal targets added up.
 
-        So a row of weight 2 is the same as one that occurs twice, to the last bit.
+        A row of weight 2 then gives the same network as a row that occurs twice, to the last bit.
         """
         labels = _numbered(self.y)
         if labels is None:
@@ -49,7 +43,7 @@ class TableRows:
 
 
 def _numbered(y):
-    """A number for each value in each column of targets, or None where they have no order."""
+    """Return the rank of each target within its column; None if targets cannot be sorted."""
     columns = y.reshape(len(y), -1).T
     try:
         return np.column_stack([np.unique(c, return_inverse=True)[1].ravel() for c in columns])
