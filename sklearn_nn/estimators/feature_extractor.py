@@ -97,10 +97,7 @@ class FeatureExtractor(MetaEstimatorMixin, TransformerMixin, PlainParameters, Ba
     array(['activation1_0', 'activation1_1'], dtype=object)
     """
 
-    _parameter_constraints = {
-        "estimator": [HasMethods(["fit", "predict"])],
-        "layer": [str, None],
-    }
+    _parameter_constraints = {"estimator": [HasMethods(["fit", "predict"])], "layer": [str, None]}
 
     def __init__(self, estimator, layer=None):
         self.estimator = estimator

@@ -1,15 +1,17 @@
-"""Looking into networks: summary tables and plots."""
+"""Inspection of networks: summaries, plots and saliency."""
 
 from sklearn_nn.inspection.complexity_curve import ComplexityCurveDisplay
 from sklearn_nn.inspection.feature_maps import FeatureMapDisplay
 from sklearn_nn.inspection.filters import FilterDisplay
-from sklearn_nn.inspection.learning_rate import find_learning_rate
-from sklearn_nn.inspection.learning_rate_display import LearningRateDisplay, suggest_rate
+from sklearn_nn.inspection.learning_rate import (
+    LearningRateDisplay,
+    find_learning_rate,
+    suggest_rate,
+)
 from sklearn_nn.inspection.loss_curve import LossCurveDisplay
 from sklearn_nn.inspection.misclassified import MisclassifiedDisplay
 from sklearn_nn.inspection.network_summary import Summary, SummaryRow, summary
-from sklearn_nn.inspection.saliency import occlusion_map, saliency_map
-from sklearn_nn.inspection.saliency_display import SaliencyDisplay
+from sklearn_nn.inspection.saliency import SaliencyDisplay, occlusion_map, saliency_map
 from sklearn_nn.inspection.weight_histogram import WeightHistogramDisplay
 
 __all__ = [

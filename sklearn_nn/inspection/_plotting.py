@@ -1,11 +1,18 @@
-"""Drawing: matplotlib is asked for only when something is drawn."""
+"""Axes and pictures of the displays; matplotlib is imported only when something is drawn."""
 
-#: Colours by their place in matplotlib's cycle, so that a user's style holds.
+import math
+
+import numpy as np
+
+#: Colours by their place in matplotlib's cycle, so that they follow the user's style.
 TRAINING, VALIDATION, MARK = "C0", "C1", "0.35"
+SIGNED, UNSIGNED, GREY = "RdBu_r", "magma", "gray"
+#: Signals with more channels than this are drawn by their mean.
+MOST_LINES = 8
 
 
 def pyplot(caller):
-    """matplotlib.pyplot, or an error that says who needs it and how to get it."""
+    """Return matplotlib.pyplot, or raise ImportError with the command that installs it."""
     try:
         import matplotlib.pyplot as plt
     except ImportError as error:
@@ -16,8 +23,131 @@ def pyplot(caller):
 
 
 def axes_or_new(ax, caller, figsize):
-    """The axes to draw on; a new figure of `figsize` inches where there are none."""
+    """Return `ax`, or if it is None the axes of a new figure of `figsize` inches."""
     plt = pyplot(caller)
     if ax is None:
         _, ax = plt.subplots(figsize=figsize, layout="constrained")
     return ax
+
+
+def checked_axes(axes, n, what):
+    """Return axes as a flat array of length n, or raise ValueError."""
+    axes = np.ravel(axes)
+    if axes.size != n:
+        raise ValueError(f"{axes.size} axes were passed for {n} {what}; pass one for each.")
+    return axes
+
+
+def new_grid(figure, n, rows, columns):
+    """Return n axes of a grid in `figure`, without the unused ones, as a flat array."""
+    grid = figure.subplots(rows, columns, squeeze=False)
+    for unused in grid.flat[n:]:
+        unused.remove()
+    return grid.flat[:n]
+
+
+def picture_axes(caller, n, columns, *, axes=None, figure=None, cell=(1.3, 1.3), title=None):
+    """Return axes for `n` pictures: those passed, or a grid in `figure` or in a new figure.
+
+    The grid has at most `columns` columns and a `title`; `cell` is the size of a picture in a new
+    figure, in inches. Raise ValueError if both axes and a figure are passed, or the number of axes
+    is not `n`.
+    """
+    plt = pyplot(caller)
+    if axes is not None:
+        if figure is not None:
+            raise ValueError(f"{caller}: axes and figure were both passed; pass one of them.")
+        return checked_axes(axes, n, "pictures")
+    columns = min(n, columns)
+    rows = math.ceil(n / columns)
+    if figure is None:
+        size = (max(cell[0] * columns, 4.0) + 0.1, cell[1] * rows + (0.4 if title else 0.1))
+        figure = plt.figure(figsize=size, layout="constrained")
+    grid = new_grid(figure, n, rows, columns)
+    if title:
+        figure.suptitle(title, fontsize="medium")
+    return grid
+
+
+def grid_title(layer, drawn, total, what):
+    """Return a title such as "conv1: 4 of 9 filters of 3 × 3", where `what` follows the count."""
+    count = f"{total}" if drawn == total else f"{drawn} of {total}"
+    return f"{'' if layer is None else f'{layer}: '}{count} {what}"
+
+
+def bare(ax, title=None):
+    """Remove the ticks of axes, and set a title."""
+    ax.set_xticks([])
+    ax.set_yticks([])
+    if title is not None:
+        ax.set_title(title, fontsize="small")
+
+
+def is_map(shape):
+    """Return whether samples of a shape are images or signals, not vectors."""
+    return len(shape) in (2, 3)
+
+
+def drawable(caller, shape):
+    """Raise ValueError unless samples of a shape are images or signals."""
+    if not is_map(shape):
+        raise ValueError(
+            f"{caller} draws images and signals, and samples have shape {tuple(shape)}; pass "
+            "input_shape=(height, width, channels) or (steps, channels)."
+        )
+
+
+def limits_of(samples):
+    """Return the values of black and white: those of bytes or of 0..1 if the samples fit."""
+    if samples.dtype == np.uint8:
+        return 0, 255
+    low, high = float(np.min(samples)), float(np.max(samples))
+    return (0.0, 1.0) if low >= 0 and high <= 1 else (low, high)
+
+
+def draw_sample(ax, sample, limits, cmap=GREY):
+    """Draw an image of shape (height, width, channels), or a signal of shape (steps, channels).
+
+    Three channels are colours, a single one is grey; other numbers are drawn by their mean.
+    """
+    low, high = limits
+    if sample.ndim == 2:
+        draw_lines(ax, sample)
+        return
+    if sample.shape[-1] == 3:
+        width = high - low
+        shown = (sample - float(low)) / width if width else np.zeros(sample.shape)
+        ax.imshow(np.clip(shown, 0, 1), interpolation="nearest")
+    else:
+        plane = sample[..., 0] if sample.shape[-1] == 1 else sample.mean(axis=-1)
+        ax.imshow(plane, cmap=cmap, vmin=low, vmax=high, interpolation="nearest")
+
+
+def draw_lines(ax, signal):
+    """Draw a signal of shape (steps, channels): a line per channel, or the mean of many."""
+    many = signal.shape[-1] > MOST_LINES
+    ax.plot(signal.mean(axis=-1) if many else signal, linewidth=1)
+    ax.margins(x=0)
+
+
+def draw_map(ax, values, *, signed, limit):
+    """Draw values of shape (height, width) as an image, or of shape (steps,) as a line.
+
+    Signed values are blue below zero, white at zero and red above.
+    """
+    low = -limit if signed else 0
+    if values.ndim == 1:
+        ax.fill_between(np.arange(len(values)), values, color="C3" if signed else "C1", alpha=0.7)
+        ax.axhline(0, color="0.35", linewidth=0.8)
+        ax.margins(x=0)
+        return
+    cmap = SIGNED if signed else UNSIGNED
+    ax.imshow(values, cmap=cmap, vmin=low, vmax=limit, interpolation="nearest")
+
+
+def scales_of(pictures, shared):
+    """Return the largest magnitude of each picture, or of all if shared; 1 in place of zero."""
+    sizes = np.array([float(np.max(np.abs(values), initial=0)) for values in pictures])
+    if shared and sizes.size:
+        sizes[:] = sizes.max()
+    return np.where(sizes > 0, sizes, 1.0)

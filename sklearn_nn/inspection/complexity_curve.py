@@ -1,4 +1,4 @@
-"""The graph of under- and overfitting: scores against a parameter that sets the complexity."""
+"""Validation curve with regions of underfitting and overfitting."""
 
 import inspect
 import textwrap
@@ -10,24 +10,24 @@ from sklearn_nn.inspection._plotting import MARK, axes_or_new, pyplot
 
 
 class ComplexityCurveDisplay:
-    """Training and validation score against a parameter that sets the model's complexity.
+    """Display of training and validation scores against a parameter of the model's complexity.
 
-    The best value is the one with the highest mean validation score; of equal ones, the least
-    complex. Towards less complexity the model underfits, towards more it overfits. Which way
-    that is, is read off the training score, which rises with complexity: so it rises with
-    `hidden_layer_sizes` or `max_iter` and falls with `alpha`.
+    The best value has the highest mean validation score; ties go to the least complex value. With
+    less complexity the model underfits, with more it overfits. The direction of complexity is read
+    off the training score, which rises with it: to the right for `hidden_layer_sizes`, to the left
+    for `alpha`.
 
     Parameters
     ----------
     param_name : str
         The parameter that was varied.
     param_range : sequence of length n_values
-        Its values. Numbers are placed along an axis; tuples and other values stand side by side
-        in the order given.
+        Its values. Numbers have their positions on the axis; tuples and other values have equal
+        distances.
     train_scores, test_scores : ndarray of shape (n_values, n_folds)
         Scores on training and validation sets, as `validation_curve` returns them.
     score_name : str, default="Score"
-        What the scores are called.
+        Name of the scores.
 
     Attributes
     ----------
@@ -36,22 +36,22 @@ class ComplexityCurveDisplay:
     figure_ : matplotlib Figure
         The figure.
     lines_ : list of matplotlib Line2D
-        Mean training score, mean validation score.
+        Mean training score and mean validation score.
     fill_between_ : list of matplotlib artists
-        One standard deviation to both sides of the means.
+        Bands of one standard deviation around the means.
     best_index_ : int
-        Place of the best value in `param_range`.
+        Index of the best value in `param_range`.
     best_value_ : object
         The best value.
     best_line_, best_point_ : matplotlib Line2D
-        What marks it.
+        Marks of the best value.
     regions_ : dict of str to matplotlib Text
-        The labels "underfitting" and "overfitting", where there is such a region.
+        The labels of the regions "underfitting" and "overfitting" that exist.
 
     See Also
     --------
     sklearn.model_selection.ValidationCurveDisplay : The same without regions, for numbers only.
-    sklearn.model_selection.validation_curve : What computes the scores.
+    sklearn.model_selection.validation_curve : Computes the scores.
 
     Examples
     --------
@@ -100,7 +100,7 @@ class ComplexityCurveDisplay:
         Parameters
         ----------
         estimator : estimator
-            What is cloned and fitted for every value.
+            Estimator that is cloned and fitted for every value.
         X : array-like of shape (n_samples, ...)
             The samples.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
@@ -112,23 +112,23 @@ class ComplexityCurveDisplay:
         groups : array-like of shape (n_samples,), default=None
             Groups for the splitter.
         cv : int, splitter or iterable, default=None
-            How to split; see `validation_curve`.
+            Splitter; see `validation_curve`.
         scoring : str or callable, default=None
-            The score; None takes the estimator's own.
+            The score; None is the estimator's own.
         n_jobs : int, default=None
             Number of processes.
         error_score : "raise" or float, default=nan
-            The score where a fit fails.
+            The score of a failed fit.
         fit_params : dict, default=None
             Passed to `fit`.
         ax : matplotlib Axes, default=None
             Axes to draw on; None makes a new figure.
         negate_score : bool, default=False
-            Whether to draw the negative of the scores, which makes a loss of "neg_log_loss".
+            Whether to draw the negative of the scores: "neg_log_loss" becomes a loss.
         score_name : str, default=None
-            What the score is called; None derives it from `scoring`.
+            Name of the score; None derives it from `scoring`.
         label_regions : bool, default=True
-            Whether to shade and name the regions of under- and overfitting.
+            Whether to shade and label the regions of under- and overfitting.
         line_kw, fill_between_kw : dict, default=None
             Passed to matplotlib's `plot` and `fill_between`.
 
@@ -137,21 +137,18 @@ class ComplexityCurveDisplay:
         display : ComplexityCurveDisplay
             The display, drawn.
         """
-        pyplot("ComplexityCurveDisplay.from_estimator")  # before the work, not after it
+        pyplot("ComplexityCurveDisplay.from_estimator")  # an error comes before the fits
         _check_values(param_range)
         extra = {} if fit_params is None else {_fit_params_name(): fit_params}
         from sklearn.model_selection import validation_curve  # slow to import
 
+        extra |= {"groups": groups, "cv": cv, "scoring": scoring, "n_jobs": n_jobs}
         train_scores, test_scores = validation_curve(
             estimator,
             X,
             y,
             param_name=param_name,
             param_range=_as_objects(param_range),
-            groups=groups,
-            cv=cv,
-            scoring=scoring,
-            n_jobs=n_jobs,
             error_score=error_score,
             **extra,
         )
@@ -171,13 +168,7 @@ class ComplexityCurveDisplay:
         )
 
     def plot(
-        self,
-        ax=None,
-        *,
-        negate_score=False,
-        label_regions=True,
-        line_kw=None,
-        fill_between_kw=None,
+        self, ax=None, *, negate_score=False, label_regions=True, line_kw=None, fill_between_kw=None
     ):
         """Draw the curves.
 
@@ -188,7 +179,7 @@ class ComplexityCurveDisplay:
         negate_score : bool, default=False
             Whether to draw the negative of the scores.
         label_regions : bool, default=True
-            Whether to shade and name the regions of under- and overfitting.
+            Whether to shade and label the regions of under- and overfitting.
         line_kw, fill_between_kw : dict, default=None
             Passed to matplotlib's `plot` and `fill_between`.
 
@@ -247,11 +238,11 @@ class ComplexityCurveDisplay:
         )
 
     def _label_regions(self, best, n_values, rising):
-        """Shade both sides of the best value, and name them above the axes."""
+        """Shade both sides of the best value and label them; return the labels by name."""
         ax, x = self.ax_, self.best_line_.get_xdata()[0]
         left, right = ax.get_xlim()
         names = ("underfitting", "overfitting") if rising else ("overfitting", "underfitting")
-        # Above, because the legend goes where there is room below.
+        # Above the axes, because the legend may be anywhere inside.
         options = {"va": "bottom", "transform": ax.transAxes, "color": MARK}
         regions = {}
         if best > 0:
@@ -265,7 +256,7 @@ class ComplexityCurveDisplay:
 
 
 def _best(train, test):
-    """Whether complexity rises from left to right, and the place of the best mean score."""
+    """Return whether complexity rises to the right, and the index of the best mean score."""
     place = np.arange(train.size)
     rising = np.nansum((place - place.mean()) * train) >= 0
     best = np.flatnonzero(test == np.nanmax(test))
@@ -278,7 +269,7 @@ def _check_values(param_range):
 
 
 def _as_objects(values):
-    """A vector of the values as they are: NumPy would make a matrix of tuples, or fail."""
+    """Return an array of objects; np.array would make a matrix of tuples, or fail."""
     array = np.empty(len(values), dtype=object)
     for i, value in enumerate(values):
         array[i] = value
@@ -291,14 +282,14 @@ def _are_numbers(values):
 
 
 def _positions(values):
-    """Where the values lie on the axis: their own where they are distinct numbers."""
+    """Return the positions of values on the axis: the values if they are distinct numbers."""
     if _are_numbers(values) and len(set(values)) == len(values):
         return np.asarray(values, dtype=float)
     return np.arange(len(values), dtype=float)
 
 
 def _tick_label(value):
-    """A value as a reader would write it: (50, 50) is "50, 50"."""
+    """Return the text of a value, such as "50, 50" for (50, 50)."""
     if isinstance(value, Real) and not isinstance(value, bool | np.bool_):
         return f"{value:g}"
     if isinstance(value, tuple | list | np.ndarray) and len(value):
@@ -307,8 +298,8 @@ def _tick_label(value):
 
 
 def _set_ticks(ax, x, values):
-    """Ticks at the values; where they would run into one another, fewer of numbers or aslant."""
-    if ax.get_xscale() == "symlog":  # the default would squeeze all values below 2 into a point
+    """Set ticks at the values; labels that would overlap are left out or rotated."""
+    if ax.get_xscale() == "symlog":  # the default is linear below 2
         ax.set_xscale("symlog", linthresh=np.abs(x[x != 0]).min())
     labels = [_tick_label(value) for value in values]
     if _are_numbers(values):
@@ -328,15 +319,15 @@ def _set_ticks(ax, x, values):
 
 
 def _fit_params_name():
-    """validation_curve's name for arguments of fit, which scikit-learn 1.8 changed."""
-    from sklearn.model_selection import validation_curve  # slow to import
+    """Return validation_curve's name for arguments of fit, which scikit-learn 1.8 changed."""
+    from sklearn.model_selection import validation_curve
 
     names = inspect.signature(validation_curve).parameters
     return "params" if "params" in names else "fit_params"
 
 
 def _score_name(scoring, negated):
-    """What a score is called, as scikit-learn's displays derive it."""
+    """Return the name of a score, derived as in scikit-learn's displays."""
     if not isinstance(scoring, str):
         return "Negative score" if negated else "Score"
     positive = scoring.removeprefix("neg_")

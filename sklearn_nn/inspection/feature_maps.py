@@ -1,47 +1,48 @@
-"""What a layer makes of one image or signal."""
+"""The output of a layer for one image or signal."""
 
 import numpy as np
 
 from sklearn_nn.estimators._core.weights import network_of
-from sklearn_nn.inspection._pictures import (
+from sklearn_nn.inspection._fitted import samples
+from sklearn_nn.inspection._plotting import (
     bare,
     draw_lines,
     draw_map,
     draw_sample,
+    grid_title,
     is_map,
     limits_of,
     picture_axes,
     scales_of,
 )
-from sklearn_nn.inspection._samples import samples
 
 
 class FeatureMapDisplay:
-    """The output of a layer for one sample, a picture for each channel.
+    """Display of a layer's output for one sample, a picture for each channel.
 
-    A map is bright where its filter finds what it looks for. Maps that are dark for all samples are
-    filters that learnt nothing; maps that look alike are filters too many.
+    A map is bright where its filter finds its pattern. Maps that are dark for all samples belong to
+    filters that learnt nothing; maps that look alike show that there are more filters than needed.
 
     Parameters
     ----------
     maps : ndarray of shape (height, width, channels) or (steps, channels)
         The layer's output.
     sample : ndarray of shape (height, width, channels) or (steps, channels), default=None
-        The input, which is drawn first; None is left out.
+        The input, drawn first; None leaves it out.
     layer : str, default=None
         Name of the layer, for the title.
 
     Attributes
     ----------
     axes_ : ndarray of matplotlib Axes, of shape (n_drawn,)
-        One for each channel, after that of the input where there is one.
+        Axes of the input, if there is one, and of each channel.
     figure_ : matplotlib Figure
         The figure.
 
     See Also
     --------
     FilterDisplay : The kernels of a convolution.
-    SaliencyDisplay : What speaks for a class.
+    SaliencyDisplay : The pixels that support a class.
 
     Examples
     --------
@@ -71,30 +72,30 @@ class FeatureMapDisplay:
         axes=None,
         figure=None,
     ):
-        """Plot what a layer of a fitted estimator makes of a sample.
+        """Plot the output of a layer of a fitted estimator for a sample.
 
         Parameters
         ----------
         estimator : estimator
-            A fitted network of sklearn_nn, or a pipeline or search that holds one.
+            A fitted network of sklearn_nn, or a pipeline or search that contains one.
         X : array-like of shape (1, n_features) or (1, ...)
-            One sample, as the estimator takes it: ``X[:1]``.
+            One sample as the estimator takes it: ``X[:1]``.
         layer : str, default=None
-            Name of a layer whose output is an image or a signal, as `summary` lists them; None is
-            the first.
+            Name of a layer, as in `summary`, whose output is an image or a signal; None is the
+            first.
         n_channels : int, default=63
-            How many channels are drawn at most.
+            Largest number of channels to draw.
         share_scale : bool, default=True
-            Whether one scale is for all maps, so that they can be compared, or each has its own.
+            Whether to use one scale for all maps, so that they can be compared.
         cmap : str or matplotlib Colormap, default=None
-            Colours of maps from the smallest to the largest value. None is from black where nothing
-            is negative; else blue is below zero, white zero, and red above.
+            Colours from the smallest to the largest value. None starts at black if no value is
+            negative; else negative values are blue, zero is white and positive values are red.
         columns : int, default=8
-            How many pictures stand beside one another.
+            Largest number of pictures in a row.
         axes : sequence of matplotlib Axes, default=None
-            One for the input and one for each channel drawn.
+            One for the input, if there is one, and one for each channel drawn.
         figure : matplotlib Figure or SubFigure, default=None
-            What to draw a grid in; None makes a new figure, unless there are axes.
+            Figure to draw a grid in. None makes a new one unless `axes` are passed.
 
         Returns
         -------
@@ -113,7 +114,7 @@ class FeatureMapDisplay:
         given = samples(estimator, X, "FeatureMapDisplay")
         if len(given.rows) != 1:
             raise ValueError(
-                f"X holds {len(given.rows)} samples, and FeatureMapDisplay draws one; pass X[:1]."
+                f"X has {len(given.rows)} samples, but FeatureMapDisplay draws one; pass X[:1]."
             )
         network = given.network
         outline = network_of(network).outline
@@ -127,8 +128,7 @@ class FeatureMapDisplay:
         maps = given.outputs(name).reshape(shapes[name])
         shape = given.sample_shape()
         sample = given.rows[0].reshape(shape) if is_map(shape) else None
-        display = cls(maps, sample, name)
-        return display.plot(
+        return cls(maps, sample, name).plot(
             n_channels=n_channels,
             share_scale=share_scale,
             cmap=cmap,
@@ -145,18 +145,18 @@ class FeatureMapDisplay:
         Parameters
         ----------
         n_channels : int, default=63
-            How many channels are drawn at most.
+            Largest number of channels to draw.
         share_scale : bool, default=True
-            Whether one scale is for all maps, so that they can be compared, or each has its own.
+            Whether to use one scale for all maps, so that they can be compared.
         cmap : str or matplotlib Colormap, default=None
-            Colours of maps from the smallest to the largest value. None is from black where nothing
-            is negative; else blue is below zero, white zero, and red above.
+            Colours from the smallest to the largest value. None starts at black if no value is
+            negative; else negative values are blue, zero is white and positive values are red.
         columns : int, default=8
-            How many pictures stand beside one another.
+            Largest number of pictures in a row.
         axes : sequence of matplotlib Axes, default=None
-            One for the input, where there is one, and one for each channel drawn.
+            One for the input, if there is one, and one for each channel drawn.
         figure : matplotlib Figure or SubFigure, default=None
-            What to draw a grid in; None makes a new figure, unless there are axes.
+            Figure to draw a grid in. None makes a new one unless `axes` are passed.
 
         Returns
         -------
@@ -166,9 +166,10 @@ class FeatureMapDisplay:
         Raises
         ------
         ValueError
-            If there are not as many axes as pictures.
+            If the number of axes is not the number of pictures.
         """
         maps = np.moveaxis(np.asarray(self.maps), -1, 0)[:n_channels]
+        size = " × ".join(map(str, maps.shape[1:]))
         is_signal, first = maps.ndim == 2, int(self.sample is not None)
         self.axes_ = picture_axes(
             "FeatureMapDisplay.plot",
@@ -177,7 +178,7 @@ class FeatureMapDisplay:
             axes=axes,
             figure=figure,
             cell=(1.6, 1.2) if is_signal else (1.1, 1.2),
-            title=self._title(maps),
+            title=grid_title(self.layer, len(maps), np.shape(self.maps)[-1], f"maps of {size}"),
         )
         self.figure_ = self.axes_[0].figure
         if first:
@@ -198,10 +199,3 @@ class FeatureMapDisplay:
                 draw_sample(ax, values[..., np.newaxis], (whole.min(), whole.max()), cmap)
             bare(ax, str(number))
         return self
-
-    def _title(self, maps):
-        channels = np.shape(self.maps)[-1]
-        count = f"{channels}" if len(maps) == channels else f"{len(maps)} of {channels}"
-        size = " × ".join(map(str, maps.shape[1:]))
-        name = "" if self.layer is None else f"{self.layer}: "
-        return f"{name}{count} maps of {size}"

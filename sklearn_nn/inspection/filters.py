@@ -1,17 +1,24 @@
-"""The kernels of a convolution as pictures."""
+"""Pictures of the kernels of a convolution."""
 
 import numpy as np
 
 from sklearn_nn.inspection._fitted import fitted_network
-from sklearn_nn.inspection._pictures import GREY, bare, draw_lines, picture_axes, scales_of
+from sklearn_nn.inspection._plotting import (
+    GREY,
+    bare,
+    draw_lines,
+    grid_title,
+    picture_axes,
+    scales_of,
+)
 
 
 class FilterDisplay:
-    """The kernels of a convolution, a picture for each filter.
+    """Display of the kernels of a convolution, a picture for each filter.
 
-    A filter answers most to what looks like its kernel. Kernels of the first layer can be read:
-    edges, spots, colours. Kernels of later layers see the maps of the layer before. Grey is a
-    weight of zero; black and white are as far below and above it as the largest weight.
+    A filter responds most to inputs that look like its kernel. Kernels of the first layer show
+    edges, spots and colours; kernels of later layers see the maps of the layer before. Grey is a
+    weight of zero, black and white are the largest magnitude below and above zero.
 
     Parameters
     ----------
@@ -20,23 +27,23 @@ class FilterDisplay:
     layer : str, default=None
         Name of the layer, for the title.
     channel : int or "mean", default=None
-        Which input channel's weights are drawn, or their mean over the channels. None is all for
-        one channel, colours for three, and the mean for others; on signals all, a line each.
+        Input channel whose weights are drawn, or their mean over the channels. None draws three
+        channels as colours and other numbers by their mean; for signals all, a line each.
 
     Attributes
     ----------
     axes_ : ndarray of matplotlib Axes, of shape (n_drawn,)
-        One for each filter.
+        Axes of each filter.
     figure_ : matplotlib Figure
         The figure.
     pictures_ : ndarray of shape (n_drawn, height, width), (n_drawn, height, width, 3) or \
             (n_drawn, length, n_lines)
-        What was drawn: weights; for colours, numbers in [0, 1], of which 0.5 is a weight of zero.
+        Drawn values: weights, or for colours numbers in [0, 1], where 0.5 is a weight of zero.
 
     See Also
     --------
-    FeatureMapDisplay : What the filters make of an image.
-    WeightHistogramDisplay : How large the weights are.
+    FeatureMapDisplay : The output of the filters for an image.
+    WeightHistogramDisplay : The distribution of the weights.
 
     Examples
     --------
@@ -70,22 +77,22 @@ class FilterDisplay:
         Parameters
         ----------
         estimator : estimator
-            A fitted network, or a pipeline or search that holds one.
+            A fitted network, or a pipeline or search that contains one.
         layer : str, default=None
             Name of a convolution, a key of `layers_`; None is the first.
         channel : int or "mean", default=None
-            Which input channel's weights are drawn, or their mean over the channels. None is all
-            for one channel, colours for three, and the mean for others; on signals all.
+            Input channel whose weights are drawn, or their mean over the channels. None draws
+            three channels as colours and other numbers by their mean; for signals all.
         n_filters : int, default=64
-            How many filters are drawn at most.
+            Largest number of filters to draw.
         share_scale : bool, default=True
-            Whether one scale is for all filters, so that they can be compared, or each has its own.
+            Whether to use one scale for all filters, so that they can be compared.
         columns : int, default=8
-            How many stand beside one another.
+            Largest number of pictures in a row.
         axes : sequence of matplotlib Axes, default=None
             One for each filter drawn.
         figure : matplotlib Figure or SubFigure, default=None
-            What to draw a grid in; None makes a new figure, unless there are axes.
+            Figure to draw a grid in. None makes a new one unless `axes` are passed.
 
         Returns
         -------
@@ -97,7 +104,7 @@ class FilterDisplay:
         NotFittedError
             If the estimator is not fitted.
         ValueError
-            If the layer is no convolution, there is none, or no such channel.
+            If there is no convolution, or the layer is not one, or the channel does not exist.
         """
         kernels = _kernels(fitted_network(estimator))
         if not kernels:
@@ -108,11 +115,9 @@ class FilterDisplay:
         name = next(iter(kernels)) if layer is None else layer
         if name not in kernels:
             raise ValueError(
-                f"layer={layer!r} has no kernel of a convolution; those that have are "
-                f"{list(kernels)}."
+                f"layer={layer!r} is not a convolution; the convolutions are {list(kernels)}."
             )
-        display = cls(kernels[name], name, channel)
-        return display.plot(
+        return cls(kernels[name], name, channel).plot(
             n_filters=n_filters, share_scale=share_scale, columns=columns, axes=axes, figure=figure
         )
 
@@ -122,15 +127,15 @@ class FilterDisplay:
         Parameters
         ----------
         n_filters : int, default=64
-            How many filters are drawn at most.
+            Largest number of filters to draw.
         share_scale : bool, default=True
-            Whether one scale is for all filters, so that they can be compared, or each has its own.
+            Whether to use one scale for all filters, so that they can be compared.
         columns : int, default=8
-            How many stand beside one another.
+            Largest number of pictures in a row.
         axes : sequence of matplotlib Axes, default=None
             One for each filter drawn.
         figure : matplotlib Figure or SubFigure, default=None
-            What to draw a grid in; None makes a new figure, unless there are axes.
+            Figure to draw a grid in. None makes a new one unless `axes` are passed.
 
         Returns
         -------
@@ -140,7 +145,7 @@ class FilterDisplay:
         Raises
         ------
         ValueError
-            If there is no such channel, or there are not as many axes as filters drawn.
+            If the channel does not exist, or the number of axes is not the number of filters.
         """
         kernel = np.asarray(self.kernel)
         pictures = np.moveaxis(self._seen(kernel), -1, 0)[:n_filters]
@@ -174,7 +179,7 @@ class FilterDisplay:
         return self
 
     def _seen(self, kernel):
-        """The weights that are drawn: without the axis of channels, but for colours and signals."""
+        """Return the weights to draw; colours and signals keep the axis of channels."""
         channels = kernel.shape[-2]
         if self.channel is None:
             if kernel.ndim == 3 or channels == 3:
@@ -186,7 +191,7 @@ class FilterDisplay:
             chosen = kernel.mean(axis=-2, keepdims=True)
         elif not 0 <= self.channel < channels:
             raise ValueError(
-                f"channel={self.channel!r} is not among the {channels} that a kernel sees; use "
+                f"channel={self.channel!r} is not among the {channels} channels of a kernel; use "
                 f"0 to {channels - 1}."
             )
         else:
@@ -196,19 +201,17 @@ class FilterDisplay:
     def _title(self, kernel, drawn):
         *window, channels, filters = kernel.shape
         size = " × ".join(map(str, window))
-        count = f"{filters}" if drawn == filters else f"{drawn} of {filters}"
         seen = {None: f", {channels} channels", "mean": f", mean of {channels} channels"}.get(
             self.channel, f", channel {self.channel} of {channels}"
         )
         seen = "" if channels == 1 else seen
         if self.channel is None and kernel.ndim == 4 and channels not in (1, 3):
             seen = f", mean of {channels} channels"
-        name = "" if self.layer is None else f"{self.layer}: "
-        return f"{name}{count} filters of {size}{seen}"
+        return grid_title(self.layer, drawn, filters, f"filters of {size}{seen}")
 
 
 def _kernels(network):
-    """The kernels of convolutions, by layer: those with an axis to slide along."""
+    """Return the kernels of convolutions by layer: those with three or four axes."""
     layers = getattr(network, "layers_", {})
     found = {name: arrays["kernel"] for name, arrays in layers.items() if "kernel" in arrays}
     return {name: kernel for name, kernel in found.items() if np.ndim(kernel) in (3, 4)}

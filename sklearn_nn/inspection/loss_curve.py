@@ -1,11 +1,11 @@
-"""The loss of every epoch."""
+"""Loss curves: loss, score and learning rate of every epoch."""
 
 import numpy as np
 
 from sklearn_nn.inspection._fitted import fitted_network
 from sklearn_nn.inspection._plotting import MARK, TRAINING, VALIDATION, axes_or_new
 
-#: What a curve is called and how it is drawn: the colour says which data, the dashes which measure.
+#: Label, colour (by data set) and line style (by quantity) of each curve.
 CURVES = {
     "loss": ("Training loss", TRAINING, "-"),
     "val_loss": ("Validation loss", VALIDATION, "-"),
@@ -13,7 +13,7 @@ CURVES = {
     "val_score": ("Validation score", VALIDATION, "--"),
     "learning_rate": ("Learning rate", MARK, ":"),
 }
-#: Attributes of estimators without `history_`, scikit-learn's own among them.
+#: Attributes of estimators without `history_`, such as scikit-learn's.
 ATTRIBUTES = {
     "loss": "loss_curve_",
     "val_loss": "validation_loss_curve_",
@@ -22,25 +22,25 @@ ATTRIBUTES = {
 
 
 class LossCurveDisplay:
-    """Loss of every epoch, in training and in validation.
+    """Display of the training and validation loss of every epoch.
 
-    A training loss that falls while the validation loss rises is overfitting; two losses that
-    still fall together ask for more epochs.
+    A validation loss that rises while the training loss falls is a sign of overfitting; if both
+    still fall, more epochs help.
 
     Parameters
     ----------
     history : dict of str to array-like of shape (n_epochs,)
-        "loss", and where there are such "val_loss", "score", "val_score" and "learning_rate":
-        `history_` of an estimator. Other keys are left out. NaN and None leave gaps.
+        Values of "loss" and optionally "val_loss", "score", "val_score" and "learning_rate", as in
+        `history_` of an estimator. Other keys are ignored. NaN and None leave gaps.
     best_iteration : int, default=None
-        The best epoch, counted from 1; None marks none.
+        The best epoch, counted from 1, which is marked.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
-        The axes with the losses.
+        The axes of the losses.
     score_ax_, learning_rate_ax_ : matplotlib Axes or None
-        The axes with the scores and the learning rate, to the right.
+        The axes of the scores and the learning rate, to the right.
     figure_ : matplotlib Figure
         The figure.
     lines_ : list of matplotlib Line2D
@@ -50,7 +50,7 @@ class LossCurveDisplay:
 
     See Also
     --------
-    ComplexityCurveDisplay : Scores against a parameter that sets the complexity.
+    ComplexityCurveDisplay : Scores against a parameter of the model's complexity.
 
     Examples
     --------
@@ -67,30 +67,23 @@ class LossCurveDisplay:
 
     @classmethod
     def from_estimator(
-        cls,
-        estimator,
-        *,
-        ax=None,
-        log_scale=False,
-        score=False,
-        learning_rate=False,
-        line_kw=None,
+        cls, estimator, *, ax=None, log_scale=False, score=False, learning_rate=False, line_kw=None
     ):
-        """Plot what a fitted estimator recorded.
+        """Plot the history of a fitted estimator.
 
         Parameters
         ----------
         estimator : estimator
-            A fitted network, or a pipeline or search that holds one. scikit-learn's MLP and
-            others that have only `loss_curve_` will do.
+            A fitted network, or a pipeline or search that contains one; or another estimator with
+            `loss_curve_`, such as scikit-learn's MLP.
         ax : matplotlib Axes, default=None
             Axes to draw on; None makes a new figure.
         log_scale : bool, default=False
-            Whether the axis of the loss is logarithmic.
+            Whether the loss axis is logarithmic.
         score : bool, default=False
-            Whether to draw the scores on a second axis.
+            Whether to draw the scores, on a second axis.
         learning_rate : bool, default=False
-            Whether to draw the learning rate on an axis of its own.
+            Whether to draw the learning rate, on another axis.
         line_kw : dict, default=None
             Passed to matplotlib's `plot` for every curve.
 
@@ -104,17 +97,16 @@ class LossCurveDisplay:
         NotFittedError
             If the estimator is not fitted.
         ValueError
-            If it recorded no loss, or nothing of what is asked for.
+            If it has not recorded the loss or another requested curve.
         """
         network = fitted_network(estimator)
         history = _recorded(network)
         if "loss" not in history:
             raise ValueError(
-                f"{type(network).__name__} has recorded no loss; solver='lbfgs' records none. "
+                f"{type(network).__name__} has no recorded loss; solver='lbfgs' records none. "
                 "Fit with another solver, such as 'adam'."
             )
-        display = cls(history, _best_iteration(network, history))
-        return display.plot(
+        return cls(history, _best_iteration(network, history)).plot(
             ax, log_scale=log_scale, score=score, learning_rate=learning_rate, line_kw=line_kw
         )
 
@@ -126,11 +118,11 @@ class LossCurveDisplay:
         ax : matplotlib Axes, default=None
             Axes to draw on; None makes a new figure.
         log_scale : bool, default=False
-            Whether the axis of the loss is logarithmic.
+            Whether the loss axis is logarithmic.
         score : bool, default=False
-            Whether to draw the scores on a second axis.
+            Whether to draw the scores, on a second axis.
         learning_rate : bool, default=False
-            Whether to draw the learning rate on an axis of its own.
+            Whether to draw the learning rate, on another axis.
         line_kw : dict, default=None
             Passed to matplotlib's `plot` for every curve.
 
@@ -142,7 +134,7 @@ class LossCurveDisplay:
         Raises
         ------
         ValueError
-            If nothing was recorded of what is asked for.
+            If a requested curve was not recorded.
         """
         self._check_recorded(score, ("score", "val_score"), "score", "X_val and y_val")
         self._check_recorded(
@@ -157,7 +149,12 @@ class LossCurveDisplay:
         ax.xaxis.get_major_locator().set_params(integer=True)
         if log_scale:
             ax.set_yscale("log")
-        self.best_line_ = self._mark_best(ax)
+        self.best_line_ = None
+        if self.best_iteration is not None:
+            label = f"Best epoch ({self.best_iteration:,})"
+            self.best_line_ = ax.axvline(
+                self.best_iteration, color=MARK, linestyle="-.", linewidth=1, label=label, zorder=1
+            )
         self.score_ax_ = self.learning_rate_ax_ = None
         if score:
             self.score_ax_ = self._beside(("score", "val_score"), "Score (dashed)", line_kw)
@@ -166,12 +163,12 @@ class LossCurveDisplay:
                 ("learning_rate",), "Learning rate (dotted)", line_kw, away=58 if score else 0
             )
             self.learning_rate_ax_.set_ylim(bottom=0)
-        self._tell_curves()
+        self._draw_legend()
         return self
 
     def _check_recorded(self, asked, names, parameter, remedy):
         if asked and not any(name in self.history for name in names):
-            raise ValueError(f"{parameter}=True, but none was recorded; fit with {remedy}.")
+            raise ValueError(f"{parameter}=True, but it was not recorded; fit with {remedy}.")
 
     def _draw(self, ax, names, line_kw):
         lines = []
@@ -180,29 +177,22 @@ class LossCurveDisplay:
                 continue
             values = np.asarray(self.history[name], dtype=float)
             label, color, style = CURVES[name]
-            # A single epoch would be a line without length.
+            # A line of a single epoch is not visible.
             options = {"marker": "o" if values.size == 1 else None, "label": label}
             options |= {"color": color, "linestyle": style, **(line_kw or {})}
             lines += ax.plot(np.arange(1, values.size + 1), values, **options)
         return lines
 
-    def _mark_best(self, ax):
-        best = self.best_iteration
-        if best is None:
-            return None
-        label = f"Best epoch ({best:,})"
-        return ax.axvline(best, color=MARK, linestyle="-.", linewidth=1, label=label, zorder=1)
-
     def _beside(self, names, label, line_kw, away=0):
-        """Axes to the right of the losses, `away` points from them."""
+        """Draw curves on new axes to the right, `away` points from the axes of the losses."""
         ax = self.ax_.twinx()
         ax.spines["right"].set_position(("outward", away))
         ax.set_ylabel(label)
         self.lines_ += self._draw(ax, names, line_kw)
         return ax
 
-    def _tell_curves(self):
-        """One legend for all axes: above them where curves may be anywhere below."""
+    def _draw_legend(self):
+        """Draw one legend for all axes, above them if there are several."""
         handles = self.lines_ + ([] if self.best_line_ is None else [self.best_line_])
         if self.score_ax_ is None and self.learning_rate_ax_ is None:
             self.ax_.legend(handles=handles)
@@ -213,19 +203,19 @@ class LossCurveDisplay:
 
 
 def _recorded(network):
-    """`history_`, or what scikit-learn's attributes tell of it."""
+    """Return `history_`, or the same from scikit-learn's attributes, without empty curves."""
     history = getattr(network, "history_", None)
     if history is None:
         history = {name: getattr(network, of, None) for name, of in ATTRIBUTES.items()}
-    return {name: curve for name, curve in history.items() if _has_numbers(curve)}
-
-
-def _has_numbers(curve):
-    return curve is not None and bool(np.isfinite(np.asarray(curve, dtype=float)).any())
+    return {
+        name: curve
+        for name, curve in history.items()
+        if curve is not None and np.isfinite(np.asarray(curve, dtype=float)).any()
+    }
 
 
 def _best_iteration(network, history):
-    """The best epoch by the validation set, where nothing else is said."""
+    """Return `best_iteration_`, or the best epoch on the validation set."""
     best = getattr(network, "best_iteration_", None)
     if best is not None:
         return best

@@ -1,23 +1,16 @@
-"""The images that a classifier is most surely wrong about."""
+"""Misclassified images with the highest predicted probabilities."""
 
 import numpy as np
 
-from sklearn_nn.inspection._fitted import fitted_network
-from sklearn_nn.inspection._pictures import (
-    bare,
-    draw_sample,
-    drawable,
-    limits_of,
-    picture_axes,
-)
+from sklearn_nn.inspection._fitted import checked_shape, fitted_network
+from sklearn_nn.inspection._plotting import bare, draw_sample, drawable, limits_of, picture_axes
 from sklearn_nn.layers.shape import CHANNELS_FIRST
 
 
 class MisclassifiedDisplay:
-    """Samples that a classifier is wrong about, those first that it is surest of.
+    """Display of misclassified samples, those with the highest probability first.
 
-    They show whether labels are wrong, classes run into one another, or the network has missed
-    something.
+    They show whether labels are wrong, classes overlap, or the network misses a feature.
 
     Parameters
     ----------
@@ -26,27 +19,25 @@ class MisclassifiedDisplay:
     y_true : array-like of shape (n_drawn,)
         Their labels.
     y_pred : array-like of shape (n_drawn,)
-        What was predicted.
+        The predicted labels.
     probability : array-like of shape (n_drawn,)
-        Probability of what was predicted.
+        Probability of the predicted labels.
     indices : array-like of shape (n_drawn,), default=None
-        Which samples of the whole they are.
-    n_wrong : int, default=None
-        How many are wrong, drawn or not.
-    n_samples : int, default=None
-        How many samples there were.
+        Positions of the samples in the data set.
+    n_wrong, n_samples : int, default=None
+        Number of misclassified samples, drawn or not, and of all samples.
 
     Attributes
     ----------
     axes_ : ndarray of matplotlib Axes, of shape (n_drawn,)
-        One for each sample; a single one where there is nothing to draw.
+        Axes of each sample; a single one if there is no sample to draw.
     figure_ : matplotlib Figure
         The figure.
 
     See Also
     --------
-    sklearn.metrics.ConfusionMatrixDisplay : How often which class is taken for which.
-    SaliencyDisplay : What speaks for a class.
+    sklearn.metrics.ConfusionMatrixDisplay : Counts of each confusion of two classes.
+    SaliencyDisplay : The pixels that support a class.
 
     Examples
     --------
@@ -74,40 +65,30 @@ class MisclassifiedDisplay:
 
     @classmethod
     def from_estimator(
-        cls,
-        estimator,
-        X,
-        y,
-        *,
-        n_images=12,
-        input_shape=None,
-        columns=6,
-        axes=None,
-        figure=None,
+        cls, estimator, X, y, *, n_images=12, input_shape=None, columns=6, axes=None, figure=None
     ):
-        """Plot what a fitted classifier is most surely wrong about.
+        """Plot the samples that a fitted classifier misclassifies with the highest probability.
 
         Parameters
         ----------
         estimator : estimator
-            A fitted classifier with `predict_proba`: a network, a pipeline or search that holds
-            one, or another.
+            A fitted classifier with `predict_proba`; it need not be a network.
         X : array-like of shape (n_samples, n_features) or (n_samples, ...)
-            Samples as the estimator takes them, best such as it was not trained on. They are drawn
-            as they are passed: before the steps of a pipeline.
+            Samples as the estimator takes them, preferably not used in training. They are drawn as
+            passed, before the steps of a pipeline.
         y : array-like of shape (n_samples,)
             Their labels.
         n_images : int, default=12
-            How many are drawn at most.
+            Largest number of samples to draw.
         input_shape : tuple of int, default=None
-            Shape of a sample, (height, width, channels) or (steps, channels), where X has flat
-            rows. None is that of the network.
+            Shape of a sample, (height, width, channels) or (steps, channels), if X has flat rows.
+            None is the input shape of the network.
         columns : int, default=6
-            How many stand beside one another.
+            Largest number of pictures in a row.
         axes : sequence of matplotlib Axes, default=None
             One for each sample drawn.
         figure : matplotlib Figure or SubFigure, default=None
-            What to draw a grid in; None makes a new figure, unless there are axes.
+            Figure to draw a grid in. None makes a new one unless `axes` are passed.
 
         Returns
         -------
@@ -121,8 +102,7 @@ class MisclassifiedDisplay:
         TypeError
             If it does not predict probabilities.
         ValueError
-            If there are several labels a sample, X and y differ in length, or samples are neither
-            images nor signals.
+            If y does not have one label per sample, or samples are neither images nor signals.
         """
         network = fitted_network(estimator)
         if not hasattr(estimator, "predict_proba"):
@@ -134,10 +114,10 @@ class MisclassifiedDisplay:
         images = _as_images(X, network, input_shape)
         if labels.ndim != 1 or len(labels) != len(images):
             raise ValueError(
-                f"y has shape {labels.shape} for {len(images)} samples; pass one label a sample."
+                f"y has shape {labels.shape} for {len(images)} samples; pass one label per sample."
             )
         probabilities = estimator.predict_proba(X)
-        # The likeliest class is what is predicted, unless a threshold was tuned.
+        # With a tuned threshold the prediction is not the most probable class.
         predicted = np.asarray(estimator.predict(X))
         places = np.searchsorted(estimator.classes_, predicted)
         sure = probabilities[np.arange(len(labels)), places]
@@ -160,11 +140,11 @@ class MisclassifiedDisplay:
         Parameters
         ----------
         columns : int, default=6
-            How many stand beside one another.
+            Largest number of pictures in a row.
         axes : sequence of matplotlib Axes, default=None
             One for each sample drawn.
         figure : matplotlib Figure or SubFigure, default=None
-            What to draw a grid in; None makes a new figure, unless there are axes.
+            Figure to draw a grid in. None makes a new one unless `axes` are passed.
 
         Returns
         -------
@@ -174,9 +154,10 @@ class MisclassifiedDisplay:
         Raises
         ------
         ValueError
-            If there are not as many axes as samples.
+            If the number of axes is not the number of samples.
         """
         X = np.asarray(self.X)
+        known = self.n_wrong is not None and self.n_samples is not None
         self.axes_ = picture_axes(
             "MisclassifiedDisplay.plot",
             max(1, len(X)),
@@ -184,7 +165,7 @@ class MisclassifiedDisplay:
             axes=axes,
             figure=figure,
             cell=(1.4, 1.75) if X.ndim == 4 else (2.2, 1.7),
-            title=self._title(),
+            title=f"{self.n_wrong} of {self.n_samples} wrong" if known else None,
         )
         self.figure_ = self.axes_[0].figure
         if not len(X):
@@ -199,29 +180,19 @@ class MisclassifiedDisplay:
             bare(ax, f"true {true}\nsaid {said} ({sure:.0%})")
         return self
 
-    def _title(self):
-        if self.n_wrong is None or self.n_samples is None:
-            return None
-        return f"{self.n_wrong} of {self.n_samples} wrong"
-
 
 def _as_images(X, network, input_shape):
-    """X as it is drawn: (n_samples, height, width, channels) or (n_samples, steps, channels)."""
+    """Return X with an axis of samples and those of an image or signal, channels last."""
     array = np.asarray(X)
     n, shape = len(array), array.shape[1:]
     if array.ndim > 2 and getattr(network, "data_format", None) == CHANNELS_FIRST:
         array = np.moveaxis(array, 1, -1)
         shape = array.shape[1:]
     if input_shape is None:
-        # The network knows whether two axes are an image or a signal.
+        # Two axes may be an image or a signal, which the network's shape tells.
         known = getattr(network, "input_shape_", None)
         fits = known is not None and np.prod(known) == np.prod(shape)
         input_shape = known if fits else shape
-    shape = tuple(int(length) for length in np.ravel(input_shape))
-    drawable("MisclassifiedDisplay", shape)
-    if np.prod(shape) != np.prod(array.shape[1:]):
-        raise ValueError(
-            f"input_shape={input_shape} does not fit samples of {np.prod(array.shape[1:])} values; "
-            "pass a shape whose product is that number."
-        )
+    drawable("MisclassifiedDisplay", np.ravel(input_shape).tolist())
+    shape = checked_shape(input_shape, np.prod(array.shape[1:]))
     return array.reshape(n, *shape)

@@ -1,4 +1,4 @@
-"""What a network is made of, as a table."""
+"""Summary of a network as a table."""
 
 from dataclasses import dataclass
 from html import escape
@@ -12,11 +12,12 @@ from sklearn_nn.inspection._fitted import fitted_network
 
 HEADINGS = ("Layer", "Type", "Output shape", "Parameters", "Memory")
 UNITS = ("B", "KiB", "MiB", "GiB")
-NUMBERS_FROM = 3  # the columns from here on are numbers, set flush right
+#: Columns from here on are numbers, aligned to the right.
+NUMBERS_FROM = 3
 
 
 class SummaryRow(NamedTuple):
-    """A layer in a summary."""
+    """Row of a summary: a layer."""
 
     name: str
     layer: str
@@ -26,34 +27,34 @@ class SummaryRow(NamedTuple):
     is_frozen: bool = False
 
     def _cells(self):
-        """The row as text, column by column."""
-        size = format_bytes(self.n_bytes)
-        shape = tuple(map(int, self.output_shape))
+        """Return the text of each column."""
+        shape = str(tuple(map(int, self.output_shape)))
         layer = f"{self.layer}, frozen" if self.is_frozen else self.layer
-        return (self.name, layer, str(shape), f"{self.n_parameters:,}", size)
+        size = _format_bytes(self.n_bytes)
+        return (self.name, layer, shape, f"{self.n_parameters:,}", size)
 
 
 @dataclass(frozen=True, repr=False)
 class Summary:
-    """A network's layers and what they take: text, HTML in notebooks, or a data frame.
+    """Layers of a network with their sizes, printed as text or as HTML in notebooks.
 
     Attributes
     ----------
     title : str
-        The estimator's class.
+        Class of the estimator.
     dtype : str
-        The type that the network computes in.
+        Floating-point type of the network.
     rows : list of SummaryRow
-        name, layer (its type), output_shape (of one sample), n_parameters, n_bytes (of parameters
-        and state) and is_frozen (whether training leaves them as they are) of every layer.
+        For every layer its name, its type (layer), the output_shape of one sample, n_parameters,
+        n_bytes of parameters and state, and is_frozen.
     n_trainable : int
-        Number of parameters that training changes; the rest is frozen.
+        Number of parameters that training changes; the others are frozen.
     n_state : int
-        Number of values that layers remember and that are not trained, such as running means.
+        Number of values that layers keep without training them, such as running means.
     n_activations : int
-        Number of values that one sample takes on its way through the network.
+        Number of values that the network computes for one sample.
     remarks : tuple of (str, str)
-        What else there is to say of the network: names and texts.
+        Names and texts of additional lines.
     """
 
     title: str
@@ -66,7 +67,7 @@ class Summary:
 
     @property
     def n_parameters(self):
-        """Number of parameters of all layers.
+        """Return the number of parameters of all layers.
 
         Returns
         -------
@@ -77,7 +78,7 @@ class Summary:
 
     @property
     def n_frozen(self):
-        """Number of parameters that training leaves as they are.
+        """Return the number of parameters that training does not change.
 
         Returns
         -------
@@ -88,7 +89,7 @@ class Summary:
 
     @property
     def parameter_bytes(self):
-        """Memory of the parameters in bytes.
+        """Return the memory of the parameters in bytes.
 
         Returns
         -------
@@ -99,18 +100,18 @@ class Summary:
 
     @property
     def activation_bytes(self):
-        """Memory of one sample's activations in bytes.
+        """Return the memory of one sample's activations in bytes.
 
         Returns
         -------
         activation_bytes : int
-            Training takes about twice as much, for their gradients.
+            Training needs about twice as much, because of gradients.
         """
         return self.n_activations * np.dtype(self.dtype).itemsize
 
     def _totals(self):
-        """Pairs of a name and a text."""
-        size, itemsize = format_bytes, np.dtype(self.dtype).itemsize
+        """Return the lines below the table as pairs of a name and a text."""
+        size, itemsize = _format_bytes, np.dtype(self.dtype).itemsize
         totals = [
             ("Parameters", f"{self.n_parameters:,} ({size(self.parameter_bytes)})"),
             ("Trainable parameters", f"{self.n_trainable:,}"),
@@ -123,12 +124,12 @@ class Summary:
         return [*totals, ("Activations per sample", activations), *self.remarks]
 
     def to_frame(self):
-        """The rows as a data frame.
+        """Return the rows as a data frame.
 
         Returns
         -------
         frame : pandas DataFrame
-            One row a layer, with the columns of `SummaryRow`.
+            A row for each layer, with the columns of `SummaryRow`.
 
         Raises
         ------
@@ -158,22 +159,15 @@ class Summary:
         return f"{self.title} ({self.dtype})"
 
     def _repr_html_(self):
-        right = ' style="text-align: right"'
-        aligned = [right if i >= NUMBERS_FROM else "" for i in range(len(HEADINGS))]
-        head = "".join(
-            f'<th scope="col"{style}>{name}</th>'
-            for name, style in zip(HEADINGS, aligned, strict=True)
-        )
-        body = []
-        for row in self.rows:
-            name, *cells = map(escape, row._cells())
-            data = [f"<td{a}>{c}</td>" for c, a in zip(cells, aligned[1:], strict=True)]
-            body.append(f'<tr><th scope="row">{name}</th>{"".join(data)}</tr>')
-        span = len(HEADINGS) - 1
-        foot = [
-            f'<tr><th scope="row">{escape(name)}</th><td colspan="{span}">{escape(text)}</td></tr>'
-            for name, text in self._totals()
+        styles = [""] * NUMBERS_FROM
+        styles += [' style="text-align: right"'] * (len(HEADINGS) - NUMBERS_FROM)
+        head = _html_cells("th", HEADINGS, [f' scope="col"{style}' for style in styles])
+        body = [
+            _html_row(name, _html_cells("td", cells, styles[1:]))
+            for name, *cells in (row._cells() for row in self.rows)
         ]
+        span = f' colspan="{len(HEADINGS) - 1}"'
+        foot = [_html_row(name, _html_cells("td", [text], [span])) for name, text in self._totals()]
         return "\n".join(
             [
                 f"<table>\n<caption>{escape(self._heading())}</caption>",
@@ -184,18 +178,28 @@ class Summary:
         )
 
 
+def _html_cells(tag, texts, attributes):
+    return "".join(
+        f"<{tag}{a}>{escape(text)}</{tag}>" for text, a in zip(texts, attributes, strict=True)
+    )
+
+
+def _html_row(name, cells):
+    return f'<tr><th scope="row">{escape(name)}</th>{cells}</tr>'
+
+
 def summary(estimator):
-    """What a fitted network is made of.
+    """Summarize the layers of a fitted network.
 
     Parameters
     ----------
     estimator : estimator
-        A fitted or initialised network, or a pipeline or search that holds one.
+        A fitted or initialized network, or a pipeline or search that contains one.
 
     Returns
     -------
     summary : Summary
-        Prints as a table; in notebooks it is an HTML table.
+        The summary, which prints as a table, in HTML in notebooks.
 
     Raises
     ------
@@ -244,31 +248,14 @@ def summary(estimator):
     )
 
 
-def format_bytes(n_bytes):
-    """A number of bytes as a reader would write it.
-
-    Parameters
-    ----------
-    n_bytes : int
-        How many.
-
-    Returns
-    -------
-    text : str
-        In powers of 1024: "12 B", "3.4 KiB".
-
-    Examples
-    --------
-    >>> from sklearn_nn.inspection.network_summary import format_bytes
-    >>> format_bytes(2048)
-    '2.0 KiB'
-    """
+def _format_bytes(n_bytes):
+    """Return a number of bytes as text in powers of 1024, such as "12 B" or "3.4 KiB"."""
     power = min(max(n_bytes.bit_length() - 1, 0) // 10, len(UNITS) - 1)
     return f"{n_bytes / 1024**power:,.{min(power, 1)}f} {UNITS[power]}"
 
 
 def _line(cells, widths):
-    """One line of a table: text flush left, numbers flush right."""
+    """Return a line of the table: text aligned to the left, numbers to the right."""
     padded = [
         cell.rjust(width) if i >= NUMBERS_FROM else cell.ljust(width)
         for i, (cell, width) in enumerate(zip(cells, widths, strict=True))

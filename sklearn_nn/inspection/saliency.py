@@ -1,50 +1,63 @@
-"""What a network looks at: the gradient of a score with respect to the input, and occlusion."""
+"""Saliency of inputs: the gradient of a score, and occlusion."""
 
 import itertools
 import math
 
 import numpy as np
+from sklearn.base import is_classifier
 
 from sklearn_nn.estimators._core.weights import network_of
-from sklearn_nn.inspection._samples import (
+from sklearn_nn.inspection._fitted import (
     chosen_outputs,
     chosen_values,
     is_two_sided,
+    named_targets,
     per_axis,
     samples,
 )
+from sklearn_nn.inspection._plotting import (
+    bare,
+    draw_map,
+    draw_sample,
+    drawable,
+    limits_of,
+    picture_axes,
+    scales_of,
+)
 from sklearn_nn.network.source import source
 
-#: Rows that occluded samples are predicted by at a time.
+GRADIENT, OCCLUSION = "gradient", "occlusion"
+#: Title of a map, and whether it is signed.
+METHODS = {GRADIENT: ("|gradient|", False), OCCLUSION: ("occlusion", True)}
+#: Occluded samples that are predicted at a time.
 _ROWS = 512
 
 
 def saliency_map(estimator, X, target=None):
-    """Gradient of the score of a class with respect to the input.
+    """Compute the gradient of a class score with respect to the input.
 
-    The score is the network's raw output before the link: before the softmax, or before the sigmoid
-    of two classes, where that of the first class is minus that of the second. The network is that
-    of prediction: dropout is off, and batch norms go by their running statistics. The absolute
-    value, and of an image's channels the largest, is the saliency map of Simonyan, Vedaldi &
-    Zisserman (2014).
+    The score is the raw output of the network before the link (softmax or sigmoid); with a single
+    output for two classes, the score of the first class is minus that of the second. The network
+    is in prediction mode: dropout is off, and batch norms use their running statistics. The
+    absolute value, maximized over channels, is the saliency map of Simonyan, Vedaldi & Zisserman
+    (2014).
 
     Parameters
     ----------
     estimator : estimator
-        A fitted network of sklearn_nn, or a pipeline or search that holds one.
+        A fitted network of sklearn_nn, or a pipeline or search that contains one.
     X : array-like of shape (n_samples, n_features) or (n_samples, ...)
         Samples as the estimator takes them. The steps of a pipeline before the network are applied.
     target : label, int or array-like of shape (n_samples,), default=None
-        The class, or one for each sample; for a regressor, the number of the output. None is the
-        likeliest class, or the only output.
+        The class, or one for each sample; for a regressor, the index of the output. None is the
+        most probable class, or the only output.
 
     Returns
     -------
     gradient : ndarray of the shape of X
-        The change of the score for a change of one of each value, in the type that the network
-        computes in. It has the shape of X as it comes to the network: after the steps of a
-        pipeline. Bytes are scaled to 0..1 by the network, and the gradient is that with respect to
-        the scaled values.
+        Derivatives of the score, in the dtype of the network. X is taken after the steps of a
+        pipeline before the network. For bytes, which the network scales to 0..1, derivatives are
+        with respect to the scaled values.
 
     Raises
     ------
@@ -53,11 +66,11 @@ def saliency_map(estimator, X, target=None):
     TypeError
         If it is not a network of sklearn_nn.
     ValueError
-        If X is not valid, or there is no such class or output.
+        If X is invalid, or the class or output does not exist.
 
     See Also
     --------
-    occlusion_map : By how much the probability falls where the input is covered.
+    occlusion_map : The loss of probability when parts of the input are covered.
     SaliencyDisplay : Draws both.
 
     References
@@ -90,31 +103,30 @@ def saliency_map(estimator, X, target=None):
 def occlusion_map(
     estimator, X, target=None, *, window=None, stride=None, fill_value=0.0, input_shape=None
 ):
-    """By how much the probability of a class falls where the input is covered.
+    """Compute by how much the probability of a class falls when parts of the input are covered.
 
-    A window is moved over the sample, and what is under it is replaced, in all channels. The value
-    at a place is the mean, over the windows that cover it, of the probability of the class for the
-    whole sample less that for the covered one (Zeiler & Fergus, 2014). Positive is what speaks for
-    the class.
+    A window slides over the sample and replaces the values of all channels. The result at a place
+    is the mean, over the windows that cover it, of the probability of the whole sample minus that
+    of the covered one (Zeiler & Fergus, 2014). Positive places support the class.
 
     Parameters
     ----------
     estimator : estimator
-        A fitted network of sklearn_nn, or a pipeline or search that holds one.
+        A fitted network of sklearn_nn, or a pipeline or search that contains one.
     X : array-like of shape (n_samples, n_features) or (n_samples, ...)
         Samples as the estimator takes them. The steps of a pipeline before the network are applied.
     target : label, int or array-like of shape (n_samples,), default=None
-        The class, or one for each sample; for a regressor, the number of the output, whose value
-        takes the place of the probability. None is the likeliest class, or the only output.
+        The class, or one for each sample; for a regressor, the index of the output, whose value
+        replaces the probability. None is the most probable class, or the only output.
     window : int or tuple of int, default=None
-        Height and width of the window, or its length on a signal. None is a quarter of the sample,
-        rounded up; of vectors it is one value.
+        Height and width of the window, or its length for signals. None is a quarter of the sample,
+        rounded up, or one value of a vector.
     stride : int or tuple of int, default=None
-        How far the window moves at a step, at most its size. None is half of it, rounded up. The
-        last window along an axis lies at the edge.
+        Distance between windows, at most their size. None is half the size, rounded up. The last
+        window along an axis ends at the edge.
     fill_value : float, array-like of shape (n_channels,) or "mean", default=0.0
-        What stands under the window, in the units of the network's input; "mean" is the mean of
-        each channel of the sample.
+        Value under the window, in the units of the network's input; "mean" is the mean of each
+        channel of the sample.
     input_shape : tuple of int, default=None
         Shape of a sample, (height, width, channels) or (steps, channels), for a network that reads
         images as vectors.
@@ -122,8 +134,8 @@ def occlusion_map(
     Returns
     -------
     difference : ndarray of the shape of X
-        Probability that is lost, in [-1, 1] for a classifier; the same in all channels of a place.
-        It has the shape of X as it comes to the network: after the steps of a pipeline.
+        Loss of probability, in [-1, 1] for a classifier, equal for all channels of a place. X is
+        taken after the steps of a pipeline before the network.
 
     Raises
     ------
@@ -132,7 +144,7 @@ def occlusion_map(
     TypeError
         If it is not a network of sklearn_nn.
     ValueError
-        If X or a parameter is not valid, or there is no such class or output.
+        If X or a parameter is invalid, or the class or output does not exist.
 
     See Also
     --------
@@ -182,20 +194,20 @@ def occlusion_map(
 
 
 def _boxes(places, window, stride):
-    """Where windows lie: for each a slice an axis. Together they cover all places."""
+    """Return the slices of each window, one per axis; together they cover all places."""
     if window is None:
         window = [math.ceil(size / 4) for size in places]
     windows = per_axis("window", window, len(places))
     for length, size in zip(windows, places, strict=True):
         if length > size:
-            raise ValueError(f"window={window!r} does not fit samples of {places}; use a smaller.")
+            raise ValueError(f"window={window!r} does not fit samples of {places}; reduce it.")
     if stride is None:
         stride = [math.ceil(length / 2) for length in windows]
     steps = per_axis("stride", stride, len(places))
     if any(step > length for step, length in zip(steps, windows, strict=True)):
         raise ValueError(
-            f"stride={stride!r} passes over places that no window={windows} covers; use a stride "
-            "of at most the window."
+            f"stride={stride!r} leaves places uncovered by window={windows}; use a stride of at "
+            "most the window."
         )
     axes = []
     for size, length, step in zip(places, windows, steps, strict=True):
@@ -205,7 +217,7 @@ def _boxes(places, window, stride):
 
 
 def _fill(fill_value, images):
-    """What covers the samples, in a shape that goes with (n_samples, *window, channels)."""
+    """Return the fill value in a shape that broadcasts to (n_samples, *window, channels)."""
     axes = tuple(range(1, images.ndim - 1))
     if isinstance(fill_value, str):
         if fill_value != "mean":
@@ -220,3 +232,198 @@ def _fill(fill_value, images):
             "or one for each channel."
         )
     return fill
+
+
+class SaliencyDisplay:
+    """Display of samples beside their saliency maps, one sample per row.
+
+    The gradient shows the pixels to which the score is sensitive; occlusion shows how much the
+    probability of the class falls (red) or rises (blue) when a place is covered.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, height, width, channels) or (n_samples, steps, channels)
+        The samples.
+    maps : dict of str to ndarray of shape (n_samples, height, width) or (n_samples, steps)
+        "gradient", "occlusion" or both, without an axis of channels.
+    target : array-like of shape (n_samples,), default=None
+        The classes of the maps, or output columns.
+    values : array-like of shape (n_samples,), default=None
+        Their probabilities, or the outputs.
+
+    Attributes
+    ----------
+    axes_ : ndarray of matplotlib Axes, of shape (n_samples, 1 + n_maps)
+        Axes of each sample and its maps.
+    figure_ : matplotlib Figure
+        The figure.
+
+    See Also
+    --------
+    saliency_map : Computes the gradient.
+    occlusion_map : Computes the occlusion.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn_nn import CNNClassifier
+    >>> from sklearn_nn.inspection import SaliencyDisplay
+    >>> digits = load_digits()
+    >>> X, y = digits.images / 16, digits.target
+    >>> model = CNNClassifier((8, 16), learning_rate_init=0.01, max_iter=15, random_state=0)
+    >>> display = SaliencyDisplay.from_estimator(model.fit(X, y), X[:2])
+    >>> display.maps["gradient"].shape
+    (2, 8, 8)
+    """
+
+    def __init__(self, X, maps, target=None, values=None):
+        self.X = X
+        self.maps = maps
+        self.target = target
+        self.values = values
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator,
+        X,
+        target=None,
+        *,
+        method=GRADIENT,
+        window=None,
+        stride=None,
+        fill_value=0.0,
+        input_shape=None,
+        share_scale=False,
+        axes=None,
+        figure=None,
+    ):
+        """Plot the saliency maps of a fitted estimator.
+
+        Parameters
+        ----------
+        estimator : estimator
+            A fitted network of sklearn_nn, or a pipeline or search that contains one.
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            A few samples as the estimator takes them. They are drawn after the steps of a pipeline
+            before the network.
+        target : label, int or array-like of shape (n_samples,), default=None
+            The class, or one for each sample; for a regressor, the index of the output. None is
+            the most probable class, or the only output.
+        method : {"gradient", "occlusion"} or sequence of these, default="gradient"
+            Maps to draw: the absolute value of `saliency_map`, maximized over channels, or
+            `occlusion_map`.
+        window, stride : int or tuple of int, default=None
+            Passed to `occlusion_map`.
+        fill_value : float, array-like of shape (n_channels,) or "mean", default=0.0
+            Passed to `occlusion_map`.
+        input_shape : tuple of int, default=None
+            Shape of a sample, (height, width, channels) or (steps, channels), for a network that
+            reads images as vectors.
+        share_scale : bool, default=False
+            Whether to use one scale for the maps of all samples.
+        axes : sequence of matplotlib Axes, default=None
+            For each sample one for itself and one for each map.
+        figure : matplotlib Figure or SubFigure, default=None
+            Figure to draw a grid in. None makes a new one unless `axes` are passed.
+
+        Returns
+        -------
+        display : SaliencyDisplay
+            The display, drawn.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
+        TypeError
+            If it is not a network of sklearn_nn.
+        ValueError
+            If X or a parameter is invalid, samples are neither images nor signals, or the class or
+            output does not exist.
+        """
+        methods = _checked_methods(method)
+        given = samples(estimator, X, "SaliencyDisplay")
+        shape = given.sample_shape(input_shape)
+        drawable("SaliencyDisplay", shape)
+        images, outputs = given.rows.reshape(-1, *shape), given.outputs()
+        chosen = chosen_outputs(given.network, target, outputs)
+        named = named_targets(given.network, chosen)
+        maps = {}
+        if GRADIENT in methods:
+            gradient = given.rows_of(saliency_map(estimator, X, named))
+            maps[GRADIENT] = np.abs(gradient.reshape(images.shape)).max(axis=-1)
+        if OCCLUSION in methods:
+            options = {"window": window, "stride": stride, "fill_value": fill_value}
+            lost = occlusion_map(estimator, X, named, input_shape=input_shape, **options)
+            maps[OCCLUSION] = given.rows_of(lost).reshape(images.shape)[..., 0]
+        maps = {name: maps[name] for name in methods}
+        display = cls(images, maps, named, chosen_values(given.network, chosen, outputs))
+        display._is_probability = is_classifier(given.network)
+        return display.plot(share_scale=share_scale, axes=axes, figure=figure)
+
+    def plot(self, *, share_scale=False, axes=None, figure=None):
+        """Draw the samples and their maps.
+
+        Parameters
+        ----------
+        share_scale : bool, default=False
+            Whether to use one scale for the maps of all samples.
+        axes : sequence of matplotlib Axes, default=None
+            For each sample one for itself and one for each map.
+        figure : matplotlib Figure or SubFigure, default=None
+            Figure to draw a grid in. None makes a new one unless `axes` are passed.
+
+        Returns
+        -------
+        display : SaliencyDisplay
+            This display.
+
+        Raises
+        ------
+        ValueError
+            If the number of axes is not the number of pictures.
+        """
+        X, columns = np.asarray(self.X), 1 + len(self.maps)
+        axes = picture_axes(
+            "SaliencyDisplay.plot",
+            len(X) * columns,
+            columns,
+            axes=axes,
+            figure=figure,
+            cell=(1.7, 1.8) if X.ndim == 4 else (2.6, 1.5),
+        )
+        self.axes_ = np.reshape(axes, (len(X), columns))
+        self.figure_ = self.axes_[0, 0].figure
+        limits = limits_of(X)
+        scales = {name: scales_of(of, share_scale) for name, of in self.maps.items()}
+        for number, (sample, row) in enumerate(zip(X, self.axes_, strict=True)):
+            draw_sample(row[0], sample, limits)
+            bare(row[0], self._label(number))
+            for ax, (name, maps) in zip(row[1:], self.maps.items(), strict=True):
+                (title, signed), limit = METHODS[name], scales[name][number]
+                draw_map(ax, maps[number], signed=signed, limit=limit)
+                bare(ax, title)
+                if X.ndim == 3:
+                    ax.set_ylim(-1.1 * limit if signed else 0, 1.1 * limit)
+        return self
+
+    def _label(self, number):
+        """Return the title of a sample: its class and probability."""
+        if self.target is None:
+            return None
+        label = str(self.target[number])
+        if self.values is None:
+            return label
+        value = self.values[number]
+        if getattr(self, "_is_probability", True):
+            return f"{label} ({value:.0%})"
+        return f"output {label}: {value:.3g}"
+
+
+def _checked_methods(method):
+    """Return the methods as a list without duplicates, or raise ValueError."""
+    methods = [method] if isinstance(method, str) else list(dict.fromkeys(method))
+    if not methods or not set(methods) <= set(METHODS):
+        raise ValueError(f"method={method!r} must be among {list(METHODS)}, or a list of these.")
+    return methods

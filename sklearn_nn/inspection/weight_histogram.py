@@ -5,15 +5,16 @@ import math
 import numpy as np
 
 from sklearn_nn.inspection._fitted import fitted_network
-from sklearn_nn.inspection._plotting import pyplot
+from sklearn_nn.inspection._plotting import checked_axes, new_grid, pyplot
 
-COLUMNS = 3  # subplots beside one another
+#: Largest number of subplots in a row.
+COLUMNS = 3
 
 
 class WeightHistogramDisplay:
-    """Histograms of the weights, one subplot a layer.
+    """Display of histograms of the weights, a subplot for each layer.
 
-    Weights that pile up at zero are units that learnt nothing; long tails ask for a stronger
+    Weights that pile up at zero belong to units that learnt nothing; long tails suggest a stronger
     penalty (`alpha`) or a lower learning rate.
 
     Parameters
@@ -24,11 +25,11 @@ class WeightHistogramDisplay:
     Attributes
     ----------
     axes_ : ndarray of matplotlib Axes, of shape (n_layers,)
-        One for each layer.
+        Axes of each layer.
     figure_ : matplotlib Figure
         The figure.
     histograms_ : dict of str to dict of str to (ndarray, ndarray)
-        Counts and the edges of the bins, by layer and by name.
+        Counts and edges of the bins, by layer and by name.
 
     Examples
     --------
@@ -51,9 +52,9 @@ class WeightHistogramDisplay:
         Parameters
         ----------
         estimator : estimator
-            A fitted network, or a pipeline or search that holds one; scikit-learn's MLP will do.
+            A fitted network, or scikit-learn's MLP, or a pipeline or search that contains one.
         layers : str or sequence of str, default=None
-            Names of layers, keys of `layers_`; None takes all that have weights.
+            Names of layers, keys of `layers_`; None is all layers with weights.
         bins : int or sequence, default=50
             Number of bins, or their edges, as for `numpy.histogram`.
         bias : bool, default=False
@@ -71,7 +72,7 @@ class WeightHistogramDisplay:
         NotFittedError
             If the estimator is not fitted.
         ValueError
-            If there is no such layer, or no layer has weights.
+            If a layer does not exist, or no layer has weights.
         """
         arrays = _arrays_by_layer(fitted_network(estimator))
         names = list(arrays) if layers is None else [layers] if isinstance(layers, str) else layers
@@ -81,7 +82,7 @@ class WeightHistogramDisplay:
         weights = {name: _select(arrays[name], bias) for name in names}
         weights = {name: found for name, found in weights.items() if found}
         if not weights:
-            raise ValueError(f"layers={list(names)} have no weights; name others, or bias=True.")
+            raise ValueError(f"layers={list(names)} have no weights; use others, or bias=True.")
         return cls(weights).plot(axes, bins=bins)
 
     def plot(self, axes=None, *, bins=50):
@@ -102,17 +103,12 @@ class WeightHistogramDisplay:
         Raises
         ------
         ValueError
-            If there are not as many axes as layers.
+            If the number of axes is not the number of layers.
         """
         plt = pyplot("WeightHistogramDisplay.plot")
-        if axes is None:
-            axes = _new_axes(plt, len(self.weights))
-        self.axes_ = np.ravel(axes)
-        if self.axes_.size != len(self.weights):
-            raise ValueError(
-                f"{self.axes_.size} axes were passed for {len(self.weights)} layers; "
-                "pass one for each."
-            )
+        n_layers = len(self.weights)
+        axes = _new_axes(plt, n_layers) if axes is None else axes
+        self.axes_ = checked_axes(axes, n_layers, "layers")
         self.figure_ = self.axes_[0].figure
         self.histograms_ = {}
         for ax, (layer, arrays) in zip(self.axes_, self.weights.items(), strict=True):
@@ -124,26 +120,24 @@ def _new_axes(plt, n_layers):
     columns = min(n_layers, COLUMNS)
     rows = math.ceil(n_layers / columns)
     size = (max(3.4 * columns, 4.8), 2.7 * rows + 0.3)
-    _, grid = plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained")
-    for unused in grid.flat[n_layers:]:
-        unused.remove()
-    for ax in grid[:, 0]:
+    axes = new_grid(plt.figure(figsize=size, layout="constrained"), n_layers, rows, columns)
+    for ax in axes[::columns]:
         ax.set_ylabel("Share of values")
-    return grid.flat[:n_layers]
+    return axes
 
 
 def _draw(ax, layer, arrays, bins):
-    """One subplot; returns counts and edges by array."""
+    """Draw the subplot of a layer; return counts and edges by array."""
     from matplotlib.ticker import PercentFormatter
 
     finite = {name: values[np.isfinite(values)] for name, values in arrays.items()}
-    # One set of edges, so that the arrays of a layer can be compared.
+    # The arrays of a layer share the edges, so that they can be compared.
     edges = np.histogram_bin_edges(np.concatenate(list(finite.values())), bins)
     histograms = {}
     for name, values in finite.items():
         counts, _ = np.histogram(values, edges)
         shape = " × ".join(map(str, np.shape(arrays[name])))
-        # Shares: a few biases would be lost beside the count of a kernel's weights.
+        # Shares, because a kernel has many more weights than biases.
         shares = counts / max(values.size, 1)
         ax.stairs(shares, edges, fill=True, alpha=0.6, label=f"{name} ({shape})")
         histograms[name] = counts, edges
@@ -159,7 +153,7 @@ def _draw(ax, layer, arrays, bins):
 
 
 def _select(arrays, bias):
-    """What a histogram is drawn of: what is trained, and biases if they are wanted."""
+    """Return the trained arrays of a layer, with biases if `bias`."""
     return {
         name: np.ravel(array) if np.ndim(array) == 0 else np.asarray(array)
         for name, array in arrays.items()
@@ -168,7 +162,7 @@ def _select(arrays, bias):
 
 
 def _arrays_by_layer(network):
-    """`layers_`, or the same made of scikit-learn's `coefs_` and `intercepts_`."""
+    """Return `layers_`, or the same from scikit-learn's `coefs_` and `intercepts_`."""
     if hasattr(network, "layers_"):
         return network.layers_
     if not hasattr(network, "coefs_"):

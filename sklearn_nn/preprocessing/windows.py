@@ -12,13 +12,7 @@ from sklearn_nn.layers.shape import whole_numbers
 
 
 def sliding_windows(
-    series: Any,
-    width: int,
-    horizon: int = 1,
-    stride: int = 1,
-    *,
-    gap: int = 0,
-    target: Any = None,
+    series: Any, width: int, horizon: int = 1, stride: int = 1, *, gap: int = 0, target: Any = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Cut a series into windows, each with the values that follow it, to learn to forecast.
 

@@ -105,13 +105,13 @@ def test_networks_without_places():
     with pytest.raises(ValueError, match=r"neither images nor signals; those that do are \[\]"):
         FeatureMapDisplay.from_estimator(mlp, rows[:1])
     theirs = fitted_quietly(ScikitLearnMLP(4, max_iter=1), rows, LABELS)
-    with pytest.raises(TypeError, match="networks of sklearn_nn, not MLPClassifier"):
+    with pytest.raises(TypeError, match="network of sklearn_nn, not MLPClassifier"):
         FeatureMapDisplay.from_estimator(theirs, rows[:1])
 
 
 @pytest.mark.parametrize("n", [2, 0])
 def test_one_sample(grey, n):
-    message = "holds 2 samples.*X\\[:1\\]" if n else "0 sample"
+    message = "has 2 samples.*X\\[:1\\]" if n else "0 sample"
     with pytest.raises(ValueError, match=message):
         FeatureMapDisplay.from_estimator(grey, IMAGES[:n], "conv1")
 

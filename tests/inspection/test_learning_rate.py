@@ -155,7 +155,7 @@ def test_unsuitable_rates(rates):
 def test_unsuitable_estimators():
     with pytest.raises(ValueError, match="solver='lbfgs' has no learning rate"):
         find_learning_rate(make(solver="lbfgs"), X, Y)
-    with pytest.raises(TypeError, match=r"is no network of sklearn_nn; of a Pipeline"):
+    with pytest.raises(TypeError, match=r"is not a network of sklearn_nn; of a Pipeline"):
         find_learning_rate(make_pipeline(StandardScaler(), make()), X, Y)
     with pytest.raises(ValueError, match="'alpha' parameter"):
         find_learning_rate(make(alpha=-1), X, Y)

@@ -101,7 +101,7 @@ def test_errors(weak):
     model, y = weak
     with pytest.raises(ValueError, match=r"y has shape \(299,\) for 300 samples"):
         MisclassifiedDisplay.from_estimator(model, IMAGES, y[:-1])
-    with pytest.raises(ValueError, match="one label a sample"):
+    with pytest.raises(ValueError, match="one label per sample"):
         MisclassifiedDisplay.from_estimator(model, IMAGES, np.c_[y, y])
     with pytest.raises(NotFittedError):
         MisclassifiedDisplay.from_estimator(CNNClassifier(), IMAGES, y)

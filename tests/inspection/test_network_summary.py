@@ -14,7 +14,7 @@ from sklearn.preprocessing import StandardScaler
 
 from sklearn_nn import MLPClassifier
 from sklearn_nn.inspection import Summary, SummaryRow, summary
-from sklearn_nn.inspection.network_summary import format_bytes
+from sklearn_nn.inspection.network_summary import _format_bytes
 
 
 class Line(NamedTuple):
@@ -144,7 +144,7 @@ def test_frame_without_pandas(network, without):
     ],
 )
 def test_bytes(n_bytes, text):
-    assert format_bytes(n_bytes).replace("1,023", "1023") == text
+    assert _format_bytes(n_bytes).replace("1,023", "1023") == text
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

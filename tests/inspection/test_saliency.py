@@ -314,7 +314,7 @@ def test_occlusion_of_signals_and_regressors(rng):
         ({"window": (2, 2, 2)}, r"window=\(2, 2, 2\) must be a whole number"),
         ({"window": 0}, "window=0 must be a whole number of at least 1"),
         ({"window": 2.5}, "window=2.5 must be"),
-        ({"window": 2, "stride": 3}, "stride=3 passes over places"),
+        ({"window": 2, "stride": 3}, "stride=3 leaves places"),
         ({"stride": (1, 0)}, r"stride=\(1, 0\) must be"),
         ({"fill_value": "median"}, "fill_value='median' must be"),
         ({"fill_value": (0, 1)}, "fill_value has shape"),
@@ -335,7 +335,7 @@ def test_errors():
         with pytest.raises(NotFittedError):
             function(MLPClassifier(), rows)
         theirs = fitted_quietly(ScikitLearnMLP(4, max_iter=1), ROWS, LABELS)
-        with pytest.raises(TypeError, match=f"{function.__name__} looks into networks of"):
+        with pytest.raises(TypeError, match=f"{function.__name__} needs a network of"):
             function(theirs, rows)
     model = fitted_quietly(MLPClassifier(8, **plain()), ROWS, LABELS)
     with pytest.raises(ValueError, match="60 features"):
@@ -345,7 +345,7 @@ def test_errors():
     with pytest.raises(ValueError, match="target='a' is not among the classes"):
         saliency_map(model, rows, "a")
     two = fitted_quietly(MLPRegressor(hidden_layer_sizes=4, **plain()), ROWS, np.c_[LABELS, LABELS])
-    with pytest.raises(ValueError, match="has 2 outputs; say with target"):
+    with pytest.raises(ValueError, match="has 2 outputs; choose one"):
         saliency_map(two, rows)
     with pytest.raises(ValueError, match=r"target=2 is not among the output columns.*\[0, 1\]"):
         saliency_map(two, rows, 2)

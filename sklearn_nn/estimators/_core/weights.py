@@ -82,6 +82,11 @@ def sources_of(estimator, X):
     return estimator._reader.blocks(X, network_of(estimator), estimator)
 
 
+def data_format_of(estimator):
+    """Return the order of axes of the samples that were fitted, or None for vectors."""
+    return getattr(estimator._reader, "data_format", None)
+
+
 def remarks_of(estimator):
     """Return names and texts for a summary of an estimator, beside its layers."""
     return estimator._remarks()
