@@ -1,4 +1,4 @@
-"""What is done to data before it is learnt from: images, and windows of series."""
+"""Preparation of data: resized and augmented images, windows of time series."""
 
 from sklearn_nn.preprocessing.images import augment_images, resize_images
 from sklearn_nn.preprocessing.windows import sliding_windows

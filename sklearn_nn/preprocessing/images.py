@@ -1,4 +1,4 @@
-"""Images before they are learnt from: `resize_images`, and `augment_images` to see augmentation."""
+"""Images: `resize_images`, and `augment_images` to inspect an augmentation."""
 
 from __future__ import annotations
 
@@ -18,15 +18,14 @@ from sklearn_nn.network.source import source
 from sklearn_nn.training.losses import SquaredError
 
 _FORMATS = ("channels_last", "channels_first")
-#: Bytes of images that are resized at a time.
+#: Size in bytes of a block of images that are resized together.
 _BLOCK_BYTES = 8 * 2**20
 
 
 def _weights(old: int, new: int) -> np.ndarray:
-    """The weights with which `old` places of an axis make `new` ones: a row for each, adding to 1.
+    """Return the matrix of shape (new, old) that resamples an axis; its rows sum to 1.
 
-    Each is a mean around its own centre, with weights that fall off linearly: to the next place, or
-    where the axis shrinks to the centre of the next of the new places.
+    Each row is a triangle around the centre of a new pixel, as wide as the larger of the pixels.
     """
     scale = old / new
     reach = max(scale, 1.0)
@@ -37,21 +36,20 @@ def _weights(old: int, new: int) -> np.ndarray:
 
 
 def _check_images(X: Any, data_format: str, otherwise: str = "") -> np.ndarray:
-    """X as an array of images; `otherwise` as for `misplaced_channels`."""
+    """Return X as an array of images, or raise ValueError; `otherwise` ends a warning's text."""
     if data_format not in _FORMATS:
         raise ValueError(
-            f"data_format={data_format!r} is not known; use one of {', '.join(_FORMATS)}."
+            f"data_format={data_format!r} is unknown; use one of {', '.join(_FORMATS)}."
         )
     images = np.asarray(X)
     if images.dtype.kind not in "uif":
         raise ValueError(
-            f"X has dtype {images.dtype}; images are whole numbers or floats: use "
-            "X.astype('uint8')."
+            f"X has dtype {images.dtype}; images are integers or floats: use X.astype('uint8')."
         )
     if images.ndim not in (3, 4):
         raise ValueError(
             f"X has shape {images.shape}; images are (n, height, width), or have an axis for "
-            "channels as well. Use X.reshape(len(X), height, width)."
+            "channels, too. Use X.reshape(len(X), height, width)."
         )
     if 0 in images.shape[1:]:
         raise ValueError(f"X has shape {images.shape}: its images are empty; leave them out.")
@@ -62,32 +60,32 @@ def _check_images(X: Any, data_format: str, otherwise: str = "") -> np.ndarray:
 
 
 def resize_images(X: Any, size: Any, *, data_format: str = "channels_last") -> np.ndarray:
-    """Resize images, bilinearly; where they shrink, with a filter against aliasing.
+    """Resize images by bilinear interpolation, with a filter against aliasing if they shrink.
 
     Parameters
     ----------
     X : array-like of shape (n, height, width) or (n, height, width, channels)
-        Images of any type of numbers; or a list of such of unequal height and width.
+        Images of integers or floats, or a list of images of unequal height and width.
     size : int or pair of ints
-        Height and width of the result, in pixels; one number stands for both.
+        Height and width of the result in pixels; one number is used for both.
     data_format : {"channels_last", "channels_first"}, default="channels_last"
-        Which axis of four holds the channels.
+        Position of the axis of channels, if there are four axes.
 
     Returns
     -------
     resized : ndarray of shape (n, new_height, new_width[, channels])
-        Of the type of X; whole numbers are rounded. No value lies beyond those of its image.
+        Images of the dtype of X; integers are rounded. Values stay within the range of the image.
 
     Raises
     ------
     ValueError
-        If X holds no images, or `size` no size.
+        If X or `size` is invalid.
 
     Notes
     -----
-    Pixels are squares, and their centres lie at halves, as in Keras and in PyTorch's
-    ``interpolate(mode="bilinear", align_corners=False, antialias=True)``, whose results these are
-    to rounding. Each axis is a product with a matrix of weights.
+    Pixels are squares whose centres have half-integer coordinates. Results equal those of Keras
+    and of PyTorch's ``interpolate(mode="bilinear", align_corners=False, antialias=True)`` up to
+    rounding. Each axis is multiplied by a matrix of weights.
 
     Examples
     --------
@@ -124,7 +122,7 @@ def resize_images(X: Any, size: Any, *, data_format: str = "channels_last") -> n
 
 
 def _resize_each(X: Any, size: Any, data_format: str) -> np.ndarray:
-    """Images of unequal sizes, one by one."""
+    """Resize images of unequal sizes one by one."""
     resized = [resize_images([image], size, data_format=data_format) for image in X]
     for index, image in enumerate(resized):
         if image.shape != resized[0].shape:
@@ -143,34 +141,34 @@ def augment_images(
     input_shape: tuple[int, ...] | None = None,
     data_format: str = "channels_last",
 ) -> np.ndarray:
-    """Change images, or signals, as a network's augmentation does while it trains.
+    """Apply the augmentation layers of a network to images or signals, as in training.
 
-    To see what an augmentation does. The estimators do this themselves, anew in every epoch.
+    This shows the effect of an augmentation. Estimators apply theirs themselves in every epoch.
 
     Parameters
     ----------
     X : array-like of shape (n, height, width), (n, height, width, channels) or (n, ...)
-        Images, or with `input_shape` samples of any form. Bytes are scaled from 0..255 to 0..1, as
-        the estimators do.
+        Images, or samples of any shape if `input_shape` is passed. Bytes are scaled from 0..255 to
+        0..1, as in the estimators.
     augmentation : Layer or list of Layer, or of (name, Layer)
-        Layers that act in training, in their order.
+        Layers that act only in training, in order.
     random_state : int, RandomState instance or None, default=None
-        Draws what happens to each image.
+        Source of the random changes.
     input_shape : tuple of int or None, default=None
-        Shape of one sample: (height, width, channels) of an image, (steps, channels) of a signal.
-        None is the shape that X has.
+        Shape of a sample: (height, width, channels) of an image, (steps, channels) of a signal.
+        None is the shape of the samples in X.
     data_format : {"channels_last", "channels_first"}, default="channels_last"
-        Which axis of X holds the channels.
+        Position of the axis of channels in X.
 
     Returns
     -------
     changed : ndarray
-        In the form of X, in float32 or float64. The samples are one batch.
+        Changed samples in the form of X, float32 or float64. They are processed as one batch.
 
     Raises
     ------
     ValueError
-        If X holds no images, or a layer does not fit them.
+        If X does not contain images, or a layer does not fit them.
     """
     images = np.asarray(X)
     if input_shape is None:
@@ -193,12 +191,12 @@ def augment_images(
 def _in_training(
     rows: np.ndarray, shape: tuple[int, ...], augmentation: Any, random_state: Any
 ) -> tuple[np.ndarray, tuple[int, ...]]:
-    """Samples as the layers make them in training, as rows, and the shape of one."""
+    """Return the output rows of layers in training mode, and the shape of a sample."""
     pairs = with_names(augmentation if isinstance(augmentation, list | tuple) else [augmentation])
     for _, layer in pairs:
         if not (isinstance(layer, Layer) and layer.is_random):
             raise ValueError(
-                f"augmentation holds {layer!r}, which is no layer that acts in training alone; "
+                f"augmentation holds {layer!r}, which is not a layer that acts only in training; "
                 "use layers such as RandomFlip() and Mixup()."
             )
     program = lower(pairs, shape, rows.dtype.name)
@@ -208,7 +206,7 @@ def _in_training(
     seed = random_state.randint(2**31 - 1)
     n = len(rows)
     machine = Machine(program, theta, state, n, seed=seed)
-    # A batch of training, with a loss that is of no interest and an update that changes nothing.
+    # One batch of training, with an arbitrary loss and an update that changes nothing.
     targets = SquaredError().targets(np.zeros((n, program.raw_slot[1])), None, program.dtype)
     nothing = Update(0, np.zeros((1, 1)), np.zeros((0, 0), dtype=program.dtype))
     machine.train(source(rows, program.dtype), targets, np.arange(n), n, 0, 1, nothing)

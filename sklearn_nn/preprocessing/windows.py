@@ -1,4 +1,4 @@
-"""Windows of a series, and what follows each of them: the samples of a forecast."""
+"""Sliding windows of a time series, the samples of a forecast."""
 
 from __future__ import annotations
 
@@ -14,56 +14,55 @@ from sklearn_nn.layers.shape import whole_numbers
 def sliding_windows(
     series: Any, width: int, horizon: int = 1, stride: int = 1, *, gap: int = 0, target: Any = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Cut a series into windows, each with the values that follow it, to learn to forecast.
+    """Cut a time series into windows, each with the following values as targets of a forecast.
 
     Parameters
     ----------
     series : array-like or DataFrame of shape (n_steps,) or (n_steps, n_channels)
         Numbers at equal intervals of time, the earliest first.
     width : int
-        Steps of a window: the past that a forecast is made from.
+        Steps of a window, on which a forecast is based.
     horizon : int, default=1
         Steps to forecast.
     stride : int, default=1
-        Steps from the beginning of a window to that of the next.
+        Steps between the starts of successive windows.
     gap : int, default=0
         Steps between the end of a window and the first step to forecast.
     target : int, str, list of int or list of str, or None, default=None
-        Channels to forecast: their positions, or their names where `series` is a DataFrame. None
-        is all of them, in their order.
+        Channels to forecast, by position, or by name if `series` is a DataFrame; None is all.
 
     Returns
     -------
     X : ndarray of shape (n_windows, width, n_channels)
-        The windows, in the type of the series. A read-only view of it where it is an array:
-        windows that overlap share their memory. A series of one axis has one channel.
+        The windows, in the dtype of the series; a read-only view if it is an array. A series of
+        one axis has one channel.
     y : ndarray of shape (n_windows,) or (n_windows, horizon * n_targets)
-        What follows each window: all targets of the first step, then all of the second. Where
-        that is one value, y has one axis, as regressors want it.
+        The values to forecast: all targets of the first step, then those of the second. A single
+        column has one axis, as regressors expect.
 
     Raises
     ------
     ValueError
-        If the series holds something other than finite numbers, is shorter than
-        ``width + gap + horizon``, or a parameter does not fit it.
+        If the series contains anything but finite numbers or is shorter than
+        ``width + gap + horizon``, or a parameter is invalid.
 
     See Also
     --------
-    sklearn.model_selection.TimeSeriesSplit : Splits of the windows that respect time.
+    sklearn.model_selection.TimeSeriesSplit : Splits windows in the order of time.
 
     Notes
     -----
-    Window i holds steps ``i * stride`` to ``i * stride + width - 1`` of the series, and row i of y
-    the `horizon` steps from ``i * stride + width + gap`` on. There are ``(n_steps - width - gap -
-    horizon) // stride + 1`` of them. ``y.reshape(n_windows, horizon, n_targets)`` has an axis for
-    the targets. ``series[-width:]`` is the window that forecasts what lies beyond the series; its
-    shape in X is (1, width, n_channels).
+    Window i contains steps ``i * stride`` to ``i * stride + width - 1`` of the series, and row i of
+    y the `horizon` steps from ``i * stride + width + gap`` on. There are ``(n_steps - width - gap -
+    horizon) // stride + 1`` windows. ``y.reshape(n_windows, horizon, n_targets)`` has an axis of
+    targets. ``series[-width:]``, reshaped to (1, width, n_channels), is the window that forecasts
+    the steps beyond the series.
 
-    Windows that begin near one another share values. Do not shuffle them into training and test
-    sets: :class:`~sklearn.model_selection.TimeSeriesSplit` trains on earlier windows and tests on
-    later ones. Its own `gap`, in windows, leaves out those between. With ``ceil((horizon + gap) /
-    stride) - 1`` of them, all that is trained on was known when the first test window ended. For
-    several series, concatenate the windows of each.
+    Neighbouring windows overlap, so do not shuffle them into training and test sets:
+    :class:`~sklearn.model_selection.TimeSeriesSplit` trains on earlier windows and tests on later
+    ones. With its `gap` of ``ceil((horizon + gap) / stride) - 1`` windows, all training targets
+    were known at the end of the first test window. For several series, concatenate the windows of
+    each.
 
     Examples
     --------
@@ -79,7 +78,7 @@ def sliding_windows(
     array([[30, 40],
            [40, 50]])
 
-    Forecast one of two channels, and test on windows that come after all that was trained on:
+    Forecast one of two channels, and test on windows after the training windows:
 
     >>> from sklearn.model_selection import TimeSeriesSplit
     >>> hours = np.arange(200)
@@ -98,24 +97,24 @@ def sliding_windows(
         for name, value in (("width", width), ("horizon", horizon), ("stride", stride))
     )
     if not _is_whole(gap) or gap < 0:
-        raise ValueError(f"gap={gap!r} must be a whole number of steps; 0 is none.")
+        raise ValueError(f"gap={gap!r} must be a non-negative whole number of steps.")
     channels = _positions(target, getattr(series, "columns", None), values.shape[1])
     first = width + int(gap)
     n = (len(values) - first - horizon) // stride + 1
     if n < 1:
         raise ValueError(
             f"series has {len(values)} steps, but width={width}, gap={gap} and horizon={horizon} "
-            f"take {first + horizon}; use a longer series or a smaller width."
+            f"need {first + horizon}; use a longer series or a smaller width."
         )
     X = sliding_window_view(values, width, axis=0)[::stride][:n].transpose(0, 2, 1)
-    # y is small, and users scale it: its own memory, which can be written.
+    # y is copied: it is small, and users scale it in place.
     after = sliding_window_view(values[first:, channels], horizon, axis=0)[::stride]
     y = after.transpose(0, 2, 1).copy().reshape(n, -1)
     return X, y.ravel() if y.shape[1] == 1 else y
 
 
 def _steps(series: Any) -> np.ndarray:
-    """A series as an array of finite numbers of shape (n_steps, n_channels)."""
+    """Return a series as an array of finite numbers of shape (n_steps, n_channels)."""
     try:
         values = check_array(
             series, ensure_2d=False, allow_nd=True, ensure_all_finite=False, ensure_min_samples=0,
@@ -123,13 +122,12 @@ def _steps(series: Any) -> np.ndarray:
         )  # fmt: skip
     except (TypeError, ValueError) as error:
         raise ValueError(
-            f"series cannot be read as numbers: {error} Encode or leave out columns that hold "
-            "something else."
+            f"series cannot be read as numbers: {error} Encode or leave out other columns."
         ) from error
     if values.dtype.kind in "mM":
         raise ValueError(
-            f"series has dtype {values.dtype}; forecasts are of numbers: leave times out, or make "
-            "numbers of them, such as the hour of the day."
+            f"series has dtype {values.dtype}; leave times out, or convert them to numbers such as "
+            "the hour of the day."
         )
     if values.ndim not in (1, 2) or 0 in values.shape[1:]:
         raise ValueError(
@@ -142,13 +140,13 @@ def _steps(series: Any) -> np.ndarray:
         step, channel = np.argwhere(~np.isfinite(values))[0]
         raise ValueError(
             f"series holds {values[step, channel]} at step {step}, channel {channel}; fill gaps "
-            "before, as with DataFrame.interpolate()."
+            "first, as with DataFrame.interpolate()."
         )
     return values
 
 
 def _positions(target: Any, names: Any, n_channels: int) -> list[int]:
-    """The channels to forecast, as positions from 0 on."""
+    """Return the positions of the channels to forecast."""
     if target is None:
         return list(range(n_channels))
     asked = list(target) if isinstance(target, list | tuple | np.ndarray) else [target]
@@ -162,13 +160,11 @@ def _positions(target: Any, names: Any, n_channels: int) -> list[int]:
         else:
             have = f", or one of the columns {', '.join(known)}" if known else ""
             raise ValueError(
-                f"target={target!r}: {one!r} is no channel of the series; use a position from 0 to "
-                f"{n_channels - 1}{have}."
+                f"target={target!r}: {one!r} is not a channel of the series; use a position from 0 "
+                f"to {n_channels - 1}{have}."
             )
     if not found or len(set(found)) < len(found):
-        raise ValueError(
-            f"target={target!r} must name channels, each once; None stands for all of them."
-        )
+        raise ValueError(f"target={target!r} must name channels, each once; None is all of them.")
     return found
 
 

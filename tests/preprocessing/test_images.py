@@ -120,7 +120,7 @@ def test_many_images_go_block_by_block(rng, monkeypatch):
         (np.zeros((2, 4, 4), complex), 2, {}, "X has dtype complex128"),
         (np.zeros((2, 4, 4)), 0, {}, "size=0 must be a positive whole number"),
         (np.zeros((2, 4, 4)), (2, 3, 4), {}, r"size=\(2, 3, 4\) must be"),
-        (np.zeros((2, 4, 4)), 2, {"data_format": "NCHW"}, "data_format='NCHW' is not known; use"),
+        (np.zeros((2, 4, 4)), 2, {"data_format": "NCHW"}, "data_format='NCHW' is unknown; use"),
     ],
 )
 def test_what_is_no_image(X, size, options, message):
@@ -172,7 +172,7 @@ def test_forms_of_images_to_augment(rng):
 def test_what_is_no_augmentation():
     X = np.zeros((2, 4, 4))
     for wrong in (Dense(3), [RandomFlip(), "flip"], None):
-        with pytest.raises(ValueError, match="which is no layer that acts in training alone"):
+        with pytest.raises(ValueError, match="is not a layer that acts only in training"):
             augment_images(X, wrong)
     with pytest.raises(ValueError, match="layer 'randomcrop1': height=9"):
         augment_images(X, RandomCrop(9))

@@ -149,16 +149,16 @@ def test_a_network_forecasts(horizon):
         (np.arange(9), {"width": 2.0}, "width=2.0 must be a positive whole number"),
         (np.arange(9), {"horizon": 0}, "horizon=0 must be a positive whole number"),
         (np.arange(9), {"stride": -1}, "stride=-1 must be a positive whole number"),
-        (np.arange(9), {"gap": -1}, "gap=-1 must be a whole number of steps; 0 is none"),
+        (np.arange(9), {"gap": -1}, "gap=-1 must be a non-negative whole number"),
         (np.arange(9), {"gap": 0.5}, "gap=0.5 must be"),
         (np.arange(9), {"gap": True}, "gap=True must be"),
-        (np.arange(4), {"width": 4}, r"series has 4 steps, .* take 5; use a longer series or a"),
+        (np.arange(4), {"width": 4}, r"series has 4 steps, .* need 5; use a longer series or a"),
         (np.zeros(0), {}, "series has 0 steps"),
-        (np.zeros((9, 2)), {"target": 2}, "target=2: 2 is no channel .* a position from 0 to 1"),
-        (np.zeros((9, 2)), {"target": -3}, "target=-3: -3 is no channel"),
-        (np.zeros((9, 2)), {"target": True}, "target=True: True is no channel"),
-        (np.zeros((9, 2)), {"target": "a"}, "target='a': 'a' is no channel .* from 0 to 1\\.$"),
-        (pd.DataFrame({"a": range(9)}), {"target": "b"}, "'b' is no .* or one of the columns a"),
+        (np.zeros((9, 2)), {"target": 2}, "target=2: 2 is not a channel .* a position from 0 to 1"),
+        (np.zeros((9, 2)), {"target": -3}, "target=-3: -3 is not a channel"),
+        (np.zeros((9, 2)), {"target": True}, "target=True: True is not a channel"),
+        (np.zeros((9, 2)), {"target": "a"}, "target='a': 'a' is not a channel .* from 0 to 1\\.$"),
+        (pd.DataFrame({"a": range(9)}), {"target": "b"}, "'b' is not .* or one of the columns a"),
         (np.zeros((9, 2)), {"target": [1, -1]}, r"target=\[1, -1\] must name channels, each once"),
         (np.zeros((9, 2)), {"target": []}, r"target=\[\] must name channels"),
         (np.zeros((2, 9, 2)), {}, r"series has shape \(2, 9, 2\); .* call this for each"),
@@ -178,7 +178,7 @@ def test_what_cannot_be_cut(series, options, message):
 
 def test_names_twice_are_no_names():
     table = pd.DataFrame(np.zeros((9, 2)), columns=["a", "a"])
-    with pytest.raises(ValueError, match=r"series (?s:.*)unique column names|'a' is no channel"):
+    with pytest.raises(ValueError, match=r"series (?s:.*)unique column names|'a' is not a channel"):
         sliding_windows(table, 2, target="a")
 
 
