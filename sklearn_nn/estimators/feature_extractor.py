@@ -1,4 +1,4 @@
-"""FeatureExtractor: what a layer of a trained network makes of X, as features."""
+"""FeatureExtractor: outputs of a layer of a trained network as features."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from sklearn_nn.estimators._core.weights import network_of
 
 
 def _is_fitted(estimator):
-    """Whether there is something that can predict."""
+    """Return whether an estimator is fitted."""
     try:
         check_is_fitted(estimator)
     except NotFittedError:
@@ -35,7 +35,7 @@ def _is_fitted(estimator):
 
 
 def _before_output(network):
-    """Name of the last layer before the output layer."""
+    """Return the name of the last layer before the output layer."""
     names = [line.name for line in network_of(network).outline]
     if len(names) < 2:
         raise ValueError(
@@ -46,10 +46,10 @@ def _before_output(network):
 
 
 class FeatureExtractor(MetaEstimatorMixin, TransformerMixin, PlainParameters, BaseEstimator):
-    """Transformer that runs a network up to a layer, whose outputs are the features.
+    """Transformer that returns the outputs of a layer of a network as features.
 
-    Frozen features of a network that was trained on much data, and a simple model behind them, are
-    what works where there is little data of one's own.
+    Features of a network trained on a large data set, followed by a simple model, work well on
+    small data sets.
 
     Parameters
     ----------
@@ -67,18 +67,18 @@ class FeatureExtractor(MetaEstimatorMixin, TransformerMixin, PlainParameters, Ba
     estimator_ : estimator
         The fitted network.
     layer_ : str
-        The layer's name.
+        Name of the layer.
     output_shape_ : tuple of int
-        Shape of the layer's output for one sample. Features are its values in a row, the last axis
-        (of an image the channels) running fastest.
+        Shape of the layer's output for one sample. Features are its flattened values, channels
+        last.
     n_features_in_ : int
         Number of values of one sample.
     feature_names_in_ : ndarray of shape (n_features,)
-        Names of the columns of X, where it had any.
+        Names of the columns of X, if it had any.
 
     See Also
     --------
-    NeuralNetworkClassifier.from_pretrained : Begins training with the weights of another network.
+    NeuralNetworkClassifier.from_pretrained : Starts training from another network's weights.
 
     Examples
     --------
@@ -105,17 +105,17 @@ class FeatureExtractor(MetaEstimatorMixin, TransformerMixin, PlainParameters, Ba
 
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y=None, **fit_params):
-        """Find the layer; train the network first, if it is not fitted.
+        """Find the layer; train the network first if it is not fitted.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features), or array of shape \
                 (n_samples, ...)
-            The samples. Not looked at where the network is fitted.
+            The samples. Ignored if the network is fitted.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
-            Targets, for a network that is not fitted.
+            Targets for a network that is not fitted.
         **fit_params : dict
-            For the network's `fit`.
+            Passed to the network's `fit`.
 
         Returns
         -------
@@ -125,9 +125,9 @@ class FeatureExtractor(MetaEstimatorMixin, TransformerMixin, PlainParameters, Ba
         Raises
         ------
         TypeError
-            If the estimator is no network of this package.
+            If the estimator is not a network of this package.
         ValueError
-            If there is no such layer, or X or y is not valid.
+            If the layer does not exist, or X or y is invalid.
         """
         network = getattr(self.estimator, "best_estimator_", self.estimator)  # of a search
         network = network.estimator if isinstance(network, FrozenEstimator) else network
@@ -147,7 +147,7 @@ class FeatureExtractor(MetaEstimatorMixin, TransformerMixin, PlainParameters, Ba
         return self
 
     def transform(self, X):
-        """The layer's output for X.
+        """Return the layer's output for X.
 
         Parameters
         ----------
@@ -158,14 +158,14 @@ class FeatureExtractor(MetaEstimatorMixin, TransformerMixin, PlainParameters, Ba
         Returns
         -------
         X_new : ndarray of shape (n_samples, n_features_out)
-            The features, in the type that the network computes in.
+            The features, in the dtype of the network.
 
         Raises
         ------
         NotFittedError
             If the transformer is not fitted.
         ValueError
-            If X is not valid.
+            If X is invalid.
         """
         check_is_fitted(self)
         shape = network_of(self.estimator_).output_shape(self.layer_)
@@ -180,36 +180,36 @@ class FeatureExtractor(MetaEstimatorMixin, TransformerMixin, PlainParameters, Ba
 
     @property
     def n_features_in_(self):
-        """Number of values of one sample.
+        """Return the number of values of one sample.
 
         Returns
         -------
         n_features_in_ : int
-            As the network has it.
+            That of the network.
         """
         if "estimator_" not in vars(self):
             raise AttributeError(f"{type(self).__name__} is not fitted; call fit first.")
         return self.estimator_.n_features_in_
 
     def get_feature_names_out(self, input_features=None):
-        """Names of the features: the layer's name and a number.
+        """Return the names of the features: the layer's name and a number.
 
         Parameters
         ----------
         input_features : array-like of str or None, default=None
-            Names of the columns of X; they are checked and do not matter.
+            Names of the columns of X; they are checked and otherwise ignored.
 
         Returns
         -------
         names : ndarray of str objects
-            One name a feature.
+            A name for each feature.
 
         Raises
         ------
         NotFittedError
             If the transformer is not fitted.
         ValueError
-            If the names are not those of `fit`.
+            If the names differ from those in `fit`.
         """
         check_is_fitted(self)
         _check_feature_names_in(self, input_features)
@@ -220,10 +220,10 @@ class FeatureExtractor(MetaEstimatorMixin, TransformerMixin, PlainParameters, Ba
         return "estimator_" in vars(self)
 
     def __sklearn_clone__(self):
-        """A transformer that is not fitted, with the same network if that one is."""
+        """Return an unfitted transformer; a fitted network is copied, an unfitted one cloned."""
         cloned = _clone_parametrized(self)
         if _is_fitted(self.estimator):
-            # A copy, whose parameters can be set without a change to this one's; arrays are shared.
+            # The copy has its own parameters, but shares the arrays.
             cloned.estimator = copy.copy(self.estimator)
         return cloned
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from sklearn_nn.estimators._core.weights import data_format_of
 from sklearn_nn.inspection._fitted import checked_shape, fitted_network
 from sklearn_nn.inspection._plotting import bare, draw_sample, drawable, limits_of, picture_axes
 from sklearn_nn.layers.shape import CHANNELS_FIRST
@@ -185,7 +186,7 @@ def _as_images(X, network, input_shape):
     """Return X with an axis of samples and those of an image or signal, channels last."""
     array = np.asarray(X)
     n, shape = len(array), array.shape[1:]
-    if array.ndim > 2 and getattr(network, "data_format", None) == CHANNELS_FIRST:
+    if array.ndim > 2 and data_format_of(network) == CHANNELS_FIRST:
         array = np.moveaxis(array, 1, -1)
         shape = array.shape[1:]
     if input_shape is None:

@@ -115,7 +115,7 @@ def test_nan_that_is_no_padding():
     images = IMAGES.copy()
     images[3, 2, 1] = np.nan
     told = error_of(rnn().fit, images, Y)
-    assert told.startswith("Input X contains NaN. NaN may stand for padding behind the last step")
+    assert told.startswith("Input X contains NaN. NaN may be padding after the last step")
 
 
 def test_nan_where_there_are_no_sequences():
@@ -123,9 +123,9 @@ def test_nan_where_there_are_no_sequences():
     images[3, 2, 1] = np.nan
     for X in (images, images[..., np.newaxis], images.reshape(N, -1), list(images)):
         told = error_of(cnn().fit, X, Y)
-        assert told.startswith("Input X contains NaN, which CNNClassifier does not read; fill it")
+        assert told.startswith("Input X contains NaN, which CNNClassifier does not accept; fill it")
     dense = NeuralNetworkClassifier([Dense(3)], max_iter=1)
-    assert "NeuralNetworkClassifier does not read; fill it" in error_of(dense.fit, ended(), Y)
+    assert "NeuralNetworkClassifier does not accept; fill it" in error_of(dense.fit, ended(), Y)
     # A table of numbers is what scikit-learn's advice is for.
     assert "HistGradientBoosting" in error_of(mlp().fit, ended(), Y)
 

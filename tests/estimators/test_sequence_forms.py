@@ -253,8 +253,8 @@ def test_lists_of_frames_series_and_objects():
 @pytest.mark.parametrize(
     ("item", "message"),
     [
-        (np.array([["a", 1.0]], dtype=object), r"X\[1\] has dtype object; sequences are numbers"),
-        (np.array([["a", "b"]]), r"X\[1\] has dtype <U1; sequences are numbers"),
+        (np.array([["a", 1.0]], dtype=object), r"X\[1\] has dtype object; sequences hold numbers"),
+        (np.array([["a", "b"]]), r"X\[1\] has dtype <U1; sequences hold numbers"),
         ([[1.0, 2.0], [3.0]], r"X\[1\] has steps of unequal length"),
         (np.zeros((0, 3)), r"X\[1\] has 3 channels, but X\[0\] has 2"),
     ],

@@ -431,7 +431,7 @@ def test_a_vocabulary_of_ones_own():
     assert np.isfinite(model.score("XYZ 123"))
     assert len(model.sample(20, random_state=0)) == 20
     assert_same_weights(model, small(vocabulary=list(string.printable)).fit(prose(100)))
-    for bad, message in ((["ab"], "'ab'"), ("", "empty"), ([1], "1, which is no single")):
+    for bad, message in ((["ab"], "'ab'"), ("", "empty"), ([1], "1, which is not a single")):
         with pytest.raises(ValueError, match=message):
             small(vocabulary=bad).fit(prose(100))
 

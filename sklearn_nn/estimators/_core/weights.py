@@ -84,7 +84,7 @@ def sources_of(estimator, X):
 
 def data_format_of(estimator):
     """Return the order of axes of the samples that were fitted, or None for vectors."""
-    return getattr(estimator._reader, "data_format", None)
+    return getattr(vars(estimator).get("_reader"), "data_format", None)
 
 
 def remarks_of(estimator):

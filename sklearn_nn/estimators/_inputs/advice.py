@@ -1,4 +1,4 @@
-"""What errors about X say to do, where NumPy and scikit-learn do not know what X is."""
+"""Advice in errors about X, in place of the messages of NumPy and scikit-learn."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from scipy import sparse
 from sklearn_nn.estimators._inputs.sequences import as_numbers, n_axes, samples_of
 from sklearn_nn.estimators._inputs.table.cells import is_missing, short
 
-#: What NumPy says of cells that are lists or arrays, and scikit-learn of NaN.
+#: Messages of NumPy about cells that are lists or arrays, and of scikit-learn about NaN.
 _NO_NUMBER, _NAN = "setting an array element with a sequence", "Input X contains NaN"
 
 
 def _columns(X):
-    """How a user writes each column of a table of two axes, and the column."""
+    """Yield the expression for each column of a two-dimensional table, and the column."""
     if hasattr(X, "columns"):
         for name in X.columns:
             yield f"X[{name!r}]", X[name]
@@ -25,16 +25,9 @@ def _columns(X):
 
 
 def about_cells(X, owner, takes_sequences):
-    """What to say of a table that holds a list, an array or a Series in a cell; else None.
+    """Return advice about a table with a list, an array or a Series in a cell, else None.
 
-    Parameters
-    ----------
-    X : object
-        As the user passed it.
-    owner : str
-        Who reads it.
-    takes_sequences : bool
-        Whether that takes samples that are more than rows.
+    `owner` names the estimator; `takes_sequences` tells whether its samples can be sequences.
     """
     for written, column in _columns(X):
         found = next((cell for cell in column if (n_axes(cell) or 0) > 0), None)
@@ -44,14 +37,14 @@ def about_cells(X, owner, takes_sequences):
         if takes_sequences:
             return f"{said} Pass the column alone, as a list of samples: list({written})."
         return (
-            f"{said} {owner} reads tables: make columns of the values, with np.stack({written}) "
-            "where all are of one length."
+            f"{said} {owner} reads tables: convert the cells to columns, with np.stack({written}) "
+            "if all have one length."
         )
     return None
 
 
 def about_rows(X, owner):
-    """What to say of listed samples that make no table; else None."""
+    """Return advice about a list of samples that is not a table, else None."""
     samples = samples_of(X)
     if not len(samples):
         return None
@@ -64,24 +57,18 @@ def about_rows(X, owner):
 
 
 def about_samples(X):
-    """What to say of listed samples that make no array; else None.
-
-    Parameters
-    ----------
-    X : sequence of object
-        Not all of one shape.
-    """
+    """Return advice about a list of samples of unequal shapes, else None."""
     shapes = {}
     for i, sample in enumerate(X):
         if n_axes(sample) == 0:
-            nothing = "is missing" if is_missing(sample) else "is no sample of several values"
+            nothing = "is missing" if is_missing(sample) else "is not a sample of several values"
             return f"X[{i}] is {short(sample)}, which {nothing}; leave it out, with its target."
         try:
             shapes.setdefault(np.shape(sample), i)
         except ValueError:
             return (
-                f"X[{i}] holds lists of unequal length; each sample is an array of numbers, whose "
-                "rows are of one length."
+                f"X[{i}] holds lists of unequal length; each sample must be an array of numbers, "
+                "with rows of one length."
             )
     if len(shapes) < 2:
         return None
@@ -91,28 +78,21 @@ def about_samples(X):
         remedy = "cut or pad them to one length; an RNNClassifier or RNNRegressor takes any"
     elif len({len(shape) for shape in shapes}) > 1:
         remedy = "give them the same axes, as with sample[:, np.newaxis]"
-    return f"X holds samples of shapes {first} and {other}, but all must have one; {remedy}."
+    return f"X holds samples of shapes {first} and {other}, but all need the same; {remedy}."
 
 
 def about_nan(X, owner, steps):
-    """What to say of NaN in samples that are more than rows.
+    """Return advice about NaN in samples that are images or sequences.
 
-    Parameters
-    ----------
-    X : object
-        As the user passed it.
-    owner : str
-        Who reads it.
-    steps : tuple of int or None
-        (steps, channels) of the sequences that rows stand for; (-1, 1) where each value is a step.
-        None where the estimator does not read sequences.
+    `steps` is (steps, channels) of the sequences that rows stand for, (-1, 1) if each value is a
+    time step, or None if the estimator (`owner`) does not read sequences.
     """
     if steps is None:
         return (
-            f"{_NAN}, which {owner} does not read; fill it first, as with np.nan_to_num(X), or "
+            f"{_NAN}, which {owner} does not accept; fill it first, as with np.nan_to_num(X), or "
             "leave out the samples that have it."
         )
-    padding = "NaN may stand for padding behind the last step only, in all channels"
+    padding = "NaN may be padding after the last step only, in all channels"
     name, array = _as_array(X)
     if array is None or array.ndim != 2:
         return f"{_NAN}. {padding}; fill or drop it elsewhere."
@@ -121,16 +101,16 @@ def about_nan(X, owner, steps):
     is_tail = bool((ends[:, 1:] >= ends[:, :-1]).all() and not ends[:, 0].any())
     said = f"{_NAN} at the end of rows" if is_tail else f"{_NAN}, not only at the end of rows"
     return (
-        f"{said}. Sequences that end before others have an axis for channels, {name}{axis}, or "
-        f"come as a list of arrays. {padding}; fill or drop it elsewhere."
+        f"{said}. Pass sequences of unequal length with an axis of channels, {name}{axis}, or as a "
+        f"list of arrays. {padding}; fill or drop it elsewhere."
     )
 
 
 def _as_array(X):
-    """How a user writes X as an array, and that array; None where it holds no numbers."""
+    """Return the expression for X as an array, and that array, None if it has no numbers."""
     if sparse.issparse(X):
         return "X.toarray()", X.toarray()
-    if hasattr(X, "to_numpy") and hasattr(X, "astype"):  # nullable columns, too
+    if hasattr(X, "to_numpy") and hasattr(X, "astype"):  # with nullable columns
         return "X.astype(float).to_numpy()", X.astype(float).to_numpy()
     if hasattr(X, "to_numpy"):
         return "X.to_numpy()", as_numbers(X)
@@ -139,10 +119,7 @@ def _as_array(X):
 
 @contextlib.contextmanager
 def advising(about):
-    """A ValueError becomes one that says what to do, where there is something to say.
-
-    `about` is a function of the message: it returns another, or None.
-    """
+    """Replace the message of a ValueError by `about(message)`, unless that is None."""
     try:
         yield
     except ValueError as error:
@@ -153,10 +130,10 @@ def advising(about):
 
 
 def is_about_cells(message):
-    """Whether NumPy says that a cell is no number."""
+    """Return whether a message is NumPy's about cells that are not numbers."""
     return message.startswith(_NO_NUMBER)
 
 
 def is_about_nan(message):
-    """Whether scikit-learn says that X contains NaN."""
+    """Return whether a message is scikit-learn's about NaN in X."""
     return message.startswith(_NAN)

@@ -1,39 +1,29 @@
-"""Images whose channels seem to lie on another axis than `data_format` says."""
+"""Detection of images whose axis of channels contradicts `data_format`."""
 
 from __future__ import annotations
 
 from sklearn_nn.layers.shape import CHANNELS_FIRST, CHANNELS_LAST
 
-#: Grey, colours, colours and opacity.
+#: Numbers of channels of grey, RGB and RGBA images.
 _USUAL = (1, 3, 4)
-#: Images have at least so many pixels a side; below, an axis of so many may be anything.
+#: Smallest number of pixels of a side; a shorter axis is ambiguous.
 _SMALLEST = 8
-#: How much longer than the other one side of an image is at most.
+#: Largest ratio of the sides of an image.
 _LONGEST = 3
 
 
 def misplaced_channels(axes, data_format, otherwise):
-    """What to say of images that have the shape of others with their channels elsewhere.
+    """Return a warning if images seem to have their channels on another axis, else None.
 
-    Parameters
-    ----------
-    axes : tuple of int
-        Shape of an image as it came.
-    data_format : {"channels_last", "channels_first"}
-        Where its channels are said to be.
-    otherwise : str
-        What to do if the shape is meant; may be empty.
-
-    Returns
-    -------
-    message : str or None
-        None where nothing is strange: an axis of 1, 3 or 4 beside two long ones of like length is.
+    `axes` is the shape of an image as passed, and `otherwise` ends the text with what to do if that
+    shape is intended. Suspicious is an axis of 1, 3 or 4 beside two long ones of similar length, in
+    the place where `data_format` has none.
     """
     if len(axes) != 3:
         return None
     is_first = data_format == CHANNELS_FIRST
     channels, sides = (axes[-1], axes[:-1]) if is_first else (axes[0], axes[1:])
-    # A strip of one pixel's height with many channels is nothing strange, unless it is square.
+    # A row of pixels with many channels is plausible unless its other axes are of similar length.
     longest = _LONGEST if channels > 1 else _LONGEST - 1
     if channels not in _USUAL or min(sides) < _SMALLEST or max(sides) > longest * min(sides):
         return None

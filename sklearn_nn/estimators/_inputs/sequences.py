@@ -1,4 +1,4 @@
-"""Sequences of unequal length, as users pass them."""
+"""Sequences of unequal length: their forms as inputs, and their storage."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import numpy as np
 from sklearn_nn.layers.shape import CHANNELS_FIRST
 from sklearn_nn.network.source import sequences, source
 
-#: What is wrong with values, by what looks for it.
+#: Functions that find invalid values, by the name of the fault.
 _FAULTS = {"missing values (NaN)": np.isnan, "infinite values": np.isinf}
-#: Sequences that are looked into at a time.
+#: Sequences that are checked at a time.
 _BLOCK = 1024
 
 
@@ -21,13 +21,13 @@ class Sequences:
     values : ndarray of shape (n_values,)
         float64 or float32.
     starts, lengths : ndarray of shape (n_sequences,)
-        Where in `values` each begins, and how many steps it has.
+        Index in `values` of the first value, and number of time steps, of each sequence.
     channels : int
-        Values of a step.
+        Values of a time step.
     are_bytes : bool
-        Whether the values came as bytes, and are scaled by now.
+        Whether the values were bytes, which are scaled already.
     window : int or None
-        Steps that the network reads at a time.
+        Time steps that the network reads at a time.
     """
 
     def __init__(self, values, starts, lengths, channels, *, are_bytes=False):
@@ -41,45 +41,45 @@ class Sequences:
 
     @property
     def dtype(self):
-        """Type of the values."""
+        """Return the type of the values."""
         return self.values.dtype
 
     @property
     def sample_shape(self):
-        """Steps of the longest, and channels."""
+        """Return the number of steps of the longest sequence, and of channels."""
         return max(1, int(self.lengths.max(initial=1))), self.channels
 
     @property
     def shape(self):
-        """As that of rows as long as the longest."""
+        """Return the shape of the sequences as rows, padded to the longest."""
         steps, channels = self.sample_shape
         return len(self), steps * channels
 
     @property
     def is_of_one_length(self):
-        """Whether all have as many steps, and some."""
+        """Return whether all sequences have the same number of steps, at least one."""
         return len(self) > 0 and bool(self.lengths.min() == self.lengths.max() > 0)
 
     @property
     def is_even(self):
-        """Whether they are rows of one length, one after another from the first value on."""
+        """Return whether the sequences are contiguous rows of one length."""
         follow = np.arange(len(self)) * self.shape[1]
         return self.is_of_one_length and np.array_equal(self.starts, follow)
 
     def source(self, dtype):
-        """In the form the machine gathers batches from."""
+        """Return the source of batches for the machine."""
         if self.is_even and self.window is None:
             return source(self.values[: self.shape[0] * self.shape[1]].reshape(self.shape), dtype)
         return sequences(self.values, self.starts, self.lengths, self.channels, dtype, self.window)
 
     def own_values(self, first=0, last=None):
-        """Values of the sequences from `first` to before `last`, without what lies between them."""
+        """Return the values of the sequences from `first` to before `last`, without gaps."""
         sizes = self.lengths[first:last] * self.channels
         offsets = self.starts[first:last] - (np.cumsum(sizes) - sizes)
         return self.values[np.repeat(offsets, sizes) + np.arange(sizes.sum())]
 
     def drop_padding(self, value=None):
-        """Let sequences end before steps at their end that are NaN, or `value`, throughout."""
+        """Remove steps at the end of sequences that are NaN, or `value`, in all channels."""
         lengths, left = self.lengths.astype(np.int64), np.flatnonzero(self.lengths)
         channel = np.arange(self.channels)
         while left.size:
@@ -91,13 +91,13 @@ class Sequences:
         self.lengths = lengths
 
     def close_up(self):
-        """Let sequences of one length follow one another."""
+        """Make sequences of one length contiguous."""
         if self.is_of_one_length and not self.is_even:
             self.values = self.own_values()
             self.starts = np.arange(len(self)) * self.shape[1]
 
     def check_finite(self):
-        """Raise a ValueError if they hold what is no finite number; what lies between may."""
+        """Raise ValueError if a value of a sequence is not finite."""
         with np.errstate(all="ignore"):
             if np.isfinite(self.values.sum()):
                 return
@@ -106,7 +106,7 @@ class Sequences:
                     self._check_each(range(first, min(first + _BLOCK, len(self))))
 
     def _check_each(self, indices):
-        """Raise a ValueError that names the first step with a value that is none."""
+        """Raise ValueError with the first time step that has an invalid value."""
         for what, is_fault in _FAULTS.items():
             for index in indices:
                 own = self.own_values(index, index + 1).reshape(-1, self.channels)
@@ -114,22 +114,19 @@ class Sequences:
                 if steps.any():
                     raise ValueError(
                         f"Input X contains {what}: X[{index}] at step {int(steps.argmax())}. NaN "
-                        "may stand for padding behind the last step only, in all channels; fill or "
-                        "drop it elsewhere."
+                        "may be padding after the last step only, in all channels; fill or drop it "
+                        "elsewhere."
                     )
 
 
 def is_padding(values, value=None):
-    """Where NaN stands, or the value if there is one."""
+    """Return a mask of NaN, and of `value` if it is not None."""
     found = np.isnan(values) if values.dtype.kind == "f" else np.zeros(values.shape, bool)
     return found if value is None else found | (values == value)
 
 
-# --- forms of X ----------------------------------------------------------------------------------
-
-
 def samples_of(X):
-    """The items of a list, an array of objects or a Series of arrays; else an empty list."""
+    """Return the items of a list, an array of objects or a Series; else an empty list."""
     if hasattr(X, "to_numpy") and getattr(X, "ndim", 1) == 1:
         X = X.to_numpy()
     if isinstance(X, np.ndarray):
@@ -138,7 +135,7 @@ def samples_of(X):
 
 
 def n_axes(item):
-    """How many axes an item has; None where it is empty and may have any."""
+    """Return the number of axes of an item; None if it is empty and one-dimensional."""
     if isinstance(item, str) or not hasattr(item, "__len__"):
         return 0
     n_axes = item.ndim if hasattr(item, "ndim") else _depth(item)
@@ -146,7 +143,7 @@ def n_axes(item):
 
 
 def _depth(item):
-    """How deep lists are nested, as far as their first elements say."""
+    """Return the depth of nested lists, judged by their first elements."""
     depth = 0
     while isinstance(item, list | tuple):
         depth += 1
@@ -157,9 +154,9 @@ def _depth(item):
 
 
 def is_listed(X):
-    """Whether X is a list, an array of objects or a Series, of sequences that are arrays each.
+    """Return whether X is a list, an array of objects or a Series of sequences.
 
-    A list of lists of numbers is a table, if they are of one length.
+    A list of lists of numbers of one length is a table, not a list of sequences.
     """
     items = samples_of(X)
     if getattr(items, "ndim", 1) != 1:
@@ -169,16 +166,16 @@ def is_listed(X):
 
 
 def is_list_of_signals(X):
-    """Whether X is a list or an array of objects, of sequences of numbers of whatever length."""
+    """Return whether X is a list or an array of objects of one-dimensional sequences."""
     items = samples_of(X)
     if len(items) == 0 or {n_axes(item) for item in items} - {1, None}:
         return False
-    # Rows of an array that hold arrays are no numbers.
+    # Rows of an array whose cells are arrays are not sequences of numbers.
     return getattr(items, "ndim", 1) == 1 or not any(n_axes(cell) for cell in items[0])
 
 
 def as_numbers(X):
-    """X as an array of numbers, which objects are turned into; None where it holds no numbers."""
+    """Return X as an array of numbers, converted from objects; None if this fails."""
     array = np.asarray(X)
     if array.dtype == object:
         try:
@@ -189,18 +186,18 @@ def as_numbers(X):
 
 
 def _steps(item, index, data_format):
-    """A sequence as an array of numbers of shape (steps, channels)."""
+    """Return a sequence as an array of numbers of shape (steps, channels)."""
     try:
         array = np.asarray(item)
     except ValueError as error:
         raise ValueError(
-            f"X[{index}] has steps of unequal length; each has a number for every channel."
+            f"X[{index}] has steps of unequal length; each needs one number per channel."
         ) from error
     numbers = as_numbers(array)
     if numbers is None:
         raise ValueError(
-            f"X[{index}] has dtype {array.dtype}; sequences are numbers: encode what is not, and "
-            "fill or drop what is missing."
+            f"X[{index}] has dtype {array.dtype}; sequences hold numbers: encode other values, and "
+            "fill or drop missing ones."
         )
     if numbers.ndim == 1:
         return numbers[:, np.newaxis]
@@ -208,21 +205,21 @@ def _steps(item, index, data_format):
 
 
 def _common_width(arrays, known):
-    """Channels that arrays have in common, of those of which it is known."""
+    """Return the common number of channels of those arrays for which it is `known`."""
     width = next((a.shape[1] for a, is_known in zip(arrays, known, strict=True) if is_known), 1)
     first = known.index(True) if any(known) else 0
     for index, array in enumerate(arrays):
         if known[index] and array.shape[1] != width:
             raise ValueError(
                 f"X[{index}] has {array.shape[1]} channels, but X[{first}] has {width}; all "
-                f"sequences need the same. Shapes are (steps, channels) with data_format="
+                f"sequences need the same number. Shapes are (steps, channels) with data_format="
                 "'channels_last', (channels, steps) with 'channels_first'."
             )
     return width
 
 
 def _scaled(values, divisor):
-    """Numbers in a type that networks read; bytes over the divisor in float32, rounded once."""
+    """Return numbers as float32 or float64; bytes are divided in float32, rounded once."""
     if values.dtype == np.uint8 and divisor != 1:
         return values.astype(np.float32) / np.float32(divisor)
     real = values.dtype if values.dtype in (np.float32, np.float64) else np.float64
@@ -230,16 +227,11 @@ def _scaled(values, divisor):
 
 
 def from_list(X, data_format, *, divisor=1, padding=None):
-    """Sequences of a list of arrays of shape (steps, channels), or (steps,) for one channel.
+    """Return `Sequences` of a list of arrays of shape (steps, channels), or (steps,).
 
-    Those that are bytes are divided by `divisor`, whatever the others are. Steps at the end that
-    are NaN throughout, or `padding`, are left out; but a sequence of NaN alone is missing: one that
-    has no steps has the shape (0, channels).
-
-    Raises
-    ------
-    ValueError
-        If they differ in their number of channels, or hold what is no finite number.
+    Arrays of bytes are divided by `divisor`. Steps at the end that are NaN, or `padding`, in all
+    channels are removed; but a sequence of NaN alone is missing, and raises ValueError. A sequence
+    without steps has shape (0, channels).
     """
     items = samples_of(X)
     arrays = [_steps(item, index, data_format) for index, item in enumerate(items)]
@@ -266,14 +258,10 @@ def from_list(X, data_format, *, divisor=1, padding=None):
 
 
 def from_padded(X, *, divisor=1, padding=None):
-    """Sequences of an array (n, steps, channels) in which NaN stands behind where they end.
+    """Return `Sequences` of an array (n, steps, channels), with NaN after the end of each.
 
-    Bytes are divided by `divisor`. A number that is `padding` ends sequences as NaN does.
-
-    Raises
-    ------
-    ValueError
-        If NaN stands elsewhere.
+    Bytes are divided by `divisor`. The value `padding` ends sequences as NaN does. Raise ValueError
+    if NaN is elsewhere.
     """
     n, steps, channels = X.shape
     starts = np.arange(n, dtype=np.int64) * steps * channels

@@ -1,4 +1,4 @@
-"""Text as a language model reads it: characters by number, in streams and passages."""
+"""Text as input of a language model: character codes in streams and passages."""
 
 from __future__ import annotations
 
@@ -8,26 +8,16 @@ import numpy as np
 
 from sklearn_nn.network.source import in_windows, sequences
 
-#: Places of all passages of a block, those behind their ends included: what scoring takes memory
-#: for at a time.
+#: Characters, padding included, that are scored at a time, which limits the use of memory.
 _BLOCK = 2**22
-#: A validation passage is so many windows long, behind the one that it only reads.
+#: Windows of a validation passage, after the first window, which is read but not scored.
 _PASSAGE = 20
 
 
 def listed_texts(X):
-    """X as a list of strings.
+    """Return a string, or a list, tuple or one-dimensional array of strings, as a list.
 
-    Parameters
-    ----------
-    X : str, or list, tuple or one-dimensional array of str
-
-    Raises
-    ------
-    TypeError
-        If X is something else.
-    ValueError
-        If it is an empty list.
+    Raise TypeError for anything else, and ValueError for an empty list.
     """
     if isinstance(X, str):
         return [X]
@@ -49,29 +39,23 @@ def listed_texts(X):
 
 
 def _code_points(text):
-    """The numbers of the characters in Unicode."""
+    """Return the Unicode code points of the characters."""
     return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
 
 
 def characters_of(text):
-    """The characters of a text, each once, in their order."""
+    """Return the distinct characters of a text, sorted."""
     return "".join(sorted(set(text)))
 
 
 def checked_vocabulary(vocabulary):
-    """The characters that a user allows, each once, in their order.
-
-    Raises
-    ------
-    ValueError
-        If there is something else among them than single characters, or nothing.
-    """
+    """Return the distinct characters of a user's vocabulary, sorted, or raise ValueError."""
     characters = list(vocabulary)
     for character in characters:
         if not isinstance(character, str) or len(character) != 1:
             raise ValueError(
-                f"vocabulary holds {character!r}, which is no single character; pass a string of "
-                "all characters."
+                f"vocabulary holds {character!r}, which is not a single character; pass a string "
+                "of all characters."
             )
     if not characters:
         raise ValueError("vocabulary is empty; pass a string of all characters, or None.")
@@ -79,12 +63,9 @@ def checked_vocabulary(vocabulary):
 
 
 def encoded(text, vocabulary, name="X"):
-    """Each character's place in the vocabulary: bytes where these do.
+    """Return each character's index in the vocabulary, as uint8 if possible.
 
-    Raises
-    ------
-    ValueError
-        If a character is not in the vocabulary.
+    Raise ValueError, with the `name` of the text, if a character is not in the vocabulary.
     """
     known, points = _code_points(vocabulary), _code_points(text)
     places = np.minimum(np.searchsorted(known, points), known.size - 1)
@@ -92,22 +73,18 @@ def encoded(text, vocabulary, name="X"):
     if unknown.any():
         place = int(unknown.argmax())
         raise ValueError(
-            f"{name} holds {text[place]!r} (U+{int(points[place]):04X}, at {place}), which is none "
-            f"of the {known.size} characters that the network knows; leave it out, or fit with a "
+            f"{name} holds {text[place]!r} (U+{int(points[place]):04X}, at {place}), which is not "
+            f"among the {known.size} characters of the vocabulary; leave it out, or fit with a "
             "vocabulary that has it."
         )
     return places.astype(np.uint8 if known.size <= 256 else np.int32)
 
 
 class Streams(NamedTuple):
-    """A text cut into stretches that are read side by side, window by window.
+    """Text cut into streams that are read in parallel, window by window.
 
-    Attributes
-    ----------
-    inputs, targets : ndarray of shape (n_streams, length)
-        Characters by number, and those that follow them.
-    windows : int
-        Windows of a stream.
+    `inputs` and `targets`, of shape (n_streams, length), are character codes and the codes that
+    follow them; `windows` is the number of windows of a stream.
     """
 
     inputs: np.ndarray
@@ -115,7 +92,7 @@ class Streams(NamedTuple):
     windows: int
 
     def source(self, dtype):
-        """In the form the machine gathers batches from."""
+        """Return the source of batches for the machine."""
         inputs = self.inputs
         if inputs.dtype != np.uint8:
             inputs = inputs.astype(dtype)
@@ -123,12 +100,11 @@ class Streams(NamedTuple):
 
 
 def streams(codes, n_streams, window):
-    """Cut a text of at least two characters into streams.
+    """Cut the codes of a text, at least two, into at most `n_streams` streams.
 
-    They end at equal distances, and are fewer where they would be shorter than a window. Windows
-    are all of one length, `window` at most. For all to be full, a stream may begin a little before
-    the end of the one before, so no character is left out; but where there is one stream, some
-    characters at the beginning may be: fewer than there are windows.
+    Streams end at equal distances and are at least a window long. All windows have one length, at
+    most `window`; for this a stream may overlap with the previous one. With a single stream, fewer
+    characters than there are windows may be left out at the beginning.
     """
     n = codes.size - 1
     n_streams = int(np.clip(n // window, 1, n_streams))
@@ -141,16 +117,16 @@ def streams(codes, n_streams, window):
 
 
 class Passages(NamedTuple):
-    """Stretches of text, each of which is read from its beginning with nothing remembered.
+    """Passages of text, each read from its start with a zero state.
 
     Attributes
     ----------
     codes : ndarray of shape (n_characters,)
         Texts one after another.
     starts, lengths : ndarray of shape (n_passages,)
-        Where each begins, and how many characters it reads. What follows each character is known.
+        First character and number of input characters; each has a following character in `codes`.
     unscored : ndarray of shape (n_passages,)
-        How many of the first ones do not count: they are read to have something to remember.
+        Number of first characters that only build up the state and are not scored.
     """
 
     codes: np.ndarray
@@ -159,17 +135,14 @@ class Passages(NamedTuple):
     unscored: np.ndarray
 
     def source(self, dtype, window):
-        """In the form the machine gathers batches from."""
+        """Return the source of batches for the machine."""
         codes = self.codes if self.codes.dtype == np.uint8 else self.codes.astype(dtype)
         return sequences(codes, self.starts, self.lengths, 1, dtype, window)
 
     def targets(self, window):
-        """The characters that follow, and their weights; 0 behind the end of a passage.
+        """Return the next characters, (n_passages, n, 1), and their weights, (n_passages, n).
 
-        Returns
-        -------
-        targets : ndarray of shape (n_passages, n, 1)
-        weight : ndarray of shape (n_passages, n)
+        The weight is 0 for characters that are not scored and after the end of a passage.
         """
         room = -(-int(self.lengths.max()) // window) * window
         steps = np.arange(room)
@@ -179,7 +152,7 @@ class Passages(NamedTuple):
         return self.codes[places][:, :, np.newaxis], counts.astype(np.float32)
 
     def blocks(self):
-        """The same passages, as many at a time as memory allows, those of one length together."""
+        """Yield the passages in blocks of limited size, sorted by length."""
         order = np.argsort(self.lengths, kind="stable")[::-1]
         while order.size:
             n = max(1, _BLOCK // int(self.lengths[order[0]]))
@@ -188,17 +161,9 @@ class Passages(NamedTuple):
 
 
 def whole_passages(texts):
-    """Every text a passage. Those of one character have nothing to predict.
+    """Return each text, an array of codes, as a passage; texts of one character are left out.
 
-    Parameters
-    ----------
-    texts : list of ndarray
-        Characters by number.
-
-    Raises
-    ------
-    ValueError
-        If there is nothing to predict at all.
+    Raise ValueError if no text has two characters.
     """
     lengths = np.array([codes.size for codes in texts])
     starts = np.concatenate([[0], np.cumsum(lengths)[:-1]])
@@ -210,10 +175,10 @@ def whole_passages(texts):
 
 
 def short_passages(texts, window):
-    """Texts cut into passages that can be read side by side, each with the window before it.
+    """Return texts cut into passages for parallel reading, each with the window before it.
 
-    Every character but the first of each text counts once. A window is enough for a network that
-    was trained in windows to know what it would know with all that came before.
+    Every character but the first of each text is scored once. The preceding window builds up the
+    state, which suffices for a network that was trained in windows.
     """
     whole = whole_passages(texts)
     starts, lengths, unscored = [], [], []

@@ -1,4 +1,4 @@
-"""Probabilities that hold what they say: one temperature, found on a validation set."""
+"""Calibration of probabilities by a temperature, fitted on a validation set."""
 
 from __future__ import annotations
 
@@ -10,43 +10,31 @@ from sklearn_nn.jit.team import resolve_n_jobs
 from sklearn_nn.network.machine import predict
 from sklearn_nn.training.callbacks import Callback
 
-#: The natural logarithm of the temperature is looked for within these bounds.
+#: Bounds of the natural logarithm of the temperature.
 _BOUNDS = (-3.0, 3.0)
-#: So many rows more are taken to be there, of which each class is as right as any other. Without,
-#: a network that is right in all of a few rows would be as sure as the bounds let it be.
+#: Weight of a virtual row with equal probabilities of all classes. It keeps the temperature away
+#: from its lower bound if the network is right in all of a few rows.
 _DOUBT = 1 / 3
 
 
 def _log_odds(output, one_of_many):
-    """Numbers of which the link makes the probabilities again, in float64."""
+    """Return logits, in float64, that the link maps to the given probabilities."""
     p = output.astype(np.float64)
     tiny = np.finfo(output.dtype).tiny
     logs = np.log(np.maximum(p, tiny))
     if one_of_many:
         return logs
-    # 1 - p of a float32 that rounds to 1 is at most half its distance to the next.
+    # For p that rounds to 1, 1 - p is at most half the spacing of floats below 1.
     rest = np.finfo(output.dtype).epsneg / 2
     return logs - np.log(np.maximum(1 - p, rest))
 
 
 def fit_temperature(output, target, weight, *, one_of_many):
-    """The temperature of least log loss, with some doubt where there are few rows.
+    """Return the temperature with the smallest smoothed log loss; 1 leaves probabilities unchanged.
 
-    Parameters
-    ----------
-    output : ndarray of shape (n_samples, n_outputs)
-        Probabilities: of classes that sum to one, or each of a yes.
-    target : ndarray of shape (n_samples, n_targets)
-        The class's number, or zeros and ones.
-    weight : ndarray of shape (n_samples,) or None
-        A row of weight 2 is as two rows.
-    one_of_many : bool
-        Whether one of several classes is right.
-
-    Returns
-    -------
-    temperature : float
-        1 leaves probabilities as they are; more brings them nearer to each other.
+    `output` of shape (n_samples, n_outputs) holds probabilities: of classes that sum to one if
+    `one_of_many`, else of independent labels. `target` of shape (n_samples, n_targets) holds the
+    class index, or zeros and ones. `weight` (n_samples,) counts rows, or is None.
 
     References
     ----------
@@ -54,12 +42,11 @@ def fit_temperature(output, target, weight, *, one_of_many):
     networks. ICML.
 
     Platt, J. (1999). Probabilistic outputs for support vector machines and comparisons to
-    regularized likelihood methods. Advances in Large Margin Classifiers. (For targets that are not
-    quite certain.)
+    regularized likelihood methods. Advances in Large Margin Classifiers. (For smoothed targets.)
     """
     z = _log_odds(output, one_of_many)
     rows = np.arange(len(z))
-    # Weights that sum to one, say, make rows no fewer.
+    # Weights with a small sum do not reduce the number of rows.
     n_rows = len(z) if weight is None else max(len(z), weight.sum())
     doubt = _DOUBT / (n_rows + _DOUBT)
 
@@ -79,7 +66,7 @@ def fit_temperature(output, target, weight, *, one_of_many):
 
 
 def at_temperature(output, temperature, *, one_of_many):
-    """Probabilities at a temperature. Their order, and which are above one half, stay."""
+    """Return probabilities at a temperature, which keeps their order."""
     if temperature == 1:
         return output
     z = _log_odds(output, one_of_many) / temperature
@@ -88,16 +75,10 @@ def at_temperature(output, temperature, *, one_of_many):
 
 
 class Calibrator(Callback):
-    """Sets the estimator's temperature when training has ended, on its validation set.
+    """Callback that fits the estimator's temperature on its validation set after training.
 
-    Parameters
-    ----------
-    program : Program
-        The network for the form of the validation set.
-    validation : tuple
-        Data, the rows of it that count, and targets and weights of all its rows.
-    one_of_many : bool
-        Whether one of several classes is right.
+    `program` is the network for the shape of the validation set. `validation` is a tuple of the
+    data, the rows in use, and the targets and weights of all rows.
     """
 
     def __init__(self, program, validation, one_of_many):
@@ -106,7 +87,7 @@ class Calibrator(Callback):
         self.one_of_many = one_of_many
 
     def on_fit_end(self, estimator):
-        """Find the temperature of the weights that are kept."""
+        """Fit the temperature for the final weights."""
         data, rows, target, weight = self.validation
         jobs = resolve_n_jobs(estimator.n_jobs)
         network = estimator._network

@@ -1,4 +1,4 @@
-"""The layers of networks for tables, from an encoded row to the raw output."""
+"""Layers of networks for tables, from an encoded row to the raw output."""
 
 from __future__ import annotations
 
@@ -22,30 +22,22 @@ from sklearn_nn.layers import (
 )
 from sklearn_nn.layers.draws import draw_normal
 
-#: Bins of a number that a piecewise linear curve runs through, at most.
+#: Largest number of bins of a piecewise linear embedding.
 N_BINS = 48
-#: Numbers that an embedded category becomes.
+#: Dimension of the embedding of a category.
 _CATEGORY_DIM = 8
 PERIODIC, PIECEWISE_LINEAR = "periodic", "piecewise_linear"
-#: Parameters of the estimator that a plan is made of.
+#: Parameters of the estimator that are part of a plan.
 CHOICES = ("hidden_layer_sizes", "activation", "dropout", "n_members", "num_embedding")
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What layers are made from.
+    """Inputs, outputs and parameters of a network, from which its layers are made.
 
-    Attributes
-    ----------
-    n_numbers : int
-        Columns of a row that are numbers: the first.
-    cardinalities : list of int
-        How many categories each of the last columns has, 0 included.
-    bins : list of ndarray or None
-        Edges of the bins of each number, where curves run through them.
-    n_outputs : int
-    hidden_layer_sizes, activation, dropout, n_members, num_embedding
-        The estimator's parameters: see `CHOICES`.
+    The first `n_numbers` columns of a row are numbers; the last are codes of categories, with
+    `cardinalities` codes each, 0 included. `bins` are the edges of the bins of each number for
+    piecewise linear embeddings, or None. The remaining attributes are those in `CHOICES`.
     """
 
     n_numbers: int
@@ -59,20 +51,20 @@ class Plan:
     num_embedding: str | None
 
     def hidden(self):
-        """Units and dropout rate of each hidden layer, numbered from 1."""
+        """Return the index (from 1), and units and dropout rate, of each hidden layer."""
         sizes = check_sizes("hidden_layer_sizes", self.hidden_layer_sizes)
         return enumerate(zip(sizes, dropout_rates(self.dropout, len(sizes)), strict=True), 1)
 
 
 def _draw_categories(cardinalities, rng, shape, fan_in, fan_out):
-    """Standard normal vectors, but zeros for number 0: a value that is missing or new."""
+    """Draw standard normal vectors; those of code 0, a missing or unknown value, are zero."""
     table = draw_normal(rng, shape, fan_in, fan_out)
     table[np.cumsum([0, *cardinalities[:-1]])] = 0
     return table
 
 
 def embeddings(plan, piecewise):
-    """What numbers and categories go through first; `piecewise` are options of the curves."""
+    """Return the embedding layers; `piecewise` are options of piecewise linear embeddings."""
     layers = []
     if plan.n_numbers and plan.num_embedding == PERIODIC:
         layers.append(("numbers", PeriodicEmbedding(features=plan.n_numbers)))
@@ -86,7 +78,7 @@ def embeddings(plan, piecewise):
 
 
 def realmlp(plan):
-    """RealMLP (Holzmueller et al., 2024), whose numbers may be curves."""
+    """Return the layers of RealMLP (Holzmueller et al., 2024), here with any embedding."""
     if plan.n_members != 1:
         raise ValueError(
             f"n_members={plan.n_members} does not suit architecture='realmlp', which has one; use "
@@ -103,14 +95,13 @@ def realmlp(plan):
 
 
 def tabm(plan):
-    """TabM (Gorishniy et al., 2025)."""
+    """Return the layers of TabM (Gorishniy et al., 2025)."""
     layers = embeddings(plan, {"units": 16, "linear": True, "decay_factor": 1.0})
     members = plan.n_members
     if not list(plan.hidden()):
         raise ValueError(
             f"hidden_layer_sizes={plan.hidden_layer_sizes} does not suit architecture='tabm', "
-            "whose members begin at the first hidden layer; give it one, or use "
-            "architecture='realmlp'."
+            "which needs a hidden layer; pass one, or use architecture='realmlp'."
         )
     for i, (units, rate) in plan.hidden():
         layers.append((f"linear{i}", MemberLinear(units, members)))

@@ -1,4 +1,4 @@
-"""Networks for tables, and what their parameters are where they are "auto"."""
+"""Recipes of networks for tables: values of the parameters that are "auto"."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from sklearn_nn.estimators.tabular.layers import realmlp, tabm
 from sklearn_nn.training.schedule import Schedule
 from sklearn_nn.training.schedules import FlatCos
 
-#: What is learnt: classes, numbers, or positive numbers through an exponential.
+#: Kinds of targets: classes, numbers, or positive numbers through an exponential.
 KINDS = CLASSES, NUMBERS, POSITIVE = ("classes", "numbers", "positive numbers")
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """A network, and how it is trained.
+    """Network architecture and training parameters.
 
     Attributes
     ----------
     layers : callable
-        Makes (name, layer) pairs of a `Plan`.
+        Maps a `Plan` to (name, layer) pairs.
     decay_schedule : Schedule or None
-        What multiplies the weight decay batch by batch.
+        Factor of the weight decay for each batch.
     epochs : callable
-        How many epochs for so many rows.
+        Maps the number of rows to the number of epochs.
     shared : dict of str to object
-        Parameters by name, of the estimator and of its optimizer, Adam.
+        Parameters of the estimator and of its optimizer, Adam, by name.
     own : dict of str to dict of str to object
-        Those that differ by what is learnt: see `KINDS`.
+        Parameters that depend on the kind of targets: see `KINDS`.
     """
 
     layers: Callable
@@ -40,7 +40,7 @@ class Recipe:
     own: dict[str, dict[str, Any]]
 
     def parameters(self, n_rows: int, kind: str) -> dict[str, Any]:
-        """Parameters by name, for a table of so many rows."""
+        """Return parameters by name for a table of `n_rows` rows and a kind of targets."""
         return {"max_iter": self.epochs(n_rows), **self.shared, **self.own[kind]}
 
 
@@ -48,16 +48,14 @@ _ADAM = {"beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-8}
 
 
 def _epochs(n_rows: int) -> int:
-    """Fewer the larger the table: about 4,000 batches, from 16 to 64 epochs.
-
-    Of very small tables, whose epochs are a batch or two, as many as make 128 batches.
-    """
-    n_rows = max(1, n_rows)  # no rows are refused later
+    """Return the number of epochs: 16 to 64, about 4,000 batches; at least 128 batches."""
+    n_rows = max(1, n_rows)  # zero rows raise an error later
     n_batches = math.ceil(0.8 * n_rows / 256)
     return max(16, min(64, round(1.28e6 / n_rows)), math.ceil(128 / n_batches))
 
 
-# RealMLP-TD (Holzmueller et al., NeurIPS 2024, appendix A), with curves in the place of waves.
+# RealMLP-TD (Holzmueller et al., NeurIPS 2024, appendix A), with piecewise linear embeddings in
+# place of periodic ones.
 _REALMLP = Recipe(
     layers=realmlp,
     decay_schedule=FlatCos(),

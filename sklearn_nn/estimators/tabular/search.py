@@ -1,4 +1,4 @@
-"""What of the parameters of estimators for tables is worth searching."""
+"""Search spaces for the parameters of estimators for tables."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _SHARED = {
     "weight_decay": loguniform(1e-4, 0.1),
     "batch_size": [64, 128, 256, 512],
 }
-#: Distributions by parameter: a list of values, or one of scipy.stats.
+#: A list of values, or a distribution of scipy.stats, for each parameter.
 CLASSIFIER_SPACE: dict = {
     **_SHARED,
     "learning_rate_init": loguniform(0.01, 0.2),
