@@ -46,7 +46,7 @@ def new_grid(figure, n, rows, columns):
     return grid.flat[:n]
 
 
-def picture_axes(caller, n, columns, *, axes=None, figure=None, cell=(1.3, 1.3), title=None):
+def picture_axes(caller, n, columns, axes, figure, *, cell, title=None):
     """Return axes for `n` pictures: those passed, or a grid in `figure` or in a new figure.
 
     The grid has at most `columns` columns and a `title`; `cell` is the size of a picture in a new

@@ -139,10 +139,12 @@ class ComplexityCurveDisplay:
         """
         pyplot("ComplexityCurveDisplay.from_estimator")  # an error comes before the fits
         _check_values(param_range)
-        extra = {} if fit_params is None else {_fit_params_name(): fit_params}
         from sklearn.model_selection import validation_curve  # slow to import
 
-        extra |= {"groups": groups, "cv": cv, "scoring": scoring, "n_jobs": n_jobs}
+        extra = {"groups": groups, "cv": cv, "scoring": scoring, "n_jobs": n_jobs}
+        known = inspect.signature(validation_curve).parameters
+        # scikit-learn 1.8 renamed fit_params.
+        extra["params" if "params" in known else "fit_params"] = fit_params
         train_scores, test_scores = validation_curve(
             estimator,
             X,
@@ -316,14 +318,6 @@ def _set_ticks(ax, x, values):
         ax.set_xticks(x, labels, rotation=30, ha="right", rotation_mode="anchor")
     else:
         ax.set_xticks(x, labels)
-
-
-def _fit_params_name():
-    """Return validation_curve's name for arguments of fit, which scikit-learn 1.8 changed."""
-    from sklearn.model_selection import validation_curve
-
-    names = inspect.signature(validation_curve).parameters
-    return "params" if "params" in names else "fit_params"
 
 
 def _score_name(scoring, negated):

@@ -128,14 +128,9 @@ class FeatureMapDisplay:
         maps = given.outputs(name).reshape(shapes[name])
         shape = given.sample_shape()
         sample = given.rows[0].reshape(shape) if is_map(shape) else None
-        return cls(maps, sample, name).plot(
-            n_channels=n_channels,
-            share_scale=share_scale,
-            cmap=cmap,
-            columns=columns,
-            axes=axes,
-            figure=figure,
-        )
+        grid = {"columns": columns, "axes": axes, "figure": figure}
+        display = cls(maps, sample, name)
+        return display.plot(n_channels=n_channels, share_scale=share_scale, cmap=cmap, **grid)
 
     def plot(
         self, *, n_channels=63, share_scale=True, cmap=None, columns=8, axes=None, figure=None
@@ -169,26 +164,19 @@ class FeatureMapDisplay:
             If the number of axes is not the number of pictures.
         """
         maps = np.moveaxis(np.asarray(self.maps), -1, 0)[:n_channels]
-        size = " × ".join(map(str, maps.shape[1:]))
         is_signal, first = maps.ndim == 2, int(self.sample is not None)
-        self.axes_ = picture_axes(
-            "FeatureMapDisplay.plot",
-            len(maps) + first,
-            columns,
-            axes=axes,
-            figure=figure,
-            cell=(1.6, 1.2) if is_signal else (1.1, 1.2),
-            title=grid_title(self.layer, len(maps), np.shape(self.maps)[-1], f"maps of {size}"),
-        )
+        n, cell = len(maps) + first, (1.6, 1.2) if is_signal else (1.1, 1.2)
+        what = f"maps of {' × '.join(map(str, maps.shape[1:]))}"
+        title = grid_title(self.layer, len(maps), np.shape(self.maps)[-1], what)
+        caller = "FeatureMapDisplay.plot"
+        self.axes_ = picture_axes(caller, n, columns, axes, figure, cell=cell, title=title)
         self.figure_ = self.axes_[0].figure
         if first:
             sample = np.asarray(self.sample)
             draw_sample(self.axes_[0], sample, limits_of(sample))
             bare(self.axes_[0], "input")
         signed, limits = bool((maps < 0).any()), scales_of(maps, share_scale)
-        for number, (ax, values, limit) in enumerate(
-            zip(self.axes_[first:], maps, limits, strict=True)
-        ):
+        for k, (ax, values, limit) in enumerate(zip(self.axes_[first:], maps, limits, strict=True)):
             if is_signal:
                 draw_lines(ax, values[:, np.newaxis])
                 ax.set_ylim(-1.1 * limit if signed else -0.1 * limit, 1.1 * limit)
@@ -197,5 +185,5 @@ class FeatureMapDisplay:
             else:
                 whole = maps if share_scale else values
                 draw_sample(ax, values[..., np.newaxis], (whole.min(), whole.max()), cmap)
-            bare(ax, str(number))
+            bare(ax, str(k))
         return self

@@ -149,24 +149,17 @@ class FilterDisplay:
         """
         kernel = np.asarray(self.kernel)
         pictures = np.moveaxis(self._seen(kernel), -1, 0)[:n_filters]
-        self.axes_ = picture_axes(
-            "FilterDisplay.plot",
-            len(pictures),
-            columns,
-            axes=axes,
-            figure=figure,
-            cell=(1.1, 1.15) if kernel.ndim == 4 else (1.6, 1.2),
-            title=self._title(kernel, len(pictures)),
-        )
+        n, cell = len(pictures), (1.1, 1.15) if kernel.ndim == 4 else (1.6, 1.2)
+        caller, title = "FilterDisplay.plot", self._title(kernel, n)
+        self.axes_ = picture_axes(caller, n, columns, axes, figure, cell=cell, title=title)
         self.figure_ = self.axes_[0].figure
         limits = scales_of(pictures, share_scale)
         is_coloured = pictures.ndim == 4
         self.pictures_ = pictures
         if is_coloured:
             self.pictures_ = 0.5 + 0.5 * pictures / limits[:, np.newaxis, np.newaxis, np.newaxis]
-        for number, (ax, picture, limit) in enumerate(
-            zip(self.axes_, self.pictures_, limits, strict=True)
-        ):
+        drawn = zip(self.axes_, self.pictures_, limits, strict=True)
+        for number, (ax, picture, limit) in enumerate(drawn):
             if kernel.ndim == 3:
                 draw_lines(ax, picture)
                 ax.axhline(0, color="0.6", linewidth=0.8, zorder=1)
@@ -201,12 +194,14 @@ class FilterDisplay:
     def _title(self, kernel, drawn):
         *window, channels, filters = kernel.shape
         size = " × ".join(map(str, window))
-        seen = {None: f", {channels} channels", "mean": f", mean of {channels} channels"}.get(
-            self.channel, f", channel {self.channel} of {channels}"
-        )
-        seen = "" if channels == 1 else seen
-        if self.channel is None and kernel.ndim == 4 and channels not in (1, 3):
+        if channels == 1:
+            seen = ""
+        elif self.channel is None and (kernel.ndim == 3 or channels == 3):
+            seen = f", {channels} channels"
+        elif self.channel in (None, "mean"):
             seen = f", mean of {channels} channels"
+        else:
+            seen = f", channel {self.channel} of {channels}"
         return grid_title(self.layer, drawn, filters, f"filters of {size}{seen}")
 
 

@@ -124,15 +124,8 @@ class MisclassifiedDisplay:
         sure = probabilities[np.arange(len(labels)), places]
         wrong = np.flatnonzero(predicted != labels)
         shown = wrong[np.argsort(-sure[wrong], kind="stable")][:n_images]
-        display = cls(
-            images[shown],
-            labels[shown],
-            predicted[shown],
-            sure[shown],
-            indices=shown,
-            n_wrong=len(wrong),
-            n_samples=len(labels),
-        )
+        drawn = (values[shown] for values in (images, labels, predicted, sure))
+        display = cls(*drawn, indices=shown, n_wrong=len(wrong), n_samples=len(labels))
         return display.plot(columns=columns, axes=axes, figure=figure)
 
     def plot(self, *, columns=6, axes=None, figure=None):
@@ -159,15 +152,10 @@ class MisclassifiedDisplay:
         """
         X = np.asarray(self.X)
         known = self.n_wrong is not None and self.n_samples is not None
-        self.axes_ = picture_axes(
-            "MisclassifiedDisplay.plot",
-            max(1, len(X)),
-            columns,
-            axes=axes,
-            figure=figure,
-            cell=(1.4, 1.75) if X.ndim == 4 else (2.2, 1.7),
-            title=f"{self.n_wrong} of {self.n_samples} wrong" if known else None,
-        )
+        title = f"{self.n_wrong} of {self.n_samples} wrong" if known else None
+        n, cell = max(1, len(X)), (1.4, 1.75) if X.ndim == 4 else (2.2, 1.7)
+        caller = "MisclassifiedDisplay.plot"
+        self.axes_ = picture_axes(caller, n, columns, axes, figure, cell=cell, title=title)
         self.figure_ = self.axes_[0].figure
         if not len(X):
             self.axes_[0].set_axis_off()
@@ -185,15 +173,13 @@ class MisclassifiedDisplay:
 def _as_images(X, network, input_shape):
     """Return X with an axis of samples and those of an image or signal, channels last."""
     array = np.asarray(X)
-    n, shape = len(array), array.shape[1:]
     if array.ndim > 2 and data_format_of(network) == CHANNELS_FIRST:
         array = np.moveaxis(array, 1, -1)
-        shape = array.shape[1:]
+    shape = array.shape[1:]
     if input_shape is None:
         # Two axes may be an image or a signal, which the network's shape tells.
         known = getattr(network, "input_shape_", None)
         fits = known is not None and np.prod(known) == np.prod(shape)
         input_shape = known if fits else shape
     drawable("MisclassifiedDisplay", np.ravel(input_shape).tolist())
-    shape = checked_shape(input_shape, np.prod(array.shape[1:]))
-    return array.reshape(n, *shape)
+    return array.reshape(len(array), *checked_shape(input_shape, np.prod(shape)))

@@ -385,14 +385,8 @@ class SaliencyDisplay:
             If the number of axes is not the number of pictures.
         """
         X, columns = np.asarray(self.X), 1 + len(self.maps)
-        axes = picture_axes(
-            "SaliencyDisplay.plot",
-            len(X) * columns,
-            columns,
-            axes=axes,
-            figure=figure,
-            cell=(1.7, 1.8) if X.ndim == 4 else (2.6, 1.5),
-        )
+        n, cell = len(X) * columns, (1.7, 1.8) if X.ndim == 4 else (2.6, 1.5)
+        axes = picture_axes("SaliencyDisplay.plot", n, columns, axes, figure, cell=cell)
         self.axes_ = np.reshape(axes, (len(X), columns))
         self.figure_ = self.axes_[0, 0].figure
         limits = limits_of(X)
