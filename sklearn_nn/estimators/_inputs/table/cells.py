@@ -119,23 +119,23 @@ def kind_of(values, label):
     return NUMBER if all(is_number(example) for example in examples) else CATEGORY
 
 
-def as_numbers(values, label, words=None):
+def as_numbers(values, label, found_text=None):
     """Convert objects to float64, with NaN for missing values; `label` names them in errors.
 
-    Text is an error if `words` is None. Otherwise text is missing, and the first one is appended
-    to the list `words`.
+    Text is an error if `found_text` is None. Otherwise text is missing, and the first one is
+    appended to the list `found_text`.
     """
     examples = _examples(values)
     text = [value for value in examples.values() if value is not None and not is_number(value)]
     for example in text:
         check_scalar(example, label)
-    if text and words is None:
+    if text and found_text is None:
         raise ValueError(
             f"{label} holds {short(text[0])}, which is text, where numbers are expected. Convert "
             "it (pandas.to_numeric), or fit with the column listed in categorical_features."
         )
     if text:
-        words.append(text[0])
+        found_text.append(text[0])
     absent = {k for k, example in examples.items() if example is None or isinstance(example, str)}
     if not all(issubclass(kind, float) for kind in absent):
         values = [None if type(value) in absent else value for value in values]

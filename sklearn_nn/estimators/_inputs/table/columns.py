@@ -40,7 +40,7 @@ class NumberColumn:
         Fitted values of the scaling.
     indicator : ndarray of shape (2, 1) or None
         Values for a present and for a missing number; None if `fit` saw no missing number.
-    takes_words : bool
+    takes_text : bool
         Whether the fitted column could hold text. If so, text in later tables is a missing value,
         otherwise an error.
     """
@@ -50,18 +50,18 @@ class NumberColumn:
     median: float
     learnt: np.ndarray
     indicator: np.ndarray | None
-    takes_words: bool
+    takes_text: bool
 
     @classmethod
     def fit(cls, frame, i, weights, scaling):
         """Fit to column `i` of a frame. Rows with zero weight are ignored."""
-        values, takes_words = frame.numbers(i), frame.takes_words(i)
+        values, takes_text = frame.numbers(i), frame.takes_text(i)
         kept = slice(None) if weights is None else weights > 0
         values, weights = values[kept], None if weights is None else weights[kept]
         missing = np.isnan(values)
         if missing.all():  # the output is always 0, without an indicator
             nothing = SCALINGS["robust"].fit(np.zeros(1), None)
-            return cls(scaling, 0.0, nothing, None, takes_words)
+            return cls(scaling, 0.0, nothing, None, takes_text)
         indicator = None
         if missing.any():
             counts = _sum_of(weights, missing.astype(np.intp), 2)
@@ -69,7 +69,7 @@ class NumberColumn:
             values, weights = values[~missing], None if weights is None else weights[~missing]
         (median,) = quantiles(values, [0.5], weights)
         learnt = SCALINGS[scaling].fit(values, weights)
-        return cls(scaling, float(median), learnt, indicator, takes_words)
+        return cls(scaling, float(median), learnt, indicator, takes_text)
 
     @property
     def widths(self):
@@ -81,8 +81,8 @@ class NumberColumn:
 
         Return the text of a warning, or None.
         """
-        words = [] if self.takes_words else None
-        values = frame.numbers(i, words)
+        found_text = [] if self.takes_text else None
+        values = frame.numbers(i, found_text)
         apply = SCALINGS[self.scaling].apply
         for rows in _blocks(len(values)):
             block = values[rows]
@@ -92,12 +92,12 @@ class NumberColumn:
             out[rows, starts[0]] = apply(self.learnt, block)
             if self.indicator is not None:
                 out[rows, starts[1]] = self.indicator[missing.astype(np.intp), 0]
-        if not words:
+        if not found_text:
             return None
         return (
-            f"{frame.label(i)} holds {short(words[0])}, which is text, where fit saw numbers: text "
-            "is treated as missing. Convert it first (pandas.to_numeric), or fit with the column "
-            "listed in categorical_features."
+            f"{frame.label(i)} holds {short(found_text[0])}, which is text, where fit saw numbers: "
+            "text is treated as missing. Convert it first (pandas.to_numeric), or fit with the "
+            "column listed in categorical_features."
         )
 
     def names_out(self, name):
@@ -114,7 +114,7 @@ class NumberColumn:
             raise ValueError(f"invalid fitted values of a {self.scaling} scaling")
         if self.indicator is not None:
             _check_array(self.indicator, (2, 1))
-        _check_truth(self.takes_words)
+        _check_truth(self.takes_text)
 
 
 @dataclass

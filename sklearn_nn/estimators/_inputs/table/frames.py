@@ -34,18 +34,18 @@ def read_frame(X, estimator=None):
     """
     if not isinstance(X, np.ndarray | list) and not sparse.issparse(X):
         if _is_frame_of("polars", X):
-            return PolarsFrame(X).checked(estimator)
+            return _PolarsFrame(X).checked(estimator)
         if not _is_frame_of("pandas", X) and hasattr(X, "to_pandas"):
             X = X.to_pandas()
         if _is_frame_of("pandas", X):
-            return PandasFrame(X).checked(estimator)
+            return _PandasFrame(X).checked(estimator)
         if hasattr(X, "collect"):
             raise TypeError(f"X is a {type(X).__name__}, which has not been read; use X.collect().")
     array = _as_array(X) if not sparse.issparse(X) else X
     array = check_array(
         array, dtype=None, ensure_all_finite=False, estimator=estimator, input_name="X"
     )
-    return ArrayFrame(array, is_typed=hasattr(X, "dtype"))
+    return _ArrayFrame(array, is_typed=hasattr(X, "dtype"))
 
 
 def _is_frame_of(library, X):
@@ -97,12 +97,12 @@ class Frame(ABC):
                 return CATEGORY
         return kind
 
-    def numbers(self, i, words=None):
+    def numbers(self, i, found_text=None):
         """Return a column as float64, with NaN for missing values; it must not be written to.
 
         Text is treated as in `as_numbers`. Infinite numbers raise ValueError.
         """
-        values = self._numbers(i, words)
+        values = self._numbers(i, found_text)
         if np.isinf(values).any():
             raise infinity_error(self.label(i))
         return values
@@ -112,7 +112,7 @@ class Frame(ABC):
         return False
 
     @abstractmethod
-    def takes_words(self, i):
+    def takes_text(self, i):
         """Return whether a column's type can hold text among numbers."""
 
     @abstractmethod
@@ -131,15 +131,15 @@ class Frame(ABC):
         """Return `kind` of a column that holds a value."""
 
     @abstractmethod
-    def _numbers(self, i, words=None):
+    def _numbers(self, i, found_text=None):
         """Return `numbers`, which may be infinite."""
 
-    def _numbers_of_codes(self, i, words):
+    def _numbers_of_codes(self, i, found_text):
         """Return `numbers` of a column that is stored as categories or booleans."""
         codes, values = self.codes(i)
         seen = np.unique(codes[codes >= 0])
         table = np.full(len(values) + 1, np.nan)
-        table[seen] = as_numbers([values[code] for code in seen], self.label(i), words)
+        table[seen] = as_numbers([values[code] for code in seen], self.label(i), found_text)
         return table[codes]  # code -1 is the last
 
     def _refuse(self, i, letter, dtype):
@@ -154,7 +154,7 @@ class Frame(ABC):
         return self
 
 
-class ArrayFrame(Frame):
+class _ArrayFrame(Frame):
     """Columns of a NumPy array; `is_typed` is False if the user passed lists."""
 
     names = None
@@ -168,8 +168,7 @@ class ArrayFrame(Frame):
         self._refuse(i, self._array.dtype.kind, self._array.dtype)
         return self._array[:, i], self._array.dtype.kind
 
-    def takes_words(self, i):
-        """Return whether a column's type can hold text among numbers."""
+    def takes_text(self, i):
         return not self._is_typed or self._array.dtype.kind not in "iufb"
 
     def _kind(self, i):
@@ -181,26 +180,24 @@ class ArrayFrame(Frame):
         check_scalar(column[0], self.label(i))
         return CATEGORY
 
-    def _numbers(self, i, words=None):
+    def _numbers(self, i, found_text=None):
         column, letter = self._column(i)
         if letter in "iufb":
             with np.errstate(over="ignore"):
                 return column.astype(np.float64, copy=False)
-        return as_numbers(column, self.label(i), words)
+        return as_numbers(column, self.label(i), found_text)
 
     def codes(self, i):
-        """Return each cell's position in a list of values, and this list."""
         column, letter = self._column(i)
         if letter not in "iufb":
             return numbered(column.tolist(), self.label(i))
         return _numbered_by_value(column)
 
     def rows(self, start, stop):
-        """Return the rows from `start` to before `stop` as a frame."""
-        return ArrayFrame(self._array[start:stop], is_typed=self._is_typed)
+        return _ArrayFrame(self._array[start:stop], is_typed=self._is_typed)
 
 
-class PandasFrame(Frame):
+class _PandasFrame(Frame):
     """Columns of a pandas DataFrame."""
 
     def __init__(self, frame):
@@ -220,11 +217,9 @@ class PandasFrame(Frame):
         return isinstance(column.dtype, self._pandas.CategoricalDtype)
 
     def prints(self, i):
-        """Return whether a column may hold any object as a category."""
         return self._is_categorical(self._column(i)[0])
 
-    def takes_words(self, i):
-        """Return whether a column's type can hold text among numbers."""
+    def takes_text(self, i):
         column, letter = self._column(i)
         if self._is_categorical(column):
             letter = getattr(column.categories.dtype, "kind", "O")
@@ -239,21 +234,20 @@ class PandasFrame(Frame):
         self._refuse(i, letter, column.dtype)
         return kind_of(np.asarray(column, dtype=object), self.label(i))
 
-    def _numbers(self, i, words=None):
+    def _numbers(self, i, found_text=None):
         column, letter = self._column(i)
         if self._is_categorical(column):
-            return self._numbers_of_codes(i, words)
+            return self._numbers_of_codes(i, found_text)
         if letter not in "mM" or not column.isna().all():  # NaT alone is missing, not a date
             self._refuse(i, letter, column.dtype)
         if letter not in "iufb":
-            return as_numbers(np.asarray(column, dtype=object), self.label(i), words)
+            return as_numbers(np.asarray(column, dtype=object), self.label(i), found_text)
         if isinstance(column.dtype, np.dtype | self._pandas.SparseDtype):
             with np.errstate(over="ignore"):
                 return np.asarray(column).astype(np.float64, copy=False)
         return column.to_numpy(dtype=np.float64, na_value=np.nan)
 
     def codes(self, i):
-        """Return each cell's position in a list of values, and this list."""
         column, letter = self._column(i)
         if self._is_categorical(column):
             codes, values = np.asarray(column.codes), list(column.categories)
@@ -274,11 +268,10 @@ class PandasFrame(Frame):
         return codes, values
 
     def rows(self, start, stop):
-        """Return the rows from `start` to before `stop` as a frame."""
-        return PandasFrame(self._frame.iloc[start:stop])
+        return _PandasFrame(self._frame.iloc[start:stop])
 
 
-class PolarsFrame(Frame):
+class _PolarsFrame(Frame):
     """Columns of a polars DataFrame."""
 
     def __init__(self, frame):
@@ -295,8 +288,7 @@ class PolarsFrame(Frame):
         if dtype.is_temporal():
             self._refuse(i, "m" if dtype == self._polars.Duration else "M", dtype)
 
-    def takes_words(self, i):
-        """Return whether a column's type can hold text among numbers."""
+    def takes_text(self, i):
         dtype = self._column(i).dtype
         return not (dtype.is_numeric() or dtype == self._polars.Boolean)
 
@@ -312,20 +304,18 @@ class PolarsFrame(Frame):
                 check_scalar(example, self.label(i))
         return CATEGORY
 
-    def _numbers(self, i, words=None):
+    def _numbers(self, i, found_text=None):
         column = self._column(i)
         if column.null_count() < len(column):
             self._refuse_times(i, column.dtype)
         if column.dtype.is_numeric():
             return column.cast(self._polars.Float64).to_numpy()
         if column.dtype == self._polars.Object:
-            return as_numbers(column.to_list(), self.label(i), words)
-        return self._numbers_of_codes(i, words)
+            return as_numbers(column.to_list(), self.label(i), found_text)
+        return self._numbers_of_codes(i, found_text)
 
     def codes(self, i):
-        """Return each cell's position in a list of values, and this list."""
         return numbered(self._column(i), self.label(i))
 
     def rows(self, start, stop):
-        """Return the rows from `start` to before `stop` as a frame."""
-        return PolarsFrame(self._frame[start:stop])
+        return _PolarsFrame(self._frame[start:stop])
