@@ -23,7 +23,7 @@ def misplaced_channels(axes, data_format, otherwise):
         return None
     is_first = data_format == CHANNELS_FIRST
     channels, sides = (axes[-1], axes[:-1]) if is_first else (axes[0], axes[1:])
-    # A row of pixels with many channels is plausible unless its other axes are of similar length.
+    # An axis of 1 may also be a height of one pixel, unless the other axes are of similar length.
     longest = _LONGEST if channels > 1 else _LONGEST - 1
     if channels not in _USUAL or min(sides) < _SMALLEST or max(sides) > longest * min(sides):
         return None

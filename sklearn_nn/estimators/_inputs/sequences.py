@@ -266,8 +266,8 @@ def from_padded(X, *, divisor=1, padding=None):
     n, steps, channels = X.shape
     starts = np.arange(n, dtype=np.int64) * steps * channels
     lengths = np.full(n, steps, dtype=np.int64)
-    values, are_bytes = _scaled(X, divisor).reshape(-1), X.dtype == np.uint8
-    found = Sequences(values, starts, lengths, channels, are_bytes=are_bytes)
+    values = _scaled(X, divisor).reshape(-1)
+    found = Sequences(values, starts, lengths, channels, are_bytes=X.dtype == np.uint8)
     found.drop_padding(padding)
     found.check_finite()
     found.close_up()

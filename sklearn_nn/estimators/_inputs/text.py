@@ -102,9 +102,9 @@ class Streams(NamedTuple):
 def streams(codes, n_streams, window):
     """Cut the codes of a text, at least two, into at most `n_streams` streams.
 
-    Streams end at equal distances and are at least a window long. All windows have one length, at
-    most `window`; for this a stream may overlap with the previous one. With a single stream, fewer
-    characters than there are windows may be left out at the beginning.
+    Streams end at equal distances; there are fewer if they would be shorter than a window. All
+    windows have one length, at most `window`; for this a stream may overlap with the previous one.
+    A single stream may leave out characters at the beginning, fewer than there are windows.
     """
     n = codes.size - 1
     n_streams = int(np.clip(n // window, 1, n_streams))

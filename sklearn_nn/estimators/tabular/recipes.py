@@ -19,18 +19,10 @@ KINDS = CLASSES, NUMBERS, POSITIVE = ("classes", "numbers", "positive numbers")
 class Recipe:
     """Network architecture and training parameters.
 
-    Attributes
-    ----------
-    layers : callable
-        Maps a `Plan` to (name, layer) pairs.
-    decay_schedule : Schedule or None
-        Factor of the weight decay for each batch.
-    epochs : callable
-        Maps the number of rows to the number of epochs.
-    shared : dict of str to object
-        Parameters of the estimator and of its optimizer, Adam, by name.
-    own : dict of str to dict of str to object
-        Parameters that depend on the kind of targets: see `KINDS`.
+    `layers` maps a `Plan` to (name, layer) pairs, `epochs` the number of rows to that of epochs.
+    `decay_schedule` is the factor of the weight decay for each batch. `shared` are parameters of
+    the estimator and of its optimizer, Adam, by name; `own` are those that depend on the kind of
+    targets: see `KINDS`.
     """
 
     layers: Callable

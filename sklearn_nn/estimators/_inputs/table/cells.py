@@ -96,7 +96,7 @@ def check_scalar(value, label):
 
 def _examples(values):
     """Map each type among objects to a value that is not missing, or to None if all are."""
-    backwards = values[::-1]  # the dict keeps the first value of each type
+    backwards = values[::-1]  # so that the dict keeps the first value of each type
     examples = dict(zip(map(type, backwards), backwards, strict=True))
     for kind in [kind for kind, example in examples.items() if is_missing(example)]:
         # NaN shares its type with numbers: search for a value that is present.
