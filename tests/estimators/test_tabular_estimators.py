@@ -132,7 +132,7 @@ def test_columns_that_are_told_to_be_categories():
     assert len(by_name.encoder_.cardinalities_) == 2  # age and city
     by_place = make(categorical_features=[1, 2, 3, 4]).fit(TABLE, CLASSES)
     np.testing.assert_array_equal(outputs(by_name), outputs(by_place))
-    with pytest.raises(ValueError, match="'nothing', which is no column of X"):
+    with pytest.raises(ValueError, match="'nothing', which is not a column of X"):
         make(categorical_features=["nothing"]).fit(TABLE, CLASSES)
 
 
