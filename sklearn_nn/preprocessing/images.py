@@ -25,7 +25,7 @@ _BLOCK_BYTES = 8 * 2**20
 def _weights(old: int, new: int) -> np.ndarray:
     """Return the matrix of shape (new, old) that resamples an axis; its rows sum to 1.
 
-    Each row is a triangle around the centre of a new pixel, as wide as the larger of the pixels.
+    Each row is a triangle around the centre of a new pixel, whose half-width is the larger pixel.
     """
     scale = old / new
     reach = max(scale, 1.0)
