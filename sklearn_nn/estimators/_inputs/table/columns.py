@@ -107,14 +107,11 @@ class NumberColumn:
 
     def check(self):
         """Raise ValueError if the attributes cannot come from `fit`."""
-        if self.scaling not in SCALINGS or not np.isfinite(self.median):
-            raise ValueError("invalid scaling or median of a number column")
-        _check_array(self.learnt, np.shape(self.learnt)[:1])
-        if not SCALINGS[self.scaling].has_learnt(self.learnt):
-            raise ValueError(f"invalid fitted values of a {self.scaling} scaling")
-        if self.indicator is not None:
-            _check_array(self.indicator, (2, 1))
-        _check_truth(self.takes_text)
+        _require(self.scaling in SCALINGS and np.isfinite(self.median), "scaling or median")
+        is_vector = _is_array(self.learnt, np.shape(self.learnt)[:1])
+        _require(is_vector and SCALINGS[self.scaling].has_learnt(self.learnt), "fitted scaling")
+        _require(self.indicator is None or _is_array(self.indicator, (2, 1)), "indicator")
+        _require(isinstance(self.takes_text, bool), "takes_text")
 
 
 @dataclass
@@ -227,12 +224,10 @@ class CategoryColumn:
 
     def check(self):
         """Raise ValueError if the attributes cannot come from `fit`."""
-        m = len(self.categories)
-        if m != len(self._numbers) or not {type(v) for v in self.categories} <= _PLAIN:
-            raise ValueError("categories that are not distinct plain values")
-        if self.one_hot is not None:
-            _check_array(self.one_hot, _one_hot(m).shape)
-        _check_truth(self.prints)
+        m, types = len(self.categories), {type(v) for v in self.categories}
+        _require(m == len(self._numbers) and types <= _PLAIN, "categories")
+        _require(self.one_hot is None or _is_array(self.one_hot, _one_hot(m).shape), "one_hot")
+        _require(isinstance(self.prints, bool), "prints")
 
 
 def _one_hot(m):
@@ -242,15 +237,13 @@ def _one_hot(m):
     return np.eye(m + 1)[:, 1:]
 
 
-def _check_truth(value):
-    """Raise ValueError unless a value is a bool."""
-    if not isinstance(value, bool):
-        raise ValueError(f"{short(value)} is not a bool")
+def _require(is_valid, what):
+    """Raise ValueError unless an attribute of a column is valid."""
+    if not is_valid:
+        raise ValueError(f"invalid {what} of a column")
 
 
-def _check_array(values, shape):
-    """Raise ValueError unless values are a finite array of float64 of the given shape."""
-    if not isinstance(values, np.ndarray) or values.dtype != np.float64:
-        raise ValueError("fitted values of a column are not an array of float64")
-    if values.shape != shape or not np.isfinite(values).all():
-        raise ValueError(f"fitted values of a column have shape {values.shape} or are not finite")
+def _is_array(values, shape):
+    """Return whether values are a finite array of float64 of the given shape."""
+    is_float = isinstance(values, np.ndarray) and values.dtype == np.float64
+    return is_float and values.shape == shape and bool(np.isfinite(values).all())
