@@ -156,8 +156,8 @@ class LayerRun:
         self.dtype, self.instructions = dtype, builder.instructions
         self.widths = [int(np.prod(sizes)) for sizes in builder.slots]
         self.units = self.widths[self.output]
-        self._network.theta = _spans([sum(p.size for p in op.parameters) for op in self.instructions])
-        self._network.state = _spans([sum(m.size for m in op.state) for op in self.instructions])
+        self._theta = _spans([sum(p.size for p in op.parameters) for op in self.instructions])
+        self._state = _spans([sum(m.size for m in op.state) for op in self.instructions])
         self._work = _spans([op.work for op in self.instructions])
         self.n_theta = sum(p.size for op in self.instructions for p in op.parameters)
         memories = [np.full(m.size, m.start) for op in self.instructions for m in op.state]
@@ -208,7 +208,7 @@ class LayerRun:
         work = np.full(sum(op.work for op in self.instructions), np.nan, self.dtype)
         for k, op in enumerate(self.instructions):
             forward, sums, *_ = op.kernels
-            arguments = (theta[self._network.theta[k]], self.state[self._network.state[k]], work[self._work[k]])
+            arguments = (theta[self._theta[k]], self.state[self._state[k]], work[self._work[k]])
             arguments += (slots[op.x], slots[op.y])
             if self.ctx[TRAINING]:
                 self._every_part(sums, parts, op, *arguments)
@@ -227,10 +227,10 @@ class LayerRun:
         for k, op in reversed(list(enumerate(self.instructions))):
             _, _, prepare, backward, sums, weights = op.kernels
             sums = sums if self.ctx[TRAINING] else None
-            span, work = self._network.theta[k], whole_work[self._work[k]]
+            span, work = self._theta[k], whole_work[self._work[k]]
             in_place = op.x == op.y
             dx = gradients[op.y] if in_place else np.full_like(slots[op.x], np.nan)
-            arguments = (theta[span], whole_grad[span], self.state[self._network.state[k]], work)
+            arguments = (theta[span], whole_grad[span], self.state[self._state[k]], work)
             arguments += (slots[op.x], slots[op.y], dx, gradients[op.y])
             self._every_part(prepare, parts, op, theta[span], work)
             for kernel in (sums, backward, weights):

@@ -22,6 +22,11 @@ pytestmark = [
 ]
 
 
+def theta(model):
+    """The parameters of a fitted network."""
+    return model._network.theta
+
+
 def public_classes():
     """Every public class that has parameters."""
     found = [TableEncoder]
@@ -271,7 +276,7 @@ def _cases():
              "random_state": 0},
         ),
         "from_pretrained": (
-            lambda **k: clone(network).from_pretrained(network, **k).fit(IMAGES, LABELS)._network.theta,
+            lambda **k: theta(clone(network).from_pretrained(network, **k).fit(IMAGES, LABELS)),
             {"layers": ("conv1", "dense1"), "freeze": ["conv1"]},
         ),
     }  # fmt: skip

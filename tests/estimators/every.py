@@ -19,6 +19,7 @@ from sklearn_nn import (
     TextGenerator,
     load,
 )
+from sklearn_nn.estimators._core.weights import network_of
 from sklearn_nn.layers import Activation, BatchNorm, Dense, GaussianNoise
 
 RNG = np.random.default_rng(0)
@@ -98,3 +99,9 @@ def copies(model, folder):
     yield "shallow copy", copy.copy(model)
     yield "pickle", pickle.loads(pickle.dumps(model))
     yield "file", load(folder / "model")
+
+
+def activations(model, X, layer):
+    """The output of a layer for X, in its own shape."""
+    shape = network_of(model).output_shape(layer)
+    return model._output(X, layer).reshape(-1, *shape)

@@ -25,9 +25,10 @@ class MineError(Exception):
 
 def content(model):
     """All that an estimator holds, deeply; without what is made from the rest."""
-    left_out = {*model._transient, "callbacks", "scoring", "learning_rate", "loss"}
+    made = {*model._transient, *model._ARRAY_LISTS}
+    left_out = {*made, "callbacks", "scoring", "learning_rate", "loss"}
     state = {name: value for name, value in vars(model).items() if name not in left_out}
-    return set(vars(model)) - set(model._transient), pickle.dumps(state)
+    return set(vars(model)) - made, pickle.dumps(state)
 
 
 @contextlib.contextmanager

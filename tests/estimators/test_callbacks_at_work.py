@@ -362,7 +362,9 @@ def test_an_error_in_a_callback_and_averaged_weights():
     model = make(callbacks=[LambdaCallback(fail)], ema_momentum=0.9, warm_start="resume")
     with pytest.raises(RuntimeError):
         model.fit(X, CLASSES)
-    np.testing.assert_array_equal(model._network.theta, fitted(ema_momentum=0.9, max_iter=2)._network.theta)
+    np.testing.assert_array_equal(
+        model._network.theta, fitted(ema_momentum=0.9, max_iter=2)._network.theta
+    )
     model.set_params(callbacks=None).fit(X, CLASSES)
     assert_same_training(model, fitted(ema_momentum=0.9))
 

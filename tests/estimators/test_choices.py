@@ -61,7 +61,7 @@ def test_label_smoothing_reaches_the_loss():
         options = {"hidden_layer_sizes": 60, "max_iter": 200, "learning_rate_init": 0.03}
         options |= {"tol": 0.0, "random_state": seed}
         models = [fitted(label_smoothing=share, **options) for share in (0.0, 0.3)]
-        assert models[1]._loss().label_smoothing == 0.3
+        assert models[1]._codec.loss.label_smoothing == 0.3
         return [output(model).max(axis=1).mean() for model in models]
 
     sharp, smooth = median(surest)
@@ -116,8 +116,8 @@ def test_dropout_of_each_layer():
     assert_same_training(fitted(dropout=[0.3, 0.3]), fitted(dropout=0.3))
     first, second = fitted(dropout=[0.3, 0]), fitted(dropout=np.array([0.0, 0.3]))
     assert first.loss_ != second.loss_
-    assert [layer for layer, _ in first._layers() if "dropout" in layer] == ["dropout1"]
-    assert [layer for layer, _ in second._layers() if "dropout" in layer] == ["dropout2"]
+    assert [layer for layer, _ in first._network.plan.layers if "dropout" in layer] == ["dropout1"]
+    assert [layer for layer, _ in second._network.plan.layers if "dropout" in layer] == ["dropout2"]
     assert_same_training(fitted(dropout=[0, 0]), fitted())
 
 

@@ -107,7 +107,9 @@ def test_a_weight_of_zero_is_a_row_removed():
     options = {"batch_size": 300, "shuffle": False, "max_iter": 5}
     weighed = make(**options).fit(IMAGES, LABELS, weight)
     removed = make(**options | {"batch_size": 200}).fit(IMAGES[:200], LABELS[:200])
-    np.testing.assert_allclose(weighed._network.theta, removed._network.theta, rtol=1e-7, atol=1e-12)
+    np.testing.assert_allclose(
+        weighed._network.theta, removed._network.theta, rtol=1e-7, atol=1e-12
+    )
 
 
 @learning

@@ -17,6 +17,7 @@ import pytest
 from sklearn.model_selection import GridSearchCV, cross_val_score
 
 from sklearn_nn import MLPClassifier, MLPRegressor
+from sklearn_nn.estimators._targets.codec import LabelCodec
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -170,15 +171,15 @@ def test_an_interrupt_between_epochs_keeps_what_was_learnt():
             raise KeyboardInterrupt
         return 0.5
 
-    model._validation_score = interrupt
-    with pytest.warns(UserWarning, match=r"Training interrupted by user\."):
-        model.fit(X, CLASSES, X_val=X[:10], y_val=CLASSES[:10])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(LabelCodec, "score", interrupt)
+        with pytest.warns(UserWarning, match=r"Training interrupted by user\."):
+            model.fit(X, CLASSES, X_val=X[:10], y_val=CLASSES[:10])
     assert model.n_iter_ == len(model.loss_curve_) == 4
     assert model.validation_scores_[:3] == [0.5, 0.5, 0.5]
     assert np.isnan(model.validation_scores_[3])
     assert model.t_ == 4 * len(X)
     assert np.isfinite(model.predict_proba(X)).all()
-    del model._validation_score
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         model.fit(X, CLASSES)

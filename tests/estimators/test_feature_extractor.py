@@ -4,6 +4,7 @@ import pickle
 
 import numpy as np
 import pytest
+from every import activations
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.datasets import load_digits
@@ -100,7 +101,7 @@ def test_the_default_is_the_last_before_the_output(network, branches):
 
 def test_layers_within_layers(branches):
     """Each is what the one after it makes the next of."""
-    values = {row.name: branches._activations(X, row.name) for row in branches.summary().rows}
+    values = {row.name: activations(branches, X, row.name) for row in branches.summary().rows}
     shapes = {row.name: row.output_shape for row in branches.summary().rows}
     assert {name: value.shape[1:] for name, value in values.items()} == shapes
     added = values["conv2d1"] + values["residual1.batchnorm1"]
@@ -124,7 +125,7 @@ def test_layers_within_layers(branches):
 
 
 def test_only_the_layers_below_the_cut_are_run(branches):
-    program = branches._trained_program()
+    program = branches._network.program
     lengths = [len(program.cut(row.name).table) for row in branches.summary().rows]
     assert lengths == sorted(lengths)
     assert lengths[0] == 1 < lengths[-1] <= len(program.table)
@@ -135,7 +136,7 @@ def test_only_the_layers_below_the_cut_are_run(branches):
     with pytest.raises(ValueError, match="not finite"):
         broken.predict(X)
     found = FeatureExtractor(broken, "parallel1").fit(X).transform(X)
-    np.testing.assert_array_equal(found, branches._activations(X, "parallel1").reshape(len(X), -1))
+    np.testing.assert_array_equal(found, activations(branches, X, "parallel1").reshape(len(X), -1))
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -187,7 +188,7 @@ def test_a_fitted_network_is_used_as_it_is(network):
     assert not hasattr(copied, "estimator_")
     copied.set_params(estimator__alpha=5.0, layer="dense1")
     assert (network.alpha, extractor.layer) == (0.0001, None)
-    np.testing.assert_array_equal(copied.fit(X[:2]).transform(X), network._activations(X, "dense1"))
+    np.testing.assert_array_equal(copied.fit(X[:2]).transform(X), activations(network, X, "dense1"))
 
 
 def test_one_that_is_not_fitted_is_cloned_and_fitted():
@@ -195,7 +196,7 @@ def test_one_that_is_not_fitted_is_cloned_and_fitted():
     extractor = FeatureExtractor(new).fit(X, Y, sample_weight=np.ones(len(X)))
     assert not hasattr(new, "coefs_")
     np.testing.assert_array_equal(
-        extractor.transform(X), mlp().fit(X, Y)._activations(X, "dropout2")
+        extractor.transform(X), activations(mlp().fit(X, Y), X, "dropout2")
     )
     with pytest.raises(ValueError, match="y"):
         FeatureExtractor(mlp()).fit(X)
@@ -204,12 +205,12 @@ def test_one_that_is_not_fitted_is_cloned_and_fitted():
 def test_a_frozen_estimator(network):
     frozen = pytest.importorskip("sklearn.frozen").FrozenEstimator(network)
     extractor = clone(FeatureExtractor(frozen)).fit(X)
-    np.testing.assert_array_equal(extractor.transform(X), network._activations(X, "dropout2"))
+    np.testing.assert_array_equal(extractor.transform(X), activations(network, X, "dropout2"))
 
 
 def test_in_pipelines_and_searches(network):
     """Trained once, not in every fold: scores are those of the features."""
-    features = network._activations(X, "dropout2")
+    features = activations(network, X, "dropout2")
     model = make_pipeline(FeatureExtractor(network), LogisticRegression(max_iter=500))
     expected = cross_val_score(LogisticRegression(max_iter=500), features, Y, cv=3)
     np.testing.assert_array_equal(cross_val_score(model, X, Y, cv=3), expected)
@@ -234,7 +235,7 @@ def test_errors(network):
     with pytest.raises(NotFittedError):
         FeatureExtractor(network).get_feature_names_out()
     with pytest.raises(NotFittedError):
-        mlp()._activations(X, "dense1")
+        activations(mlp(), X, "dense1")
     with pytest.raises(ValueError, match=r"layer='dense9' is not in the network; .*'dense1'"):
         FeatureExtractor(network, "dense9").fit(X)
     with pytest.raises(TypeError, match="must be a network of sklearn_nn"):

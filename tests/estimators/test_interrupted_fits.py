@@ -18,6 +18,7 @@ from sklearn_nn import (
     TextGenerator,
 )
 from sklearn_nn.estimators._core import fit as _training
+from sklearn_nn.estimators._targets.codec import LabelCodec
 from sklearn_nn.layers import Dense
 from sklearn_nn.training import trainer as module
 from sklearn_nn.training.history import History
@@ -117,7 +118,7 @@ def test_epochs_are_recorded_as_a_whole(name, monkeypatch):
 
 def test_an_interrupted_validation_leaves_its_figures_out(monkeypatch):
     model, data = new("early stopping")
-    monkeypatch.setattr(model, "_validation_score", raising(KeyboardInterrupt))
+    monkeypatch.setattr(LabelCodec, "score", raising(KeyboardInterrupt))
     model.fit(*data)
     assert model.n_iter_ == len(model.loss_curve_) == 1
     assert np.isnan(model.validation_scores_).tolist() == [True]
@@ -131,16 +132,16 @@ def test_restarts_before_the_one_that_is_interrupted_are_kept(monkeypatch):
     """Also where it has not begun yet."""
     first = MLPClassifier(4, **SMALL).fit(ROWS, CLASSES)
     model = MLPClassifier(4, n_restarts=3, **SMALL)
-    plain, calls = type(model)._prepare, []
+    plain, calls = model._fit_kind.ready, []
 
-    def prepare(self, *arguments):
+    def ready(self):
         calls.append(1)
-        found = plain(self, *arguments)
+        found = plain(self)
         if len(calls) == 2:
             raise KeyboardInterrupt
         return found
 
-    monkeypatch.setattr(type(model), "_prepare", prepare)
+    monkeypatch.setattr(model._fit_kind, "ready", ready)
     with pytest.raises(KeyboardInterrupt):
         model.fit(ROWS, CLASSES)
     np.testing.assert_array_equal(model._network.theta, first._network.theta)
@@ -153,17 +154,17 @@ def test_networks_before_the_one_that_is_interrupted_are_kept(monkeypatch):
     straight.set_params(refit_full=True).fit(*data)
     for k in range(2, 5):
         (model, data), calls = new("networks"), []
-        plain = type(model)._prepare
+        plain = model._fit_kind.ready
 
-        def prepare(self, *arguments, plain=plain, calls=calls, k=k):
+        def ready(self, plain=plain, calls=calls, k=k):
             calls.append(1)
-            found = plain(self, *arguments)
+            found = plain(self)
             if len(calls) == k:
                 raise KeyboardInterrupt
             return found
 
         with monkeypatch.context() as patch:
-            patch.setattr(type(model), "_prepare", prepare)
+            patch.setattr(model._fit_kind, "ready", ready)
             with pytest.raises(KeyboardInterrupt):
                 model.set_params(refit_full=True).fit(*data)
         assert np.isfinite(model.predict(ROWS)).all()

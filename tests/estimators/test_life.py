@@ -151,7 +151,7 @@ def test_pickles_hold_nothing_compiled(Estimator):
     model = fitted(Estimator)
     output(model)
     state = model.__getstate__()
-    assert not {"_network", "_views", "layers_", "coefs_", "intercepts_"} & state.keys()
+    assert not {"_views", "layers_", "coefs_", "intercepts_"} & state.keys()
     seen = {}
     _reachable(state, seen)
     modules = {type(value).__module__.partition(".")[0] for value in seen.values()}
@@ -159,7 +159,9 @@ def test_pickles_hold_nothing_compiled(Estimator):
     classes = {type(value).__name__ for value in seen.values()}
     assert not classes & {"Program", "Kernel", "Machine", "Placed"}
     numbers = {value for value in seen.values() if isinstance(value, int)}
-    addresses = {number for number in model._network.table.ravel().tolist() if number > 2**20}
+    addresses = {
+        number for number in model._network.program.table.ravel().tolist() if number > 2**20
+    }
     assert addresses
     assert not addresses & numbers
     assert len(pickle.dumps(model)) < 8 * 4 * model._network.theta.size + 12_000

@@ -9,6 +9,7 @@ import pytest
 from every import KINDS, data, fitted, make, outputs
 
 from sklearn_nn import TabularClassifier, load
+from sklearn_nn.estimators._core.weights import network_of
 from sklearn_nn.training import CheckpointError, LambdaCallback, RMSprop
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -115,7 +116,7 @@ def step(model, kind, seed):
 def weights(model):
     """All numbers that predictions and further training go by."""
     try:
-        model._take_in_replaced()
+        network_of(model)
     except ValueError as error:
         return str(error)
     found = {"theta": model._network.theta, "state": model._network.state}
@@ -248,8 +249,8 @@ def test_what_says_where_weights_lie_cannot_be_written(layer, name, tmp_path):
         twin = copied(model, way, tmp_path / "model")
         assert not twin.layers_[layer][name].flags.writeable
         np.testing.assert_array_equal(twin.predict_proba(X), before)
-    place = next(p for p in model._layout if p[:2] == (layer, name))
-    model._network.state[place[2]] += 3  # a forged file
+    place = next(p for p in model._network.places if p[:2] == (layer, name))
+    model._network.state[place.start] += 3  # a forged file
     model.save(tmp_path / "forged")
     with pytest.raises(CheckpointError, match=f"layer '{layer}': '{name}' must be whole numbers"):
         load(tmp_path / "forged")

@@ -203,7 +203,9 @@ def test_a_read_only_memory_map_trains_on(tmp_path):
     loaded = joblib.load(tmp_path / "model.joblib", mmap_mode="r")
     assert not loaded._optimizer.average.flags.writeable
     loaded.partial_fit(X, CLASSES)
-    np.testing.assert_array_equal(loaded._network.theta, model.partial_fit(X, CLASSES)._network.theta)
+    np.testing.assert_array_equal(
+        loaded._network.theta, model.partial_fit(X, CLASSES)._network.theta
+    )
 
 
 # --- what cannot be saved -----------------------------------------------------------------------
@@ -248,7 +250,9 @@ def test_partial_fit_waits_for_what_was_left_out(named, tmp_path):
         with pytest.raises(ValueError, match=r"solver='adam' cannot go on with.*another solver"):
             loaded.partial_fit(X, CLASSES)
     loaded.set_params(**own).partial_fit(X, CLASSES)
-    np.testing.assert_array_equal(loaded._network.theta, model.partial_fit(X, CLASSES)._network.theta)
+    np.testing.assert_array_equal(
+        loaded._network.theta, model.partial_fit(X, CLASSES)._network.theta
+    )
 
 
 def test_classes_of_ones_own_do_not_hide_ours(tmp_path):
@@ -421,7 +425,7 @@ def test_forged_moments_are_no_other_memory(name, tmp_path):
 def test_forged_classes(kinds, tmp_path):
     """A class number must not point past the outputs."""
     model = fitted()
-    model.classes_ = kinds
+    model._codec.classes = kinds
     model.save(tmp_path / "model")
     with pytest.raises(CheckpointError, match="classes"):
         load(tmp_path / "model")

@@ -83,7 +83,7 @@ def test_a_rate_of_dropout_for_each_layer(rng):
     model = RNNRegressor(
         num_layers=2, hidden_layer_sizes=(4,), dropout=[0.1, 0.2, 0.3], **SMALL
     ).fit(X, X[:, 0, 0])  # fmt: skip
-    rates = [layer.rate for _, layer in model._layers() if isinstance(layer, Dropout)]
+    rates = [layer.rate for _, layer in model._network.plan.layers if isinstance(layer, Dropout)]
     assert rates == [0.1, 0.2, 0.3]
     with pytest.raises(ValueError, match="one for each of the 3 hidden layers"):
         model.set_params(dropout=[0.1, 0.2]).fit(X, X[:, 0, 0])

@@ -13,6 +13,9 @@ import pytest
 import sklearn.neural_network
 
 import sklearn_nn
+from sklearn_nn.estimators._core.fit import Fit
+from sklearn_nn.estimators._core.modes import FitMode
+from sklearn_nn.estimators._core.weights import network_of
 from sklearn_nn.estimators._inputs.encoding import encode_rows
 from sklearn_nn.network.machine import Update
 
@@ -33,16 +36,16 @@ class MLPClassifier(sklearn_nn.MLPClassifier):
         """Loss and gradient at `packed`, scikit-learn's order: all coefs, then all intercepts."""
         if isinstance(sample_weight, list):  # the first of the buffers, before scikit-learn 1.7
             sample_weight = None
-        program = self._trained_program()
+        network, codec = network_of(self), self._codec
         for array, values in zip(self._in_sklearn_order(), self._split_like(packed), strict=True):
             array[...] = values.reshape(array.shape)
         labels = y.argmax(axis=1) if y.shape[1] > 1 else y[:, 0]
-        target = self._encode_target(self.classes_[labels])
-        machine = self._machine(program, len(X))
-        targets = self._loss().targets(target, sample_weight, program.dtype)
+        target = codec.encode(self.classes_[labels])
+        machine = Fit(self, FitMode.WARM, X, y)._machine(network.program, len(X))
+        targets = codec.loss.targets(target, sample_weight, network.dtype)
         nothing = Update(0, np.zeros((1, 1)), np.zeros((0, 0)))
         rows = np.arange(len(X))
-        loss = machine.train(encode_rows(X, program.dtype), targets, rows, len(X), 0, 1, nothing)[0]
+        loss = machine.train(encode_rows(X, network.dtype), targets, rows, len(X), 0, 1, nothing)[0]
         weights = self._network.theta.copy()
         self._network.theta[:] = machine.grad
         grad = np.hstack([array.ravel() for array in self._in_sklearn_order()])

@@ -17,7 +17,8 @@ from sklearn.model_selection import (
 )
 
 from sklearn_nn import TabularClassifier, TabularRegressor, load, load_checkpoint
-from sklearn_nn.estimators.tabular import base as _tabular
+from sklearn_nn.estimators._core import weights
+from sklearn_nn.estimators._inputs.table import reader as table_reader
 from sklearn_nn.estimators.tabular.recipes import RECIPES
 from sklearn_nn.training import CheckpointError, ModelCheckpoint
 from sklearn_nn.training.losses import Huber
@@ -212,7 +213,7 @@ def test_predicts_rows_in_blocks_as_one_by_one(Estimator, y, architecture, monke
     expected = outputs(model)
     single = np.concatenate([outputs(model, TABLE[i : i + 1]) for i in range(0, N, 50)])
     np.testing.assert_array_equal(single, expected[::50])
-    monkeypatch.setattr(_tabular, "_BLOCK_BYTES", 2000)
+    monkeypatch.setattr(table_reader, "_BLOCK_BYTES", 2000)
     assert len(list(model._outputs(TABLE))) > 10
     np.testing.assert_array_equal(outputs(model), expected)
 
@@ -306,21 +307,22 @@ def test_copies_predict_the_same(Estimator, y, architecture, n_networks, tmp_pat
 def test_files_of_something_else(tmp_path):
     """What cannot have been learnt is told when it is loaded."""
     model = make(TabularRegressor).fit(TABLE, NUMBERS)
-    for name, value in (
-        ("_target_scale", np.zeros((4, 1))),
-        ("_target_scale", np.ones((4, 2))),
-        ("_encoder_state", {"columns": []}),
-        ("_earlier", [{"theta": np.zeros(3, np.float32), "state": model._network.state}]),
-        ("_earlier", [{"theta": model._network.theta * np.nan, "state": model._network.state}]),
-        ("recipe_", {}),
+    network = model._network
+    for part, name, value in (
+        ("_codec", "scale", np.zeros((4, 1))),
+        ("_codec", "scale", np.ones((4, 2))),
+        ("_reader", "learnt", lambda: {"encoder": {"columns": []}, "bins": None}),
+        (None, "_earlier", [network.with_weights(np.zeros(3, np.float32), network.state)]),
+        (None, "_earlier", [network.with_weights(network.theta * np.nan, network.state)]),
+        (None, "recipe_", {}),
     ):
         forged = pickle.loads(pickle.dumps(model))
-        setattr(forged, name, value)
+        setattr(forged if part is None else getattr(forged, part), name, value)
         forged.save(tmp_path / "forged.npz")
         with pytest.raises(CheckpointError):
             load(tmp_path / "forged.npz")
     classifier = make().fit(TABLE, CLASSES)
-    classifier._temperature = -1.0
+    classifier._temperatures = [-1.0]
     classifier.save(tmp_path / "forged.npz")
     with pytest.raises(CheckpointError, match="temperature"):
         load(tmp_path / "forged.npz")
@@ -374,13 +376,14 @@ def test_several_networks_predict_their_mean(Estimator, y, architecture, tmp_pat
     assert len(model.histories_) == len(model._earlier) + 1 == 3
     assert model.histories_[-1] == model.history_
     first = make(Estimator, architecture).fit(TABLE, y)
-    np.testing.assert_array_equal(model._earlier[0]["theta"], first._network.theta)
+    np.testing.assert_array_equal(model._earlier[0].theta, first._network.theta)
     single = []
-    for network in [*model._earlier, model._this_network()]:
+    for k, network in enumerate([*model._earlier, model._network]):
         one = pickle.loads(pickle.dumps(model))
-        one._earlier, one._network.theta, one._network.state = [], network["theta"], network["state"]
-        one._temperature = network.get("temperature", 1.0)
-        one._publish_views()
+        one._earlier = []
+        if hasattr(model, "temperatures_"):
+            one._temperatures = [model.temperatures_[k]]
+        weights.publish(one, network)
         single.append(outputs(one))
     np.testing.assert_array_equal(single[0], outputs(first))
     assert not np.allclose(single[1], single[2])
@@ -399,7 +402,7 @@ def test_several_networks_predict_their_mean(Estimator, y, architecture, tmp_pat
 def test_networks_hold_out_rows_of_their_own(Estimator, y):
     """Each row once, before any is held out again."""
     model = make(Estimator, max_iter=1).fit(TABLE, y)
-    target = model._encode_target(y)
+    target = model._codec.encode(y)
     seen = []
     for k in range(10):
         model._earlier = [None] * k
@@ -758,7 +761,7 @@ def test_epochs_go_by_the_size_of_the_table(rows, epochs):
 def test_recipes():
     """What no parameter says: layers in their order, and how they are trained."""
     model = make(dropout=0.15, hidden_layer_sizes=(16,)).fit(TABLE, CLASSES)
-    (curves, categories, *others) = (layer for _, layer in model._layers())
+    (curves, categories, *others) = (layer for _, layer in model._network.plan.layers)
     assert (curves.units, curves.linear, curves.rate_factor) == (8, True, 0.1)
     assert [len(edges) for edges in curves.bins] == [49, 49]
     assert (categories.sizes, categories.output_dim) == ([15], 8)
@@ -772,7 +775,7 @@ def test_recipes():
     assert (descent.optimizer.beta_1, descent.optimizer.beta_2) == (0.9, 0.95)
     assert descent.weight_decay == 0.02
     tabm = make(architecture="tabm", hidden_layer_sizes=(16, 8)).fit(TABLE, NUMBERS > 0)
-    assert [repr(layer) for _, layer in tabm._layers()[2:]] == [
+    assert [repr(layer) for _, layer in tabm._network.plan.layers[2:]] == [
         "MemberLinear(members=4, units=16)", "Activation(activation='relu')", "Dropout(rate=0.1)",
         "MemberLinear(units=8)", "Activation(activation='relu')", "Dropout(rate=0.1)",
         "MemberHeads(units=1)",

@@ -85,10 +85,10 @@ def test_warm_starts_predict_targets_beyond_those_of_the_first_fit(early_stoppin
     # Epochs with the first targets alone have a score of -70.
     assert median(score) > 0.5
     model = make(TabularRegressor, **options).fit(X, NUMBERS)
-    scale = model._target_scale
+    scale = model._codec.scale
     model.fit(X, NUMBERS + 10)
-    np.testing.assert_array_equal(model._target_scale[:2], scale[:2])
-    assert model._target_scale[2:].ravel().tolist() == [NUMBERS.min(), NUMBERS.max() + 10]
+    np.testing.assert_array_equal(model._codec.scale[:2], scale[:2])
+    assert model._codec.scale[2:].ravel().tolist() == [NUMBERS.min(), NUMBERS.max() + 10]
     with pytest.raises(ValueError, match="y has 2 outputs"):
         model.fit(X, np.column_stack([NUMBERS, NUMBERS]))
     with pytest.raises(ValueError, match="needs numbers"):

@@ -4,6 +4,7 @@ import pickle
 
 import numpy as np
 import pytest
+from every import activations
 from learning import learning, median
 from sklearn.base import clone
 from sklearn.metrics import log_loss
@@ -63,7 +64,7 @@ def make(layers=PERIODIC, Estimator=NeuralNetworkRegressor, **parameters):
 
 def deviations(model):
     """Standard deviations of what the layers make of the data."""
-    return [model._activations(X, name).std(axis=0) for name in ("ntplinear1", "ntplinear2")]
+    return [activations(model, X, name).std(axis=0) for name in ("ntplinear1", "ntplinear2")]
 
 
 @both
@@ -73,7 +74,9 @@ def test_weights_are_set_by_the_data(layers):
         np.testing.assert_allclose(found, 1, rtol=1e-9)
     other = make(layers, n_jobs=2).initialize(X, NUMBERS)
     np.testing.assert_array_equal(other._network.theta, model._network.theta)
-    assert (make(layers, random_state=4).initialize(X, NUMBERS)._network.theta != model._network.theta).any()
+    assert (
+        make(layers, random_state=4).initialize(X, NUMBERS)._network.theta != model._network.theta
+    ).any()
 
 
 @learning
@@ -143,9 +146,9 @@ def test_partial_fit_sets_weights_by_its_first_batch_only():
 class Members(NeuralNetworkClassifier):
     """A network whose last layer has outputs for each member."""
 
-    def _layers(self):
-        layers = super()._layers()
-        return [*layers[:-2], ("output", MemberHeads(self.n_outputs_))]
+    def _layers(self, reader, n_outputs):
+        layers = super()._layers(reader, n_outputs)
+        return [*layers[:-2], ("output", MemberHeads(n_outputs))]
 
 
 TABM = [MemberLinear(16, 8), Activation("relu"), Dropout(0.1), MemberLinear(16), Activation("relu")]

@@ -24,7 +24,6 @@ from sklearn_nn import TextGenerator, find_learning_rate, load, load_checkpoint
 from sklearn_nn.estimators._inputs.text import encoded, short_passages, streams, whole_passages
 from sklearn_nn.estimators.text.sampling import draw, probabilities
 from sklearn_nn.layers import GRU, LSTM, SimpleRNN
-from sklearn_nn.network.machine import Predictor
 from sklearn_nn.training import ModelCheckpoint, TrainingScore
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -85,12 +84,11 @@ def naive_score(model, text):
 
 def whole_logits(model, text):
     """Raw output at every character, of the program that reads windows."""
-    program = model._trained_program()
+    network = model._network
     data = whole_passages([encoded(text + text[0], model.vocabulary_)]).source(
-        program.dtype, model.sequence_length
+        network.dtype, model.sequence_length
     )
-    suited = model._suited_program(program, data).cut("output")
-    out = Predictor(suited, data).run(model._network.theta, model._network.state)
+    out = network.run(data, "output")
     return out.reshape(-1, len(model.vocabulary_))[: len(text)]
 
 
@@ -173,7 +171,7 @@ def test_scores_are_the_naive_ones(cell, embedding_size):
 def test_one_step_at_a_time_is_the_whole_to_the_bit(cell, dtype):
     text = prose(100)
     model = small(cell=cell, dtype=dtype).fit(text)
-    reader = model._reader()
+    reader = model._text_reader()
     steps = [reader.read(encoded(c, model.vocabulary_)).logits.copy() for c in text]
     whole = whole_logits(model, text)
     assert whole.dtype == dtype

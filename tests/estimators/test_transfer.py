@@ -5,6 +5,7 @@ import warnings
 
 import numpy as np
 import pytest
+from every import activations
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
@@ -287,7 +288,7 @@ def test_a_frozen_batch_norm_uses_its_running_statistics(source):
     options = {"solver": "lbfgs", "max_iter": 500, "alpha": 0.1, "tol": 1e-8}
     new = mlp(batch_norm=True, **options)
     new.from_pretrained(source, layers="body", freeze="all").fit(X, Y)
-    features = source._activations(X, "activation2")
+    features = activations(source, X, "activation2")
     linear = mlp(hidden_layer_sizes=(), **options).fit(features, Y)
     np.testing.assert_allclose(new.predict_proba(X), linear.predict_proba(features), atol=1e-3)
     assert new.loss_ == pytest.approx(linear.loss_, rel=1e-6)

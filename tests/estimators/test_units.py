@@ -212,7 +212,7 @@ def test_forged_knowledge_is_refused(tmp_path):
         {"bytes": True},
     ):
         model = cnn().fit(PIXELS, Y)
-        model._units = forged
+        model._reader.units = forged
         model.save(tmp_path / "model")
         with pytest.raises(CheckpointError, match="units of samples"):
             sklearn_nn.load(tmp_path / "model")

@@ -32,7 +32,7 @@ EPS = 1e-5
 
 def score(model, X, target):
     """The raw output for a class, before the link."""
-    raw = model._trained_program().cut("output")
+    raw = model._network.program.cut("output")
     z = predict(raw, model._network.theta, model._network.state, source(X, "float64"))
     if z.shape[1] == 1:
         return z[:, 0] if target in (1, None) else -z[:, 0]

@@ -50,6 +50,7 @@ _NOT_SAVED = (
     "_waits_for",
     # Published by the reader and the codec:
     "classes_",
+    "encoder_",
     "input_shape_",
     "n_layers_",
     "n_outputs_",

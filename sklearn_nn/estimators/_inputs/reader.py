@@ -65,6 +65,12 @@ class InputReader(Part):
         self._look_at_units(samples, estimator, reset=False)
         return samples
 
+    def going_on(self, before):
+        """Take over what another reader has learnt, if there is one; return self."""
+        if before is not None:
+            self.shape = before.shape
+        return super().going_on(before)
+
     def settle(self, estimator):
         """Set `shape` from what was learnt and the parameters."""
         self.shape = (estimator.n_features_in_,)

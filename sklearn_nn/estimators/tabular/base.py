@@ -63,7 +63,6 @@ class BaseTabular(BaseNetwork):
     _fit_kind = TableFit
     _has_partial_fit = False
     _NEEDED = (*BaseNetwork._NEEDED, "histories_", "_split_seed", "recipe_")
-    _transient = (*BaseNetwork._transient, "encoder_")
     # What recipes leave as it is.
     solver = "adamw"
     alpha = l1_ratio = clipnorm = max_norm = ema_momentum = 0.0
