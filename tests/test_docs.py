@@ -1,6 +1,7 @@
 """What the documentation lists is what there is: names, files, versions, figures."""
 
 import re
+import sys
 import tomllib
 from pathlib import Path
 
@@ -16,6 +17,9 @@ from sklearn_nn.training.optimizers import OPTIMIZERS
 from sklearn_nn.training.schedules import SCHEDULES
 
 ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "tools"))
+import readme_picture  # noqa: E402
+
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGES = [*sorted((ROOT / "docs").glob("*.rst")), *sorted((ROOT / "docs").glob("*.md"))]
 TEXTS = {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for path in PAGES}
@@ -143,3 +147,23 @@ def test_tables_beside_gradient_boosting():
     assert min(slower) == 5
     assert max(slower) > 100
     assert "5 to more than 100 times as fast" in README
+
+
+def test_the_picture_shows_the_figures_of_the_tables():
+    svg = readme_picture.PICTURE.read_text(encoding="utf-8")
+    shown = re.findall(r">([\d.]+)x</text>", svg)
+    assert shown == [f"{ratio:.1f}" for _, _, ratio in readme_picture.bars()]
+    assert f"({readme_picture.PICTURE.relative_to(ROOT).as_posix()})" in README
+
+
+def test_the_table_of_accuracies_is_that_of_the_page_about_performance():
+    """README rounds errors above 100 to whole numbers."""
+    pattern = r"^\| (\w+) \| (ours|gradient boosting|scikit-learn's MLP) \| ([\d.e+]+) \|"
+    figures = {}
+    for table, _, figure in re.findall(pattern, TEXTS["docs/performance.md"], re.MULTILINE):
+        short = f"{float(figure):,.0f}" if float(figure) > 100 else figure
+        figures.setdefault(table, []).append(short)
+    assert len(figures) == 8
+    for table, row in figures.items():
+        (line,) = re.findall(rf"^\| {table} \|.*", README, re.MULTILINE)
+        assert line.replace("*", "").strip("| ").split(" | ")[2:] == row
