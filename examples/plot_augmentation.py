@@ -3,17 +3,17 @@
 Augmentation
 ============
 
-A flower that is mirrored, shifted or a little turned is a flower still. Layers of augmentation
-show a network another such picture at every epoch: where images are few, that is worth as much as
-more of them.
+A mirrored, shifted or slightly rotated flower is still a flower. Augmentation layers train a
+network on a different variant of each image in every epoch. If there are few images, this helps as
+much as more images would.
 """
 
 # %%
 # What the layers do
 # ------------------
-# A photograph that comes with scikit-learn, shrunk by :func:`~sklearn_nn.resize_images`, and what
-# each layer makes of it: :func:`~sklearn_nn.augment_images` shows it. Each picture is drawn by
-# itself; ``fill_mode`` says what lies beyond the edges.
+# :func:`~sklearn_nn.augment_images` applies each layer to a photograph from scikit-learn, which
+# :func:`~sklearn_nn.resize_images` has made smaller. Each picture is an independent random draw;
+# ``fill_mode`` determines the values beyond the edges.
 import warnings
 
 import matplotlib.pyplot as plt
@@ -63,8 +63,8 @@ for row, (name, layer) in zip(axes, layers.items(), strict=True):
 # %%
 # Mixup
 # -----
-# :class:`~sklearn_nn.layers.Mixup` mixes each image with another of its batch, in shares that are
-# drawn for each batch, and the losses of both labels in the same shares.
+# :class:`~sklearn_nn.layers.Mixup` averages each image with another one of its batch, with weights
+# that are drawn for each batch, and averages the losses of both labels with the same weights.
 figure, axes = plt.subplots(1, n, figsize=(9, 1.8), layout="constrained")
 for seed, ax in enumerate(axes):
     mixed = augment_images(np.stack([temple, flower]), Mixup(alpha=1.0), random_state=seed)
@@ -73,13 +73,13 @@ for seed, ax in enumerate(axes):
 figure.suptitle("Mixup(alpha=1.0)")
 
 # %%
-# What it is good for
-# -------------------
-# Handwritten digits, of which a network is shown a few only. Digits may be shifted and turned a
-# little; they may not be mirrored, as that makes another sign of most. Augmentation is switched on
-# by a parameter, and what is best is found like any other. These digits are centred and upright
-# already: shifts and turns, which make pictures that hardly occur, help only where images are
-# fewest. Mixup helps at every size.
+# Effect on accuracy
+# ------------------
+# A network learns handwritten digits from few images. Digits may be shifted and rotated a little,
+# but not mirrored, since most mirrored digits are not digits. Augmentation is a parameter, and can
+# be tuned like any other. These digits are already centred and upright: shifts and rotations, which
+# produce images that hardly occur in the data, help only for the smallest training sets. Mixup
+# helps at every size.
 X, y = load_digits(return_X_y=True)
 X = X.reshape(-1, 8, 8) / 16
 moves = [RandomTranslation(0.1, 0.1, "constant"), RandomRotation(0.03, "constant")]
@@ -123,9 +123,9 @@ ax.minorticks_off()
 ax.legend(title="augmentation")
 
 # %%
-# All networks took equally many steps: 1600. With fewer there is nothing to gain, as a network that
-# has not yet learnt its images by heart has no need of others. What training reports is the loss of
-# the augmented images, which may well lie above that of validation.
+# All networks were trained for 1600 updates. With fewer updates, augmentation has no effect,
+# because the network does not overfit yet. The training loss is that of the augmented images, which
+# may be larger than the validation loss.
 model = CNNClassifier(
     (16, 32),
     hidden_layer_sizes=64,

@@ -3,18 +3,18 @@
 Callbacks and checkpoints
 =========================
 
-What happens at the end of every epoch is open to functions of one's own: they record, save, change
-the learning rate and stop. And what was saved can be gone on with, to the last bit.
+Callbacks run at the end of every epoch: they record, save, change the learning rate or stop
+training. A saved training can be resumed, with the same result to the last bit.
 """
 
 # %%
-# Watching
-# --------
+# Recording
+# ---------
 # A callback is an object; ``callbacks=[...]`` takes any number of them. :class:`CSVLogger
-# <sklearn_nn.training.CSVLogger>` writes the history to a file as it grows, which a spreadsheet or
-# pandas can follow. :class:`LambdaCallback <sklearn_nn.training.LambdaCallback>` is made of
-# functions: this one records the length of each layer's weights. ``log`` holds the epoch's figures;
-# the estimator is up to date, so it can predict, and shows its weights and its ``history_``.
+# <sklearn_nn.training.CSVLogger>` writes the history to a file during training, for a spreadsheet
+# or pandas. :class:`LambdaCallback <sklearn_nn.training.LambdaCallback>` calls functions: this one
+# records the norm of each layer's weights. ``log`` holds the quantities of the epoch. The estimator
+# is up to date: it can predict, and has its current weights and ``history_``.
 import tempfile
 from pathlib import Path
 
@@ -66,11 +66,11 @@ right.set(xlabel="Epoch", ylabel="length of the weights")
 right.legend()
 
 # %%
-# Steering
-# --------
-# A rate that falls when the validation loss no longer improves, and an end when that does not help
-# either. ``log["learning_rate"]`` may be changed by a callback of one's own just so; one that
-# returns True ends training.
+# Changing the training
+# ---------------------
+# The learning rate is reduced when the validation loss no longer improves, and training stops when
+# that does not help either. User-defined callbacks may change ``log["learning_rate"]``, too; a
+# callback that returns True ends training.
 mlp.set_params(
     max_iter=200,
     solver="sgd",
@@ -86,12 +86,11 @@ display.figure_.set_size_inches(7.5, 4)
 print(f"ended after {mlp.n_iter_} epochs, best was {mlp.best_iteration_}")
 
 # %%
-# A power cut
-# -----------
-# :class:`ModelCheckpoint <sklearn_nn.training.ModelCheckpoint>` saves the estimator while it
-# trains, here to one file after every epoch, and once more under another name whenever the
-# validation loss is the best so far. Files are replaced as a whole, so whatever happens there is
-# one that can be loaded.
+# A power failure
+# ---------------
+# :class:`ModelCheckpoint <sklearn_nn.training.ModelCheckpoint>` saves the estimator during
+# training, here to one file after every epoch, and to a second file whenever the validation loss is
+# the best so far. Files are replaced atomically, so there is always one that can be loaded.
 
 
 class PowerCut(Callback):
@@ -125,11 +124,11 @@ except RuntimeError as error:
 # %%
 # Resuming
 # --------
-# :func:`sklearn_nn.load_checkpoint` gives back the estimator in the midst of its training: weights,
-# the optimizer's averages, the place in the schedule, the order of the rows, random numbers. Its
-# next ``fit``, with the same data, goes on to ``max_iter`` epochs in all. The result is that of a
-# run without interruption, not nearly but exactly. (The warning is about PowerCut: what is not this
-# package's is not saved, and it had better not come back.)
+# :func:`sklearn_nn.load_checkpoint` restores the estimator in the middle of its training: weights,
+# the optimizer's moments, the position in the schedule, the order of the rows, and the random
+# numbers. Its next ``fit``, with the same data, continues up to ``max_iter`` epochs in total. The
+# result equals that of an uninterrupted run exactly. (The warning is about PowerCut: user-defined
+# objects are not saved.)
 resumed = load_checkpoint(folder / "latest.npz")
 print(f"{resumed.n_iter_} epochs are done")
 until = resumed.n_iter_
@@ -147,14 +146,13 @@ ax.set(xlabel="epoch", ylabel="training loss", yscale="log")
 ax.legend()
 
 # %%
-# Compare ``warm_start=True``, which begins a new training from the old weights: the optimizer and
-# the schedule start afresh. For going on as planned without a file there is
-# ``warm_start="resume"``.
+# ``warm_start=True``, in contrast, starts a new training from the current weights, with a new
+# optimizer and schedule. ``warm_start="resume"`` resumes exactly, without a file.
 #
 # The best epoch
 # --------------
-# The other file holds the network as it was when its validation loss was best.
-# :func:`sklearn_nn.load` reads it, ready to predict; no code is run in doing so.
+# The other file holds the network with the best validation loss. :func:`sklearn_nn.load` reads it,
+# ready to predict, and runs no code in doing so.
 best = load(folder / "best.npz")
 print(f"epoch {best.n_iter_}, validation loss {best.validation_loss_curve_[-1]:.4f}")
 print(f"test accuracy {best.score(X_test, y_test):.4f}")

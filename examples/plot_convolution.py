@@ -3,18 +3,18 @@
 Convolution
 ===========
 
-What a convolution does to an image, with kernels made by hand; where the kernel is placed (stride,
-padding, dilation); pooling; and how much of the image an output sees. Every formula on this page is
-checked against the layers.
+Convolutions of an image with hand-made kernels; the positions of a kernel (stride, padding,
+dilation); pooling; and the receptive field of an output. Every formula on this page is checked
+against the layers.
 """
 
 # %%
-# Kernels made by hand
-# --------------------
-# A filter is moved over the image. At each place its *kernel* is multiplied with what lies under
-# it, cell by cell, and the products are added up: the sum is large where the image looks like the
-# kernel. A network learns its kernels. Here they are set: ``initialize`` builds a network without
-# training it, and the arrays in ``layers_`` can be written to.
+# Hand-made kernels
+# -----------------
+# A filter is moved over the image. At each position, its *kernel* is multiplied with the pixels of
+# a window, and the products are summed: the sum is large where the image resembles the kernel. A
+# network learns its kernels. Here, they are set: ``initialize`` builds a network without training
+# it, and the arrays in ``layers_`` can be overwritten.
 import itertools
 import math
 
@@ -59,10 +59,9 @@ arrays["bias"][...] = 0
 FilterDisplay.from_estimator(network, share_scale=False)
 
 # %%
-# :class:`~sklearn_nn.inspection.FeatureMapDisplay` shows what a layer makes of one image. An edge
-# from dark to bright and one from bright to dark differ in sign only: grey is zero. As everywhere
-# in this field the kernel is not flipped, so that mathematicians would call the operation a
-# correlation.
+# :class:`~sklearn_nn.inspection.FeatureMapDisplay` shows the output of a layer for one image. Edges
+# from dark to bright and from bright to dark differ in sign only: grey is zero. As usual for neural
+# networks, the kernel is not flipped; in mathematics, this operation is called a cross-correlation.
 figure = plt.figure(figsize=(9, 4.6), layout="constrained")
 maps = FeatureMapDisplay.from_estimator(
     network, image, "conv2d1", cmap="gray", share_scale=False, columns=4, figure=figure
@@ -75,23 +74,24 @@ for number, kernel in enumerate(kernels.values()):
     np.testing.assert_allclose(maps.maps[..., number], expected, atol=1e-12)
 
 # %%
-# Where the kernel is placed
-# --------------------------
-# ``padding="valid"`` places the kernel inside the image; ``"same"`` lets it reach beyond the edges,
-# where it sees zeros. With a ``stride`` s it moves s cells at a step. With a ``dilation_rate`` d
-# its cells lie d apart: k of them reach over k' = (k - 1) d + 1. Along an axis of n cells
+# Positions of the kernel
+# -----------------------
+# ``padding="valid"`` keeps the kernel inside the image; with ``"same"``, it extends beyond the
+# edges, where it reads zeros. With a ``stride`` s, neighbouring positions are s pixels apart. With
+# a ``dilation_rate`` d, the pixels that a kernel reads are d apart: k of them extend over k' = (k -
+# 1) d + 1 pixels. Along an axis of n pixels, there are
 #
 # .. math::
 #
-#    \text{valid:}\quad \left\lceil \frac{n - k' + 1}{s} \right\rceil \text{ places}, \qquad
-#    \text{same:}\quad \left\lceil \frac{n}{s} \right\rceil \text{ places}
+#    \text{valid:}\quad \left\lceil \frac{n - k' + 1}{s} \right\rceil \text{ positions}, \qquad
+#    \text{same:}\quad \left\lceil \frac{n}{s} \right\rceil \text{ positions}
 #
-# and "same" goes on beyond the edges by as many cells as that takes; of an odd number the larger
+# and "same" adds the pixels that this requires beyond the edges; if their number is odd, the larger
 # half is at the bottom and right.
 
 
 def places(n, k, s, d, padding):
-    """Return how many places the kernel has, and the cells before and after the image."""
+    """Return the number of positions, and the pixels added before and after the image."""
     reach = (k - 1) * d + 1
     if padding == "valid":
         return math.ceil((n - reach + 1) / s), 0, 0
@@ -111,9 +111,9 @@ for n, k, s, d in itertools.product(range(5, 14), (1, 2, 3, 4), (1, 2, 3), (1, 2
 print(f"{checked} sizes agree")
 
 # %%
-# The kernel in its first (blue) and its last place (red), and where its centre comes to lie (dots).
-# Cells beyond the image are white. Six cells with a stride of two need a single cell more, and it
-# is at the bottom and right.
+# The kernel in its first (blue) and last (red) position, and all positions of its centre (dots).
+# Pixels beyond the image are white. Six pixels with a stride of two need one additional pixel, at
+# the bottom and right.
 cases = [
     (7, 3, 1, 1, "valid"), (7, 3, 2, 1, "valid"), (7, 3, 1, 2, "valid"),
     (7, 3, 1, 1, "same"), (6, 3, 2, 1, "same"), (7, 3, 1, 2, "same"),
@@ -133,11 +133,11 @@ for ax, (n, k, s, d, padding) in zip(axes.flat, cases, strict=True):
     ax.set(xlim=(-2.2, 9.2), ylim=(9.2, -2.2), aspect="equal")
     ax.set_axis_off()
     words = f"stride {s}" if d == 1 else f"dilation {d}"
-    ax.set_title(f"{padding}, {n} cells, {words}: {count} × {count}", fontsize="medium")
+    ax.set_title(f"{padding}, {n} pixels, {words}: {count} × {count}", fontsize="medium")
 
 # %%
-# The same on the image. A stride leaves fewer places; a dilation compares what is further apart.
-# Beyond the edges are zeros, which look like an edge of their own.
+# The same for the photograph. A stride reduces the number of positions; a dilation compares more
+# distant pixels. The zeros beyond the edges of the image cause an artificial edge.
 figure, axes = plt.subplots(1, 3, figsize=(9, 3.3), layout="constrained")
 for ax, options in zip(axes, [{}, {"strides": 4}, {"dilation_rate": 6}], strict=True):
     network = built([Conv2D(1, 3, padding="same", **options), GlobalAveragePool()])
@@ -152,9 +152,9 @@ for ax, options in zip(axes, [{}, {"strides": 4}, {"dilation_rate": 6}], strict=
 # %%
 # Pooling
 # -------
-# A pool has no weights: it keeps the largest value of each window, or the mean. The windows do not
-# overlap unless ``strides`` says so, and the sizes follow the formulas above. The largest value
-# keeps that an edge *is* there and forgets where exactly; the mean blurs.
+# Pooling has no weights: it computes the maximum or the mean of each window. By default, windows do
+# not overlap; the sizes follow the formulas above. The maximum preserves the presence of an edge,
+# but not its exact position; the mean blurs.
 figure, axes = plt.subplots(1, 3, figsize=(9, 3.3), layout="constrained")
 edges = np.abs(correlate2d(grey, kernels["vertical edges"], mode="same", boundary="symm"))
 pools = {"edges": None, "MaxPool2D(5)": MaxPool2D(5), "AveragePool2D(5)": AveragePool2D(5)}
@@ -172,18 +172,17 @@ for ax, (name, pool) in zip(axes, pools.items(), strict=True):
     ax.set(xticks=[], yticks=[])
 
 # %%
-# What an output sees
-# -------------------
-# The *receptive field* of an output is the part of the image that it depends on. A layer that
-# reaches over k' cells widens it by (k' - 1) times the strides of all layers before it:
+# Receptive field
+# ---------------
+# The *receptive field* of an output is the part of the image that it depends on. A layer whose
+# kernel extends over k' pixels enlarges it by (k' - 1) times the strides of all layers before it:
 #
 # .. math::
 #
 #    r = 1 + \sum_{l} (k'_l - 1) \prod_{m < l} s_m
 #
-# Whether an output depends on a pixel is what its gradient says, which
-# :func:`~sklearn_nn.inspection.saliency_map` computes. With all weights at one it is not zero
-# anywhere in the field.
+# The gradient, which :func:`~sklearn_nn.inspection.saliency_map` computes, shows which pixels an
+# output depends on. If all weights are one, it is nonzero in the whole field.
 stacks = {
     "3, 3, 3": [(3, 1, 1), (3, 1, 1), (3, 1, 1)],
     "7": [(7, 1, 1)],
@@ -211,11 +210,11 @@ for ax, (name, stack) in zip(axes, stacks.items(), strict=True):
     ax.set(xticks=[], yticks=[])
 
 # %%
-# How many parameters
-# -------------------
-# A filter has a weight for every cell of its kernel and every input channel, and a bias: k × k × C
-# + 1 of them, F times for F filters, whatever the size of the image. Three layers of 3 × 3 see as
-# much as one of 7 × 7 and have about half its weights.
+# Number of parameters
+# --------------------
+# A filter has one weight for every pixel of its kernel and every input channel, and a bias: k × k ×
+# C + 1 parameters, F times for F filters, for images of any size. Three layers of 3 × 3 have the
+# same receptive field as one of 7 × 7, and about half its weights.
 channels = 32
 counts = {}
 for name, sizes in {"one of 7 × 7": [7], "three of 3 × 3": [3, 3, 3]}.items():

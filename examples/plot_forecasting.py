@@ -3,10 +3,10 @@
 Forecasting
 ===========
 
-The next 24 hours of an hourly series, from the past week. The series is the load of a small grid,
-made up of a daily and a weekly course, a drift over the year, weather that changes slowly, and
-noise. Every forecast is held against two that need no model: the same hour of the day before, and
-of the week before. :doc:`/guide_sequences` explains the parts.
+A forecast of the next 24 hours of an hourly time series from the past week. The series is the
+simulated load of a small power grid: a daily and a weekly cycle, a trend over the year, slowly
+changing weather, and noise. The forecast is compared with two baselines that need no model: the
+same hour of the day before, and of the week before. :doc:`/guide_sequences` explains the estimator.
 """
 
 import warnings
@@ -26,7 +26,7 @@ rng = np.random.default_rng(0)
 # %%
 # The series
 # ----------
-# 300 days by the hour.
+# 300 days of hourly values.
 
 DAY, WEEK = 24, 168
 hour = np.arange(300 * DAY)
@@ -52,9 +52,9 @@ ax.set(xlabel="day", ylabel="load")
 # %%
 # Windows
 # -------
-# What the network sees of each hour: the load, scaled by the training data, and the time of day and
-# of the week, each as a point on a circle. A target is the next 24 hours of the load. Windows that
-# begin later than the first 240 days are for the test.
+# The input of each hour is the load, standardized by the training data, and the time of the day and
+# of the week, each as a point on a circle. A target is the load of the next 24 hours. Windows whose
+# targets are after day 240 are the test set.
 
 begin_test = 240 * DAY
 mean, spread = load[:begin_test].mean(), load[:begin_test].std()
@@ -84,8 +84,9 @@ print(", ".join(f"{name}: {error:.2f}" for name, error in naive.items()))
 # %%
 # The network
 # -----------
-# It forecasts by how much each hour will differ from the mean of the same hour of the past seven
-# days: what repeats itself need not be learnt. Cross-validation goes forward in time.
+# The network predicts the difference of each hour from the mean of the same hour of the past seven
+# days, so that it need not learn the daily cycle. In cross-validation, the test folds are later
+# than the training data.
 
 usual = X[:, :, 0].reshape(len(X), 7, DAY).mean(axis=1)
 model = RNNRegressor(

@@ -3,19 +3,19 @@
 An Inception network
 ====================
 
-Branches that look at the image through windows of several sizes, side by side: ``Parallel``.
-Compared with plain stacks and a residual network, by parameters and by score.
+An Inception module applies kernels of several sizes in parallel branches. It is compared with plain
+stacks of convolutions and with a residual network, by number of parameters and accuracy.
 """
 
 # %%
 # The module
 # ----------
-# A stack has to choose a kernel size for each layer. The Inception module (Szegedy et al., 2015)
-# has several: convolutions of 1 × 1, 3 × 3 and 5 × 5 and a pool, whose outputs are joined by
-# channel. ``padding="same"`` and equal strides keep their heights and widths alike.
+# A plain stack has one kernel size per layer. The Inception module (Szegedy et al., 2015) has
+# several: convolutions of 1 × 1, 3 × 3 and 5 × 5 and pooling, whose outputs are concatenated by
+# channel. ``padding="same"`` and equal strides keep their heights and widths equal.
 #
-# A convolution of 1 × 1 mixes the channels of each place. Put before an expensive one it hands it
-# fewer channels, and the module costs a fraction.
+# A 1 × 1 convolution combines the channels of each pixel. Before a convolution with a large kernel,
+# it reduces the number of channels, and thereby the cost of the module.
 import warnings
 from time import perf_counter
 
@@ -52,7 +52,7 @@ def relu():
 
 
 def inception(ones, threes, fives, pooled, reduced=None):
-    """Return the module: four branches, the wide kernels behind 1 × 1 if `reduced` says so."""
+    """Return the module: four branches; 1 × 1 reduces channels to `reduced` unless it is None."""
     before = [] if reduced is None else conv(reduced, 1)
     return Parallel(
         [
@@ -67,8 +67,9 @@ def inception(ones, threes, fives, pooled, reduced=None):
 # %%
 # A comparison
 # ------------
-# All networks begin and end alike, and have 32 channels in the middle. Handwritten digits of 8 × 8
-# pixels are a small task: any of these learns them, and what differs is what it takes.
+# All networks have the same first and last layers, and 32 channels in the middle. Handwritten
+# digits of 8 × 8 pixels are a simple task: all networks learn them, with different numbers of
+# parameters.
 def network(*middle):
     """Return a network with these layers in the middle."""
     layers = [*conv(16, 3), *middle, MaxPool2D(2), *conv(32, 3), GlobalAveragePool()]
@@ -116,28 +117,28 @@ ax.set(xlabel="parameters of the middle", ylabel="test accuracy", xscale="log", 
 ax.legend(ncols=2, loc="upper center")
 
 # %%
-# Convolutions of 1 × 1 before the wide kernels halve the module's parameters, for about a point of
-# accuracy here; on large images with hundreds of channels they are what makes it affordable. With
-# 540 digits to judge by, differences of less than a point mean little.
+# 1 × 1 convolutions before the large kernels halve the parameters of the module, and cost about one
+# percentage point of accuracy here; for large images with hundreds of channels, they make the
+# module affordable. With 540 test digits, differences below one percentage point are not
+# significant.
 #
-# Inside
-# ------
-# Layers within layers have names of their own: ``parallel1.2.conv2d2`` is the second convolution of
-# the branch with the number 2. Under these names are their rows in ``summary()``, their arrays in
-# ``layers_`` and their maps.
+# Nested layers
+# -------------
+# Nested layers have names: ``parallel1.2.conv2d2`` is the second convolution of branch number 2.
+# These names are used in ``summary()``, in ``layers_`` and for feature maps.
 model = networks["Inception"]
 print(model.summary())
 
 # %%
-# The module's output for one digit: channels 0 to 7 come from 1 × 1, the next twelve from 3 × 3,
-# six from 5 × 5, and six from the pool.
+# The output of the module for one digit: channels 0 to 7 come from the 1 × 1 branch, the next
+# twelve from 3 × 3, six from 5 × 5, and six from pooling.
 FeatureMapDisplay.from_estimator(model, X_test[:1], "parallel1", columns=11)
 
 # %%
-# Growing
-# -------
-# Modules follow one another like any layers. Their sizes are arguments of a function of one's own,
-# or a grid's values: the whole module is a parameter of the network.
+# Several modules
+# ---------------
+# Modules can be stacked like any layers. Their sizes can be arguments of a function, or values in a
+# grid search: the whole module is a parameter of the network.
 deeper = network(inception(8, 12, 6, 6, reduced=6), inception(16, 24, 12, 12, reduced=8))
 deeper.fit(X_train, y_train)
 print(f"two modules: {deeper.n_parameters_:,} parameters, {deeper.score(X_test, y_test):.3f}")

@@ -1,15 +1,15 @@
 """
 ======================
-Initialisation
+Initialization
 ======================
 
-Where training starts decides whether it gets anywhere. One network, nine ways to draw its first
-weights, on pictures of clothes.
+The initial weights can decide whether training succeeds. One network is trained with nine
+distributions of initial weights, on images of clothes.
 
-The pictures are a part of Fashion-MNIST, looked for in the folder named by the environment
-variable ``SKLEARN_NN_DATA``, or in ``../shared/data`` as seen from the project. Where they are
-absent scikit-learn's handwritten digits take their place; what is said below holds for both. Get
-them from https://github.com/zalandoresearch/fashion-mnist, into a folder ``fashion_mnist``.
+The images are a part of Fashion-MNIST. They are read from the folder in the environment variable
+``SKLEARN_NN_DATA``, or from ``../shared/data`` relative to the project. If they are absent,
+scikit-learn's handwritten digits replace them; the text below holds for both. The source is
+https://github.com/zalandoresearch/fashion-mnist; put the files into a folder ``fashion_mnist``.
 """
 
 # %%
@@ -42,7 +42,7 @@ def read_idx(path):
 
 
 def load_pictures():
-    """Return flat pictures with values in [0, 1], their labels, and what they show."""
+    """Return flat images with values in [0, 1], their labels, and the name of the data."""
     # __file__ is not set where this page is built; the folder is then the examples' own.
     here = Path(globals().get("__file__", "plot_initialisation.py")).resolve().parent
     folder = Path(os.environ.get("SKLEARN_NN_DATA", here.parents[1] / "shared" / "data"))
@@ -60,23 +60,24 @@ X_train, X_val, y_train, y_val = train_test_split(X, y, stratify=y, random_state
 print(f"{shown}: {X_train.shape[0]} training rows of {X_train.shape[1]} values")
 
 # %%
-# Nine initialisations
+# Nine initializations
 # --------------------
-# Two hidden layers of ReLU, Adam, batches of 64, biases at zero: only the weights' first values
+# Two hidden layers of ReLU, Adam, batches of 64, biases initially zero: only the initial weights
 # differ.
 #
-# *Constants* make all units of a layer alike: they see the same, are given the same gradient, and
-# stay alike. With zeros nothing reaches the weights at all (only the last biases learn), with ones
-# the network is one unit wide and its outputs are huge.
+# With *constants*, all units of a layer are equal: they have the same inputs and the same gradient,
+# and remain equal. With zeros, the gradient of all weights is zero (only the last biases learn).
+# With ones, the network behaves as if each layer had one unit, and its outputs are huge.
 #
-# *Uniform* numbers tell the units apart. In [0, 1] they are all positive, and the outputs are as
-# huge as with ones. Around zero is better, and better still if the range shrinks with the number
-# n of inputs of a unit: a sum of n terms has a variance n times that of one, so weights of a
-# variance in proportion to 1 / n keep signals at the size they had. That is what ±1/√n does.
+# *Uniform* numbers make the units different. In [0, 1], all are positive, and the outputs are as
+# huge as with ones. Ranges around zero are better, especially if the range decreases with the
+# number n of inputs of a unit: a sum of n terms has n times the variance of one term, so weights
+# with a variance proportional to 1 / n preserve the variance of the signal. This is the purpose of
+# ±1/√n.
 #
-# *Normal* numbers do as well as uniform ones of the same variance. Truncated ones have no outliers.
-# Glorot's variance, 2 / (n + m) with m outputs, keeps the size of gradients too; He's, 2 / n, makes
-# up for the half of the signal that ReLU cuts off.
+# *Normal* numbers work as well as uniform numbers of the same variance. Truncated normal numbers
+# have no outliers. Glorot's variance, 2 / (n + m) with m outputs, also preserves the variance of
+# gradients; He's, 2 / n, compensates for the half of the signal that ReLU sets to zero.
 initializers = {
     "zeros": "zeros",
     "ones": "ones",
@@ -91,7 +92,7 @@ initializers = {
 
 
 def network(weight_init):
-    """Return a network that draws its weights so."""
+    """Return a network with these initial weights."""
     return MLPClassifier(
         (256, 128),
         weight_init=weight_init,
@@ -116,9 +117,10 @@ for name, mlp in fits.items():
 # %%
 # Losses
 # ------
-# The loss of a network that gives all classes the same probability is log 10, the dotted line.
-# Zeros never leave it; ones and [0, 1] begin far above. Between the good ones the differences are
-# small in so shallow a network, and seen on a scale of their own.
+# A network that predicts the same probability for all classes has a loss of log 10 (dotted line).
+# With zeros, the loss remains there; with ones and [0, 1], it starts far above. The differences
+# between the other distributions are small in such a shallow network; the right panel shows them on
+# its own scale.
 panels = {
     "Constants": ["zeros", "ones", "Glorot"],
     "Ranges": ["uniform in [0, 1]", "uniform in ±0.1", "uniform in ±1/√n"],
@@ -139,9 +141,9 @@ axes[0].set_ylabel(f"training loss, {shown}")
 # %%
 # Weights before and after
 # ------------------------
-# ``initialize`` draws the weights without training. A good start is close to where training ends:
-# the histograms hardly move, and the network has nevertheless learnt. From a bad one training has
-# to undo what was drawn, which eight epochs do not suffice for.
+# ``initialize`` draws the weights without training. Good initial weights are close to the trained
+# ones: the histograms hardly change, although the network has learnt. Bad initial weights must
+# first be unlearnt, which takes more than eight epochs.
 figure, axes = plt.subplots(3, 3, figsize=(9.5, 6.4), layout="constrained")
 for ax, (name, weight_init) in zip(axes.flat, initializers.items(), strict=True):
     before = network(weight_init).initialize(X_train, y_train).coefs_[1].ravel()
@@ -158,14 +160,14 @@ axes[0, 0].legend()
 figure.supxlabel("weights of the second layer")
 
 # %%
-# How far a signal gets
-# ---------------------
-# The reason, in NumPy: random inputs through twenty layers of 256 units. Where the size is wrong by
-# a factor at each layer, it is wrong by that factor's twentieth power in the end; gradients take
-# the same way back. With a variance of 1 / n (LeCun's, and Glorot's between equal layers) tanh
-# passes signals on, while ReLU halves their square at each layer; with He's 2 / n ReLU passes them
-# on. The old ±1/√n has a variance of 1 / 3n and shrinks them in either case, which is no matter for
-# two layers and the end of a network of twenty.
+# Propagation of signals
+# ----------------------
+# The reason, computed in NumPy: random inputs pass through twenty layers of 256 units. If each
+# layer changes the size of the signal by a factor, twenty layers change it by the twentieth power
+# of this factor; the same holds for gradients. With a variance of 1 / n (LeCun's, and Glorot's
+# between equal layers), tanh preserves signals, while ReLU halves their mean square in each layer;
+# with He's 2 / n, ReLU preserves them. The older ±1/√n has a variance of 1 / 3n and shrinks signals
+# in both cases, which hardly matters for two layers but prevents training of twenty.
 rng = np.random.default_rng(0)
 rules = ["normal", "fan_in_uniform", "lecun_normal", "glorot_uniform", "he_normal"]
 activations = {"tanh": np.tanh, "relu": lambda z: np.maximum(z, 0)}

@@ -3,17 +3,17 @@
 Learning curves
 ===============
 
-``loss_curve_`` holds the mean training loss of each epoch, ``validation_scores_`` the score on
-held-out rows when ``early_stopping=True``. Drawn together they answer most questions about a fit:
-whether the learning rate is right, whether training is done, and whether the network memorises.
+``loss_curve_`` holds the mean training loss of each epoch, ``validation_scores_`` the score of
+held-out rows with ``early_stopping=True``. Plotted together, they show whether the learning rate is
+right, whether training has converged, and whether the network overfits.
 """
 
 # %%
 # Solvers
 # -------
-# The same network trained by stochastic gradient descent without and with momentum, by gradient
-# descent with a falling learning rate, and by Adam. ``partial_fit`` trains one epoch a call and
-# has no opinion on when to stop, so that all curves are equally long.
+# The same network trained by stochastic gradient descent without and with momentum, with a
+# decreasing learning rate, and by Adam. ``partial_fit`` trains one epoch per call and never stops
+# early, so all curves have equal length.
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_digits
@@ -50,9 +50,9 @@ ax.legend(title="solver: test accuracy")
 # %%
 # Early stopping
 # --------------
-# With ``early_stopping=True`` a tenth of the rows is set aside, training stops when their score
-# has not improved for ``n_iter_no_change`` epochs, and the best weights are kept. The training
-# loss keeps falling long after the score has settled.
+# With ``early_stopping=True``, a tenth of the rows is held out, training stops when their score has
+# not improved for ``n_iter_no_change`` epochs, and the best weights are kept. The training loss
+# continues to decrease long after the validation score has converged.
 mlp = MLPClassifier(
     (64,), learning_rate_init=0.005, early_stopping=True, n_iter_no_change=15, random_state=0
 )
@@ -70,9 +70,9 @@ print(f"best validation accuracy {mlp.best_validation_score_:.3f}")
 print(f"test accuracy            {mlp.score(X_test, y_test):.3f}")
 
 # %%
-# Regularisation
+# Regularization
 # --------------
-# A network far too wide for 40 noisy points. ``alpha`` is the L2 penalty on the weights.
+# A network that is far too large for 40 noisy points. ``alpha`` is the L2 penalty on the weights.
 rng = np.random.default_rng(0)
 x = np.sort(rng.uniform(-3, 3, 40))
 target = np.sin(2 * x) + rng.normal(scale=0.3, size=x.size)

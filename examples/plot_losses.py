@@ -3,17 +3,17 @@
 Losses
 ======
 
-A loss says what a good prediction is: the mean, the median or another quantile of what may come, a
-probability that is honest or one that is sure.
+The loss determines which statistic a regressor predicts (mean, median or another quantile), and how
+certain the probabilities of a classifier are.
 """
 
 # %%
-# What an error costs
-# -------------------
-# The squared error makes a large error dear: its minimum is the mean, and a single outlier moves
-# it. The absolute error's minimum is the median. Huber's and log-cosh are squared near zero, where
-# a smooth minimum is good to have, and grow by the absolute error far away. The pinball loss of a
-# quantile costs one side more than the other.
+# Shapes of losses
+# ----------------
+# The squared error weights large errors heavily: its minimum is the mean, which a single outlier
+# can move. The minimum of the absolute error is the median. Huber and log-cosh losses are quadratic
+# near zero, where a smooth minimum helps optimization, and linear far from it. The pinball loss of
+# a quantile has different slopes for positive and negative errors.
 import warnings
 
 import matplotlib.pyplot as plt
@@ -52,9 +52,9 @@ right.legend()
 # %%
 # Outliers
 # --------
-# A sine, and one measurement in eight lifted by three to nine. The squared error follows the mean,
-# which the outliers lift; the absolute error stays with the majority. The two in between give way a
-# little, and a narrower one, ``loss=Huber(delta=0.2)``, hardly at all.
+# A sine, where one measurement in eight is increased by three to nine. The squared error follows
+# the mean, which the outliers increase; the absolute error follows the majority. Huber and log-cosh
+# are slightly affected, and a smaller ``loss=Huber(delta=0.2)`` hardly at all.
 rng = np.random.default_rng(0)
 x = np.sort(rng.uniform(-3, 3, 400))
 y = np.sin(2 * x) + 0.15 * rng.normal(size=x.size)
@@ -98,12 +98,11 @@ ax.set(xlabel="x", ylabel="y", ylim=(-2, 7))
 ax.legend(title="loss: distance from the sine", loc="upper left", ncols=2, fontsize="small")
 
 # %%
-# Bands
-# -----
-# How far may it be from the prediction? Three networks answer, one for each of the quantiles 0.05,
-# 0.5 and 0.95. Between the outer two lie nine points in ten, left and right alike, although no
-# network was told that the noise grows; of points not seen in training, somewhat fewer. With early
-# stopping, let it watch the loss (``scoring="loss"``): R² is no measure of a quantile.
+# Prediction intervals
+# --------------------
+# Three networks predict the quantiles 0.05, 0.5 and 0.95. Nine of ten training points are between
+# the outer two, for small and for large x, although the noise grows with x; of new points, slightly
+# fewer. Use ``scoring="loss"`` for early stopping, because R² does not measure quantiles.
 x = np.sort(rng.uniform(-3, 3, 2000))
 y = np.sin(2 * x) + rng.normal(size=x.size) * (0.1 + 0.15 * (x + 3))
 bands = {q: fit("quantile", x, y, quantile=q) for q in (0.05, 0.5, 0.95)}
@@ -124,12 +123,12 @@ for low, high in ((-3, -1), (-1, 1), (1, 3)):
     print(f"x from {low:2d} to {high:2d}: {inside:.1%} of new points are inside")
 
 # %%
-# How sure a classifier is
-# ------------------------
-# The log loss is never content: a probability of 0.99 can still become 0.999. ``label_smoothing``
-# asks for less than certainty, the focal loss stops caring about what is right already, and both
-# leave a network that is less sure of itself, right about much the same rows. Whether its
-# probabilities are better, the log loss on held-out rows tells.
+# Certainty of a classifier
+# -------------------------
+# The log loss always rewards higher probabilities: 0.99 can still become 0.999. ``label_smoothing``
+# makes the targets less certain, and the focal loss gives little weight to samples that are already
+# classified well. Both make the network less certain, with nearly the same predictions. The log
+# loss of held-out rows shows whether its probabilities are better.
 X, y = load_digits(return_X_y=True)
 X_train, X_test, y_train, y_test = train_test_split(
     X / 16, y, train_size=300, stratify=y, random_state=0

@@ -1,20 +1,20 @@
 """
 ==========================
-Normalisation and clipping
+Normalization and clipping
 ==========================
 
-Training goes well while the numbers in a network are of about unit size. Three ways to keep them
-so: scaled inputs, batch normalisation between the layers, and gradients that are cut to a length.
+Networks train best if their numbers have about unit variance. Three techniques achieve this: scaled
+inputs, batch normalization between the layers, and gradient clipping.
 """
 
 # %%
 # Scale the inputs first
 # ----------------------
-# Wine: thirteen measurements, the largest a thousand times the smallest. As they are the loss of
-# the first epochs is enormous and the small measurements are hardly heard. A
-# :class:`~sklearn.preprocessing.StandardScaler` in front costs one line.
-# Batch normalisation helps as well, but it comes after the first product, where the large
-# measurements have drowned the small ones already: scale even so.
+# The wine data have thirteen features, the largest a thousand times the smallest. Without scaling,
+# the loss of the first epochs is enormous, and small features have hardly any effect. A
+# :class:`~sklearn.preprocessing.StandardScaler` costs one line. Batch normalization helps as well,
+# but it follows the first product, where large features already dominate small ones: scale the
+# inputs in any case.
 import warnings
 
 import matplotlib.pyplot as plt
@@ -51,17 +51,17 @@ ax.set(xlabel="epoch", ylabel="training loss", yscale="log", title="Wine")
 ax.legend(title="inputs")
 
 # %%
-# Batch normalisation
+# Batch normalization
 # -------------------
-# ``batch_norm=True`` puts a layer between each hidden layer's product and its activation. It
-# subtracts the mean of the batch from each unit, divides by its standard deviation, then scales
-# and shifts the unit by two numbers that are learnt. Whatever the layers below do, a unit's input
-# stays where its activation is not flat.
+# ``batch_norm=True`` adds a layer before each hidden activation. It subtracts the mean of the batch
+# from each unit, divides by its standard deviation, then scales and shifts the unit by two learnt
+# parameters. The input of each activation thus stays in a range where the activation is not
+# saturated.
 #
-# Logistic units show what that is good for: their slope is at most a quarter, so that gradients
-# shrink by as much with every layer, and three layers do not learn at all by plain SGD. Normalised,
-# six do, at all of these rates. ReLU with Adam needs it less; there it adds a decade to the rates
-# that work.
+# The effect is largest for logistic units: their derivative is at most 1/4, so that gradients
+# shrink by this factor in every layer, and networks of three layers do not learn at all with SGD.
+# With batch normalization, six layers learn, at all of these learning rates. ReLU with Adam needs
+# it less; there, it extends the range of suitable learning rates by a factor of ten.
 X, y = load_digits(return_X_y=True)
 X_train, X_val, y_train, y_val = train_test_split(
     X / 16, y, test_size=0.25, stratify=y, random_state=0
@@ -108,10 +108,10 @@ figure.suptitle("Digits: validation accuracy in percent")
 # %%
 # Batches must not be small
 # -------------------------
-# In training the statistics are those of the batch, in prediction running means of them
-# (``moving_mean`` and ``moving_variance`` in ``layers_``), so that a row's prediction does not
-# depend on the rows beside it. The fewer rows in a batch, the noisier its statistics. Some noise
-# regularises; with two to four rows it drowns the signal.
+# Training uses the statistics of the batch, prediction their running means (``moving_mean`` and
+# ``moving_variance`` in ``layers_``), so that the prediction of a row does not depend on the other
+# rows. The fewer rows a batch has, the noisier are its statistics. Some noise regularizes; with two
+# to four rows, it exceeds the signal.
 sizes = [2, 4, 8, 16, 32, 64, 128, 256]
 figure, ax = plt.subplots(figsize=(7, 3.8), layout="constrained")
 for batch_norm in (False, True):
@@ -132,12 +132,13 @@ mlp = train(2, batch_norm=True)
 print({name: list(arrays) for name, arrays in mlp.layers_.items()})
 
 # %%
-# Clipped gradients
+# Gradient clipping
 # -----------------
-# Six layers of ReLU trained by SGD with momentum. Beyond a rate of 0.03 a single steep batch throws
-# the weights so far that they never come back, or overflow. ``clipnorm`` cuts the gradient of all
-# weights together to a length and leaves its direction: steps have a limit, and rates ten times
-# larger still train. It must be short enough to matter; too short, and small rates get nowhere.
+# Six layers of ReLU trained by SGD with momentum. At learning rates above 0.03, a single batch with
+# a large gradient moves the weights so far that training does not recover, or overflows.
+# ``clipnorm`` limits the norm of the gradient of all weights and keeps its direction: updates are
+# bounded, and ten times larger learning rates work. It must be small enough to have an effect; if
+# it is too small, small learning rates make no progress.
 rates = [0.01, 0.03, 0.1, 0.3, 1.0]
 figure, ax = plt.subplots(figsize=(7, 3.8), layout="constrained")
 for clipnorm in (0, 1, 0.3, 0.1):
@@ -151,7 +152,7 @@ for clipnorm in (0, 1, 0.3, 0.1):
                 for seed in range(2)
             ]
             scores.append(np.mean([mlp.validation_scores_[-1] for mlp in fits]))
-        except ValueError:  # training diverged: what is left is to guess
+        except ValueError:  # training diverged: the accuracy of guessing
             scores.append(0.1)
     label = f"clipnorm={clipnorm}" if clipnorm else "clipnorm=0 (off)"
     ax.plot(rates, scores, "o-", color="black" if clipnorm == 0 else None, label=label)

@@ -3,17 +3,17 @@
 Optimizers
 ==========
 
-From gradient descent to Adam: batches, momentum, and rates of each weight's own. What each adds is
-drawn on a valley with two weights, then measured on handwritten digits.
+From gradient descent to Adam: mini-batches, momentum, and adaptive learning rates. Their effects
+are shown for a loss of two weights, then measured on handwritten digits.
 """
 
 # %%
 # Full batch, mini-batch, stochastic
 # ----------------------------------
-# An epoch sees every sample once. With all of them in one batch it takes a single step along the
-# exact gradient; with batches of 32, forty-two steps along good estimates; with single samples,
-# over a thousand along poor ones. ``batch_size`` chooses, and each needs a rate of its own: the
-# noisier the gradient, the smaller the step. The best compromise lies between the extremes.
+# An epoch processes every sample once. With all samples in one batch, it makes a single update with
+# the exact gradient; with batches of 32, forty-two updates with good estimates; with single
+# samples, over a thousand with poor estimates. Each ``batch_size`` needs its own learning rate: the
+# noisier the gradient, the smaller the rate. The best compromise is between the extremes.
 import warnings
 
 import matplotlib.pyplot as plt
@@ -56,16 +56,17 @@ by_epoch.legend()
 figure.suptitle("The same network and data; only the batch differs")
 
 # %%
-# A valley
-# --------
-# A linear model of two inputs, one with ten times the spread of the other, has a loss that is steep
-# in one weight and flat in the other. ``partial_fit`` with all samples is one step of full-batch
-# descent, so ``coefs_`` can be followed from step to step.
+# A narrow valley
+# ---------------
+# A linear model of two inputs, one with ten times the standard deviation of the other, has a loss
+# that is steep in one weight and flat in the other. ``partial_fit`` with all samples is one update
+# of full-batch descent, so the path of ``coefs_`` can be recorded.
 #
-# Plain descent bounces between the steep sides: a larger rate would throw it out, and with this
-# one it crawls along the floor. Momentum gathers speed along the valley, and overshoots; Nesterov's
-# looks ahead and overshoots less. The adaptive ones divide by the size of past gradients and head
-# for the goal as if the valley were round. (It runs along one weight, which flatters them.)
+# Plain gradient descent oscillates between the steep sides: with a larger learning rate it would
+# diverge, and with this one it moves slowly along the bottom. Momentum accelerates along the
+# valley, and overshoots; Nesterov's momentum overshoots less. The adaptive optimizers divide by the
+# size of past gradients, and approach the minimum as if the valley were round. (The valley is
+# parallel to an axis, which favours them.)
 rng = np.random.default_rng(0)
 inputs = rng.normal(size=(400, 2))
 inputs = (inputs - inputs.mean(axis=0)) * [3.0, 0.3] / inputs.std(axis=0)
@@ -74,7 +75,7 @@ target = inputs @ goal
 
 
 def path(steps, **parameters):
-    """Return the two weights after each step of full-batch descent."""
+    """Return the two weights after each update of full-batch descent."""
     model = MLPRegressor(
         hidden_layer_sizes=(), alpha=0, batch_size=400, bias_init="zeros", **parameters
     )
@@ -110,13 +111,13 @@ for ax, (name, parameters) in zip(axes.flat, solvers.items(), strict=True):
     ax.set_title(f"{name}: {np.linalg.norm(weights[-1] - goal):.2g} from the goal")
 figure.supxlabel("weight of the wide input")
 figure.supylabel("weight of the narrow input")
-figure.suptitle("Sixty steps down a valley")
+figure.suptitle("Sixty updates in a narrow valley")
 
 # %%
-# All of them, at their usual rates
-# ---------------------------------
-# Digits again. The rate that suits an optimizer is part of it: SGD wants 0.1 where Adam wants
-# 0.003, Lion a third of Adam's, and Adadelta the 1.0 of its paper.
+# All optimizers at their usual learning rates
+# --------------------------------------------
+# Digits again. Optimizers need different learning rates: SGD needs 0.1 where Adam needs 0.003, Lion
+# a third of Adam's, and Adadelta the 1.0 of its paper.
 usual = {
     "sgd": 0.1,
     "adagrad": 0.05,
@@ -131,7 +132,7 @@ usual = {
 
 
 def train(solver, rate):
-    """Return a network trained for twenty epochs, watched on the validation set."""
+    """Return a network trained for twenty epochs, with a validation set."""
     mlp = MLPClassifier(
         (64,),
         solver=solver,
@@ -155,11 +156,11 @@ ax.set_xticks(range(0, 21, 5))
 ax.legend(title="solver, rate: validation accuracy", ncols=2)
 
 # %%
-# How much the rate matters
-# -------------------------
-# Each optimizer at thirteen rates. All work over two decades or more, but not the same two: Lion's
-# end where Adagrad's begin. To the left of them twenty epochs do not lead far enough. To the right
-# is a cliff: steps are too large to settle, and guessing would do as well.
+# Sensitivity to the learning rate
+# --------------------------------
+# Each optimizer at thirteen learning rates. All of them work over two or more orders of magnitude,
+# but not the same ones: Lion's range ends where Adagrad's begins. With smaller rates, twenty epochs
+# are too few. With larger rates, training diverges, and the accuracy is that of guessing.
 # :ref:`sphx_glr_auto_examples_plot_schedules.py` shows how to find the rate in one short run.
 rates = np.geomspace(1e-5, 10, 13)
 scores = np.empty((len(usual), len(rates)))

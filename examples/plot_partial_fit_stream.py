@@ -1,17 +1,16 @@
 """
-====================
-Learning from a flow
-====================
+=======================
+Learning from a stream
+=======================
 
-When rows arrive in batches, or do not fit in memory, ``partial_fit`` takes one step of training
-with each. Here a stream changes its mind halfway, and the model follows.
+When rows arrive in batches, or do not fit in memory, ``partial_fit`` trains one epoch on each
+batch. Here, the distribution of the stream changes halfway, and the model adapts.
 """
 
 # %%
 # The stream
 # ----------
-# Two classes in ten dimensions. From batch 150 on, one direction that separates them is turned
-# round.
+# Two classes in ten dimensions. From batch 150 on, the sign of one feature's effect is reversed.
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.preprocessing import StandardScaler
@@ -20,7 +19,7 @@ from sklearn_nn import MLPClassifier
 
 
 def stream(batches, rows, seed):
-    """Yield (X, y) batches; what y depends on changes halfway."""
+    """Yield (X, y) batches; the relation of y to X changes halfway."""
     rng = np.random.default_rng(seed)
     for batch in range(batches):
         X = rng.normal(loc=5, scale=3, size=(rows, 10))
@@ -33,8 +32,8 @@ def stream(batches, rows, seed):
 # %%
 # Test, then train
 # ----------------
-# Each batch is predicted before it is learned from, so that the accuracy is honest without any
-# held-out rows. The first call must be told all the classes there will ever be.
+# Each batch is predicted before the model is trained on it, so no rows need to be held out. The
+# first call needs all classes that can ever occur.
 scaler = StandardScaler()
 mlp = MLPClassifier((64,), learning_rate_init=0.01, random_state=0)
 accuracy = []
@@ -50,17 +49,17 @@ for lo, hi in ((0, 20), (130, 150), (150, 170), (280, 300)):
 
 figure, ax = plt.subplots(figsize=(7, 3.5), layout="constrained")
 ax.plot(accuracy, ".", markersize=3)
-ax.axvline(150, color="C1", label="the world changes")
-ax.set(xlabel="batch", ylabel="accuracy before learning from it", ylim=(0.3, 1))
+ax.axvline(150, color="C1", label="change of distribution")
+ax.set(xlabel="batch", ylabel="accuracy before training on it", ylim=(0.3, 1))
 ax.legend(loc="lower right")
 plt.show()
 
 # %%
-# The whole flow in one call
-# --------------------------
-# Where nothing is to be done between batches, ``partial_fit`` takes the iterable itself: a
-# generator, a data loader, anything that yields ``(X, y)`` or ``(X, y, sample_weight)``. One batch
-# is in memory at a time. Here older batches count less, by weights that come with them.
+# The whole stream in one call
+# ----------------------------
+# If nothing has to be done between batches, ``partial_fit`` accepts the iterable itself: a
+# generator or a data loader that yields ``(X, y)`` or ``(X, y, sample_weight)``. One batch is in
+# memory at a time. Here, older batches have smaller sample weights.
 
 
 def fading(batches):

@@ -3,19 +3,19 @@
 Over- and underfitting
 =======================
 
-A network with too few units cannot follow the data; one with too many follows the noise as well.
-How to see which it is, and seven ways to hold a large network back.
+A network with too few units cannot model the data; one with too many models the noise as well. This
+example shows how to distinguish the two, and seven kinds of regularization.
 """
 
 # %%
-# The graph to look at first
-# --------------------------
-# Four quarters of the plane, opposite ones of one class, and one label in ten wrong: no model can
-# be right more often than nine times in ten, except about what it has learnt by heart.
+# Complexity curves
+# -----------------
+# In these data, opposite quadrants of the plane belong to the same class, and one label in ten is
+# wrong: no model can have an accuracy above 0.9, except on memorized training data.
 # :class:`~sklearn_nn.inspection.ComplexityCurveDisplay` cross-validates a network for each value of
-# a parameter and draws training and validation scores. Where both are low the network underfits,
-# where they part it overfits. Complexity grows with the number of units and with the number of
-# epochs, and falls as the penalty ``alpha`` grows.
+# a parameter, and draws training and validation scores. If both are low, the network underfits; if
+# they differ, it overfits. Complexity grows with the number of units and epochs, and decreases with
+# the penalty ``alpha``.
 import warnings
 
 import matplotlib.pyplot as plt
@@ -58,19 +58,21 @@ for ax in axes[1:]:
     ax.set_ylabel("")
 
 # %%
-# Seven remedies
-# --------------
-# Two crescents, blurred so that they overlap, and two layers of 128 units for 200 points. Left to
-# itself the network bends around single points. Each of the others carries one restraint:
+# Seven kinds of regularization
+# -----------------------------
+# Two overlapping crescents of 200 points, and two layers of 128 units. Without regularization, the
+# decision boundary follows single points. Each of the other networks has one kind of
+# regularization:
 #
-# - ``alpha``, the L2 penalty, pulls every weight towards zero in proportion to its size; with
-#   ``l1_ratio=1`` it is the L1 penalty, which pulls all of them equally hard;
-# - ``weight_decay`` shrinks weights past the optimizer, so that Adam does not rescale it;
-# - ``max_norm`` cuts the weights of a unit back to a length;
-# - ``dropout`` silences half of the units, others for each sample, so that none can rely on one
-#   other;
-# - ``input_noise`` moves every sample a little each time it is seen;
-# - ``early_stopping`` sets rows aside and keeps the weights that were best on them.
+# - ``alpha``, the L2 penalty, shrinks every weight in proportion to its size; with ``l1_ratio=1``
+#   it is the L1 penalty, which shrinks all weights by the same amount;
+# - ``weight_decay`` shrinks weights independently of the optimizer, so that Adam does not rescale
+#   it;
+# - ``max_norm`` limits the norm of the weights of each unit;
+# - ``dropout`` sets a random half of the units to zero for each sample, so that no unit can rely on
+#   a single other one;
+# - ``input_noise`` adds noise to every sample in each epoch;
+# - ``early_stopping`` holds out rows and keeps the weights with the best score on them.
 X, y = make_moons(3200, noise=0.3, random_state=1)
 X_train, X_test, y_train, y_test = train_test_split(
     X, y, train_size=200, stratify=y, random_state=0
@@ -112,11 +114,12 @@ for ax, (name, mlp) in zip(axes.flat, fits.items(), strict=True):
 # %%
 # By epoch
 # --------
-# The same fits once more, watched on the test points: a picture to learn from, not a way to choose,
-# for what has chosen a model can no longer judge it. Without restraint the loss has its minimum
-# after a few dozen epochs and then rises without end, as the network grows ever surer of its
-# mistakes. Restraints raise the training loss and bring the other down. Early stopping changes
-# nothing about the curve; it goes back to its minimum, as far as the rows set aside can tell.
+# The same networks, with the test loss of every epoch. This is an illustration and not a way to
+# select a model, since data that select a model cannot measure its quality. Without regularization,
+# the test loss has a minimum after a few dozen epochs and then increases, as the network becomes
+# more certain of its errors. Regularization increases the training loss and decreases the test
+# loss. Early stopping does not change the curve; it returns to its minimum, as estimated by the
+# held-out rows.
 figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), sharey=True, layout="constrained")
 for i, (name, parameters) in enumerate(remedies.items()):
     if name == "early_stopping":
@@ -133,12 +136,12 @@ right.set(title="test", xlabel="epoch")
 right.legend(fontsize="small", ncols=2, loc="upper right")
 
 # %%
-# What L1 and L2 leave
-# --------------------
-# Digits, and how much weight each pixel has in the first layer. Pixels of the margin are always
-# empty: without a penalty they keep the weights that they were given at random. Both penalties take
-# those away. L1 also takes what is of little use, where L2 only makes it small, so it shows which
-# inputs matter.
+# Weights with L1 and L2 penalties
+# --------------------------------
+# The norm of the weights of each pixel in the first layer, for digits. Pixels of the margin are
+# always empty: without a penalty, they keep their initial weights. Both penalties remove these. L1
+# also sets weights of little use to zero, while L2 only makes them small, so L1 shows which inputs
+# matter.
 X, y = load_digits(return_X_y=True)
 penalties = {
     "alpha=0": {"alpha": 0},

@@ -3,18 +3,18 @@
 Learning-rate schedules
 =======================
 
-How large a rate to begin with, how to bring it down, and what that is worth. Any schedule works
-with any first-order solver.
+How to find the initial learning rate, how schedules change it, and how much this improves the loss.
+All schedules work with all first-order solvers.
 """
 
 # %%
-# How large a rate
-# ----------------
-# :func:`sklearn_nn.find_learning_rate` trains a copy of the network for some two hundred batches
-# while the rate grows from batch to batch. The loss stays where it is while the rate is too small,
-# falls where it suits, and explodes where it is too large. The suggestion is the rate at which it
-# falls fastest: a good maximum for a schedule that comes down, or a third of it for a constant
-# rate. The picture should show a plain, one slope with the suggestion on it, and a cliff.
+# Initial learning rate
+# ---------------------
+# :func:`sklearn_nn.find_learning_rate` trains a copy of the network for about two hundred batches
+# while the learning rate grows. The loss is constant while the rate is too small, falls where the
+# rate is suitable, and explodes where it is too large. The suggestion is the rate at which the loss
+# falls fastest: a good maximum for a decreasing schedule; use a third of it for a constant rate.
+# The curve should be flat first, then fall, with the suggestion on this slope, then rise steeply.
 import warnings
 
 import matplotlib.pyplot as plt
@@ -42,13 +42,13 @@ for ax, solver in zip(axes, ("sgd", "adam"), strict=True):
 axes[1].set_ylabel("")
 
 # %%
-# The shapes
-# ----------
-# Factors on ``learning_rate_init``, batch by batch, for sixty epochs. Blue ones are functions of
-# time. "polynomial", "cosine", "flat_cos", "onecycle" and "coslog4" are planned on ``max_iter``
-# and end with its last epoch: if early stopping ends training sooner, they have not come down, so
-# ask for ``early_stopping="best"`` with them. scikit-learn's "invscaling" counts samples; with its
-# default exponent little is left of the rate after an epoch.
+# Shapes of schedules
+# -------------------
+# Factors on ``learning_rate_init``, for each batch of sixty epochs. Blue schedules are functions of
+# time. "polynomial", "cosine", "flat_cos", "onecycle" and "coslog4" have a fixed length of
+# ``max_iter`` epochs: if early stopping ends training sooner, the rate has not decreased, so use
+# ``early_stopping="best"`` with them. scikit-learn's "invscaling" counts samples; with its default
+# exponent, the rate is very small after one epoch.
 EPOCHS, BATCHES = 60, 50
 epochs = np.arange(EPOCHS * BATCHES) / BATCHES
 
@@ -69,9 +69,9 @@ def curve(schedule):
 
 
 # %%
-# The orange ones come down when training no longer improves, so they must be watched in training:
-# ``history_["learning_rate"]`` tells what the rate was in every epoch. "adaptive" waits as long as
-# the estimator would before it stops (``n_iter_no_change``); "plateau" has a patience of its own.
+# The orange schedules reduce the rate when training no longer improves, so their curves come from a
+# training: ``history_["learning_rate"]`` holds the rate of every epoch. "adaptive" waits for
+# ``n_iter_no_change`` epochs; "plateau" has its own patience.
 X, y = make_friedman1(6000, noise=1.0, random_state=0)
 X, deviation = StandardScaler().fit_transform(X), y.std()
 y = (y - y.mean()) / deviation
@@ -79,7 +79,7 @@ X_train, X_val, y_train, y_val = X[:4000], X[4000:], y[:4000], y[4000:]
 
 
 def train(schedule, rate=0.1, epochs=40, patience=np.inf, seed=0):
-    """Return a network trained by SGD with Nesterov momentum, watched on the validation set."""
+    """Return a network trained by SGD with Nesterov momentum, with a validation set."""
     mlp = MLPRegressor(
         hidden_layer_sizes=(32,),
         solver="sgd",
@@ -115,12 +115,12 @@ figure.supxlabel("epoch")
 figure.supylabel("factor on learning_rate_init")
 
 # %%
-# What it is worth
-# ----------------
-# The same data, a noisy function of ten inputs, of which the best loss that any model can have is
-# known. With a constant rate training ends up wandering about the minimum: a small rate has not
-# arrived after forty epochs, a large one does not settle. A schedule that ends near zero needs no
-# such compromise; its exact shape matters little. Each line is the mean of five seeds.
+# Effect on the loss
+# ------------------
+# The same data, a noisy function of ten inputs, for which the best possible loss is known. With a
+# small constant rate, training has not converged after forty epochs; with a large one, the weights
+# fluctuate around the minimum. A schedule that ends near zero avoids this compromise; its exact
+# shape has little effect. Each line is the mean of five seeds.
 compared = {
     "constant, 0.01": ("constant", 0.01),
     "constant, 0.03": ("constant", 0.03),

@@ -1,16 +1,16 @@
 """
-===================
-Looking into a CNN
-===================
+================
+Inspecting a CNN
+================
 
-What a convolutional network has learnt, what it looks at, and what it gets wrong: filters, feature
-maps, saliency, occlusion, and the images it is surest and wrong about.
+What a convolutional network has learnt, which pixels it uses, and which errors it makes: filters,
+feature maps, saliency, occlusion, and misclassified images.
 """
 
 # %%
-# A network to look into
-# ----------------------
-# Handwritten digits of 8 × 8 pixels. A third is kept to judge by.
+# The network
+# -----------
+# Handwritten digits of 8 × 8 pixels. A third of them is the test set.
 import warnings
 
 import matplotlib.pyplot as plt
@@ -30,7 +30,7 @@ from sklearn_nn.inspection import (
     saliency_map,
 )
 
-# Twenty epochs are enough to look at.
+# Twenty epochs are enough for this example.
 warnings.simplefilter("ignore", ConvergenceWarning)
 
 digits = load_digits()
@@ -49,46 +49,45 @@ print(f"test accuracy {model.score(X_test, y_test):.3f}")
 # %%
 # Filters
 # -------
-# The first kernels see the image itself and can be read: white cells ask for ink, black ones for
-# paper. Strokes and edges in several directions are what digits are made of. A kernel that is grey
-# all over has learnt nothing.
+# The kernels of the first layer can be interpreted: white cells respond to ink, black cells to
+# paper. They detect strokes and edges in several directions. A uniformly grey kernel has learnt
+# nothing.
 FilterDisplay.from_estimator(model)
 
 # %%
-# Those of the second layer see 16 maps each, and their mean over these says little; ``channel``
-# picks one. Feature maps say more.
+# The kernels of the second layer have 16 input channels, and their mean over these is hardly
+# informative; ``channel`` selects one. Feature maps are more informative.
 FilterDisplay.from_estimator(model, "conv2", channel=4, n_filters=16)
 
 # %%
 # Feature maps
 # ------------
-# What a layer makes of one image. After the first activation there are strokes and edges, each
-# where its kernel found it; black maps have found nothing here, and may elsewhere.
+# The output of a layer for one image. The maps of the first activation show strokes and edges at
+# the positions where their kernels detected them; black maps detected nothing in this image.
 FeatureMapDisplay.from_estimator(model, X_test[:1], "convactivation1", columns=9)
 
 # %%
-# Further up maps are smaller, and say rather what there is than where.
+# Maps of later layers are smaller: they show the presence of features rather than their position.
 FeatureMapDisplay.from_estimator(model, X_test[:1], "pool2", columns=11)
 
 # %%
-# What speaks for a class
-# -----------------------
-# The gradient of the class's score with respect to the input (Simonyan et al., 2014): bright pixels
-# are those that a small change of would change the score most. It is exact and cheap, and noisy.
+# Saliency and occlusion
+# ----------------------
+# The gradient of the class's score with respect to the input (Simonyan et al., 2014) is large, and
+# drawn bright, for pixels whose change affects the score most. It is exact and fast, but noisy.
 #
-# Occlusion (Zeiler & Fergus, 2014) covers a part and takes the difference of the class's
-# probability: red is what the network needs, blue what it would rather not see. It costs a
-# prediction for each place of the window, and says nothing where the network is sure with any part
-# covered.
+# Occlusion (Zeiler & Fergus, 2014) covers a window and computes the decrease of the class's
+# probability: red pixels support the class, blue ones oppose it. It costs one prediction per
+# position of the window, and shows nothing if the network is certain whichever part is covered.
 chosen = [np.flatnonzero(y_test == digit)[0] for digit in (2, 4, 8)]
 SaliencyDisplay.from_estimator(
     model, X_test[chosen], method=("gradient", "occlusion"), window=3, stride=1
 )
 
 # %%
-# ``target`` asks about another class: what of this 8 speaks for a 3, and what against? Numbers
-# without pictures are :func:`~sklearn_nn.inspection.saliency_map`, which has a sign, and
-# :func:`~sklearn_nn.inspection.occlusion_map`.
+# ``target`` selects another class: which pixels of this 8 support a 3, and which oppose it?
+# :func:`~sklearn_nn.inspection.saliency_map`, which is signed, and
+# :func:`~sklearn_nn.inspection.occlusion_map` return the numbers.
 eight = X_test[chosen[-1:]]
 figure, axes = plt.subplots(1, 3, figsize=(8, 2.9), layout="constrained")
 maps = {"gradient of the score": saliency_map(model, eight, target=3)}
@@ -100,14 +99,14 @@ for ax, (name, values) in zip(axes, maps.items(), strict=True):
     ax.set(title=f"{name}, class 3", xticks=[], yticks=[])
 
 # %%
-# What it gets wrong
-# ------------------
-# The images that the network is wrong about and surest of. Wrong labels show up here first.
+# Errors
+# ------
+# The misclassified images with the highest probabilities. Wrong labels in the data appear here
+# first.
 MisclassifiedDisplay.from_estimator(model, X_test, y_test, columns=6)
 
 # %%
-# Which classes run into one another is what scikit-learn's own display says. It takes any
-# estimator, this one too.
+# scikit-learn's confusion matrix shows which classes are confused with each other.
 figure, ax = plt.subplots(figsize=(5.2, 4.6), layout="constrained")
 ConfusionMatrixDisplay.from_estimator(model, X_test, y_test, ax=ax, cmap="Blues", colorbar=False)
 plt.show()

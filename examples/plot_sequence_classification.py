@@ -3,10 +3,11 @@
 Sequence classification
 =======================
 
-Which of four wave forms is under the noise? The sequences are of unequal length, and what tells
-them apart is spread over time. Recurrent networks of three kinds of cell, in both directions, with
-other poolings and behind a convolution are compared with a logistic regression on summaries of each
-sequence. :doc:`/guide_sequences` explains the parts.
+Classification of four noisy wave forms. The sequences have unequal lengths, and the information is
+distributed over time. Recurrent networks with three types of cells, in both directions, with
+several kinds of pooling, and after a convolution are compared with a logistic regression on summary
+statistics of each sequence.
+:doc:`/guide_sequences` explains the estimators.
 """
 
 import time
@@ -31,12 +32,12 @@ rng = np.random.default_rng(0)
 # %%
 # The data
 # --------
-# A list of arrays, one a sequence, of shape (steps, channels). Both channels carry the same wave
+# A list of arrays of shape (steps, channels), one per sequence. Both channels contain the same wave
 # with a delay between them; its frequency, phase and length are random.
 
 
 def wave(kind):
-    """A noisy wave of 30 to 90 steps in two channels."""
+    """Return a noisy wave of 30 to 90 time steps in two channels."""
     steps, period = rng.integers(30, 90), rng.uniform(8, 20)
     t = np.arange(steps)[:, np.newaxis] / period + rng.uniform(0, 1) + [0, 0.2]
     phase = t % 1
@@ -65,11 +66,11 @@ axes[-1].set_xlabel("step")
 # %%
 # A baseline
 # ----------
-# Means, standard deviations and quantiles know nothing of order.
+# Standard deviations and quantiles do not depend on the order of the time steps.
 
 
 def summaries(sequences):
-    """Numbers that say how each channel's values are distributed."""
+    """Return statistics of the distribution of each channel's values."""
     shares = [0.05, 0.25, 0.75, 0.95]
     return np.array([np.r_[s.std(0), np.quantile(s, shares, axis=0).ravel()] for s in sequences])
 
@@ -81,7 +82,7 @@ print(f"summaries: {baseline.score(summaries(X_test), y_test):.3f}")
 # %%
 # Networks
 # --------
-# One configuration each, not tuned. Early stopping holds out a tenth of the training data.
+# One configuration each, without tuning. Early stopping holds out a tenth of the training data.
 
 common = {
     "learning_rate_init": 0.01,
@@ -109,7 +110,7 @@ for name, model in models.items():
     print(f"{name}: {scores[name]:.3f}, {model.n_parameters_} parameters, {seconds:.1f} s")
 
 # %%
-# How the best one learnt, and what it takes for what:
+# The loss and the confusion matrix of the best network:
 
 best = models[max(scores, key=scores.get)]
 figure, axes = plt.subplots(1, 2, figsize=(11, 4.5), layout="constrained")

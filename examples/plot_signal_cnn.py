@@ -4,15 +4,16 @@ Convolutions for signals
 ========================
 
 Signals are images with one axis: ``CNNClassifier`` and ``CNNRegressor`` move their kernels along
-the steps. Three shapes that come at any time, in noise: cylinder, bell and funnel.
+the time steps. The task is to recognize three shapes at random times in noise: cylinder, bell and
+funnel.
 """
 
 # %%
 # The signals
 # -----------
-# A classic among benchmarks of time series (Saito, 1994), drawn from its formula: between a random
-# beginning and a random end the signal is raised, at once (cylinder), rising (bell) or falling
-# (funnel). Noise is on all of it.
+# A classic benchmark of time series (Saito, 1994), generated from its formula: between a random
+# first and a random last time step, the signal is constant (cylinder), rising (bell) or falling
+# (funnel). Noise is added everywhere.
 import warnings
 from time import perf_counter
 
@@ -31,7 +32,7 @@ NAMES, STEPS = np.array(["cylinder", "bell", "funnel"]), 128
 
 
 def cylinder_bell_funnel(n, seed):
-    """Return n signals, their kinds, and where each begins."""
+    """Return n signals, their classes, and the first time step of each shape."""
     rng = np.random.default_rng(seed)
     t, kind = np.arange(STEPS), rng.integers(0, 3, n)
     first = rng.integers(16, 33, n)[:, np.newaxis]
@@ -53,9 +54,9 @@ for ax, name in zip(axes, NAMES, strict=True):
 # %%
 # Three classifiers
 # -----------------
-# Flat rows are a signal of one channel; several channels are X of shape (n, steps, channels). A
-# dense layer has to learn each shape anew for each time it may come at; a convolution has one
-# kernel for all times. That shows with few signals to learn from.
+# Flat rows are signals of one channel; signals of several channels have shape (n, steps, channels).
+# A dense layer has to learn each shape separately for every position; a convolution uses the same
+# kernel for all positions. The difference is largest with few training signals.
 settings = {"max_iter": 40, "n_iter_no_change": np.inf, "batch_size": 30, "random_state": 0}
 models = {
     "logistic regression": LogisticRegression(max_iter=5000),
@@ -71,19 +72,19 @@ cnn = models["CNN"]
 print(cnn.summary())
 
 # %%
-# What it looks for
-# -----------------
-# Kernels of signals are lines: steps up, steps down, means.
+# Filters
+# -------
+# Kernels of signals are drawn as lines: they detect rises and falls, or average.
 FilterDisplay.from_estimator(cnn)
 
 # %%
-# Their maps, after the activation, for a funnel.
+# The feature maps of a funnel, after the activation.
 funnel = np.flatnonzero(y_test == "funnel")[0]
 FeatureMapDisplay.from_estimator(cnn, X_test[funnel : funnel + 1], "convactivation1", columns=3)
 
 # %%
-# Covering eight steps at a time with the signal's mean tells which of them the network goes by:
-# most of all those where the shape begins. Each map has a scale of its own, unless
+# Occlusion of eight time steps at a time, by the signal's mean, shows which of them the network
+# uses: mainly those at the beginning of the shape. Each map has its own scale, unless
 # ``share_scale=True``.
 chosen = [np.flatnonzero(y_test == name)[0] for name in NAMES]
 SaliencyDisplay.from_estimator(
@@ -91,9 +92,10 @@ SaliencyDisplay.from_estimator(
 )
 
 # %%
-# A number from a signal
-# ----------------------
-# When does the shape begin? A regressor, whose pools must not forget too much of where things are.
+# Regression on signals
+# ---------------------
+# A regressor locates the beginning of the shape. Its pooling windows are small, to preserve
+# positions.
 when = CNNRegressor(
     (8, 16), kernel_size=9, pool_size=2, hidden_layer_sizes=32, learning_rate_init=0.003, **settings
 )

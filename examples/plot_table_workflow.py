@@ -1,14 +1,14 @@
 """
-============================================
-From a CSV file to a model that is explained
-============================================
+======================================
+From a CSV file to an explained model
+======================================
 
-A table with words, numbers and gaps goes straight from :func:`pandas.read_csv` into a
-:class:`~sklearn_nn.TabularClassifier`. A small search tunes it, its probabilities are checked, and
-scikit-learn's own tools say what it has learnt.
+A table with text, numbers and missing values goes directly from :func:`pandas.read_csv` into a
+:class:`~sklearn_nn.TabularClassifier`. A small search tunes it, its calibration is checked, and
+scikit-learn's tools explain what it has learnt.
 
-The table is the passenger list of the Titanic from OpenML; without a connection, one of the same
-columns is generated.
+The table is the passenger list of the Titanic from OpenML; without a connection, a table with the
+same columns is generated.
 """
 
 # %%
@@ -32,14 +32,14 @@ from sklearn_nn import TabularClassifier
 
 
 def passengers():
-    """Return the list, with who survived in the column `survived`."""
+    """Return the passenger list, with the target in the column `survived`."""
     columns = ["pclass", "sex", "age", "sibsp", "parch", "fare", "cabin", "embarked", "survived"]
     try:
         return fetch_openml("titanic", version=1, as_frame=True, n_retries=1, delay=0.1).frame[
             columns
         ]
     except Exception as error:  # no connection, or none to OpenML
-        print(f"OpenML cannot be reached ({type(error).__name__}); the list is made up.")
+        print(f"OpenML cannot be reached ({type(error).__name__}); the list is generated.")
     rng = np.random.default_rng(0)
     n = 1309
     pclass = rng.choice([1, 2, 3], n, p=[0.25, 0.21, 0.54])
@@ -69,7 +69,7 @@ passengers().to_csv(file, index=False)
 # %%
 # Five lines
 # ----------
-# Nothing is encoded, filled in or scaled by hand. Of the cabin, the deck is told by its letter.
+# No preprocessing is needed. Only the deck, the first letter of the cabin, is extracted.
 table = pd.read_csv(file)
 table["cabin"] = table["cabin"].str[:1]
 y = table.pop("survived")
@@ -92,14 +92,14 @@ report("gradient boosting", boosting, X_test.astype(words))
 report("network, no tuning", model, X_test)
 
 # %%
-# What the network sees: numbers, which of them are missing, categories.
+# The inputs of the network: numbers, indicators of missing numbers, and categories.
 print(model.encoder_.get_feature_names_out().tolist())
 
 # %%
 # Tuning
 # ------
-# The estimator brings a space to search. Single networks are searched over, which is faster; the
-# best settings are then given to several, whose predictions are averaged.
+# ``SEARCH_SPACE`` holds distributions to search over. The search trains single networks, which is
+# faster; the final model averages several networks with the best parameters.
 start = perf_counter()
 search = RandomizedSearchCV(
     TabularClassifier(n_networks=1, max_iter=32, random_state=0),
@@ -117,10 +117,10 @@ tuned = TabularClassifier(**search.best_params_, random_state=0).fit(X_train, y_
 report("network, tuned", tuned, X_test)
 
 # %%
-# Can probabilities be trusted?
-# -----------------------------
-# Of those who are given a chance of .7, seven of ten should have survived. Each network's logits
-# are divided by a temperature that its validation set has settled.
+# Calibration
+# -----------
+# Of the passengers with a predicted probability of 0.7, seven of ten should have survived. The
+# logits of each network are divided by a temperature, which is fitted on its validation set.
 print("temperatures:", model.temperatures_.round(2))
 fig, ax = plt.subplots(figsize=(5, 5), layout="constrained")
 for name, fitted, X in (
@@ -131,9 +131,9 @@ for name, fitted, X in (
 ax.set_title("Share that survived, by predicted probability")
 
 # %%
-# Which columns matter?
+# Importance of columns
 # ---------------------
-# How much worse the model is when a column is shuffled, on rows that it has not seen.
+# The increase of the log loss on test rows when a column is shuffled.
 importance = permutation_importance(
     model, X_test, y_test, scoring="neg_log_loss", n_repeats=5, random_state=0
 )
@@ -145,9 +145,9 @@ ax.set_xlabel("rise of the log loss")
 ax.set_title("Permutation importance")
 
 # %%
-# How do they bear on the prediction?
-# -----------------------------------
-# The mean prediction, as one column is set to one value after another.
+# Partial dependence
+# ------------------
+# The mean prediction when one column is set to each of its values.
 fig, ax = plt.subplots(1, 3, figsize=(10, 3.5), sharey=True, layout="constrained")
 PartialDependenceDisplay.from_estimator(
     model,
@@ -157,5 +157,5 @@ PartialDependenceDisplay.from_estimator(
     grid_resolution=15,
     ax=ax,
 )
-fig.suptitle("Chance of survival")
+fig.suptitle("Probability of survival")
 plt.show()

@@ -1,16 +1,16 @@
 """
-========================
-Writing like the library
-========================
+===============
+Text generation
+===============
 
-``TextGenerator`` learns a text character by character and writes more of it. The text here is what
-Python's standard library says of itself: the docstrings of some of its modules.
+``TextGenerator`` learns a text character by character and continues it. The text consists of the
+docstrings of some modules of Python's standard library.
 """
 
 # %%
 # The text
 # --------
-# Every function and class with a docstring, as it would stand in a file.
+# Signatures and docstrings of all functions and methods, as in a source file.
 import importlib
 import inspect
 import textwrap
@@ -66,10 +66,10 @@ print(f"{len(text):,} characters, {len(set(text))} of them different\n")
 print(text[:400])
 
 # %%
-# Learning it
-# -----------
-# The last tenth is held out. ``verbose=True`` would say how many parameters there are for how many
-# characters; they should be of one order of magnitude.
+# Training
+# --------
+# The last tenth is held out. ``verbose=True`` would show the numbers of parameters and of
+# characters, which should be of the same order of magnitude.
 started = perf_counter()
 model = TextGenerator(
     128, cell="gru", num_layers=1, max_iter=8, learning_rate="onecycle", learning_rate_init=0.01,
@@ -83,31 +83,33 @@ ax.plot(epochs, model.loss_curve_, label="training")
 ax.plot(epochs, model.validation_loss_curve_, label="held-out end")
 share = model.character_counts_ / model.character_counts_.sum()
 share = share[share > 0]
-ax.axhline(-(share * np.log(share)).sum(), color="gray", linestyle=":", label="shares alone")
+ax.axhline(
+    -(share * np.log(share)).sum(), color="gray", linestyle=":", label="character frequencies"
+)
 ax.set(xlabel="epoch", ylabel="nats per character")
 ax.legend()
 
 # %%
-# Writing
-# -------
-# The temperature says how far to trust the network. Near 0 it repeats what is likeliest; at 1 its
-# own probabilities are drawn from; between lies what reads best.
+# Sampling
+# --------
+# Near a temperature of 0, the most probable characters are repeated; at 1, characters are drawn
+# with the network's probabilities. Temperatures in between give the most readable text.
 for temperature in (0.2, 0.6, 1.0):
     print(f"\n--- temperature {temperature} " + "-" * 40)
     print("def " + model.sample(320, "\n\ndef ", temperature=temperature, random_state=0))
 
 # %%
-# How sure it is
-# --------------
-# What follows each character of a line that is not in the text: within words there is hardly a
-# choice, between them there are many. The bars are the number of characters that it would be as
-# hard to choose among, the exponential of the entropy; ``top_p`` leaves about that many, ``top_k``
-# the same number everywhere.
+# Certainty of predictions
+# ------------------------
+# The uncertainty of the next character after each character of a line that is not in the text: it
+# is low within words and high between them. The bars show the exponential of the entropy: a uniform
+# choice among this number of characters would be equally uncertain. ``top_p`` keeps about this
+# number of characters, ``top_k`` the same number everywhere.
 line = "    Return the number of items that match."
 p = model.predict_proba([line[:end] for end in range(1, len(line))])
 entropy = -(p * np.log(np.maximum(p, 1e-12))).sum(axis=1)
 figure, ax = plt.subplots(figsize=(9, 2.6), layout="constrained")
 ax.bar(np.arange(1, len(line)), np.exp(entropy))
 ax.set_xticks(np.arange(len(line)), line)
-ax.set(ylabel="choices", title="Among how many characters the next one was chosen")
+ax.set(ylabel="characters", title="Effective number of choices for the next character")
 plt.show()

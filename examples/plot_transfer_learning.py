@@ -3,15 +3,15 @@
 Transfer learning
 =================
 
-A network that was trained on many images of one kind knows something of images in general: its
-first layers see edges, its last ones the things that it was trained on. What of it is worth keeping
-for new images goes by how many of those there are, and how much they are like the old ones.
+A network that was trained on many images has learnt features that are useful for other images: its
+first layers detect edges, its last layers the classes that it was trained on. Which layers are
+useful for new images depends on their number and on their similarity to the old images.
 
-Four ways to use it are compared in four cases: few or more new data, similar or different.
-:doc:`/guide_transfer` explains them. By default the script runs on data that come with
-scikit-learn. Where the environment variable ``SKLEARN_NN_DATA`` names a folder with
-``fashion_mnist`` (the four files of Zalando's repository) and ``cifar10`` (an ``.npz`` file with
-``X_train`` and ``y_train``), it takes those::
+Four strategies are compared in four cases: few or more new data, similar or different.
+:doc:`/guide_transfer` explains them. By default, the script uses data that come with scikit-learn.
+If the environment variable ``SKLEARN_NN_DATA`` names a folder with ``fashion_mnist`` (the four
+files of Zalando's repository) and ``cifar10`` (an ``.npz`` file with ``X_train`` and ``y_train``),
+it uses these::
 
     SKLEARN_NN_DATA=~/data python examples/plot_transfer_learning.py
 """
@@ -38,18 +38,18 @@ warnings.simplefilter("ignore", ConvergenceWarning)
 # %%
 # The data
 # --------
-# Three sets of grey images of one size: a large one to train on first, one of the same kind with
-# other classes, and one of another kind.
+# Three sets of grey images of the same size: a large one for the first training, one with other
+# classes of similar images, and one of different images.
 
 
 def parts(images, y, new):
-    """Images of old classes, and of new ones."""
+    """Return images and labels of the old classes, and of the new ones."""
     is_new = np.isin(y, new)
     return (images[~is_new], y[~is_new]), (images[is_new], y[is_new])
 
 
 def bundled_images():
-    """Digits 0 to 6; digits 7 to 9; squares cut out of two photographs, to tell apart."""
+    """Return digits 0 to 6; digits 7 to 9; patches of two photographs to distinguish."""
     digits = load_digits()
     images, y = digits.images.astype(np.float32) / 16, digits.target
     photographs = [photo.mean(axis=2) / 255 for photo in load_sample_images().images]
@@ -64,7 +64,7 @@ def bundled_images():
 
 
 def real_images(folder):
-    """Six kinds of clothes and shoes; four others of them; five of CIFAR-10, made grey."""
+    """Return six classes of Fashion-MNIST; the other four; five of CIFAR-10, in grey."""
     with gzip.open(folder / "fashion_mnist" / "train-images-idx3-ubyte.gz") as file:
         images = np.frombuffer(file.read(), np.uint8, offset=16).reshape(-1, 28, 28)
     with gzip.open(folder / "fashion_mnist" / "train-labels-idx1-ubyte.gz") as file:
@@ -82,10 +82,10 @@ for name, (X, y) in {"old": old, "similar": similar, "different": different}.ite
     print(f"{name:<10} {X.shape[0]:>6} images of {X.shape[1]} x {X.shape[2]}, {np.unique(y)}")
 
 # %%
-# The network to begin with
-# -------------------------
-# It is trained once, on much data. Its body is convolutions; its head is the output layer.
-# :func:`~sklearn_nn.summary` shows the names that layers go by.
+# The pretrained network
+# ----------------------
+# It is trained once, on the large set. Its body consists of convolutions; its head is the output
+# layer. :func:`~sklearn_nn.summary` shows the names of the layers.
 network = CNNClassifier(
     (16, 32, 64),
     hidden_layer_sizes=(),
@@ -101,19 +101,19 @@ print(f"accuracy on the old classes: {source.score(X_test, y_test):.3f}")
 source.summary()
 
 # %%
-# Four ways
-# ---------
-# - A new head on a frozen body: all layers but the output layer are copied, and stay as they are.
-# - A head on early layers: what the first convolution sees, and a linear model on that.
-# - Fine-tuning: all but the output layer are copied, and go on training at a tenth of the rate.
-# - Training from scratch, which knows nothing of the old images.
+# Four strategies
+# ---------------
+# - A new head on a frozen body: all layers except the output layer are copied and frozen.
+# - A head on early layers: a linear model on the output of the first convolution.
+# - Fine-tuning: all layers except the output layer are copied, and trained at a tenth of the rate.
+# - Training from scratch, without the old images.
 
 
 def candidates(n_samples):
-    """The four models, each for training sets of `n_samples`.
+    """Return the four models, for training sets of `n_samples`.
 
-    All networks take 400 steps. An epoch of twenty images is one step, on which alone it cannot be
-    told whether training still improves.
+    All networks are trained for 400 updates, without a stopping rule: an epoch of twenty images is
+    a single update, whose loss does not show whether training still improves.
     """
     new = CNNClassifier(**source.get_params()).set_params(
         batch_size=min(32, n_samples), max_iter=400 // -(-n_samples // 32), n_iter_no_change=np.inf
@@ -131,11 +131,11 @@ def candidates(n_samples):
 # %%
 # Four cases
 # ----------
-# Every score is the mean over draws of a small training set; the rows that are left are the test.
+# Scores are means over random training sets; the remaining rows are the test set.
 
 
 def compare(X, y, n_samples, n_draws):
-    """Mean accuracy of each way, and how far the draws lie apart."""
+    """Return the mean accuracy of each strategy, and its standard deviation over the draws."""
     draws = StratifiedShuffleSplit(n_draws, train_size=n_samples, random_state=0)
     scores = {}
     for train, test in draws.split(X, y):
@@ -159,9 +159,9 @@ for case, found in cases.items():
     print(f"{case:<16}" + "".join(f"{cell:>18}" for cell in cells))
 
 # %%
-# The digits are so small and so easy that a network of this size learns them from scratch, from
-# twenty images: there is nothing to gain here, and a frozen body loses. :doc:`/guide_transfer` has
-# the table of the real images, where it is otherwise.
+# The digits are so small and simple that this network learns them from scratch, from twenty images:
+# transfer learning does not help here, and a frozen body is worse. :doc:`/guide_transfer` has the
+# results for real images, which differ.
 figure, axis = plt.subplots(figsize=(9, 4), layout="constrained")
 for i, way in enumerate(ways):
     means, spreads = np.transpose([found[way] for found in cases.values()])

@@ -3,13 +3,13 @@
 Tuning the architecture
 ========================
 
-``GridSearchCV`` over widths, depths, activations and penalties, with a ``KFold`` of one's own.
-Nothing is compiled for an architecture, so a candidate costs its training time and no more; and
-the results are the same for any number of workers.
+``GridSearchCV`` over widths, depths, activations and penalties, with a user-defined ``KFold``.
+Nothing is compiled for an architecture, so a candidate costs its training only. The results are the
+same for any number of workers.
 """
 
 # %%
-# Scaling belongs inside the pipeline: each fold is scaled by what its training rows say.
+# Scaling belongs in the pipeline: each fold is scaled by the statistics of its training rows.
 from time import perf_counter
 
 import matplotlib.pyplot as plt
@@ -48,8 +48,8 @@ print(f"cross-validated accuracy {search.best_score_:.3f}")
 print(f"held-out accuracy        {search.score(X_test, y_test):.3f}")
 
 # %%
-# Where the grid is flat, the smaller network is the better choice: differences below the
-# standard error of the folds mean nothing.
+# Where the scores are equal, prefer the smaller network: differences below the standard error of
+# the folds are not significant.
 results = search.cv_results_
 relu = results["param_mlp__activation"] == "relu"
 scores = results["mean_test_score"][relu].reshape(len(penalties), len(architectures))

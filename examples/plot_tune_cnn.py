@@ -3,17 +3,17 @@
 Tuning a CNN
 ============
 
-``GridSearchCV`` over the numbers of a convolutional network and over its layers, in a ``Pipeline``
-with ``StandardScaler``. Nothing is compiled for an architecture, so that a candidate costs its
-training and no more.
+``GridSearchCV`` over the parameters of a convolutional network and over its layers, in a
+``Pipeline`` with ``StandardScaler``. Nothing is compiled for an architecture, so that a candidate
+costs its training only.
 """
 
 # %%
 # Layers are parameters
 # ---------------------
 # A network's layers are parameters under their names: ``conv2d1`` is the first ``Conv2D``, and
-# ``conv2d1__filters`` its number of filters. A pair gives a layer a name of one's own. With
-# ``input_shape`` the network takes flat rows, as scalers make them.
+# ``conv2d1__filters`` its number of filters. A pair (name, layer) sets the name. With
+# ``input_shape``, the network accepts flat rows, which scalers return.
 import warnings
 from time import perf_counter
 
@@ -57,8 +57,8 @@ model = Pipeline([("scale", StandardScaler()), ("cnn", network)])
 # %%
 # A grid
 # ------
-# Numbers of layers and whole layers: a pool is swapped for another, and ``"passthrough"`` leaves a
-# layer out. A step of the pipeline can be left out in the same way.
+# The grid varies parameters of layers and whole layers: one kind of pooling is replaced by another,
+# and ``"passthrough"`` skips a layer. Steps of the pipeline can be skipped in the same way.
 grid = [
     {"cnn__conv2d1__filters": [4, 8, 16], "cnn__conv2d1__kernel_size": [1, 3, 5]},
     {
@@ -77,8 +77,8 @@ print(f"cross-validated accuracy {search.best_score_:.3f}")
 print(f"held-out accuracy        {search.score(X_test, y_test):.3f}")
 
 # %%
-# More filters help here, and so do kernels that see more than a pixel. Look at the errors of the
-# folds before a difference is believed.
+# More filters help here, and so do kernels larger than one pixel. Compare differences with the
+# standard deviation of the folds before you rely on them.
 results = search.cv_results_
 sizes = results["mean_test_score"][:9].reshape(3, 3)
 figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.4), layout="constrained")
@@ -92,7 +92,7 @@ left.set(xlabel="conv2d1__kernel_size", ylabel="conv2d1__filters", title="mean o
 
 
 def words(params):
-    """Return what a candidate has that others have not."""
+    """Return the parameters of a candidate as text."""
     names = {name.rpartition("cnn__")[2]: value for name, value in params.items()}
     return ", ".join(f"{name}={value}" for name, value in names.items())
 
@@ -102,15 +102,15 @@ right.errorbar(
     results["mean_test_score"][9:], rest, xerr=results["std_test_score"][9:], fmt="o", capsize=3
 )
 right.set_yticks(rest, [words(results["params"][k]) for k in rest], fontsize="small")
-right.set(xlabel="accuracy, with the deviation of the folds")
+right.set(xlabel="accuracy, with the standard deviation of the folds")
 right.locator_params(axis="x", nbins=5)
 right.invert_yaxis()
 
 # %%
-# The preset
-# ----------
-# :class:`~sklearn_nn.CNNClassifier` says the usual network by plain numbers, which are quicker to
-# search over where its shape is the right one.
+# The preset architecture
+# -----------------------
+# :class:`~sklearn_nn.CNNClassifier` describes a common architecture by plain numbers, which are
+# simpler to search over if this architecture is suitable.
 preset = CNNClassifier(
     input_shape=(8, 8, 1), learning_rate_init=0.005, batch_size=64, max_iter=8, random_state=0
 )
@@ -123,7 +123,7 @@ quick = GridSearchCV(
 print(f"{quick.best_params_}: {quick.best_score_:.3f}")
 
 # %%
-# Displays take a search or a pipeline as they take a network.
+# Displays accept searches and pipelines as well as networks.
 MisclassifiedDisplay.from_estimator(
     search, X_test, y_test, n_images=6, input_shape=(8, 8, 1), columns=6
 )

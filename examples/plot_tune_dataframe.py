@@ -1,10 +1,10 @@
 """
-===========================================================
-A data frame with strings and missing values, tuned in full
-===========================================================
+===================================================
+Tuning on a data frame with text and missing values
+===================================================
 
-Most tables are not matrices: some columns are numbers, some are strings, and some entries are
-missing. Here a :class:`~sklearn.compose.ColumnTransformer` turns the frame into numbers, an
+Most tables are not matrices: some columns are numbers, some are text, and some entries are missing.
+Here, a :class:`~sklearn.compose.ColumnTransformer` converts the frame to numbers, an
 :class:`~sklearn_nn.MLPClassifier` learns from them, and one
 :class:`~sklearn.model_selection.GridSearchCV` tunes both.
 """
@@ -13,7 +13,7 @@ missing. Here a :class:`~sklearn.compose.ColumnTransformer` turns the frame into
 # The table
 # ---------
 # Customers of a telephone company, some of whom left. The data are generated, so that the best
-# accuracy any model can reach is known.
+# possible accuracy is known.
 from time import perf_counter
 
 import numpy as np
@@ -68,9 +68,9 @@ print(customers.isna().sum())
 # %%
 # From a frame to numbers
 # -----------------------
-# Strings become indicator columns; a missing string is a category of its own. Numbers are filled
-# with the median, with one more column that says so, and scaled: networks want inputs of about
-# the same size.
+# Text is one-hot encoded; missing text is a separate category. Missing numbers are replaced by the
+# median and marked in an additional column, and numbers are scaled, since networks need inputs of
+# similar variance.
 strings = ["contract", "internet", "payment"]
 numbers = ["tenure_months", "monthly_charge", "support_calls"]
 
@@ -94,8 +94,8 @@ model = Pipeline([("prepare", make_preparation()), ("mlp", mlp)])
 # %%
 # The search
 # ----------
-# Steps of the preparation are tuned beside the network. Another architecture costs no
-# compilation: each of these fits takes milliseconds.
+# Preprocessing and network are tuned together. Nothing is compiled for an architecture: each of
+# these fits takes milliseconds.
 grid = {
     "prepare__numbers__simpleimputer__strategy": ["median", "mean"],
     "mlp__hidden_layer_sizes": [(16,), (64,), (32, 32)],
@@ -114,10 +114,10 @@ for name, value in search.best_params_.items():
     print(f"  {name} = {value}")
 
 # %%
-# What it is worth
-# ----------------
-# Against guessing the larger class, against a linear model, and against a reader of minds: the
-# true probabilities, rounded.
+# Comparison
+# ----------
+# The baselines are the larger class, a linear model, and the best possible prediction from the true
+# probabilities.
 print(f"{'':22}{'accuracy on held-out rows':>26}")
 for name, other in {
     "larger class": DummyClassifier(),
@@ -132,7 +132,7 @@ best = np.mean((p[test] > 0.5) == (outcome[test] == "left"))
 print(f"{'best possible':22}{best:26.3f}")
 
 # %%
-# The search itself is a frame.
+# The results of the search, as a data frame:
 columns = ["param_mlp__hidden_layer_sizes", "param_mlp__alpha", "param_mlp__learning_rate_init"]
 columns += ["mean_test_score", "std_test_score", "mean_fit_time"]
 results = pd.DataFrame(search.cv_results_)

@@ -3,14 +3,15 @@
 Warm start
 ==========
 
-With ``warm_start=True`` the next ``fit`` begins with the weights of the last one. Two uses: going
-on where training stopped, and beginning from a neighbour's solution.
+With ``warm_start=True``, the next ``fit`` starts from the weights of the last one. It has two uses:
+to continue a training, and to start from the solution of a similar problem.
 """
 
 # %%
-# Going on
-# --------
-# ``max_iter`` counts the epochs of one ``fit``; ``loss_curve_`` and ``n_iter_`` go on counting.
+# Continuing a training
+# ---------------------
+# ``max_iter`` is the number of epochs of one ``fit``; ``loss_curve_`` and ``n_iter_`` cover all
+# fits.
 import warnings
 
 import numpy as np
@@ -30,17 +31,17 @@ mlp = MLPRegressor(
     hidden_layer_sizes=(32,), max_iter=50, learning_rate_init=0.02, warm_start=True, random_state=0
 )
 with warnings.catch_warnings():
-    # Stopping before convergence is the point here.
+    # Training stops before convergence on purpose.
     warnings.simplefilter("ignore", ConvergenceWarning)
     for _ in range(4):
         mlp.fit(X_train, y_train)
         print(f"{len(mlp.loss_curve_):4d} epochs, loss {mlp.loss_:7.1f}")
 
 # %%
-# From a neighbour's solution
-# ---------------------------
-# A path of falling penalties: each model starts from the one before and needs a fraction of the
-# iterations that it would need from the start.
+# Starting from a similar solution
+# --------------------------------
+# A path of decreasing penalties: each model starts from the previous one, and needs a fraction of
+# the iterations of a new training.
 penalties = np.geomspace(1000, 30, 7)
 shared = {
     "hidden_layer_sizes": (16,),

@@ -3,14 +3,13 @@
 Four real tables
 =======================
 
-Strings, missing values, thousands of rows: four public data sets through pandas, a
-:class:`~sklearn.compose.ColumnTransformer` and a network, beside a constant guess, a linear model
-on the same columns, and gradient boosting. The tables are used as published; the networks'
-penalties and patience were chosen by trying a few on these tables.
+Four public data sets with text, missing values and thousands of rows: a network after pandas and a
+:class:`~sklearn.compose.ColumnTransformer` is compared with a constant prediction, a linear model
+on the same columns, and gradient boosting. The tables are used as published; the penalties and the
+patience of the networks were chosen from a few values on these tables.
 
-The data are looked for in the folder named by the environment variable ``SKLEARN_NN_DATA``, or in
-``../shared/data`` as seen from the project. Tables that are absent are left out, with a note on
-where to get them::
+The data are read from the folder in the environment variable ``SKLEARN_NN_DATA``, or from
+``../shared/data`` relative to the project. Absent tables are skipped, and their sources are named::
 
     SKLEARN_NN_DATA=~/data python examples/real_tables.py
 """
@@ -130,7 +129,7 @@ def prepare():
 # before and unscales predictions after. ``early_stopping`` sets a tenth of the rows aside and
 # stops when they no longer improve.
 def scaled(regressor):
-    """Return a regressor that learns the standardised target."""
+    """Return a regressor that learns the standardized target."""
     return TransformedTargetRegressor(regressor, transformer=StandardScaler())
 
 
