@@ -46,21 +46,20 @@ def _before_output(network):
 
 
 class FeatureExtractor(MetaEstimatorMixin, TransformerMixin, PlainParameters, BaseEstimator):
-    """Transformer that returns the outputs of a layer of a network as features.
+    """Transformer that returns the output of a layer of a network as features.
 
-    Features of a network trained on a large data set, followed by a simple model, work well on
-    small data sets.
+    Features of a network that was trained on a large data set, followed by a simple model, work
+    well where labelled data are scarce (transfer learning).
 
     Parameters
     ----------
     estimator : estimator
-        A network of this package, or a fitted search for one, whose best is taken. One that is
-        fitted is used as it is: `fit` trains nothing, and
-        clones hold it too, so that it is trained once and not in every fold of a cross-validation.
-        Of one that is not, `fit` trains a clone.
+        Network of this package, or a fitted search for one, whose best is used. A fitted network is
+        used as it is, also by clones: cross-validation does not train it again. Of a network that
+        is not fitted, `fit` trains a clone.
     layer : str or None, default=None
-        Name of the layer, as `estimator.summary()` has it; "residual1.conv2d2" is one within
-        another. None is the last before the output layer.
+        Name of the layer, as in ``estimator.summary()``; 'residual1.conv2d2' is a nested one. None
+        is the layer before the output layer.
 
     Attributes
     ----------
@@ -69,16 +68,15 @@ class FeatureExtractor(MetaEstimatorMixin, TransformerMixin, PlainParameters, Ba
     layer_ : str
         Name of the layer.
     output_shape_ : tuple of int
-        Shape of the layer's output for one sample. Features are its flattened values, channels
-        last.
+        Shape of the layer's output for one sample; features are its values, last axis fastest.
     n_features_in_ : int
         Number of values of one sample.
-    feature_names_in_ : ndarray of shape (n_features,)
-        Names of the columns of X, if it had any.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the columns of X, where all are strings.
 
     See Also
     --------
-    NeuralNetworkClassifier.from_pretrained : Starts training from another network's weights.
+    NeuralNetworkClassifier.from_pretrained : Start training from the weights of another network.
 
     Examples
     --------

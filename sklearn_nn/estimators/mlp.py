@@ -48,181 +48,149 @@ class BaseMLP(BaseNetwork):
 
 
 class MLPClassifier(BaseMLP, NetworkClassifier):
-    """Multi-layer perceptron classifier, a drop-in for scikit-learn's.
+    """Multi-layer perceptron classifier, a drop-in replacement for scikit-learn's.
 
-    Trains dense layers on the log loss. The parameters up to `max_fun`, their defaults, the
-    draws of random numbers and the fitted attributes are those of
-    :class:`sklearn.neural_network.MLPClassifier`: the same `random_state` and float64 data give
-    the same model.
+    The parameters up to `max_fun`, their defaults, the random draws and the fitted attributes are
+    those of :class:`sklearn.neural_network.MLPClassifier`. With float64 data and the same
+    `random_state`, both train the same model, up to rounding.
 
     Parameters
     ----------
     hidden_layer_sizes : int or array-like of shape (n_layers - 2,), default=(100,)
-        Number of units in each hidden layer.
+        Number of units of each hidden layer.
     activation : str, default='relu'
-        Activation of the hidden layers: 'identity', 'logistic', 'tanh', 'relu', as in
-        scikit-learn; 'leaky_relu', 'elu', 'selu', 'gelu', 'silu', 'mish', 'softplus',
-        'hard_sigmoid'.
+        Activation of the hidden layers: 'identity', 'logistic', 'tanh', 'relu', as in scikit-learn;
+        'leaky_relu', 'elu', 'selu', 'gelu', 'silu', 'mish', 'softplus', 'hard_sigmoid'.
     solver : str or Optimizer, default='adam'
-        How the weights are trained. 'lbfgs' sees all samples at once and often does best on
-        small data; 'sgd', 'adam', 'adamw', 'nadam', 'adamax', 'rmsprop', 'adagrad', 'adadelta'
-        and 'lion' train batch by batch. An object of :mod:`sklearn_nn.training`, such as
-        ``RMSprop(momentum=0.9)``, sets what is not a parameter here.
+        Optimizer of the weights. 'lbfgs' uses all samples in each iteration and is often best for
+        small data; 'sgd', 'adam', 'adamw', 'nadam', 'adamax', 'rmsprop', 'adagrad', 'adadelta' and
+        'lion' use mini-batches. Objects of :mod:`sklearn_nn.training`, such as
+        ``RMSprop(momentum=0.9)``, have further parameters.
     alpha : float, default=0.0001
-        Strength of the penalty (L2, unless `l1_ratio` says otherwise), which is divided by the
-        batch's sum of sample weights.
+        Strength of the L2 penalty (see `l1_ratio`), divided by the batch's sum of sample weights.
     batch_size : int or 'auto', default='auto'
-        Samples in a batch; 'auto' is ``min(200, n_samples)``. Not used by 'lbfgs'.
+        Number of samples in a batch; 'auto' is ``min(200, n_samples)``. 'lbfgs' ignores it.
     learning_rate : str, Schedule or callable, default='constant'
-        Schedule of the learning rate. 'constant', 'invscaling' (after t samples the rate is
-        ``learning_rate_init / (t + 1) ** power_t``) and 'adaptive' (a fifth of the rate whenever
-        `n_iter_no_change` epochs bring no improvement of `tol`) are scikit-learn's, whose 'adam'
-        does not heed them. 'step', 'exponential', 'inverse_time', 'polynomial', 'cosine',
-        'onecycle', 'coslog4', 'flat_cos' and 'plateau' serve every solver but 'lbfgs'; an object
-        of :mod:`sklearn_nn.training`, such as ``Cosine(warmup=2)``, sets what they depend on. A
-        function is called with the epoch as a float and returns a factor on
-        `learning_rate_init`.
+        Schedule of the learning rate. scikit-learn's are 'constant', 'invscaling'
+        (``learning_rate_init / (t + 1) ** power_t`` after t samples) and 'adaptive' (divides the
+        rate by 5 after `n_iter_no_change` epochs without an improvement of `tol`); as there, 'adam'
+        ignores them. 'step', 'exponential', 'inverse_time', 'polynomial', 'cosine', 'onecycle',
+        'coslog4', 'flat_cos' and 'plateau' apply to all solvers but 'lbfgs'. Objects of
+        :mod:`sklearn_nn.training`, such as ``Cosine(warmup=2)``, have parameters. A callable maps
+        the epoch (a float) to a factor on `learning_rate_init`.
     learning_rate_init : float, default=0.001
-        The initial learning rate; :func:`find_learning_rate` finds one.
+        Initial learning rate; :func:`find_learning_rate` suggests one.
     power_t : float, default=0.5
-        Exponent of 'invscaling'.
+        Exponent of the 'invscaling' schedule.
     max_iter : int, default=200
-        Most epochs, or iterations of 'lbfgs'.
+        Maximum number of epochs, or of iterations of 'lbfgs'.
     shuffle : bool, default=True
         Whether to shuffle the samples before each epoch.
     random_state : int, RandomState instance or None, default=None
-        Draws the initial weights, the validation split, the batches and dropout. The same number
-        gives the same weights to the last bit, for any `n_jobs`.
-    tol : float, default=1e-4
-        Smallest change of loss, or of the validation score with `early_stopping`, that counts as
-        an improvement. For 'lbfgs', the largest element of the gradient to stop at.
+        Seed of initial weights, validation split, batch order and dropout.
+    tol : float, default=0.0001
+        Minimum improvement of the loss, or of the validation score with `early_stopping`. For
+        'lbfgs', tolerance on the largest element of the gradient.
     verbose : bool, default=False
-        Whether to show progress: a bar on a terminal where rich is installed, else a line for
-        every epoch.
+        Whether to show progress: a bar on a terminal with rich installed, else a line per epoch.
     warm_start : bool or 'resume', default=False
-        Whether `fit` goes on from the weights of the last call: for `max_iter` more epochs with a
-        new optimizer, as in scikit-learn. 'resume' goes on with optimizer, schedule, order of the
-        samples and early stopping, to `max_iter` epochs in all, as if there had been one call.
+        True continues from the weights of the last `fit` for `max_iter` more epochs, with a new
+        optimizer, as in scikit-learn. 'resume' also continues optimizer, schedule, sample order and
+        early stopping, up to `max_iter` epochs in total, as one uninterrupted fit.
     momentum : float, default=0.9
         Momentum of 'sgd', in [0, 1].
     nesterovs_momentum : bool, default=True
         Whether 'sgd' uses Nesterov's momentum.
     early_stopping : bool or 'best', default=False
-        Whether to hold out `validation_fraction` of the samples (or to use `X_val` of `fit`), to
-        stop when their score no longer improves, and to keep the best weights. 'best' does not
-        stop early, and keeps the best weights.
-        The split is stratified for two classes only, as in scikit-learn.
+        Whether to stop when the score of held-out samples (or of `X_val`) no longer improves, and
+        keep the best weights. 'best' never stops. The split is stratified for two classes only, as
+        in scikit-learn.
     validation_fraction : float, default=0.1
         Share of the samples that is held out.
-    beta_1 : float, default=0.9
-        How much of their mean of gradients 'adam', 'adamw', 'nadam' and 'adamax' keep at each
-        step, in [0, 1).
-    beta_2 : float, default=0.999
-        How much of their mean of squared gradients they keep at each step, in [0, 1).
-    epsilon : float, default=1e-8
-        What they add to the divisor.
+    beta_1, beta_2, epsilon : float, default=0.9, 0.999, 1e-8
+        Of 'adam', 'adamw', 'nadam' and 'adamax': exponential decay rates of the first and second
+        moment estimates, in [0, 1), and constant added to the denominator.
     n_iter_no_change : int, default=10
-        Training stops after more than this many epochs without an improvement of `tol`. Without
-        early stopping, schedules that plan the end, such as 'onecycle', are not cut short.
+        Training stops when more than this many epochs bring no improvement of `tol`. Without
+        `early_stopping`, schedules of fixed length, such as 'onecycle', run to their end.
     max_fun : int, default=15000
-        Most evaluations of the loss by 'lbfgs'.
+        Maximum number of evaluations of the loss by 'lbfgs'.
     loss : {'log_loss', 'focal'} or Loss, default='log_loss'
-        'focal' counts samples that are already right less (Lin et al., 2017). An object may be a
-        loss of one's own.
+        'focal' (Lin et al., 2017) gives less weight to easy samples. Objects may be user-defined.
     label_smoothing : float, default=0.0
-        Share of each target that is spread evenly over the classes by 'log_loss', in [0, 1).
+        Share of each target that 'log_loss' distributes evenly over all classes, in [0, 1).
     class_weight : dict, 'balanced' or None, default=None
-        Weights of the classes, which multiply `sample_weight`, in the validation score too.
-        'balanced' weights classes inversely to their frequency among the weighted samples.
+        Factors on sample weights by class, also in validation; 'balanced': inverse frequencies.
     l1_ratio : float, default=0.0
-        Share of the penalty that is L1, the sum of absolute weights, in [0, 1]; the rest is L2,
-        half the sum of squares.
+        Share of L1, ``sum(abs(w))``, in the penalty, in [0, 1]; L2 is ``sum(w**2) / 2``.
     dropout : float or list of float, default=0.0
-        Share of each hidden layer's outputs that is set to zero while training, in [0, 1); one for
-        all layers, or one for each.
+        Dropout rate, in [0, 1), of all hidden layers, or a list with one rate per layer.
     input_noise : float, default=0.0
-        Standard deviation of normal noise that is added to X while training, in the units of X.
+        Standard deviation of Gaussian noise added to X in training, in the units of X.
     batch_norm : bool, default=False
-        Whether to normalise each hidden layer by the batch before its activation.
+        Whether to apply batch normalization before the activation of each hidden layer.
     max_norm : float, default=0.0
-        Largest norm of the weights that lead to one unit; 0 is no limit.
+        Maximum L2 norm of the incoming weights of a unit; 0 is no limit.
     weight_decay : float or None, default=None
-        Share of each weight, times the learning rate, that every step takes away apart from the
-        gradient (decoupled decay). None is the solver's own: 0.01 for 'adamw', 0 for the others.
+        Decoupled weight decay per unit of learning rate; None is 0.01 for 'adamw', else 0.
     clipnorm : float, default=0.0
-        Largest norm of the gradient of all parameters together; 0 is no limit.
+        Maximum L2 norm of the gradient of all parameters together; 0 is no limit.
     ema_momentum : float, default=0.0
-        Where positive, the fitted weights are a running average of those that training went
-        through, of which so much is kept at each step, in [0, 1); 0.99 is usual.
+        Decay rate, in [0, 1), of the moving average of weights that is kept; 0 is off, 0.99 usual.
     learning_rate_factors : dict of str to float or None, default=None
-        Factors on the learning rate by name of layer, as :meth:`summary` has them; 0 freezes a
-        layer, as :meth:`freeze` does. A name stands for all layers within it, too, 'pretrained' for
-        those that :meth:`from_pretrained` copies; the longest name counts. 'lbfgs' takes 0 and 1.
+        Learning-rate factors by layer name (see :meth:`summary`); 0 freezes a layer. A name
+        includes nested layers, 'pretrained' those that :meth:`from_pretrained` copies; the longest
+        matching name wins. 'lbfgs' accepts 0 and 1.
     weight_init, bias_init : str or Initializer, default='glorot_uniform'
-        How weights and biases are drawn: 'zeros', 'ones', 'uniform' (within 0.1 of 0),
+        Initializers of weights and biases: 'zeros', 'ones', 'uniform' (in [-0.1, 0.1]),
         'fan_in_uniform', 'normal', 'truncated_normal', 'glorot_uniform', 'glorot_normal',
         'he_uniform', 'he_normal', 'lecun_uniform', 'lecun_normal', 'orthogonal' (weights only), or
         an object of :mod:`sklearn_nn.network.initializers`.
     scoring : str, callable or None, default=None
-        What `early_stopping` watches: None is the estimator's own score, 'loss' the validation
-        loss, else a scorer of scikit-learn.
+        Score of the validation set: None is that of `score`, or 'loss', or a scikit-learn scorer.
     n_restarts : int, default=1
-        How often to train, each time from other initial weights; what is best by validation score
-        (by training loss without validation) is kept.
+        Number of random initializations; the best by validation score (or training loss) is kept.
     callbacks : list of Callback or None, default=None
-        Called at every epoch; see :mod:`sklearn_nn.training`.
+        Objects that are called at every epoch; see :mod:`sklearn_nn.training`.
     n_jobs : int, default=None
-        Threads of one fit or predict; None is 1, -1 all cores. Never more than there are cores.
+        Threads, at most one per core; None is 1, -1 is all. Results do not depend on their number.
     dtype : {'auto', 'float32', 'float64'}, default='auto'
-        The type to compute in. 'auto' is the type that scikit-learn's validation gives X:
-        float32 for float32, else float64; 'lbfgs' always computes in float64.
+        Type to compute in; 'auto' is float32 for float32 X, else float64. 'lbfgs' is in float64.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        The class labels.
-    coefs_ : list of ndarray
-        Weights of each layer, of shape (n_inputs, n_units). Writing into them changes what
-        `predict` returns.
-    intercepts_ : list of ndarray
-        Biases of each layer.
+        Class labels.
+    coefs_, intercepts_ : list of ndarray
+        Weights (n_inputs, n_units) and biases of each layer. Writing into them changes predictions.
     layers_ : dict of str to dict of str to ndarray
         The same arrays by layer ('dense1', ..., 'output') and name ('kernel', 'bias').
-    loss_ : float
-        Training loss of the last epoch, penalty included.
+    loss_, best_loss_ : float
+        Last and smallest training loss, with penalty; the latter is None with `early_stopping`.
     loss_curve_ : list of float
         Training loss of every epoch. Not set by 'lbfgs'.
-    history_ : dict of str to list of float
-        Figures of every epoch, lists of equal length: 'loss', 'learning_rate', 'seconds', and with
-        a validation set 'val_loss' and 'val_score'. ``pd.DataFrame(history_)`` is a table of them.
-        The callback ``TrainingScore()`` adds 'score', that on the training samples.
-        Not set by 'lbfgs'.
     validation_loss_curve_ : list of float or None
-        Validation loss of every epoch, without the penalty; None where there is no such set.
+        Validation loss of every epoch, without penalty; None without a validation set.
+    validation_scores_, best_validation_score_ : list of float, float
+        Validation score after every epoch, and the best one; None without a validation set.
+    history_ : dict of str to list of float
+        'loss', 'learning_rate', 'seconds', and 'val_loss', 'val_score' if validated, of each epoch.
+        ``TrainingScore()`` as a callback adds 'score', the score of the training samples. Not set
+        by 'lbfgs'.
     best_iteration_ : int
-        The epoch of the best validation score with `early_stopping`, else of the smallest loss.
-    n_parameters_ : int
-        Number of parameters.
-    best_loss_ : float or None
-        The smallest training loss; None with `early_stopping`.
-    validation_scores_ : list of float or None
-        Accuracy on the validation set after every epoch; None where there is no such set.
-    best_validation_score_ : float or None
-        The best of `validation_scores_`.
+        Epoch of the best validation score with `early_stopping`, else of the smallest loss.
     t_ : int
-        Number of samples trained on.
-    n_iter_ : int
-        Number of epochs ('sgd', 'adam') or iterations ('lbfgs').
-    n_layers_ : int
-        Number of layers, input and output included.
-    n_outputs_ : int
-        Number of outputs.
+        Number of samples trained on, over all epochs.
+    n_iter_, n_parameters_ : int
+        Numbers of epochs (iterations of 'lbfgs') and of trainable parameters.
+    n_layers_, n_outputs_ : int
+        Numbers of layers, input and output layers included, and of outputs.
     out_activation_ : str
         'logistic' for two classes or several labels, 'softmax' for more classes.
     n_features_in_ : int
         Number of features seen in `fit`.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of features seen in `fit`, where X has names that are all strings.
+        Names of the columns of X, where all are strings.
 
     See Also
     --------
@@ -351,177 +319,129 @@ class MLPClassifier(BaseMLP, NetworkClassifier):
 
 
 class MLPRegressor(BaseMLP, NetworkRegressor):
-    """Multi-layer perceptron regressor, a drop-in for scikit-learn's.
+    """Multi-layer perceptron regressor, a drop-in replacement for scikit-learn's.
 
-    Trains dense layers on the squared error or the Poisson deviance, for one or several outputs.
-    The parameters up to `max_fun`, their defaults, the draws of random numbers and the fitted
-    attributes are those of :class:`sklearn.neural_network.MLPRegressor`: the same `random_state`
-    and float64 data give the same model.
+    The parameters up to `max_fun`, their defaults, the random draws and the fitted attributes are
+    those of :class:`sklearn.neural_network.MLPRegressor`. With float64 data and the same
+    `random_state`, both train the same model, up to rounding. y may have several outputs.
 
     Parameters
     ----------
     loss : str or Loss, default='squared_error'
-        'squared_error' is half the squared error; 'poisson' half the Poisson deviance, with the
-        exponential as output activation, for targets ``y >= 0``. 'absolute_error', 'huber' and
-        'log_cosh' heed outliers less; 'quantile' predicts the `quantile` of the target. An object
-        sets what these depend on, such as ``Huber(delta=2)``, or is a loss of one's own.
+        'squared_error' (half the squared error); 'absolute_error', 'huber' and 'log_cosh' (less
+        sensitive to outliers); 'quantile' (predicts the `quantile`); 'poisson' (half the Poisson
+        deviance, for y >= 0, with an exponential output activation). Objects have parameters, such
+        as ``Huber(delta=2)``, or are user-defined.
     hidden_layer_sizes : int or array-like of shape (n_layers - 2,), default=(100,)
-        Number of units in each hidden layer.
+        Number of units of each hidden layer.
     activation : str, default='relu'
-        Activation of the hidden layers: 'identity', 'logistic', 'tanh', 'relu', as in
-        scikit-learn; 'leaky_relu', 'elu', 'selu', 'gelu', 'silu', 'mish', 'softplus',
-        'hard_sigmoid'.
+        Activation of the hidden layers, as in :class:`MLPClassifier`.
     solver : str or Optimizer, default='adam'
-        How the weights are trained. 'lbfgs' sees all samples at once and often does best on
-        small data; 'sgd', 'adam', 'adamw', 'nadam', 'adamax', 'rmsprop', 'adagrad', 'adadelta'
-        and 'lion' train batch by batch. An object of :mod:`sklearn_nn.training`, such as
-        ``RMSprop(momentum=0.9)``, sets what is not a parameter here.
+        Optimizer of the weights, as in :class:`MLPClassifier`.
     alpha : float, default=0.0001
-        Strength of the penalty (L2, unless `l1_ratio` says otherwise), which is divided by the
-        batch's sum of sample weights.
+        Strength of the L2 penalty (see `l1_ratio`), divided by the batch's sum of sample weights.
     batch_size : int or 'auto', default='auto'
-        Samples in a batch; 'auto' is ``min(200, n_samples)``. Not used by 'lbfgs'.
+        Number of samples in a batch; 'auto' is ``min(200, n_samples)``. 'lbfgs' ignores it.
     learning_rate : str, Schedule or callable, default='constant'
-        Schedule of the learning rate. 'constant', 'invscaling' (after t samples the rate is
-        ``learning_rate_init / (t + 1) ** power_t``) and 'adaptive' (a fifth of the rate whenever
-        `n_iter_no_change` epochs bring no improvement of `tol`) are scikit-learn's, whose 'adam'
-        does not heed them. 'step', 'exponential', 'inverse_time', 'polynomial', 'cosine',
-        'onecycle', 'coslog4', 'flat_cos' and 'plateau' serve every solver but 'lbfgs'; an object
-        of :mod:`sklearn_nn.training`, such as ``Cosine(warmup=2)``, sets what they depend on. A
-        function is called with the epoch as a float and returns a factor on
-        `learning_rate_init`.
+        Schedule of the learning rate, as in :class:`MLPClassifier`.
     learning_rate_init : float, default=0.001
-        The initial learning rate; :func:`find_learning_rate` finds one.
+        Initial learning rate; :func:`find_learning_rate` suggests one.
     power_t : float, default=0.5
-        Exponent of 'invscaling'.
+        Exponent of the 'invscaling' schedule.
     max_iter : int, default=200
-        Most epochs, or iterations of 'lbfgs'.
+        Maximum number of epochs, or of iterations of 'lbfgs'.
     shuffle : bool, default=True
         Whether to shuffle the samples before each epoch.
     random_state : int, RandomState instance or None, default=None
-        Draws the initial weights, the validation split, the batches and dropout. The same number
-        gives the same weights to the last bit, for any `n_jobs`.
-    tol : float, default=1e-4
-        Smallest change of loss, or of the validation score with `early_stopping`, that counts as
-        an improvement. For 'lbfgs', the largest element of the gradient to stop at.
+        Seed of initial weights, validation split, batch order and dropout.
+    tol : float, default=0.0001
+        Minimum improvement of the loss, or of the validation score with `early_stopping`. For
+        'lbfgs', tolerance on the largest element of the gradient.
     verbose : bool, default=False
-        Whether to show progress: a bar on a terminal where rich is installed, else a line for
-        every epoch.
+        Whether to show progress: a bar on a terminal with rich installed, else a line per epoch.
     warm_start : bool or 'resume', default=False
-        Whether `fit` goes on from the weights of the last call: for `max_iter` more epochs with a
-        new optimizer, as in scikit-learn. 'resume' goes on with optimizer, schedule, order of the
-        samples and early stopping, to `max_iter` epochs in all, as if there had been one call.
+        Whether `fit` continues the last one, as in :class:`MLPClassifier`; 'resume' is exact.
     momentum : float, default=0.9
         Momentum of 'sgd', in [0, 1].
     nesterovs_momentum : bool, default=True
         Whether 'sgd' uses Nesterov's momentum.
     early_stopping : bool or 'best', default=False
-        Whether to hold out `validation_fraction` of the samples (or to use `X_val` of `fit`), to
-        stop when their score no longer improves, and to keep the best weights. 'best' does not
-        stop early, and keeps the best weights.
+        Whether to stop when the score of held-out samples (or of `X_val`) no longer improves, and
+        keep the best weights. 'best' never stops.
     validation_fraction : float, default=0.1
         Share of the samples that is held out.
-    beta_1 : float, default=0.9
-        How much of their mean of gradients 'adam', 'adamw', 'nadam' and 'adamax' keep at each
-        step, in [0, 1).
-    beta_2 : float, default=0.999
-        How much of their mean of squared gradients they keep at each step, in [0, 1).
-    epsilon : float, default=1e-8
-        What they add to the divisor.
+    beta_1, beta_2, epsilon : float, default=0.9, 0.999, 1e-8
+        Of 'adam', 'adamw', 'nadam' and 'adamax': exponential decay rates of the first and second
+        moment estimates, in [0, 1), and constant added to the denominator.
     n_iter_no_change : int, default=10
-        Training stops after more than this many epochs without an improvement of `tol`. Without
-        early stopping, schedules that plan the end, such as 'onecycle', are not cut short.
+        Training stops when more than this many epochs bring no improvement of `tol`.
     max_fun : int, default=15000
-        Most evaluations of the loss by 'lbfgs'.
+        Maximum number of evaluations of the loss by 'lbfgs'.
     quantile : float, default=0.5
-        The share of targets that shall lie below the prediction, with ``loss='quantile'``.
+        Quantile that ``loss='quantile'`` predicts, in (0, 1).
     l1_ratio : float, default=0.0
-        Share of the penalty that is L1, the sum of absolute weights, in [0, 1]; the rest is L2,
-        half the sum of squares.
+        Share of L1, ``sum(abs(w))``, in the penalty, in [0, 1]; L2 is ``sum(w**2) / 2``.
     dropout : float or list of float, default=0.0
-        Share of each hidden layer's outputs that is set to zero while training, in [0, 1); one for
-        all layers, or one for each.
+        Dropout rate, in [0, 1), of all hidden layers, or a list with one rate per layer.
     input_noise : float, default=0.0
-        Standard deviation of normal noise that is added to X while training, in the units of X.
+        Standard deviation of Gaussian noise added to X in training, in the units of X.
     batch_norm : bool, default=False
-        Whether to normalise each hidden layer by the batch before its activation.
+        Whether to apply batch normalization before the activation of each hidden layer.
     max_norm : float, default=0.0
-        Largest norm of the weights that lead to one unit; 0 is no limit.
+        Maximum L2 norm of the incoming weights of a unit; 0 is no limit.
     weight_decay : float or None, default=None
-        Share of each weight, times the learning rate, that every step takes away apart from the
-        gradient (decoupled decay). None is the solver's own: 0.01 for 'adamw', 0 for the others.
+        Decoupled weight decay per unit of learning rate; None is 0.01 for 'adamw', else 0.
     clipnorm : float, default=0.0
-        Largest norm of the gradient of all parameters together; 0 is no limit.
+        Maximum L2 norm of the gradient of all parameters together; 0 is no limit.
     ema_momentum : float, default=0.0
-        Where positive, the fitted weights are a running average of those that training went
-        through, of which so much is kept at each step, in [0, 1); 0.99 is usual.
+        Decay rate, in [0, 1), of the moving average of weights that is kept; 0 is off, 0.99 usual.
     learning_rate_factors : dict of str to float or None, default=None
-        Factors on the learning rate by name of layer, as :meth:`summary` has them; 0 freezes a
-        layer, as :meth:`freeze` does. A name stands for all layers within it, too, 'pretrained' for
-        those that :meth:`from_pretrained` copies; the longest name counts. 'lbfgs' takes 0 and 1.
+        Learning-rate factors by layer name, as in :class:`MLPClassifier`; 0 freezes a layer.
     weight_init, bias_init : str or Initializer, default='glorot_uniform'
-        How weights and biases are drawn: 'zeros', 'ones', 'uniform' (within 0.1 of 0),
-        'fan_in_uniform', 'normal', 'truncated_normal', 'glorot_uniform', 'glorot_normal',
-        'he_uniform', 'he_normal', 'lecun_uniform', 'lecun_normal', 'orthogonal' (weights only), or
-        an object of :mod:`sklearn_nn.network.initializers`.
+        Initializers of weights and biases, as in :class:`MLPClassifier`.
     scoring : str, callable or None, default=None
-        What `early_stopping` watches: None is the estimator's own score, 'loss' the validation
-        loss, else a scorer of scikit-learn.
+        Score of the validation set: None is that of `score`, or 'loss', or a scikit-learn scorer.
     n_restarts : int, default=1
-        How often to train, each time from other initial weights; what is best by validation score
-        (by training loss without validation) is kept.
+        Number of random initializations; the best by validation score (or training loss) is kept.
     callbacks : list of Callback or None, default=None
-        Called at every epoch; see :mod:`sklearn_nn.training`.
+        Objects that are called at every epoch; see :mod:`sklearn_nn.training`.
     n_jobs : int, default=None
-        Threads of one fit or predict; None is 1, -1 all cores. Never more than there are cores.
+        Threads, at most one per core; None is 1, -1 is all. Results do not depend on their number.
     dtype : {'auto', 'float32', 'float64'}, default='auto'
-        The type to compute in. 'auto' is the type that scikit-learn's validation gives X:
-        float32 for float32, else float64; 'lbfgs' always computes in float64.
+        Type to compute in; 'auto' is float32 for float32 X, else float64. 'lbfgs' is in float64.
 
     Attributes
     ----------
-    coefs_ : list of ndarray
-        Weights of each layer, of shape (n_inputs, n_units). Writing into them changes what
-        `predict` returns.
-    intercepts_ : list of ndarray
-        Biases of each layer.
+    coefs_, intercepts_ : list of ndarray
+        Weights (n_inputs, n_units) and biases of each layer. Writing into them changes predictions.
     layers_ : dict of str to dict of str to ndarray
         The same arrays by layer ('dense1', ..., 'output') and name ('kernel', 'bias').
-    loss_ : float
-        Training loss of the last epoch, penalty included.
+    loss_, best_loss_ : float
+        Last and smallest training loss, with penalty; the latter is None with `early_stopping`.
     loss_curve_ : list of float
         Training loss of every epoch. Not set by 'lbfgs'.
-    history_ : dict of str to list of float
-        Figures of every epoch, lists of equal length: 'loss', 'learning_rate', 'seconds', and with
-        a validation set 'val_loss' and 'val_score'. ``pd.DataFrame(history_)`` is a table of them.
-        The callback ``TrainingScore()`` adds 'score', that on the training samples.
-        Not set by 'lbfgs'.
     validation_loss_curve_ : list of float or None
-        Validation loss of every epoch, without the penalty; None where there is no such set.
+        Validation loss of every epoch, without penalty; None without a validation set.
+    validation_scores_, best_validation_score_ : list of float, float
+        Validation score after every epoch, and the best one; None without a validation set.
+    history_ : dict of str to list of float
+        'loss', 'learning_rate', 'seconds', and 'val_loss', 'val_score' if validated, of each epoch.
+        ``TrainingScore()`` as a callback adds 'score', the score of the training samples. Not set
+        by 'lbfgs'.
     best_iteration_ : int
-        The epoch of the best validation score with `early_stopping`, else of the smallest loss.
-    n_parameters_ : int
-        Number of parameters.
-    best_loss_ : float or None
-        The smallest training loss; None with `early_stopping`.
-    validation_scores_ : list of float or None
-        R^2 on the validation set after every epoch; None where there is no such set.
-    best_validation_score_ : float or None
-        The best of `validation_scores_`.
+        Epoch of the best validation score with `early_stopping`, else of the smallest loss.
     t_ : int
-        Number of samples trained on.
-    n_iter_ : int
-        Number of epochs ('sgd', 'adam') or iterations ('lbfgs').
-    n_layers_ : int
-        Number of layers, input and output included.
-    n_outputs_ : int
-        Number of outputs.
+        Number of samples trained on, over all epochs.
+    n_iter_, n_parameters_ : int
+        Numbers of epochs (iterations of 'lbfgs') and of trainable parameters.
+    n_layers_, n_outputs_ : int
+        Numbers of layers, input and output layers included, and of outputs.
     out_activation_ : str
         'identity', or 'exp' for the Poisson loss.
     n_features_in_ : int
         Number of features seen in `fit`.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of features seen in `fit`, where X has names that are all strings.
+        Names of the columns of X, where all are strings.
 
     See Also
     --------

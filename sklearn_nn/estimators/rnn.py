@@ -164,167 +164,131 @@ class BaseRNN(BaseNetwork):
 
 
 class RNNClassifier(BaseRNN, NetworkClassifier):
-    """Recurrent network for classes of sequences, of equal length or not.
+    """Recurrent network for the classification of sequences of equal or unequal lengths.
 
-    X is an array of shape (n_samples, n_steps, n_channels), in which NaN may stand behind the end
-    of shorter sequences; a list of arrays (n_steps, n_channels); or flat rows. A sequence's
-    prediction does not depend on the padding or on the sequences beside it.
+    X is an array of shape (n_samples, n_steps, n_channels), where shorter sequences are padded with
+    NaN at the end; a list of arrays of shape (n_steps, n_channels); or flat rows. Predictions do
+    not depend on the padding or on the other sequences.
 
     Parameters
     ----------
     hidden_size : int, default=64
-        Number of units of each recurrent layer (in each direction, if `bidirectional`).
+        Number of units of each recurrent layer (per direction, if `bidirectional`).
     cell : {'lstm', 'gru', 'rnn'}, default='lstm'
-        Which recurrent layer: :class:`~sklearn_nn.layers.LSTM`, :class:`~sklearn_nn.layers.GRU` or
-        :class:`~sklearn_nn.layers.SimpleRNN`.
+        Recurrent layer: LSTM, GRU or SimpleRNN of :mod:`sklearn_nn.layers`.
     num_layers : int, default=1
-        Number of recurrent layers, each of which reads the steps of the one before.
+        Number of stacked recurrent layers.
     bidirectional : bool, default=False
-        Whether each recurrent layer reads the sequence in both directions.
+        Whether recurrent layers read sequences in both directions.
     pooling : {'last', 'mean', 'max', 'attention'}, default='last'
-        What is made of a sequence: what the last recurrent layer comes to at its end, or the mean,
-        the largest, or a mean with learnt weights of all its steps.
+        Reduction over time: the last output, or the mean, maximum or learnt weighted mean of all.
     hidden_layer_sizes : int or tuple of int, default=()
-        Number of units in each dense layer after that.
+        Number of units of each dense layer after the pooling.
     return_sequences : bool, default=False
-        Whether y has a target for every step (many to many); then there is no pooling, and the
-        dense layers work on each step by itself.
+        Whether y has a target per time step: no pooling, and dense layers apply to each step alone.
     truncation : int or None, default=None
-        The steps through which gradients go back: sequences are read in windows of so many, one
-        batch after another, and the layers go on with what they remember (truncated
-        back-propagation through time; Williams & Peng, 1990). Memory then grows with the window,
-        and not with the sequence. With one target a sequence only the window in which it ends is
-        learnt from, and `pooling` must be "last". None is the whole sequence.
+        Number of time steps that gradients go back (truncated back-propagation through time;
+        Williams & Peng, 1990): sequences are read in windows of this length, which pass on
+        recurrent states, and memory grows with the window only. With one target per sequence, only
+        its last window is trained on, and `pooling` must be 'last'. None is the whole sequence.
     activation : str, default='relu'
         Activation of the dense layers, as in :class:`MLPClassifier`.
     input_shape : tuple of int or None, default=None
-        Shape of one sample, (steps, channels), for X that comes as flat rows. None takes the values
-        of a row for steps of one channel.
+        Shape of one sample, (steps, channels), where X has flat rows; None is (n_features, 1).
     data_format : {'channels_last', 'channels_first'}, default='channels_last'
-        Whether X is of shape (n_samples, n_steps, n_channels) or (n_samples, n_channels, n_steps);
-        in a list, each sequence is (steps, channels) or (channels, steps).
+        Axes of a sample: (steps, channels), or (channels, steps) for 'channels_first'.
     solver : str or Optimizer, default='adam'
-        How the weights are trained, as in :class:`MLPClassifier`.
+        Optimizer of the weights, as in :class:`MLPClassifier`.
     alpha : float, default=0.0001
-        Strength of the penalty (L2, unless `l1_ratio` says otherwise), which is divided by the
-        batch's sum of sample weights.
+        Strength of the L2 penalty (see `l1_ratio`), divided by the batch's sum of sample weights.
     batch_size : int or 'auto', default='auto'
-        Samples in a batch; 'auto' is ``min(200, n_samples)``. Not used by 'lbfgs'.
+        Number of samples in a batch; 'auto' is ``min(200, n_samples)``. 'lbfgs' ignores it.
     learning_rate : str, Schedule or callable, default='constant'
         Schedule of the learning rate, as in :class:`MLPClassifier`.
     learning_rate_init : float, default=0.001
-        The initial learning rate; :func:`find_learning_rate` finds one.
+        Initial learning rate; :func:`find_learning_rate` suggests one.
     power_t : float, default=0.5
-        Exponent of 'invscaling'.
+        Exponent of the 'invscaling' schedule.
     max_iter : int, default=200
-        Most epochs, or iterations of 'lbfgs'.
+        Maximum number of epochs, or of iterations of 'lbfgs'.
     shuffle : bool, default=True
         Whether to shuffle the samples before each epoch.
     random_state : int, RandomState instance or None, default=None
-        Draws the initial weights, the validation split, the batches and dropout. The same number
-        gives the same weights to the last bit, for any `n_jobs`.
-    tol : float, default=1e-4
-        Smallest change of loss, or of the validation score with `early_stopping`, that counts as
-        an improvement. For 'lbfgs', the largest element of the gradient to stop at.
+        Seed of initial weights, validation split, batch order and dropout.
+    tol : float, default=0.0001
+        Minimum improvement of the loss or validation score; gradient tolerance of 'lbfgs'.
     verbose : bool, default=False
-        Whether to show progress: a bar on a terminal where rich is installed, else a line for
-        every epoch.
+        Whether to show progress: a bar on a terminal with rich installed, else a line per epoch.
     warm_start : bool or 'resume', default=False
-        Whether `fit` goes on from the weights of the last call: for `max_iter` more epochs with a
-        new optimizer, as in scikit-learn. 'resume' goes on with optimizer, schedule, order of the
-        samples and early stopping, to `max_iter` epochs in all, as if there had been one call.
+        Whether `fit` continues the last one, as in :class:`MLPClassifier`; 'resume' is exact.
     momentum : float, default=0.9
         Momentum of 'sgd', in [0, 1].
     nesterovs_momentum : bool, default=True
         Whether 'sgd' uses Nesterov's momentum.
     early_stopping : bool or 'best', default=False
-        Whether to hold out `validation_fraction` of the samples (or to use `X_val` of `fit`), to
-        stop when their score no longer improves, and to keep the best weights. 'best' does not
-        stop early, and keeps the best weights.
-        The split is stratified by class.
+        Whether to stop when the score of held-out samples (or of `X_val`) no longer improves, and
+        keep the best weights. 'best' never stops. The split is stratified.
     validation_fraction : float, default=0.1
         Share of the samples that is held out.
-    beta_1 : float, default=0.9
-        How much of their mean of gradients 'adam', 'adamw', 'nadam' and 'adamax' keep at each
-        step, in [0, 1).
-    beta_2 : float, default=0.999
-        How much of their mean of squared gradients they keep at each step, in [0, 1).
-    epsilon : float, default=1e-8
-        What they add to the divisor.
+    beta_1, beta_2, epsilon : float, default=0.9, 0.999, 1e-8
+        Of 'adam', 'adamw', 'nadam' and 'adamax': exponential decay rates of the first and second
+        moment estimates, in [0, 1), and constant added to the denominator.
     n_iter_no_change : int, default=10
-        Training stops after more than this many epochs without an improvement of `tol`. Without
-        early stopping, schedules that plan the end, such as 'onecycle', are not cut short.
+        Training stops when more than this many epochs bring no improvement of `tol`.
     max_fun : int, default=15000
-        Most evaluations of the loss by 'lbfgs'.
+        Maximum number of evaluations of the loss by 'lbfgs'.
     loss : {'log_loss', 'focal'} or Loss, default='log_loss'
-        'focal' counts samples that are already right less (Lin et al., 2017). An object may be a
-        loss of one's own.
+        'focal' (Lin et al., 2017) gives less weight to easy samples. Objects may be user-defined.
     label_smoothing : float, default=0.0
-        Share of each target that is spread evenly over the classes by 'log_loss', in [0, 1).
+        Share of each target that 'log_loss' distributes evenly over all classes, in [0, 1).
     class_weight : dict, 'balanced' or None, default=None
-        Weights of the classes, which multiply `sample_weight`, in the validation score too.
-        'balanced' weights classes inversely to their frequency among the weighted samples.
+        Factors on sample weights by class, also in validation; 'balanced': inverse frequencies.
     l1_ratio : float, default=0.0
-        Share of the penalty that is L1, the sum of absolute weights, in [0, 1]; the rest is L2,
-        half the sum of squares.
+        Share of L1, ``sum(abs(w))``, in the penalty, in [0, 1]; L2 is ``sum(w**2) / 2``.
     dropout : float or list of float, default=0.0
-        Share of the outputs of each recurrent and dense layer that is set to zero while training,
-        in [0, 1); one for all layers, or one for each.
+        Dropout rate, in [0, 1), of all recurrent and dense layers, or a list with one per layer.
     input_noise : float, default=0.0
-        Standard deviation of normal noise that is added to X while training, in the units of X.
+        Standard deviation of Gaussian noise added to X in training, in the units of X.
     max_norm : float, default=0.0
-        Largest norm of the weights that lead to one unit; 0 is no limit.
+        Maximum L2 norm of the incoming weights of a unit; 0 is no limit.
     weight_decay : float or None, default=None
-        Share of each weight, times the learning rate, that every step takes away apart from the
-        gradient (decoupled decay). None is the solver's own: 0.01 for 'adamw', 0 for the others.
+        Decoupled weight decay per unit of learning rate; None is 0.01 for 'adamw', else 0.
     clipnorm : float, default=1.0
-        Largest norm of the gradient of all parameters together; 0 is no limit. Gradients of long
-        sequences may explode (Pascanu et al., 2013).
+        Maximum L2 norm of the gradient of all parameters (Pascanu et al., 2013); 0 is no limit.
     ema_momentum : float, default=0.0
-        Where positive, the fitted weights are a running average of those that training went
-        through, of which so much is kept at each step, in [0, 1); 0.99 is usual.
+        Decay rate, in [0, 1), of the moving average of weights that is kept; 0 is off, 0.99 usual.
     learning_rate_factors : dict of str to float or None, default=None
-        Factors on the learning rate by name of layer, as :meth:`summary` has them; 0 freezes a
-        layer, as :meth:`freeze` does. A name stands for all layers within it, too, 'pretrained' for
-        those that :meth:`from_pretrained` copies; the longest name counts. 'lbfgs' takes 0 and 1.
+        Learning-rate factors by layer name, as in :class:`MLPClassifier`; 0 freezes a layer.
     weight_init, bias_init : str or Initializer, default='glorot_uniform'
-        How weights and biases of dense layers, and what recurrent layers multiply their input by,
-        are drawn, as in :class:`MLPClassifier`. What they multiply their memory by is orthogonal,
-        and their biases are 0, but 1 for the forget gate.
+        Initializers of dense layers and of recurrent input weights, as in :class:`MLPClassifier`.
+        Recurrent weights are orthogonal, recurrent biases 0 (1 for the forget gate).
     scoring : str, callable or None, default=None
-        What `early_stopping` watches: None is the estimator's own score, 'loss' the validation
-        loss, else a scorer of scikit-learn.
+        Score of the validation set: None is that of `score`, or 'loss', or a scikit-learn scorer.
     n_restarts : int, default=1
-        How often to train, each time from other initial weights; what is best by validation score
-        (by training loss without validation) is kept.
+        Number of random initializations; the best by validation score (or training loss) is kept.
     callbacks : list of Callback or None, default=None
-        Called at every epoch; see :mod:`sklearn_nn.training`.
+        Objects that are called at every epoch; see :mod:`sklearn_nn.training`.
     n_jobs : int, default=None
-        Threads of one fit or predict; None is 1, -1 all cores. Never more than there are cores.
+        Threads, at most one per core; None is 1, -1 is all. Results do not depend on their number.
     dtype : {'auto', 'float32', 'float64'}, default='auto'
-        The type to compute in. 'auto' is the type that scikit-learn's validation gives X:
-        float32 for float32, else float64; 'lbfgs' always computes in float64.
+        Type to compute in; 'auto' is float32 for float32 X, else float64. 'lbfgs' is in float64.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        The class labels.
+        Class labels.
     layers_ : dict of str to dict of str to ndarray
-        Weights and other arrays by layer and name. Writing into them changes what `predict`
-        returns.
+        Weights and other arrays by layer and name. Writing into them changes predictions.
     input_shape_ : tuple of int
         Shape of one sample.
-    history_ : dict of str to list of float
-        Figures of every epoch, lists of equal length: 'loss', 'learning_rate', 'seconds', and with
-        a validation set 'val_loss' and 'val_score'.
     loss_curve_ : list of float
-        Training loss of every epoch: the mean over all targets, by their weights.
+        Training loss of every epoch: the weighted mean over all targets.
+    history_ : dict of str to list of float
+        'loss', 'learning_rate', 'seconds', and 'val_loss', 'val_score' if validated, of each epoch.
     best_iteration_ : int
-        The epoch of the best validation score with `early_stopping`, else of the smallest loss.
-    n_parameters_ : int
-        Number of parameters.
-    n_iter_ : int
-        Number of epochs.
+        Epoch of the best validation score with `early_stopping`, else of the smallest loss.
+    n_iter_, n_parameters_ : int
+        Numbers of epochs (iterations of 'lbfgs') and of trainable parameters.
     n_features_in_ : int
         Number of values of one sample.
 
@@ -338,7 +302,7 @@ class RNNClassifier(BaseRNN, NetworkClassifier):
     >>> from sklearn_nn import RNNClassifier
     >>> rng = np.random.default_rng(0)
     >>> X = [rng.standard_normal((n, 1)) for n in rng.integers(5, 20, 300)]
-    >>> y = [x[0, 0] > 0 for x in X]  # what came first has to be remembered
+    >>> y = [x[0, 0] > 0 for x in X]  # depends on the first time step only
     >>> model = RNNClassifier(16, cell="gru", learning_rate_init=0.02, random_state=0)
     >>> model.fit(X, y).score(X, y) > 0.95
     True
@@ -460,163 +424,127 @@ class RNNClassifier(BaseRNN, NetworkClassifier):
 
 
 class RNNRegressor(BaseRNN, NetworkRegressor):
-    """Recurrent network for numbers that go with sequences, of equal length or not.
+    """Recurrent network for regression on sequences of equal or unequal lengths.
 
-    X is an array of shape (n_samples, n_steps, n_channels), in which NaN may stand behind the end
-    of shorter sequences; a list of arrays of shape (n_steps, n_channels); or flat rows. With
-    several outputs it forecasts so many steps; see :func:`sliding_windows`.
+    X is an array of shape (n_samples, n_steps, n_channels), where shorter sequences are padded with
+    NaN at the end; a list of arrays of shape (n_steps, n_channels); or flat rows. The outputs may
+    be a forecast of several time steps; see :func:`sliding_windows`.
 
     Parameters
     ----------
     hidden_size : int, default=64
-        Number of units of each recurrent layer (in each direction, if `bidirectional`).
+        Number of units of each recurrent layer (per direction, if `bidirectional`).
     cell : {'lstm', 'gru', 'rnn'}, default='lstm'
-        Which recurrent layer: :class:`~sklearn_nn.layers.LSTM`, :class:`~sklearn_nn.layers.GRU` or
-        :class:`~sklearn_nn.layers.SimpleRNN`.
+        Recurrent layer: LSTM, GRU or SimpleRNN of :mod:`sklearn_nn.layers`.
     num_layers : int, default=1
-        Number of recurrent layers, each of which reads the steps of the one before.
+        Number of stacked recurrent layers.
     bidirectional : bool, default=False
-        Whether each recurrent layer reads the sequence in both directions.
+        Whether recurrent layers read sequences in both directions.
     pooling : {'last', 'mean', 'max', 'attention'}, default='last'
-        What is made of a sequence: what the last recurrent layer comes to at its end, or the mean,
-        the largest, or a mean with learnt weights of all its steps.
+        Reduction over time: the last output, or the mean, maximum or learnt weighted mean of all.
     hidden_layer_sizes : int or tuple of int, default=()
-        Number of units in each dense layer after that.
+        Number of units of each dense layer after the pooling.
     return_sequences : bool, default=False
-        Whether y has a target for every step (many to many); then there is no pooling, and the
-        dense layers work on each step by itself.
+        Whether y has a target per time step: no pooling, and dense layers apply to each step alone.
     truncation : int or None, default=None
-        The steps through which gradients go back: sequences are read in windows of so many, one
-        batch after another, and the layers go on with what they remember (truncated
-        back-propagation through time; Williams & Peng, 1990). Memory then grows with the window,
-        and not with the sequence. With one target a sequence only the window in which it ends is
-        learnt from, and `pooling` must be "last". None is the whole sequence.
+        Number of time steps that gradients go back (truncated back-propagation through time;
+        Williams & Peng, 1990): sequences are read in windows of this length, which pass on
+        recurrent states, and memory grows with the window only. With one target per sequence, only
+        its last window is trained on, and `pooling` must be 'last'. None is the whole sequence.
     activation : str, default='relu'
-        Activation of the dense layers, as in :class:`MLPRegressor`.
+        Activation of the dense layers, as in :class:`MLPClassifier`.
     input_shape : tuple of int or None, default=None
-        Shape of one sample, (steps, channels), for X that comes as flat rows. None takes the values
-        of a row for steps of one channel.
+        Shape of one sample, (steps, channels), where X has flat rows; None is (n_features, 1).
     data_format : {'channels_last', 'channels_first'}, default='channels_last'
-        Whether X is of shape (n_samples, n_steps, n_channels) or (n_samples, n_channels, n_steps);
-        in a list, each sequence is (steps, channels) or (channels, steps).
+        Axes of a sample: (steps, channels), or (channels, steps) for 'channels_first'.
     solver : str or Optimizer, default='adam'
-        How the weights are trained, as in :class:`MLPClassifier`.
+        Optimizer of the weights, as in :class:`MLPClassifier`.
     alpha : float, default=0.0001
-        Strength of the penalty (L2, unless `l1_ratio` says otherwise), which is divided by the
-        batch's sum of sample weights.
+        Strength of the L2 penalty (see `l1_ratio`), divided by the batch's sum of sample weights.
     batch_size : int or 'auto', default='auto'
-        Samples in a batch; 'auto' is ``min(200, n_samples)``. Not used by 'lbfgs'.
+        Number of samples in a batch; 'auto' is ``min(200, n_samples)``. 'lbfgs' ignores it.
     learning_rate : str, Schedule or callable, default='constant'
         Schedule of the learning rate, as in :class:`MLPClassifier`.
     learning_rate_init : float, default=0.001
-        The initial learning rate; :func:`find_learning_rate` finds one.
+        Initial learning rate; :func:`find_learning_rate` suggests one.
     power_t : float, default=0.5
-        Exponent of 'invscaling'.
+        Exponent of the 'invscaling' schedule.
     max_iter : int, default=200
-        Most epochs, or iterations of 'lbfgs'.
+        Maximum number of epochs, or of iterations of 'lbfgs'.
     shuffle : bool, default=True
         Whether to shuffle the samples before each epoch.
     random_state : int, RandomState instance or None, default=None
-        Draws the initial weights, the validation split, the batches and dropout. The same number
-        gives the same weights to the last bit, for any `n_jobs`.
-    tol : float, default=1e-4
-        Smallest change of loss, or of the validation score with `early_stopping`, that counts as
-        an improvement. For 'lbfgs', the largest element of the gradient to stop at.
+        Seed of initial weights, validation split, batch order and dropout.
+    tol : float, default=0.0001
+        Minimum improvement of the loss or validation score; gradient tolerance of 'lbfgs'.
     verbose : bool, default=False
-        Whether to show progress: a bar on a terminal where rich is installed, else a line for
-        every epoch.
+        Whether to show progress: a bar on a terminal with rich installed, else a line per epoch.
     warm_start : bool or 'resume', default=False
-        Whether `fit` goes on from the weights of the last call: for `max_iter` more epochs with a
-        new optimizer, as in scikit-learn. 'resume' goes on with optimizer, schedule, order of the
-        samples and early stopping, to `max_iter` epochs in all, as if there had been one call.
+        Whether `fit` continues the last one, as in :class:`MLPClassifier`; 'resume' is exact.
     momentum : float, default=0.9
         Momentum of 'sgd', in [0, 1].
     nesterovs_momentum : bool, default=True
         Whether 'sgd' uses Nesterov's momentum.
     early_stopping : bool or 'best', default=False
-        Whether to hold out `validation_fraction` of the samples (or to use `X_val` of `fit`), to
-        stop when their score no longer improves, and to keep the best weights. 'best' does not
-        stop early, and keeps the best weights.
+        Whether to stop when the score of held-out samples (or of `X_val`) no longer improves, and
+        keep the best weights. 'best' never stops.
     validation_fraction : float, default=0.1
         Share of the samples that is held out.
-    beta_1 : float, default=0.9
-        How much of their mean of gradients 'adam', 'adamw', 'nadam' and 'adamax' keep at each
-        step, in [0, 1).
-    beta_2 : float, default=0.999
-        How much of their mean of squared gradients they keep at each step, in [0, 1).
-    epsilon : float, default=1e-8
-        What they add to the divisor.
+    beta_1, beta_2, epsilon : float, default=0.9, 0.999, 1e-8
+        Of 'adam', 'adamw', 'nadam' and 'adamax': exponential decay rates of the first and second
+        moment estimates, in [0, 1), and constant added to the denominator.
     n_iter_no_change : int, default=10
-        Training stops after more than this many epochs without an improvement of `tol`. Without
-        early stopping, schedules that plan the end, such as 'onecycle', are not cut short.
+        Training stops when more than this many epochs bring no improvement of `tol`.
     max_fun : int, default=15000
-        Most evaluations of the loss by 'lbfgs'.
+        Maximum number of evaluations of the loss by 'lbfgs'.
     loss : str or Loss, default='squared_error'
-        'squared_error' is half the squared error; 'poisson' half the Poisson deviance, with the
-        exponential as output activation, for targets ``y >= 0``. 'absolute_error', 'huber' and
-        'log_cosh' heed outliers less; 'quantile' predicts the `quantile` of the target. An object
-        sets what these depend on, such as ``Huber(delta=2)``, or is a loss of one's own.
+        Loss to minimize, as in :class:`MLPRegressor`.
     quantile : float, default=0.5
-        The share of targets that shall lie below the prediction, with ``loss='quantile'``.
+        Quantile that ``loss='quantile'`` predicts, in (0, 1).
     l1_ratio : float, default=0.0
-        Share of the penalty that is L1, the sum of absolute weights, in [0, 1]; the rest is L2,
-        half the sum of squares.
+        Share of L1, ``sum(abs(w))``, in the penalty, in [0, 1]; L2 is ``sum(w**2) / 2``.
     dropout : float or list of float, default=0.0
-        Share of the outputs of each recurrent and dense layer that is set to zero while training,
-        in [0, 1); one for all layers, or one for each.
+        Dropout rate, in [0, 1), of all recurrent and dense layers, or a list with one per layer.
     input_noise : float, default=0.0
-        Standard deviation of normal noise that is added to X while training, in the units of X.
+        Standard deviation of Gaussian noise added to X in training, in the units of X.
     max_norm : float, default=0.0
-        Largest norm of the weights that lead to one unit; 0 is no limit.
+        Maximum L2 norm of the incoming weights of a unit; 0 is no limit.
     weight_decay : float or None, default=None
-        Share of each weight, times the learning rate, that every step takes away apart from the
-        gradient (decoupled decay). None is the solver's own: 0.01 for 'adamw', 0 for the others.
+        Decoupled weight decay per unit of learning rate; None is 0.01 for 'adamw', else 0.
     clipnorm : float, default=1.0
-        Largest norm of the gradient of all parameters together; 0 is no limit. Gradients of long
-        sequences may explode (Pascanu et al., 2013).
+        Maximum L2 norm of the gradient of all parameters (Pascanu et al., 2013); 0 is no limit.
     ema_momentum : float, default=0.0
-        Where positive, the fitted weights are a running average of those that training went
-        through, of which so much is kept at each step, in [0, 1); 0.99 is usual.
+        Decay rate, in [0, 1), of the moving average of weights that is kept; 0 is off, 0.99 usual.
     learning_rate_factors : dict of str to float or None, default=None
-        Factors on the learning rate by name of layer, as :meth:`summary` has them; 0 freezes a
-        layer, as :meth:`freeze` does. A name stands for all layers within it, too, 'pretrained' for
-        those that :meth:`from_pretrained` copies; the longest name counts. 'lbfgs' takes 0 and 1.
+        Learning-rate factors by layer name, as in :class:`MLPClassifier`; 0 freezes a layer.
     weight_init, bias_init : str or Initializer, default='glorot_uniform'
-        How weights and biases of dense layers, and what recurrent layers multiply their input by,
-        are drawn, as in :class:`MLPRegressor`. What they multiply their memory by is orthogonal,
-        and their biases are 0, but 1 for the forget gate.
+        Initializers of dense layers and of recurrent input weights, as in :class:`MLPClassifier`.
+        Recurrent weights are orthogonal, recurrent biases 0 (1 for the forget gate).
     scoring : str, callable or None, default=None
-        What `early_stopping` watches: None is the estimator's own score, 'loss' the validation
-        loss, else a scorer of scikit-learn.
+        Score of the validation set: None is that of `score`, or 'loss', or a scikit-learn scorer.
     n_restarts : int, default=1
-        How often to train, each time from other initial weights; what is best by validation score
-        (by training loss without validation) is kept.
+        Number of random initializations; the best by validation score (or training loss) is kept.
     callbacks : list of Callback or None, default=None
-        Called at every epoch; see :mod:`sklearn_nn.training`.
+        Objects that are called at every epoch; see :mod:`sklearn_nn.training`.
     n_jobs : int, default=None
-        Threads of one fit or predict; None is 1, -1 all cores. Never more than there are cores.
+        Threads, at most one per core; None is 1, -1 is all. Results do not depend on their number.
     dtype : {'auto', 'float32', 'float64'}, default='auto'
-        The type to compute in. 'auto' is the type that scikit-learn's validation gives X:
-        float32 for float32, else float64; 'lbfgs' always computes in float64.
+        Type to compute in; 'auto' is float32 for float32 X, else float64. 'lbfgs' is in float64.
 
     Attributes
     ----------
     layers_ : dict of str to dict of str to ndarray
-        Weights and other arrays by layer and name. Writing into them changes what `predict`
-        returns.
+        Weights and other arrays by layer and name. Writing into them changes predictions.
     input_shape_ : tuple of int
         Shape of one sample.
-    history_ : dict of str to list of float
-        Figures of every epoch, lists of equal length: 'loss', 'learning_rate', 'seconds', and with
-        a validation set 'val_loss' and 'val_score'.
     loss_curve_ : list of float
-        Training loss of every epoch: the mean over all targets, by their weights.
+        Training loss of every epoch: the weighted mean over all targets.
+    history_ : dict of str to list of float
+        'loss', 'learning_rate', 'seconds', and 'val_loss', 'val_score' if validated, of each epoch.
     best_iteration_ : int
-        The epoch of the best validation score with `early_stopping`, else of the smallest loss.
-    n_parameters_ : int
-        Number of parameters.
-    n_iter_ : int
-        Number of epochs.
+        Epoch of the best validation score with `early_stopping`, else of the smallest loss.
+    n_iter_, n_parameters_ : int
+        Numbers of epochs (iterations of 'lbfgs') and of trainable parameters.
     n_features_in_ : int
         Number of values of one sample.
 

@@ -16,160 +16,132 @@ from sklearn_nn.training.losses import REGRESSION_LOSSES, Loss, get_regression_l
 
 
 class TabularRegressor(BaseTabular, NetworkRegressor):
-    """Network for numbers that belong to the rows of a table, strong without tuning.
+    """Neural network for regression on table rows, accurate without tuning.
 
-    X is a DataFrame, or an array. Numbers are scaled, missing values marked, and text, categories
-    and truth values recognised by their types. Nothing has to be encoded, filled in or scaled.
+    X is a DataFrame or an array and needs no preprocessing: numbers are scaled, missing values are
+    marked, and text, categories and booleans are recognized by type.
 
     Parameters
     ----------
     architecture : {'realmlp', 'tabm'}, default='realmlp'
-        Which network, and which recipe for its training. 'realmlp' is RealMLP [1]_ with curves of
-        each number: learnt vectors for categories, a learnt scale of each input, dense layers.
-        'tabm' is TabM [2]_, whose members share most of their weights. Parameters that are 'auto'
-        are the recipe's, which goes by the size of the table and is in `recipe_`.
+        Network and training recipe: RealMLP [1]_ with embeddings of numbers and categories and a
+        learnt scale of each input, or TabM [2]_, an ensemble whose members share most weights.
+        Parameters that are 'auto' follow the recipe and the size of the table; see `recipe_`.
     hidden_layer_sizes : int, tuple of int or 'auto', default='auto'
-        Units of each hidden layer. 'auto' is (256, 256, 256) for 'realmlp', and (512, 512, 512)
-        for 'tabm'.
+        Number of units of each hidden layer. 'auto' is 3 times 256 ('realmlp') or 512 ('tabm').
     activation : str, default='auto'
-        Activation of the hidden layers, as in :class:`MLPRegressor`. 'auto' is 'mish' for
+        Activation of the hidden layers, as in :class:`MLPClassifier`. 'auto' is 'mish' for
         'realmlp', 'relu' for 'tabm'.
     n_networks : int or 'auto', default='auto'
-        Networks that are trained one after another, each with rows of its own held out; their
-        predictions are averaged. 'auto' is 4 for 'realmlp', and 1 for 'tabm' or with `warm_start`.
+        Number of networks, each with a validation set of its own; predictions are averaged. 'auto'
+        is 4 for 'realmlp', 1 for 'tabm' or with `warm_start`.
     n_members : int or 'auto', default='auto'
         Members of 'tabm', whose predictions are averaged; 'auto' is 32. 'realmlp' has one.
     num_embedding : {'periodic', 'piecewise_linear', 'auto'} or None, default='auto'
-        What a number becomes before the first layer: a curve through bins of equally many rows
-        (:class:`~sklearn_nn.layers.PiecewiseLinearEmbedding`); some of its waves
-        (:class:`~sklearn_nn.layers.PeriodicEmbedding`); or itself. 'auto' is
-        'piecewise_linear'.
+        Embedding of numbers: :class:`~sklearn_nn.layers.PeriodicEmbedding`,
+        :class:`~sklearn_nn.layers.PiecewiseLinearEmbedding` with bins of equally many rows, or
+        none. 'auto' is 'piecewise_linear'.
     dropout : float, list of float or 'auto', default='auto'
-        Share of the outputs of each hidden layer that is set to zero while training, in [0, 1);
-        one for all layers, or one for each. 'auto' is 0.15 for 'realmlp', where it falls to 0 in
-        the second half of the training, and 0.1 for 'tabm'.
-    loss : {'squared_error', 'absolute_error', 'huber', 'quantile', 'log_cosh', 'poisson'} or \
-            Loss, default='squared_error'
-        'absolute_error' predicts medians, 'quantile' the quantile `quantile`; 'huber' and
-        'log_cosh' count large errors less; 'poisson', for counts, predicts through an exponential.
-        An object, such as ``Huber(delta=0.5)``, may have other settings than the usual, which are
-        in standard deviations of y.
+        Dropout rate, in [0, 1), of all hidden layers, or a list with one rate per layer. 'auto' is
+        0.15 for 'realmlp', decreasing to 0 in the second half of training, and 0.1 for 'tabm'.
+    loss : str or Loss, default='squared_error'
+        Loss to minimize, as in :class:`MLPRegressor`. It sees y in units of its standard deviation.
     quantile : float, default=0.5
-        Which quantile of the target to predict with the loss 'quantile', in (0, 1).
-    categorical_features : 'from_dtype', None, or array-like of str, int or bool, \
-            default='from_dtype'
-        Which columns are categories: by their types, none, or those given by names, positions or
-        a mask. By type it is those of text, categories, truth values, and objects that are not all
-        numbers.
+        Quantile that ``loss='quantile'`` predicts, in (0, 1).
+    categorical_features : 'from_dtype', array-like or None, default='from_dtype'
+        Categorical columns: by type (text, categories, booleans, and objects that are not all
+        numbers), by names, positions or a mask, or none.
     numeric : {'robust', 'quantile', 'auto'}, default='auto'
-        How numbers are scaled: by median and quartiles, with a smooth limit; or by ranks, to a
-        normal distribution. 'auto' is 'robust' for 'realmlp', 'quantile' for 'tabm'.
+        Scaling of numbers: by median and quartiles with smooth clipping, or by ranks to a normal
+        distribution. 'auto' is 'robust' for 'realmlp', 'quantile' for 'tabm'.
     max_one_hot : int or 'auto', default='auto'
-        Categorical columns of at most so many values, a missing one included, are one-hot; others
-        are learnt vectors. 'auto' is 9.
+        Columns with more values (missing counts) are embedded, others one-hot encoded. 'auto' is 9.
     batch_size : int or 'auto', default='auto'
-        Samples in a batch. 'auto' is 256, or all rows if there are fewer.
+        Number of samples in a batch; 'auto' is ``min(256, n_samples)``.
     learning_rate : str, Schedule or callable, default='auto'
-        Schedule of the learning rate, as in :class:`MLPRegressor`. 'auto' is 'coslog4' for
+        Schedule of the learning rate, as in :class:`MLPClassifier`. 'auto' is 'coslog4' for
         'realmlp', 'constant' for 'tabm'.
     learning_rate_init : float or 'auto', default='auto'
-        The initial learning rate. 'auto' is 0.2 for 'realmlp' (0.04 with
-        'poisson'), 0.002 for 'tabm'.
+        Initial learning rate. 'auto' is 0.2 for 'realmlp' (0.04 with 'poisson'), 0.002 for 'tabm'.
     weight_decay : float or 'auto', default='auto'
-        Share of each weight, times the learning rate, that every step takes away apart from the
-        gradient. 'auto' is 0.02 for 'realmlp', where it falls as `dropout` does, and 0.0003 for
-        'tabm'.
+        Decoupled weight decay per unit of learning rate. 'auto' is 0.02 for 'realmlp', decreasing
+        like `dropout`, and 0.0003 for 'tabm'.
     max_iter : int or 'auto', default='auto'
-        Epochs, for which the schedules are planned. 'auto' is 16 to 128, the fewer the larger the
-        table, and 100 for 'tabm'.
+        Number of epochs. 'auto' is 16 (large tables) to 128 (small tables), and 100 for 'tabm'.
     early_stopping : bool or 'best', default='best'
-        Whether to hold out `validation_fraction` of the rows (or to use `X_val` of `fit`) and keep
-        the weights of the epoch with the best score there. With True, training stops when there
-        was none better for `n_iter_no_change` epochs; with 'best' it uses all. With False, all rows
-        are trained on, and the last weights kept. Of fewer than about ten rows none are held
-        out.
+        Whether to hold out `validation_fraction` of the rows (or use `X_val` of `fit`) and keep the
+        weights of the epoch with the best score. True stops after `n_iter_no_change` epochs without
+        improvement; 'best' uses all epochs. False trains on all rows and keeps the last weights.
+        Tables of fewer than about ten rows are not split.
     validation_fraction : float, default=0.2
-        Share of the rows that is held out.
+        Share of the samples that is held out.
     n_iter_no_change : int, default=16
-        With `early_stopping` True, training stops after more than this many epochs without an
-        improvement of `tol`.
-    tol : float, default=1e-4
-        Smallest change of the score that counts as an improvement then.
+        With `early_stopping` True, training stops after more epochs than this without improvement.
+    tol : float, default=0.0001
+        Minimum improvement of the validation score, for `early_stopping` True.
     scoring : str, callable or None, default='loss'
-        What the best epoch is best in: 'loss' is the validation loss, None R^2, else a scorer of
-        scikit-learn.
+        Score of the validation set: None is that of `score`, or 'loss', or a scikit-learn scorer.
     refit_full : bool, default=False
-        Whether to train a second time once the best epoch is known, on all rows and for so many
-        epochs. It takes twice as long. Where there was no split, there is no second training.
-        `callbacks` are called in the first.
+        Whether to train again on all rows, for the best number of epochs, where rows were held out.
+        It doubles the time. `callbacks` are called in the first training only.
     learning_rate_factors : dict of str to float or None, default=None
-        Factors on the learning rate by name of layer, as :meth:`summary` has them; 0 freezes a
-        layer, as :meth:`freeze` does.
+        Learning-rate factors by layer name, as in :class:`MLPClassifier`; 0 freezes a layer.
     random_state : int, RandomState instance or None, default=None
-        Draws the initial weights, the validation split, the batches and dropout. The same number
-        gives the same weights to the last bit, for any `n_jobs`.
+        Seed of initial weights, validation split, batch order and dropout.
     verbose : bool, default=False
-        Whether to show progress: a bar on a terminal where rich is installed, else a line for
-        every epoch.
+        Whether to show progress: a bar on a terminal with rich installed, else a line per epoch.
     warm_start : bool or 'resume', default=False
-        Whether `fit` goes on from the weights of the last call, and with the columns and categories
-        of then: with a new optimizer, for `max_iter` more epochs, of which the best is kept.
-        'resume' goes on with optimizer, schedule and order of the samples, as if there had been one
-        call. Only a fit of one network, without `refit_full`, is gone on from once it has ended.
+        True continues from the weights, columns and categories of the last `fit` for `max_iter`
+        more epochs, with a new optimizer, and keeps the best epoch of these. 'resume' also
+        continues optimizer, schedule and sample order, as one uninterrupted fit. A fit that has
+        ended continues only with one network and without `refit_full`.
     callbacks : list of Callback or None, default=None
-        Called at every epoch; see :mod:`sklearn_nn.training`.
+        Objects that are called at every epoch; see :mod:`sklearn_nn.training`.
     n_jobs : int, default=None
-        Threads of one fit or predict; None is 1, -1 all cores. Never more than there are cores.
+        Threads, at most one per core; None is 1, -1 is all. Results do not depend on their number.
     dtype : {'float32', 'float64'}, default='float32'
-        The type to compute in.
+        Type to compute in.
 
     Attributes
     ----------
     encoder_ : TableEncoder
-        What the table is encoded by, a transformer; ``encoder_.get_feature_names_out()`` names the
-        network's inputs, ``encoder_.categories_`` the categories of each column.
+        Transformer of the table; its ``categories_`` holds the categories of each column.
     recipe_ : dict of str to object
-        What each parameter that may be 'auto' then is.
+        Values of all parameters that may be 'auto'.
     layers_ : dict of str to dict of str to ndarray
-        Weights and other arrays of the last network by layer and name. Writing into them changes
-        what `predict` returns.
-    history_ : dict of str to list of float
-        Figures of every epoch of the last training, lists of equal length: 'loss',
-        'learning_rate', 'seconds', and with a validation set 'val_loss' and 'val_score'.
-    histories_ : list of dict
-        The figures of all trainings: of each network, with `refit_full` first with validation and
-        then on all rows.
-    best_iteration_ : int
-        In the last training, the epoch of the best validation score, or without one of the
-        smallest loss.
+        Weights of the last network by layer and name. Writing into them changes predictions.
     best_validation_score_ : float or None
-        The best validation score of the last training.
-    n_parameters_ : int
-        Number of parameters of a network.
-    n_iter_ : int
-        Number of epochs of the last training.
+        Best validation score of the last training.
+    history_ : dict of str to list of float
+        'loss', 'learning_rate', 'seconds', and 'val_loss', 'val_score' if validated, of each epoch
+        of the last training.
+    histories_ : list of dict
+        Histories of all trainings, by network; with `refit_full`, each validated and then refitted.
+    best_iteration_ : int
+        Epoch of the last training's best validation score, or smallest loss without validation.
+    n_iter_, n_parameters_ : int
+        Numbers of epochs of the last training and of trainable parameters of one network.
     n_features_in_ : int
-        Columns of the table.
-    feature_names_in_ : ndarray of str of shape (n_features,)
-        Their names, where they are strings. Other tables are matched by name, in any order.
+        Number of columns of the table.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the columns, if all are strings. Tables are matched by name, in any order.
 
     See Also
     --------
-    TabularClassifier : The same for classes.
+    TabularClassifier : Classification of table rows.
     MLPRegressor : Dense layers only, as in scikit-learn.
-    sklearn.ensemble.HistGradientBoostingRegressor : Gradient boosted trees, which take tables of
-        the same kind.
+    sklearn.ensemble.HistGradientBoostingRegressor : Gradient boosted trees for such tables.
 
     Notes
     -----
-    Targets are learnt as standardised, with 'poisson' as parts of their mean. Predictions are cut
-    to the range of the targets of `fit`; with `warm_start`, of all its calls.
+    Targets are standardized in training; for 'poisson', they are divided by their mean. Predictions
+    are clipped to the range of the targets of `fit` (of all its calls with `warm_start`).
 
-    Of tables that make one batch, equal rows of the same target are put together as one row of
-    their weight in all. So weights count exactly as repeated rows do, and the order of the rows
+    If the table fits in one batch, equal rows of the same target are merged into one row with the
+    sum of their weights. Weights then act exactly like repeated rows, and the order of the rows
     does not matter.
 
-    `TabularRegressor.SEARCH_SPACE` holds distributions of parameters that are worth searching, for
+    `TabularRegressor.SEARCH_SPACE` holds parameter distributions for
     :class:`~sklearn.model_selection.RandomizedSearchCV`.
 
     References
