@@ -25,8 +25,7 @@ from sklearn.preprocessing import StandardScaler
 
 from sklearn_nn import MLPClassifier, MLPRegressor, find_learning_rate
 from sklearn_nn.training import Cosine, Exponential, InverseScaling, Plateau, StepDecay
-from sklearn_nn.training.schedule import Progress
-from sklearn_nn.training.schedules import SCHEDULES, Function
+from sklearn_nn.training.schedules import SCHEDULES, Function, Progress
 
 # Every fit below trains a fixed number of epochs, converged or not.
 warnings.simplefilter("ignore", ConvergenceWarning)

@@ -1,4 +1,4 @@
-"""``python -m sklearn_nn``: train on scikit-learn's bundled data beside scikit-learn's own MLP."""
+"""Command ``python -m sklearn_nn``: compare with scikit-learn's MLP on its bundled data."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ TASKS = [
 
 
 def _train(module, name, parameters, X_train, y_train):
-    """A fitted pipeline, and the seconds it took."""
+    """Return a fitted pipeline and the seconds it took."""
     model = make_pipeline(StandardScaler(), getattr(module, name)(random_state=0, **parameters))
     start = time.perf_counter()
-    with threadpool_limits(1):  # equal threads: this package's default is one
+    with threadpool_limits(1):  # one thread, as by default in this package
         model.fit(X_train, y_train)
     return model, time.perf_counter() - start
 
 
 def _warm_up(dtype):
-    """Have the kernels of all tasks compiled, which is no part of a fit; the seconds it took."""
+    """Compile the kernels of all tasks and return the seconds it took."""
     start = time.perf_counter()
     X = np.linspace(0, 1, 40, dtype=dtype).reshape(20, 2)
     for _, _, name, parameters in TASKS:

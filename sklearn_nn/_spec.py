@@ -1,26 +1,19 @@
-"""Spec: a named bundle of hyperparameters; and how any object keeps its parameters."""
+"""Base class `Spec` of objects that hold hyperparameters, and conversion of parameter values."""
 
 from __future__ import annotations
 
 import functools
-from typing import Any
+from types import ModuleType
+from typing import Any, TypeVar
 
 import numpy as np
 from sklearn.base import BaseEstimator
 
 
 def plain(value: Any) -> Any:
-    """Return Python's own value for a NumPy scalar, also within lists, tuples and dicts.
+    """Convert NumPy scalars to Python's bool, int, float or str, also within lists, tuples, dicts.
 
-    Parameters
-    ----------
-    value : object
-        Whatever a parameter may be.
-
-    Returns
-    -------
-    value : object
-        A bool, int, float or str in the place of NumPy's; the object itself where it holds none.
+    A value that contains no NumPy scalar is returned unchanged.
     """
     if isinstance(value, np.generic):
         return _plain_scalar(value)
@@ -38,7 +31,7 @@ def plain(value: Any) -> Any:
 def _plain_scalar(value: np.generic) -> Any:
     if isinstance(value, np.bool_):
         return bool(value)
-    if isinstance(value, np.timedelta64):  # a whole number to NumPy, and none to a parameter
+    if isinstance(value, np.timedelta64):  # a subclass of np.integer, but not a number here
         return value
     if isinstance(value, np.integer):
         return int(value)
@@ -49,7 +42,7 @@ def _plain_scalar(value: np.generic) -> Any:
 
 @functools.cache
 def _parameters_of(kind: Any) -> frozenset[str]:
-    """Return the names of a class's parameters; none where its `__init__` takes any."""
+    """Return the parameter names of a class; none if its `__init__` takes ``*args``."""
     try:
         return frozenset(kind._get_param_names())
     except RuntimeError:
@@ -57,16 +50,14 @@ def _parameters_of(kind: Any) -> frozenset[str]:
 
 
 class PlainParameters:
-    """Mixin: parameters are kept as values of Python's own.
+    """Mixin that converts parameters to Python's own types whenever they are set.
 
-    A search over `scipy.stats.randint` or `np.logspace` sets NumPy scalars, which are no instances
-    of int or bool, overflow at the size of their type, and make float32 arithmetic of float64.
-    They are replaced where a parameter is set, whether by `__init__`, `set_params` or by name, so
-    that nothing that reads one has to think of them.
+    A search over `scipy.stats.randint` or `np.logspace` sets NumPy scalars, which are not instances
+    of int or bool, overflow at the size of their type, and change the type of float32 arithmetic.
     """
 
     def __setattr__(self, name: str, value: Any) -> None:
-        # What is learnt, with an underscore before or behind its name, is left as it is.
+        # Fitted attributes have a leading or trailing underscore and are not converted.
         if isinstance(value, np.generic | list | tuple | dict) and "_" not in (name[0], name[-1]):
             kind: Any = type(self)
             value = plain(value) if name in _parameters_of(kind) else value
@@ -74,11 +65,10 @@ class PlainParameters:
 
 
 class Spec(PlainParameters, BaseEstimator):
-    """Hyperparameters and nothing else: layers, optimizers, schedules and initializers are Specs.
+    """Base class of layers, optimizers, schedules and initializers: hyperparameters only.
 
     A Spec clones, prints, pickles and nests in a parameter grid like any scikit-learn estimator;
-    two Specs of one class with equal parameters are equal. What is learnt or computed from it
-    lives elsewhere.
+    two Specs of one class with equal parameters are equal. Fitted values are stored elsewhere.
     """
 
     def __eq__(self, other: object) -> bool:
@@ -88,3 +78,21 @@ class Spec(PlainParameters, BaseEstimator):
 
     def __hash__(self) -> int:
         return hash((type(self), repr(self)))
+
+
+_Kind = TypeVar("_Kind")
+
+
+def named_classes(base: type[_Kind], *modules: ModuleType) -> list[type[_Kind]]:
+    """Return the public subclasses of `base` with a `name` that `modules` define, in their order.
+
+    Tables of values that parameters accept by name are made from this list. User-defined classes
+    are not in it, since they stand in other modules.
+    """
+    return [
+        kind
+        for module in modules
+        for key, kind in vars(module).items()
+        if isinstance(kind, type) and issubclass(kind, base) and hasattr(kind, "name")
+        if kind.__module__ == module.__name__ and not key.startswith("_")
+    ]

@@ -1,4 +1,4 @@
-"""What the package runs on, and how to prepare it: `show_versions` and `warmup`."""
+"""Information about the installation, and compilation ahead of use."""
 
 from __future__ import annotations
 
@@ -16,32 +16,23 @@ from scipy import sparse
 from sklearn_nn.jit.cache import cache_folder, read_only_folders
 from sklearn_nn.jit.host import TARGET, VECTOR_REGISTERS, available_cores, lanes
 from sklearn_nn.layers.activation import HIDDEN_ACTIVATIONS
-from sklearn_nn.training.losses import REGRESSION_LOSSES
+from sklearn_nn.training.losses import CLASSIFICATION_LOSSES, REGRESSION_LOSSES
 from sklearn_nn.training.optimizers import OPTIMIZERS
 
-#: Parameters of classifiers that bring kernels of their own.
+#: Parameters of classifiers that need kernels of their own.
 _CLASSIFIERS: tuple[dict[str, Any], ...] = (
     {"batch_norm": True},
     {"label_smoothing": 0.1},
-    {"loss": "focal"},
+    *({"loss": loss} for loss in CLASSIFICATION_LOSSES),
 )
 _DISTRIBUTIONS = (
-    "sklearn_nn",
-    "scikit-learn",
-    "numba",
-    "llvmlite",
-    "numpy",
-    "scipy",
-    "joblib",
-    "threadpoolctl",
-    "pandas",
-    "matplotlib",
-    "rich",
-)
+    "sklearn_nn", "scikit-learn", "numba", "llvmlite", "numpy", "scipy", "joblib", "threadpoolctl",
+    "pandas", "matplotlib", "rich",
+)  # fmt: skip
 
 
 def show_versions() -> None:
-    """Print the versions, the processor and the kernel cache: what a bug report should carry.
+    """Print the versions, the processor and the kernel cache, for bug reports.
 
     Examples
     --------
@@ -68,14 +59,14 @@ def show_versions() -> None:
 
 
 def _kernel_folders() -> list[str]:
-    """Where compiled kernels are found."""
+    """Return the folders of compiled kernels."""
     own = cache_folder()
     found = [f"{folder} (read only)" for folder in read_only_folders()]
     return found if own is None else [*found, str(own)]
 
 
 def _warm_up_images(dtypes: tuple[str, ...]) -> None:
-    """Compile what images take: convolutions, pools, batch normalisation, moves and flips."""
+    """Compile kernels for images: convolution, pooling, batch normalization, augmentation."""
     from sklearn_nn.estimators.cnn import CNNClassifier
     from sklearn_nn.layers import RandomCrop, RandomFlip, RandomRotation
 
@@ -92,7 +83,7 @@ def _warm_up_images(dtypes: tuple[str, ...]) -> None:
 
 
 def _warm_up_sequences(dtypes: tuple[str, ...]) -> None:
-    """Compile what sequences take: cells, both directions, pools over time, unequal lengths."""
+    """Compile kernels for sequences: cells, both directions, pooling, unequal lengths."""
     from sklearn_nn.estimators.rnn import POOLS, RNNClassifier
     from sklearn_nn.estimators.rnn_layers import CELLS
     from sklearn_nn.estimators.text.generator import TextGenerator
@@ -112,7 +103,7 @@ def _warm_up_sequences(dtypes: tuple[str, ...]) -> None:
 
 
 def _warm_up_tables(dtypes: tuple[str, ...]) -> None:
-    """Compile what tables take: embeddings of numbers and categories, and both architectures."""
+    """Compile kernels for tables: embeddings of numbers and categories, both architectures."""
     from sklearn_nn.estimators.tabular.classifier import TabularClassifier
     from sklearn_nn.estimators.tabular.recipes import RECIPES
     from sklearn_nn.estimators.tabular.regressor import TabularRegressor
@@ -129,7 +120,7 @@ def _warm_up_tables(dtypes: tuple[str, ...]) -> None:
 
 
 def _warm_up_rows(dtypes: tuple[str, ...]) -> None:
-    """Compile what rows of numbers take: activations, losses, optimizers, sparse data."""
+    """Compile kernels for rows of numbers: activations, losses, optimizers, sparse data."""
     from sklearn_nn.estimators.mlp import MLPClassifier, MLPRegressor
 
     x = np.linspace(-1, 1, 48).reshape(16, 3)
@@ -150,19 +141,19 @@ def _warm_up_rows(dtypes: tuple[str, ...]) -> None:
 
 
 def warmup(dtypes: tuple[str, ...] = ("float32", "float64")) -> None:
-    """Compile the kernels of all estimators, ahead of the first fit.
+    """Compile the kernels of all estimators ahead of the first fit.
 
-    Kernels are otherwise compiled when a fit first needs them, and kept on disk after that. Call
-    this once after installing, in an image that is built, or before measuring: it takes some
-    minutes. Layers that only a list of layers has are compiled when they are first used.
+    Otherwise kernels are compiled when a fit first needs them, and kept on disk. Call this once
+    after installing, when building an image, or before measuring; it takes some minutes. Layers
+    that only appear in user-defined lists of layers are compiled when first used.
 
     Parameters
     ----------
     dtypes : tuple of {"float32", "float64"}, default=("float32", "float64")
-        The types to compile for.
+        Types to compile for.
     """
-    read_only_folders()  # warns where the folder that was chosen is of no use
+    read_only_folders()  # warns if the chosen folder cannot be used
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # one epoch does not converge, nor is it meant to
+        warnings.simplefilter("ignore")  # one epoch does not converge
         for warm_up in (_warm_up_rows, _warm_up_images, _warm_up_sequences, _warm_up_tables):
             warm_up(dtypes)

@@ -19,7 +19,7 @@ from sklearn_nn.network.lowering import ProgramBuilder, lower
 from sklearn_nn.network.machine import Machine, Update, predict
 from sklearn_nn.network.program import GEOMETRY, TABLE_WIDTH
 from sklearn_nn.network.source import Source, source
-from sklearn_nn.training.descent import Descent
+from sklearn_nn.training.optimizer_state import OptimizerState
 from sklearn_nn.training.schedules import Constant
 
 #: How far a result may lie from its naive twin: relative, or absolute below one.
@@ -103,7 +103,7 @@ def train(
     own, state = program.new_buffers()
     own[:], state[:] = theta, program.initial_state()
     machine = Machine(program, own, state, batch_size, **options)
-    descent = Descent.start(
+    descent = OptimizerState.start(
         optimizer, Constant(), rate, own, weight_decay=weight_decay, averaged=averaged
     )
     n_batches = -(-len(order) // batch_size)

@@ -10,11 +10,11 @@ import numpy as np
 
 from sklearn_nn.jit.team import TINY, Team
 from sklearn_nn.layers.base import CONTINUES, STEP
-from sklearn_nn.network.driver import predict_rows, train_batches
+from sklearn_nn.network.epoch_loop import predict_rows, train_batches
 from sklearn_nn.network.memory import allocate, contexts
+from sklearn_nn.network.parameter_update import CHUNK, SETTINGS_SIZE
 from sklearn_nn.network.program import OUTPUT_WIDTH, Program
 from sklearn_nn.network.source import Source, readonly
-from sklearn_nn.network.step import CHUNK, SETTINGS_SIZE
 
 
 @dataclass(frozen=True)

@@ -1,110 +1,19 @@
-"""Training: losses, optimizers, schedules, callbacks, and the loop that drives the machine.
+"""Training: losses, optimizers, schedules, callbacks, and the training loop.
 
-What users pass to estimators as objects can be imported from here.
+The classes that users pass to estimators as objects can be imported from here.
 """
 
-from sklearn_nn.training.callbacks import (
-    Callback,
-    CSVLogger,
-    EarlyStopping,
-    LambdaCallback,
-    LearningRateScheduler,
-    ModelCheckpoint,
-    ReduceLROnPlateau,
-    TerminateOnNaN,
-    TrainingScore,
-)
-from sklearn_nn.training.checkpoint import CheckpointError
-from sklearn_nn.training.losses import (
-    AbsoluteError,
-    Huber,
-    LogCosh,
-    Loss,
-    Poisson,
-    Quantile,
-    SigmoidFocal,
-    SigmoidLogLoss,
-    SoftmaxFocal,
-    SoftmaxLogLoss,
-    SquaredError,
-)
-from sklearn_nn.training.optimizers import (
-    SGD,
-    Adadelta,
-    Adagrad,
-    Adam,
-    Adamax,
-    AdamW,
-    Lion,
-    NAdam,
-    Optimizer,
-    RMSprop,
-)
-from sklearn_nn.training.progress import ProgressBar
-from sklearn_nn.training.schedule import Schedule
-from sklearn_nn.training.schedules import (
-    Adaptive,
-    Constant,
-    Cosine,
-    CosLog4,
-    Exponential,
-    FlatCos,
-    Function,
-    InverseScaling,
-    InverseTime,
-    Listed,
-    OneCycle,
-    Plateau,
-    Polynomial,
-    StepDecay,
-)
+from sklearn_nn.training import callbacks, losses, optimizers, progress_bar, schedules
+from sklearn_nn.training.callbacks import *
+from sklearn_nn.training.checkpoint import CheckpointError as CheckpointError
+from sklearn_nn.training.losses import *
+from sklearn_nn.training.optimizers import *
+from sklearn_nn.training.progress_bar import *
+from sklearn_nn.training.schedules import *
 
-__all__ = [
-    "SGD",
-    "AbsoluteError",
-    "Adadelta",
-    "Adagrad",
-    "Adam",
-    "AdamW",
-    "Adamax",
-    "Adaptive",
-    "CSVLogger",
-    "Callback",
-    "CheckpointError",
-    "Constant",
-    "CosLog4",
-    "Cosine",
-    "EarlyStopping",
-    "Exponential",
-    "FlatCos",
-    "Function",
-    "Huber",
-    "InverseScaling",
-    "InverseTime",
-    "LambdaCallback",
-    "LearningRateScheduler",
-    "Lion",
-    "Listed",
-    "LogCosh",
-    "Loss",
-    "ModelCheckpoint",
-    "NAdam",
-    "OneCycle",
-    "Optimizer",
-    "Plateau",
-    "Poisson",
-    "Polynomial",
-    "ProgressBar",
-    "Quantile",
-    "RMSprop",
-    "ReduceLROnPlateau",
-    "Schedule",
-    "SigmoidFocal",
-    "SigmoidLogLoss",
-    "SoftmaxFocal",
-    "SoftmaxLogLoss",
-    "SquaredError",
-    "StepDecay",
-    "TerminateOnNaN",
-    "TrainingScore",
-]
+__all__ = ["CheckpointError"]
+__all__ += callbacks.__all__
+__all__ += losses.__all__
+__all__ += optimizers.__all__
+__all__ += progress_bar.__all__
+__all__ += schedules.__all__

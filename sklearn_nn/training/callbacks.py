@@ -1,7 +1,7 @@
-"""Callbacks: what is called at the end of every epoch, and may stop training.
+"""Callbacks: objects whose methods run during training and may stop it.
 
-A callback remembers nothing between epochs that it could not read off the history: training that is
-resumed from a file then goes on as if it had never been interrupted.
+A callback derives its state from the history, so that training resumed from a file continues as if
+it had not been interrupted.
 """
 
 from __future__ import annotations
@@ -15,20 +15,25 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from sklearn_nn._spec import Spec
-from sklearn_nn.training.schedule import lies_in
-from sklearn_nn.training.schedules import Plateau
+from sklearn_nn.training.schedules.base import lies_in
+from sklearn_nn.training.schedules.by_epoch import Plateau
+
+__all__ = [
+    "CSVLogger", "Callback", "EarlyStopping", "LambdaCallback", "LearningRateScheduler",
+    "ModelCheckpoint", "ReduceLROnPlateau", "TerminateOnNaN", "TrainingScore",
+]  # fmt: skip
 
 
 class Callback(Spec):
-    """Base of all callbacks; by itself it does nothing. A subclass overrides what it needs."""
+    """Base class of callbacks, which do nothing. A subclass overrides the methods it needs."""
 
-    #: Whether it runs after the callbacks that do not: it keeps what they have done.
+    #: Whether it runs after the other callbacks, for example to save what they have changed.
     sees_others = False
-    #: Where parameters must lie, in intervals, and whether they are whole numbers.
+    #: Interval of each parameter, and whether it must be an integer.
     _limits: ClassVar[Mapping[str, tuple[str, type]]] = {}
 
     def check_parameters(self) -> None:
-        """Raise a ValueError if a parameter is outside its limits."""
+        """Raise ValueError if a parameter is outside its limits."""
         for name, (interval, kind) in self._limits.items():
             value = getattr(self, name)
             if not isinstance(value, kind) or not lies_in(value, interval):
@@ -38,24 +43,24 @@ class Callback(Spec):
                 )
 
     def on_fit_begin(self, estimator: Any) -> None:
-        """Before the first epoch."""
+        """Run before the first epoch."""
 
     def on_epoch_begin(self, epoch: int, estimator: Any) -> None:
-        """Before an epoch, whose number counts from 1."""
+        """Run before an epoch; `epoch` counts from 1."""
 
     def on_epoch_end(self, epoch: int, log: dict[str, float], estimator: Any) -> bool | None:
-        """After an epoch.
+        """Run after an epoch.
 
         Parameters
         ----------
         epoch : int
             Number of the epoch, from 1.
         log : dict of str to float
-            The epoch's figures: "loss", "seconds", "val_loss" and "val_score" where there is a
-            validation set, and "learning_rate", the base rate of the next epoch (what a schedule's
-            factors multiply), which may be changed here.
+            Figures of the epoch: "loss", "seconds", with a validation set also "val_loss" and
+            "val_score", and "learning_rate", the base rate of the next epoch (which a schedule's
+            factors multiply). The callback may change "learning_rate".
         estimator : object
-            The estimator as it is now: it can predict, be saved, and has its `history_`.
+            The estimator in its present state: it can predict and be saved, and has `history_`.
 
         Returns
         -------
@@ -65,16 +70,13 @@ class Callback(Spec):
         return None
 
     def on_fit_end(self, estimator: Any) -> None:
-        """After the last epoch, however training ended."""
+        """Run after the last epoch, however training ended."""
 
 
 def monitored(monitor: str | None, figures: Mapping[str, Any], owner: str) -> str:
-    """The name of the figure to watch; None is the validation loss, or the loss without one.
+    """Return the figure to watch: `monitor`, or by default "val_loss" if present, else "loss".
 
-    Raises
-    ------
-    ValueError
-        If there is no such figure.
+    Raises ValueError if there is no such figure.
     """
     if monitor is None:
         return "val_loss" if "val_loss" in figures else "loss"
@@ -88,28 +90,28 @@ def monitored(monitor: str | None, figures: Mapping[str, Any], owner: str) -> st
 
 
 def _losses(monitor: str, curve: list[float]) -> list[float]:
-    """A curve that is better where it is lower: scores change their sign. NaN is the worst."""
+    """Return the curve with lower values better: scores change sign, NaN becomes infinity."""
     sign = -1 if monitor.endswith("score") else 1
-    if sign == 1 and not math.isnan(sum(curve)):  # as nearly always: nothing to go through
+    if sign == 1 and not math.isnan(sum(curve)):  # the usual case needs no copy
         return curve
     return [math.inf if math.isnan(value) else sign * value for value in curve]
 
 
 class EarlyStopping(Callback):
-    """Stop when a figure no longer improves.
+    """Callback that stops training when a figure no longer improves.
 
-    The estimators' `early_stopping` does the same and goes back to the best weights; this callback
-    can watch any figure, and leaves the weights as they are.
+    The estimators' `early_stopping` also restores the best weights; this callback can watch any
+    figure and keeps the present weights.
 
     Parameters
     ----------
     monitor : str or None, default=None
-        Figure to watch; scores are better the higher, all others the lower. None is "val_loss", or
+        Figure to watch; scores are better if higher, all others if lower. None is "val_loss", or
         "loss" without a validation set.
     patience : int, default=10
-        Stop after this many epochs without an improvement.
+        Number of epochs without an improvement after which training stops.
     min_delta : float, default=0.0
-        What counts as an improvement.
+        Smallest change that counts as an improvement.
     """
 
     _limits = {"patience": ("[0, inf)", Integral), "min_delta": ("[0, inf)", Real)}
@@ -122,7 +124,7 @@ class EarlyStopping(Callback):
         self.min_delta = min_delta
 
     def on_epoch_end(self, epoch: int, log: dict[str, float], estimator: Any) -> bool:
-        """Stop if none of the last `patience` epochs was better than all before."""
+        """Return True if none of the last `patience` epochs improved on all epochs before."""
         name = monitored(self.monitor, estimator.history_, "EarlyStopping")
         curve = _losses(name, estimator.history_[name])
         patience = max(1, self.patience)
@@ -131,20 +133,20 @@ class EarlyStopping(Callback):
 
 
 class ModelCheckpoint(Callback):
-    """Save the estimator to a file while it trains.
+    """Callback that saves the estimator to a file during training.
 
-    Files are replaced as a whole: whatever happens, what lies under the name can be loaded.
+    Files are replaced atomically, so that the file under this name can always be loaded.
 
     Parameters
     ----------
     path : str or path
-        Where to. May hold figures in braces: "net-{epoch:03d}-{val_loss:.4f}.npz".
+        Path of the file. It may contain figures in braces: "net-{epoch:03d}-{val_loss:.4f}.npz".
     monitor : str or None, default=None
         Figure that `save_best_only` watches, as in `EarlyStopping`.
     save_best_only : bool, default=False
         Save only after epochs that are better than all before.
     every : int, default=1
-        Save after every so many epochs.
+        Number of epochs between saves.
     """
 
     sees_others = True
@@ -158,18 +160,18 @@ class ModelCheckpoint(Callback):
         save_best_only: bool = False,
         every: int = 1,
     ) -> None:
-        self.path = os.fspath(path)  # text, so that the checkpoint itself can hold it
+        self.path = os.fspath(path)  # a str, which a checkpoint can store
         self.monitor = monitor
         self.save_best_only = save_best_only
         self.every = every
 
     def file(self, epoch: int, log: Mapping[str, float]) -> Path:
-        """The file for an epoch.
+        """Return the file for an epoch.
 
         Raises
         ------
         ValueError
-            If the path asks for a figure that there is not.
+            If the path contains an unknown figure.
         """
         try:
             return Path(str(self.path).format(epoch=epoch, **log))
@@ -180,7 +182,7 @@ class ModelCheckpoint(Callback):
             ) from error
 
     def on_epoch_end(self, epoch: int, log: dict[str, float], estimator: Any) -> None:
-        """Save."""
+        """Save the estimator."""
         if epoch % self.every:
             return
         if self.save_best_only:
@@ -192,15 +194,14 @@ class ModelCheckpoint(Callback):
 
 
 class LearningRateScheduler(Callback):
-    """Set the base learning rate by a function of one's own after every epoch.
+    """Callback that sets the base learning rate by a user-defined function after every epoch.
 
-    For a schedule that is known ahead, `learning_rate=` of the estimators changes the rate within
-    epochs, too.
+    The estimators' `learning_rate` takes schedules that also change the rate within epochs.
 
     Parameters
     ----------
     schedule : callable
-        Called with the number of the epoch that comes next, from 0, and the rate; returns the rate.
+        Called with the number of the next epoch, from 0, and the rate; returns the new rate.
     """
 
     def __init__(self, schedule: Callable[[int, float], float]) -> None:
@@ -217,20 +218,20 @@ class LearningRateScheduler(Callback):
 
 
 class ReduceLROnPlateau(Callback):
-    """Lower the base learning rate when a figure no longer improves.
+    """Callback that reduces the base learning rate when a figure no longer improves.
 
     Parameters
     ----------
     monitor : str or None, default=None
         Figure to watch, as in `EarlyStopping`.
     factor : float, default=0.1
-        What the rate is multiplied by.
+        Factor on the rate.
     patience : int, default=10
-        Epochs without an improvement before that.
+        Number of epochs without an improvement before a reduction.
     min_delta : float, default=1e-4
-        What counts as an improvement.
+        Smallest change that counts as an improvement.
     min_rate : float, default=0.0
-        The rate is never lower.
+        Lower bound of the rate.
     """
 
     _limits = {
@@ -254,36 +255,36 @@ class ReduceLROnPlateau(Callback):
         self.min_rate = min_rate
 
     def on_epoch_end(self, epoch: int, log: dict[str, float], estimator: Any) -> None:
-        """Lower the rate of the next epoch."""
+        """Reduce the rate of the next epoch if patience has run out."""
         name = monitored(self.monitor, estimator.history_, "ReduceLROnPlateau")
         plateau = Plateau(self.factor, self.patience, self.min_delta, self.min_rate, monitor=name)
         log["learning_rate"] = plateau.after_epoch(log["learning_rate"], estimator.history_)
 
 
 class TerminateOnNaN(Callback):
-    """End training that diverges with a warning, where it would otherwise raise.
+    """Callback that turns the error of diverging training into a warning.
 
-    That a loss is infinite or NaN is always looked for, and the last good weights are kept.
+    Infinite and NaN losses are detected in any case, and the last finite weights are kept.
     """
 
 
 class TrainingScore(Callback):
-    """Take down the score on the training samples after every epoch, beside that on others.
+    """Callback that records the score on the training samples after every epoch.
 
-    It is "score" in `history_`, judged as "val_score" is. It takes a prediction of all training
-    samples an epoch, a quarter of the time of training or more, and is asked for by this callback.
+    The score appears as "score" in `history_` and is computed like "val_score". Predicting all
+    training samples takes a quarter of the training time or more.
     """
 
 
 class CSVLogger(Callback):
-    """Write every epoch's figures to a CSV file as training goes.
+    """Callback that appends the figures of every epoch to a CSV file.
 
     Parameters
     ----------
     path : str or path
+        Path of the file.
     append : bool, default=False
-        Whether to go on with a file that is there, as when training is resumed. Its columns stay
-        as they are.
+        Continue an existing file with its columns, for resumed training.
     """
 
     def __init__(self, path: str | Path, *, append: bool = False) -> None:
@@ -291,12 +292,12 @@ class CSVLogger(Callback):
         self.append = append
 
     def on_fit_begin(self, estimator: Any) -> None:
-        """Begin the file anew, unless it is to be gone on with."""
+        """Empty the file unless `append` is set."""
         if not self.append:
             Path(self.path).write_text("", encoding="utf-8")
 
     def on_epoch_end(self, epoch: int, log: dict[str, float], estimator: Any) -> None:
-        """Add a line; the first is preceded by the names."""
+        """Append a line; the first line is preceded by the column names."""
         row = {"epoch": epoch, **{k: curve[-1] for k, curve in estimator.history_.items()}}
         with Path(self.path).open("a+", encoding="utf-8", newline="") as file:
             file.seek(0)
@@ -308,12 +309,12 @@ class CSVLogger(Callback):
 
 
 class LambdaCallback(Callback):
-    """A callback made of functions.
+    """Callback made of functions.
 
     Parameters
     ----------
     on_epoch_end : callable, optional
-        Called with (epoch, log, estimator); returning True ends training.
+        Called with (epoch, log, estimator); the return value True stops training.
     on_fit_begin, on_fit_end : callable, optional
         Called with (estimator).
     """
@@ -327,17 +328,17 @@ class LambdaCallback(Callback):
         on_fit_begin: Callable[[Any], None] | None = None,
         on_fit_end: Callable[[Any], None] | None = None,
     ) -> None:
-        # A parameter that is given takes the place of the method of its name.
+        # A given function replaces the method of the same name.
         given = (on_epoch_end, on_fit_begin, on_fit_end)
         for name, function in zip(self._HOOKS, given, strict=True):
             if function is not None:
                 setattr(self, name, function)
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """The functions that were given."""
+        """Return the functions that were given."""
         return {name: self.__dict__.get(name) for name in self._HOOKS}
 
 
 def is_stopped_gently(callbacks: Any) -> bool:
-    """Whether divergence is to be a warning and no error."""
+    """Return whether divergence warns instead of raising."""
     return any(isinstance(callback, TerminateOnNaN) for callback in callbacks)

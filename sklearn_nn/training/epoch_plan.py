@@ -1,4 +1,4 @@
-"""In which batches an epoch goes through its rows."""
+"""Division of an epoch into batches."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import numpy as np
 
 from sklearn_nn.network.source import Source
 
-#: Batches that rows of similar length are sought in: more waste less on padding, and mix less.
+#: Batches in a pool that is sorted by length: more means less padding and less mixing.
 _POOL = 32
 
 
 class Stretch(NamedTuple):
-    """Batches that the machine is given together.
+    """Batches that the machine trains on in one call.
 
     Attributes
     ----------
@@ -22,9 +22,9 @@ class Stretch(NamedTuple):
         Row numbers, batch by batch.
     batch_size, n_batches : int
     windows : int
-        How many batches go on one from the other: the windows of the same rows.
+        Number of consecutive batches that continue one another: the windows of the same rows.
     counts : ndarray of shape (n_batches,) or None
-        How much the loss of each batch counts; None where it counts by its rows.
+        Weight of each batch in the loss; None weights it by its rows.
     """
 
     order: np.ndarray
@@ -35,11 +35,11 @@ class Stretch(NamedTuple):
 
     @property
     def size(self) -> float:
-        """How many losses the total is of, or the sum of their weights."""
+        """Sum of the weights of all batches."""
         return float(self.order.size if self.counts is None else self.counts.sum())
 
     def total(self, losses: np.ndarray) -> float:
-        """The sum of the losses, each times its weight, given the mean ones of the batches."""
+        """Return the weighted sum of the batches' mean losses."""
         if self.counts is not None:
             return float(losses @ self.counts)
         rest = self.order.size - (self.n_batches - 1) * self.batch_size
@@ -53,23 +53,13 @@ def plan_epoch(
     random_state: np.random.RandomState | None,
     weights: np.ndarray | None = None,
 ) -> list[Stretch]:
-    """Make batches of rows, in their order.
+    """Divide rows of `data` into batches, in their order.
 
-    Of sequences of unequal length, those of similar length come into one batch, so that little of
-    it is padding, if there is a random state to shuffle the batches with. Of rows that are read in
-    windows, each window of a batch is a batch of its own, which the next goes on from: as many as
-    the longest of its rows has.
-
-    Parameters
-    ----------
-    data : Source
-    rows : ndarray of int64
-        Rows of `data`.
-    batch_size : int
-    random_state : RandomState or None
-    weights : ndarray of shape (n_rows * n_windows,) or None
-        The sum of the weights of the targets in each window of each row of `data`, in its order:
-        what the losses of batches are weighed by. Without, batches count by their rows.
+    With a random state, sequences of similar length share a batch, which reduces padding, and the
+    batches are shuffled. If rows are read in windows, each window of a batch is a batch of its own
+    that the next one continues; their number is that of the longest row. `weights`, of shape
+    (n_rows * n_windows,), holds the sum of the target weights of each window of each row of `data`
+    and weights the batches' losses; None weights batches by their rows.
     """
     if data.lengths is not None and random_state is not None and rows.size > batch_size:
         rows = _with_similar(rows, data.lengths[rows], batch_size, random_state)
@@ -87,14 +77,14 @@ def plan_epoch(
 def _stretch(
     order: np.ndarray, batch_size: int, windows: int, weights: np.ndarray | None
 ) -> Stretch:
-    """Batches of one size, the last perhaps smaller, and how much each of them counts."""
+    """Return batches of one size, the last possibly smaller, with their weights."""
     firsts = np.arange(0, order.size, batch_size)
     counts = None if weights is None else np.add.reduceat(weights[order], firsts)
     return Stretch(order, batch_size, firsts.size, windows, counts)
 
 
 def _windows_of_longest(data: Source, rows: np.ndarray) -> int:
-    """How many windows the longest of some rows has."""
+    """Return the number of windows of the longest of these rows."""
     steps = data.steps(rows)
     return data.windows if steps is None else max(1, int((steps > 0).any(axis=0).sum()))
 
@@ -102,7 +92,7 @@ def _windows_of_longest(data: Source, rows: np.ndarray) -> int:
 def _with_similar(
     rows: np.ndarray, lengths: np.ndarray, batch_size: int, random_state: np.random.RandomState
 ) -> np.ndarray:
-    """The rows, sorted by length within pools of batches, in batches that are shuffled."""
+    """Return the rows sorted by length within pools of batches, with the batches shuffled."""
     n_batches = rows.size // batch_size
     whole = n_batches * batch_size
     by_length = np.lexsort((lengths[:whole], np.arange(whole) // (_POOL * batch_size)))

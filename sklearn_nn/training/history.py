@@ -1,4 +1,4 @@
-"""What training has seen so far, and whether it still improves."""
+"""History of a training: curves, the best epoch, and improvement."""
 
 from __future__ import annotations
 
@@ -17,36 +17,35 @@ class History:
     Attributes
     ----------
     validated : bool
-        Whether improvement is judged by the validation score (and the best weights kept), or by
-        the training loss.
+        Whether improvement is judged by the validation score (and the best weights are kept), or
+        by the training loss.
     curves : dict of str to list of float
-        Every figure by epoch: "loss", "learning_rate", "seconds"; with a validation set "val_loss"
+        Figures by epoch: "loss", "learning_rate", "seconds"; with a validation set also "val_loss"
         and "val_score".
     best_loss, best_score : float
-        The smallest training loss, and the largest validation score.
+        Smallest training loss and largest validation score.
     best_epoch : int
-        The epoch of the best validation score (of the smallest training loss, where that is what
-        is watched), from 1.
+        Epoch, from 1, of the best validation score, or of the smallest training loss if not
+        `validated`.
     best_theta, best_state : ndarray or None
-        Parameters and memories of the best validation score.
+        Parameters and state at the best validation score.
     last : tuple of ndarray or None
-        Parameters and memories of the last epoch, while the best stand in their place: training
-        that is resumed goes on from these.
+        Parameters and state of the last epoch while the best ones are in use; resumed training
+        continues from these.
     no_improvement : int
-        For how many epochs there was none worth `tol`.
+        Number of consecutive epochs without an improvement of `tol`.
     samples_seen : int
         Number of samples trained on.
     stopped : bool
-        Whether training has come to its end before all epochs were used.
+        Whether training stopped before all epochs were used.
     takes_last : bool
-        Whether of epochs with the same best score the last is the best, and not the first.
+        Break ties between scores in favour of the later epoch.
     least_gain : float
-        By more than this a score must exceed the best one to take its place.
+        A score must exceed the best one by more than this to replace it.
     loss_decides : bool
-        Whether the validation loss tells the best epoch, and whether there was an improvement, as
-        long as all scores are equal.
+        Whether the validation loss selects the best epoch while all scores are equal.
     scores_tell : bool
-        Whether there were scores that are not equal.
+        Whether scores have differed.
     """
 
     validated: bool
@@ -71,15 +70,15 @@ class History:
         return len(self.curves.get("loss", ()))
 
     def copy(self) -> History:
-        """Another, which can go on without a change to this one."""
+        """Return a copy that can be continued without changing this one."""
         return replace(self, curves={name: [*curve] for name, curve in self.curves.items()})
 
     def mark(self) -> tuple[dict[str, Any], dict[str, int]]:
-        """How far it has come, for `back_to`."""
+        """Return the present position, for `back_to`."""
         return vars(self).copy(), {name: len(curve) for name, curve in self.curves.items()}
 
     def back_to(self, mark: tuple[dict[str, Any], dict[str, int]]) -> None:
-        """Forget what came after a mark."""
+        """Undo everything recorded after a mark."""
         fields, lengths = mark
         vars(self).update(fields)
         for name in [*self.curves]:
@@ -89,15 +88,15 @@ class History:
                 del self.curves[name]
 
     def forget_best(self) -> None:
-        """Look for the best weights anew."""
+        """Restart the search for the best weights."""
         self.best_score, self.best_epoch, self.no_improvement = -np.inf, 0, 0
         self.best_theta = self.best_state = self.last = None
         self.scores_tell = False
 
     def record(self, log: dict[str, float], weights: Weights, tol: float) -> None:
-        """Take down an epoch."""
+        """Record an epoch."""
         before = self.n_epochs
-        # NaN where a figure was not taken: of a validation set that came later, say.
+        # NaN for a missing figure, for example before a validation set was given.
         for name in {**self.curves, **log}:
             self.curves.setdefault(name, [np.nan] * before).append(log.get(name, np.nan))
         loss, score = log["loss"], log.get("val_score")
@@ -107,7 +106,7 @@ class History:
         self.best_loss = min(self.best_loss, loss)
         if score is not None:
             better = self._is_better(score)
-            self.scores_tell = self.scores_tell or not self._is_as_before(score)
+            self.scores_tell = self.scores_tell or not self._equals_best(score)
             if self.validated and self.watches_loss:
                 improved, better = self._compare_loss(score, tol)
             elif self.validated:
@@ -118,23 +117,23 @@ class History:
 
     @property
     def watches_loss(self) -> bool:
-        """Whether it is the validation loss that tells epochs apart, since no score does."""
+        """Whether epochs are compared by validation loss, because all scores are equal."""
         return self.loss_decides and not self.scores_tell
 
     def _is_better(self, score: float) -> bool:
-        """Whether a score is to take the place of the best one."""
+        """Return whether a score replaces the best one."""
         is_as_good = self.takes_last and score == self.best_score
         is_first = bool(np.isnan(self.best_score)) and not np.isnan(score)
         return is_first or is_as_good or score > self.best_score + self.least_gain
 
-    def _is_as_before(self, score: float) -> bool:
-        """Whether a score is the best one, or there is none, or it is undefined as all before."""
+    def _equals_best(self, score: float) -> bool:
+        """Return whether a score is the first, equal to the best, or NaN like all before."""
         is_first = self.best_score == -np.inf and self.best_theta is None
         undefined = bool(np.isnan([score, self.best_score]).all())
         return is_first or undefined or score == self.best_score
 
     def _compare_loss(self, score: float, tol: float) -> tuple[bool, bool]:
-        """Whether the validation loss of the last epoch is an improvement, and the smallest."""
+        """Return whether the last validation loss is an improvement, and whether it is the best."""
         losses = self.curves["val_loss"]
         if self.best_theta is None:
             return True, bool(np.isfinite(losses[-1])) or self._is_better(score)
@@ -142,7 +141,7 @@ class History:
         return not losses[-1] > best - tol, losses[-1] < best
 
     def _take_best(self, score: float, weights: Weights) -> None:
-        """Take down the best score so far, and what it was reached with."""
+        """Store the best score and, if `validated`, its epoch and weights."""
         self.best_score = score
         if self.validated:
             self.best_epoch = self.n_epochs

@@ -20,31 +20,14 @@ def minimize(
     tol: float,
     verbose: bool = False,
 ) -> Any:
-    """Minimise the loss over all rows; `machine.theta` becomes the solution.
+    """Minimize the loss over all rows; `machine.theta` becomes the solution.
 
-    What is frozen is not touched; other factors on learning rates have no meaning here.
-
-    Parameters
-    ----------
-    machine : Machine
-        Of capacity `data.n_rows`.
-    data, targets : Source, Targets
-    max_iter, max_fun : int
-        Most iterations and evaluations.
-    tol : float
-        Stop where no element of the gradient is larger.
-    verbose : bool
-
-    Returns
-    -------
-    result : scipy.optimize.OptimizeResult
-
-    Raises
-    ------
-    KeyboardInterrupt
-        If an interrupt came meanwhile. `machine.theta` is what the last iteration came to.
+    The machine's capacity is `data.n_rows`. Frozen parameters do not change; other factors on
+    learning rates have no effect. Minimization ends after `max_iter` iterations, `max_fun`
+    evaluations, or when no element of the gradient exceeds `tol`. Returns scipy's OptimizeResult.
+    An interrupt raises KeyboardInterrupt and leaves the result of the last complete iteration.
     """
-    import scipy.optimize  # a tenth of a second that the other solvers need not spend
+    import scipy.optimize  # takes a tenth of a second that other solvers do not need
 
     from sklearn_nn.training.trainer import say
 
@@ -52,16 +35,18 @@ def minimize(
     trained = np.zeros(machine.theta.size, dtype=bool)
     for start, stop in machine.program.groups()[0]:
         trained[start:stop] = True
-    nothing = Update(0, np.zeros((1, 1)), np.zeros((0, 0), dtype=machine.program.dtype))
+    no_update = Update(0, np.zeros((1, 1)), np.zeros((0, 0), dtype=machine.program.dtype))
 
     def loss_and_gradient(theta: np.ndarray) -> tuple[float, np.ndarray]:
         np.copyto(machine.theta, theta, casting="same_kind", where=trained)
-        loss = machine.train(data, targets, order, data.n_rows, 0, 1, nothing)[0]
-        return loss, np.where(trained, machine.grad, 0.0)
+        losses = machine.train(
+            data, targets, order, batch_size=data.n_rows, first=0, last=1, update=no_update
+        )
+        return losses[0], np.where(trained, machine.grad, 0.0)
 
     iteration, reached = 0, machine.theta.astype(np.float64)
 
-    def take_down(intermediate_result: Any) -> None:
+    def record(intermediate_result: Any) -> None:
         nonlocal iteration, reached
         iteration, reached = iteration + 1, intermediate_result.x.copy()
         if verbose:
@@ -75,9 +60,9 @@ def minimize(
             method="L-BFGS-B",
             jac=True,
             options=options,
-            callback=take_down,
+            callback=record,
         )
         reached = result.x
-    finally:  # what an interrupt finds is a step that is tried
+    finally:  # after an interrupt theta holds a trial step of the line search
         np.copyto(machine.theta, reached, casting="same_kind", where=trained)
     return result

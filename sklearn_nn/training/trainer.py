@@ -16,18 +16,18 @@ import numpy as np
 from sklearn_nn.network.machine import Machine, Targets
 from sklearn_nn.network.source import Source
 from sklearn_nn.training.callbacks import Callback
-from sklearn_nn.training.descent import Descent
 from sklearn_nn.training.epoch_plan import Stretch, plan_epoch
 from sklearn_nn.training.history import History
+from sklearn_nn.training.optimizer_state import OptimizerState
 
-#: The machine comes back to Python about this often, in seconds, so that Ctrl-C is answered.
+#: Seconds after which the machine returns to Python, where Ctrl-C is handled.
 _SLICE_SECONDS = 0.1
-#: Assumed before the first slice is timed, in multiply-adds a second.
+#: Speed assumed before the first slice is timed, in multiply-adds per second.
 _ASSUMED_SPEED = 1e10
 
 
 class Ending(Enum):
-    """How a run ended."""
+    """Reason why a run ended."""
 
     CONVERGED = "no more improvement"
     CALLED_OFF = "a callback asked to stop"
@@ -37,12 +37,12 @@ class Ending(Enum):
 
 
 def say(text: str) -> None:
-    """Tell the user a line of progress."""
+    """Print a line of progress."""
     sys.stdout.write(text + "\n")
 
 
 class _Before(NamedTuple):
-    """What an epoch that is cut short leaves as it was: see `Trainer._bookmark`."""
+    """Values that are restored if an epoch is interrupted; see `Trainer._bookmark`."""
 
     n_epochs: int
     ahead: tuple[int, int, int]
@@ -54,7 +54,7 @@ class _Before(NamedTuple):
 
 
 class _Trained(NamedTuple):
-    """What an epoch has come to when all of its batches are trained, to be recorded."""
+    """Results of an epoch whose batches are all trained, before they are recorded."""
 
     log: dict[str, float]
     n_epochs: int
@@ -64,36 +64,35 @@ class _Trained(NamedTuple):
 
 @dataclass
 class Trainer:
-    """Trains a machine epoch by epoch until it no longer improves.
+    """Training loop that runs epochs until there is no more improvement.
 
     Attributes
     ----------
     machine, data, targets : Machine, Source, Targets
-    descent : Descent
+    descent : OptimizerState
     history : History
     rows : ndarray of int64
-        Rows of `data` to train on, in the order of the last epoch. Changed at every epoch.
+        Rows of `data` to train on, in the order of the last epoch.
     batch_size : int
     random_state : RandomState or None
         Shuffles the rows before each epoch; None keeps their order.
     tol, patience : float
-        Stop after more than `patience` epochs without an improvement of `tol`.
+        Training stops after more than `patience` epochs without an improvement of `tol`.
     evaluate : callable or None
-        Returns the validation figures of the machine's present parameters: "val_loss", "val_score".
+        Returns "val_loss" and "val_score" of the machine's present parameters.
     callbacks : sequence of Callback
     estimator : object
-        What callbacks are shown.
+        Estimator that callbacks receive.
     verbose : bool
     counts_rows : bool
-        Whether batches count in an epoch's loss by their rows even where targets have weights, as
-        in scikit-learn; otherwise the loss is the mean over targets by their weights.
+        Whether an epoch's loss weights batches by their rows even if targets have weights, as in
+        scikit-learn; otherwise it is the weighted mean over targets.
     n_epochs : int
-        Epochs trained so far, by this run and by those that it goes on from. Unless the last has
-        diverged, all of them are recorded: one that an interrupt cuts short does not count.
+        Epochs trained by this run and those that it continues. An interrupted epoch does not count.
     schedule_ended : bool
-        Whether the schedule had come to its end when the last epoch began, which stood alone.
+        Whether the schedule had ended when the last epoch began, if that was a call of partial_fit.
     batch_losses : ndarray
-        The loss of each batch of the last epoch.
+        Loss of each batch of the last epoch.
     callback_failed : bool
         Whether an error in a callback has ended the run.
     """
@@ -101,7 +100,7 @@ class Trainer:
     machine: Machine
     data: Source
     targets: Targets
-    descent: Descent
+    descent: OptimizerState
     history: History
     rows: np.ndarray
     batch_size: int
@@ -130,12 +129,11 @@ class Trainer:
     _is_left: bool = False
 
     def run(self, max_epochs: int, *, once: bool = False) -> Ending:
-        """Train until `max_epochs` have been trained in all, or for one epoch if `once`.
+        """Train until `max_epochs` epochs are reached in total, or for one epoch if `once`.
 
-        Whatever the ending, the parameters are finite: those of the best score where validation
-        is watched, those from before the epoch where training diverged. Where an interrupt came,
-        they are those after the last batch that was trained as a whole, and the epoch counts if all
-        of its batches were.
+        The resulting parameters are finite: those of the best score if validation is watched, those
+        before the epoch if it diverged. After an interrupt they are those of the last complete
+        batch, and the epoch counts if all of its batches were complete.
         """
         ending = Ending.CONVERGED if self.history.stopped and not once else Ending.EXHAUSTED
         begun: list[Callback] = []
@@ -164,7 +162,7 @@ class Trainer:
         return ending
 
     def _run_epoch(self, max_epochs: int, *, alone: bool) -> Ending:
-        """Train an epoch and record it; returns whether and how training ends with it."""
+        """Train and record an epoch; return whether and how training ends with it."""
         theta = self.machine.theta
         self._keep()
         with self._calling_back():
@@ -184,7 +182,7 @@ class Trainer:
         return ending
 
     def _bookmark(self) -> _Before:
-        """What to go back to if the coming epoch is not recorded."""
+        """Return the values to restore if the next epoch is not recorded."""
         history, descent = self.history, self.descent
         of_descent = descent.base_rate, descent.learning_rate, descent.epochs
         of_history = history.n_epochs, vars(history).copy()
@@ -199,7 +197,7 @@ class Trainer:
                 continue
 
     def _finish(self, begun: list[Callback], *, once: bool) -> None:
-        """Leave all as it is to be found. Called again, it goes on where it was cut short."""
+        """Finish the run. After an interrupt a second call continues where the first stopped."""
         if not self._is_left:
             self._leave(once=once)
             self._is_left = True
@@ -208,7 +206,7 @@ class Trainer:
                 begun.pop(0).on_fit_end(self.estimator)
 
     def _leave(self, *, once: bool) -> None:
-        """Bring an epoch that was cut short to an end; put the weights in their place."""
+        """Complete or undo an interrupted epoch, and restore average and best weights."""
         history, descent, before, trained = self.history, self.descent, self._before, self._trained
         if before is not None:
             vars(history).update(before.history)
@@ -226,7 +224,7 @@ class Trainer:
         descent.show_average(self.machine.theta)
         if before is not None and trained is not None and not self._turns_back:
             self._count(trained)
-            # Without figures that were not taken any more.
+            # Without validation figures if these were interrupted.
             record = self._record if self._is_evaluated else self._record_in_history
             record(trained.log)
             if history.validated:
@@ -237,12 +235,12 @@ class Trainer:
             self._restore_best()
 
     def train_epoch(self, max_epochs: int, *, alone: bool = False) -> dict[str, float]:
-        """Train on every batch once; returns the epoch's figures.
+        """Train on every batch once and return the epoch's figures.
 
-        An epoch that stands `alone` is that of a call which is one of many, each with its data.
+        `alone` marks an epoch of partial_fit, whose data differ from call to call.
         """
         if self.random_state is not None:
-            # A shuffle of the last epoch's order, with scikit-learn's own draws.
+            # Shuffles the order of the last epoch, with the same draws as scikit-learn.
             permutation = np.arange(self.rows.size)
             self.random_state.shuffle(permutation)
             self.rows = self.rows[permutation]
@@ -252,7 +250,7 @@ class Trainer:
         n_batches = sum(stretch.n_batches for stretch in plan)
         epoch = n_batches, max_epochs, self.history.samples_seen
         begins_again = self.descent.begin_epoch(epoch, alone=alone)
-        if not self.batch_losses.size:  # later epochs of the run were looked ahead to
+        if not self.batch_losses.size:  # later epochs have looked ahead already
             self.descent.look_ahead(epoch)
         if alone:
             before = self.history.curves.get("learning_rate", ())
@@ -273,15 +271,15 @@ class Trainer:
         return log
 
     def _count(self, trained: _Trained) -> None:
-        """Count an epoch as trained."""
+        """Count a trained epoch."""
         self.n_epochs, self._ahead = trained.n_epochs, trained.ahead
         self.history.samples_seen = trained.ahead[-1]
         self.descent.epochs = trained.planned
 
     def _target_weights(self) -> np.ndarray | None:
-        """The sum of the weights of the targets of each row, or window of it; None for equal ones.
+        """Return the sum of target weights of each row or window; None if all are equal.
 
-        What lies behind the end of a sequence has the weight 0.
+        Time steps beyond the end of a sequence have weight 0.
         """
         weight, data = self.targets.weight, self.data
         if self.counts_rows or not weight.size:
@@ -292,14 +290,15 @@ class Trainer:
         return self._weights
 
     def _train_stretch(self, stretch: Stretch, epoch: tuple[int, int, int]) -> np.ndarray:
-        """Train on batches, a slice at a time; returns their losses."""
+        """Train on batches, a slice at a time, and return their losses."""
         losses, first = np.empty(stretch.n_batches), 0
         while first < stretch.n_batches:
             last = min(stretch.n_batches, first + self._slice_length())
             begun = time.perf_counter()
             losses[first:last] = self.machine.train(
-                self.data, self.targets, stretch.order, stretch.batch_size, first, last,
-                self.descent.update(last - first, epoch), self.descent.step, stretch.windows,
+                self.data, self.targets, stretch.order, batch_size=stretch.batch_size,
+                first=first, last=last, update=self.descent.update(last - first, epoch),
+                step=self.descent.step, windows=stretch.windows,
             )  # fmt: skip
             seconds = (time.perf_counter() - begun) / (last - first)
             self._slice = max(1, int(_SLICE_SECONDS / seconds))
@@ -308,14 +307,14 @@ class Trainer:
         return losses
 
     def _slice_length(self) -> int:
-        """Batches the machine may train before it comes back to Python."""
+        """Return the number of batches until the machine returns to Python."""
         if self._slice == 0:
             work = 3 * self.machine.program.n_theta * self.batch_size
             self._slice = max(1, int(_SLICE_SECONDS * _ASSUMED_SPEED / max(1, work)))
         return self._slice
 
     def _close_epoch(self, log: dict[str, float]) -> Ending:
-        """Validate, record, move the learning rate on, and see whether to stop."""
+        """Validate and record an epoch; return whether training has converged."""
         if self.evaluate is not None:
             log.update(self.evaluate())
         self._is_evaluated = True
@@ -329,7 +328,7 @@ class Trainer:
         self.history.record(log, (self.machine.theta, self.machine.state), self.tol)
 
     def _record(self, log: dict[str, float]) -> Ending:
-        """Record an epoch, move the learning rate on, and see whether to stop."""
+        """Record an epoch and advance the learning rate; return whether training has converged."""
         history, descent = self.history, self.descent
         self._record_in_history(log)
         descent.base_rate = float(descent.schedule.after_epoch(descent.base_rate, history.curves))
@@ -340,7 +339,7 @@ class Trainer:
 
     @contextlib.contextmanager
     def _calling_back(self) -> Iterator[None]:
-        """Note it where a callback raises an error."""
+        """Set `callback_failed` if a callback raises an error."""
         try:
             yield
         except BaseException:
@@ -348,7 +347,7 @@ class Trainer:
             raise
 
     def _call_back(self, log: dict[str, float]) -> bool:
-        """Run the callbacks, those that save last; returns whether one asks to stop."""
+        """Run the callbacks, those that save last; return whether one stops training."""
         for callback in sorted(self.callbacks, key=lambda c: c.sees_others):
             log["learning_rate"] = self.descent.base_rate
             with self._calling_back():
@@ -360,7 +359,7 @@ class Trainer:
         return self.history.stopped
 
     def _stops_improving(self) -> bool:
-        """Whether patience is at an end, and the schedule has no lower rate to try."""
+        """Return whether patience has run out and the schedule has no lower rate."""
         if self.history.no_improvement <= self.patience:
             return False
         watched = "Validation score" if self.history.validated else "Training loss"
@@ -382,18 +381,15 @@ class Trainer:
         return rate is None
 
     def _restore_best(self) -> None:
-        """Go back to the best weights, where validation is watched; keep the last ones aside."""
+        """Restore the best weights if validation is watched, and keep the last ones."""
         best, theta, state = self.history, self.machine.theta, self.machine.state
         if best.validated and best.best_theta is not None and best.best_state is not None:
-            if best.last is None and not best.stopped:  # else an interrupt came in between
+            if best.last is None and not best.stopped:  # else an interrupt occurred between
                 best.last = theta.copy(), state.copy()
             theta[:], state[:] = best.best_theta, best.best_state
 
     def _take_up_last(self) -> None:
-        """Go on from the last weights, where the best ones have taken their place.
-
-        Not where the user has put others there since.
-        """
+        """Continue from the last weights if the best ones are in use and unchanged by the user."""
         history, theta, state = self.history, self.machine.theta, self.machine.state
         last, best_theta, best_state = history.last, history.best_theta, history.best_state
         if last is None or best_theta is None or best_state is None:
@@ -401,25 +397,25 @@ class Trainer:
             return
         if np.array_equal(theta, best_theta) and np.array_equal(state, best_state):
             theta[:], state[:] = last
-        history.last = None  # not before: an interrupt would lose them
+        history.last = None  # last, so that an interrupt does not lose them
 
-    def _what_an_epoch_changes(self) -> list[np.ndarray]:
+    def _changed_arrays(self) -> list[np.ndarray]:
         average = self.descent.average
         arrays = [self.machine.theta, self.machine.state, self.descent.moments]
         return arrays if average is None else [*arrays, average]
 
     def _keep(self) -> None:
-        """Keep what the coming epoch changes, in case it diverges."""
+        """Copy all arrays that the next epoch changes, in case it diverges."""
         self._kept_step, self._kept_epochs = self.descent.step, self.descent.epochs
-        arrays = self._what_an_epoch_changes()
+        arrays = self._changed_arrays()
         if not self._kept:
             self._kept = [np.empty_like(array) for array in arrays]
         for kept, array in zip(self._kept, arrays, strict=True):
             np.copyto(kept, array)
 
     def _turn_back(self) -> None:
-        """Undo the epoch. With moments that are not finite no later call could go on."""
+        """Undo the epoch, moments included: infinite ones would spoil all later epochs."""
         self.descent.step, self.descent.epochs = self._kept_step, self._kept_epochs
         self.descent.raw = None
-        for kept, array in zip(self._kept, self._what_an_epoch_changes(), strict=True):
+        for kept, array in zip(self._kept, self._changed_arrays(), strict=True):
             np.copyto(array, kept)

@@ -20,8 +20,7 @@ from sklearn_nn import (
 )
 from sklearn_nn.layers import Dense
 from sklearn_nn.training import LambdaCallback
-from sklearn_nn.training.schedule import ByStep
-from sklearn_nn.training.schedules import Cosine, OneCycle, Polynomial, StepDecay
+from sklearn_nn.training.schedules import ByStep, Cosine, OneCycle, Polynomial, StepDecay
 
 rng = np.random.default_rng(0)
 X = rng.standard_normal((40, 4))

@@ -17,7 +17,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from sklearn_nn.estimators._inputs.table import columns as _table_columns
 from sklearn_nn.estimators._inputs.table.encoder import TableEncoder
 from sklearn_nn.estimators._inputs.table.number_scaling import SCALINGS, bin_edges, quantiles
-from sklearn_nn.training.encoding import decode, encode
+from sklearn_nn.training.checkpoint.encoding import decode, encode
 
 BOTH = pytest.mark.parametrize("numeric", ["robust", "quantile"])
 

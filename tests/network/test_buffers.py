@@ -12,8 +12,8 @@ from scipy import sparse
 from sklearn_nn.layers import Mixup
 from sklearn_nn.network import machine, memory
 from sklearn_nn.network.machine import Machine, Predictor, predict
+from sklearn_nn.network.parameter_update import CHUNK
 from sklearn_nn.network.source import source
-from sklearn_nn.network.step import CHUNK
 from sklearn_nn.training.losses import SquaredError
 from sklearn_nn.training.optimizers import Adam
 

@@ -26,7 +26,7 @@ from sklearn_nn.network.lowering import lower
 from sklearn_nn.network.machine import Machine, Predictor
 from sklearn_nn.network.program import ROW_COST, WEIGHTS_COST, Y_WIDTH
 from sklearn_nn.network.source import source
-from sklearn_nn.training.descent import Descent
+from sklearn_nn.training.optimizer_state import OptimizerState
 from sklearn_nn.training.optimizers import Adam
 from sklearn_nn.training.schedules import Constant
 
@@ -50,7 +50,7 @@ class Fit:
         X, y, weight = sample(rng, CASE, 40, 5, "float64")
         self.data, self.targets = source(X, "float64"), CASE.loss.targets(y, weight, "float64")
         self.theta, self.state = draw_theta(self.program, rng), self.program.initial_state()
-        self.descent = Descent.start(Adam(), Constant(), 0.01, self.theta, averaged=True)
+        self.descent = OptimizerState.start(Adam(), Constant(), 0.01, self.theta, averaged=True)
         self.machine = Machine(
             self.program, self.theta, self.state, 40, alpha=0.1, clipnorm=0.5, max_norm=0.9,
             average_keep=0.9, seed=3, n_jobs=n_jobs,

@@ -25,7 +25,7 @@ from sklearn_nn.training import (
     TrainingScore,
 )
 from sklearn_nn.training.callbacks import is_stopped_gently, monitored
-from sklearn_nn.training.progress import can_draw
+from sklearn_nn.training.progress_bar import can_draw
 
 
 def half(epoch, rate):
@@ -38,6 +38,9 @@ EVERY = [
     LearningRateScheduler(half), ReduceLROnPlateau(patience=1), TerminateOnNaN(), TrainingScore(),
     CSVLogger("a.csv", append=True), LambdaCallback(half, on_fit_end=print), ProgressBar(7, 100),
 ]  # fmt: skip
+assert {type(callback).__name__ for callback in EVERY} == {
+    *training.callbacks.__all__, *training.progress_bar.__all__,
+}  # fmt: skip
 every_callback = pytest.mark.parametrize("callback", EVERY, ids=lambda c: type(c).__name__)
 
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from sklearn_nn._spec import Spec
 from sklearn_nn.training.checkpoint import CheckpointError, read, write
-from sklearn_nn.training.encoding import DEEPEST, decode, encode
+from sklearn_nn.training.checkpoint.encoding import DEEPEST, decode, encode
 from sklearn_nn.training.history import History
 from sklearn_nn.training.optimizers import Adam
 

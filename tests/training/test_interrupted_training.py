@@ -9,7 +9,7 @@ from test_lbfgs import solve
 from test_trainer import make
 
 from sklearn_nn.network import machine
-from sklearn_nn.training import descent, history
+from sklearn_nn.training import history, optimizer_state
 from sklearn_nn.training import trainer as module
 from sklearn_nn.training.callbacks import Callback
 from sklearn_nn.training.schedules import Adaptive
@@ -78,7 +78,7 @@ def check_whole(made):
 
 @pytest.mark.parametrize("averaged", [False, True])
 @pytest.mark.parametrize("validated", [False, True])
-@pytest.mark.parametrize("file", [module.__file__, history.__file__, descent.__file__])
+@pytest.mark.parametrize("file", [module.__file__, history.__file__, optimizer_state.__file__])
 def test_whatever_instant_an_interrupt_comes_at(file, validated, averaged, monkeypatch):
     """At every line of the loop: epochs are recorded as a whole, batches trained as a whole."""
     steps = {} if averaged else parameters_by_step(monkeypatch, validated=validated)

@@ -14,6 +14,8 @@ from sklearn import metrics
 from sklearn.base import clone
 from sklearn.neural_network import _base as theirs
 
+from sklearn_nn import training
+from sklearn_nn._spec import named_classes
 from sklearn_nn.training.losses import (
     CLASSIFICATION_LOSSES,
     REGRESSION_LOSSES,
@@ -510,6 +512,17 @@ def test_poisson_refuses_negative_targets():
 def test_every_loss_has_a_row():
     named = {*REGRESSION_LOSSES.values(), *sum(CLASSIFICATION_LOSSES.values(), ())}
     assert named == {type(case.loss) for case in LOSSES}
+    assert {getattr(training, name) for name in training.losses.__all__} == named | {Loss}
+
+
+def test_names_are_those_of_this_package():
+    """A user's subclass does not become a value of `loss=`, nor takes the place of one."""
+
+    class Mine(Huber):
+        name = "mine"
+
+    assert Mine not in REGRESSION_LOSSES.values()
+    assert named_classes(Loss, training.losses.regression) == [*REGRESSION_LOSSES.values()]
 
 
 def test_regression_losses_by_name():

@@ -13,12 +13,11 @@ from sklearn_nn.layers import Dropout
 from sklearn_nn.layers.base import PROGRESS, TRAINING
 from sklearn_nn.network.machine import Machine
 from sklearn_nn.network.source import source
-from sklearn_nn.training.descent import Descent
 from sklearn_nn.training.history import History
 from sklearn_nn.training.losses import SquaredError
+from sklearn_nn.training.optimizer_state import OptimizerState
 from sklearn_nn.training.optimizers import SGD, Adam, AdamW
-from sklearn_nn.training.schedule import Progress
-from sklearn_nn.training.schedules import Constant, CosLog4, FlatCos
+from sklearn_nn.training.schedules import Constant, CosLog4, FlatCos, Progress
 from sklearn_nn.training.trainer import Trainer
 
 dtypes = pytest.mark.parametrize("dtype", DTYPES)
@@ -77,7 +76,7 @@ def test_unknown_schedule():
 def test_decay_of_each_batch(schedule):
     """Rate times decay times the schedule's factor; progress is the part that is over."""
     theta = np.zeros(3)
-    descent = Descent.start(
+    descent = OptimizerState.start(
         Adam(), schedule, 0.1, theta, weight_decay=0.3, decay_schedule=FlatCos()
     )
     for step in (0, 7, 39):
@@ -88,7 +87,7 @@ def test_decay_of_each_batch(schedule):
         rates = 0.1 * schedule.factors(Progress(np.arange(step, step + 5), 10, 4, 0))
         expected = rates * 0.3 * np.array([factor(part) for part in parts])
         np.testing.assert_allclose(update.decays, expected, rtol=1e-13, atol=1e-18)
-    plain = Descent.start(Adam(), schedule, 0.1, theta, decay_schedule=FlatCos())
+    plain = OptimizerState.start(Adam(), schedule, 0.1, theta, decay_schedule=FlatCos())
     assert plain.update(5, (10, 4, 0)).decays is None
 
 
@@ -103,7 +102,7 @@ def trainer(dtype="float64", n_jobs=1, optimizer=None, rate=0.4, weight=None):
         machine=Machine(program, theta, no_state(program), 16, seed=5, n_jobs=n_jobs),
         data=source(X, dtype),
         targets=loss.targets(y, weight, dtype),
-        descent=Descent.start(
+        descent=OptimizerState.start(
             optimizer or AdamW(),
             CosLog4(),
             0.05,

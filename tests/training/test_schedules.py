@@ -9,6 +9,7 @@ import pytest
 from sklearn.base import clone
 from sklearn.neural_network._stochastic_optimizers import SGDOptimizer
 
+from sklearn_nn import training
 from sklearn_nn.training.schedules import (
     SCHEDULES,
     Adaptive,
@@ -20,6 +21,7 @@ from sklearn_nn.training.schedules import (
     Function,
     InverseScaling,
     InverseTime,
+    Listed,
     OneCycle,
     Plateau,
     Polynomial,
@@ -365,6 +367,11 @@ def test_is_a_plain_value(schedule):
     schedule.check()
 
 
+def test_every_schedule_is_exported():
+    exported = {getattr(training, name) for name in training.schedules.__all__}
+    assert exported == {*SCHEDULES.values(), Function, Listed, Schedule}
+
+
 def test_get_schedule():
     shared = {"power_t": 0.25, "epochs": 3, "power": 7.0, "patience": 1}
     for name, kind in SCHEDULES.items():
@@ -380,4 +387,6 @@ def test_get_schedule():
         with pytest.raises(ValueError) as caught:
             get_schedule(bad, shared)
         assert f"learning_rate={bad!r} is not known; use one of constant, inv" in str(caught.value)
-        assert "plateau, a schedule object or a function of the epoch." in str(caught.value)
+        assert f"{[*SCHEDULES][-1]}, a schedule object or a function of the epoch." in str(
+            caught.value
+        )

@@ -11,8 +11,8 @@ from harness import build, draw_theta, no_state
 from sklearn_nn.network.machine import Machine
 from sklearn_nn.network.source import readonly, source
 from sklearn_nn.training import trainer as module
-from sklearn_nn.training.descent import Descent
 from sklearn_nn.training.history import History
+from sklearn_nn.training.optimizer_state import OptimizerState
 from sklearn_nn.training.optimizers import SGD, Adam
 from sklearn_nn.training.schedules import Adaptive, Constant, InverseScaling
 from sklearn_nn.training.trainer import Ending, Trainer
@@ -37,7 +37,7 @@ def make(
         machine=machine,
         data=source(X, dtype),
         targets=case.loss.targets(y, None, dtype),
-        descent=Descent.start(optimizer or Adam(), schedule or Constant(), rate, theta),
+        descent=OptimizerState.start(optimizer or Adam(), schedule or Constant(), rate, theta),
         history=History(validated),
         rows=np.arange(n),
         batch_size=batch_size,

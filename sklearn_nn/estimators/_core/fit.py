@@ -23,13 +23,13 @@ from sklearn_nn.estimators._core.validation import evaluation, is_given, resumed
 from sklearn_nn.estimators._core.warnings import warn
 from sklearn_nn.estimators._inputs.encoding import check_fits, check_some_weight, is_bytes
 from sklearn_nn.jit.team import resolve_n_jobs
-from sklearn_nn.network.adaptation import adapt
+from sklearn_nn.network.data_initialization import adapt
 from sklearn_nn.network.machine import Machine
 from sklearn_nn.training.callbacks import Callback, TrainingScore, is_stopped_gently
-from sklearn_nn.training.descent import Descent
 from sklearn_nn.training.history import History
+from sklearn_nn.training.optimizer_state import OptimizerState
 from sklearn_nn.training.optimizers import get_optimizer
-from sklearn_nn.training.progress import ProgressBar, can_draw
+from sklearn_nn.training.progress_bar import ProgressBar, can_draw
 from sklearn_nn.training.schedules import SCHEDULES, Listed, get_schedule
 from sklearn_nn.training.trainer import Ending, Trainer
 
@@ -486,7 +486,7 @@ class Fit:
         continues = self.mode.keeps_training and hasattr(est, "_optimizer")
         if not continues or freezing.thaws(est, program):
             optimizer, schedule = self._optimizer_and_schedule()
-            est._optimizer = Descent.start(
+            est._optimizer = OptimizerState.start(
                 optimizer,
                 schedule,
                 setting("learning_rate_init"),

@@ -15,8 +15,7 @@ from sklearn.utils._param_validation import (
 from sklearn_nn.network.initializers import INITIALIZERS, Initializer
 from sklearn_nn.training.callbacks import Callback
 from sklearn_nn.training.optimizers import OPTIMIZERS, Optimizer
-from sklearn_nn.training.schedule import Schedule
-from sklearn_nn.training.schedules import SCHEDULES
+from sklearn_nn.training.schedules import SCHEDULES, Schedule
 
 _SHARE = [Interval(Real, 0, 1, closed="left")]
 _NOT_NEGATIVE = [Interval(Real, 0, None, closed="left")]

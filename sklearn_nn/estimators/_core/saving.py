@@ -25,11 +25,11 @@ from sklearn_nn.estimators._core.weights import network_of
 from sklearn_nn.network.memory import allocate
 from sklearn_nn.training import checkpoint
 from sklearn_nn.training.checkpoint import CheckpointError
-from sklearn_nn.training.descent import Descent
-from sklearn_nn.training.encoding import decode, encode
+from sklearn_nn.training.checkpoint.encoding import decode, encode
 from sklearn_nn.training.history import History
+from sklearn_nn.training.optimizer_state import OptimizerState
 from sklearn_nn.training.optimizers import Adam, Optimizer
-from sklearn_nn.training.schedule import Schedule
+from sklearn_nn.training.schedules import Schedule
 
 #: Attributes that are made again from others, or that belong to a fit that is under way.
 _NOT_SAVED = (
@@ -362,4 +362,6 @@ def _restore_descent(estimator, saved, arrays):
         raise ValueError(f"rates that are none: {rates}")
     schedule.check()
     optimizer.scalars(np.arange(1, 3), 0.5).astype(np.float64)
-    estimator._optimizer = Descent(optimizer, schedule, **{k: fields[k] for k in _OF_DESCENT})
+    estimator._optimizer = OptimizerState(
+        optimizer, schedule, **{k: fields[k] for k in _OF_DESCENT}
+    )

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sklearn_nn.estimators.tabular.layers import realmlp, tabm
-from sklearn_nn.training.schedule import Schedule
-from sklearn_nn.training.schedules import FlatCos
+from sklearn_nn.training.schedules import FlatCos, Schedule
 
 #: Kinds of targets: classes, numbers, or positive numbers through an exponential.
 KINDS = CLASSES, NUMBERS, POSITIVE = ("classes", "numbers", "positive numbers")

@@ -17,7 +17,7 @@ from sklearn_nn.estimators._inputs.text import (
 )
 from sklearn_nn.estimators._targets.codec import TargetCodec
 from sklearn_nn.training.losses import SoftmaxLogLoss
-from sklearn_nn.training.progress import ProgressBar
+from sklearn_nn.training.progress_bar import ProgressBar
 from sklearn_nn.training.trainer import say
 
 #: Value of `validation_fraction=None` with `early_stopping`.

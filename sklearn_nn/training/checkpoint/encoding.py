@@ -1,8 +1,8 @@
-"""Plain values as JSON and arrays, and back: what a checkpoint holds.
+"""Conversion of values to JSON and arrays for checkpoints, and back.
 
-None, booleans, text, finite floats and ordinary integers are themselves; a list is a list. All
-else is an object of one key, its tag: `{"tuple": [1, 2]}`. Decoding calls nothing but the
-constructors below and those of the classes it was given.
+None, booleans, strings, finite floats, integers below 2**53 and lists are themselves. Any other
+value is an object with one key, its tag: `{"tuple": [1, 2]}`. Decoding calls only the constructors
+below and those of the given classes.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from typing import Any
 import numpy as np
 
 from sklearn_nn._spec import Spec
-from sklearn_nn.training.checkpoint import CheckpointError, storable
+from sklearn_nn.training.checkpoint.file import CheckpointError, storable
 
-#: Values nested deeper than this are taken to contain themselves.
+#: Values nested more deeply than this are assumed to contain themselves.
 DEEPEST = 100
-#: Integers below this are exact in every reader of JSON.
+#: Integers below this are exact in every JSON reader.
 _EXACT = 2**53
 _INTEGER = re.compile(r"-?0x[0-9a-f]+")
 _SCALAR = re.compile(r"[<>|][biufcmM]\d{1,2}(\[\w+\])?")
@@ -30,39 +30,20 @@ _NOT_FINITE = ("nan", "inf", "-inf")
 _ELEMENTS = (NoneType, bool, int, float, str)
 _MERSENNE_WORDS = 624
 
-#: Where in the whole a value stands: the keys that lead to it.
+#: Keys that lead to a nested value.
 Place = tuple[Any, ...]
 
 
 def encode(
     value: Any, arrays: dict[str, np.ndarray], classes: Mapping[str, type] | None = None
 ) -> Any:
-    """Take a value apart.
+    """Convert a value to plain JSON and put its arrays into `arrays`.
 
-    Parameters
-    ----------
-    value : object
-        None, bool, int, float, str, NumPy scalars and arrays, `RandomState`, instances of
-        `classes`, and lists, tuples and dicts of them. Arrays of objects hold None, bool, int,
-        float, str and NumPy scalars.
-    arrays : dict of str to ndarray
-        Gets the arrays, which are not copied, under keys that it does not have yet. After an
-        error it is as it was.
-    classes : dict of str to type, default=None
-        The dataclasses and Specs that may occur. A dataclass is its fields; a Spec its parameters.
-
-    Returns
-    -------
-    encoded : object
-        What `json.dumps` takes with `allow_nan=False`.
-
-    Raises
-    ------
-    TypeError
-        If there is anything else in it, such as a function or an object of another class. The
-        message says what and where.
-    ValueError
-        If it contains itself.
+    Supported are None, bool, int, float, str, NumPy scalars and arrays, `RandomState`, instances of
+    `classes` (dataclasses and Specs, by name), and lists, tuples and dicts of them. Object arrays
+    may hold None, bool, int, float, str and NumPy scalars. Arrays are not copied and get new keys;
+    after an error `arrays` is unchanged. Raises TypeError, which names the place, for any other
+    value, and ValueError if the value contains itself.
     """
     before = len(arrays)
     try:
@@ -76,29 +57,14 @@ def encode(
 def decode(
     encoded: Any, arrays: Mapping[str, np.ndarray], classes: Mapping[str, type] | None = None
 ) -> Any:
-    """Put a value together again.
+    """Return the value that `encode` converted.
 
-    Parameters
-    ----------
-    encoded : object
-        What `encode` returned.
-    arrays : dict of str to ndarray
-        What `encode` put there. They become part of the value, without a copy.
-    classes : dict of str to type, default=None
-        As for `encode`. A dataclass may have got new fields since, if they have defaults.
-
-    Returns
-    -------
-    value : object
-
-    Raises
-    ------
-    CheckpointError
-        If this is not what `encode` returns.
+    The arrays become part of the value without a copy. A dataclass may have new fields with
+    defaults. Raises CheckpointError if `encoded` is not a result of `encode`.
     """
     try:
         return _Coder(dict(arrays), classes or {}).decode(encoded, ())
-    except Exception as error:  # also whatever a constructor makes of a forged value
+    except Exception as error:  # constructors raise any kind for a forged value
         kind = "" if isinstance(error, CheckpointError) else f"{type(error).__name__}: "
         raise CheckpointError(
             f"The checkpoint holds a value that cannot be put together ({kind}{error}). "
@@ -108,7 +74,7 @@ def decode(
 
 @dataclasses.dataclass
 class _Coder:
-    """Both ways, for one set of arrays and classes. Each pair of methods is a row of a table."""
+    """Encoder and decoder for one set of arrays and classes; each pair of methods has one tag."""
 
     arrays: dict[str, np.ndarray]
     classes: Mapping[str, type]
@@ -275,7 +241,7 @@ class _Coder:
 
     def _to_random_state(self, content: Any, place: Place) -> np.random.RandomState:
         words, position, has_gauss, gauss = self._items(content, place)
-        # NumPy takes any position, and reads there.
+        # NumPy does not check the position and would read beyond the array.
         if type(position) is not int or not 0 <= position <= _MERSENNE_WORDS:
             raise _malformed(position, place)
         if words.dtype != np.uint32 or words.shape != (_MERSENNE_WORDS,):
@@ -315,14 +281,14 @@ class _Coder:
 
 
 def _short(value: Any) -> str:
-    """The value as Python writes it, but on one line."""
+    """Return a short repr on one line."""
     shortener = reprlib.Repr()
     shortener.maxother = 80
     return " ".join(shortener.repr(value).split())
 
 
 def _name(place: Place) -> str:
-    """How to reach a value in Python."""
+    """Return the Python expression of a nested value."""
     return "value" + "".join(f"[{_short(key)}]" for key in place)
 
 

@@ -19,8 +19,8 @@ from harness import (
 )
 from problems import BY_NAME, assert_parameters_close, parameters_of
 
+from sklearn_nn.network.parameter_update import CHUNK
 from sklearn_nn.network.program import Program
-from sklearn_nn.network.step import CHUNK
 from sklearn_nn.training.optimizers import SGD, Adam, AdamW
 
 OPTIONS = {

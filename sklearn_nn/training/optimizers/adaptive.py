@@ -1,6 +1,6 @@
-"""Optimizers that scale each parameter's step by its own past gradients, without Adam's means.
+"""Optimizers that scale each parameter's step by its own past squared gradients.
 
-Adagrad, RMSprop and Adadelta. Adam and its kin are in `optimizers`.
+Adagrad, RMSprop and Adadelta; Adam and its variants are in `adam`.
 """
 
 from __future__ import annotations
@@ -8,8 +8,10 @@ from __future__ import annotations
 import numpy as np
 
 from sklearn_nn.jit.kernel import kernel, like
-from sklearn_nn.network.step import UPDATE
-from sklearn_nn.training.first_order import LEAST_EPSILON, Optimizer
+from sklearn_nn.network.parameter_update import UPDATE
+from sklearn_nn.training.optimizers.base import LEAST_EPSILON, Optimizer
+
+__all__ = ["Adadelta", "Adagrad", "RMSprop"]
 
 
 @kernel(UPDATE)
@@ -26,11 +28,11 @@ def adagrad(scalars, rate, lo, hi, theta, grad, state):
 def rmsprop(scalars, rate, lo, hi, theta, grad, state):
     """v = running mean of g^2; m = momentum m + rate g / sqrt(v + epsilon); theta -= m.
 
-    Centered, the root is that of the variance: v less the square of the running mean of g.
+    If centered, v is replaced by the variance, v minus the squared running mean of g.
     """
     last = state.shape[0] - 1
     p, g, v = theta[lo:hi], grad[lo:hi], state[0, lo:hi]
-    m, mean = state[min(1, last), lo:hi], state[last, lo:hi]  # not read where there are none
+    m, mean = state[min(1, last), lo:hi], state[last, lo:hi]  # read only if they exist
     eta, epsilon = like(theta[0], scalars[0] * rate), like(theta[0], scalars[1])
     zero = like(theta[0], 0.0)
     rho, rest = like(theta[0], scalars[2]), like(theta[0], 1 - scalars[2])
@@ -52,7 +54,7 @@ def rmsprop(scalars, rate, lo, hi, theta, grad, state):
 
 @kernel(UPDATE)
 def adadelta(scalars, rate, lo, hi, theta, grad, state):
-    """v = running mean of g^2; d = sqrt((u + epsilon) / (v + epsilon)) g; u = that of d^2."""
+    """v, u = running means of g^2, d^2; d = sqrt((u + epsilon) / (v + epsilon)) g."""
     p, g, v, u = theta[lo:hi], grad[lo:hi], state[0, lo:hi], state[1, lo:hi]
     eta, epsilon = like(theta[0], scalars[0] * rate), like(theta[0], scalars[1])
     rho, rest = like(theta[0], scalars[2]), like(theta[0], 1 - scalars[2])
@@ -64,19 +66,20 @@ def adadelta(scalars, rate, lo, hi, theta, grad, state):
 
 
 class Adagrad(Optimizer):
-    """Adagrad: each step divided by the root of all squared gradients so far, so steps shrink.
+    """Adagrad: divides each step by the square root of the sum of all squared gradients so far.
 
-    Duchi, Hazan & Singer, 2011, in Keras's form. PyTorch's begins at 0 and adds an epsilon of
-    1e-10 to the root, so that its first step has the size of the rate for every parameter.
+    Duchi, Hazan & Singer, 2011, in Keras's form. PyTorch starts the sum at 0 and adds an epsilon of
+    1e-10 to the square root, so that the first step of every parameter equals the learning rate.
 
     Parameters
     ----------
     initial_accumulator_value : float, default=0.1
-        What the sum of squares begins at. The larger, the smaller the first steps.
+        Initial sum of squares; the larger, the smaller the first steps.
     epsilon : float, default=1e-7
-        Added inside the root.
+        Added inside the square root.
     """
 
+    name = "adagrad"
     kernel = adagrad
 
     def __init__(self, initial_accumulator_value: float = 0.1, epsilon: float = 1e-7) -> None:
@@ -84,33 +87,34 @@ class Adagrad(Optimizer):
         self.epsilon = epsilon
 
     def initial_moments(self) -> tuple[float, ...]:
-        """The sum of squares."""
+        """Return the initial sum of squares."""
         return (self.initial_accumulator_value,)
 
     def scalars(self, steps: np.ndarray, rates: np.ndarray | float) -> np.ndarray:
-        """Rate, epsilon."""
+        """Return rate and epsilon for each batch."""
         return self._rows(steps.size, rates, max(self.epsilon, LEAST_EPSILON))
 
 
 class RMSprop(Optimizer):
-    """RMSprop: each gradient divided by the root of the running mean of its squares.
+    """RMSprop: divides each gradient by the square root of the running mean of its squares.
 
-    Tieleman & Hinton, 2012 (lecture 6.5); centered: Graves, 2013; in Keras's form.
-    PyTorch's keeps 0.99 of the mean, adds an epsilon of 1e-8 to the root, and multiplies by the
-    rate what comes out of the momentum, so that a change of the rate bears on old steps too.
+    Tieleman & Hinton, 2012 (lecture 6.5); centered: Graves, 2013; in Keras's form. PyTorch has
+    rho=0.99, adds an epsilon of 1e-8 to the square root, and applies the learning rate after the
+    momentum, so that a change of the rate affects old steps too.
 
     Parameters
     ----------
     rho : float, default=0.9
-        How much of the mean of squares (and of gradients) is kept at each step.
+        Exponential decay rate of the mean of squared gradients (and of gradients), in [0, 1).
     momentum : float, default=0.0
-        How much of the last step is added to the next.
+        Share of the last step that is added to the next, in [0, 1].
     centered : bool, default=False
-        Divide by the gradient's standard deviation: subtract the squared mean of gradients.
+        Divide by the standard deviation: subtract the squared mean of gradients.
     epsilon : float, default=1e-7
-        Added inside the root.
+        Added inside the square root.
     """
 
+    name = "rmsprop"
     kernel = rmsprop
 
     def __init__(
@@ -126,29 +130,30 @@ class RMSprop(Optimizer):
         self.epsilon = epsilon
 
     def initial_moments(self) -> tuple[float, ...]:
-        """Mean of squares; the last step, with momentum; mean of gradients, if centered."""
+        """Return a zero for the mean of squares, the last step and the mean of gradients used."""
         return (0.0,) * (1 + (self.momentum != 0) + bool(self.centered))
 
     def scalars(self, steps: np.ndarray, rates: np.ndarray | float) -> np.ndarray:
-        """Rate, epsilon, rho, momentum, and whether centered."""
+        """Return rate, epsilon, rho, momentum and the centered flag for each batch."""
         epsilon = max(self.epsilon, LEAST_EPSILON)
         return self._rows(steps.size, rates, epsilon, self.rho, self.momentum, float(self.centered))
 
 
 class Adadelta(Optimizer):
-    """Adadelta: steps in the parameter's own units, as large as past steps were.
+    """Adadelta: scales gradients by the ratio of root mean squares of past steps and gradients.
 
-    Zeiler, 2012, algorithm 1, in PyTorch's form. Keras's keeps 0.95 and has an epsilon of 1e-7.
-    Steps hardly depend on the size of the gradients and begin very small; the paper's rate is 1.
+    Zeiler, 2012, algorithm 1, in PyTorch's form. Keras has rho=0.95 and epsilon=1e-7. Steps hardly
+    depend on the scale of the gradients and start very small; the paper's learning rate is 1.
 
     Parameters
     ----------
     rho : float, default=0.9
-        How much of the means of squared gradients and squared steps is kept at each step.
+        Exponential decay rate of the means of squared gradients and steps, in [0, 1).
     epsilon : float, default=1e-6
-        Added inside both roots. The first step is about three times its root.
+        Added inside both square roots. The first step is about three times sqrt(epsilon).
     """
 
+    name = "adadelta"
     kernel = adadelta
 
     def __init__(self, rho: float = 0.9, epsilon: float = 1e-6) -> None:
@@ -156,9 +161,9 @@ class Adadelta(Optimizer):
         self.epsilon = epsilon
 
     def initial_moments(self) -> tuple[float, ...]:
-        """Mean of squared gradients, mean of squared steps."""
+        """Return the initial means of squared gradients and of squared steps."""
         return (0.0, 0.0)
 
     def scalars(self, steps: np.ndarray, rates: np.ndarray | float) -> np.ndarray:
-        """Rate, epsilon, rho."""
+        """Return rate, epsilon and rho for each batch."""
         return self._rows(steps.size, rates, max(self.epsilon, LEAST_EPSILON), self.rho)

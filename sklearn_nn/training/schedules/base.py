@@ -1,4 +1,4 @@
-"""What a learning-rate schedule is; those that there are stand in schedules.py."""
+"""Base classes of learning-rate schedules."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from sklearn_nn._spec import Spec
 
 
 class Progress(NamedTuple):
-    """Where training stands, for the batches that come next.
+    """Position of the next batches in the whole training.
 
     Attributes
     ----------
     steps : ndarray of shape (n_batches,), int64
-        Batches trained on before each coming one, over all epochs, from 0.
+        Number of batches trained before each of these, over all epochs, from 0.
     steps_per_epoch : int
-        Batches in an epoch.
+        Batches of an epoch.
     max_epochs : int
-        Epochs planned in all.
+        Number of epochs planned.
     samples_seen : int
-        Samples trained on when this epoch began.
+        Samples trained on before this epoch.
     """
 
     steps: np.ndarray
@@ -33,26 +33,30 @@ class Progress(NamedTuple):
 
 
 def lies_in(value: Any, interval: str) -> bool:
-    """Whether a number lies in an interval as mathematics writes it, such as "(0, 1]"."""
+    """Return whether a number lies in an interval in mathematical notation, such as "(0, 1]"."""
     low, high = map(float, interval[1:-1].split(","))
     at_end = (value == low and interval[0] == "[") or (value == high and interval[-1] == "]")
     return bool(at_end or low < value < high)
 
 
 class Schedule(Spec):
-    """Base of all schedules; by itself the constant one.
+    """Base class of schedules; by itself a constant schedule.
 
-    A batch is trained at the base rate times its factor. Both are pure functions of what they are
-    given: a schedule remembers nothing, so training that is resumed goes on to the last bit.
+    The learning rate of a batch is the base rate times the batch's factor. A schedule has no state,
+    so that resumed training continues bit for bit.
     """
 
-    #: Whether the rate falls towards the last epoch planned: training is meant to get there.
+    #: Value of `learning_rate` that selects this class in estimators.
+    name: ClassVar[str]
+    #: Parameters taken from the estimator if the schedule is given by name.
+    shared: ClassVar[tuple[str, ...]] = ()
+    #: Whether the factors depend on the planned number of epochs.
     plans_the_end: ClassVar[bool] = False
-    #: Where parameters must lie, in intervals; a parameter with a whole default must be whole.
+    #: Interval of each parameter; a parameter with an integer default must be an integer.
     limits: ClassVar[Mapping[str, str]] = {}
 
     def check(self) -> None:
-        """Raise a ValueError if a parameter is outside its limits."""
+        """Raise ValueError if a parameter is outside its limits."""
         for name, interval in self.limits.items():
             value, default = getattr(self, name), getattr(type(self)(), name)
             whole = isinstance(default, int)
@@ -63,39 +67,38 @@ class Schedule(Spec):
                 )
 
     def factors(self, progress: Progress) -> float | np.ndarray:
-        """Factors on the base rate.
+        """Return the factors on the base rate.
 
         Parameters
         ----------
         progress : Progress
-            The coming batches, and where they stand in the whole.
+            The next batches.
 
         Returns
         -------
         factors : float or ndarray of shape (n_batches,)
-            One for all of these batches, or one for each.
+            One factor for all of these batches, or one for each.
         """
         return 1.0
 
     @classmethod
     def varies(cls) -> bool:
-        """Whether there are factors other than 1: they take time to work out at every epoch."""
+        """Return whether factors may differ from 1 and must be computed."""
         return cls.factors is not Schedule.factors or cls.rates is not Schedule.rates
 
     def rates(self, base: float, progress: Progress) -> float | np.ndarray:
-        """The learning rates of the coming batches: the base rate times their factors."""
+        """Return the learning rates of the next batches: the base rate times their factors."""
         return base * self.factors(progress)
 
     def after_epoch(self, rate: float, history: Mapping[str, list[float]]) -> float:
-        """The base rate of the next epoch.
+        """Return the base rate of the next epoch.
 
         Parameters
         ----------
         rate : float
-            The base rate of the epoch that has just ended.
+            Base rate of the epoch that has just ended.
         history : mapping from str to list of float
-            One number for each epoch, that one included: "loss", and "val_loss" where there is
-            validation data.
+            Curves up to that epoch: "loss", and "val_loss" if there is validation data.
 
         Returns
         -------
@@ -104,33 +107,33 @@ class Schedule(Spec):
         return rate
 
     def at_plateau(self, rate: float) -> float | None:
-        """The base rate to go on with when training no longer improves.
+        """Return the base rate to continue with when training no longer improves.
 
         Parameters
         ----------
         rate : float
-            The base rate as it stands.
+            Present base rate.
 
         Returns
         -------
         rate : float or None
-            None is to stop.
+            None stops training.
         """
         return None
 
 
 class ByStep(Schedule):
-    """A schedule with a factor for each batch."""
+    """Base class of schedules with a factor for each batch."""
 
     def factors(self, progress: Progress) -> np.ndarray:
-        """One factor for each batch."""
+        """Return one factor for each batch."""
         self.check()
         per_epoch, total = progress.steps_per_epoch, progress.steps_per_epoch * progress.max_epochs
-        # One by one: NumPy's vector loops may round a number by where it stands in the array, and
-        # a factor must have the same bits whatever slice of the epoch is asked for.
+        # One by one: rounding in NumPy's vector loops may depend on the position in the array, and
+        # a factor must not depend on the slice of the epoch.
         factors = (self._factor(step, per_epoch, total) for step in progress.steps.tolist())
         return np.fromiter(factors, np.float64, progress.steps.size)
 
     def _factor(self, step: int, per_epoch: int, total: int) -> float:
-        """The factor after `step` batches, of `total` planned."""
+        """Return the factor after `step` batches of `total` planned."""
         raise TypeError(f"{type(self).__name__} must define _factor")

@@ -9,25 +9,27 @@ from typing import Any
 
 from sklearn_nn.training.callbacks import Callback
 
+__all__ = ["ProgressBar"]
+
 
 def can_draw() -> bool:
-    """Whether there is a terminal to draw on, and rich to draw with."""
+    """Return whether stdout is a terminal and rich is installed."""
     return sys.stdout.isatty() and importlib.util.find_spec("rich") is not None
 
 
 class ProgressBar(Callback):
-    """Show how far training has come: loss, validation score, samples a second and time left.
+    """Progress bar with loss, validation score, samples per second and remaining time.
 
-    `verbose=True` shows one on a terminal by itself.
+    `verbose=True` shows one by itself if stdout is a terminal.
 
     Parameters
     ----------
     max_epochs : int or None, default=None
         Length of the bar; None is the estimator's `max_iter`.
     n_samples : int or None, default=None
-        Samples of an epoch, for the speed that is shown.
+        Samples per epoch, for the speed.
     unit : str, default='samples'
-        What is counted.
+        Unit of the speed.
     """
 
     def __init__(
@@ -67,7 +69,7 @@ class ProgressBar(Callback):
         self._bar.start()
 
     def on_epoch_end(self, epoch: int, log: dict[str, float], estimator: Any) -> None:
-        """Move the bar on; the figures at most ten times a second."""
+        """Advance the bar, at most ten times a second."""
         self._log = log
         now = time.perf_counter()
         if now - self._shown > 0.1:
@@ -75,13 +77,13 @@ class ProgressBar(Callback):
             self._show(epoch)
 
     def on_fit_end(self, estimator: Any) -> None:
-        """Leave the bar as it is, and the figures of the last epoch with it."""
+        """Show the last epoch and stop drawing."""
         self._show(len(estimator.history_.get("loss", ())))
         self._bar.stop()
-        del self._bar, self._task, self._log  # a bar holds a thread's lock, which cannot be pickled
+        del self._bar, self._task, self._log  # a bar holds a lock, which cannot be pickled
 
     def _show(self, epoch: int) -> None:
-        """Move the bar to the end of an epoch, with the figures of the last."""
+        """Move the bar to the end of an epoch and show the figures of the last one."""
         log, figures = self._log, []
         if "loss" in log:
             figures.append(f"loss {log['loss']:.4f}")

@@ -6,8 +6,8 @@ from cases import DTYPES
 from scipy import sparse
 
 from sklearn_nn.layers import Activation, BatchNorm, Dense, NTPLinear, Residual
-from sklearn_nn.network import adaptation
-from sklearn_nn.network.adaptation import adapt
+from sklearn_nn.network import data_initialization
+from sklearn_nn.network.data_initialization import adapt
 from sklearn_nn.network.lowering import lower
 from sklearn_nn.network.machine import predict
 from sklearn_nn.network.source import source
@@ -72,7 +72,7 @@ def test_kept_layers_are_left():
 
 
 def test_of_many_rows_some_are_drawn(monkeypatch):
-    monkeypatch.setattr(adaptation, "MOST_ROWS", 50)
+    monkeypatch.setattr(data_initialization, "MOST_ROWS", 50)
     seen = []
 
     class Watching(NTPLinear):

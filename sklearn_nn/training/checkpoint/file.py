@@ -1,9 +1,8 @@
-"""The file of a checkpoint: whole or not there at all, and safe to load from anyone.
+"""Checkpoint files: written atomically, and safe to load from untrusted sources.
 
-A file is one line, which holds the format's number and a SHA-256 digest of all that follows, and
-then an ordinary zip of arrays, as `numpy.savez` writes it: `unzip -l` lists it. The member "meta"
-is JSON text. Nothing in the file is code, and nothing is allocated on its word: a size is held
-against the file's own before memory is asked for.
+A file is one line with the format number and a SHA-256 digest of the rest, followed by an ordinary
+zip of arrays as `numpy.savez` writes it. The member "meta" is JSON text. The file contains no code,
+and sizes in it are checked against the size of the file before memory is allocated.
 """
 
 from __future__ import annotations
@@ -24,13 +23,13 @@ from typing import Any, BinaryIO
 import numpy as np
 
 FORMAT = 1
-#: The kinds of dtype that are stored: whatever has neither objects nor fields.
+#: Kinds of dtypes that can be stored: those without objects and fields.
 KINDS = "biufcSUmM"
 _MAGIC = b"sklearn_nn checkpoint "
 _HEADER = re.compile(rb"sklearn_nn checkpoint (\d{1,9}) (?:sha256 ([0-9a-f]{64})\n)?")
 _META = "meta"
 _ARRAYS = "arrays/"
-#: What stands before an array. NumPy's own reader would evaluate this as Python.
+#: Header of an array. NumPy's own reader evaluates it as Python.
 _NPY_START = b"\x93NUMPY\x01\x00"
 _NPY_HEADER = re.compile(
     rb"\{'descr': '([<>|][biufcSUmM]\d{0,10}(?:\[\w+\])?)', 'fortran_order': (True|False), "
@@ -38,7 +37,7 @@ _NPY_HEADER = re.compile(
 )
 _BLOCK = 1 << 20
 _TEMPORARY = ".sklearn_nn-unfinished"
-#: Seconds after which a temporary file belongs to a process that was killed.
+#: Seconds after which a temporary file is taken to be left by a killed process.
 _LEFT_BEHIND = 3600
 _REMEDIES = {
     errno.ENOSPC: "free some space, or choose a folder on another disk",
@@ -60,9 +59,9 @@ class CheckpointError(ValueError):
 
 
 def storable(array: Any) -> bool:
-    """Whether this is an array that a checkpoint can hold: numbers, booleans, strings, dates.
+    """Return whether a checkpoint can store the array: numbers, booleans, strings or dates.
 
-    Masked arrays and other subclasses would come back as less than they were, so they are not.
+    Masked arrays and other subclasses would lose information and are not storable.
     """
     if type(array) not in (np.ndarray, np.memmap):
         return False
@@ -72,29 +71,13 @@ def storable(array: Any) -> bool:
 def write(
     path: str | os.PathLike[str], meta: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
 ) -> None:
-    """Write a checkpoint, or leave the one that stands there as it is.
+    """Write a checkpoint atomically.
 
-    The file is written beside its place, flushed to the disk and then renamed, so that at any
-    instant, through crash and power cut, the path holds the old checkpoint or the new one. A link
-    is followed; permissions are those of the old file, or of any new file.
-
-    Parameters
-    ----------
-    path : str or path-like
-        Where to. Its folder must exist.
-    meta : dict
-        Plain JSON: what is not (a tuple, NaN) goes through `encoding.encode` first.
-    arrays : dict of str to ndarray
-        Numbers, booleans, strings or dates, of any shape, byte order and layout.
-
-    Raises
-    ------
-    OSError
-        If it could not be written; the message says what to do.
-    TypeError
-        If an array holds Python objects or records, or `meta` is not JSON.
-    ValueError
-        If `meta` holds NaN or infinity, or the name of an array cannot be that of a file.
+    A temporary file in the same folder is flushed to disk and renamed, so that the path always
+    holds the old checkpoint or the new one, also after a crash or power cut. Links are followed;
+    permissions are those of the old file, or the default ones. `meta` must be plain JSON (see
+    `encoding.encode`), `arrays` must be `storable`. Raises OSError, with a remedy, if the file
+    cannot be written, TypeError or ValueError if the content cannot be stored.
     """
     members = _members(meta, arrays)
     target = os.path.realpath(path)
@@ -126,22 +109,9 @@ def write(
 
 
 def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """Read a checkpoint. No code runs, whatever the file holds.
+    """Return `meta` and the arrays, writable, of a checkpoint. No code from the file is run.
 
-    Parameters
-    ----------
-    path : str or path-like
-
-    Returns
-    -------
-    meta : dict
-    arrays : dict of str to ndarray
-        Writable, and nobody else's.
-
-    Raises
-    ------
-    CheckpointError
-        If there is no such file, it is damaged, of a newer version, or something else.
+    Raises CheckpointError if the file is missing, damaged, of a newer format, or no checkpoint.
     """
     path = os.fspath(path)
     try:
@@ -152,12 +122,12 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, np.nda
             _verify(file)
             with zipfile.ZipFile(file) as archive:
                 return _contents(archive, size)
-    except Exception as error:  # also whatever zipfile, json and NumPy make of a forged file
+    except Exception as error:  # zipfile, json and NumPy raise many kinds for a forged file
         raise CheckpointError(f"Checkpoint {path!r} cannot be read: {_fault(error)}") from error
 
 
 def _fault(error: Exception) -> str:
-    """What is wrong with a file, and the remedy."""
+    """Return what is wrong with a file, and the remedy."""
     if isinstance(error, CheckpointError):
         return str(error)
     if isinstance(error, OSError):
@@ -169,7 +139,7 @@ def _fault(error: Exception) -> str:
 
 
 def _members(meta: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The arrays of the zip by name, checked before anything is written."""
+    """Return the arrays of the zip by name, after checking them."""
     text = json.dumps(dict(meta), allow_nan=False).encode("ascii")
     members = {_META: np.frombuffer(text, dtype=np.uint8)}
     for name, array in arrays.items():
@@ -188,7 +158,7 @@ def _members(meta: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> dict[
 
 
 def _mode(target: str) -> int | None:
-    """The permissions of the file that will be replaced; None if there is none."""
+    """Return the permissions of the file that will be replaced; None if there is none."""
     try:
         mode = os.stat(target).st_mode
     except FileNotFoundError:
@@ -199,10 +169,10 @@ def _mode(target: str) -> int | None:
 
 
 def _fill(file: BinaryIO, members: dict[str, np.ndarray]) -> None:
-    """Write the payload behind a blank header, then the header over it."""
+    """Write a placeholder header and the payload, then the header."""
     header = _MAGIC + b"%d sha256 %064d\n" % (FORMAT, 0)
     file.write(header)
-    # As np.savez does, which cannot be told everywhere not to pickle, nor closes when it fails.
+    # Not np.savez, which may pickle and does not close the file when it fails.
     with zipfile.ZipFile(file, "w") as archive:
         for name, array in members.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
@@ -214,7 +184,7 @@ def _fill(file: BinaryIO, members: dict[str, np.ndarray]) -> None:
 
 
 def _explained(error: OSError, path: str | os.PathLike[str], what: str, otherwise: str) -> OSError:
-    """The same error, with the path and the remedy."""
+    """Return the same error with the path and the remedy."""
     remedy = _REMEDIES.get(error.errno or 0, "check the folder and its disk")
     message = (
         f"Checkpoint {os.fspath(path)!r} {what}: {error.strerror or error}. "
@@ -224,12 +194,12 @@ def _explained(error: OSError, path: str | os.PathLike[str], what: str, otherwis
 
 
 def _flush_folder(folder: str) -> None:
-    """Make the new name survive a power cut, where the system can."""
+    """Flush the folder, so that the new name survives a power cut."""
     if os.name == "nt":
         return
     try:
         handle = os.open(folder, os.O_RDONLY)
-    except PermissionError:  # one may write in a folder and not be allowed to list it
+    except PermissionError:  # a folder can be writable but not readable
         return
     try:
         os.fsync(handle)
@@ -241,9 +211,9 @@ def _flush_folder(folder: str) -> None:
 
 
 def _remove_leftovers(target: str, prefix: str) -> None:
-    """Remove what processes that were killed at writing this checkpoint have left behind."""
+    """Remove temporary files of processes that were killed while writing this checkpoint."""
     with contextlib.suppress(OSError), os.scandir(os.path.dirname(target)) as entries:
-        oldest = os.stat(target).st_mtime - _LEFT_BEHIND  # by the clock of the file system
+        oldest = os.stat(target).st_mtime - _LEFT_BEHIND  # the file system's clock
         for entry in entries:
             ours = entry.name.startswith(prefix) and entry.name.endswith(_TEMPORARY)
             if ours and entry.stat().st_mtime < oldest:
@@ -275,11 +245,11 @@ def _verify(file: BinaryIO) -> None:
 
 
 def _contents(archive: zipfile.ZipFile, size: int) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """What the payload of a file of `size` bytes holds. Raises whatever it likes."""
+    """Return the content of a file of `size` bytes. A forged file raises any kind of error."""
     members = archive.infolist()
     if len({member.filename for member in members}) < len(members):
         raise ValueError("two members have one name")
-    # Compressed members, and members that overlap, could come to any size.
+    # Compressed or overlapping members could expand to any size.
     if any(m.compress_type != zipfile.ZIP_STORED or m.flag_bits & 1 for m in members):
         raise ValueError("a member is compressed or encrypted")
     if sum(member.file_size for member in members) > size:
@@ -297,7 +267,7 @@ def _refuse_constant(name: str) -> None:
 
 
 def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
-    """An array, after its declared size was found to be that of its member."""
+    """Read an array after checking its declared size against the size of its member."""
     with archive.open(member) as file:
         start = file.read(len(_NPY_START) + 2)
         header = file.read(int.from_bytes(start[-2:], "little"))
@@ -324,7 +294,7 @@ def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
 
 
 def _check_values(name: str, flat: np.ndarray, dtype: np.dtype) -> None:
-    """Refuse bytes that are no value of their type: NumPy would fail on them much later."""
+    """Raise ValueError for invalid booleans and characters, on which NumPy would fail later."""
     if dtype.kind == "b":
         largest, valid = flat.max(initial=0), 1
     elif dtype.kind == "U":

@@ -15,8 +15,8 @@ from sklearn_nn.jit.kernel import Kind, invoke, kernel, real
 from sklearn_nn.jit.team import agree_to_stop, barrier, share
 from sklearn_nn.jit.views import matrix, row, vector
 from sklearn_nn.layers.base import CONTINUES, PARTNER, PROGRESS, STEP, is_stopped, owned_rows
-from sklearn_nn.network.execution import calls_by_row, run_forward, run_gradient, run_prepare
-from sklearn_nn.network.step import ALPHA, descend, plain_sum
+from sklearn_nn.network.interpreter import calls_by_row, run_forward, run_gradient, run_prepare
+from sklearn_nn.network.parameter_update import ALPHA, descend, plain_sum
 
 #: What a number gathered, or a raw output's loss, costs: in multiplications and additions.
 _GATHER_COST, _LOSS_COST = 16, 64

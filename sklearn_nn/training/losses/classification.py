@@ -1,4 +1,4 @@
-"""Losses of classes: each in a form for a sigmoid and in one for a softmax."""
+"""Losses of classification, each in a form for a sigmoid and a form for a softmax."""
 
 from __future__ import annotations
 
@@ -8,16 +8,18 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from sklearn_nn.jit.functions import exp, log, log1p, sigmoid
+from sklearn_nn.jit.functions import exp, fma, log, log1p, sigmoid, softplus
 from sklearn_nn.jit.host import INLINED_OPTIONS
 from sklearn_nn.jit.kernel import Kernel, kernel, like
 from sklearn_nn.jit.views import vector
 from sklearn_nn.layers.activation import exponentials, row_sum
 from sklearn_nn.layers.base import owned_rows
-from sklearn_nn.network.driver import LOSS
+from sklearn_nn.network.epoch_loop import LOSS
 from sklearn_nn.network.machine import Targets
-from sklearn_nn.training.loss_base import Loss, at_most, check_option, row_weight
-from sklearn_nn.training.pointwise import pointwise
+from sklearn_nn.training.losses.base import Loss, at_most, check_option, row_weight
+from sklearn_nn.training.losses.pointwise import pointwise
+
+__all__ = ["SigmoidFocal", "SigmoidLogLoss", "SoftmaxFocal", "SoftmaxLogLoss"]
 
 
 @kernel(LOSS)
@@ -45,7 +47,7 @@ def sigmoid_log_loss(part, parts, options, target, weight, rows, scale, z, dz, l
 
 @kernel(LOSS)
 def softmax_log_loss(part, parts, options, target, weight, rows, scale, z, dz, losses):
-    """Loss: -log p[y], p = softmax(z), y the class's number. Gradient: p - onehot(y)."""
+    """Loss: -log p[y], p = softmax(z), y the class index. Gradient: p - onehot(y)."""
     lo, hi = owned_rows(z, part, parts)
     exponentials(z, dz, lo, hi)
     for i in range(lo, hi):
@@ -61,7 +63,7 @@ def softmax_log_loss(part, parts, options, target, weight, rows, scale, z, dz, l
 
 @njit(**INLINED_OPTIONS)
 def _row_max(x: Any, i: int) -> Any:
-    """The largest of row i."""
+    """Return the maximum of row i."""
     largest = x[i, 0]
     for j in range(1, x.shape[1]):
         largest = x[i, j] if x[i, j] > largest else largest
@@ -104,11 +106,11 @@ def softmax_focal(part, parts, options, target, weight, rows, scale, z, dz, loss
         limit, gamma = like(w, options[0]), like(w, options[1])
         label = int(target[row, 0])
         own, dz[i, label] = dz[i, label], zero
-        # 1 - p as a sum of the other classes, not as a difference: it may be tiny.
+        # 1 - p as the sum of the other classes, not as a difference, which would cancel.
         others = row_sum(dz, i)
         total = others + own
         rest = others / total
-        # Beyond the limit p is below epsilon: what it takes part in does not change.
+        # Beyond the limit p is below epsilon and no longer affects the results.
         log_loss = at_most(_row_max(z, i) - z[i, label] + log1p(others + (own - one)), limit)
         rarity = exp(gamma * log(rest)) if rest > zero else zero
         ratio = log_loss / rest if rest > zero else one
@@ -120,15 +122,16 @@ def softmax_focal(part, parts, options, target, weight, rows, scale, z, dz, loss
 
 
 class _LogLoss(Loss):
-    """Cross-entropy. A label's loss is at most -log of the type's epsilon, as in scikit-learn."""
+    """Cross-entropy, where a label costs at most -log(epsilon of the dtype) as in scikit-learn."""
 
+    name = "log_loss"
     shared = ("label_smoothing",)
 
     def __init__(self, label_smoothing: float = 0.0) -> None:
         self.label_smoothing = label_smoothing
 
     def check(self) -> None:
-        """Smoothing is in [0, 1)."""
+        """Raise ValueError unless label_smoothing lies in [0, 1)."""
         check_option(
             "label_smoothing",
             self.label_smoothing,
@@ -137,18 +140,19 @@ class _LogLoss(Loss):
         )
 
     def options(self, dtype: str) -> np.ndarray:
-        """The largest loss of one label, and smoothing."""
+        """Return [largest loss of one label, label_smoothing]."""
         largest = -np.log(np.finfo(dtype).eps)
         return np.array([largest, self.label_smoothing], dtype=np.float64)
 
 
 class SigmoidLogLoss(_LogLoss):
-    """Binary cross-entropy of each output, summed: two classes, or several labels at once.
+    """Binary cross-entropy summed over the outputs, for two classes or for several labels.
 
     Parameters
     ----------
     label_smoothing : float, default=0.0
-        In [0, 1): the targets are ``(1 - s) y + s / 2`` (Szegedy et al., 2016, section 7).
+        Smoothing s in [0, 1): the targets are ``(1 - s) y + s / 2`` (Szegedy et al., 2016,
+        section 7).
 
     References
     ----------
@@ -159,7 +163,7 @@ class SigmoidLogLoss(_LogLoss):
     link = "logistic"
 
     def targets(self, y: np.ndarray, weight: np.ndarray | None, dtype: str) -> Targets:
-        """Smooth targets are targets like others: the kernel takes any in [0, 1]."""
+        """Convert targets and weights; smoothing changes the targets, not the kernel."""
         self.check()
         if self.label_smoothing > 0:
             y = (1 - self.label_smoothing) * y + self.label_smoothing / 2
@@ -167,13 +171,13 @@ class SigmoidLogLoss(_LogLoss):
 
 
 class SoftmaxLogLoss(_LogLoss):
-    """Multiclass cross-entropy; the target is the class's number.
+    """Multiclass cross-entropy; the target is the class index.
 
     Parameters
     ----------
     label_smoothing : float, default=0.0
-        In [0, 1): with K classes the targets are ``(1 - s) onehot(y) + s / K`` (Szegedy et al.,
-        2016, section 7).
+        Smoothing s in [0, 1): with K classes the targets are ``(1 - s) onehot(y) + s / K``
+        (Szegedy et al., 2016, section 7).
 
     References
     ----------
@@ -184,18 +188,20 @@ class SoftmaxLogLoss(_LogLoss):
     link = "softmax"
 
     def chosen_kernel(self) -> Kernel:
-        """One of its own for smooth targets: they take longer."""
+        """Return the kernel; smooth targets have a slower one."""
         return smooth_softmax_log_loss if self.label_smoothing > 0 else self.kernel
 
 
 class _Focal(Loss):
     """Focal loss: cross-entropy times (1 - p)^gamma, p the probability of the true label."""
 
+    name = "focal"
+
     def __init__(self, gamma: float = 2.0) -> None:
         self.gamma = gamma
 
     def check(self) -> None:
-        """Gamma is not negative."""
+        """Raise ValueError unless gamma is a finite number >= 0."""
         check_option(
             "gamma",
             self.gamma,
@@ -204,37 +210,53 @@ class _Focal(Loss):
         )
 
     def options(self, dtype: str) -> np.ndarray:
-        """The largest cross-entropy of one label, as for the log loss, and gamma."""
+        """Return [largest cross-entropy of one label, gamma]."""
         return np.array([-np.log(np.finfo(dtype).eps), self.gamma], dtype=np.float64)
 
 
-class SigmoidFocal(_Focal):
-    """Focal loss of each output, summed: two classes, or several labels at once.
+def _focal(z: Any, y: Any, options: Any) -> Any:
+    # With p = sigmoid(margin): -log(p) = softplus(-margin), -log(1 - p) = softplus(margin).
+    margin = (y + y - like(z, 1)) * z
+    rarity = exp(-like(z, options[1]) * softplus(margin))
+    return rarity * at_most(softplus(-margin), like(z, options[0]))
 
-    Labels that are right already count for little: the loss is for rare classes among many easy
-    samples. The factor that balances classes in the paper, alpha, is `class_weight` here.
+
+def _focal_derivative(z: Any, y: Any, options: Any) -> Any:
+    # In the margin: -(1 - p)^gamma (gamma p (-log p) + 1 - p).
+    sign, gamma = y + y - like(z, 1), like(z, options[1])
+    margin = sign * z
+    rarity = exp(-gamma * softplus(margin))
+    slope = rarity * fma(gamma * sigmoid(margin), softplus(-margin), sigmoid(-margin))
+    return -sign * slope
+
+
+class SigmoidFocal(_Focal):
+    """Focal loss summed over the outputs, for two classes or for several labels.
+
+    Labels that are already predicted well contribute little, which helps with rare classes among
+    many easy samples. The paper's class-balancing factor alpha is `class_weight` here.
 
     Parameters
     ----------
     gamma : float, default=2.0
-        Not negative; 0 is the log loss.
+        Focusing exponent, >= 0; 0 gives the log loss.
 
     References
     ----------
     Lin, T.-Y., et al. (2017). Focal loss for dense object detection. ICCV; equation 4.
     """
 
-    kernel = pointwise("sigmoid_focal")
+    kernel = pointwise("sigmoid_focal", _focal, _focal_derivative, mean=False)
     link = "logistic"
 
 
 class SoftmaxFocal(_Focal):
-    """Focal loss of the true class's probability; the target is the class's number.
+    """Focal loss of the true class's probability; the target is the class index.
 
     Parameters
     ----------
     gamma : float, default=2.0
-        Not negative; 0 is the log loss.
+        Focusing exponent, >= 0; 0 gives the log loss.
 
     References
     ----------

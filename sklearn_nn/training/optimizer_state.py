@@ -1,4 +1,4 @@
-"""An optimizer at work: its moments, how far it has come, and the rate it is at."""
+"""State of an optimizer during training: moments, number of updates, learning rate."""
 
 from __future__ import annotations
 
@@ -9,47 +9,47 @@ import numpy as np
 
 from sklearn_nn.network.machine import Update
 from sklearn_nn.network.memory import allocate
-from sklearn_nn.training.optimizers import Optimizer
-from sklearn_nn.training.schedule import Progress, Schedule
+from sklearn_nn.training.optimizers.base import Optimizer
+from sklearn_nn.training.schedules.base import Progress, Schedule
 
-#: What schedules see of an epoch: its steps, the epochs planned in all, the samples seen before.
+#: An epoch as schedules see it: its batches, the planned number of epochs, the samples seen before.
 Epoch = tuple[int, int, int]
-#: A schedule that plans the end leaves nothing where this part of the rate is left, or less.
+#: A schedule that plans the end has ended if its factors are at most this.
 _NEXT_TO_NOTHING = 1e-3
-#: Any other, where there was no rate for so many epochs: it may be 0 in some and rise again.
+#: Any other schedule has ended if the rate was 0 for this number of epochs; it may rise again.
 _WITHOUT_RATE = 10
 
 
 @dataclass
-class Descent:
-    """What a first-order solver carries from batch to batch and from fit to fit.
+class OptimizerState:
+    """State of a first-order optimizer, kept from batch to batch and from fit to fit.
 
     Attributes
     ----------
     optimizer : Optimizer
     schedule : Schedule
     base_rate : float
-        What the schedule's factors multiply batch by batch.
+        Learning rate that the schedule's factors multiply.
     learning_rate : float
-        The rate of the batch that comes next.
+        Learning rate of the next batch.
     moments : ndarray of shape (n_moments, n_theta)
     weight_decay : float
-        Share of each weight, times the learning rate, that a batch takes away before the update
-        (Loshchilov & Hutter, 2019).
+        Decoupled weight decay: each weight is multiplied by 1 - learning_rate * weight_decay
+        before an update (Loshchilov & Hutter, 2019).
     decay_schedule : Schedule or None
-        Its factors multiply `weight_decay`, batch by batch.
+        Schedule whose factors multiply `weight_decay`.
     step : int
         Number of batches trained on.
     epochs : float or None
-        How many epochs of the schedule are over; None where they have not been counted.
+        Number of epochs of the schedule that are over; None if not counted yet.
     stood_alone : bool
-        Whether the last epoch was a call by itself, of partial_fit.
+        Whether the last epoch was a call of partial_fit.
     ahead : int
-        By how much schedules see more batches than `step`.
+        Difference between the number of batches that schedules see and `step`.
     average : ndarray of shape (n_theta,) or None
-        Running average of the parameters, where one is kept.
+        Running average of the parameters, if one is kept.
     raw : ndarray of shape (n_theta,) or None
-        The parameters themselves, while the average stands in their place.
+        Parameters themselves while `theta` holds the average.
     """
 
     optimizer: Optimizer
@@ -77,11 +77,8 @@ class Descent:
         weight_decay: float | None = None,
         averaged: bool = False,
         decay_schedule: Schedule | None = None,
-    ) -> Descent:
-        """Begin, with moments at the optimizer's first values.
-
-        `weight_decay` None is the optimizer's own.
-        """
+    ) -> OptimizerState:
+        """Return the initial state; `weight_decay` None is that of the optimizer."""
         dtype = theta.dtype.name
         moments = allocate((optimizer.n_moments, theta.size), dtype)
         for row, value in zip(moments, optimizer.initial_moments(), strict=True):
@@ -89,12 +86,12 @@ class Descent:
         decay = optimizer.weight_decay if weight_decay is None else weight_decay
         average = allocate(theta.size, dtype) if averaged else None
         return cls(
-            optimizer, schedule, float(rate), moments, float(decay), 0, float(rate),
-            average=average, decay_schedule=decay_schedule,
+            optimizer, schedule, float(rate), moments, weight_decay=float(decay),
+            learning_rate=float(rate), average=average, decay_schedule=decay_schedule,
         )  # fmt: skip
 
-    def copy(self) -> Descent:
-        """Another, which can go on without a change to this one."""
+    def copy(self) -> OptimizerState:
+        """Return a copy that can be continued without changing this one."""
         copied = replace(self)
         copied.moments = allocate(self.moments.shape, self.moments.dtype.name)
         copied.moments[...] = self.moments
@@ -104,16 +101,11 @@ class Descent:
         return copied
 
     def begin_epoch(self, epoch: Epoch, *, alone: bool) -> bool:
-        """Get ready for an epoch, perhaps one that stands `alone`: the data of each are others.
+        """Prepare for an epoch; `alone` marks a call of partial_fit, whose data differ each time.
 
-        Schedules then see as many batches as if those before had had as many as this one, since
-        a small one has come no further than its neighbours. One whose plan is over, and which
-        would leave nothing of the rate, begins again.
-
-        Returns
-        -------
-        begins_again : bool
-            Whether it does, after other epochs that stood alone.
+        Schedules then count the earlier epochs as if each had had as many batches as this one. A
+        schedule whose plan is over and whose rates are next to nothing begins again. Returns
+        whether it does so after another epoch that stood alone.
         """
         n_batches, max_epochs, _ = epoch
         if self.epochs is None:
@@ -130,13 +122,9 @@ class Descent:
         return begins_again
 
     def is_without_rate(self, epoch: Epoch, before: Sequence[float]) -> bool:
-        """Whether a schedule without a plan has come to 0, in this epoch and in those before.
+        """Return whether the rates of a schedule without a plan are 0 in this and earlier epochs.
 
-        Parameters
-        ----------
-        epoch : tuple
-        before : sequence of float
-            The rates at which the epochs before began.
+        `before` holds the rates at which the earlier epochs began.
         """
         last = before[1 - _WITHOUT_RATE :]
         if self.schedule.plans_the_end or not max(before, default=0.0) > 0 == max(last):
@@ -144,21 +132,21 @@ class Descent:
         return not np.any(self.rates(epoch[0], epoch))
 
     def _done(self, n_batches: int) -> np.ndarray:
-        """How many batches schedules see before each of the next ones."""
+        """Return the number of batches that schedules see before each of the next batches."""
         first = self.step + self.ahead
         return np.arange(first, first + n_batches)
 
     def rates(self, n_batches: int, epoch: Epoch) -> np.ndarray | float:
-        """The learning rates of the next batches."""
+        """Return the learning rates of the next batches."""
         if not self.schedule.varies():
             return self.base_rate
-        # A schedule of one's own may return any kind of number.
+        # A user-defined schedule may return any number type.
         progress = Progress(self._done(n_batches), *epoch)
         rates = np.asarray(self.schedule.rates(self.base_rate, progress), np.float64)
         return rates if rates.ndim else float(rates)
 
     def update(self, n_batches: int, epoch: Epoch = (1, 1, 0)) -> Update:
-        """What to do in the next batches."""
+        """Return the update of the parameters in the next batches."""
         rates = self.rates(n_batches, epoch)
         steps, done = np.arange(self.step, self.step + n_batches), self._done(n_batches)
         dtype = "float32" if self.moments.itemsize == 4 else "float64"  # dtype.name takes 2 us
@@ -169,29 +157,29 @@ class Descent:
             self.optimizer.kernel.address(dtype),
             self.optimizer.scalars(steps + 1, rates),
             self.moments,
-            decays,
-            self.average,
-            np.minimum(1.0, done / (epoch[0] * epoch[1])),
+            decays=decays,
+            average=self.average,
+            progress=np.minimum(1.0, done / (epoch[0] * epoch[1])),
         )
 
     def look_ahead(self, epoch: Epoch) -> None:
-        """Set `learning_rate` to that of the batch that comes next."""
+        """Set `learning_rate` to that of the next batch."""
         rates = self.rates(1, epoch)
         self.learning_rate = rates if isinstance(rates, float) else float(rates[0])
 
     def show_average(self, theta: np.ndarray) -> None:
-        """Put the average in the place of the parameters, which are kept."""
+        """Replace the parameters by their average and keep them in `raw`."""
         if self.average is None:
             return
         if self.raw is None and self.step > 0:
             self.raw = theta.copy()
-        if self.raw is not None:  # again, where an interrupt came in between
+        if self.raw is not None:  # also after an interrupt between these lines
             theta[:] = self.average
 
     def hide_average(self, theta: np.ndarray) -> None:
-        """Put the parameters back, to go on training them.
+        """Restore the parameters so that training can continue.
 
-        Where the user has put others there, training and averaging go on from those.
+        If the user has changed them, training and averaging continue from the user's values.
         """
         if self.average is not None and self.raw is not None:
             if np.array_equal(theta, self.average):

@@ -1,8 +1,8 @@
-"""What a loss is: a value and a gradient with respect to the raw output, and a link.
+"""Base class of losses: value, gradient with respect to the raw output, and link.
 
-A loss works on the raw output z of the last layer. Its kernel writes every row's loss, times the
-row's weight, and the gradient of ``scale * sum of weight * loss``; the machine's scale is one
-over the batch's sum of weights. The *link* turns z into what `predict` returns.
+A loss acts on the raw output z of the last layer. Its kernel writes the loss of each row times the
+row's weight, and the gradient of ``scale * sum of weight * loss``, where scale is one over the
+batch's sum of weights. The *link* function maps z to the prediction.
 """
 
 from __future__ import annotations
@@ -24,66 +24,70 @@ from sklearn_nn.network.source import readonly
 
 @njit(**INLINED_OPTIONS)
 def row_weight(weight: np.ndarray, row: int) -> float:
-    """The weight of a sample; 1 where there are no weights."""
+    """Return the weight of a sample, 1 if no weights are given."""
     return weight[row] if weight.size else weight.dtype.type(1)
 
 
 @njit(**INLINED_OPTIONS)
 def at_most(x: float, limit: float) -> float:
-    """The smaller of both; NaN stays NaN."""
+    """Return min(x, limit); NaN stays NaN."""
     return limit if x > limit else x
 
 
 def check_option(name: str, value: Any, allowed: Callable[[Any], bool], remedy: str) -> None:
-    """Raise a ValueError unless a hyperparameter is a number that is `allowed`."""
+    """Raise ValueError unless the hyperparameter is a number for which `allowed` is true."""
     if not (isinstance(value, Real) and allowed(value)):
         raise ValueError(f"{name}={value!r} {remedy}")
 
 
 class Loss(Spec):
-    """Base of all losses.
+    """Base class of losses.
 
     Attributes
     ----------
+    name : str
+        Value of `loss` that selects this class in estimators.
     kernel : Kernel
+        Kernel that computes losses and gradients.
     link : str
-        The activation that turns the raw output into a prediction.
+        Activation that turns the raw output into a prediction.
     shared : tuple of str
-        Hyperparameters that are the estimator's own, where the loss is given by name.
+        Hyperparameters taken from the estimator if the loss is given by name.
     """
 
+    name: ClassVar[str]
     kernel: ClassVar[Kernel]
     link: ClassVar[str]
     shared: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
     def sharing(cls, parameters: Mapping[str, Any]) -> Self:
-        """The loss with those of the estimator's parameters that it shares."""
+        """Return a loss with the estimator's parameters that it shares."""
         return cls(**{name: parameters[name] for name in cls.shared if name in parameters})
 
     def chosen_kernel(self) -> Kernel:
-        """The kernel for these hyperparameters; most losses have but one."""
+        """Return the kernel for these hyperparameters."""
         return self.kernel
 
     def link_layer(self) -> Activation:
-        """The link as a layer."""
+        """Return the link as a layer."""
         return Activation(self.link)
 
     def check(self) -> None:
-        """Raise a ValueError if a hyperparameter is out of its range."""
+        """Raise ValueError if a hyperparameter is out of range."""
 
     def options(self, dtype: str) -> np.ndarray:
-        """The kernel's hyperparameters."""
+        """Return the kernel's hyperparameters."""
         return np.zeros(0)
 
     def check_target(self, y: np.ndarray) -> None:
-        """Raise a ValueError if the loss is not defined for these targets."""
+        """Raise ValueError if the loss is not defined for these targets."""
 
     def targets(self, y: np.ndarray, weight: np.ndarray | None, dtype: str) -> Targets:
-        """Targets and weights in the form the machine reads.
+        """Convert targets and weights to the form that the machine reads.
 
-        Targets are of shape (n_samples, n_targets), or with an axis for steps, which weights then
-        have as well, (n_samples, n_steps, n_targets).
+        Targets have shape (n_samples, n_targets), or (n_samples, n_steps, n_targets) for targets
+        at each time step; weights then have shape (n_samples, n_steps).
         """
         self.check()
         values = np.require(y, dtype=dtype, requirements=["C", "A"]).reshape(-1, y.shape[-1])
