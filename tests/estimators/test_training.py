@@ -210,8 +210,8 @@ def test_ctrl_c_is_answered(monkeypatch):
     """What was learnt is kept; the estimator predicts, goes on, and fits anew."""
     rows, steps, plain = RNG.standard_normal((20_000, 40)), [0], Machine.train
 
-    def train(machine, *arguments):
-        losses = plain(machine, *arguments)
+    def train(machine, *arguments, **named):
+        losses = plain(machine, *arguments, **named)
         steps[0] = machine.step
         return losses
 

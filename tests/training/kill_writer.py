@@ -4,7 +4,7 @@ Usage: python tests/training/kill_writer.py FOLDER KILLS [SEED]
 
 Prints how many kills there were, how many struck while a file was being written, how many times
 each of the two checkpoints was found, and how many times neither was (never, it is hoped).
-checkpoint.py is loaded by its path: importing the package takes longer than many kills.
+checkpoint/file.py is loaded by its path: importing the package takes longer than many kills.
 """
 
 import importlib.util
@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-SOURCE = Path(__file__).resolve().parents[2] / "sklearn_nn" / "training" / "checkpoint.py"
+SOURCE = Path(__file__).resolve().parents[2] / "sklearn_nn" / "training" / "checkpoint" / "file.py"
 
 
 def load_module():

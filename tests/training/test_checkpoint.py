@@ -30,8 +30,8 @@ from forgery import (
     unpacked,
 )
 
-from sklearn_nn.training import checkpoint
 from sklearn_nn.training.checkpoint import CheckpointError, read, write
+from sklearn_nn.training.checkpoint import file as checkpoint
 
 posix = pytest.mark.skipif(os.name == "nt", reason="Windows has neither umask nor fork")
 

@@ -50,8 +50,8 @@ def parameters_by_step(monkeypatch, **options):
         made = trainer_of(**options)
         plain, found = made.machine.train, {0: made.machine.theta.copy()}
 
-        def train(*arguments):
-            losses = plain(*arguments)
+        def train(*arguments, **named):
+            losses = plain(*arguments, **named)
             found[made.machine.step] = made.machine.theta.copy()
             return losses
 
@@ -135,8 +135,8 @@ def test_an_epoch_that_diverges_and_is_interrupted_is_undone(monkeypatch):
     before = [array.copy() for array in (made.machine.theta, made.descent.moments)]
     plain = made.machine.train
 
-    def train(*arguments):
-        plain(*arguments)
+    def train(*arguments, **named):
+        plain(*arguments, **named)
         made.machine.theta[3] = made.descent.moments[0, 3] = np.nan
         raise KeyboardInterrupt
 
@@ -174,13 +174,13 @@ def test_lbfgs_keeps_what_the_last_iteration_has_come_to(at, monkeypatch, rng):
     targets = case.loss.targets(y, None, "float64")
     plain, count, losses, kept = machine.Machine.train, 0, {}, []
 
-    def train(self, *arguments):
+    def train(self, *arguments, **named):
         nonlocal count
         count += 1
         kept[:] = [self.theta]
         if count == at:
             raise KeyboardInterrupt
-        found = plain(self, *arguments)
+        found = plain(self, *arguments, **named)
         losses[self.theta.tobytes()] = found[0]
         return found
 

@@ -92,9 +92,9 @@ def test_slices_follow_the_clock(monkeypatch):
     trainer = make(n=100, batch_size=2)
     found, plain, now = calls(trainer, monkeypatch), trainer.machine.train, [0.0]
 
-    def slow(*arguments):
-        now[0] += 0.006 * (arguments[5] - arguments[4])
-        return plain(*arguments)
+    def slow(*arguments, **named):
+        now[0] += 0.006 * (named["last"] - named["first"])
+        return plain(*arguments, **named)
 
     monkeypatch.setattr(trainer.machine, "train", slow)
     monkeypatch.setattr(module, "time", SimpleNamespace(perf_counter=lambda: now[0]))
@@ -107,7 +107,7 @@ def test_mean_loss_weighs_batches_by_size(monkeypatch):
     monkeypatch.setattr(
         trainer.machine,
         "train",
-        lambda *arguments: np.arange(1.0, 4.0)[arguments[4] : arguments[5]],
+        lambda *_, first, last, **__: np.arange(1.0, 4.0)[first:last],
     )
     run(trainer, 1)
     assert trainer.history.curves["loss"] == [(20 * 1 + 20 * 2 + 10 * 3) / 50]
@@ -121,9 +121,9 @@ def test_order_is_scikit_learns(monkeypatch):
     trainer = make(batch_size=50)
     orders, plain = [], trainer.machine.train
 
-    def train(data, targets, order, *rest):
+    def train(data, targets, order, **named):
         orders.append(order.copy())
-        return plain(data, targets, order, *rest)
+        return plain(data, targets, order, **named)
 
     monkeypatch.setattr(trainer.machine, "train", train)
     run(trainer, 3)
@@ -140,9 +140,9 @@ def test_no_shuffle_and_some_rows_only(monkeypatch):
     trainer.rows = np.arange(10, 31)
     orders, plain = [], trainer.machine.train
 
-    def train(data, targets, order, *rest):
+    def train(data, targets, order, **named):
         orders.append(order.copy())
-        return plain(data, targets, order, *rest)
+        return plain(data, targets, order, **named)
 
     monkeypatch.setattr(trainer.machine, "train", train)
     run(trainer, 2)
@@ -214,9 +214,9 @@ def test_the_rate_reaches_the_machine(monkeypatch):
     trainer = make(SGD(0.0, False), InverseScaling(0.5), rate=0.1, batch_size=50)
     rates, plain = [], trainer.machine.train
 
-    def train(*arguments):
-        rates.append(arguments[6].scalars[0, 0])
-        return plain(*arguments)
+    def train(*arguments, **named):
+        rates.append(named["update"].scalars[0, 0])
+        return plain(*arguments, **named)
 
     monkeypatch.setattr(trainer.machine, "train", train)
     run(trainer, 3)
@@ -294,12 +294,12 @@ def test_interrupt_between_slices(monkeypatch):
     trainer = make()
     plain, count = trainer.machine.train, 0
 
-    def train(*arguments):
+    def train(*arguments, **named):
         nonlocal count
         count += 1
         if count == 20:
             raise KeyboardInterrupt
-        return plain(*arguments)
+        return plain(*arguments, **named)
 
     monkeypatch.setattr(trainer.machine, "train", train)
     before = trainer.machine.theta.copy()
@@ -336,9 +336,9 @@ def diverge_in(trainer, epoch, monkeypatch):
     """Make parameters and moments NaN at the end of an epoch of one batch."""
     plain, count = trainer.machine.train, 0
 
-    def train(*arguments):
+    def train(*arguments, **named):
         nonlocal count
-        losses = plain(*arguments)
+        losses = plain(*arguments, **named)
         count += 1
         if count == epoch:
             trainer.machine.theta[3] = np.nan
