@@ -39,6 +39,16 @@ MUTABLE_CALLS = {
 #: Files and folders in a folder.
 MOST_ENTRIES = 20
 
+#: Positional arguments of a call; those of kernels, and of functions within kernels, may be more.
+MOST_POSITIONAL = 8
+COMPILED = {"kernel", "njit", "register_jitable", "intrinsic", "_inlined", "_reassociated"}
+#: Compiled functions that a decorator does not mark: they are compiled at their place of use.
+COMPILED_FILES = {"jit/blocks.py"}
+#: Words that begin a riddle; a docstring begins with a verb, or for classes with a noun.
+FIRST_WORDS_AVOIDED = {"What", "Whether", "How", "Where", "Of"}
+#: Folders whose docstrings have not been revised yet.
+NOT_REVISED = ("layers", "estimators", "inspection", "preprocessing")
+
 every_file = pytest.mark.parametrize("path", FILES, ids=NAMES)
 
 
@@ -106,6 +116,41 @@ def test_labels_and_optimizers_do_not_meet(path):
     """Optimizers never see layers."""
     if relative(path).startswith("training/optimizers/"):
         assert not any(name.startswith("sklearn_nn.layers") for name in imports(path))
+
+
+def is_compiled(node):
+    """Whether a function is machine code or becomes part of it."""
+    decorators = [getattr(d, "func", d) for d in getattr(node, "decorator_list", ())]
+    return any(getattr(d, "id", "") in COMPILED for d in decorators)
+
+
+def python_calls(node):
+    """Calls outside of compiled functions."""
+    for child in ast.iter_child_nodes(node):
+        if not is_compiled(child):
+            if isinstance(child, ast.Call):
+                yield child
+            yield from python_calls(child)
+
+
+@every_file
+def test_calls_name_their_arguments(path):
+    """Nobody can count to nine at a call."""
+    if relative(path) not in COMPILED_FILES:
+        for call in python_calls(TREES[path]):
+            assert len(call.args) <= MOST_POSITIONAL, f"line {call.lineno}: {ast.unparse(call)}"
+
+
+@every_file
+def test_docstrings_do_not_begin_with_a_riddle(path):
+    if relative(path).startswith(tuple(f"{folder}/" for folder in NOT_REVISED)):
+        return
+    kinds = ast.Module | ast.ClassDef | ast.FunctionDef
+    for node in (node for node in ast.walk(TREES[path]) if isinstance(node, kinds)):
+        first = (ast.get_docstring(node) or "").split(maxsplit=1)[:1]
+        assert not FIRST_WORDS_AVOIDED.intersection(first), (
+            f"{getattr(node, 'name', 'module')}: {first}"
+        )
 
 
 def docstring_lines(path):

@@ -1,9 +1,9 @@
-"""How Python becomes machine code; knows nothing of neural networks."""
+"""Compilation of Python functions to machine code, independent of neural networks."""
 
 import gc
 
-# Numba's import makes very many objects, all of which stay. A collection in the midst of it looks
-# at them and at all that was imported before: a third of the import's time, to find nothing.
+# Numba's import creates very many permanent objects. Garbage collection during the import would
+# take a third of its time and free nothing.
 _collecting = gc.isenabled()
 gc.disable()
 try:
@@ -14,7 +14,7 @@ finally:
 
 
 def compiler_problem() -> str | None:
-    """What keeps Numba from compiling, and what helps; None where nothing does."""
+    """Return what prevents Numba from compiling, and the remedy; None if nothing does."""
     if not numba.config.DISABLE_JIT:
         return None
     return (

@@ -1,7 +1,6 @@
-"""How a contraction is cut into tiles: blocks of the reduction, panels of C, tiles of rows.
+"""Division of a contraction into blocks of the reduction, panels of C, and tiles of rows.
 
-`tiled` and `plain` are the bodies of the functions that contract.py compiles; their arguments are
-pointers, strides and lengths.
+contract.py compiles `tiled` and `plain`, whose arguments are pointers, strides and lengths.
 """
 
 from __future__ import annotations
@@ -25,38 +24,38 @@ BLOCK = 256
 #: Room for one block of B, two vectors wide: 16 KiB of 256-bit vectors.
 PANEL_VECTORS = 2 * BLOCK
 
-#: Most rows of a tile of one and of two vectors. With two, 14 rows take 28 registers, which
-#: leaves four for A and B; 16 registers hold six rows. With one, eight sums already hide the
-#: latency of an addition, and every tile more is longer to compile.
+#: Most rows of a tile of one and of two vectors. With two, 14 rows take 28 registers, which leaves
+#: four for A and B; 16 registers hold six rows. With one, eight sums hide the latency of an
+#: addition, and more tiles take longer to compile.
 MAX_ROWS = (8, 14) if VECTOR_REGISTERS >= 32 else (8, 6)
 
-#: Few rows are taken in tiles of so many vectors: the sums of three rows by two vectors do not hide
-#: the latency of an addition.
+#: Few rows are computed in wide tiles: three rows of two vectors do not hide the latency of an
+#: addition.
 WIDE_ROWS, WIDE = 3, 8 if VECTOR_REGISTERS >= 32 else 4
 
-#: Whether tiles of two vectors are masked. AVX-512 masks for nothing; elsewhere a masked load
-#: costs several instructions, so columns that do not fill two vectors go one vector at a time.
+#: Whether tiles of two vectors are masked. Masks are free with AVX-512; elsewhere a masked load
+#: takes several instructions, and columns that do not fill two vectors use single vectors.
 MASKED_PAIRS = VECTOR_BITS == 512
 
-#: Rows of A that lie a multiple of PAGE bytes apart fall into one set of the first cache, which
-#: holds CACHE_WAYS lines or more. A tile of more rows would fetch each line again at every step.
+#: Rows of A that are a multiple of PAGE bytes apart share a set of the first cache, which holds
+#: CACHE_WAYS lines or more. A tile of more rows would load each line again at every step.
 PAGE, CACHE_WAYS = 4096, 8
 
 #: Bytes of a cache line.
 LINE = 64
 
-#: B is copied to a small buffer, panel by panel, where its rows are PACKED_STRIDE bytes apart or
-#: more (they would crowd a few sets of the cache and one page each) and the copy serves
-#: PACKED_ROWS rows of C or more. Tiles of 14 rows read B so rarely that only whole pages matter,
-#: and only an even number of lines: rows an odd number apart fall into all sets.
+#: B is copied to a small buffer, panel by panel, if its rows are at least PACKED_STRIDE bytes apart
+#: (they would share a few cache sets and need a page each) and the copy serves PACKED_ROWS rows of
+#: C or more. With tiles of 14 rows only strides of nearly a page, and of an even number of lines,
+#: matter.
 PACKED_ROWS, PACKED_STRIDE = 96, PAGE * 3 // 4 if VECTOR_REGISTERS >= 32 else PAGE // 4
 PACKED_MULTIPLE = 2 * LINE if VECTOR_REGISTERS >= 32 else 1
 
-#: Bytes of a block of A: it stays in the second cache beside a panel of B and what comes next.
+#: Bytes of a block of A, which stays in the second cache beside a panel of B and the next one.
 BLOCK_BYTES = 128 * 1024
 
-#: Tiles of two vectors and so many rows or more fetch what comes next, of products of FETCHED
-#: multiplications or more: operands of smaller ones are cached, and fetching takes a little time.
+#: Tiles of two vectors and at least this number of rows prefetch the next operands, in products of
+#: FETCHED multiplications or more; operands of smaller ones are in the cache.
 FETCHING_ROWS, FETCHED = MAX_ROWS[1] // 2 + 1, 2**19
 
 _tile = make_tiles(
@@ -69,19 +68,18 @@ _tile = make_tiles(
     VECTOR_BITS,
 )
 
-# Merged into the caller before compilation: as functions of their own, each would be optimised
-# with a copy of all the tiles.
+# Inlined before compilation: separate functions would each be optimised with a copy of all tiles.
 _inlined = njit(inline="always")
 _reassociated = njit(**{**HELPER_OPTIONS, "fastmath": {"contract", "nsz", "reassoc"}})
 
 
 @_inlined
 def _block_lengths(K, O):
-    """Steps of the inner and of the outer reduction in one block.
+    """Return the steps of the inner and outer reduction in one block.
 
-    They follow from K and O alone: the order of summation must not depend on M or N.
+    They depend on K and O only, since the order of summation must not depend on M or N.
     """
-    if K * O <= BLOCK:  # the divisions below take as long as some rows of a small product
+    if K * O <= BLOCK:  # saves divisions, which take as long as some rows of a small product
         return K, O
     blocks = (K + BLOCK - 1) // BLOCK
     return (K + blocks - 1) // blocks, min(O, max(1, BLOCK // K))
@@ -89,9 +87,9 @@ def _block_lengths(K, O):
 
 @_inlined
 def _block_rows(M, length, bits):
-    """Rows of A and C in one block: as many as let the block of A stay in the second cache.
+    """Return the rows of A and C in one block, which keep the block of A in the second cache.
 
-    Each panel reads all of it once more. The blocks are of nearly equal height.
+    Each panel reads all of it again. The blocks have nearly equal heights.
     """
     if M * length * bits <= 8 * BLOCK_BYTES:
         return M
@@ -103,7 +101,7 @@ def _block_rows(M, length, bits):
 
 @_inlined
 def _block_groups(G, M, length, bits):
-    """Groups of M rows in one block, by the same rule."""
+    """Return the groups of M rows in one block, by the same rule."""
     if G * M * length * bits <= 8 * BLOCK_BYTES:
         return G
     return max(1, 8 * BLOCK_BYTES // (M * length * bits))
@@ -111,7 +109,7 @@ def _block_groups(G, M, length, bits):
 
 @_inlined
 def _begin(c, cs, d, ds, M, N):
-    """C = D; 0 where there is no D."""
+    """Set C = D, or 0 without D."""
     given = exists(d)
     for i in range(M):
         row, addend = advance(c, i * cs), advance_any(d, i * ds)
@@ -134,12 +132,11 @@ def _panel(
     most, vectors, a, ars, acs, ao, b, bs, bo, c, cs, d, ds, M, columns, K, O, G, ag, cg, dg,
     fetches, ask_a, next_a, next_b, next_bs, next_bo, wanted, wanted_row, first,
 ):  # fmt: skip
-    """A panel of C, `vectors` registers wide, G groups of M rows, in tiles of at most `most` rows.
+    """Compute a panel of C, `vectors` registers wide, G groups of M rows, by tiles of `most` rows.
 
-    The tiles are of nearly equal height: a last one of one row would cost as many loads of B
-    as a full one. With `fetches`, each asks for a line of each row of what comes next: two tiles
-    for B, others for A with `ask_a`; or all for what is `wanted`, if that is given, in turn from
-    row `first` on.
+    The tiles have nearly equal heights, since a last one of one row would load B as often as a full
+    one. With `fetches`, each prefetches a line of each row of the next operands: two tiles of B,
+    others of A with `ask_a`; or all of `wanted`, if given, in turn from row `first` on.
     """
     tiles = (M + most - 1) // most
     rows, taller = M // tiles, M % tiles
@@ -169,10 +166,10 @@ def _block(
     a, ars, acs, ao, b, bs, bo, c, cs, d, ds, M, N, K, O, G, ag, cg, dg,
     fetches, next_a, next_b, wanted, wanted_row, first,
 ):  # fmt: skip
-    """One block of the reduction: panel by panel, so that a panel of B stays in the cache.
+    """Compute one block of the reduction panel by panel, so that a panel of B stays in the cache.
 
-    `next_a` and `next_b` are where A and B go on in the next block, or where they begin: the next
-    product often has the same B. Returns `first`, moved on.
+    `next_a` and `next_b` are A and B of the next block, or their beginning, since the next product
+    often has the same B. Returns the next value of `first`.
     """
     scratch = stack_vectors(a, PANEL_VECTORS)
     bits = element_bits(a)
@@ -198,7 +195,7 @@ def _block(
         if pack and columns == 2 * lanes:
             _pack(b_j, bs, bo, scratch, 2 * lanes, K, O)
             b_j, bs_j, bo_j = scratch, columns, columns * K
-            then_b, then_bs, then_bo = b_j, bs_j, bo_j  # rows that crowd a set push one another out
+            then_b, then_bs, then_bo = b_j, bs_j, bo_j  # rows in one cache set evict one another
         _panel(
             most, vectors, a, ars, acs, ao, b_j, bs_j, bo_j, c_j, cs, d_j, ds,
             M, columns, K, O, G, ag, cg, dg, fetches, is_last and acs != 1,
@@ -211,7 +208,7 @@ def _block(
 
 @_reassociated
 def _dot(a, b, K):
-    """Sum of a[k] b[k]. The compiler may order it, but orders equal lengths equally."""
+    """Return the sum of a[k] b[k], in an order that depends on K only."""
     total = zero_of(a)
     for k in range(K):
         total += a[k] * b[k]
@@ -220,9 +217,9 @@ def _dot(a, b, K):
 
 @_inlined
 def _column(a, ars, acs, ao, b, bo, c, M, K, O):
-    """C += A b for a contiguous vector b and a vector C: a tile would leave all lanes idle but one.
+    """Add A b to C for vectors b and C, for which a tile would use a single lane.
 
-    Rows of A are multiplied where they are contiguous, else its columns are added up.
+    Rows of A are multiplied if they are contiguous, otherwise its columns are added up.
     """
     for o in range(O):
         a_o, b_o = advance(a, o * ao), advance(b, o * bo)
@@ -239,7 +236,7 @@ def _column(a, ars, acs, ao, b, bo, c, M, K, O):
 def tiled(
     a, ars, acs, ao, b, bs, bo, c, cs, d, ds, M, N, K, O, G, ag, cg, wanted, wanted_row, first
 ):
-    """C = A B (+ D), tile by tile."""
+    """Compute C = A B (+ D) by tiles."""
     if M <= 0 or N <= 0:
         return
     column = N == 1 and bs == 1 and cs == 1 and (acs == 1 or ars == 1)
@@ -254,7 +251,7 @@ def tiled(
     i_step = _block_rows(M, k_step * o_step, element_bits(a))
     g_step = _block_groups(G, M, k_step * o_step, element_bits(a))
     fetches = exists(wanted) or G * M * N * K * O >= FETCHED
-    # Loops by hand: `range` with a step divides to count, which takes as long as some rows.
+    # While loops: `range` with a step needs a division, which takes as long as some rows.
     o, dg = 0, 0
     while o < O:
         k = 0
@@ -290,7 +287,7 @@ def tiled(
 def plain(
     a, ars, acs, ao, b, bs, bo, c, cs, d, ds, M, N, K, O, G, ag, cg, wanted, wanted_row, first
 ):
-    """C = A B (+ D) by loops, for a host whose compiler rejects the tiles."""
+    """Compute C = A B (+ D) by loops, for a host whose compiler rejects the tiles."""
     k_step, o_step = _block_lengths(K, O)
     for g in range(G):
         a_g, c_g = advance(a, g * ag), advance(c, g * cg)

@@ -1,17 +1,16 @@
-"""The disk cache of compiled kernels.
+"""Disk cache of compiled kernels.
 
-Numba's own cache decides freshness by the one file a function stands in, so an edited callee
-leaves its caller's old machine code in use. Here every entry lies in a folder named by a *stamp*
-over the package's version, every file a kernel may stand in, the compiler and the processor:
-whatever changes, the folder changes, and stale code cannot be found. An entry that cannot be
-read is compiled again.
+Numba's own cache checks only the file of a function, so that machine code stays in use after a
+callee in another file was edited. Here every entry is in a folder named by a *stamp* of the
+package's version, all files with kernels, the compiler and the processor: any change leads to
+another folder. Unreadable entries are compiled again.
 
-Entries are run as code. They are read from folders that belong to this user or to root and that
-nobody else can write, such as one that root has filled while an image was built; they are kept in
-the first folder that this user can write.
+Entries are executed. They are read from folders that belong to this user or root and that nobody
+else can write, such as one that root filled while building an image; new ones are written to the
+first folder that this user can write.
 
-The cache rests on private parts of Numba (`numba.core.caching._Cache`, `CompileResult._reduce`);
-whatever fails there costs a compilation, never a fit.
+The cache uses private parts of Numba (`numba.core.caching._Cache`, `CompileResult._reduce`); a
+failure there costs a compilation, never a fit.
 """
 
 from __future__ import annotations
@@ -45,28 +44,19 @@ from sklearn_nn.jit.host import TARGET, VECTOR_BITS, VECTOR_REGISTERS
 PACKAGE = Path(__file__).resolve().parent.parent
 KERNEL_FOLDERS = ("jit", "layers", "network", "training")
 ENVIRONMENT_VARIABLE = "SKLEARN_NN_CACHE_DIR"
-#: Stamps kept side by side, so that two environments do not evict each other.
+#: Number of stamps kept, so that several environments do not evict each other.
 KEPT_STAMPS = 8
 _DIGEST = hashlib.sha256
 _STAMP = re.compile("[0-9a-f]{20}")
-#: Numba's settings that decide what machine code a function becomes, beside the processor.
+#: Numba's settings that affect machine code.
 _SETTINGS = (
-    "CPU_NAME",
-    "CPU_FEATURES",
-    "ENABLE_AVX",
-    "OPT",
-    "LOOP_VECTORIZE",
-    "SLP_VECTORIZE",
-    "USING_SVML",
-    "LLVM_REFPRUNE_PASS",
-    "LLVM_REFPRUNE_FLAGS",
-    "BOUNDSCHECK",
-    "DEBUGINFO_DEFAULT",
-)
+    "CPU_NAME", "CPU_FEATURES", "ENABLE_AVX", "OPT", "LOOP_VECTORIZE", "SLP_VECTORIZE",
+    "USING_SVML", "LLVM_REFPRUNE_PASS", "LLVM_REFPRUNE_FLAGS", "BOUNDSCHECK", "DEBUGINFO_DEFAULT",
+)  # fmt: skip
 
 
 def source_stamp(package: Path = PACKAGE) -> str:
-    """Digest of the package's version file and of every file a kernel may stand in."""
+    """Return a digest of the package's version file and all files that may contain kernels."""
     digest = _DIGEST()
     files = [package / "__init__.py"]
     for folder in KERNEL_FOLDERS:
@@ -77,13 +67,13 @@ def source_stamp(package: Path = PACKAGE) -> str:
     return digest.hexdigest()
 
 
-# Taken at import: what is compiled later comes from the files as they are now.
+# Computed at import: code that is compiled later was imported from these files.
 _IMPORTED_SOURCE = source_stamp()
 
 
 @functools.cache
 def stamp() -> str:
-    """Digest of all that decides what machine code a kernel becomes, 20 hexadecimal digits."""
+    """Return a digest, of 20 hexadecimal digits, of all that affects machine code."""
     parts = (
         _IMPORTED_SOURCE,
         sys.version,
@@ -98,7 +88,7 @@ def stamp() -> str:
 
 
 def _candidate_roots() -> list[Path]:
-    """Folders that may hold the cache, best first."""
+    """Return the folders that may hold the cache, best first."""
     chosen = _chosen_root()
     roots = [] if chosen is None else [chosen[1]]
     if sys.platform == "win32":
@@ -110,21 +100,21 @@ def _candidate_roots() -> list[Path]:
     if base and not base.startswith("~"):
         roots.append(Path(base) / "sklearn_nn")
     user = os.getuid() if hasattr(os, "getuid") else os.environ.get("USERNAME", "user")
-    with contextlib.suppress(OSError):  # there may be no temporary folder either
+    with contextlib.suppress(OSError):  # without a temporary folder
         roots.append(Path(tempfile.gettempdir()) / f"sklearn_nn-{user}")
     return roots
 
 
 def _chosen_root() -> tuple[str, Path] | None:
-    """The folder that the user has chosen for the cache, and the variable that says so."""
+    """Return the folder that the user has chosen, and the environment variable that names it."""
     for variable in (ENVIRONMENT_VARIABLE, "NUMBA_CACHE_DIR"):
         if chosen := os.environ.get(variable):
             return variable, Path(chosen)
     return None
 
 
-def _has_group_of_its_own(found: os.stat_result) -> bool:
-    """Whether the group of a user's file is that user alone, as many systems have it."""
+def _has_private_group(found: os.stat_result) -> bool:
+    """Return whether the group of a user's file consists of that user only."""
     try:
         import grp
         import pwd
@@ -137,10 +127,10 @@ def _has_group_of_its_own(found: os.stat_result) -> bool:
 
 
 def _danger(path: Path, found: os.stat_result, *, holds_folders: bool = False) -> str | None:
-    """Why what a path holds may be another user's, and what helps; None where it is not.
+    """Return why the content of a path may be another user's, with the remedy; None if it is safe.
 
-    In a folder that holds folders, whoever may rename one may put another in its place. Where the
-    sticky bit is set, that is its owner alone.
+    A folder that holds folders is unsafe if others may replace one of them, which the sticky bit
+    prevents.
     """
     if not hasattr(os, "getuid"):
         return None
@@ -152,7 +142,7 @@ def _danger(path: Path, found: os.stat_result, *, holds_folders: bool = False) -
     writers = found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
     if holds_folders:
         writers &= 0 if found.st_mode & stat.S_ISVTX else ~0
-        writers &= ~stat.S_IWGRP if _has_group_of_its_own(found) else ~0
+        writers &= ~stat.S_IWGRP if _has_private_group(found) else ~0
     if not writers:
         return None
     who = "everybody" if writers & stat.S_IWOTH else "its group"
@@ -163,7 +153,7 @@ def _danger(path: Path, found: os.stat_result, *, holds_folders: bool = False) -
 
 
 def _refusal(folder: Path) -> str | None:
-    """Why what lies in `folder` must not be loaded, and what helps; None where it may be."""
+    """Return why entries in `folder` must not be loaded, with the remedy; None if they may."""
     root = folder.parent.resolve()
     for outer in root.parents:
         mode = outer.stat().st_mode if outer.exists() else 0
@@ -179,17 +169,14 @@ def _refusal(folder: Path) -> str | None:
 
 
 def _make(folder: Path, mode: int) -> None:
-    """Make a folder and those above it, to be written by this user alone.
-
-    One that was chosen may be read by others, as it is when an image is built for them.
-    """
+    """Create a folder and its parents with this mode."""
     if not folder.parent.exists():
         _make(folder.parent, mode)
     folder.mkdir(mode=mode, exist_ok=True)
 
 
 def _can_write(folder: Path) -> bool:
-    """Whether this user can keep kernels in `folder`."""
+    """Return whether this user can write kernels to `folder`."""
     if hasattr(os, "getuid") and folder.stat().st_uid != os.getuid():
         return False
     try:
@@ -200,16 +187,16 @@ def _can_write(folder: Path) -> bool:
 
 
 class Folders(NamedTuple):
-    """Where this process finds compiled kernels, and where it keeps those that it compiles.
+    """Folders of compiled kernels.
 
     Attributes
     ----------
     readable : tuple of Path
-        Folders that others have filled, best first: they cannot be written.
+        Read-only folders that others have filled, best first.
     writable : Path or None
-        The folder to keep kernels in, which is read after those.
+        Folder for new kernels, which is read after those.
     refusal : str or None
-        Why the folder that the user has chosen is of no use, and what helps.
+        Why the folder that the user has chosen cannot be used, with the remedy.
     """
 
     readable: tuple[Path, ...]
@@ -218,7 +205,7 @@ class Folders(NamedTuple):
 
 
 def find_folders() -> Folders:
-    """Look for folders: those to be read, up to the first that can be written as well."""
+    """Find the readable folders, up to the first writable one."""
     readable: list[Path] = []
     refusal, chosen = None, _chosen_root()
     for root in _candidate_roots():
@@ -229,7 +216,7 @@ def find_folders() -> Folders:
             problem = _refusal(folder)
             if problem is None and is_missing:
                 _make(folder, 0o755 if is_chosen else 0o700)
-                problem = _refusal(folder)  # another process may have been at it
+                problem = _refusal(folder)  # another process may have changed it
             if problem is None and _can_write(folder):
                 _forget_old_stamps(root, folder)
                 return Folders(tuple(readable), folder, refusal)
@@ -253,18 +240,15 @@ def find_folders() -> Folders:
 
 @functools.cache
 def cache_folder() -> Path | None:
-    """The folder that keeps this process's compiled kernels, or None where none is writable."""
+    """Return the folder for newly compiled kernels; None if none is writable."""
     return find_folders().writable
 
 
 @functools.cache
 def read_only_folders() -> tuple[Path, ...]:
-    """Folders that hold compiled kernels and cannot be written, best first.
+    """Return the read-only folders of compiled kernels, best first.
 
-    Warns
-    -----
-    UserWarning
-        If the folder that the user has chosen cannot be used, once a process.
+    Warns once per process if the folder that the user has chosen cannot be used.
     """
     found, chosen = find_folders(), _chosen_root()
     if found.refusal is not None and chosen is not None:
@@ -274,7 +258,7 @@ def read_only_folders() -> tuple[Path, ...]:
 
 @functools.cache
 def _tell(variable: str, refusal: str) -> None:
-    """Warn at the line outside of this package that has led here, once a process."""
+    """Warn once per process, at the calling line outside of this package."""
     frame, level = sys._getframe(), 1
     installed, library = Path(numba.__file__).parents[1], Path(functools.__file__).parent
     insiders = (str(PACKAGE), str(installed), str(library))
@@ -289,7 +273,7 @@ def _tell(variable: str, refusal: str) -> None:
 
 
 def _forget_old_stamps(root: Path, current: Path) -> None:
-    """Keep the newest stamps only. Another process may be at the same work: failures are fine."""
+    """Remove all but the newest stamps; failures, as by concurrent processes, are ignored."""
     try:
         others = [f for f in root.iterdir() if f != current and _STAMP.fullmatch(f.name)]
         others.sort(key=lambda folder: folder.stat().st_mtime, reverse=True)
@@ -300,10 +284,9 @@ def _forget_old_stamps(root: Path, current: Path) -> None:
 
 
 def _own_source(file: str) -> bytes | None:
-    """What a kernel outside the package adds to its name: its own file's content.
+    """Return the file content that distinguishes versions of a kernel outside the package.
 
-    None where there is no such file: nothing would tell two versions apart that were typed into
-    an interpreter or a notebook.
+    It is empty for this package's kernels, and None for code without a file, such as a notebook's.
     """
     path = Path(file)
     if PACKAGE in path.parents:
@@ -315,10 +298,10 @@ def _own_source(file: str) -> bytes | None:
 
 
 def _names_only(payload: Any) -> Any:
-    """A reduced compilation in which the code that others could inline is but its names.
+    """Return a reduced compilation with stubs in place of the bitcode, which is slow to read.
 
-    No other function inlines a kernel, and reading that code takes longer than all else. The
-    names stay, since Numba looks a function's address up only if its library defines the name.
+    The bitcode is needed for inlining only, and kernels are not inlined. The names remain, since
+    Numba looks up a function's address only if its library defines the name.
     """
     (name, kind, (machine_code, bitcode)), *rest = payload
     module = binding.parse_bitcode(bitcode)
@@ -333,13 +316,7 @@ def _names_only(payload: Any) -> Any:
 
 
 def _content(entry: Path) -> bytes:
-    """What a file of the cache holds.
-
-    Raises
-    ------
-    OSError
-        If it cannot be read, or may hold what another user has written.
-    """
+    """Return the content of a cache file; raise OSError if another user may have written it."""
     with entry.open("rb") as file:
         if danger := _danger(entry.with_name("*"), os.fstat(file.fileno())):
             if (chosen := _chosen_root()) is not None and chosen[1] == entry.parent.parent:
@@ -349,15 +326,15 @@ def _content(entry: Path) -> bytes:
 
 
 class KernelCache(_Cache):
-    """The cache of one kernel, in the form Numba's compilers ask for.
+    """Cache of one kernel with the interface of Numba's caches.
 
     Parameters
     ----------
     name : str
-        The kernel's name, unique within the project.
+        Name of the kernel, unique within the project.
     file : str
-        The source file it stands in. Outside the package its content is part of the entry's
-        key; code that stands in no file is not cached.
+        Source file. Outside the package its content is part of the entry's key; code without a file
+        is not cached.
     """
 
     def __init__(self, name: str, file: str) -> None:
@@ -368,18 +345,18 @@ class KernelCache(_Cache):
 
     @property
     def cache_path(self) -> str | None:
-        """The folder of the entries, for Numba's messages."""
+        """Folder of the entries, for Numba's messages."""
         folder = cache_folder()
         return None if folder is None else str(folder)
 
     def _name(self, signature: Any) -> str:
-        """The name of an entry in its folder."""
+        """Return the file name of an entry."""
         assert self.source is not None
         key = _DIGEST(repr(signature).encode() + self.source).hexdigest()[:16]
         return f"{self.name}-{key}.kernel"
 
     def load_overload(self, sig: Any, target_context: Any) -> CompileResult | None:
-        """The compiled kernel for `sig`, or None. A damaged entry of our own is deleted."""
+        """Return the compiled kernel for `sig`, or None. Delete a damaged entry of this user."""
         own = cache_folder()
         folders = [*read_only_folders(), *([] if own is None else [own])]
         if self.source is None or not folders:
@@ -393,7 +370,7 @@ class KernelCache(_Cache):
             try:
                 if _DIGEST(content[32:]).digest() != content[:32]:
                     raise ValueError("damaged entry")
-                # What loaded code links to. Numba's own cache readies the compiler too: 0.2 s.
+                # Symbols for loaded code. Numba's own cache initializes the compiler too: 0.2 s.
                 rtsys.initialize(target_context)
                 result = CompileResult._rebuild(target_context, *pickle.loads(content[32:]))
             except Exception:
@@ -406,7 +383,7 @@ class KernelCache(_Cache):
         return None
 
     def save_overload(self, sig: Any, data: CompileResult) -> None:
-        """Write the compiled kernel: a temporary file in the same folder, then a rename."""
+        """Write the compiled kernel to a temporary file in the same folder and rename it."""
         folder = cache_folder()
         if folder is None or self.source is None or data.library.has_dynamic_globals:
             return
@@ -416,10 +393,10 @@ class KernelCache(_Cache):
             handle, temporary = tempfile.mkstemp(dir=entry.parent, prefix=".writing-")
             with os.fdopen(handle, "wb") as file:
                 file.write(_DIGEST(payload).digest() + payload)
-            os.chmod(temporary, 0o600 | folder.stat().st_mode & 0o044)  # who sees it may read it
+            os.chmod(temporary, 0o600 | folder.stat().st_mode & 0o044)  # readable like the folder
             os.replace(temporary, entry)
         except Exception:
-            # A full disk, say. What was written of it is taken away again.
+            # For example a full disk.
             if temporary is not None:
                 Path(temporary).unlink(missing_ok=True)
 

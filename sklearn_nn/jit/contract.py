@@ -1,13 +1,12 @@
 """Strided, blocked contraction on register tiles: the only matrix product in the project.
 
-Kernels call `contract`. Its machine code is compiled once for each dtype and found by the
-name of a symbol, so that the tiles are not compiled again inside every kernel that uses them.
-`load_contract` must have run before code that calls `contract` is compiled or loaded.
+Kernels call `contract`. Its machine code is compiled once for each dtype and found by the name of a
+symbol, so that the tiles are not compiled again inside every kernel. `load_contract` must have run
+before code that calls `contract` is compiled or loaded.
 
-Every element of the result is summed in one order, which depends on the lengths K and O of
-the reduction alone (and on whether B is a single column, which is summed in its own way).
-However the rows and columns of a product are shared out among threads or split into batches,
-the result is the same to the last bit.
+Every element of the result is summed in an order that depends only on the lengths K and O of the
+reduction (and on whether B is a single column). The result is therefore the same, bit for bit,
+however rows and columns are divided among threads or batches.
 """
 
 from __future__ import annotations
@@ -44,10 +43,10 @@ def _signature(pointer: types.Type) -> Any:
 
 
 def _compile(function: Callable[..., None], dtype: str) -> CFunc:
-    """`function` as machine code for `dtype`, from the disk cache if it is there."""
+    """Return `function` as machine code for `dtype`, from the disk cache if possible."""
     signature = _signature(types.CPointer(_DTYPES[dtype]))
-    # No fast-math flag: where the compiler unrolls a reduction of one step, "contract" would
-    # let it round once instead of twice, in some tiles and not in others.
+    # No fast-math flag: in an unrolled reduction of one step, "contract" would allow rounding once
+    # instead of twice, in some tiles but not in others.
     options = {"error_model": OPTIONS["error_model"]}
     compiled = CFunc(function, (signature.args, signature.return_type), {}, options)
     compiled._cache = KernelCache(f"contract_{function.__name__}_{dtype}", __file__)
@@ -56,7 +55,7 @@ def _compile(function: Callable[..., None], dtype: str) -> CFunc:
 
 
 def _compile_best(dtype: str) -> CFunc:
-    """The tiles, or the plain loops where the host's compiler rejects them."""
+    """Return the tiles, or the plain loops if the host's compiler rejects them."""
     try:
         return _compile(tiled, dtype)
     except (NumbaError, RuntimeError, NotImplementedError) as error:
@@ -70,23 +69,20 @@ def _compile_best(dtype: str) -> CFunc:
 
 @functools.cache
 def _load(dtype: str) -> CFunc:
-    """The machine code for `dtype`, compiled once, kept alive by the cache of this function."""
+    """Return the machine code for `dtype`, compiled once and kept alive by this cache."""
     compiled = _compile_best(dtype)
     binding.add_symbol(_symbol(dtype), compiled.address)
     return compiled
 
 
 def load_contract(dtype: str) -> None:
-    """Make `contract` available to kernels of `dtype`, "float32" or "float64".
-
-    Compiles it, or loads it from the disk cache, on the first call for a dtype.
-    """
+    """Compile or load `contract` for kernels of `dtype`, "float32" or "float64"."""
     with _LOCK:
         _load(dtype)
 
 
 def _check(arrays: Sequence[types.Type], names: Sequence[str]) -> types.Type:
-    """The dtype that the operands share."""
+    """Return the dtype that the operands share."""
     dtypes = {getattr(array, "dtype", None) for array in arrays}
     for name, array in zip(names, arrays, strict=True):
         if not isinstance(array, types.Array) or array.layout != "C":
@@ -99,7 +95,7 @@ def _check(arrays: Sequence[types.Type], names: Sequence[str]) -> types.Type:
 
 
 def _pointers(context: Any, builder: Any, signature: Any, args: Sequence[Any]) -> list[Any]:
-    """The arguments, arrays as pointers to their first element."""
+    """Return the arguments, with arrays as pointers to their first element."""
     return [
         context.make_array(kind)(context, builder, value).data
         if isinstance(kind, types.Array)
@@ -119,12 +115,12 @@ def _sizes(*numbers: int) -> list[Any]:
     return [ir.Constant(ir.IntType(64), number) for number in numbers]
 
 
-#: Of a contraction of one group of rows: how many groups, and how far apart they are.
+#: Number and strides of groups, for a contraction of one group of rows.
 _ONE_GROUP = _sizes(1, 0, 0)
 
 
 def _nothing_wanted(c: Any) -> list[Any]:
-    """The last arguments of a contraction that asks for nothing but its operands."""
+    """Return the last arguments of a contraction that prefetches its operands only."""
     return [ir.Constant(c.type, None), *_sizes(0, 0)]
 
 
@@ -156,11 +152,11 @@ def contract(typingctx, a, ars, acs, ao, b, bs, bo, c, cs, M, N, K, O, beta):
 def contract_and_fetch(
     typingctx, wanted, row, first, a, ars, acs, ao, b, bs, bo, c, cs, M, N, K, O, beta
 ):
-    """As `contract`, while memory that is wanted soon is on its way.
+    """As `contract`, while prefetching memory that is needed soon.
 
-    There is a run of it for each i < M, from ``wanted[i*row]`` on. While one tile after another is
-    computed, each asks for the run of one i, in turn from `first` on: for as many cache lines as it
-    adds up products, K at most and `BLOCK`. A run may begin and end anywhere.
+    For each i < M a run of memory begins at ``wanted[i*row]``. Each tile prefetches the run of one
+    i, in turn from `first` on: as many cache lines as it adds products, at most K and `BLOCK`. Runs
+    may begin and end anywhere.
     """
     dtype = _check((wanted, a, b, c), ("wanted", *"abc"))
     size = types.int64
@@ -183,8 +179,8 @@ def contract_and_fetch(
 def contract_onto(typingctx, d, ds, a, ars, acs, ao, b, bs, bo, c, cs, M, N, K, O):
     """C[i, j] = D[i*ds + j] + sum_o sum_k A[i*ars + o*ao + k*acs] * B[o*bo + k*bs + j].
 
-    As `contract`, but what it adds to is another array than what it writes. With ds = 0, D is one
-    row, such as a layer's bias.
+    As `contract`, but it adds to another array than it writes. With ds = 0, D is one row, such as a
+    layer's bias.
     """
     dtype = _check((d, a, b, c), "dabc")
     size = types.int64
@@ -203,9 +199,9 @@ def contract_onto(typingctx, d, ds, a, ars, acs, ao, b, bs, bo, c, cs, M, N, K, 
 def contract_groups(typingctx, d, a, ars, acs, ao, b, bs, bo, c, cs, M, N, K, O, G, ag, cg):
     """C[g, i, j] = d[j] + sum_o sum_k A[g*ag + i*ars + o*ao + k*acs] * B[o*bo + k*bs + j].
 
-    As `contract`, for g < G and C[g, i, j] at c[g*cg + i*cs + j]: the rows of C run over two
-    levels, like the reduction. `d` is one row, added to all, or empty. One call takes less time
-    than G of them, by some hundred cycles a call.
+    As `contract`, for g < G and C[g, i, j] at c[g*cg + i*cs + j]: the rows of C have two levels,
+    like the reduction. `d` is one row, added to all, or empty. One call saves some hundred cycles
+    per group.
     """
     dtype = _check((d, a, b, c), "dabc")
     size = types.int64

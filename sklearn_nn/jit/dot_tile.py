@@ -1,15 +1,14 @@
-"""The dot tile: sums over the filters of a convolution, for a few channels at some places at once.
+"""Dot tile: sums over the filters of a convolution, for a few channels at several places at once.
 
-The tiles of `tile.py` hold channels in the lanes of a vector, which leaves most lanes idle where
-there are three. Here the lanes hold filters, and every sum has a vector of its own::
+The tiles of `tile.py` hold channels in the lanes of a vector, which leaves most lanes idle if there
+are three. Here the lanes hold filters, and every sum has a vector of its own::
 
     x[i, c] = sum over rows k, positions j and filters f of y[k, i + before - j, f] W[k, j, c, f]
 
-for ``i < places`` and ``c < channels``. Places of y beyond an edge are read from a row of zeros. In
-the end the lanes of as many sums as a vector has lanes are added up together, in rounds of shuffles
-that halve the number of vectors and put sum number i into lane i: that is a vector of x.
-
-Every sum adds its lanes in the same order, whatever its number.
+for ``i < places`` and ``c < channels``. Places of y beyond an edge are read from a row of zeros.
+Finally the lanes of as many sums as a vector has lanes are added up together, in rounds of shuffles
+that halve the number of vectors and put sum number i into lane i, which gives a vector of x. Every
+sum adds its lanes in the same order.
 """
 
 from __future__ import annotations
@@ -33,15 +32,15 @@ def _int64(value: int) -> ir.Constant:
     return ir.Constant(_I64, value)
 
 
-#: Most places: each has a pointer, and there are 16 registers for all of them.
+#: Largest number of places: each has a pointer, in 16 registers.
 MOST_PLACES = 8
 
 
 def _add_lanes(builder: ir.IRBuilder, sums: list[ir.Value]) -> ir.Value:
-    """Sum number i in lane i.
+    """Return a vector with sum number i in lane i.
 
-    Every round halves the vectors: lanes of one that are `half` apart are added up, and so are
-    those of another, whose totals fill the lanes that are free.
+    Every round halves the number of vectors: lanes that are `half` apart are added, in two vectors
+    whose totals fill one.
     """
     lanes = sums[0].type.count
     kind = ir.VectorType(ir.IntType(32), lanes)
@@ -67,9 +66,9 @@ def _sums(
     counts: Sequence[ir.Value],
     start: ir.Value,
 ) -> list[ir.Value]:
-    """The loops over kernel rows, positions and filters; `start` is where the first place lies.
+    """Emit the loops over kernel rows, positions and filters; `start` is the first place.
 
-    With every vector of filters, a line of y is fetched that the next row of x reads first.
+    Every vector of filters prefetches a cache line of y that the next row of x reads first.
     """
     zeros, y, y_step, w, w_step = operands
     rows, positions, filters, there = counts
@@ -106,8 +105,8 @@ def _sums(
 
 
 def _define(module: ir.Module, shape: TileShape) -> ir.Function:
-    """``void f(zeros, y, y row stride, w, w row stride, x, before, tiles, width, rows, positions,
-    filters, y places)``: so many tiles, one beside the other, of a row of `width` places.
+    """Define ``void f(zeros, y, y row stride, w, w row stride, x, before, tiles, width, rows,
+    positions, filters, y places)``, which computes adjacent tiles of a row of `width` places.
     """
     places, channels = shape.rows, shape.vectors
     name = "dot_" + shape.name
@@ -139,19 +138,19 @@ def _define(module: ir.Module, shape: TileShape) -> ir.Function:
     return function
 
 
-#: Sums that hide the latency of an addition.
+#: Number of sums that hide the latency of an addition.
 _ENOUGH = 8
 
 
 @register_jitable
 def _places(channels):
-    """Places of the tiles of so many channels: the fewest and the most, one apart or the same."""
+    """Return the fewest and the most places of tiles, equal or one apart."""
     most = max(1, min(MOST_PLACES, (VECTOR_REGISTERS - 1) // channels - 1))
     return most - 1 if (most - 1) * channels >= _ENOUGH else most, most
 
 
 def _sizes(lanes: int) -> list[tuple[int, int]]:
-    """(places, channels) of all tiles: what `dot_row` picks from."""
+    """Return (places, channels) of all tiles that `dot_row` uses."""
     return [
         (places, channels)
         for channels in range(1, lanes + 1)
@@ -164,7 +163,7 @@ def _tiles(
     typingctx, places, channels, zeros, y, y_step, w, w_step, x,
     before, tiles, width, rows, positions, filters, there,
 ):  # fmt: skip
-    """Tiles of so many places and channels; see `_define`."""
+    """Compute tiles of the given places and channels; see `_define`."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Sequence[Any]) -> Any:
         places, channels, *rest = (
@@ -192,13 +191,13 @@ def _tiles(
 
 @njit(**INLINED_OPTIONS)
 def lanes_of(array):
-    """Numbers of a vector."""
+    """Return the number of elements in a vector register."""
     return VECTOR_BITS // (8 * array.itemsize)
 
 
 @njit(**INLINED_OPTIONS)
 def dot_plan(width, channels):
-    """How a row is cut: places of the larger tiles, how many of these and of those a place less."""
+    """Return the places of the larger tiles of a row, their number, and that of smaller ones."""
     fewest, most = _places(channels)
     tiles = (width + most - 1) // most
     shorter = tiles * most - width if fewest < most else 0
@@ -210,11 +209,11 @@ def dot_plan(width, channels):
 def dot_row(
     plan, width, channels, zeros, y, y_step, w, w_step, x, before, rows, positions, filters, there
 ):
-    """x[i, c] = sum over k, j, f of y[k, i + before - j, f] W[k, j, c, f], for i < width.
+    """Set x[i, c] = sum over k, j, f of y[k, i + before - j, f] W[k, j, c, f], for i < width.
 
-    For k < `rows`, each `y_step` numbers further in `y` and `w_step` in `w`, and j < `positions`.
-    Rows of y have `there` places; others are read from `zeros`, as long as `filters`, a multiple of
-    `lanes_of(y)`. `channels` are no more than that. `plan` is what `dot_plan` says.
+    k < `rows` advances by `y_step` numbers in `y` and `w_step` in `w`; j < `positions`. Rows of y
+    have `there` places; others are read from `zeros`, of length `filters`, a multiple of
+    `lanes_of(y)` and at least `channels`. `plan` is the result of `dot_plan`.
     """
     most, taller, shorter = plan
     i = taller * most

@@ -1,12 +1,12 @@
-"""Elementary functions that loops over float32 and float64 arrays vectorise.
+"""Elementary functions that vectorise in loops over float32 and float64 arrays.
 
-Numba calls the C library for `exp`, `tanh` and their kin, one element a call. These are
-short sequences of LLVM instructions instead, free of branches and calls, so a loop around
-them becomes vector code. Every operation is rounded as IEEE 754 says: a function gives the
-same bits in the vector body of a loop, in its scalar tail and anywhere else.
+Numba calls the C library for `exp`, `tanh` and the like, one element per call. These functions are
+short sequences of LLVM instructions without branches and calls, so that a loop becomes vector code.
+Every operation is rounded according to IEEE 754: a function gives the same bits in the vector body
+of a loop, in its scalar tail and anywhere else.
 
-Inside a jitted function each takes one number (`fma`: three of one type), float32 or float64,
-and returns that type. NaN gives NaN; a result below the smallest normal number may be zero.
+In a jitted function each takes one number (`fma`: three of one type), float32 or float64, and
+returns that type. NaN gives NaN; a result below the smallest normal number may be zero.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _FLOATS = (types.float32, types.float64)
 
 
 def _elementary(body: Callable[[Lane], Lane]) -> Any:
-    """Let jitted code call `body`, which emits a function of one float."""
+    """Return an intrinsic of one float whose code `body` emits."""
 
     def function(typingctx: Any, x: Any) -> Any:
         if x not in _FLOATS:
@@ -41,7 +41,7 @@ def _elementary(body: Callable[[Lane], Lane]) -> Any:
 
 @intrinsic
 def fma(typingctx: Any, a: Any, b: Any, c: Any) -> Any:
-    """a * b + c, rounded once; the three have one type."""
+    """Return a * b + c, rounded once, for three numbers of one type."""
     if a not in _FLOATS or not a == b == c:
         return None
 
@@ -64,12 +64,12 @@ _EXP64 = (
 
 
 def _exp_parts(x: Lane) -> tuple[Lane, Lane]:
-    """e**r - 1, and n in the place of the exponent: x = n ln(2) + r with |r| <= ln(2) / 2.
+    """Return e**r - 1, and n in the exponent's bits: x = n ln(2) + r with |r| <= ln(2) / 2.
 
     Cody and Waite (1980), Software Manual for the Elementary Functions.
     """
-    # Adding 1.5 * 2**mantissa rounds to an integer and leaves it in the low bits. Converting
-    # to an integer type would be undefined for NaN; this never is.
+    # Adding 1.5 * 2**mantissa rounds to an integer and leaves it in the low bits. Unlike a
+    # conversion to an integer type, this is defined for NaN.
     shift = 1.5 * 2.0**x.format.mantissa
     shifted = x.fma(1 / math.log(2), shift)
     n = shifted - shift
@@ -79,50 +79,50 @@ def _exp_parts(x: Lane) -> tuple[Lane, Lane]:
 
 
 def _exp_normal(x: Lane) -> Lane:
-    """e**x where that is a normal number."""
+    """Return e**x, which must be a normal number."""
     less_one, exponent = _exp_parts(x)
     return x.from_bits((less_one + 1).bits() + exponent)
 
 
 def _exp_down(x: Lane) -> Lane:
-    """e**x where that does not overflow; 0 below the smallest normal number."""
+    """Return e**x, which must not overflow; 0 below the smallest normal number."""
     return x.where("<", x.format.least, 0, _exp_normal(x))
 
 
 def _half_expm1(x: Lane) -> Lane:
-    """(e**x - 1) / 2 for x >= -40; it overflows only where e**x does."""
+    """Return (e**x - 1) / 2 for x >= -40; it overflows only if e**x does."""
     less_one, exponent = _exp_parts(x)
     half = x.from_bits(x.lift(0.5).bits() + exponent)
     return half.fma(less_one, half - 0.5)
 
 
 def _up_to_overflow(x: Lane, y: Lane) -> Lane:
-    """y up to the last x whose e**x is finite, inf beyond, NaN for NaN."""
+    """Return y up to the last x with finite e**x, inf beyond, NaN for NaN."""
     return x.where("<=", x.format.most, y, x + math.inf)
 
 
 @_elementary
 def exp(x: Lane) -> Lane:
-    """e**x (Cody and Waite's reduction, minimax polynomial)."""
+    """Return e**x (Cody and Waite's reduction, minimax polynomial)."""
     return _up_to_overflow(x, _exp_down(x))
 
 
 @_elementary
 def expm1(x: Lane) -> Lane:
-    """e**x - 1, accurate near 0."""
+    """Return e**x - 1, accurate near 0."""
     least = x.choose(-18, -38)
     half = _half_expm1(x.where("<", least, least, x))
     return _up_to_overflow(x, half + half)
 
 
 def sigmoid_of(x: Lane) -> Lane:
-    """Logistic function of a lane."""
+    """Return the logistic function of a lane."""
     return 1 / (1 + _up_to_overflow(-x, _exp_down(-x)))
 
 
 @_elementary
 def sigmoid(x: Lane) -> Lane:
-    """Logistic function 1 / (1 + e**-x)."""
+    """Return the logistic function 1 / (1 + e**-x)."""
     return sigmoid_of(x)
 
 
@@ -134,7 +134,7 @@ _TANH32 = (
 
 
 def _bounded_ratio(size: Lane, ratio: tuple[tuple[float, ...], ...], most: float) -> Lane:
-    """size times a ratio of polynomials in size**2, at most 1; 1 where size exceeds `most`."""
+    """Return size times a ratio of polynomials in size**2, at most 1; 1 if size exceeds `most`."""
     above, below = ((size * size).polynomial(coefficients) for coefficients in ratio)
     y = size * above / below
     y = y.where(">", 1, 1, y)
@@ -142,13 +142,13 @@ def _bounded_ratio(size: Lane, ratio: tuple[tuple[float, ...], ...], most: float
 
 
 def _tanh_double(size: Lane) -> Lane:
-    """tanh in float64: -u / (u + 2) with u = e**(-2 size) - 1."""
+    """Return tanh in float64: -u / (u + 2) with u = e**(-2 size) - 1."""
     half = _half_expm1(size.where(">", 20, 20, size) * -2)
     return half / (half + 1)
 
 
 def tanh_of(x: Lane) -> Lane:
-    """Hyperbolic tangent of a lane."""
+    """Return the hyperbolic tangent of a lane."""
     size = x.call("fabs")
     y = _bounded_ratio(size, _TANH32, 9.02) if x.is_single else _tanh_double(size)
     return y.call("copysign", x)
@@ -156,7 +156,7 @@ def tanh_of(x: Lane) -> Lane:
 
 @_elementary
 def tanh(x: Lane) -> Lane:
-    """Hyperbolic tangent (a ratio in float32, by e**x - 1 in float64); odd to the last bit."""
+    """Return tanh (a ratio in float32, by e**x - 1 in float64), exactly odd."""
     return tanh_of(x)
 
 
@@ -172,7 +172,7 @@ _LOG64 = (
 
 
 def _split(x: Lane) -> tuple[Lane, Lane]:
-    """m in [sqrt(1/2), sqrt(2)) and the integer k with x = m 2**k; x is normal and positive."""
+    """Return m in [sqrt(1/2), sqrt(2)) and the integer k with x = m 2**k, x normal and positive."""
     root = x.lift(math.sqrt(0.5)).bits()
     bits = x.bits() + (x.lift(1).bits() - root)
     m = x.from_bits((bits & (2**x.format.mantissa - 1)) + root)
@@ -180,14 +180,14 @@ def _split(x: Lane) -> tuple[Lane, Lane]:
 
 
 def _to_float(k: Lane, like: Lane) -> Lane:
-    """The small integer k as a float of the type of `like`."""
-    # No conversion: before AVX-512 there is none of 64-bit vectors.
+    """Return the small integer k as a float of the type of `like`."""
+    # No conversion instruction: it exists for 64-bit vectors only since AVX-512.
     shift = like.lift(1.5 * 2.0**like.format.mantissa)
     return like.from_bits(k + shift.bits()) - shift
 
 
 def _log_parts(f: Lane, k: Lane) -> Lane:
-    """log(1 + f) + k ln(2) for 1 + f in [sqrt(1/2), sqrt(2)) (fdlibm)."""
+    """Return log(1 + f) + k ln(2) for 1 + f in [sqrt(1/2), sqrt(2)) (fdlibm)."""
     s = f / (2 + f)
     z = s * s
     rest = (-z).fma(z.polynomial(f.choose(_LOG32, _LOG64)), f)
@@ -196,22 +196,22 @@ def _log_parts(f: Lane, k: Lane) -> Lane:
 
 
 def _log_domain(u: Lane, y: Lane) -> Lane:
-    """y = log(u) where u is positive and finite; -inf at 0, NaN below, u at inf and NaN."""
+    """Return y = log(u) for positive finite u; -inf at 0, NaN below, u at inf and NaN."""
     y = u.where("<", math.inf, y, u)
     y = u.where("==", 0, -math.inf, y)
     return u.where("<", 0, math.nan, y)
 
 
 def log_of_normal(x: Lane, lift: Lane | int = 0) -> Lane:
-    """log(x / 2**lift) of a normal positive x."""
+    """Return log(x / 2**lift) of a normal positive x."""
     m, k = _split(x)
     return _log_parts(m - 1, _to_float(k, x) - lift)
 
 
 @_elementary
 def log(x: Lane) -> Lane:
-    """Natural logarithm (fdlibm); -inf at 0, NaN below."""
-    # A subnormal number has no exponent to split off: make it a normal one first.
+    """Return the natural logarithm (fdlibm); -inf at 0, NaN below."""
+    # Subnormal numbers are scaled to normal ones first, whose exponent can be split off.
     tiny, lift = 2.0 ** (1 - x.format.bias), x.format.mantissa + 1
     y = log_of_normal(x.where("<", tiny, x * 2.0**lift, x), x.where("<", tiny, lift, 0))
     return _log_domain(x, y)
@@ -219,13 +219,13 @@ def log(x: Lane) -> Lane:
 
 @_elementary
 def log1p(x: Lane) -> Lane:
-    """log(1 + x), accurate near 0; -inf at -1, NaN below."""
+    """Return log(1 + x), accurate near 0; -inf at -1, NaN below."""
     u = 1 + x
-    # What the sum lost, exactly (Knuth's two-sum), joins m - 1 below.
+    # The rounding error of the sum, exactly (Knuth's two-sum), is added to m - 1 below.
     x_part = u - 1
     lost = (1 - (u - x_part)) + (x - x_part)
     m, k = _split(u)
-    # In two factors, as 2**-k alone can be subnormal.
+    # Two factors, since 2**-k can be subnormal.
     scale = x.from_bits((x.format.bias + 64 - k) << x.format.mantissa)
     f = (lost * scale).fma(2.0**-64, m - 1)
     return _log_domain(u, _log_parts(f, _to_float(k, x)))
@@ -244,7 +244,7 @@ _ARTANH64 = (
 
 @_elementary
 def softplus(x: Lane) -> Lane:
-    """log(1 + e**x) as max(x, 0) + 2 artanh(t / (t + 2)) with t = e**-|x|."""
+    """Return log(1 + e**x) as max(x, 0) + 2 artanh(t / (t + 2)) with t = e**-|x|."""
     t = _exp_down(-x.call("fabs"))
     s = t / (t + 2)
     z = s * s
@@ -277,12 +277,12 @@ _ERFC64 = (
 
 
 def _erf_double(size: Lane) -> Lane:
-    """erf in float64: Cephes' ratios for erf up to 1 and for erfc beyond."""
+    """Return erf in float64: Cephes' ratios for erf up to 1 and for erfc beyond."""
     size = size.where(">", 6, 6, size)
     square = size * size
     near, near_below = (square.polynomial(coefficients) for coefficients in _ERF64)
     far, far_below = (size.polynomial(coefficients) for coefficients in _ERFC64)
-    # Choose, then divide: one division costs more than two choices.
+    # Select before dividing: one division costs more than two selections.
     above = size.where("<", 1, size * near, _exp_normal(-square) * far)
     ratio = above / size.where("<", 1, near_below, far_below)
     return size.where("<", 1, ratio, 1 - ratio)
@@ -290,7 +290,7 @@ def _erf_double(size: Lane) -> Lane:
 
 @_elementary
 def erf(x: Lane) -> Lane:
-    """Error function (one ratio in float32, Cephes' in float64); odd to the last bit."""
+    """Return the error function (one ratio in float32, Cephes' in float64), exactly odd."""
     size = x.call("fabs")
     y = _bounded_ratio(size, _ERF32, 3.92) if x.is_single else _erf_double(size)
     return y.call("copysign", x)
@@ -308,25 +308,25 @@ _SINE64 = (
 
 
 def sine_ratio(c: Lane) -> Lane:
-    """sin(2 pi c) / c for |c| <= 1/4."""
+    """Return sin(2 pi c) / c for |c| <= 1/4."""
     return (c * c).polynomial(c.choose(_SINE32, _SINE64))
 
 
 def _part_of_turn(x: Lane) -> Lane:
-    """|x - n| for the whole number n that is nearest: at most 1/2."""
+    """Return the distance of x to the nearest integer."""
     return (x - x.call("rint")).call("fabs")
 
 
 @_elementary
 def cos_turns(x: Lane) -> Lane:
-    """cos(2 pi x) as sin(2 pi c), c a quarter of a turn less the distance to a whole number."""
+    """Return cos(2 pi x) as sin(2 pi c), c = 1/4 minus the distance of x to an integer."""
     c = 0.25 - _part_of_turn(x)
     return c * sine_ratio(c)
 
 
 @_elementary
 def sin_turns(x: Lane) -> Lane:
-    """sin(2 pi x), odd to the last bit."""
+    """Return sin(2 pi x), exactly odd."""
     c = _part_of_turn(x)
     c = c.where(">", 0.25, 0.5 - c, c)
     y = c * sine_ratio(c)

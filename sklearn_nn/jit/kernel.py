@@ -1,9 +1,8 @@
-"""@kernel: jitted functions of fixed signature, compiled on first need, reached by address.
+"""Kernels: jitted functions of fixed signature, compiled on first use and called by address.
 
-A kernel is an ordinary Python function of arrays. Its *kind* fixes the argument types once for a
-whole family (all forward kernels look alike to the machine), up to the real type: float32 or
-float64. The machine calls kernels through their addresses, so each compiles by itself, in either
-real type, when a program first asks for it.
+A kernel is an ordinary Python function of arrays. Its *kind* fixes the argument types of a whole
+family up to the real type, float32 or float64. The machine calls kernels by address, so that each
+is compiled by itself, in either real type, when a program first needs it.
 """
 
 from __future__ import annotations
@@ -24,12 +23,12 @@ from sklearn_nn.jit.contract import load_contract
 from sklearn_nn.jit.host import HELPER_OPTIONS, OPTIONS
 
 REALS = {"float32": types.float32, "float64": types.float64}
-# Numba's compiler is not reentrant for one dispatcher: one thread compiles or loads at a time.
+# Numba's compiler is not reentrant for one dispatcher.
 _COMPILING = threading.RLock()
 
 
 def _argument_type(description: str, real: types.Type) -> types.Type:
-    """The Numba type of an argument written as e.g. "int64", "real[:,:]" or "const real[:]"."""
+    """Return the Numba type of a description such as "int64", "real[:,:]" or "const real[:]"."""
     readonly = description.startswith("const ")
     name, bracket, axes = description.removeprefix("const ").partition("[")
     element = real if name == "real" else getattr(types, name)
@@ -39,17 +38,17 @@ def _argument_type(description: str, real: types.Type) -> types.Type:
 
 
 class Kind:
-    """The signature shared by a family of kernels.
+    """Signature shared by a family of kernels.
 
     Parameters
     ----------
     name : str
-        What the kernels do, e.g. "forward".
+        Name of the family, such as "forward".
     entry : bool
-        Whether Python calls such kernels often: then they get a way in of their own.
+        Whether Python calls these kernels often, so that they get a wrapper.
     **arguments : str
         Argument names and types in order: "int64", "float64", "real" (the compute type) or an
-        array of these: "real[:,:]"; "const" in front where the kernel may not write.
+        array of these, "real[:,:]"; prefixed by "const" if the kernel may not write it.
     """
 
     def __init__(self, name: str, entry: bool = False, /, **arguments: str) -> None:
@@ -58,13 +57,13 @@ class Kind:
         self.arguments = arguments
 
     def signature(self, dtype: str) -> Any:
-        """The Numba signature for one real type."""
+        """Return the Numba signature for one real type."""
         real = REALS[dtype]
         return types.void(*[_argument_type(text, real) for text in self.arguments.values()])
 
 
 class Kernel:
-    """A function compiled on first need for each real type; see `kernel`."""
+    """Function compiled on first use for each real type; see `kernel`."""
 
     def __init__(self, function: Callable[..., None], kind: Kind, name: str | None = None) -> None:
         self.function = function
@@ -73,20 +72,26 @@ class Kernel:
             name = f"{function.__module__.removeprefix('sklearn_nn.')}.{function.__qualname__}"
         self.name = name
         self.__doc__ = function.__doc__
-        # Made now and not when it compiles: by then the source file may have changed.
+        # Created before compilation, when the source file may have changed.
         self._cache = KernelCache(self.name, function.__code__.co_filename)
         self._dispatcher: Any = None
         self._addresses: dict[str, int] = {}
 
+    def ordered(self, **arguments: Any) -> tuple[Any, ...]:
+        """Return these arguments in the order of the kind, those of the team left out."""
+        names = [name for name in self.kind.arguments if name not in ("part", "parts", "sync")]
+        assert arguments.keys() == set(names), arguments.keys() ^ set(names)
+        return tuple(arguments[name] for name in names)
+
     def compiled(self, dtype: str) -> Any:
-        """The dispatcher, compiled for `dtype`."""
+        """Return the dispatcher, compiled for `dtype`."""
         if dtype not in self._addresses:
             with _COMPILING:
                 self._compile(dtype)
         return self._dispatcher
 
     def address(self, dtype: str) -> int:
-        """Where the machine code for `dtype` ("float32" or "float64") begins."""
+        """Return the address of the machine code for `dtype` ("float32" or "float64")."""
         self.compiled(dtype)
         return self._addresses[dtype]
 
@@ -101,19 +106,16 @@ class Kernel:
         if signature.args not in self._dispatcher.overloads:
             self._dispatcher.disable_compile(False)
             self._dispatcher.compile(signature)
-            # Arguments of other types are an error, not a reason to compile once more.
+            # Arguments of other types raise instead of being compiled for.
             self._dispatcher.disable_compile()
         result = self._dispatcher.overloads[signature.args]
         pointer = result.library.get_pointer_to_function(result.fndesc.llvm_func_name)
         self._addresses[dtype] = pointer
 
     def __call__(self, *arguments: Any) -> None:
-        """Run the kernel from Python, as tests do. Its real type is that of the first real array.
+        """Run the kernel from Python, as tests do, in the real type of the first real array.
 
-        Raises
-        ------
-        TypeError
-            If the arguments' types are not those of the kernel's kind.
+        Raises TypeError if the arguments' types are not those of the kernel's kind.
         """
         given = [typeof(a) for a in arguments]
         arrays = zip(given, self.kind.arguments.values(), strict=True)
@@ -128,15 +130,10 @@ class Kernel:
 
 
 def kernel(kind: Kind, name: str | None = None) -> Callable[[Callable[..., None]], Kernel]:
-    """Make a kernel of `kind` out of a function.
+    """Return a decorator that makes a kernel of `kind` from a function.
 
-    Parameters
-    ----------
-    kind : Kind
-        Fixes the types of the arguments; their names and number must be the function's.
-    name : str, optional
-        What the cache files it under. A function made by a factory needs one, since all that a
-        factory makes share a qualified name.
+    `kind` fixes the types of the arguments. `name` is the cache's name for it, by default the
+    qualified name, which functions made by a factory share.
     """
 
     def decorate(function: Callable[..., None]) -> Kernel:
@@ -162,7 +159,7 @@ def invoke(typing_context: Any, address: types.Type, arguments: types.Type) -> A
         )
         unpacked = cgutils.unpack_tuple(builder, values[1], len(arguments.types))
         packer = context.get_arg_packer(arguments.types)
-        # The status that comes back is not looked at: kernels never raise.
+        # The returned status is ignored: kernels never raise.
         builder.call(function, [result, exception, *packer.as_arguments(builder, unpacked)])
         return context.get_dummy_value()
 
@@ -171,13 +168,13 @@ def invoke(typing_context: Any, address: types.Type, arguments: types.Type) -> A
 
 @njit(nogil=True)
 def _enter(address: int, arguments: tuple[Any, ...]) -> None:
-    """Call a kernel that has no way in from Python."""
+    """Call a kernel that has no wrapper."""
     invoke(address, arguments)
 
 
 @intrinsic
 def real(typing_context: Any, bits: types.Type) -> Any:
-    """The float64 whose bits an int64 holds: how a hyperparameter travels in an instruction."""
+    """Return the float64 with the bits of an int64, as hyperparameters in instructions have."""
 
     def codegen(context: Any, builder: Any, sig: Any, values: Sequence[Any]) -> Any:
         return builder.bitcast(values[0], ir.DoubleType())
@@ -187,7 +184,7 @@ def real(typing_context: Any, bits: types.Type) -> Any:
 
 @intrinsic
 def like(typing_context: Any, example: types.Type, value: types.Type) -> Any:
-    """`value` in the type of `example`: a float32 times a plain literal would be a float64."""
+    """Return `value` in the type of `example`; float32 times a literal would be float64."""
 
     def codegen(context: Any, builder: Any, sig: Any, values: Sequence[Any]) -> Any:
         return context.cast(builder, values[1], value, example)
@@ -196,5 +193,5 @@ def like(typing_context: Any, example: types.Type, value: types.Type) -> Any:
 
 
 def real_bits(value: float) -> int:
-    """The int64 whose bits are those of a float64: the other half of `real`."""
+    """Return the int64 with the bits of a float64, the inverse of `real`."""
     return int(np.float64(value).view(np.int64))

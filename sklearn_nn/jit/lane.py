@@ -1,7 +1,7 @@
-"""A number in LLVM code under construction, or a vector of them.
+"""Number, or vector of numbers, in LLVM code under construction.
 
-Python's operators on it emit instructions. Every operation is rounded as IEEE 754 says, and does in
-each lane of a vector what it does to a number.
+Python's operators on it emit instructions. Every operation is rounded according to IEEE 754, and
+acts in each lane of a vector as on a single number.
 """
 
 from __future__ import annotations
@@ -12,32 +12,31 @@ from typing import Any, NamedTuple
 from llvmlite import ir
 from numba.core import cgutils
 
-# Fast-math flags let LLVM fuse operations in the body of a loop and not in its tail. Numba
-# adds a kernel's flags to float operations that have none, so these get a harmless one.
+# Fast-math flags let LLVM fuse operations in the body of a loop but not in its tail. Numba adds a
+# kernel's flags to float operations that have none, so these get a harmless one.
 _FLAGS = ("nsz",)
 
 
 class _Flags(ir.instructions.FastMathFlags):
-    """The same for calls: Numba adds a kernel's flags to all, whether or not these have some.
+    """Flags of calls that ignore those that Numba adds to all calls.
 
-    With "afn" a square root is approximate, and so is what stands for `fma` on a processor that
-    has no such instruction.
+    With "afn" a square root would be approximate, and so would `fma` on a processor without it.
     """
 
     def add(self, name: str) -> None:
-        """Take the harmless flag, and no other."""
+        """Add the harmless flag, and no other."""
         if name in _FLAGS:
             super().add(name)
 
 
 class _Format(NamedTuple):
-    """What one float type can hold."""
+    """Limits of a float type."""
 
     mantissa: int  # bits
     bias: int  # of the exponent
-    ln2_rest: float  # ln 2 less its nearest float
-    least: float  # where e**x is about the smallest normal number
-    most: float  # the last x where e**x is finite
+    ln2_rest: float  # ln 2 minus its nearest float
+    least: float  # e**x is about the smallest normal number
+    most: float  # last x with finite e**x
 
 
 _SINGLE = _Format(23, 127, -1.904654299957768e-9, -87.33654022, 88.72283172607422)
@@ -45,17 +44,17 @@ _DOUBLE = _Format(52, 1023, 2.319046813846299558e-17, -708.3964185322641, 709.78
 
 
 def _element(kind: ir.Type) -> ir.Type:
-    """The type of a number, or of the numbers of a vector."""
+    """Return the type of a number, or of the numbers of a vector."""
     return kind.element if isinstance(kind, ir.VectorType) else kind
 
 
 def _constant(kind: ir.Type, number: float) -> ir.Constant:
-    """A number of a type, or a vector of it."""
+    """Return a number of a type, or a vector of it."""
     return ir.Constant(kind, [number] * kind.count if isinstance(kind, ir.VectorType) else number)
 
 
 def _operator(name: str, reflected: bool = False) -> Callable[[Lane, Lane | float], Lane]:
-    """A method of `Lane` that emits the instruction `name` (floats: "f" and `name`)."""
+    """Return a method of `Lane` that emits the instruction `name` ("f" + `name` for floats)."""
 
     def method(self: Lane, other: Lane | float) -> Lane:
         values = [self.value, self.lift(other).value]
@@ -69,10 +68,10 @@ def _operator(name: str, reflected: bool = False) -> Callable[[Lane, Lane | floa
 
 
 class Lane:
-    """A number in LLVM code under construction; Python's operators emit its instructions.
+    """Number in LLVM code under construction; Python's operators emit its instructions.
 
-    Its value may be a vector, too: then it is every number of that at once. Python numbers beside a
-    lane take its type. Integers wrap, and `>>` shifts zeros in.
+    The value may be a vector, on which operators act elementwise. Python numbers take the lane's
+    type. Integers wrap, and `>>` shifts zeros in.
     """
 
     __slots__ = ("builder", "value")
@@ -97,20 +96,20 @@ class Lane:
 
     @property
     def is_single(self) -> bool:
-        """Whether the number is a float32."""
+        """True for float32."""
         return isinstance(_element(self.value.type), ir.FloatType)
 
     @property
     def format(self) -> _Format:
-        """What the number's float type can hold."""
+        """Limits of the number's float type."""
         return _SINGLE if self.is_single else _DOUBLE
 
     def choose(self, single: Any, double: Any) -> Any:
-        """`single` where this is a float32, `double` where it is a float64."""
+        """Return `single` for float32, `double` for float64."""
         return single if self.is_single else double
 
     def lift(self, number: Lane | float) -> Lane:
-        """`number` as a lane: a Python number becomes a constant of this lane's type."""
+        """Return `number` as a lane; a Python number becomes a constant of this lane's type."""
         if isinstance(number, Lane):
             return number
         kind, element = self.value.type, _element(self.value.type)
@@ -119,13 +118,13 @@ class Lane:
         return Lane(self.builder, _constant(kind, value))
 
     def where(self, sign: str, bound: float, chosen: Lane | float, other: Lane | float) -> Lane:
-        """`chosen` where `self sign bound` holds, else `other`; a NaN gets `other`."""
+        """Return `chosen` where `self sign bound` holds, else `other`; NaN gives `other`."""
         limit, left, right = (self.lift(number).value for number in (bound, chosen, other))
         test = self.builder.fcmp_ordered(sign, self.value, limit, flags=_FLAGS)
         return Lane(self.builder, self.builder.select(test, left, right))
 
     def call(self, name: str, *others: Lane | float) -> Lane:
-        """The LLVM intrinsic `name` of this number and `others`."""
+        """Call the LLVM intrinsic `name` with this number and `others`."""
         arguments, kind = (
             [self.value, *(self.lift(other).value for other in others)],
             self.value.type,
@@ -141,23 +140,23 @@ class Lane:
         return Lane(self.builder, call)
 
     def fma(self, factor: Lane | float, term: Lane | float) -> Lane:
-        """self * factor + term, rounded once."""
+        """Return self * factor + term, rounded once."""
         return self.call("fma", factor, term)
 
     def polynomial(self, coefficients: tuple[float, ...]) -> Lane:
-        """Polynomial in this number by Horner's rule; the highest power's factor is first."""
+        """Return a polynomial by Horner's rule; the coefficient of the highest power is first."""
         total = self.lift(coefficients[0])
         for coefficient in coefficients[1:]:
             total = total.fma(self, coefficient)
         return total
 
     def bits(self) -> Lane:
-        """The bits of a float as an integer."""
+        """Return the bits of a float as an integer."""
         kind: ir.Type = ir.IntType(self.choose(32, 64))
         if isinstance(self.value.type, ir.VectorType):
             kind = ir.VectorType(kind, self.value.type.count)
         return Lane(self.builder, self.builder.bitcast(self.value, kind))
 
     def from_bits(self, bits: Lane) -> Lane:
-        """The float of this lane's type that has these bits."""
+        """Return the float of this lane's type with these bits."""
         return Lane(self.builder, self.builder.bitcast(bits.value, self.value.type))

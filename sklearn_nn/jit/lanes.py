@@ -1,8 +1,8 @@
-"""Loops over the lanes of vectors, written as vector code: for bodies that use many rows.
+"""Loops over vectors of lanes as explicit vector code, for bodies that use many rows.
 
-The compiler vectorises a loop only after it has asked, each time the loop is entered, whether what
-is written overlaps what is read. Where a short loop works on many rows, the questions take longer
-than the loop, and with too many of them it does not vectorise at all. Here nothing is asked.
+Before a vectorised loop the compiler tests whether outputs overlap inputs. For short loops over
+many rows the tests take longer than the loop, and with too many of them it is not vectorised at
+all. Here nothing is tested.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Emit = Callable[[ir.IRBuilder, Sequence[Load], Sequence[Store]], None]
 
 
 class _Operand:
-    """One array in the body of the loop: vectors are loaded from it and stored to it."""
+    """Array in the body of the loop, from which vectors are loaded and to which they are stored."""
 
     def __init__(
         self, builder: ir.IRBuilder, start: ir.Value, strides: Sequence[ir.Value], bits: int
@@ -51,7 +51,7 @@ class _Operand:
         return module.globals.get(name) or ir.Function(module, kind, name)
 
     def load(self, i: int, j: int) -> ir.Value:
-        """The vector at place (i, j)."""
+        """Return the vector at place (i, j)."""
         address = self._address(i, j)
         if self.mask is None:
             return self._builder.load(address, align=self._align)
@@ -72,7 +72,7 @@ class _Operand:
 
 
 class _Loop:
-    """``for i in range(count)`` around what is written until `close`; the count may be 0."""
+    """Loop ``for i in range(count)`` around the code up to `close`; the count may be 0."""
 
     def __init__(self, builder: ir.IRBuilder, count: ir.Value, step: int = 1) -> None:
         self._builder, function, before = builder, builder.function, builder.block
@@ -84,7 +84,7 @@ class _Loop:
         self.index = builder.phi(_I64)
         self.index.add_incoming(ir.Constant(_I64, 0), before)
         self._next = builder.add(self.index, ir.Constant(_I64, step))
-        # A step that does not fit is left to what comes after the loop.
+        # A partial step is left to the code after the loop.
         builder.cbranch(builder.icmp_signed("<=", self._next, count), body, self._end)
         builder.position_at_end(body)
 
@@ -96,7 +96,7 @@ class _Loop:
 
 
 def _define(module: ir.Module, name: str, emit: Emit, scalar: ir.Type, operands: int) -> Any:
-    """``void f(count, lanes, (start, step, row stride, column stride) of each operand)``."""
+    """Define ``void f(count, lanes, (start, step, row stride, column stride), ...)``."""
     if name in module.globals:
         return module.globals[name]
     bits = 32 if isinstance(scalar, ir.FloatType) else 64
@@ -134,21 +134,13 @@ def _define(module: ir.Module, name: str, emit: Emit, scalar: ir.Type, operands:
 
 
 def make_lanes(name: str, operands: int, emit: Emit) -> Any:
-    """Intrinsic ``f(count, lanes, (array, step, row, column), ...)`` for each operand a tuple.
+    """Return an intrinsic ``f(count, lanes, ((array, step, row, column), ...))``.
 
     For item i and lane l, place (p, q) of an operand is the array's element
     ``i * step + p * row + q * column + l``. Arrays are C-contiguous, start at the operand's first
-    element, and share one dtype, float32 or float64. Nothing is checked.
-
-    Parameters
-    ----------
-    name : str
-        Of the machine code's symbol.
-    operands : int
-        Number of arrays.
-    emit : callable
-        Called with (builder, loads, stores): for each operand a function that loads the vector of
-        place (p, q), and one that stores a vector there. Writes the body of the loops.
+    element, and share one dtype, float32 or float64. Nothing is checked. `name` names the symbol.
+    `emit` writes the body of the loops; it is called with (builder, loads, stores), which hold for
+    each operand a function that loads the vector at place (p, q) and one that stores a vector.
     """
 
     @intrinsic
@@ -176,7 +168,7 @@ def make_lanes(name: str, operands: int, emit: Emit) -> Any:
 
 
 def _combine(builder: ir.IRBuilder, factors: Sequence[float], values: Sequence[ir.Value]) -> Any:
-    """The sum of values times factors, from the first to the last; factors 0 are left out."""
+    """Return the sum of values times factors, in order; factors 0 are omitted."""
     total = None
     for factor, value in zip(factors, values, strict=True):
         if factor == 0:
@@ -195,17 +187,10 @@ def _combine(builder: ir.IRBuilder, factors: Sequence[float], values: Sequence[i
 
 
 def make_sandwich(name: str, matrix: Matrix) -> Any:
-    """Loop over lanes for Y = T X T', for many X and Y at once; see `make_lanes`.
+    """Return a loop over lanes for Y = T X T', for many X and Y at once; see `make_lanes`.
 
-    T is known when the code is made, and becomes additions and multiplications in registers. The
-    transforms of fast convolution are such products.
-
-    Parameters
-    ----------
-    name : str
-        Of the machine code's symbol.
-    matrix : tuple of tuple of float
-        T, row by row. The first operand is X, the second Y; they must not overlap.
+    The constant T, `matrix`, becomes additions and multiplications in registers. The transforms of
+    fast convolution are such products. The first operand is X, the second Y; they must not overlap.
     """
 
     def emit(builder: ir.IRBuilder, loads: Sequence[Load], stores: Sequence[Store]) -> None:

@@ -1,4 +1,4 @@
-"""Pointers in jitted code: what the contraction does with addresses."""
+"""Pointer arithmetic in jitted code, for the contraction."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sklearn_nn.jit.tile import is_given
 
 @intrinsic
 def advance(typingctx: Any, pointer: types.Type, count: types.Type) -> Any:
-    """`pointer` moved by `count` elements."""
+    """Return `pointer` moved by `count` elements."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Sequence[Any]) -> Any:
         return builder.gep(args[0], [args[1]])
@@ -26,7 +26,7 @@ def advance(typingctx: Any, pointer: types.Type, count: types.Type) -> Any:
 
 @intrinsic
 def advance_any(typingctx: Any, pointer: types.Type, count: types.Type) -> Any:
-    """`pointer` moved by `count` elements; null stays null."""
+    """Return `pointer` moved by `count` elements; null stays null."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Sequence[Any]) -> Any:
         moved = builder.gep(args[0], [args[1]])
@@ -37,7 +37,7 @@ def advance_any(typingctx: Any, pointer: types.Type, count: types.Type) -> Any:
 
 @intrinsic
 def exists(typingctx: Any, pointer: types.Type) -> Any:
-    """Whether `pointer` is not null."""
+    """Return whether `pointer` is not null."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Sequence[Any]) -> Any:
         return is_given(builder, args[0])
@@ -47,7 +47,7 @@ def exists(typingctx: Any, pointer: types.Type) -> Any:
 
 @intrinsic
 def element_bits(typingctx: Any, pointer: types.Type) -> Any:
-    """Bits of an element that `pointer` points to."""
+    """Return the bits of an element that `pointer` points to."""
     bits = pointer.dtype.bitwidth
 
     def codegen(context: Any, builder: Any, signature: Any, args: Sequence[Any]) -> Any:
@@ -58,7 +58,7 @@ def element_bits(typingctx: Any, pointer: types.Type) -> Any:
 
 @intrinsic
 def zero_of(typingctx: Any, pointer: types.Type) -> Any:
-    """0 of the type that `pointer` points to."""
+    """Return 0 of the type that `pointer` points to."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Sequence[Any]) -> Any:
         return ir.Constant(context.get_data_type(pointer.dtype), 0.0)
@@ -68,7 +68,7 @@ def zero_of(typingctx: Any, pointer: types.Type) -> Any:
 
 @intrinsic(prefer_literal=True)
 def stack_vectors(typingctx: Any, pointer: types.Type, vectors: types.IntegerLiteral) -> Any:
-    """Room on the stack for a constant number of vectors of what `pointer` points to."""
+    """Allocate a constant number of vectors of the pointer's element type on the stack."""
     count = vectors.literal_value * VECTOR_BITS // pointer.dtype.bitwidth
 
     def codegen(context: Any, builder: Any, signature: Any, args: Sequence[Any]) -> Any:

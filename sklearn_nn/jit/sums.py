@@ -1,7 +1,7 @@
-"""Sums over a vector. The compiler may order them, but orders equal lengths equally.
+"""Sums over a vector, in an order that the compiler chooses but that depends on the length only.
 
-So the same vector has the same sum wherever it lies and whichever thread adds it up, and the loops
-vectorise, as sums in the plain order from first to last do not.
+The same vector has the same sum wherever it lies and whichever thread adds it up, and the loops
+vectorise, unlike sums from first to last.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _reassociated = njit(**{**HELPER_OPTIONS, "fastmath": {"contract", "nsz", "reass
 
 @_reassociated
 def total(values: np.ndarray) -> float:
-    """Sum of the values."""
+    """Return the sum of the values."""
     result = values.dtype.type(0)
     for i in range(values.size):
         result += values[i]
@@ -25,7 +25,7 @@ def total(values: np.ndarray) -> float:
 
 @_reassociated
 def total_of_squares(values: np.ndarray, center: float) -> float:
-    """Sum of (value - center)^2; `center` is of the values' type."""
+    """Return the sum of (value - center)^2; `center` has the values' type."""
     result = values.dtype.type(0)
     for i in range(values.size):
         difference = values[i] - center
@@ -35,7 +35,7 @@ def total_of_squares(values: np.ndarray, center: float) -> float:
 
 @_reassociated
 def total_of_magnitudes(values: np.ndarray) -> float:
-    """Sum of the absolute values."""
+    """Return the sum of the absolute values."""
     result = values.dtype.type(0)
     for i in range(values.size):
         result += abs(values[i])
@@ -44,7 +44,7 @@ def total_of_magnitudes(values: np.ndarray) -> float:
 
 @_reassociated
 def dot(a: np.ndarray, b: np.ndarray) -> float:
-    """Sum of a[i] b[i]."""
+    """Return the sum of a[i] b[i]."""
     result = a.dtype.type(0)
     for i in range(a.size):
         result += a[i] * b[i]

@@ -1,13 +1,13 @@
-"""Threads that run one jitted function together, with a barrier between their steps.
+"""Teams of threads that run one jitted function together, with barriers.
 
-Python threads each enter the same compiled function, which holds no GIL, with their own `part`
-of `parts`. No threading layer of Numba is involved: those abort under concurrent callers, die
-in forked children, and add sums in an order that depends on the number of threads.
+Python threads each enter the same compiled function, which releases the GIL, with their own `part`
+of `parts`. Numba's threading layers are not used: they abort under concurrent callers, die in
+forked children, and add sums in an order that depends on the number of threads.
 
-Python delivers an interrupt (Ctrl-C) to the main thread alone, between two of its bytecodes. So
-the thread that calls a team is not a part of it, but waits where an interrupt reaches it. It then
-sets a flag, which the functions look at, and waits on until all parts have come back. Whatever
-instant the interrupt comes at, all parts are woken or none is.
+Python delivers an interrupt (Ctrl-C) to the main thread only, between two of its bytecodes. The
+thread that calls a team therefore is not a part of it but waits where an interrupt reaches it. It
+then sets a flag, which the functions test, and waits until all parts have returned. Whenever the
+interrupt occurs, either all parts are woken or none.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ from numba.extending import intrinsic
 
 from sklearn_nn.jit.host import HELPER_OPTIONS, available_cores
 
-# On cache lines of their own: the count and the generation of the barrier; whether the caller wants
-# the parts to stop; what they last agreed on; whether one of them has failed and will not come.
+# On separate cache lines: count and generation of the barrier, the stop flag; then the decision of
+# the last barrier, and whether a part has failed and will not arrive.
 _COUNT, _GENERATION, _STOP, _AGREED, _FAILED, SYNC_SIZE = 0, 16, 32, 40, 48, 64
 _SPINS = 4000
 _YIELDS = 200
-#: On Windows an interrupt is seen only between two waits: they are so short, in seconds.
+#: Seconds of a wait; on Windows an interrupt is handled only between two waits.
 _WAIT = 0.1
-#: Multiplications and additions of a job that is over before anybody has taken the hand from the
-#: keys, and of one that is over before another thread is awake.
+#: Multiplications and additions of a job so short that an interrupt can wait for it, and of one
+#: that ends before another thread is awake.
 BRIEF, TINY = 2**29, 2**22
 
 
 @intrinsic
 def _atomic_add(typing_context: Any, address: types.Type, value: types.Type) -> Any:
-    """Add to the int64 at `address`; returns what it was before."""
+    """Add to the int64 at `address` and return its previous value."""
 
     def codegen(context: Any, builder: Any, sig: Any, values: Sequence[Any]) -> Any:
         pointer = builder.inttoptr(values[0], ir.IntType(64).as_pointer())
@@ -53,7 +53,7 @@ def _atomic_add(typing_context: Any, address: types.Type, value: types.Type) -> 
 
 @intrinsic
 def load_word(typing_context: Any, address: types.Type) -> Any:
-    """The int64 at `address`, read after all that the thread that wrote it had written before."""
+    """Read the int64 at `address` with acquire order."""
 
     def codegen(context: Any, builder: Any, sig: Any, values: Sequence[Any]) -> Any:
         pointer = builder.inttoptr(values[0], ir.IntType(64).as_pointer())
@@ -68,7 +68,7 @@ if sys.platform == "win32":
 
     @njit(**HELPER_OPTIONS)
     def _sleep() -> None:
-        """Give the processor away for the shortest time the system knows."""
+        """Sleep for the shortest time that the system supports."""
         _sleep_milliseconds(1)
 
 else:
@@ -77,16 +77,16 @@ else:
 
     @njit(**HELPER_OPTIONS)
     def _sleep() -> None:
-        """Give the processor away for about 50 microseconds."""
+        """Sleep for about 50 microseconds."""
         _sleep_microseconds(50)
 
 
 @njit(**HELPER_OPTIONS)
 def barrier(sync: np.ndarray, parts: int) -> None:
-    """Wait until all parts are here. Spins briefly, then yields, then sleeps.
+    """Wait until all parts have arrived: spin briefly, then yield, then sleep.
 
-    A thread that spins while others need its core burns its own time slice, so it gives up soon.
-    Where a part has failed, nobody waits for it.
+    Spinning is short since other threads may need the core. A part that has failed is not waited
+    for.
     """
     if parts == 1:
         return
@@ -95,7 +95,7 @@ def barrier(sync: np.ndarray, parts: int) -> None:
     arrived_in = load_word(generation)
     if _atomic_add(count, 1) == parts - 1:
         _atomic_add(count, -parts)
-        # All are here, so what they find below is the same for all.
+        # All parts have arrived and will read the same value.
         sync[_AGREED] = load_word(sync.ctypes.data + 8 * _STOP)
         _atomic_add(generation, 1)
         return
@@ -112,9 +112,9 @@ def barrier(sync: np.ndarray, parts: int) -> None:
 
 @njit(**HELPER_OPTIONS)
 def agree_to_stop(sync: np.ndarray, parts: int) -> bool:
-    """Wait until all parts are here; returns whether to stop, to all of them the same.
+    """Wait for all parts and return whether to stop, the same in all of them.
 
-    If any part has seen the flag before, they stop.
+    They stop if any part has seen the flag before.
     """
     if parts == 1:
         return load_word(sync.ctypes.data + 8 * _STOP) != 0
@@ -125,7 +125,7 @@ def agree_to_stop(sync: np.ndarray, parts: int) -> bool:
 
 @njit(**HELPER_OPTIONS)
 def share(n: int, part: int, parts: int, grain: int) -> tuple[int, int]:
-    """The span [lo, hi) of n outputs that `part` of `parts` owns, in multiples of `grain`."""
+    """Return the span [lo, hi) of n outputs that `part` owns, in multiples of `grain`."""
     blocks = (n + grain - 1) // grain
     lo = blocks * part // parts * grain
     hi = blocks * (part + 1) // parts * grain
@@ -133,15 +133,10 @@ def share(n: int, part: int, parts: int, grain: int) -> tuple[int, int]:
 
 
 def resolve_n_jobs(n_jobs: int | None) -> int:
-    """How many threads `n_jobs` asks for, never more than there are cores.
+    """Return the number of threads for `n_jobs`, at most the number of cores.
 
-    None is 1; -1 all cores, -2 all but one, as in scikit-learn. Inside a joblib worker the
-    limit that joblib set for the worker's threads is kept to.
-
-    Raises
-    ------
-    ValueError
-        If `n_jobs` is 0.
+    None is 1; -1 all cores, -2 all but one, as in scikit-learn. Within a joblib worker joblib's
+    limit for the worker's threads applies. Raises ValueError if `n_jobs` is 0.
     """
     if n_jobs == 0:
         raise ValueError("n_jobs=0 has no meaning; use None or 1 for one thread, -1 for all cores.")
@@ -159,13 +154,7 @@ def resolve_n_jobs(n_jobs: int | None) -> int:
 
 
 class _Job:
-    """A function that all parts of a team are to call, and how that ended.
-
-    Attributes
-    ----------
-    problem : BaseException or None
-        What one of the parts has raised.
-    """
+    """Function that all parts of a team call; `problem` is the exception of a part, if any."""
 
     def __init__(self, function: Callable[..., Any] | None, arguments: tuple[Any, ...]) -> None:
         self.function = function
@@ -175,7 +164,7 @@ class _Job:
         self._running.acquire()
 
     def call(self, part: int) -> None:
-        """Call the function as one of the parts. Where that fails, nobody waits for it."""
+        """Call the function as one of the parts; if it fails, release the others."""
         try:
             if self.function is not None:
                 self.function(part, *self.arguments)
@@ -183,24 +172,24 @@ class _Job:
             self.fail(error)
 
     def fail(self, error: BaseException) -> None:
-        """Let the parts stop, and out of where they wait for one another."""
+        """Record an error, stop the parts and release them from barriers."""
         self.problem, sync = error, self.arguments[1]
         sync[_STOP] = sync[_FAILED] = 1
 
     def end(self) -> None:
-        """All parts have come back."""
+        """Record that all parts have returned."""
         self._running.release()
 
     def wait(self) -> None:
-        """Wait until all parts have come back."""
+        """Wait until all parts have returned."""
         while not self._running.acquire(timeout=_WAIT):
             pass
 
 
 def _lead(jobs: _Jobs, others: Sequence[_Jobs], done: SimpleQueue[None], sync: np.ndarray) -> None:
-    """What the first thread of a team does: wake the others, do its part, gather them.
+    """Run jobs in the first thread: wake the others, compute part 0, wait for the others.
 
-    No interrupt comes in between, since this is not the main thread.
+    No interrupt occurs in between, since this is not the main thread.
     """
     while (job := jobs.get()) is not None:
         woken = 0
@@ -216,11 +205,11 @@ def _lead(jobs: _Jobs, others: Sequence[_Jobs], done: SimpleQueue[None], sync: n
             done.get()
         sync[_COUNT] = sync[_FAILED] = 0
         job.end()
-        del job  # with its arrays
+        del job  # and its arrays
 
 
 def _follow(part: int, jobs: _Jobs, done: SimpleQueue[None]) -> None:
-    """What the other threads of a team do: their part of one job after another."""
+    """Run jobs in another thread: compute one part of each."""
     while (job := jobs.get()) is not None:
         job.call(part)
         del job
@@ -236,27 +225,26 @@ def _dismiss(queues: Sequence[_Jobs]) -> None:
 
 
 class Team:
-    """So many threads that wait between jobs.
+    """Threads that wait between jobs and end with the team.
 
-    They are kept because a thread that is woken finds an idle core, and one that is new often
-    does not. They end with the team.
+    They are kept because a woken thread finds an idle core, while a new one often does not.
 
     Parameters
     ----------
     parts : int
-        Number of threads, the calling one not included.
+        Number of threads, without the calling one.
 
     Attributes
     ----------
     stop_at : int
-        Address of a number that is not 0 once the caller wants the parts to stop: functions that
-        take long look at it (see `load_word`), and return with their work half done.
+        Address of the stop flag, which is not 0 if the parts should stop. Long functions test it
+        (see `load_word`) and return early.
     """
 
     def __init__(self, parts: int) -> None:
         self.parts = parts
         self._sync = np.zeros(SYNC_SIZE, dtype=np.int64)
-        # `ctypes.data` takes as long as all else here.
+        # Faster than `ctypes.data`.
         self.stop_at = int(self._sync.__array_interface__["data"][0]) + 8 * _STOP
         self._jobs: _Jobs | None = None
         self._is_waiting = False
@@ -264,7 +252,7 @@ class Team:
             self._begin()
 
     def _begin(self) -> None:
-        """Start the threads. They know the queues and not the team, which can be collected."""
+        """Start the threads, which refer to the queues only, so that the team can be collected."""
         queues: list[_Jobs] = [SimpleQueue() for _ in range(self.parts)]
         done: SimpleQueue[None] = SimpleQueue()
         weakref.finalize(self, _dismiss, queues)
@@ -277,17 +265,11 @@ class Team:
     def run(self, function: Callable[..., Any], *arguments: Any, work: int = BRIEF) -> None:
         """Call `function(part, parts, sync, *arguments)` for every part at once.
 
-        An interrupt or an error is raised after all parts have come back, since until then they
-        write to the caller's arrays. Where there is so little `work`, in multiplications and
-        additions, that an interrupt may wait for it, one part is the calling thread; where there is
-        next to none, that is the only part.
-
-        Raises
-        ------
-        KeyboardInterrupt
-            If an interrupt came meanwhile. The function may have been stopped.
+        An interrupt (KeyboardInterrupt) or an error is raised after all parts have returned, since
+        they write to the caller's arrays. `work` is the number of multiplications and additions:
+        below `BRIEF` a team of one runs in the calling thread, below `TINY` any team does.
         """
-        if self._is_waiting:  # a second interrupt has come while the first was dealt with
+        if self._is_waiting:  # a second interrupt occurred while the first was handled
             self._call_off()
         self._sync[_STOP] = 0
         alone = self.parts == 1 and (work < BRIEF or not self._has_begun())
@@ -308,26 +290,23 @@ class Team:
             raise job.problem
 
     def _has_begun(self) -> bool:
-        """Start the threads if they have not been; returns whether there are any.
-
-        There is none to be had where the interpreter is about to end.
-        """
+        """Start the threads if needed; return False if the interpreter is shutting down."""
         if self._jobs is None:
             with contextlib.suppress(RuntimeError):
                 self._begin()
         return self._jobs is not None
 
     def _call_off(self) -> None:
-        """Stop a job that may have begun or not, and wait until no part is at work."""
+        """Stop a job that may have begun, and wait until no part is running."""
         assert self._jobs is not None
         while True:
             try:
                 self._sync[_STOP] = 1
-                # Jobs are done in order: once this one is over, so are those before it.
+                # Jobs run in order: when this one ends, those before it have ended.
                 last = _Job(None, ())
                 self._jobs.put(last)
                 last.wait()
                 self._is_waiting = False
                 return
-            except BaseException:  # another interrupt: again, with a job of its own
+            except BaseException:  # another interrupt: try again
                 continue

@@ -1,22 +1,21 @@
-"""The register tile: one small matrix product, emitted as LLVM vector code.
+"""Register tile: a small matrix product, emitted as LLVM vector code.
 
-A tile holds ``rows x vectors`` vector registers of C. For each step of the reduction it
-loads ``vectors`` registers of B, broadcasts one number of A per row, and multiplies and adds
-into all of C. C is therefore touched once, and each load of B serves every row::
+A tile holds ``rows x vectors`` vector registers of C. For each step of the reduction it loads
+``vectors`` registers of B, broadcasts one number of A per row, and multiplies and adds into all of
+C. C is therefore accessed once, and each load of B serves every row::
 
     C[i, j] = D[i, j] + sum_o sum_k A[i*ars + o*ao + k*acs] * B[o*bo + k*bs + j]
 
 for ``i < rows`` and ``j < columns``, where D is C itself, another array, or nothing. The reduction
-runs over two levels, so that a window of an image (rows of pixels, and pixels within a row) needs
-no copy. The strides of A are free, so that A may be read by rows or by columns. The last vector
-of each row is masked: columns outside C are neither read nor written.
+has two levels, so that a window of an image (rows of pixels, and pixels within a row) needs no
+copy. The strides of A are free, so that A can be read by rows or by columns. The last vector of
+each row is masked: columns outside C are neither read nor written.
 
-At each step a tile that fetches also asks for one cache line, at ``p + o*po + k*ps``, that is
-wanted later: arithmetic takes so long that memory can be on its way meanwhile. The processor does
-so by itself only where addresses follow one another.
+At each step a tile that fetches also prefetches one cache line, at ``p + o*po + k*ps``, which is
+needed later. The processor does this by itself only for consecutive addresses.
 
-Every element of C is summed in the same order, k ascending inside o ascending, whatever the
-tile it falls into. Which tile computes it can therefore not be seen in the result.
+Every element of C is summed in the same order, k ascending inside o ascending, so that the result
+does not depend on the tile that computes it.
 """
 
 from __future__ import annotations
@@ -31,8 +30,8 @@ from numba.extending import intrinsic
 
 _I1, _I32, _I64 = ir.IntType(1), ir.IntType(32), ir.IntType(64)
 
-#: Rows of A that share a pointer. With one pointer for all, the optimiser walks it from row to row,
-#: one addition after another: a step of the reduction then takes at least a cycle a row.
+#: Rows of A that share a pointer. With one pointer for all, the optimiser adds strides from row to
+#: row, and a step of the reduction takes at least a cycle per row.
 ROWS_A_POINTER = 4
 
 
@@ -41,7 +40,7 @@ def _int64(value: int) -> ir.Constant:
 
 
 class TileShape(NamedTuple):
-    """A tile's size in registers, and the registers it is made for."""
+    """Size of a tile in registers, and the registers it is made for."""
 
     rows: int
     vectors: int
@@ -52,22 +51,22 @@ class TileShape(NamedTuple):
 
     @property
     def lanes(self) -> int:
-        """Elements in one vector register."""
+        """Elements per vector register."""
         return self.vector_bits // self.bits
 
     @property
     def scalar(self) -> ir.Type:
-        """The LLVM type of an element."""
+        """LLVM type of an element."""
         return ir.FloatType() if self.bits == 32 else ir.DoubleType()
 
     @property
     def vector(self) -> ir.VectorType:
-        """The LLVM type of a register."""
+        """LLVM type of a register."""
         return ir.VectorType(self.scalar, self.lanes)
 
     @property
     def function_type(self) -> ir.FunctionType:
-        """The LLVM type of the tile's function."""
+        """LLVM type of the tile's function."""
         pointer = self.scalar.as_pointer()
         of_a, of_b, of_c = [pointer, *[_I64] * 3], [pointer, *[_I64] * 2], [pointer, _I64] * 2
         ahead = of_b if self.fetches else []
@@ -75,14 +74,14 @@ class TileShape(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The tile's symbol."""
+        """Symbol of the tile's function."""
         kind = "masked_tile" if self.masked else "tile"
         kind = f"fetching_{kind}" if self.fetches else kind
         return f"{kind}_{self.rows}x{self.vectors}_f{self.bits}_v{self.vector_bits}"
 
 
 def splat(builder: ir.IRBuilder, value: ir.Value, lanes: int) -> ir.Value:
-    """A vector with `value` in every lane."""
+    """Return a vector with `value` in every lane."""
     vector = ir.VectorType(value.type, lanes)
     first = builder.insert_element(ir.Constant(vector, ir.Undefined), value, ir.Constant(_I32, 0))
     zeros = ir.Constant(ir.VectorType(_I32, lanes), [0] * lanes)
@@ -90,15 +89,15 @@ def splat(builder: ir.IRBuilder, value: ir.Value, lanes: int) -> ir.Value:
 
 
 def _unrelated(builder: ir.IRBuilder, value: ir.Value) -> ir.Value:
-    """`value`, of which the optimiser no longer knows how it was computed."""
+    """Return `value` while hiding its computation from the optimiser."""
     kind = ir.FunctionType(value.type, [value.type])
     return builder.asm(kind, "", "=r,0", [value], False)
 
 
 def multiply_add(builder: ir.IRBuilder, a: ir.Value, b: ir.Value, c: ir.Value) -> ir.Value:
-    """a b + c of vectors: fused where the processor can.
+    """Return a b + c of vectors, fused if the processor can.
 
-    Not `fma`: a processor without a fused instruction would call a library routine for every lane.
+    Unlike `fma` it never calls a library routine for every lane.
     """
     kind, bits = a.type, 32 if isinstance(a.type.element, ir.FloatType) else 64
     function = cgutils.get_or_insert_function(
@@ -110,7 +109,7 @@ def multiply_add(builder: ir.IRBuilder, a: ir.Value, b: ir.Value, c: ir.Value) -
 
 
 class Memory:
-    """Loads and stores of vectors; in a masked tile, the last vector of a row is masked."""
+    """Loads and stores of vectors, masked for the last vector of a row in a masked tile."""
 
     def __init__(self, builder: ir.IRBuilder, shape: TileShape, columns: ir.Value):
         vector, lanes = shape.vector, shape.lanes
@@ -140,7 +139,7 @@ class Memory:
         return self._builder.bitcast(place, self._pointer)
 
     def load(self, row: ir.Value, index: int) -> ir.Value:
-        """Vector number `index` of the row that starts at `row`."""
+        """Return vector number `index` of the row that starts at `row`."""
         address = self._address(row, index)
         if self._is_whole(index):
             return self._builder.load(address, align=self._align)
@@ -158,7 +157,7 @@ class Memory:
 
 
 class Loop:
-    """``for step in range(count)`` with pointers and sums that change from step to step.
+    """Loop ``for step in range(count)`` with pointers and sums that change from step to step.
 
     The count is at least one. `pointers` are (start, stride) pairs.
     """
@@ -187,9 +186,9 @@ class Loop:
         return phi
 
     def close(self, sums: list[ir.Value]) -> None:
-        """End the body; `sums` are the values that the next step starts from."""
+        """End the body; `sums` are the values for the next step."""
         builder, end = self._builder, self._builder.block
-        # A loop whose count it cannot tell is not unrolled: its pointers would fill the registers.
+        # Hiding the count prevents unrolling, whose pointers would fill the registers.
         step = _unrelated(builder, builder.add(self.step, _int64(1)))
         self.step.add_incoming(step, end)
         for phi, stride in zip(self.pointers, self._strides, strict=True):
@@ -209,7 +208,7 @@ def _multiply_add(
     b_row: ir.Value,
     sums: list[ir.Value],
 ) -> list[ir.Value]:
-    """One step of the reduction: sums[i, j] += a[i] * b[j]."""
+    """Emit one step of the reduction: sums[i, j] += a[i] * b[j]."""
     new = list(sums)
     if shape.vectors <= shape.rows:
         b = [memory.load(b_row, j) for j in range(shape.vectors)]
@@ -229,11 +228,11 @@ def _multiply_add(
 
 
 def prefetch(builder: ir.IRBuilder, pointer: ir.Value) -> None:
-    """Ask for the cache line that `pointer` points into. It may point anywhere."""
+    """Prefetch the cache line that `pointer` points into; any address is allowed."""
     address = builder.bitcast(pointer, ir.IntType(8).as_pointer())
     kind = ir.FunctionType(ir.VoidType(), [address.type, _I32, _I32, _I32])
     function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-    # For reading, into the first cache, of data.
+    # Read access, first-level cache, data.
     builder.call(function, [address, *(ir.Constant(_I32, number) for number in (0, 3, 1))])
 
 
@@ -245,7 +244,7 @@ def _reduce(
     ahead: Sequence[ir.Value],
     counts: tuple[ir.Value, ir.Value],
 ) -> list[ir.Value]:
-    """The two loops of the reduction; returns the sums."""
+    """Emit the two loops of the reduction and return the sums."""
     a, ars, acs, ao, b, bs, bo = operands
     inner_count, outer_count = counts
     zeros = [ir.Constant(shape.vector, None)] * (shape.rows * shape.vectors)
@@ -277,7 +276,7 @@ def _write(
     addend: tuple[ir.Value, ir.Value] | None,
     sums: list[ir.Value],
 ) -> None:
-    """C = sums, or C = D + sums; `target` and `addend` are (first element, row stride)."""
+    """Store C = sums or C = D + sums; `target` and `addend` are (first element, row stride)."""
     for i in range(shape.rows):
         rows = [
             builder.gep(start, [builder.mul(stride, _int64(i))])
@@ -291,18 +290,18 @@ def _write(
 
 
 def is_given(builder: ir.IRBuilder, pointer: ir.Value) -> ir.Value:
-    """Whether `pointer` is not null."""
+    """Return whether `pointer` is not null."""
     return builder.icmp_unsigned("!=", builder.ptrtoint(pointer, _I64), _int64(0))
 
 
 def _define(module: ir.Module, shape: TileShape) -> ir.Function:
-    """The function of one tile, in `module`."""
+    """Return the function of one tile in `module`."""
     if shape.name in module.globals:
         return module.globals[shape.name]
     function = ir.Function(module, shape.function_type, shape.name)
     function.linkage = "internal"
-    # A function of its own, never inlined: the optimiser is quick with one small loop, and
-    # slow (and worse at keeping C in registers) with many of them in one large function.
+    # Never inlined: with many loops in one large function the optimiser is slow, and worse at
+    # keeping C in registers.
     for attribute in ("noinline", "nounwind"):
         function.attributes.add(attribute)
     operands, (c, cs, d, ds), (*ahead, inner, outer, columns) = (
@@ -321,18 +320,18 @@ def _define(module: ir.Module, shape: TileShape) -> ir.Function:
 
 
 def _arguments(pointer: types.Type) -> list[types.Type]:
-    """Numba types of a, b, c and d, and their strides."""
+    """Return the Numba types of a, b, c and d with their strides."""
     size = types.int64
     return [pointer, *[size] * 3, pointer, *[size] * 2, pointer, size, pointer, size]
 
 
 def make_tile(rows: int, vectors: int, bits: int, vector_bits: int, masked: bool = True) -> Any:
-    """Intrinsic ``tile(a, ars, acs, ao, b, bs, bo, c, cs, d, ds, K, O, columns)``.
+    """Return an intrinsic ``tile(a, ars, acs, ao, b, bs, bo, c, cs, d, ds, K, O, columns)``.
 
     `a`, `b`, `c` and `d` are pointers to float32 (`bits` = 32) or float64 (64); strides count
-    elements. K and O are at least one. `columns` ends in the last of the `vectors` registers
-    of `vector_bits` bits; a tile that is not masked ignores it and fills the registers.
-    `d` may be null, for nothing to add, or `c`; with ds = 0 it is one row, added to all.
+    elements. K and O are at least one. `columns` ends in the last of the `vectors` registers of
+    `vector_bits` bits; an unmasked tile ignores it and fills the registers. `d` may be null, for
+    nothing to add, or `c`; with ds = 0 it is one row, added to all.
     """
     shape = TileShape(rows, vectors, bits, vector_bits, masked)
     pointer = types.CPointer(types.float32 if bits == 32 else types.float64)
@@ -349,7 +348,7 @@ def make_tile(rows: int, vectors: int, bits: int, vector_bits: int, masked: bool
 
 
 class Kind(NamedTuple):
-    """Tiles of so many vectors, with `fewest` to `most` rows."""
+    """Tiles of a number of vectors, with `fewest` to `most` rows."""
 
     vectors: int
     fewest: int
@@ -359,11 +358,11 @@ class Kind(NamedTuple):
 
 
 def make_tiles(kinds: Sequence[Kind], vector_bits: int) -> Any:
-    """Intrinsic ``tile(rows, vectors, fetches, a, ..., d, ds, p, ps, po, K, O, columns)``.
+    """Return an intrinsic ``tile(rows, vectors, fetches, a, ..., ds, p, ps, po, K, O, columns)``.
 
-    It picks the tile of one of the `kinds` when called; other sizes do nothing. The remaining
-    arguments are those of `make_tile`, and `p` with its strides where `fetches` is 1; the pointers'
-    type gives the dtype.
+    When called it selects the tile of one of the `kinds`; other sizes do nothing. The remaining
+    arguments are those of `make_tile`, with `p` and its strides used if `fetches` is 1. The pointer
+    type determines the dtype.
     """
     stride, apart = max(kind.most for kind in kinds) + 1, max(kind.vectors for kind in kinds) + 1
     sizes = [(r, kind) for kind in kinds for r in range(kind.fewest, kind.most + 1)]

@@ -1,8 +1,7 @@
 """Transposition in blocks that stay in registers.
 
-A plain double loop writes one number at a time, each to another line of the cache. Here a
-square block is loaded by rows, transposed by log2(width) rounds of shuffles, and stored by
-rows.
+A plain double loop writes each number to another cache line. Here a square block is loaded by rows,
+transposed by log2(width) rounds of shuffles, and stored by rows.
 """
 
 from __future__ import annotations
@@ -20,9 +19,9 @@ _I32, _I64 = ir.IntType(32), ir.IntType(64)
 
 
 def _exchange(builder: ir.IRBuilder, rows: list[ir.Value], distance: int) -> list[ir.Value]:
-    """One round: in square blocks of 2*distance, the two quarters off the diagonal swap.
+    """Swap the two off-diagonal quarters in square blocks of 2*distance.
 
-    The right half of row r changes places with the left half of row r + distance.
+    The right half of row r is exchanged with the left half of row r + distance.
     """
     lanes = len(rows)
     low, high = [], []
@@ -41,7 +40,7 @@ def _exchange(builder: ir.IRBuilder, rows: list[ir.Value], distance: int) -> lis
 
 
 def _block_function(module: ir.Module, scalar: ir.Type, bits: int, lanes: int) -> ir.Function:
-    """``void block(source, source_stride, target, target_stride)``, in `module`."""
+    """Define ``void block(source, source_stride, target, target_stride)`` in `module`."""
     name = f"transpose_{lanes}_f{bits}"
     if name in module.globals:
         return module.globals[name]
@@ -71,7 +70,7 @@ def _block_function(module: ir.Module, scalar: ir.Type, bits: int, lanes: int) -
 
 @intrinsic
 def _width(typingctx: Any, array: types.Type) -> Any:
-    """Width of the blocks in which `array` is transposed."""
+    """Return the width of the blocks in which `array` is transposed."""
     lanes = VECTOR_BITS // array.dtype.bitwidth
 
     def codegen(context: Any, builder: Any, signature: Any, args: Sequence[Any]) -> Any:
@@ -84,7 +83,7 @@ def _width(typingctx: Any, array: types.Type) -> Any:
 def _transpose_block(
     typingctx: Any, source: types.Type, target: types.Type, i: types.Type, j: types.Type
 ) -> Any:
-    """target[j + q, i + p] = source[i + p, j + q] for p, q in one block."""
+    """Set target[j + q, i + p] = source[i + p, j + q] for p, q in one block."""
     lanes = VECTOR_BITS // source.dtype.bitwidth
 
     def codegen(context: Any, builder: Any, signature: Any, args: Sequence[Any]) -> Any:
@@ -106,10 +105,10 @@ def _transpose_block(
 
 @register_jitable
 def transpose(source: Any, target: Any, lo: int, hi: int) -> None:
-    """target[j, i] = source[i, j] for rows i in lo..hi of `source`.
+    """Set target[j, i] = source[i, j] for rows [lo, hi) of `source`.
 
-    Both arrays are C-contiguous, of one dtype, float32 or float64; `source` may be
-    read-only. Nothing is checked.
+    Both arrays are C-contiguous, of one dtype, float32 or float64; `source` may be read-only.
+    Nothing is checked.
     """
     width, columns = _width(source), source.shape[1]
     if hi - lo < width or columns < width:
@@ -117,7 +116,7 @@ def transpose(source: Any, target: Any, lo: int, hi: int) -> None:
             for i in range(lo, hi):
                 target[j, i] = source[i, j]
         return
-    # The last block of a row or column is moved back to fit: it writes some numbers twice.
+    # The last block of a row or column is moved back to fit and writes some numbers twice.
     for i in range(lo, hi, width):
         for j in range(0, columns, width):
             _transpose_block(source, target, min(i, hi - width), min(j, columns - width))

@@ -1,4 +1,4 @@
-"""Views of contiguous arrays: Numba's own slice and reshape take as long as many a short loop."""
+"""Views of contiguous arrays, faster than Numba's slice and reshape."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numba.extending import intrinsic, register_jitable
 def _view(context: Any, builder: Any, sig: Any, values: Sequence[Any]) -> Any:
     """Emit an array of the lengths values[2:] that begins at element values[1] of values[0].
 
-    It does not own the memory: it lives as long as the array, within the calling function.
+    It does not own the memory and is valid within the calling function.
     """
     from numba.np.arrayobj import make_array, populate_array  # slow to import: compiling only
 
@@ -36,19 +36,19 @@ def _view(context: Any, builder: Any, sig: Any, values: Sequence[Any]) -> Any:
 
 @intrinsic
 def vector(typing_context: Any, buffer: types.Type, start: Any, size: Any) -> Any:
-    """Elements [start, start + size) of a C-contiguous array, flat. Nothing is checked."""
+    """Return elements [start, start + size) of a C-contiguous array, flat, without a check."""
     return buffer.copy(ndim=1)(buffer, types.int64, types.int64), _view
 
 
 @intrinsic
 def matrix(typing_context: Any, buffer: types.Type, start: Any, rows: Any, columns: Any) -> Any:
-    """Elements of a C-contiguous array from `start` on, as (rows, columns). Nothing is checked."""
+    """Return elements of a C-contiguous array from `start` on as (rows, columns), unchecked."""
     return buffer.copy(ndim=2)(buffer, types.int64, types.int64, types.int64), _view
 
 
 @intrinsic
 def octets(typing_context: Any, address: types.Type, size: Any) -> Any:
-    """The `size` bytes from an address on, as uint8. Nothing is checked."""
+    """Return the `size` bytes from an address on as uint8, without a check."""
     view_type = types.Array(types.uint8, 1, "C", readonly=True)
 
     def codegen(context: Any, builder: Any, sig: Any, values: Sequence[Any]) -> Any:
@@ -71,13 +71,13 @@ def octets(typing_context: Any, address: types.Type, size: Any) -> Any:
 
 @register_jitable
 def row(array: Any, i: int) -> Any:
-    """Row i of a C-contiguous matrix. Nothing is checked."""
+    """Return row i of a C-contiguous matrix, without a check."""
     return vector(array, i * array.shape[1], array.shape[1])
 
 
 @intrinsic
 def workspace(typing_context: Any, ctx: types.Type, start: Any, like: types.Type) -> Any:
-    """What lies behind the first `start` numbers of `ctx`, as numbers of the type of `like`."""
+    """Return the memory behind the first `start` numbers of `ctx` in the type of `like`."""
     view_type = types.Array(like.dtype, 1, "C")
     ratio = ctx.dtype.bitwidth // like.dtype.bitwidth
 

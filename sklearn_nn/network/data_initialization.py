@@ -1,4 +1,4 @@
-"""Parameters that training data sets, after they have been drawn and before training."""
+"""Data-dependent initialization: layers set parameters from training data before training."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sklearn_nn.network.machine import predict
 from sklearn_nn.network.program import Program
 from sklearn_nn.network.source import Source
 
-#: Rows of the data that parameters are set by, at most.
+#: Largest number of rows used.
 MOST_ROWS = 10_000
 
 
@@ -24,23 +24,11 @@ def adapt(
     kept: Collection[str] = (),
     n_jobs: int = 1,
 ) -> None:
-    """Let layers that adapt set their parameters by data, from the first to the last.
+    """Let layers with data-dependent initialization set their parameters in `theta`, in order.
 
-    Each sees what it makes of the data itself, behind layers that have been set before. Nothing is
-    drawn from `rng` if there are no such layers, and the result does not depend on `n_jobs`.
-
-    Parameters
-    ----------
-    program : Program
-    theta : ndarray of shape (n_theta,)
-        Changed in place.
-    state : ndarray of shape (n_state,)
-    data : Source
-        Training data. Of more than `MOST_ROWS` rows, so many are drawn.
-    rng : RandomState
-    kept : collection of str
-        Full names of layers that are left as they are.
-    n_jobs : int
+    Each layer sees its own output on the data, behind layers that have been set before, except
+    those named in `kept`. Of more than `MOST_ROWS` rows a sample is drawn. Without such layers
+    nothing is drawn from `rng`. The result does not depend on `n_jobs`.
     """
     layers = [(name, layer) for name, layer in program.adapting if name not in kept]
     if not layers:

@@ -1,8 +1,8 @@
-"""The drivers: jitted functions that execute a program's table without returning to Python.
+"""Kernels that run a program over batches without returning to Python.
 
-`train_batches` runs a slice of an epoch, `predict_rows` any number of rows. All parts of a team
-enter a driver together. Once they are to stop (see `Team.stop_at`), they leave together: training
-with all of a batch or nothing of it, prediction with rows left out.
+`train_slice` trains on a slice of an epoch, `predict_rows` predicts rows. All parts of a team enter
+together, and leave together when told to stop (see `Team.stop_at`): training then completes or
+undoes its batch, prediction omits rows.
 """
 
 from __future__ import annotations
@@ -17,8 +17,18 @@ from sklearn_nn.jit.views import matrix, row, vector
 from sklearn_nn.layers.base import CONTINUES, PARTNER, PROGRESS, STEP, is_stopped, owned_rows
 from sklearn_nn.network.interpreter import calls_by_row, run_forward, run_gradient, run_prepare
 from sklearn_nn.network.parameter_update import ALPHA, descend, plain_sum
+from sklearn_nn.network.program import (
+    INPUT_WIDTH,
+    N_LOSSES,
+    N_TARGETS,
+    OUTPUT_AT,
+    OUTPUT_WIDTH,
+    RAW_AT,
+    RAW_WIDTH,
+    SPARE_AT,
+)
 
-#: What a number gathered, or a raw output's loss, costs: in multiplications and additions.
+#: Cost of gathering a number and of the loss of a raw output, in multiplications and additions.
 _GATHER_COST, _LOSS_COST = 16, 64
 
 LOSS = Kind(
@@ -38,7 +48,7 @@ LOSS = Kind(
 
 @njit(**INLINED_OPTIONS)
 def _total_weight(weight: np.ndarray, rows: np.ndarray, steps: int) -> float:
-    """The batch's sum of targets' weights; every part sums it for itself, in one order."""
+    """Return the sum of a batch's target weights, in the same order in every part."""
     if weight.size == 0:
         return float(rows.size * steps)
     total = 0.0
@@ -52,11 +62,10 @@ def _total_weight(weight: np.ndarray, rows: np.ndarray, steps: int) -> float:
 def _take_losses_of_steps(
     steps, n_targets, loss_at, options, target, weight, rows, lo, hi, numbers, scale, z, dz, losses
 ):  # fmt: skip
-    """The losses of rows [lo, hi) of the batch, one for each of so many steps.
+    """Compute the losses of rows [lo, hi) of the batch, `steps` per row.
 
-    Each step has a target of its own, or all have the row's in common: `n_targets` are a row's.
-
-    `rows` are those rows' numbers, and `numbers` is room for their targets'.
+    A row has `n_targets` targets: one for each step, or one that all steps share. `rows` are the
+    numbers of those rows; `numbers` is room for the numbers of their targets.
     """
     n, width = (hi - lo) * steps, z.shape[1] // steps
     of_steps = vector(numbers, lo * steps, n)
@@ -78,10 +87,10 @@ def _mix_losses(
     part, parts, partner, scale, capacity, mixed_at,
     loss_at, options, target, weight, rows, partners, z, dz, losses, darena,
 ):  # fmt: skip
-    """Of each row, add the share `partner` of its loss with the target of its partner.
+    """Mix the losses of rows with those for their partners' targets, which have weight `partner`.
 
-    The partner of row i is row n - 1 - i. What is added is first written behind the slots, and
-    behind the losses. Owners: rows of the batch.
+    The partner of row i is row n - 1 - i. The second losses and gradients are first written behind
+    the losses and behind the slots. Owners: rows of the batch.
     """
     lo, hi = owned_rows(z, part, parts)
     n, width = z.shape
@@ -105,10 +114,10 @@ def _take_losses(
     part, parts, ctx, ends, capacity, loss_at, options, target, weight, rows, scale,
     numbers, arena, darena, losses,
 ):  # fmt: skip
-    """The losses of a batch times `scale`, and their gradient. Owners: rows of the batch."""
-    n, steps, n_targets = rows.size, ends[4], ends[5]
-    z = matrix(arena, capacity * ends[1], n, ends[2])
-    dz = matrix(darena, capacity * ends[1], n, ends[2])
+    """Compute the losses of a batch and the gradient of `scale` times their sum. Owners: rows."""
+    n, steps, n_targets = rows.size, ends[N_LOSSES], ends[N_TARGETS]
+    z = matrix(arena, capacity * ends[RAW_AT], n, ends[RAW_WIDTH])
+    dz = matrix(darena, capacity * ends[RAW_AT], n, ends[RAW_WIDTH])
     partner = real(ctx[PARTNER])
     own = scale * (1.0 - partner)
     calls = calls_by_row(n, _LOSS_COST * z.shape[1], parts)
@@ -126,21 +135,21 @@ def _take_losses(
             )  # fmt: skip
         if partner > 0:
             _mix_losses(
-                one, of, partner, scale, capacity, ends[3],
+                one, of, partner, scale, capacity, ends[SPARE_AT],
                 loss_at, options, target, weight, rows, numbers, z, dz, losses, darena,
             )  # fmt: skip
 
 
 @njit(**INLINED_OPTIONS)
 def _copy(source, target):
-    """target = source."""
+    """Copy source to target."""
     for i in range(target.size):
         target[i] = source[i]
 
 
 @njit(**INLINED_OPTIONS)
 def _gather(ctx, part, parts, gather_at, values, indices, indptr, rows, x):
-    """Gather a part's rows of a batch, which may be as many as there are."""
+    """Gather a part's rows of a batch, in several calls if there are many."""
     calls = calls_by_row(x.shape[0], _GATHER_COST * x.shape[1], parts)
     for call in range(calls):
         if is_stopped(ctx):
@@ -149,7 +158,7 @@ def _gather(ctx, part, parts, gather_at, values, indices, indptr, rows, x):
         invoke(gather_at, (ctx, one, of, values, indices, indptr, rows, x))
 
 
-# Arguments that drivers share.
+# Arguments that several kinds share.
 TEAM = {"part": "int64", "parts": "int64", "sync": "int64[:]"}
 PROGRAM = {"table": "const int64[:,:]", "ends": "const int64[:]", "capacity": "int64"}
 DATA = {"gather_at": "int64", "values": "const real[:]"}
@@ -207,34 +216,33 @@ _PREDICT = Kind(
 
 
 @kernel(_TRAIN)
-def train_batches(
+def train_slice(
     part, parts, sync, contexts, table, ends, capacity, batch_size, first, last, windows, order,
     gather_at, values, indices, indptr, loss_at, options, target, weight,
     settings, groups, factors, matrices, update_at, decays, scalars, progress,
     theta, grad, state, kept, work, arena, darena, moments, average,
     losses, numbers, penalties, norms, batch_losses,
 ):  # fmt: skip
-    """Train on batches first to last (exclusive) of an epoch, whose row numbers `order` gives.
+    """Train on batches first to last (exclusive) of an epoch with the row numbers `order`.
 
-    Of so many `windows`, one a batch, each goes on where the one before ended, but the first. One
-    without a target of any weight is run forward, so that the next can go on, and teaches nothing.
-    In the end `ctx` has the number of batches trained in all. Where the parts stop, what the batch
-    at hand has done to `state` is undone, from what is `kept`.
+    Of `windows` consecutive batches each continues the one before, except the first. A window whose
+    targets have zero weight only runs forward, so that the next can continue it. At the end `ctx`
+    holds the total number of batches trained. If the parts stop, `state` is restored from `kept`.
     """
     ctx = row(contexts, part)
-    step, steps, n_targets = ctx[STEP], ends[4], ends[5]
+    step, steps, n_targets = ctx[STEP], ends[N_LOSSES], ends[N_TARGETS]
     for b in range(first, last):
         n = min(order.size - b * batch_size, batch_size)
         rows = vector(order, b * batch_size, n)
         ctx[STEP] = step + b - first
         ctx[CONTINUES] = b % windows != 0
         ctx[PROGRESS] = np.float64(progress[b - first]).view(np.int64)
-        if part == 0:  # nobody writes it before the first barrier
+        if part == 0:  # no part writes it before the first barrier
             _copy(state, kept)
         total = _total_weight(weight, rows, n_targets) * (steps // n_targets)
         scale = 1.0 / total if total > 0 else 0.0
         run_prepare(part, parts, ctx, table, theta, work)
-        x = matrix(arena, 0, n, ends[0])
+        x = matrix(arena, 0, n, ends[INPUT_WIDTH])
         _gather(ctx, part, parts, gather_at, values, indices, indptr, rows, x)
         run_forward(part, parts, sync, ctx, table, capacity, n, theta, state, work, arena)
         if windows > 1 and total == 0:
@@ -277,15 +285,15 @@ def predict_rows(
     gather_at, values, indices, indptr, loss_at, options, target, weight,
     theta, state, work, arenas, out, losses, numbers,
 ):  # fmt: skip
-    """Run rows `order` forward, a block at a time, and take their losses if there is a loss.
+    """Run rows `order` forward, a block at a time, and compute their losses if there is a loss.
 
-    Each part has its own rows and its own arena. Where there are several windows, `order` holds
-    the first of all sequences, then the second, and so on; each goes on where the one before
-    ended, and the first one where the last run did if `ctx` says so.
+    Each part has its own rows and arena. With several windows, `order` holds the first windows of
+    all sequences, then the second ones, and so on; each continues the one before, and the first
+    continues the last run if `ctx` says so.
     """
     ctx, arena, scratch = row(contexts, part), row(arenas, part), row(work, part)
-    continues, n_rows, steps = ctx[CONTINUES], order.size // windows, ends[6]
-    n_targets = ends[7]
+    continues, n_rows, steps = ctx[CONTINUES], order.size // windows, ends[N_LOSSES]
+    n_targets = ends[N_TARGETS]
     lo, hi = share(n_rows, part, parts, 1)
     alone = vector(sync, 0, 0)
     for k in range(lo, hi, capacity):
@@ -296,17 +304,18 @@ def predict_rows(
             start = window * n_rows + k
             rows = vector(order, start, n)
             ctx[CONTINUES] = 1 if window else continues
-            x = matrix(arena, 0, n, ends[0])
+            x = matrix(arena, 0, n, ends[INPUT_WIDTH])
             invoke(gather_at, (ctx, 0, 1, values, indices, indptr, rows, x))
             run_forward(0, 1, alone, ctx, table, capacity, n, theta, state, scratch, arena)
-            y = vector(arena, capacity * ends[1], n * ends[2])
-            found = vector(out, start * ends[2], n * ends[2])
+            width = ends[OUTPUT_WIDTH]
+            y = vector(arena, capacity * ends[OUTPUT_AT], n * width)
+            found = vector(out, start * width, n * width)
             for i in range(y.size):
                 found[i] = y[i]
             if loss_at != 0:
-                z = matrix(arena, capacity * ends[3], n, ends[4])
-                # The gradient that comes with the loss is not wanted: it goes behind the slots.
-                dz = matrix(arena, capacity * ends[5], n, ends[4])
+                z = matrix(arena, capacity * ends[RAW_AT], n, ends[RAW_WIDTH])
+                # The gradient is not needed and goes behind the slots.
+                dz = matrix(arena, capacity * ends[SPARE_AT], n, ends[RAW_WIDTH])
                 _take_losses_of_steps(
                     steps, n_targets, loss_at, options, target, weight, rows, 0, n,
                     vector(numbers, start * steps, n * steps), 1.0, z, dz,

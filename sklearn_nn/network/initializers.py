@@ -1,4 +1,4 @@
-"""How parameters are drawn before training."""
+"""Initializers, which draw parameters before training."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _TRUNCATED_STDDEV = 0.87962566103423978
 
 
 def _truncated_normal(rng: np.random.RandomState, shape: tuple[int, ...]) -> np.ndarray:
-    """Standard normal numbers; those beyond ±2 are drawn again."""
+    """Draw standard normal numbers within ±2."""
     drawn = rng.standard_normal(math.prod(shape))
     outside = np.flatnonzero(np.abs(drawn) > 2)
     while outside.size:
@@ -24,7 +24,7 @@ def _truncated_normal(rng: np.random.RandomState, shape: tuple[int, ...]) -> np.
 
 
 class Initializer(Spec):
-    """Base of all initializers: called with a shape and its fans, returns a float64 array."""
+    """Base class of initializers, which are called with a shape and its fans."""
 
     def __call__(
         self, rng: np.random.RandomState, shape: tuple[int, ...], fan_in: int, fan_out: int
@@ -34,9 +34,9 @@ class Initializer(Spec):
         Parameters
         ----------
         rng : RandomState
-            Where random numbers come from.
+            Random number generator.
         shape : tuple of int
-            Of the parameter; a bias has one dimension.
+            Shape of the parameter; a bias has one dimension.
         fan_in, fan_out : int
             Number of inputs and outputs of one unit.
 
@@ -48,12 +48,12 @@ class Initializer(Spec):
 
 
 class Constant(Initializer):
-    """One value throughout; nothing is drawn.
+    """Initializer with a constant value.
 
     Parameters
     ----------
     value : float, default=0.0
-        The value.
+        Value of all elements.
     """
 
     def __init__(self, value: float = 0.0) -> None:
@@ -67,12 +67,14 @@ class Constant(Initializer):
 
 
 class Uniform(Initializer):
-    """Uniform between two bounds, whatever the fans: variance (high - low)² / 12.
+    """Uniform distribution between two bounds, independent of the fans.
+
+    Its variance is (high - low)² / 12.
 
     Parameters
     ----------
     low, high : float, default=-0.1, 0.1
-        The bounds.
+        Bounds.
     """
 
     def __init__(self, low: float = -0.1, high: float = 0.1) -> None:
@@ -89,7 +91,7 @@ class Uniform(Initializer):
 
 
 class Normal(Initializer):
-    """Normal, whatever the fans.
+    """Normal distribution, independent of the fans.
 
     Parameters
     ----------
@@ -114,14 +116,14 @@ class Normal(Initializer):
 
 
 class TruncatedNormal(Normal):
-    """Normal, but what lies further than two `stddev` from the mean is drawn again.
+    """Normal distribution truncated at two `stddev` from the mean.
 
     As in Keras the spread is not corrected: the standard deviation is 0.8796 `stddev`.
 
     Parameters
     ----------
     mean, stddev : float, default=0.0, 0.05
-        Mean and standard deviation of the normal distribution before it is cut.
+        Mean and standard deviation of the normal distribution before truncation.
     """
 
     def _standard(self, rng: np.random.RandomState, shape: tuple[int, ...]) -> np.ndarray:
@@ -129,7 +131,7 @@ class TruncatedNormal(Normal):
 
 
 class VarianceScaling(Initializer):
-    """Mean 0 and variance scale / fan: signals keep their size from layer to layer.
+    """Distribution with mean 0 and variance scale / fan, which keeps the scale of signals.
 
     ================ =========== ========= ====================
     name             scale       mode      distribution
@@ -142,19 +144,19 @@ class VarianceScaling(Initializer):
     glorot_normal    1           fan_avg   truncated_normal
     ================ =========== ========= ====================
 
-    Glorot's suit tanh and logistic units, He's ReLU, which passes half of the variance on, and
-    LeCun's SELU. fan_in_uniform is ±1/sqrt(fan_in), an old rule of thumb and PyTorch's for biases.
+    Glorot's suit tanh and logistic units, He's suit ReLU, which halves the variance, and LeCun's
+    suit SELU. fan_in_uniform is ±1/sqrt(fan_in), an old rule of thumb and PyTorch's for biases.
 
     Parameters
     ----------
     scale : float, default=1.0
         Variance times fan.
     mode : {"fan_in", "fan_out", "fan_avg"}, default="fan_in"
-        The fan: the inputs of a unit keep the variance of activations, the outputs that of
-        gradients, and their mean is between the two.
+        Fan in the variance: the number of inputs preserves the variance of activations, the number
+        of outputs that of gradients, and their mean is a compromise.
     distribution : {"truncated_normal", "normal", "uniform"}, default="truncated_normal"
-        A uniform one has bounds ±sqrt(3 scale / fan). The truncated normal is cut at two standard
-        deviations and widened by 1 / 0.87962566, so that its variance is the one asked for.
+        Distribution: uniform has bounds ±sqrt(3 scale / fan); truncated normal is cut at two
+        standard deviations and widened by 1 / 0.87962566 to have the given variance.
 
     References
     ----------
@@ -197,14 +199,15 @@ class VarianceScaling(Initializer):
 
 
 class GlorotUniform(Initializer):
-    """Uniform in ±sqrt(scale / (fan_in + fan_out)) (Glorot & Bengio, 2010, eq. 16).
+    """Uniform distribution in ±sqrt(scale / (fan_in + fan_out)) (Glorot & Bengio, 2010, eq. 16).
 
-    It draws exactly what scikit-learn's MLP draws.
+    It draws exactly the same numbers as scikit-learn's MLP.
 
     Parameters
     ----------
     scale : float, default=6.0
-        6 keeps the variance of activations and gradients; scikit-learn uses 2 for logistic units.
+        Squared bound times fans; 6 preserves the variance of activations and gradients, and
+        scikit-learn uses 2 for logistic units.
     """
 
     def __init__(self, scale: float = 6.0) -> None:
@@ -221,13 +224,12 @@ class GlorotUniform(Initializer):
 
 
 class Orthogonal(Initializer):
-    """A random orthogonal matrix: it turns a signal and never shrinks or stretches it.
+    """Random orthogonal matrix, which preserves the norm of a signal.
 
-    The parameter is seen as a matrix of shape (prod(shape[:-1]), shape[-1]). The longer of its
-    sides being n and the shorter m, it is Q of the QR decomposition of an (n, m) normal matrix,
-    columns multiplied by the sign of R's diagonal so that every rotation is equally likely
-    (Mezzadri, 2007). Where there are more columns than rows it is Q transposed, with orthonormal
-    rows.
+    The parameter is viewed as a matrix of shape (prod(shape[:-1]), shape[-1]) with the longer side
+    n and the shorter side m. It is the factor Q of the QR decomposition of an (n, m) normal matrix,
+    with columns multiplied by the signs of R's diagonal, which makes the distribution uniform
+    (Mezzadri, 2007), or its transpose if there are more columns than rows.
 
     Parameters
     ----------
@@ -249,7 +251,7 @@ class Orthogonal(Initializer):
     def __call__(
         self, rng: np.random.RandomState, shape: tuple[int, ...], fan_in: int, fan_out: int
     ) -> np.ndarray:
-        """Draw an orthogonal matrix and give it the shape."""
+        """Draw an orthogonal matrix, reshaped."""
         if len(shape) < 2:
             raise ValueError(
                 f"Orthogonal needs a matrix, but a parameter has shape {shape}; "
@@ -262,6 +264,7 @@ class Orthogonal(Initializer):
         return np.ascontiguousarray(self.gain * (q if rows >= columns else q.T)).reshape(shape)
 
 
+#: Initializers by name.
 INITIALIZERS: dict[str, Initializer] = {
     "zeros": Constant(0.0),
     "ones": Constant(1.0),
@@ -281,21 +284,9 @@ INITIALIZERS: dict[str, Initializer] = {
 
 
 def get_initializer(initializer: Any) -> Any:
-    """The initializer of a name; an object is returned as it is.
+    """Return the initializer of this name; an object that can be called is returned unchanged.
 
-    Parameters
-    ----------
-    initializer : str, Initializer or callable
-        A callable is called as an `Initializer` is.
-
-    Returns
-    -------
-    initializer : Initializer or callable
-
-    Raises
-    ------
-    ValueError
-        If the name is not known, or the object is a class or cannot be called.
+    Raises ValueError if the name is unknown, or the object is a class or cannot be called.
     """
     if isinstance(initializer, str) and initializer in INITIALIZERS:
         return INITIALIZERS[initializer]

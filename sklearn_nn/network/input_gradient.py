@@ -1,7 +1,7 @@
-"""The gradient of a network's raw output with respect to its input, in prediction.
+"""Gradient of a network's raw output with respect to its input, in prediction mode.
 
-Dropout is off and batch norms go by their running statistics, so that rows are each by itself: a
-row's gradient is that of its own output alone.
+Dropout is off and batch normalization uses running statistics, so that a row's output depends on
+that row only.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from sklearn_nn.layers.base import is_stopped
 from sklearn_nn.network.epoch_loop import DATA, PROGRAM, TEAM
 from sklearn_nn.network.interpreter import run_forward, run_gradient, run_prepare
 from sklearn_nn.network.memory import allocate, contexts
-from sklearn_nn.network.program import Program
+from sklearn_nn.network.program import INPUT_WIDTH, OUTPUT_AT, OUTPUT_WIDTH, Program
 from sklearn_nn.network.source import Source, readonly
 
-#: Rows that are run at a time in each thread. They take twice the memory of prediction.
+#: Rows per block in each thread, which take twice the memory of prediction.
 ROWS = 64
 
 _DIFFERENTIATE = Kind(
@@ -41,31 +41,32 @@ def differentiate_rows(
     part, parts, sync, contexts, table, ends, capacity, order,
     gather_at, values, indices, indptr, seeds, theta, state, work, arenas, darenas, out,
 ):  # fmt: skip
-    """Run all rows forward and back, a block at a time. Each part has its rows and its arenas."""
+    """Run all rows forward and back, a block at a time. Each part has its own rows and arenas."""
     ctx, scratch = row(contexts, part), row(work, part)
     arena, darena = row(arenas, part), row(darenas, part)
     lo, hi = share(order.size, part, parts, 1)
     alone, no_gradient = vector(sync, 0, 0), vector(darena, 0, 0)
+    n_inputs, n_outputs = ends[INPUT_WIDTH], ends[OUTPUT_WIDTH]
     run_prepare(0, 1, ctx, table, theta, scratch)
     for start in range(lo, hi, capacity):
         if is_stopped(ctx):
             return
         n = min(hi - start, capacity)
         rows = vector(order, start, n)
-        x = matrix(arena, 0, n, ends[0])
+        x = matrix(arena, 0, n, n_inputs)
         invoke(gather_at, (ctx, 0, 1, values, indices, indptr, rows, x))
         run_forward(0, 1, alone, ctx, table, capacity, n, theta, state, scratch, arena)
-        dz = vector(darena, capacity * ends[1], n * ends[2])
-        seed = vector(seeds, start * ends[2], n * ends[2])
+        dz = vector(darena, capacity * ends[OUTPUT_AT], n * n_outputs)
+        seed = vector(seeds, start * n_outputs, n * n_outputs)
         for i in range(dz.size):
             dz[i] = seed[i]
-        # Parameters get none: no address of a weights kernel is in the table.
+        # Parameters get no gradient: the table has no weights kernels.
         run_gradient(
             0, 1, alone, ctx, table, capacity, n,
             theta, no_gradient, state, scratch, arena, darena,
         )  # fmt: skip
-        dx = vector(darena, 0, n * ends[0])
-        found = vector(out, start * ends[0], n * ends[0])
+        dx = vector(darena, 0, n * n_inputs)
+        found = vector(out, start * n_inputs, n * n_inputs)
         for i in range(dx.size):
             found[i] = dx[i]
 
@@ -78,24 +79,11 @@ def input_gradient(
     seeds: np.ndarray,
     n_jobs: int = 1,
 ) -> np.ndarray:
-    """Gradient of a sum of raw outputs with respect to each row of the input.
+    """Return the gradient of a weighted sum of raw outputs with respect to each row of the input.
 
-    Parameters
-    ----------
-    program : Program
-        Lowered with ``input_gradient=True`` and without a link.
-    theta, state : ndarray
-        Its parameters, and what its layers remember.
-    data : Source
-        The rows.
-    seeds : ndarray of shape (n_rows, n_raw_outputs)
-        By how much each raw output counts in a row's sum.
-    n_jobs : int
-        Number of threads. Results do not depend on it.
-
-    Returns
-    -------
-    gradient : ndarray of shape (n_rows, n_features)
+    The program must be lowered with ``input_gradient=True`` and without a link. `seeds`, of shape
+    (n_rows, n_raw_outputs), weights the raw outputs. The gradient, of shape (n_rows, n_features),
+    does not depend on `n_jobs`.
     """
     dtype, n = program.dtype, data.n_rows
     out = np.empty((n, program.input_width), dtype=dtype)
@@ -106,12 +94,15 @@ def input_gradient(
     work = allocate((parts, program.n_work), dtype)
     arenas, darenas = (allocate((parts, capacity * program.width), dtype) for _ in range(2))
     team, n_lengths = Team(parts), capacity if program.ragged else 0
-    team.run(
-        differentiate_rows.compiled(dtype),
-        contexts(parts, program.n_scratch, dtype, n_lengths=n_lengths, stop_at=team.stop_at),
-        program.table, program.raw_ends, capacity, readonly(np.arange(n)),
-        data.gather.address(dtype), data.values, data.indices, data.indptr,
-        readonly(np.ascontiguousarray(seeds, dtype=dtype)), readonly(theta), readonly(state),
-        work, arenas, darenas, out, work=2 * n * program.cost,
+    arguments = differentiate_rows.ordered(
+        contexts=contexts(
+            parts, program.n_scratch, dtype, n_lengths=n_lengths, stop_at=team.stop_at
+        ),
+        table=program.table, ends=program.raw_ends, capacity=capacity,
+        order=readonly(np.arange(n)), **data.arguments(dtype),
+        seeds=readonly(np.ascontiguousarray(seeds, dtype=dtype)),
+        theta=readonly(theta), state=readonly(state),
+        work=work, arenas=arenas, darenas=darenas, out=out,
     )  # fmt: skip
+    team.run(differentiate_rows.compiled(dtype), *arguments, work=2 * n * program.cost)
     return out

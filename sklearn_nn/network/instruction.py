@@ -1,4 +1,4 @@
-"""An instruction before it is a row of a program's table: what a layer has said of it."""
+"""Instruction as a layer describes it, before it becomes a row of a program's table."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sklearn_nn.layers.base import Memory, Parameter
 
 @dataclass
 class Instruction:
-    """An instruction before addresses and offsets are known."""
+    """Instruction whose addresses and offsets are not known yet."""
 
     layer: str
     x: int
@@ -31,11 +31,11 @@ class Instruction:
     places: int
 
     def costs(self, width: int) -> tuple[int, int]:
-        """About how many multiplications and additions a row takes: of forward, of weights.
+        """Return the approximate multiplications and additions per row of forward and of weights.
 
-        The parameters are multiplied at each of the places. `width` is the number of columns read
-        and written, each of which may take a function. The first is 0 where the kernels themselves
-        ask whether to stop.
+        Parameters are multiplied at each of the places. `width` is the number of columns read and
+        written, each of which may take a function. The first cost is 0 if the kernels themselves
+        test whether to stop.
         """
         products = self.places * sum(p.size for p in self.parameters)
         cost = max(products, 16 * width)
@@ -43,22 +43,16 @@ class Instruction:
 
     @property
     def is_trained(self) -> bool:
-        """Whether it has parameters that are not frozen."""
+        """True if it has parameters that are not frozen."""
         return any(p.rate != 0 for p in self.parameters)
 
     def used_kernels(
         self, *, trained: bool, through: bool, weights: bool
     ) -> tuple[Kernel | None, ...]:
-        """The kernels that run, in the table's order.
+        """Return the kernels that run, in the table's order.
 
-        Parameters
-        ----------
-        trained : bool
-            Whether training runs the instruction. It does not run the link.
-        through : bool
-            Whether the input wants a gradient.
-        weights : bool
-            Whether the parameters want one.
+        `trained` means that training runs the instruction, `through` that the input needs a
+        gradient, `weights` that the parameters need one.
         """
         forward, forward_sums, prepare, backward, backward_sums, to_weights = self.kernels
         if not trained:

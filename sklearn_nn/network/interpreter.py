@@ -1,11 +1,11 @@
-"""Execution of a program's table: its kernels in order, on one batch.
+"""Interpreter that runs the kernels of a program's table in order, on one batch.
 
-Rows of a batch have one owner from the gather to the loss and back, so that instructions follow one
-another without a barrier. Only kernels that sum over the batch stand between two.
+Rows of a batch have one owner from the gather to the loss and back, so that instructions need no
+barrier. Only kernels that sum over the batch stand between two barriers.
 
-Before each kernel a part looks whether it is to stop, and goes on without it then, from barrier to
-barrier, to where all agree on it. A kernel that would take long is called some times, as one of
-more parts: each call computes some of what the part owns, and the result is the same.
+Before each kernel a part tests whether to stop; it then skips the kernels but not the barriers,
+until all parts agree. A long kernel is called several times as one of more parts, each call for
+some of what the part owns, with the same result.
 """
 
 from __future__ import annotations
@@ -42,21 +42,21 @@ from sklearn_nn.network.program import (
     Y_WIDTH,
 )
 
-#: Multiplications and additions of one call of a kernel, at most: a tenth of a second or two.
-#: Kernels of weights have twice as many, since each call reads what all rows have brought.
+#: Most multiplications and additions of one call of a kernel: a tenth of a second or two. Weights
+#: kernels have twice as many, since each call reads all rows.
 _CALL = 2**31
 
 
 @njit(**INLINED_OPTIONS)
 def calls_by_row(rows, cost, parts):
-    """In how many calls a part computes its rows of a batch of so many, each of some cost."""
+    """Return the number of calls in which a part computes its rows of a batch."""
     return max(1, min(rows * cost // (_CALL * parts), rows // (ROW_GRAIN * parts)))
 
 
 @njit(**INLINED_OPTIONS)
 def _calls(rows, op, parts):
-    """In how many calls a part computes sums over a batch of so many rows."""
-    # Those of a recurrence read a little of every step, and wait for memory most of the time.
+    """Return the number of calls in which a part computes sums over a batch."""
+    # Those of a recurrence mostly wait for memory.
     cost = op[WEIGHTS_COST] * (16 if op[ROW_COST] == 0 else 1)
     return max(1, rows * cost // (2 * _CALL * parts))
 
@@ -89,7 +89,7 @@ def run_forward(part, parts, sync, ctx, table, capacity, rows, theta, state, wor
 
 @njit(**INLINED_OPTIONS)
 def run_prepare(part, parts, ctx, table, theta, work):
-    """Run the prepare kernels: they need the parameters only."""
+    """Run the prepare kernels, which read parameters only."""
     for k in range(table.shape[0]):
         op = row(table, k)
         if op[PREPARE_AT] != 0:
@@ -106,7 +106,7 @@ def run_prepare(part, parts, ctx, table, theta, work):
 
 @njit(**INLINED_OPTIONS)
 def _add_rows(part, parts, dx, extra):
-    """dx += extra: a slot read by two instructions gets the sum of two gradients."""
+    """Add extra to dx: a slot read by two instructions gets the sum of two gradients."""
     lo, hi = owned_rows(dx, part, parts)
     for i in range(lo, hi):
         for j in range(dx.shape[1]):
@@ -119,7 +119,7 @@ def run_gradient(
 ):
     """Run the backward kernels from last to first, then, after a barrier, the weights kernels.
 
-    With `sync`, their sums too: as in `run_forward`, without it the rows are each by itself.
+    As in `run_forward`, sums over the batch are run only with `sync`.
     """
     n = table.shape[0]
     for k in range(2 * n - 1, -1, -1):

@@ -1,4 +1,4 @@
-"""Where the arrays of a program's instructions lie in flat buffers."""
+"""Layout of the arrays of a program's instructions in flat buffers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def _align(n: int) -> int:
 
 @dataclass
 class Layout:
-    """Where parameters, memories and scratch lie in their flat buffers."""
+    """Places of parameters, memories and work in their flat buffers."""
 
     n_theta: int = 0
     n_state: int = 0
@@ -27,7 +27,7 @@ class Layout:
     memories: dict[str, dict[str, Placed]] = field(default_factory=dict)
 
     def place(self, op: Instruction) -> tuple[int, ...]:
-        """Begin and size of an instruction's spans of `theta`, `state` and `work`."""
+        """Place an instruction; return begin and size of its spans of `theta`, `state`, `work`."""
         theta, state, work = self.n_theta, self.n_state, self.n_work
         end = _place_all(op.parameters, theta, self.parameters, op.layer)
         state_end = _place_all(op.state, state, self.memories, op.layer)
@@ -42,7 +42,7 @@ def _place_all(
     places: dict[str, dict[str, Placed]],
     layer: str,
 ) -> int:
-    """Place arrays one after another from `start`; returns where they end."""
+    """Place arrays one after another from `start` and return their end."""
     for array in arrays:
         places.setdefault(layer, {})[array.name] = Placed(array, start)
         start += array.size

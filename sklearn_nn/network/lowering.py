@@ -1,6 +1,6 @@
-"""Lowering: from a list of layers to a program.
+"""Lowering of a list of layers to a program.
 
-`lower` asks each layer for its instructions, and lays out the buffers that they point into.
+`lower` asks each layer for its instructions and lays out the buffers that they point into.
 """
 
 from __future__ import annotations
@@ -32,27 +32,26 @@ from sklearn_nn.network.program import (
 
 @dataclass
 class ProgramBuilder:
-    """Collects slots and instructions from the layers; `finish` lays everything out.
+    """Collector of slots and instructions from the layers; `finish` makes the program.
 
     Attributes
     ----------
     slots : list of tuple of int
         Shape of one sample in each slot.
     homes : list of int
-        For each slot the one whose columns it is: itself, but where `reshape` made it.
+        For each slot the one whose columns it uses: itself, unless `reshape` made it.
     layer : str
-        Under which name parameters are filed: that of the layer at hand, "residual1.conv2d2" where
-        one lies within another.
+        Full name of the present layer, such as "residual1.conv2d2" for a layer within another.
     clocks : list of Clock or None
-        The clock of each slot, where sequences are not of one length.
+        Clock of each slot, if sequences have unequal lengths.
     rates : mapping of str to float
-        Factors on the learning rates of layers, by such names; 0 freezes a layer.
+        Factors on the learning rates of layers, by full name; 0 freezes a layer.
     carries : bool
-        Whether a batch may go on where the one before ended.
+        Whether a batch may continue the one before.
     has_members : bool
-        Whether the raw outputs of a row are those of members, which have its target in common.
+        Whether the raw outputs of a row are those of members, which share one target.
     adapting : list of (str, Layer)
-        Layers whose parameters are set by data, by name, in order.
+        Layers with data-dependent initialization, in order.
     """
 
     slots: list[Shape] = field(default_factory=list)
@@ -70,26 +69,26 @@ class ProgramBuilder:
 
     @property
     def is_frozen(self) -> bool:
-        """Whether the layer at hand is left as it is, what it remembers included."""
+        """True if the present layer is frozen, its state included."""
         return self.rates.get(self.layer) == 0
 
     def shape(self, slot: int) -> Shape:
-        """Shape of one sample in a slot."""
+        """Return the shape of one sample in a slot."""
         return self.slots[slot]
 
     def clock(self, slot: int) -> Clock | None:
-        """Clock of a slot of sequences of unequal length; None where all rows are full."""
+        """Return the clock of a slot of sequences of unequal length; None if all rows are full."""
         return self.clocks[slot]
 
     def slot(self, shape: Shape, clock: Clock | None = None) -> int:
-        """Make a slot for samples of this shape."""
+        """Add a slot for samples of this shape and return its number."""
         self.slots.append(shape)
         self.clocks.append(clock)
         self.homes.append(len(self.homes))
         return self.homes[-1]
 
     def reshape(self, slot: int, shape: Shape) -> int:
-        """Make a slot of the same columns for samples of another shape. Nothing is copied."""
+        """Add a slot that views the same columns as samples of another shape."""
         assert np.prod(shape) == np.prod(self.slots[slot])
         self.slots.append(shape)
         self.clocks.append(self.clocks[slot])
@@ -97,9 +96,10 @@ class ProgramBuilder:
         return len(self.homes) - 1
 
     def add(self, name: str, layer: Layer, slot: int) -> int:
-        """Lower a layer that reads `slot`, under a name; within another layer, below its name.
+        """Lower a layer that reads `slot` and return its output slot.
 
-        Returns the slot it ends in. Where it raises, `layer` stays at the layer that does not fit.
+        Within another layer the name is appended to that layer's. After an error `layer` is the
+        name of the layer that does not fit.
         """
         outer, before = self.layer, len(self.instructions)
         self.layer = f"{outer}.{name}" if outer else name
@@ -119,7 +119,7 @@ class ProgramBuilder:
         return out
 
     def _mix_rows(self, layer: Layer, outer: str) -> None:
-        """Take note that a layer mixes rows. It mixes losses, too, so it stands by itself."""
+        """Record a layer that mixes rows; as it mixes losses too, it cannot be nested."""
         kind = type(layer).__name__
         if self.mixes_rows:
             raise ValueError(f"a network has one {kind} at most; leave the others out.")
@@ -156,45 +156,26 @@ class ProgramBuilder:
         """Append an instruction that reads slot `x` and writes slot `y`."""
         for parameter in parameters:
             _check_initializer(parameter)
-        # Where the output is a vector, such as the tape of a recurrence, the input's steps count.
+        # If the output is a vector, such as the tape of a recurrence, the input's steps count.
         shape = self.slots[y] if len(self.slots[y]) > 1 else self.slots[x]
         places = int(np.prod(shape[:-1]))
         kernels = (forward, forward_sums, prepare, backward, backward_sums, weights)
         x, y = self.homes[x], self.homes[y]
         if (factor := self.rates.get(self.layer, 1.0)) != 1:
             parameters = [replace(p, rate=p.rate * factor) for p in parameters]
-        self.instructions.append(
-            Instruction(
-                self.layer,
-                x,
-                y,
-                kernels,
-                parameters,
-                state,
-                work,
-                scratch,
-                geometry,
-                keeps,
-                in_place,
-                kind,
-                absorbs or {},
-                weights_need_backward,
-                asks_to_stop,
-                places,
-            )
-        )
+        op = Instruction(
+            self.layer, x, y, kernels, parameters=parameters, state=state, work=work,
+            scratch=scratch, geometry=geometry, keeps=keeps, in_place=in_place, kind=kind,
+            absorbs=absorbs or {}, weights_need_backward=weights_need_backward,
+            asks_to_stop=asks_to_stop, places=places,
+        )  # fmt: skip
+        self.instructions.append(op)
 
     def _merge(self, n_trained: int, ends: Sequence[int]) -> list[tuple[int, int, int]]:
-        """Let instructions that can work in place do so, where nobody misses what they overwrite.
+        """Let instructions work in place where this is possible, and return `Program.absorbed`.
 
-        Their input must be read by them alone, and not be kept by the instruction that wrote it.
-        That one does their work too, if it can.
-
-        Returns
-        -------
-        absorbed : list of (int, int, int)
-            An instruction that does the work of another, the place in its geometry that says so,
-            and the other.
+        Their input must be read by them alone, and not be kept by the instruction that wrote it,
+        which does their work too if it can.
         """
         reads, absorbed = Counter(op.x for op in self.instructions), []
         writers: dict[int, int] = {}
@@ -214,7 +195,7 @@ class ProgramBuilder:
         return absorbed
 
     def _rename(self, slot: int, home: int) -> None:
-        """Let a slot, and what was reshaped from it, lie in the memory of another."""
+        """Move a slot and its reshaped views to the memory of another."""
         self.homes = [home if h == slot else h for h in self.homes]
         for op in self.instructions:
             op.x, op.y = self.homes[op.x], self.homes[op.y]
@@ -252,38 +233,38 @@ class ProgramBuilder:
         return Program(
             dtype,
             table,
-            n_trained,
-            widths[0],
-            spans[raw],
-            spans[output],
-            width,
-            layout.n_theta,
-            layout.n_state,
-            layout.n_work,
-            layout.parameters,
-            layout.memories,
-            self._outline(layout),
-            self.is_random,
-            self.mixes_rows,
-            {name: (length, spans[self.homes[slot]]) for name, _, slot, length in self.layers},
-            tuple(name for name, factor in self.rates.items() if factor == 0),
-            max((op.scratch for op in self.instructions), default=0),
-            absorbed,
-            steps,
-            self.clocks[0] is not None,
-            self.has_members and steps > 1,
-            tuple(self.adapting),
+            n_trained=n_trained,
+            input_width=widths[0],
+            raw_slot=spans[raw],
+            output_slot=spans[output],
+            width=width,
+            n_theta=layout.n_theta,
+            n_state=layout.n_state,
+            n_work=layout.n_work,
+            layers=layout.parameters,
+            memories=layout.memories,
+            outline=self._outline(layout),
+            is_random=self.is_random,
+            mixes_rows=self.mixes_rows,
+            cuts={n: (length, spans[self.homes[slot]]) for n, _, slot, length in self.layers},
+            frozen=tuple(name for name, factor in self.rates.items() if factor == 0),
+            n_scratch=max((op.scratch for op in self.instructions), default=0),
+            absorbed=absorbed,
+            steps=steps,
+            ragged=self.clocks[0] is not None,
+            has_members=self.has_members and steps > 1,
+            adapting=tuple(self.adapting),
         )
 
     def _widths(self) -> list[int]:
-        """Columns of every slot; none where it is those of another."""
+        """Return the columns of every slot, 0 for views of another slot."""
         return [
             int(np.prod(shape)) if home == slot else 0
             for slot, (shape, home) in enumerate(zip(self.slots, self.homes, strict=True))
         ]
 
     def _outline(self, layout: Layout) -> list[Outline]:
-        """A line for each layer."""
+        """Return a line for each layer."""
         return [
             Outline(
                 name,
@@ -296,9 +277,9 @@ class ProgramBuilder:
         ]
 
     def _gradients(self, of_input: bool) -> tuple[list[bool], list[bool]]:
-        """Which slots want a gradient, and which instructions are first to write theirs.
+        """Return which slots need a gradient, and which instructions are first to write theirs.
 
-        A slot wants one if anything upstream of it is trained, or if the input's is asked for.
+        A slot needs one if anything upstream of it is trained, or if the input's is requested.
         Backward runs from the last instruction to the first: the last reader of a slot writes its
         gradient, others add.
         """
@@ -314,7 +295,7 @@ class ProgramBuilder:
 
 
 def _check_initializer(parameter: Parameter) -> None:
-    """Raise a ValueError that names the parameter if its initializer is none."""
+    """Raise ValueError, which names the parameter, if its initializer is invalid."""
     try:
         get_initializer(parameter.initializer)
     except ValueError as error:
@@ -322,7 +303,7 @@ def _check_initializer(parameter: Parameter) -> None:
 
 
 def _refusal(layer: Layer) -> str:
-    """What is wrong with a layer that does not take sequences of unequal length."""
+    """Return the error of a layer that does not take sequences of unequal length."""
     kind = type(layer).__name__
     remedies = {
         "Flatten": "use pooling over time, such as GlobalAveragePool, or a recurrent layer",
@@ -344,36 +325,29 @@ def lower(
     ragged: bool = False,
     carries: bool = False,
 ) -> Program:
-    """Turn named layers into a program.
+    """Return the program of named layers, from input to raw output.
 
     Parameters
     ----------
     layers : sequence of (name, Layer)
-        From input to raw output.
     shape : tuple of int
-        Shape of one input sample.
+        Shape of one input sample, of the longest if they are `ragged` sequences.
     dtype : {"float32", "float64"}
     link : Layer, optional
-        Applied after the last layer at prediction only; the loss works on the raw output. Of a
-        network of members, prediction then is the mean of theirs.
+        Applied after the last layer in prediction only, where members are then averaged; the loss
+        acts on the raw output.
     input_gradient : bool
-        Whether the program's backward kernels are for the gradient of the input, and not for
-        that of the parameters.
+        Whether backward kernels compute the gradient of the input instead of the parameters'.
     rates : mapping of str to float, optional
         Factors on the learning rates of layers, by full name; 0 freezes a layer.
-    ragged : bool
-        Whether samples are sequences of unequal length, of which `shape` is the longest's.
-    carries : bool
-        Whether a batch may go on where the one before ended.
-
-    Returns
-    -------
-    program : Program
+    ragged, carries : bool
+        Whether samples are sequences of unequal length, and whether a batch may continue the one
+        before.
 
     Raises
     ------
     ValueError
-        If a layer does not fit what comes before it; the error names the layer.
+        If a layer does not fit the one before it; the error names the layer.
     """
     builder = ProgramBuilder(rates=rates or {}, carries=carries)
     slot = builder.slot(shape, Clock(0, 1) if ragged else None)

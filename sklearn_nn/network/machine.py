@@ -1,4 +1,4 @@
-"""The machine: a program, its parameters, and the memory they are trained in."""
+"""Machine that trains a program in batches, and predictor that runs it forward."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from sklearn_nn.jit.team import TINY, Team
 from sklearn_nn.layers.base import CONTINUES, STEP
-from sklearn_nn.network.epoch_loop import predict_rows, train_batches
+from sklearn_nn.network.epoch_loop import predict_rows, train_slice
 from sklearn_nn.network.memory import allocate, contexts
 from sklearn_nn.network.parameter_update import CHUNK, SETTINGS_SIZE
 from sklearn_nn.network.program import OUTPUT_WIDTH, Program
@@ -19,17 +19,18 @@ from sklearn_nn.network.source import Source, readonly
 
 @dataclass(frozen=True)
 class Targets:
-    """What the loss compares the output with.
+    """Loss kernel with its targets and weights.
 
     Attributes
     ----------
     loss_at : int
         Address of the loss kernel.
     options : ndarray of float64
-        The loss's hyperparameters.
+        Hyperparameters of the loss.
     values : ndarray of shape (n_samples, n_targets)
+        Targets.
     weight : ndarray of shape (n_samples,) or (0,)
-        Sample weights; empty where there are none.
+        Sample weights; empty if there are none.
     """
 
     loss_at: int
@@ -37,25 +38,31 @@ class Targets:
     values: np.ndarray
     weight: np.ndarray
 
+    def arguments(self) -> dict[str, Any]:
+        """Return the arguments of kernels by name."""
+        return {
+            "loss_at": self.loss_at, "options": self.options, "target": self.values,
+            "weight": self.weight,
+        }  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Update:
-    """What the optimizer does to the parameters in a run of batches.
+    """Update of the parameters in a run of batches.
 
     Attributes
     ----------
     kernel_at : int
         Address of the update kernel; 0 computes gradients and changes nothing.
     scalars : ndarray of shape (n_batches, n_scalars)
-        The optimizer's numbers for each batch, the learning rate among them.
+        Numbers of the optimizer for each batch, among them the learning rate.
     moments : ndarray of shape (n_moments, n_theta)
-        The optimizer's state.
     decays : ndarray of shape (n_batches,) or None
-        The share of each weight that each batch takes away before the update; None is nothing.
+        Share of each weight that is subtracted before the update of each batch; None is 0.
     average : ndarray of shape (n_theta,) or None
-        Running average of the parameters, where one is kept.
+        Running average of the parameters, if one is kept.
     progress : ndarray of shape (n_batches,) or None
-        The part of the training planned that is over before each batch; None is nothing.
+        Elapsed fraction of the planned training before each batch; None is 0.
     """
 
     kernel_at: int
@@ -67,32 +74,29 @@ class Update:
 
 
 class Machine:
-    """A program with its parameters, and the memory to train it in batches.
+    """Program with its parameters and the memory to train it in batches.
 
     Parameters
     ----------
     program : Program
-    theta : ndarray of shape (n_theta,)
-        Parameters, changed in place.
-    state : ndarray of shape (n_state,)
-        What layers remember that is not trained.
+    theta, state : ndarray of shape (n_theta,), (n_state,)
+        Parameters and state, changed in place.
     capacity : int
-        The largest batch. Memory grows with it, and not with the number of samples. What a layer
-        remembers of the data may count smaller batches for less.
+        Size of the largest batch, which determines the memory. Layers may give smaller batches less
+        weight in running statistics.
     alpha : float
-        Strength of the penalty; divided by the batch's sum of weights, as in scikit-learn.
+        Strength of the penalty, divided by the batch's sum of weights as in scikit-learn.
     l1_ratio : float
-        Share of the penalty that is L1; the rest is L2.
-    clipnorm : float
-        Largest norm of the gradient of all parameters; 0 for no limit.
-    max_norm : float
-        Largest norm of the weights that lead to one unit; 0 for no limit.
+        Share of the L1 penalty; the rest is L2.
+    clipnorm, max_norm : float
+        Largest norm of the gradient of all parameters, and of the weights into one unit; 0 is no
+        limit.
     average_keep : float
-        How much of the running average of the parameters is kept at each step.
+        Exponential decay rate of the running average of the parameters, in [0, 1).
     seed : int
-        Key of the random numbers drawn inside kernels.
+        Key of the random numbers in kernels.
     n_jobs : int
-        Number of threads. Results do not depend on it.
+        Number of threads, which does not affect results.
     """
 
     def __init__(
@@ -131,7 +135,7 @@ class Machine:
         self._arenas = [allocate(self.capacity * program.width, program.dtype) for _ in range(2)]
         self._work = allocate(program.n_work, program.dtype)
         self._kept_state = allocate(program.n_state, program.dtype)
-        # Where rows are mixed, also their losses with the targets of others, and whose those are.
+        # If rows are mixed: also the losses for the partners' targets, and the partners' numbers.
         n_targets = self.capacity * program.steps
         room = n_targets if program.mixes_rows or program.steps > 1 else 0
         self._losses = allocate(n_targets + room, "float64")
@@ -139,18 +143,19 @@ class Machine:
         n_chunks = -(-program.n_theta // CHUNK)
         self._penalties, self._norms = (allocate(n_chunks, "float64") for _ in range(2))
         self._table = program.table[: program.n_trained]
-        groups = (*program.groups(), program.matrices())
-        self._groups = tuple(readonly(array) for array in groups)
+        groups, factors = program.groups()
+        self._groups, self._factors = readonly(groups), readonly(factors)
+        self._matrices = readonly(program.matrices())
         self._nothing = np.zeros(0, dtype=program.dtype)
-        self._train = train_batches.compiled(program.dtype)
+        self._train = train_slice.compiled(program.dtype)
 
     @property
     def step(self) -> int:
-        """Number of batches trained in all: also where an interrupt has cut a call short."""
+        """Total number of batches trained, also after an interrupt."""
         return int(self._contexts[0, STEP])
 
     def go_on_from(self, step: int) -> None:
-        """Take it that so many batches have been trained."""
+        """Set the number of batches trained."""
         self._contexts[:, STEP] = step
 
     def train(
@@ -165,32 +170,12 @@ class Machine:
         step: int = 0,
         windows: int = 1,
     ) -> np.ndarray:
-        """Train on batches `first` to `last` (exclusive) of an epoch.
+        """Train on batches `first` to `last` (exclusive) of an epoch and return their losses.
 
-        Of so many `windows`, one a batch, each goes on where the one before ended, but the first.
-
-        Parameters
-        ----------
-        data, targets : Source, Targets
-        order : ndarray of int64
-            Row numbers of the epoch, in the order of training.
-        batch_size, first, last : int
-        update : Update
-        step : int
-            Number of batches trained before, over all epochs.
-        windows : int
-            In how many windows rows are read.
-
-        Returns
-        -------
-        losses : ndarray of shape (last - first,)
-            Each batch's loss before its update, penalty included.
-
-        Raises
-        ------
-        KeyboardInterrupt
-            If an interrupt came meanwhile. Batches are trained as a whole or not at all; `step`
-            says how many have been.
+        `order` holds the row numbers of the epoch, `step` the number of batches trained before. Of
+        `windows` consecutive batches each continues the one before, except the first. Losses are
+        taken before each update and include the penalty. After an interrupt, which raises
+        KeyboardInterrupt, every batch is complete or untouched, and `step` is their number.
         """
         losses = np.empty(last - first)
         decays, progress = (
@@ -200,38 +185,40 @@ class Machine:
         average = self._nothing if update.average is None else update.average
         self.go_on_from(step)
         n_rows = min(order.size, last * batch_size) - first * batch_size
-        self._team.run(
-            self._train, self._contexts, self._table, self.program.raw_ends, self.capacity,
-            batch_size, first, last, windows, readonly(order),
-            data.gather.address(self.program.dtype), data.values, data.indices, data.indptr,
-            *_as_arguments(targets),
-            self._settings, *self._groups, update.kernel_at, readonly(decays),
-            readonly(update.scalars), readonly(progress),
-            self.theta, self.grad, self.state, self._kept_state, self._work, *self._arenas,
-            update.moments, average, self._losses, self._numbers, self._penalties, self._norms,
-            losses, work=3 * n_rows * self.program.cost,
+        arguments = train_slice.ordered(
+            contexts=self._contexts, table=self._table, ends=self.program.raw_ends,
+            capacity=self.capacity, batch_size=batch_size, first=first, last=last, windows=windows,
+            order=readonly(order), **data.arguments(self.program.dtype), **targets.arguments(),
+            settings=self._settings, groups=self._groups, factors=self._factors,
+            matrices=self._matrices, update_at=update.kernel_at, decays=readonly(decays),
+            scalars=readonly(update.scalars), progress=readonly(progress),
+            theta=self.theta, grad=self.grad, state=self.state, kept=self._kept_state,
+            work=self._work, arena=self._arenas[0], darena=self._arenas[1],
+            moments=update.moments, average=average, losses=self._losses, numbers=self._numbers,
+            penalties=self._penalties, norms=self._norms, batch_losses=losses,
         )  # fmt: skip
+        self._team.run(self._train, *arguments, work=3 * n_rows * self.program.cost)
         return losses
 
     def raw_output(self, n_rows: int) -> np.ndarray:
-        """Raw output of the rows of the batch trained last, as it was before the update."""
+        """Return the raw output of the batch trained last, before its update."""
         first, width = self.program.raw_slot
         start = self.capacity * first
         return self._arenas[0][start : start + n_rows * width].reshape(n_rows, width).copy()
 
 
-#: Rows that prediction runs at a time in each thread: enough for the tiles, small in the cache.
-#: Where rows are long, as of images, they are fewer: all slots together have so many elements.
+#: Rows per block of prediction in each thread: enough for the tiles, small in the cache. Of long
+#: rows, such as images, a block has fewer: the second is the limit of elements of all slots.
 PREDICT_ROWS, PREDICT_SIZE = 256, 2**20
 
 
 def _rows_at_a_time(width: int) -> int:
-    """Rows of all slots, which have `width` columns, that prediction runs at a time."""
+    """Return the rows per block of prediction, where all slots have `width` columns."""
     return max(16, min(PREDICT_ROWS, PREDICT_SIZE // width // 16 * 16))
 
 
 class Predictor:
-    """A program made ready to run some rows of some data forward, as often as is asked.
+    """Program prepared to run the same rows forward repeatedly.
 
     Parameters
     ----------
@@ -240,19 +227,19 @@ class Predictor:
     rows : ndarray of int64 or None
         Rows of `data`; None is all of them.
     targets : Targets or None
-        Where given, the loss of each row is taken too.
+        If given, the loss of each row is computed too.
     n_jobs : int
         Number of threads.
     keeps_output : bool
-        Whether the output is wanted, and not the losses alone: it may be large.
+        Whether the output, which may be large, is stored.
 
     Attributes
     ----------
     out : ndarray of shape (n_rows, n_outputs)
-        Output of the network, after the link, of the last run: that of all windows of a row.
-        There are no columns where it is not kept.
+        Output after the link of the last run, all windows of a row side by side; without columns if
+        it is not stored.
     losses : ndarray of shape (n_rows * n_targets,) or (0,)
-        Loss of each target times its weight, of the last run; of members' losses, the mean.
+        Loss of each target times its weight, of the last run; the mean over members.
     """
 
     def __init__(
@@ -267,7 +254,7 @@ class Predictor:
     ) -> None:
         order = np.arange(data.n_rows) if rows is None else rows
         windows, dtype = data.windows, program.dtype
-        # Short sequences together: a block takes the time of its longest.
+        # Sorted by length, since a block takes the time of its longest sequence.
         self._places = (
             None if data.lengths is None else np.argsort(data.lengths[order], kind="stable")
         )
@@ -290,13 +277,13 @@ class Predictor:
         self._contexts = contexts(
             parts, program.n_scratch, dtype, n_lengths=n_lengths, stop_at=self._team.stop_at
         )
-        # Parts keep what their rows remember, so that there is none that has the others' too.
+        # Recurrent state is kept by part, so that the number of parts must not change.
         self._work_of_run = max(windows * n_rows * program.cost, TINY if parts > 1 else 0)
         self._before = (
             self._contexts, program.table, ends, capacity, windows,
             readonly(data.numbers(order)),
-            data.gather.address(dtype), data.values, data.indices, data.indptr,
-            *(_no_targets(dtype) if targets is None else _as_arguments(targets)),
+            *data.arguments(dtype).values(),
+            *(_no_targets(dtype) if targets is None else targets).arguments().values(),
         )  # fmt: skip
         self._after = (
             np.empty((parts, 0), dtype=dtype), allocate((parts, capacity * width), dtype),
@@ -304,14 +291,14 @@ class Predictor:
         )  # fmt: skip
 
     def _arrange(self) -> None:
-        """Publish what was found."""
+        """Set `out` and `losses` from the results of the kernel."""
         losses = self._losses
         if self._has_members:
             losses = losses.mean(axis=1, keepdims=True)
         self.out, self.losses = self._arranged(self._out), self._arranged(losses).reshape(-1)
 
     def _arranged(self, found: np.ndarray) -> np.ndarray:
-        """What was found for each window, row by row in the order that was asked for."""
+        """Return results by window as results by row, in the order of the rows given."""
         if self._windows > 1:
             n, width = found.shape
             windows = found.reshape(self._windows, n // self._windows, width).transpose(1, 0, 2)
@@ -323,10 +310,10 @@ class Predictor:
         return found
 
     def run(self, theta: np.ndarray, state: np.ndarray, *, continues: bool = False) -> np.ndarray:
-        """The output with these parameters; `losses` has been filled where there are targets.
+        """Return the output with these parameters and update `losses`.
 
-        With `continues`, the sequences go on where those of the last run ended. They must be so
-        few that each part runs its own at once.
+        With `continues`, sequences continue those of the last run; there must be few enough for
+        one block in each part.
         """
         assert self._is_at_once or not continues
         if self._out.shape[0]:
@@ -337,14 +324,10 @@ class Predictor:
         return self.out
 
 
-def _as_arguments(targets: Targets) -> tuple[Any, ...]:
-    return targets.loss_at, targets.options, targets.values, targets.weight
-
-
 @functools.cache
-def _no_targets(dtype: str) -> tuple[Any, ...]:
+def _no_targets(dtype: str) -> Targets:
     nothing = np.zeros((0, 0), dtype=dtype)
-    return 0, readonly(np.zeros(0)), readonly(nothing), readonly(nothing.reshape(0))
+    return Targets(0, readonly(np.zeros(0)), readonly(nothing), readonly(nothing.reshape(0)))
 
 
 def predict(
@@ -355,10 +338,5 @@ def predict(
     rows: np.ndarray | None = None,
     n_jobs: int = 1,
 ) -> np.ndarray:
-    """Output of the network, after the link, for some rows of `data` (all of them by default).
-
-    Returns
-    -------
-    out : ndarray of shape (n_rows, n_outputs)
-    """
+    """Return the network's output after the link for rows of `data`, by default all of them."""
     return Predictor(program, data, rows, None, n_jobs).run(theta, state)

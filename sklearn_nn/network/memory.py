@@ -1,4 +1,4 @@
-"""Where the machine's buffers come from."""
+"""Allocation of the machine's buffers."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ _LINE = 64
 
 
 def allocate(shape: int | tuple[int, int], dtype: str) -> np.ndarray:
-    """Zeros that begin on a cache line, as every row of them does if its length is a multiple.
+    """Return zeros that begin on a cache line.
 
-    NumPy begins 16 bytes into a line: then every vector load touches two, and an update of the
-    parameters, which streams five vectors, takes almost three times as long.
+    NumPy begins 16 bytes into a line. Every vector load then touches two lines, and an update of
+    the parameters, which streams five vectors, takes almost three times as long.
     """
     length = shape[0] * shape[1] if isinstance(shape, tuple) else shape
     size = length * np.dtype(dtype).itemsize
@@ -32,28 +32,12 @@ def contexts(
     n_lengths: int = 0,
     stop_at: int = 0,
 ) -> np.ndarray:
-    """What kernels see as `ctx`, a row for each part, and behind it its room for scratch.
+    """Return the `ctx` of kernels, an int64 row for each part.
 
-    Behind that is room for the lengths of sequences.
-
-    Parameters
-    ----------
-    parts : int
-    n_scratch : int
-        Elements of `dtype` that a kernel may want.
-    dtype : {"float32", "float64"}
-    seed : int
-        Key of the random numbers drawn inside kernels.
-    usual_rows : int
-        Rows that batches have in training, but for smaller ones at an epoch's end; 0 is prediction.
-    n_lengths : int
-        Rows of a batch, where they are sequences of unequal length; else 0.
-    stop_at : int
-        Address of what says whether to stop; 0 is never.
-
-    Returns
-    -------
-    contexts : ndarray of shape (parts, n), int64
+    Behind the numbers is room for scratch, `n_scratch` elements of `dtype`, and then for the
+    lengths of sequences in a batch, `n_lengths`. `seed` is the key of random numbers in kernels,
+    `usual_rows` the size of training batches (0 is prediction), `stop_at` the address of the stop
+    flag (0 is never).
     """
     words = -(-n_scratch * np.dtype(dtype).itemsize // _LINE) * _LINE // 8
     end = CTX_SIZE + words

@@ -1,8 +1,7 @@
-"""One step of descent on the flat parameters: penalty, clipping, decay, update, max-norm, average.
+"""Update of the flat parameters: penalty, clipping, decay, optimizer, max-norm, average.
 
-Parameters come in *groups*: spans of `theta` with a factor on the learning rate and one on penalty
-and decay. Threads own chunks of `theta`; what needs a sum over all of it, such as clipping by the
-norm of the gradient, adds the chunks' sums in one order.
+Parameters form *groups*: spans of `theta` with a factor on the learning rate and one on penalty and
+decay. Threads own chunks of `theta`; sums over all of it add the chunks' sums in one order.
 """
 
 from __future__ import annotations
@@ -17,13 +16,13 @@ from sklearn_nn.jit.sums import total_of_magnitudes, total_of_squares
 from sklearn_nn.jit.team import barrier, share
 from sklearn_nn.jit.views import vector
 
-#: Elements of `theta` that are penalised and updated at a time; threads own whole chunks.
+#: Elements of `theta` in a chunk; threads own whole chunks.
 CHUNK = 4096
 
-#: Places in `settings`, numbers that stay the same through a fit.
+#: Places in `settings`, numbers that are constant in a fit.
 ALPHA, L1_RATIO, CLIPNORM, MAX_NORM, AVERAGE_KEEP, SETTINGS_SIZE = 0, 1, 2, 3, 4, 5
 
-# Columns of a weight matrix are dealt out in multiples of this.
+# Columns of a weight matrix are divided among parts in multiples of this.
 _COLUMN_GRAIN = 16
 
 UPDATE = Kind(
@@ -40,7 +39,7 @@ UPDATE = Kind(
 
 @njit(**HELPER_OPTIONS)
 def plain_sum(values: np.ndarray) -> float:
-    """Sum from first to last."""
+    """Return the sum, added from first to last."""
     total = 0.0
     for i in range(values.size):
         total += values[i]
@@ -49,7 +48,7 @@ def plain_sum(values: np.ndarray) -> float:
 
 @njit(**INLINED_OPTIONS)
 def _penalize(lo, hi, groups, factors, l1, l2, theta, grad):
-    """Add the penalty's gradient within [lo, hi); returns the penalty there.
+    """Add the penalty's gradient within [lo, hi) and return the penalty there.
 
     The penalty is factor * (l1 * sum of |w| + l2 / 2 * sum of w^2), group by group.
     """
@@ -74,7 +73,7 @@ def _penalize(lo, hi, groups, factors, l1, l2, theta, grad):
 
 @njit(**INLINED_OPTIONS)
 def _squared_norm(lo, hi, groups, grad):
-    """Squared norm of the gradient within [lo, hi), of what is trained only."""
+    """Return the squared norm of the trained parameters' gradient within [lo, hi)."""
     total = 0.0
     for k in range(groups.shape[0]):
         start, stop = max(lo, groups[k, 0]), min(hi, groups[k, 1])
@@ -105,7 +104,7 @@ def _descend(lo, hi, groups, factors, clip, decay, update_at, scalars, theta, gr
 
 @njit(**INLINED_OPTIONS)
 def _limit_norms(part, parts, matrices, most, theta, scratch):
-    """Scale the weights that lead to a unit where their norm exceeds `most`. Owners: columns."""
+    """Scale the weights into a unit if their norm exceeds `most`. Owners: columns."""
     for k in range(matrices.shape[0]):
         start, rows, columns = matrices[k, 0], matrices[k, 1], matrices[k, 2]
         lo, hi = share(columns, part, parts, _COLUMN_GRAIN)
@@ -128,9 +127,9 @@ def _limit_norms(part, parts, matrices, most, theta, scratch):
 
 @njit(**INLINED_OPTIONS)
 def _average(lo, hi, keep, theta, average):
-    """Take the parameters within [lo, hi) into their running average."""
+    """Update the running average of the parameters within [lo, hi)."""
     w, mean = vector(theta, lo, hi - lo), vector(average, lo, hi - lo)
-    # In this form the average of what stands still is that, to the last bit.
+    # In this form the average of a constant is that constant, bit for bit.
     old = w.dtype.type(keep)
     for i in range(w.size):
         mean[i] = w[i] + old * (mean[i] - w[i])
@@ -141,13 +140,13 @@ def descend(
     part, parts, sync, settings, strength, groups, factors, matrices, first_step,
     update_at, decay, scalars, theta, grad, moments, average, penalties, norms,
 ):  # fmt: skip
-    """Penalise the gradient and, if there is an update, take a step. Owners: chunks of theta."""
+    """Penalize the gradient and, if there is an update, apply it. Owners: chunks of theta."""
     first, last = share(penalties.size, part, parts, 1)
     l1 = strength * settings[L1_RATIO]
     l2 = strength - l1
     clipnorm = settings[CLIPNORM]
     clip = 1.0
-    # Once over theta; twice where the gradient's norm must be known before the first update.
+    # One pass over theta, or two if the gradient's norm is needed before the update.
     for stage in range(2 if clipnorm > 0 else 1):
         for chunk in range(first, last):
             lo, hi = chunk * CHUNK, min(theta.size, (chunk + 1) * CHUNK)
@@ -172,6 +171,6 @@ def descend(
         _limit_norms(part, parts, matrices, settings[MAX_NORM], theta, grad)
         barrier(sync, parts)
     if average.size > 0:
-        # Last, so that the average keeps to the limit too.
+        # Last, so that the average respects the limit.
         keep = 0.0 if first_step else settings[AVERAGE_KEEP]
         _average(first * CHUNK, min(theta.size, last * CHUNK), keep, theta, average)

@@ -1,9 +1,8 @@
-"""The program: what a list of layers becomes. A table of instructions, and where things lie.
+"""Program: the table of instructions and the memory layout that a list of layers is lowered to.
 
-An int64 table has one row per instruction, and the rows point into flat buffers. Nothing is
-compiled for an architecture: another shape is another table, not other machine code. Slots are
-given by their first column in an arena of `capacity` rows, so a table holds for batches of any
-size.
+The int64 table has one row per instruction, which points into flat buffers. No architecture needs
+machine code of its own: another shape is another table. A slot is given by its first column in an
+arena of `capacity` rows, so that a table is valid for batches of any size.
 """
 
 from __future__ import annotations
@@ -19,43 +18,39 @@ from sklearn_nn.layers.base import Layer, Memory, Parameter, Shape
 from sklearn_nn.network.initializers import get_initializer
 from sklearn_nn.network.memory import allocate
 
-# Columns of the table. Kernel addresses (0: none), then slots as (first column, width), then
-# spans of the flat buffers, then the instruction's own geometry.
+# Columns of the table: kernel addresses (0: none), slots as (first column, width), spans of flat
+# buffers, costs, and the instruction's own geometry.
 FORWARD_AT, FORWARD_SUMS_AT, PREPARE_AT, BACKWARD_AT, BACKWARD_SUMS_AT, WEIGHTS_AT = range(6)
 X_AT, X_WIDTH, Y_AT, Y_WIDTH = 6, 7, 8, 9
-# Where backward writes; where it is not X_AT, the machine adds it to the slot at X_AT. The width is
-# 0 where the input wants no gradient.
+# Slot that backward writes; the machine adds it to the slot at X_AT if it is another one. The width
+# is 0 if the input needs no gradient.
 DX_AT, DX_WIDTH = 10, 11
 THETA_AT, THETA_SIZE, STATE_AT, STATE_SIZE, WORK_AT, WORK_SIZE = range(12, 18)
-# What a row costs, in multiplications and additions: forward and backward, where they do not ask by
-# themselves whether to stop, and weights.
+# Multiplications and additions per row: of forward and backward, 0 if these kernels themselves test
+# whether to stop, and of weights.
 ROW_COST, WEIGHTS_COST = 18, 19
 GEOMETRY, TABLE_WIDTH = 20, 37
-#: Where in `output_ends` the width of the output stands.
-OUTPUT_WIDTH = 2
-
-
-def _constant(*values: int) -> np.ndarray:
-    array = np.array(values, dtype=np.int64)
-    array.flags.writeable = False
-    return array
+#: Places in `ends`, which the epoch loop reads: width of the input; first column and width of the
+#: slot that is read out, and of the raw output; first column behind the slots, where the
+#: gradient of a second loss is written; losses and targets per row.
+INPUT_WIDTH, OUTPUT_AT, OUTPUT_WIDTH, RAW_AT, RAW_WIDTH, SPARE_AT, N_LOSSES, N_TARGETS = range(8)
 
 
 @dataclass(frozen=True)
 class Placed:
-    """A parameter and where it begins in `theta`; or a memory, and where in `state`."""
+    """Parameter with its first element in `theta`, or memory with its first element in `state`."""
 
     parameter: Parameter | Memory
     start: int
 
     def view(self, theta: np.ndarray) -> np.ndarray:
-        """Its part of a vector laid out as `theta` (or `state`), in its own shape."""
+        """Return the array as a view of a vector with the layout of `theta` (or `state`)."""
         stop = self.start + self.parameter.size
         return theta[self.start : stop].reshape(self.parameter.shape)
 
 
 class Outline(NamedTuple):
-    """One line of a network's summary."""
+    """Line of a network's summary."""
 
     name: str
     layer: str
@@ -66,7 +61,7 @@ class Outline(NamedTuple):
 
 @dataclass
 class Program:
-    """A network, ready for the machine.
+    """Network in the form that the machine runs.
 
     Attributes
     ----------
@@ -74,41 +69,39 @@ class Program:
         "float32" or "float64".
     table : ndarray of shape (n_instructions, TABLE_WIDTH)
     n_trained : int
-        How many instructions training runs. The rest, the loss's link, is for prediction.
+        Number of instructions that training runs; the others, for the link, run in prediction only.
     input_width, raw_slot, output_slot : int, (int, int), (int, int)
-        Width of the input slot; (first column, width) of the raw output, which the loss sees,
-        and of the output after the link, which a user sees.
+        Width of the input slot; (first column, width) of the raw output, on which the loss acts,
+        and of the output after the link.
     width, n_theta, n_state, n_work : int
         Columns of the arena, elements of `theta`, `state` and `work`.
-    layers : dict of str to dict of str to Placed
-        Every parameter by layer and name.
-    memories : dict of str to dict of str to Placed
-        The same for what layers remember in `state`.
+    layers, memories : dict of str to dict of str to Placed
+        Parameters and memories by layer and name.
     outline : list of Outline
-        What each layer is, for a summary.
+        Lines of the summary.
     is_random : bool
         Whether kernels draw random numbers in training.
     mixes_rows : bool
-        Whether the losses of rows are mixed with those of their partners. Then the last columns of
-        the arena, as many as the raw output has, are for the partners' gradient.
+        Whether losses of rows are mixed with those of their partners. The last columns of the arena
+        then hold the gradient of the partners' losses.
     cuts : dict of str to (int, (int, int))
-        For each layer how many instructions there are up to its end, and the slot it ends in, as
-        (first column, width).
+        For each layer the number of instructions up to its end, and its output slot as (first
+        column, width).
     frozen : tuple of str
-        Layers that training leaves as they are.
+        Layers that training does not change.
     n_scratch : int
-        Elements that some kernel wants behind each part's `ctx`.
+        Elements of scratch memory behind each part's `ctx`.
     steps : int
-        Losses of a row: one, or where the raw output is a sequence one for each step.
+        Losses per row: one, or one for each time step or member of the raw output.
     ragged : bool
         Whether rows are sequences of unequal length.
     absorbed : sequence of (int, int, int)
-        An instruction that does the work of another as well, the place in its geometry that says
-        so, and the other.
+        Instruction that also does the work of another, place of the flag in its geometry, and the
+        other instruction.
     has_members : bool
-        Whether the steps are members, which have the row's one target in common.
+        Whether the losses of a row are those of members, which share one target.
     adapting : tuple of (str, Layer)
-        Layers whose parameters are set by data, by name, in order.
+        Layers with data-dependent initialization, in order.
     """
 
     dtype: str
@@ -140,46 +133,44 @@ class Program:
 
     @property
     def n_targets(self) -> int:
-        """Targets of a row: one for each step, or one in all for members."""
+        """Targets per row: one for each time step, or a single one for members."""
         return 1 if self.has_members else self.steps
 
     @functools.cached_property
     def cost(self) -> int:
-        """About how many multiplications and additions a row takes on its way forward."""
+        """Approximate multiplications and additions of a row's forward pass."""
         return int(self.table[:, WEIGHTS_COST].sum())
 
     @functools.cached_property
     def raw_ends(self) -> np.ndarray:
-        """Width of the input, first column and width of the raw output: for training.
-
-        Behind them, where the partners' gradient begins if rows are mixed, and the losses and the
-        targets of a row.
-        """
-        mixed = self.width - self.raw_slot[1]
-        return _constant(self.input_width, *self.raw_slot, mixed, self.steps, self.n_targets)
+        """The program's `ends` where the raw output is read out, as in training."""
+        return self._ends(self.raw_slot, self.width - self.raw_slot[1])
 
     @functools.cached_property
     def output_ends(self) -> np.ndarray:
-        """The same with the output after the link, then the raw output, where the slots end, and
-        the losses and the targets of a row.
-        """
-        ends = (*self.output_slot, *self.raw_slot)
-        return _constant(self.input_width, *ends, self.width, self.steps, self.n_targets)
+        """The program's `ends` where the output after the link is read out."""
+        return self._ends(self.output_slot, self.width)
 
     @functools.cached_property
     def no_output_ends(self) -> np.ndarray:
-        """The same of an output without columns, where nobody wants it."""
-        ends = self.output_ends.tolist()
-        ends[OUTPUT_WIDTH] = 0
-        return _constant(*ends)
+        """The program's `ends` where no output is read out."""
+        return self._ends((self.output_slot[0], 0), self.width)
+
+    def _ends(self, slot: tuple[int, int], spare: int) -> np.ndarray:
+        ends = np.zeros(N_TARGETS + 1, dtype=np.int64)
+        ends[INPUT_WIDTH], ends[SPARE_AT] = self.input_width, spare
+        ends[[OUTPUT_AT, OUTPUT_WIDTH]], ends[[RAW_AT, RAW_WIDTH]] = slot, self.raw_slot
+        ends[N_LOSSES], ends[N_TARGETS] = self.steps, self.n_targets
+        ends.flags.writeable = False  # the type that kernels declare
+        return ends
 
     @property
     def parameters(self) -> list[Placed]:
-        """All parameters in the order of the layers."""
+        """Parameters in the order of the layers."""
         return [placed for layer in self.layers.values() for placed in layer.values()]
 
     def initialize(self, rng: np.random.RandomState) -> np.ndarray:
-        """Draw `theta`, parameter by parameter in the order of the layers."""
+        """Draw and return `theta`, parameter by parameter in the order of the layers."""
         theta = allocate(self.n_theta, self.dtype)
         for placed in self.parameters:
             p = placed.parameter
@@ -189,7 +180,7 @@ class Program:
         return theta
 
     def initial_state(self) -> np.ndarray:
-        """What layers remember before training."""
+        """Return `state` before training."""
         state = allocate(self.n_state, self.dtype)
         for layer in self.memories.values():
             for placed in layer.values():
@@ -198,7 +189,7 @@ class Program:
         return state
 
     def check_state(self, state: np.ndarray) -> None:
-        """Raise a ValueError if kernels cannot find their way by what layers are to remember."""
+        """Raise ValueError if a memory in `state` has values that kernels cannot use."""
         for layer, arrays in self.memories.items():
             for placed in arrays.values():
                 assert isinstance(placed.parameter, Memory)
@@ -208,18 +199,7 @@ class Program:
                     raise ValueError(f"layer {layer!r}: {error}") from error
 
     def cut(self, layer: str) -> Program:
-        """The part of the program that ends with a layer, to be run on the same `theta`.
-
-        Parameters
-        ----------
-        layer : str
-            A name in `cuts`.
-
-        Returns
-        -------
-        program : Program
-            Its output is that of the layer. Parameters lie where they do in the whole.
-        """
+        """Return the program up to the layer named in `cuts`, to be run on the same `theta`."""
         length, slot = self.cuts[layer]
         table = self.table[:length].copy()
         for index, place, other in self.absorbed:
@@ -232,21 +212,15 @@ class Program:
         )
 
     def new_buffers(self) -> tuple[np.ndarray, np.ndarray]:
-        """`theta` and `state`, all zero."""
+        """Return `theta` and `state` filled with zeros."""
         return allocate(self.n_theta, self.dtype), allocate(self.n_state, self.dtype)
 
     def groups(self) -> tuple[np.ndarray, np.ndarray]:
-        """Spans of `theta` that share a factor on the learning rate and one on decay.
+        """Return spans of `theta` with equal factors, and these factors.
 
-        Neighbours with equal factors are one span; what is not trained (a rate factor of 0) is in
-        none.
-
-        Returns
-        -------
-        spans : ndarray of shape (n_groups, 2), int64
-            First and one past the last element.
-        factors : ndarray of shape (n_groups, 2), float64
-            Of the learning rate, and of penalty and decay.
+        Spans, of shape (n_groups, 2), hold the first and one past the last element; factors, of
+        shape (n_groups, 2), those on the learning rate and on penalty and decay. Neighbours with
+        equal factors share a span; frozen parameters (a rate factor of 0) are in none.
         """
         spans: list[list[int]] = []
         factors: list[tuple[float, float]] = []
@@ -266,13 +240,7 @@ class Program:
         )
 
     def matrices(self) -> np.ndarray:
-        """Weights that are trained, as matrices with one column a unit.
-
-        Returns
-        -------
-        matrices : ndarray of shape (n_matrices, 3), int64
-            First element, rows, columns.
-        """
+        """Return (first element, rows, columns) of each trained matrix, one column per unit."""
         rows = []
         for placed in self.parameters:
             p = placed.parameter

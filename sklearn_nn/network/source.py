@@ -1,4 +1,4 @@
-"""Where a batch's rows come from: numbers, bytes, sparse data or sequences, by row number."""
+"""Sources of rows: dense numbers, bytes, sparse data and sequences, gathered by row number."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def gather_planes(ctx, part, parts, values, indices, indptr, rows, x):
 
 @register_jitable
 def _quotient(byte, divisor, inverse):
-    """byte / divisor, rounded once: a product, and a step that makes up for what it lacks.
+    """Return byte / divisor, rounded once, as a product with a correction step.
 
     A division of vectors takes ten times as long (Markstein, 1990, section 4).
     """
@@ -95,7 +95,7 @@ def gather_byte_planes(ctx, part, parts, values, indices, indptr, rows, x):
 
 @kernel(GATHER)
 def gather_sparse(ctx, part, parts, values, indices, indptr, rows, x):
-    """x[i] = row rows[i] of a CSR matrix, dense. Entries of one place add. Owners: rows."""
+    """x[i] = row rows[i] of a CSR matrix, dense. Duplicate entries add up. Owners: rows."""
     lo, hi = owned_rows(x, part, parts)
     for i in range(lo, hi):
         for j in range(x.shape[1]):
@@ -106,7 +106,7 @@ def gather_sparse(ctx, part, parts, values, indices, indptr, rows, x):
 
 @register_jitable
 def _note_lengths(ctx, lengths, rows):
-    """Write the steps of every row of the batch into `ctx`: each part needs those of all."""
+    """Write the lengths of all rows of the batch into `ctx`, in every part."""
     most = 0
     for i in range(rows.size):
         steps = lengths[rows[i]]
@@ -117,7 +117,7 @@ def _note_lengths(ctx, lengths, rows):
 
 @register_jitable
 def _fill(row, out):
-    """out = row, and zeros behind it."""
+    """Copy row to the beginning of out and fill the rest with zeros."""
     for j in range(row.size):
         out[j] = row[j]
     padding = vector(out, row.size, out.size - row.size)
@@ -127,7 +127,7 @@ def _fill(row, out):
 
 @kernel(GATHER)
 def gather_sequences(ctx, part, parts, values, indices, indptr, rows, x):
-    """x[i] = sequence rows[i], and zeros behind it. Owners: rows.
+    """x[i] = sequence rows[i] and zeros behind it. Owners: rows.
 
     Sequence k begins at values[indptr[k]] and has indices[k] steps of indices[-1] values.
     """
@@ -142,7 +142,7 @@ def gather_sequences(ctx, part, parts, values, indices, indptr, rows, x):
 
 @kernel(GATHER)
 def gather_byte_sequences(ctx, part, parts, values, indices, indptr, rows, x):
-    """As `gather_sequences`, of bytes from address indptr[0] on; begins stand behind that."""
+    """As `gather_sequences`, of bytes from address indptr[0] on; starts follow in indptr[1:]."""
     _note_lengths(ctx, indices, rows)
     lo, hi = owned_rows(x, part, parts)
     width = x.shape[1]
@@ -153,7 +153,7 @@ def gather_byte_sequences(ctx, part, parts, values, indices, indptr, rows, x):
 
 
 def readonly(array: np.ndarray) -> np.ndarray:
-    """A view that cannot be written: the type that kernels declare for what users pass."""
+    """Return a read-only view, the type that kernels declare for users' arrays."""
     view = array.view()
     view.flags.writeable = False
     return view
@@ -163,9 +163,9 @@ _NONE = readonly(np.zeros(0, dtype=np.int64))
 
 
 class _Pointing:
-    """Memory of an int64 array whose first number is the address of another array.
+    """Owner of an int64 array whose first number is the address of another array.
 
-    An array made of it keeps it, and with it the other array, for as long as it lives itself.
+    A NumPy array made of it keeps the other array alive.
     """
 
     def __init__(self, array: np.ndarray, numbers: Sequence[int] | np.ndarray) -> None:
@@ -175,11 +175,10 @@ class _Pointing:
 
 
 class Source(NamedTuple):
-    """Data in the form the machine gathers batches from; see `source`.
+    """Data in the form from which the machine gathers batches; see `source`.
 
-    What the kernels read stays in memory for as long as the three arrays do. `lengths` are the
-    steps of each row, where rows are sequences of unequal length. Where rows are read in so many
-    `windows`, `width` is that of one, and the machine takes each for a row of its own.
+    `lengths` are the time steps of each row, if rows are sequences of unequal length. If rows are
+    read in `windows`, `width` is that of one window, and the machine treats each as a row.
     """
 
     gather: Kernel
@@ -191,10 +190,17 @@ class Source(NamedTuple):
     lengths: np.ndarray | None = None
     windows: int = 1
 
-    def numbers(self, rows: np.ndarray, windows: int | None = None) -> np.ndarray:
-        """What the machine calls some rows: the first window of all, the second of all, ...
+    def arguments(self, dtype: str) -> dict[str, Any]:
+        """Return the arguments of kernels by name."""
+        return {
+            "gather_at": self.gather.address(dtype), "values": self.values,
+            "indices": self.indices, "indptr": self.indptr,
+        }  # fmt: skip
 
-        Of so many `windows`; None is all of them.
+    def numbers(self, rows: np.ndarray, windows: int | None = None) -> np.ndarray:
+        """Return the machine's row numbers: the first windows of all `rows`, the second ones, ...
+
+        `windows` is the number of windows; None is all of them.
         """
         if self.windows == 1:
             return rows
@@ -202,31 +208,20 @@ class Source(NamedTuple):
         return (rows * self.windows + np.arange(count)[:, np.newaxis]).ravel()
 
     def steps(self, rows: np.ndarray) -> np.ndarray | None:
-        """Steps of some rows in each of their windows, a row each; None where all are full."""
+        """Return the time steps of rows by window, (n_rows, n_windows); None if all are full."""
         if self.lengths is None:
             return None
         return self.indices[:-1].reshape(self.n_rows, self.windows)[rows]
 
 
 def source(X: Any, dtype: str, divisor: int = 1) -> Source:
-    """Make the rows of X available to the machine.
+    """Return a source of the rows of X, for computation in `dtype`.
 
-    Parameters
-    ----------
-    X : {ndarray, CSR matrix} of shape (n_samples, n_features), or ndarray of shape \
-            (n_samples, n_planes, n_pixels)
-        Copied only where its type or order is not the machine's; bytes (uint8) are read as they
-        are. Planes, such as the colours of an image that come first, are gathered pixel by pixel:
-        feature k n_planes + c is pixel k of plane c.
-    dtype : {"float32", "float64"}
-        The type the machine computes in.
-    divisor : int, default=1
-        What bytes are divided by, in float32. Other numbers are what they are.
-
-    Raises
-    ------
-    ValueError
-        If a sparse X holds an index outside its shape: kernels do not check.
+    X is an array or CSR matrix of shape (n_samples, n_features), or an array of shape (n_samples,
+    n_planes, n_pixels), such as images with the channel axis first, whose feature k n_planes + c is
+    pixel k of plane c. It is copied only if its type or order differs; bytes (uint8) are read
+    directly and divided by `divisor` in float32. Raises ValueError if a sparse X has an index
+    outside its shape, which kernels do not check.
     """
     if sparse.issparse(X):
         X.check_format(full_check=True)
@@ -244,7 +239,7 @@ def source(X: Any, dtype: str, divisor: int = 1) -> Source:
         arrays = (readonly(nothing), indices, readonly(np.asarray(held)))
         return Source(gather, *arrays, n_rows, planes * size)
     gather = gather_dense if planes == 1 else gather_planes
-    # A memmap becomes a plain view of the mapped file.
+    # asarray: a memmap becomes a plain view of the mapped file.
     values = np.asarray(np.require(X, dtype=dtype, requirements=["C", "A"])).reshape(-1)
     return Source(gather, readonly(values), indices, _NONE, n_rows, planes * size)
 
@@ -257,21 +252,12 @@ def sequences(
     dtype: str,
     window: int | None = None,
 ) -> Source:
-    """Make sequences of unequal length available to the machine.
+    """Return a source of sequences of unequal length, in rows as wide as the longest.
 
-    Parameters
-    ----------
-    values : ndarray of shape (n_values,)
-        Where the sequences lie, step by step: numbers, or bytes (uint8), which are not scaled.
-    starts : ndarray of shape (n_sequences,)
-        Where in `values` each one begins. They may overlap.
-    lengths : ndarray of shape (n_sequences,)
-        Steps of each. Rows are as wide as the longest.
-    channels : int
-        Values of a step.
-    dtype : {"float32", "float64"}
-    window : int, optional
-        Read the sequences in windows of so many steps. None is all steps at once.
+    `values` holds the sequences step by step, as numbers or unscaled bytes; `starts` and `lengths`,
+    of shape (n_sequences,), are the first element and the number of time steps of each, which may
+    overlap; a step has `channels` values. With `window`, sequences are read in windows of this
+    number of steps.
     """
     lengths = np.asarray(lengths, dtype=np.int64)
     longest = max(1, int(lengths.max(initial=1)))
@@ -291,13 +277,13 @@ def sequences(
 
 
 def in_windows(X: np.ndarray, windows: int, dtype: str, divisor: int = 1) -> Source:
-    """As `source`, of rows that are read in so many windows, all of one width."""
+    """Return a source like `source` whose rows are read in windows of equal width."""
     data = source(X.reshape(len(X) * windows, -1), dtype, divisor)
     return data._replace(n_rows=len(X), windows=windows)
 
 
 def dense_rows(data: Source, dtype: str) -> np.ndarray:
-    """All rows as the first layer reads them, of shape (n_rows, width)."""
+    """Return all rows as the first layer reads them, of shape (n_rows, width)."""
     x = np.empty((data.n_rows, data.width), dtype=dtype)
     rows = readonly(np.arange(data.n_rows))
     ctx = contexts(1, 0, dtype, n_lengths=data.n_rows)[0]

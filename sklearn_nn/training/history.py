@@ -117,7 +117,7 @@ class History:
 
     @property
     def watches_loss(self) -> bool:
-        """Whether epochs are compared by validation loss, because all scores are equal."""
+        """True if epochs are compared by validation loss because all scores are equal."""
         return self.loss_decides and not self.scores_tell
 
     def _is_better(self, score: float) -> bool:
