@@ -66,9 +66,7 @@ def registers_of(
 
 #: Width of a vector register in bits, and number of vector registers.
 VECTOR_BITS, VECTOR_REGISTERS = registers_of(
-    *TARGET,
-    platform.machine(),
-    named=config.CPU_NAME is not None and config.CPU_FEATURES is None,
+    *TARGET, platform.machine(), named=config.CPU_NAME is not None and config.CPU_FEATURES is None
 )
 
 #: Options of kernels. error_model="numpy": a division that may raise does not vectorise. No "nnan"

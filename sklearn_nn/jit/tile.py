@@ -101,9 +101,7 @@ def multiply_add(builder: ir.IRBuilder, a: ir.Value, b: ir.Value, c: ir.Value) -
     """
     kind, bits = a.type, 32 if isinstance(a.type.element, ir.FloatType) else 64
     function = cgutils.get_or_insert_function(
-        builder.module,
-        ir.FunctionType(kind, [kind] * 3),
-        f"llvm.fmuladd.v{kind.count}f{bits}",
+        builder.module, ir.FunctionType(kind, [kind] * 3), f"llvm.fmuladd.v{kind.count}f{bits}"
     )
     return builder.call(function, [a, b, c])
 

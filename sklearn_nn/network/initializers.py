@@ -86,7 +86,7 @@ class Uniform(Initializer):
     ) -> np.ndarray:
         """Draw from the uniform distribution."""
         if not self.low <= self.high:
-            raise ValueError(f"low={self.low} is not below high={self.high}; exchange them.")
+            raise ValueError(f"low={self.low} is not below high={self.high}; swap them.")
         return rng.uniform(self.low, self.high, shape)
 
 

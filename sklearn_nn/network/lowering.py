@@ -122,11 +122,11 @@ class ProgramBuilder:
         """Record a layer that mixes rows; as it mixes losses too, it cannot be nested."""
         kind = type(layer).__name__
         if self.mixes_rows:
-            raise ValueError(f"a network has one {kind} at most; leave the others out.")
+            raise ValueError(f"a network can have only one {kind}; remove the others.")
         if outer:
             raise ValueError(
-                f"{kind} mixes samples as a whole and cannot stand within {outer!r}; put it before "
-                "or behind that."
+                f"{kind} mixes whole samples and cannot be nested in {outer!r}; put it before or "
+                "after that."
             )
         self.mixes_rows = True
 
@@ -358,7 +358,7 @@ def lower(
             raise ValueError(f"layer {builder.layer!r}: {error}") from error
     raw, n_trained = slot, len(builder.instructions)
     if builder.mixes_rows and builder.has_members:
-        raise ValueError("Mixup and members do not go together; leave one of them out.")
+        raise ValueError("Mixup and members cannot be combined; remove one of them.")
     if link is not None:
         slot = link.lower(builder, slot)
     if builder.has_members and len(builder.shape(slot)) > 1:

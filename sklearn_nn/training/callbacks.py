@@ -84,7 +84,7 @@ def monitored(monitor: str | None, figures: Mapping[str, Any], owner: str) -> st
         raise ValueError(
             f"monitor={monitor!r} of {owner} is not among the figures of an epoch, "
             f"{', '.join(figures)}; pass a validation set (X_val, y_val) or early_stopping=True "
-            "for those that begin with val_."
+            "to record those that begin with val_."
         )
     return monitor
 
@@ -177,8 +177,8 @@ class ModelCheckpoint(Callback):
             return Path(str(self.path).format(epoch=epoch, **log))
         except (KeyError, IndexError, ValueError) as error:
             raise ValueError(
-                f"path={str(self.path)!r} of ModelCheckpoint cannot be filled in ({error}); the "
-                f"figures are epoch, {', '.join(log)}, and a brace itself is written twice."
+                f"path={str(self.path)!r} of ModelCheckpoint cannot be formatted ({error}); the "
+                f"figures are epoch, {', '.join(log)}, and literal braces are doubled."
             ) from error
 
     def on_epoch_end(self, epoch: int, log: dict[str, float], estimator: Any) -> None:
@@ -212,7 +212,8 @@ class LearningRateScheduler(Callback):
         rate = float(self.schedule(epoch, log["learning_rate"]))
         if not (rate > 0 and math.isfinite(rate)):
             raise ValueError(
-                f"schedule of LearningRateScheduler returned {rate}; rates are positive numbers."
+                f"schedule of LearningRateScheduler returned {rate}; "
+                "the rate must be positive and finite."
             )
         log["learning_rate"] = rate
 

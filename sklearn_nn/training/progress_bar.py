@@ -33,10 +33,7 @@ class ProgressBar(Callback):
     """
 
     def __init__(
-        self,
-        max_epochs: int | None = None,
-        n_samples: int | None = None,
-        unit: str = "samples",
+        self, max_epochs: int | None = None, n_samples: int | None = None, unit: str = "samples"
     ) -> None:
         self.max_epochs = max_epochs
         self.n_samples = n_samples

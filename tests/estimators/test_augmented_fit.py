@@ -201,7 +201,7 @@ def test_lbfgs_sees_one_draw():
         ([("conv1", RandomFlip())], "augmentation has the name 'conv1', which another layer"),
         ([("output", RandomFlip())], "augmentation has the name 'output'; names hold"),
         ([RandomCrop(9)], "layer 'randomcrop1': height=9 of RandomCrop does not fit"),
-        ([Mixup(), Mixup()], "layer 'mixup2': a network has one Mixup at most"),
+        ([Mixup(), Mixup()], "layer 'mixup2': a network can have only one Mixup"),
     ],
 )
 def test_errors(augmentation, message):

@@ -299,7 +299,7 @@ def test_what_is_no_estimator(tmp_path):
     with pytest.raises(CheckpointError, match="not an ordinary file"):
         load(tmp_path)
     path.write_bytes(pickle.dumps(fitted()))
-    with pytest.raises(CheckpointError, match="does not begin as a checkpoint does"):
+    with pytest.raises(CheckpointError, match="does not begin like a checkpoint"):
         load(path)
     checkpoint.write(path, {"a": 1}, {})
     with pytest.raises(CheckpointError, match="does not describe an estimator"):
@@ -473,7 +473,9 @@ def test_a_full_disk_during_a_fit(tmp_path, monkeypatch):
         return plain(*arguments)
 
     monkeypatch.setattr(os, "fsync", fsync)
-    with pytest.raises(OSError, match=r"No space left on device.*what stood there is unchanged"):
+    with pytest.raises(
+        OSError, match=r"No space left on device.*an existing checkpoint is unchanged"
+    ):
         model.fit(X, CLASSES)
     assert load(tmp_path / "model").n_iter_ == 3
     assert model.n_iter_ == 4

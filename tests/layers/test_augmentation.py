@@ -396,10 +396,10 @@ def test_what_does_not_fit(layer, shape, message):
 
 
 def test_one_mixup_and_not_in_a_branch():
-    with pytest.raises(ValueError, match="layer 'b': a network has one Mixup at most"):
+    with pytest.raises(ValueError, match="layer 'b': a network can have only one Mixup"):
         lower([("a", Mixup()), ("b", Mixup())], (4,), "float32")
     branch = Residual([Dense(4), Mixup()])
-    with pytest.raises(ValueError, match=r"Mixup mixes samples as a whole .* within 'a'"):
+    with pytest.raises(ValueError, match=r"Mixup mixes whole samples .* nested in 'a'"):
         lower([("a", branch)], (4,), "float32")
 
 

@@ -160,7 +160,7 @@ def test_names():
 @pytest.mark.parametrize(
     ("initializer", "message"),
     [
-        (Uniform(0.2, 0.1), r"low=0.2 is not below high=0.1; exchange them"),
+        (Uniform(0.2, 0.1), r"low=0.2 is not below high=0.1; swap them"),
         (Normal(stddev=-1.0), r"stddev=-1.0 is negative; use 0 or more"),
         (TruncatedNormal(stddev=np.nan), "stddev=nan"),
         (GlorotUniform(0.0), "scale=0.0 is not positive; 6 keeps"),

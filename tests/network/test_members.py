@@ -158,5 +158,5 @@ def test_same_bits_for_any_number_of_threads(dtype, rng):
 
 def test_members_are_not_mixed():
     layers = [("mixup", Mixup()), *members_of(3, 2)]
-    with pytest.raises(ValueError, match="Mixup and members do not go together"):
+    with pytest.raises(ValueError, match="Mixup and members cannot be combined"):
         lower(layers, (4,), "float64", SquaredError().link_layer())

@@ -178,7 +178,7 @@ def test_every_cut_is_found(small):
     whole = small.read_bytes()
     for length in range(len(whole)):
         refused(small, whole[:length])
-    refused(small, whole + b"\0", "changed or cut short")
+    refused(small, whole + b"\0", "modified or truncated")
 
 
 def test_flips_and_cuts_in_a_large_file(path, rng):
@@ -241,7 +241,7 @@ def test_forgeries_cost_nothing(path, content):
     path.write_bytes(content)
     tracemalloc.start()
     try:
-        refused(path, content, "holds what no checkpoint does")
+        refused(path, content, "its content is invalid")
         assert tracemalloc.get_traced_memory()[1] < 4e6
     finally:
         tracemalloc.stop()
@@ -253,7 +253,7 @@ def test_two_members_of_one_name(path):
     with zipfile.ZipFile(stream, "w") as archive:
         for _ in range(2):
             archive.writestr("meta.npy", npy(array_header("|u1", "(2,)"), b"{}"))
-    refused(path, seal(stream.getvalue()), "two members have one name")
+    refused(path, seal(stream.getvalue()), "two members have the same name")
 
 
 def test_the_forger_can_write_what_is_valid(path):

@@ -280,7 +280,7 @@ def test_malformed(encoded):
         "objects": np.array([None]),
     }
     for value in (encoded, [encoded], {"tuple": [encoded]}):
-        with pytest.raises(CheckpointError, match=r"cannot be put together .* Use another copy"):
+        with pytest.raises(CheckpointError, match=r"cannot be decoded .* Use another copy"):
             decode(value, arrays, {**CLASSES, "dict": dict})
 
 

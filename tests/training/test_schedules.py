@@ -324,7 +324,7 @@ def test_plateau_never_raises_the_rate():
         (Polynomial(power=0.0), "power=0.0 "),
         (Polynomial(end=1.1), "end=1.1 "),
         (Cosine(warmup=-0.5), "warmup=-0.5 "),
-        (Cosine(warmup=12.0), "warmup=12.0 takes all of the 12 epochs planned; use less"),
+        (Cosine(warmup=12.0), "warmup=12.0 takes all of the 12 epochs planned; reduce it"),
         (Cosine(restarts=1.5), "restarts=1.5 "),
         (OneCycle(pct_start=30), r"pct_start=30 .*\[0, 1\], such as 0.3"),
         (OneCycle(div_factor=None), "div_factor=None "),

@@ -67,7 +67,7 @@ def decode(
     except Exception as error:  # constructors raise any kind for a forged value
         kind = "" if isinstance(error, CheckpointError) else f"{type(error).__name__}: "
         raise CheckpointError(
-            f"The checkpoint holds a value that cannot be put together ({kind}{error}). "
+            f"The checkpoint holds a value that cannot be decoded ({kind}{error}). "
             "Use another copy, or an earlier checkpoint."
         ) from error
 
@@ -191,7 +191,7 @@ class _Coder:
             key = self.decode(pair[0], place)
             value[key] = self.decode(pair[1], (*place, key))
         if len(value) < len(content):
-            raise CheckpointError(f"{_name(place)} has a key twice")
+            raise CheckpointError(f"{_name(place)} has a duplicate key")
         return value
 
     # Arrays
@@ -267,7 +267,7 @@ class _Coder:
         name, pairs = content
         if type(name) is not str or name not in self.classes:
             known = ", ".join(self.classes) or "none"
-            raise CheckpointError(f"the class {_short(name)} is none of those known: {known}")
+            raise CheckpointError(f"the class {_short(name)} is unknown; known are: {known}")
         given, made = self._to_dict(pairs, place), self.classes[name]
         if issubclass(made, Spec):
             return made(**given)

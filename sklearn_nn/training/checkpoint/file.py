@@ -99,7 +99,9 @@ def write(
                 os.unlink(temporary)
             raise
     except OSError as error:
-        raise _explained(error, path, "was not written", "what stood there is unchanged") from error
+        raise _explained(
+            error, path, "was not written", "an existing checkpoint is unchanged"
+        ) from error
     try:
         _flush_folder(folder)
     except OSError as error:
@@ -133,7 +135,7 @@ def _fault(error: Exception) -> str:
     if isinstance(error, OSError):
         return f"{error.strerror or error}. Check the path, and that you may read it."
     return (
-        f"it holds what no checkpoint does ({type(error).__name__}: {error}). "
+        f"its content is invalid ({type(error).__name__}: {error}). "
         "Use another copy, or an earlier checkpoint."
     )
 
@@ -144,14 +146,18 @@ def _members(meta: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> dict[
     members = {_META: np.frombuffer(text, dtype=np.uint8)}
     for name, array in arrays.items():
         if not (isinstance(name, str) and 0 < len(name) <= 1000):
-            raise ValueError(f"The name {name!r} of an array must be a str of 1 to 1000 letters.")
+            raise ValueError(
+                f"The name {name!r} of an array must be a str of 1 to 1000 characters."
+            )
         if not name.isprintable() or "\\" in name:
-            raise ValueError(f"The name {name!r} of an array holds letters that no file's may.")
+            raise ValueError(
+                f"The name {name!r} of an array has characters that are invalid in file names."
+            )
         if not storable(array):
             kind = getattr(array, "dtype", type(array).__name__)
             raise TypeError(
                 f"The array {name!r} ({kind}) cannot be stored: checkpoints hold NumPy arrays of "
-                "numbers, booleans, strings or dates; encoding.encode takes object arrays apart."
+                "numbers, booleans, strings or dates; encoding.encode converts object arrays."
             )
         members[_ARRAYS + name] = array
     return members
@@ -164,7 +170,7 @@ def _mode(target: str) -> int | None:
     except FileNotFoundError:
         return None
     if not stat.S_ISREG(mode):
-        raise OSError(errno.EISDIR, "there is a folder or a device, not a file")
+        raise OSError(errno.EISDIR, "the path is a folder or a device, not a file")
     return stat.S_IMODE(mode)
 
 
@@ -225,7 +231,7 @@ def _verify(file: BinaryIO) -> None:
     match = _HEADER.match(file.read(len(_MAGIC) + 100))
     if match is None:
         raise CheckpointError(
-            "it does not begin as a checkpoint does, so it is another kind of file, or damaged. "
+            "it does not begin like a checkpoint: it is another kind of file, or damaged. "
             "Check the path, or use another copy."
         )
     version, digest = int(match[1]), match[2]
@@ -238,7 +244,7 @@ def _verify(file: BinaryIO) -> None:
     found = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
     if version != FORMAT or digest is None or digest.decode("ascii") != found:
         raise CheckpointError(
-            "it was changed or cut short after it was written (its checksum does not match). "
+            "it was modified or truncated after it was written (its checksum does not match). "
             "Use another copy, or an earlier checkpoint."
         )
     file.seek(0)
@@ -248,17 +254,17 @@ def _contents(archive: zipfile.ZipFile, size: int) -> tuple[dict[str, Any], dict
     """Return the content of a file of `size` bytes. A forged file raises any kind of error."""
     members = archive.infolist()
     if len({member.filename for member in members}) < len(members):
-        raise ValueError("two members have one name")
+        raise ValueError("two members have the same name")
     # Compressed or overlapping members could expand to any size.
     if any(m.compress_type != zipfile.ZIP_STORED or m.flag_bits & 1 for m in members):
         raise ValueError("a member is compressed or encrypted")
     if sum(member.file_size for member in members) > size:
-        raise ValueError("the members are said to be larger than the file")
+        raise ValueError("the declared size of the members exceeds that of the file")
     arrays = {member.filename.removesuffix(".npy"): _array(archive, member) for member in members}
     text = arrays.pop(_META).tobytes().decode("ascii")
     meta = json.loads(text, parse_constant=_refuse_constant)
     if not isinstance(meta, dict) or not all(name.startswith(_ARRAYS) for name in arrays):
-        raise ValueError("there are other members than an object of JSON and arrays")
+        raise ValueError("meta is not a JSON object, or a member is not an array")
     return meta, {name.removeprefix(_ARRAYS): array for name, array in arrays.items()}
 
 
@@ -280,7 +286,7 @@ def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
         if dtype.itemsize == 0:
             raise ValueError(f"{member.filename} is of dtype {dtype}")
         if n_bytes != member.file_size - len(start) - len(header):
-            raise ValueError(f"{member.filename} is of another size than its header says")
+            raise ValueError(f"{member.filename} does not have the size in its header")
         array = np.empty(shape, dtype=dtype, order="F" if match[2] == b"True" else "C")
         flat = array.reshape(-1, order="A").view(np.uint8)
         for begin in range(0, n_bytes, _BLOCK):
@@ -303,4 +309,4 @@ def _check_values(name: str, flat: np.ndarray, dtype: np.dtype) -> None:
     else:
         return
     if largest > valid:
-        raise ValueError(f"{name} holds bytes that are no {dtype}")
+        raise ValueError(f"{name} holds bytes that are not valid {dtype} values")

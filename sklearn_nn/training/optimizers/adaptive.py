@@ -118,11 +118,7 @@ class RMSprop(Optimizer):
     kernel = rmsprop
 
     def __init__(
-        self,
-        rho: float = 0.9,
-        momentum: float = 0.0,
-        centered: bool = False,
-        epsilon: float = 1e-7,
+        self, rho: float = 0.9, momentum: float = 0.0, centered: bool = False, epsilon: float = 1e-7
     ) -> None:
         self.rho = rho
         self.momentum = momentum

@@ -165,7 +165,7 @@ class Cosine(ByStep):
         warmup = self.warmup * per_epoch
         if warmup >= total:
             planned = f"{total // per_epoch} epochs planned"
-            raise ValueError(f"warmup={self.warmup!r} takes all of the {planned}; use less.")
+            raise ValueError(f"warmup={self.warmup!r} takes all of the {planned}; reduce it.")
         if step < warmup:
             return min(1.0, (step + 1) / warmup)
         # Multiplication before division makes u exactly an integer at a restart.
