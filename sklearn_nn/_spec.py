@@ -29,15 +29,12 @@ def plain(value: Any) -> Any:
 
 
 def _plain_scalar(value: np.generic) -> Any:
-    if isinstance(value, np.bool_):
-        return bool(value)
     if isinstance(value, np.timedelta64):  # a subclass of np.integer, but not a number here
         return value
-    if isinstance(value, np.integer):
-        return int(value)
-    if isinstance(value, np.floating):
-        return float(value)
-    return str(value) if isinstance(value, np.str_) else value
+    for kind, own in ((np.bool_, bool), (np.integer, int), (np.floating, float), (np.str_, str)):
+        if isinstance(value, kind):
+            return own(value)
+    return value
 
 
 @functools.cache

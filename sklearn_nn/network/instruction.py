@@ -11,24 +11,28 @@ from sklearn_nn.layers.base import Memory, Parameter
 
 @dataclass
 class Instruction:
-    """Instruction whose addresses and offsets are not known yet."""
+    """Instruction whose addresses and offsets are not known yet.
+
+    `places` is the number of places at which a sample is multiplied by the parameters; the other
+    fields are described by `Builder.instruction` in layers/base.py.
+    """
 
     layer: str
     x: int
     y: int
     kernels: tuple[Kernel | None, ...]
     parameters: Sequence[Parameter]
-    state: Sequence[Memory]
-    work: int
-    scratch: int
-    geometry: Sequence[int]
-    keeps: str
-    in_place: tuple[Kernel, Kernel] | None
-    kind: str
-    absorbs: Mapping[str, int]
-    weights_need_backward: bool
-    asks_to_stop: bool
     places: int
+    state: Sequence[Memory] = ()
+    work: int = 0
+    scratch: int = 0
+    geometry: Sequence[int] = ()
+    keeps: str = "xy"
+    in_place: tuple[Kernel, Kernel] | None = None
+    kind: str = ""
+    absorbs: Mapping[str, int] | None = None
+    weights_need_backward: bool = False
+    asks_to_stop: bool = False
 
     def costs(self, width: int) -> tuple[int, int]:
         """Return the approximate multiplications and additions per row of forward and of weights.

@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
 from sklearn_nn.jit.kernel import Kernel
-from sklearn_nn.layers.base import Clock, Layer, Memory, Parameter, Shape
+from sklearn_nn.layers.base import Clock, Layer, Parameter, Shape
 from sklearn_nn.layers.tabular.member_heads import MeanOverMembers
 from sklearn_nn.network.initializers import get_initializer
 from sklearn_nn.network.instruction import Instruction
@@ -142,18 +143,9 @@ class ProgramBuilder:
         forward_sums: Kernel | None = None,
         backward_sums: Kernel | None = None,
         parameters: Sequence[Parameter] = (),
-        state: Sequence[Memory] = (),
-        work: int = 0,
-        scratch: int = 0,
-        geometry: Sequence[int] = (),
-        keeps: str = "xy",
-        in_place: tuple[Kernel, Kernel] | None = None,
-        kind: str = "",
-        absorbs: Mapping[str, int] | None = None,
-        weights_need_backward: bool = False,
-        asks_to_stop: bool = False,
+        **options: Any,
     ) -> None:
-        """Append an instruction that reads slot `x` and writes slot `y`."""
+        """Append an instruction that reads slot `x` and writes slot `y`; see `layers.base`."""
         for parameter in parameters:
             _check_initializer(parameter)
         # If the output is a vector, such as the tape of a recurrence, the input's steps count.
@@ -163,12 +155,7 @@ class ProgramBuilder:
         x, y = self.homes[x], self.homes[y]
         if (factor := self.rates.get(self.layer, 1.0)) != 1:
             parameters = [replace(p, rate=p.rate * factor) for p in parameters]
-        op = Instruction(
-            self.layer, x, y, kernels, parameters=parameters, state=state, work=work,
-            scratch=scratch, geometry=geometry, keeps=keeps, in_place=in_place, kind=kind,
-            absorbs=absorbs or {}, weights_need_backward=weights_need_backward,
-            asks_to_stop=asks_to_stop, places=places,
-        )  # fmt: skip
+        op = Instruction(self.layer, x, y, kernels, parameters, places, **options)
         self.instructions.append(op)
 
     def _merge(self, n_trained: int, ends: Sequence[int]) -> list[tuple[int, int, int]]:
@@ -184,7 +171,7 @@ class ProgramBuilder:
             alone = op.x in writers and reads[op.x] == 1 and op.x not in ends
             if op.in_place and alone and "y" not in before.keeps:
                 forward, backward = op.in_place
-                if op.kind in before.absorbs:
+                if before.absorbs and op.kind in before.absorbs:
                     absorbed.append((writers[op.x], before.absorbs[op.kind], index))
                     op.kernels = (None,) * len(op.kernels)
                 else:

@@ -62,6 +62,11 @@ DRAWN = [
 ]  # fmt: skip
 
 
+def test_every_initializer_has_a_row():
+    drawn = {row[0] for row in DRAWN if isinstance(row[0], str)}
+    assert drawn | {"zeros", "ones", "constant", "orthogonal"} == set(INITIALIZERS)
+
+
 @pytest.mark.parametrize(("initializer", "stddev", "bound", "shape", "mean"), DRAWN, ids=repr)
 def test_draws(initializer, stddev, bound, shape, mean):
     draw, n = get_initializer(initializer), FAN_IN * FAN_OUT
