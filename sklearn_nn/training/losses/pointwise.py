@@ -74,7 +74,7 @@ def pointwise(
     inlined(value)
     inlined(derivative)
 
-    @kernel(LOSS, name=f"pointwise.{name}")
+    @kernel(LOSS, name=f"training.losses.{name}")
     def loss(part, parts, options, target, weight, rows, scale, z, dz, losses):
         """Loss: mean or sum over outputs of f(z, y). Gradient: f'(z, y)."""
         lo, hi = owned_rows(z, part, parts)
