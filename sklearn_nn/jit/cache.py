@@ -136,8 +136,8 @@ def _danger(path: Path, found: os.stat_result, *, holds_folders: bool = False) -
         return None
     if found.st_uid not in (0, os.getuid()):
         return (
-            f"{path} belongs to another user (uid {found.st_uid}), and what it holds is run as "
-            "code. Let it belong to the user who runs this process, or to root"
+            f"{path} belongs to another user (uid {found.st_uid}), and its content is executed "
+            "as code. Change its owner to the user who runs this process, or to root"
         )
     writers = found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
     if holds_folders:
@@ -147,8 +147,8 @@ def _danger(path: Path, found: os.stat_result, *, holds_folders: bool = False) -
         return None
     who = "everybody" if writers & stat.S_IWOTH else "its group"
     return (
-        f"{path} can be written by {who}, and what it holds is run as code. Take that "
-        f"permission away: chmod go-w {path}"
+        f"{path} can be written by {who}, and its content is executed as code. Remove "
+        f"that permission: chmod go-w {path}"
     )
 
 
@@ -158,7 +158,7 @@ def _refusal(folder: Path) -> str | None:
     for outer in root.parents:
         mode = outer.stat().st_mode if outer.exists() else 0
         if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
-            return f"{outer} can be written by everybody. Take that away: chmod o-w {outer}"
+            return f"{outer} can be written by everybody. Remove that permission: chmod o-w {outer}"
     for path, holds_folders in ((root, True), (folder, False)):
         if path.exists():
             if not path.is_dir():
@@ -227,9 +227,8 @@ def find_folders() -> Folders:
             problem = f"{error.filename or folder}: {error.strerror or error}. "
             if is_missing:
                 problem += (
-                    f"There are no kernels of this version for this processor in {root}. Have them "
-                    "made by sklearn_nn.warmup() on such a machine, or choose a folder that can be "
-                    "written"
+                    f"There are no kernels of this version for this processor in {root}. Create "
+                    "them by sklearn_nn.warmup() on such a machine, or choose a writable folder"
                 )
             else:
                 problem += f"Let this user read it (chmod -R go+rX {root}), or choose another"
@@ -266,7 +265,7 @@ def _tell(variable: str, refusal: str) -> None:
         frame, level = frame.f_back, level + 1
     warnings.warn(
         f"{variable}={os.environ.get(variable)} is not used for compiled kernels: {refusal}. "
-        "Until then they are compiled anew where they are not found elsewhere.",
+        "Until then, kernels that are not found elsewhere are compiled again.",
         UserWarning,
         stacklevel=level,
     )

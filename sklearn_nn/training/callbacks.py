@@ -25,7 +25,7 @@ __all__ = [
 
 
 class Callback(Spec):
-    """Base class of callbacks, which do nothing. A subclass overrides the methods it needs."""
+    """Base class of callbacks, whose methods do nothing; a subclass overrides some of them."""
 
     #: Whether it runs after the other callbacks, for example to save what they have changed.
     sees_others = False
