@@ -46,27 +46,29 @@ def _parameters_of(kind: Any) -> frozenset[str]:
         return frozenset()
 
 
-class PlainParameters:
-    """Mixin that converts parameters to Python's own types whenever they are set.
+def set_plain(self: Any, name: str, value: Any) -> None:
+    """Set an attribute; NumPy scalars in parameters become values of Python.
 
-    A search over `scipy.stats.randint` or `np.logspace` sets NumPy scalars, which are not instances
-    of int or bool, overflow at the size of their type, and change the type of float32 arithmetic.
+    This is the `__setattr__` of classes with parameters. A search over `scipy.stats.randint` or
+    `np.logspace` sets NumPy scalars, which are not instances of int or bool, overflow at the size
+    of their type, and turn float32 arithmetic into float64. They are converted where a parameter is
+    set, by `__init__`, `set_params` or by name. Learnt attributes, whose names begin or end with an
+    underscore, are left unchanged.
     """
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        # Fitted attributes have a leading or trailing underscore and are not converted.
-        if isinstance(value, np.generic | list | tuple | dict) and "_" not in (name[0], name[-1]):
-            kind: Any = type(self)
-            value = plain(value) if name in _parameters_of(kind) else value
-        super().__setattr__(name, value)
+    if isinstance(value, np.generic | list | tuple | dict) and "_" not in (name[0], name[-1]):
+        kind: Any = type(self)
+        value = plain(value) if name in _parameters_of(kind) else value
+    object.__setattr__(self, name, value)
 
 
-class Spec(PlainParameters, BaseEstimator):
+class Spec(BaseEstimator):
     """Base class of layers, optimizers, schedules and initializers: hyperparameters only.
 
     A Spec clones, prints, pickles and nests in a parameter grid like any scikit-learn estimator;
     two Specs of one class with equal parameters are equal. Fitted values are stored elsewhere.
     """
+
+    __setattr__ = set_plain
 
     def __eq__(self, other: object) -> bool:
         if type(self) is not type(other):

@@ -7,13 +7,12 @@ from typing import ClassVar
 
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from sklearn_nn.estimators._core.base import BaseNetwork
-from sklearn_nn.estimators._core.kinds import NetworkClassifier, NetworkRegressor
+from sklearn_nn.estimators._core.base import BaseNetwork, BatchClassifier, BatchRegressor
 from sklearn_nn.estimators._core.layer_list import listed_layers
 from sklearn_nn.estimators._core.parameters import TRAINING_CONSTRAINTS
 from sklearn_nn.estimators._inputs.shaped import ShapedReader
 from sklearn_nn.estimators._presets import check_sizes, draws, hidden_layers, with_output
-from sklearn_nn.estimators.network import SHAPE_CONSTRAINTS, shaped_tags
+from sklearn_nn.estimators.network import SHAPE_CONSTRAINTS, SHAPED_TAGS
 from sklearn_nn.layers import (
     Activation,
     AveragePool1D,
@@ -39,6 +38,7 @@ class BaseCNN(BaseNetwork):
     """Augmentation, convolutions, each with activation and pooling, then dense layers."""
 
     _layers_parameter = "augmentation"
+    _input_tags = SHAPED_TAGS
 
     _parameter_constraints: ClassVar[dict] = {
         "filters": _POSITIVE,
@@ -124,11 +124,8 @@ class BaseCNN(BaseNetwork):
             )
         return with_output(layers, shape, n_outputs)
 
-    def __sklearn_tags__(self):
-        return shaped_tags(super().__sklearn_tags__())
 
-
-class CNNClassifier(BaseCNN, NetworkClassifier):
+class CNNClassifier(BaseCNN, BatchClassifier):
     """Convolutional network for the classification of images and signals.
 
     Parameters
@@ -381,7 +378,7 @@ class CNNClassifier(BaseCNN, NetworkClassifier):
         self.dtype = dtype
 
 
-class CNNRegressor(BaseCNN, NetworkRegressor):
+class CNNRegressor(BaseCNN, BatchRegressor):
     """Convolutional network for regression on images and signals.
 
     Parameters

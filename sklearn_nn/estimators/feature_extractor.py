@@ -20,7 +20,7 @@ from sklearn.utils import get_tags
 from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
-from sklearn_nn._spec import PlainParameters
+from sklearn_nn._spec import set_plain
 from sklearn_nn.estimators._core.base import BaseNetwork
 from sklearn_nn.estimators._core.weights import network_of
 
@@ -45,7 +45,7 @@ def _before_output(network):
     return names[-2]
 
 
-class FeatureExtractor(MetaEstimatorMixin, TransformerMixin, PlainParameters, BaseEstimator):
+class FeatureExtractor(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
     """Transformer that returns the output of a layer of a network as features.
 
     Features of a network that was trained on a large data set, followed by a simple model, work
@@ -94,6 +94,8 @@ class FeatureExtractor(MetaEstimatorMixin, TransformerMixin, PlainParameters, Ba
     >>> model[0].get_feature_names_out()[:2]
     array(['activation1_0', 'activation1_1'], dtype=object)
     """
+
+    __setattr__ = set_plain
 
     _parameter_constraints = {"estimator": [HasMethods(["fit", "predict"])], "layer": [str, None]}
 

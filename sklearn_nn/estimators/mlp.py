@@ -7,11 +7,9 @@ from typing import ClassVar
 
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from sklearn_nn.estimators._core.base import BaseNetwork
-from sklearn_nn.estimators._core.kinds import NetworkClassifier, NetworkRegressor
+from sklearn_nn.estimators._core.base import BaseNetwork, BatchClassifier, BatchRegressor
 from sklearn_nn.estimators._core.parameters import TRAINING_CONSTRAINTS
 from sklearn_nn.estimators._presets import draws, hidden_layers
-from sklearn_nn.estimators._targets.codec import LabelCodec
 from sklearn_nn.layers import Dense, GaussianNoise
 from sklearn_nn.layers.activation import HIDDEN_ACTIVATIONS
 from sklearn_nn.training.losses import CLASSIFICATION_LOSSES, REGRESSION_LOSSES, Loss
@@ -47,7 +45,7 @@ class BaseMLP(BaseNetwork):
         return len(self.coefs_) + 1
 
 
-class MLPClassifier(BaseMLP, NetworkClassifier):
+class MLPClassifier(BaseMLP, BatchClassifier):
     """Multi-layer perceptron classifier, a drop-in replacement for scikit-learn's.
 
     The parameters up to `max_fun`, their defaults, the random draws and the fitted attributes are
@@ -314,11 +312,8 @@ class MLPClassifier(BaseMLP, NetworkClassifier):
         self.n_jobs = n_jobs
         self.dtype = dtype
 
-    def _make_codec(self):
-        return LabelCodec(self._settings(), splits_as_scikit_learn=True)
 
-
-class MLPRegressor(BaseMLP, NetworkRegressor):
+class MLPRegressor(BaseMLP, BatchRegressor):
     """Multi-layer perceptron regressor, a drop-in replacement for scikit-learn's.
 
     The parameters up to `max_fun`, their defaults, the random draws and the fitted attributes are

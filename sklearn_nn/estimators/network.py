@@ -7,8 +7,7 @@ from typing import ClassVar
 
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from sklearn_nn.estimators._core.base import BaseNetwork
-from sklearn_nn.estimators._core.kinds import NetworkClassifier, NetworkRegressor
+from sklearn_nn.estimators._core.base import BaseNetwork, BatchClassifier, BatchRegressor
 from sklearn_nn.estimators._core.layer_list import PASSTHROUGH, listed_layers
 from sklearn_nn.estimators._core.parameters import TRAINING_CONSTRAINTS
 from sklearn_nn.estimators._inputs.shaped import ShapedReader
@@ -38,22 +37,19 @@ _OF_PRESETS = ("dropout", "input_noise", "batch_norm", "weight_init", "bias_init
 _OF_EACH_VALUE = Activation | Dropout | GaussianNoise
 #: Layers that read samples step by step.
 _OF_STEPS = AttentionPool | Bidirectional | Conv1D | Embedding | LastStep | OneHot | Recurrent
+#: Tags of estimators whose samples may have any shape.
+SHAPED_TAGS = {"sparse": True, "three_d_array": True}
 SHAPE_CONSTRAINTS: dict = {
     "input_shape": [tuple, list, None],
     "data_format": [StrOptions({CHANNELS_FIRST, CHANNELS_LAST})],
 }
 
 
-def shaped_tags(tags):
-    """Return scikit-learn's tags of an estimator whose samples may have any shape."""
-    tags.input_tags.three_d_array = True
-    return tags
-
-
 class BaseNeuralNetwork(BaseNetwork):
     """A user-defined list of layers."""
 
     _layers_parameter = "layers"
+    _input_tags = SHAPED_TAGS
 
     _parameter_constraints: ClassVar[dict] = {
         "layers": [list, tuple, None],
@@ -87,11 +83,8 @@ class BaseNeuralNetwork(BaseNetwork):
             first_layer=first if is_layer and first.reads_whole_numbers else None,
         )
 
-    def __sklearn_tags__(self):
-        return shaped_tags(super().__sklearn_tags__())
 
-
-class NeuralNetworkClassifier(BaseNeuralNetwork, NetworkClassifier):
+class NeuralNetworkClassifier(BaseNeuralNetwork, BatchClassifier):
     """Classifier with user-defined layers.
 
     Parameters
@@ -299,7 +292,7 @@ class NeuralNetworkClassifier(BaseNeuralNetwork, NetworkClassifier):
         self.dtype = dtype
 
 
-class NeuralNetworkRegressor(BaseNeuralNetwork, NetworkRegressor):
+class NeuralNetworkRegressor(BaseNeuralNetwork, BatchRegressor):
     """Regressor with user-defined layers.
 
     Parameters

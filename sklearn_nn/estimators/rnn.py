@@ -10,8 +10,7 @@ from sklearn.base import is_classifier
 from sklearn.utils import check_consistent_length
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from sklearn_nn.estimators._core.base import BaseNetwork
-from sklearn_nn.estimators._core.kinds import NetworkClassifier, NetworkRegressor
+from sklearn_nn.estimators._core.base import BaseNetwork, BatchClassifier, BatchRegressor
 from sklearn_nn.estimators._core.parameters import TRAINING_CONSTRAINTS
 from sklearn_nn.estimators._inputs.shaped import ShapedReader, WindowReader
 from sklearn_nn.estimators._presets import (
@@ -21,9 +20,8 @@ from sklearn_nn.estimators._presets import (
     hidden_layers,
     with_output,
 )
-from sklearn_nn.estimators._targets.codec import LabelCodec, NumberCodec
 from sklearn_nn.estimators._targets.steps import Steps, flat_steps
-from sklearn_nn.estimators.network import SHAPE_CONSTRAINTS, shaped_tags
+from sklearn_nn.estimators.network import SHAPE_CONSTRAINTS, SHAPED_TAGS
 from sklearn_nn.estimators.rnn_layers import COUNT, RECURRENT_CONSTRAINTS, recurrent_layers
 from sklearn_nn.layers import (
     AttentionPool,
@@ -43,6 +41,8 @@ POOLS = {"mean": GlobalAveragePool, "max": GlobalMaxPool, "attention": Attention
 
 class BaseRNN(BaseNetwork):
     """Recurrent layers, pooling over time, then dense layers."""
+
+    _input_tags = SHAPED_TAGS
 
     _parameter_constraints: ClassVar[dict] = {
         **RECURRENT_CONSTRAINTS,
@@ -159,11 +159,8 @@ class BaseRNN(BaseNetwork):
         y, predicted = flat_steps(y, lengths), np.concatenate(list(predicted))
         return float(metric(y, predicted, sample_weight=sample_weight))
 
-    def __sklearn_tags__(self):
-        return shaped_tags(super().__sklearn_tags__())
 
-
-class RNNClassifier(BaseRNN, NetworkClassifier):
+class RNNClassifier(BaseRNN, BatchClassifier):
     """Recurrent network for the classification of sequences of equal or unequal lengths.
 
     X is an array of shape (n_samples, n_steps, n_channels), where shorter sequences are padded with
@@ -419,11 +416,8 @@ class RNNClassifier(BaseRNN, NetworkClassifier):
         self.n_jobs = n_jobs
         self.dtype = dtype
 
-    def _make_codec(self):
-        return LabelCodec(self._settings(), self._steps())
 
-
-class RNNRegressor(BaseRNN, NetworkRegressor):
+class RNNRegressor(BaseRNN, BatchRegressor):
     """Recurrent network for regression on sequences of equal or unequal lengths.
 
     X is an array of shape (n_samples, n_steps, n_channels), where shorter sequences are padded with
@@ -670,6 +664,3 @@ class RNNRegressor(BaseRNN, NetworkRegressor):
         self.callbacks = callbacks
         self.n_jobs = n_jobs
         self.dtype = dtype
-
-    def _make_codec(self):
-        return NumberCodec(self._settings(), self._steps())

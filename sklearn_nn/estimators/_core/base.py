@@ -9,21 +9,31 @@ from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
-from sklearn.base import BaseEstimator, _clone_parametrized, _fit_context
+from sklearn.base import (
+    BaseEstimator,
+    ClassifierMixin,
+    RegressorMixin,
+    _clone_parametrized,
+    _fit_context,
+)
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import _check_partial_fit_first_call
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_nn._spec import PlainParameters
+from sklearn_nn._spec import set_plain
 from sklearn_nn.estimators._core import layer_list, rate_factors, saving, transfer, weights
 from sklearn_nn.estimators._core.all_or_nothing import OF_A_FIT
+from sklearn_nn.estimators._core.batches import fit_batches, is_stream
 from sklearn_nn.estimators._core.callbacks import CallbackSupportMixin, with_callbacks
 from sklearn_nn.estimators._core.fit import Fit, mode_of
 from sklearn_nn.estimators._core.fitted_network import FittedNetwork, Plan
 from sklearn_nn.estimators._core.modes import FitMode
-from sklearn_nn.estimators._core.parameters import ACT_AT_ONCE
+from sklearn_nn.estimators._core.parameters import ACT_AT_ONCE, is_lbfgs
 from sklearn_nn.estimators._core.rate_factors import PRETRAINED, as_names, check_known
-from sklearn_nn.estimators._core.weights import network_of
+from sklearn_nn.estimators._core.weights import check_fitted, has_weights, network_of
 from sklearn_nn.estimators._inputs.reader import InputReader
 from sklearn_nn.estimators._inputs.sequences import is_listed
+from sklearn_nn.estimators._targets.codec import LabelCodec, NumberCodec
 from sklearn_nn.estimators._targets.steps import in_sequences
 from sklearn_nn.jit.team import resolve_n_jobs
 
@@ -37,7 +47,7 @@ def _compact(rows):
     return rows if rows is None or rows.size >= 2**31 else rows.astype(np.int32)
 
 
-class BaseNetwork(CallbackSupportMixin, PlainParameters, BaseEstimator, ABC):
+class BaseNetwork(CallbackSupportMixin, BaseEstimator, ABC):
     """Base of all estimators.
 
     An estimator has parts: a reader of X (`_reader`), a codec of y (`_codec`), and the fitted
@@ -52,6 +62,8 @@ class BaseNetwork(CallbackSupportMixin, PlainParameters, BaseEstimator, ABC):
     _ARRAY_LISTS: ClassVar[dict[str, str]] = {}
     #: Attributes that are made from the rest and stay out of pickles.
     _transient: ClassVar[tuple[str, ...]] = ("_validated", "_views", "layers_")
+    #: scikit-learn's tags of X, where they differ from its defaults.
+    _input_tags: ClassVar[dict[str, bool]] = {"sparse": True}
     #: Attributes that a file must have.
     _NEEDED: ClassVar[tuple[str, ...]] = ("n_iter_", "t_", "n_features_in_")
     #: Whether training follows scikit-learn's MLP where the two could differ: batches count in an
@@ -59,6 +71,8 @@ class BaseNetwork(CallbackSupportMixin, PlainParameters, BaseEstimator, ABC):
     _like_scikit_learn: ClassVar[bool] = False
     #: Name of the parameter that is a list of layers, whose parameters are parameters, too.
     _layers_parameter: ClassVar[str | None] = None
+
+    __setattr__ = set_plain
 
     # --- parts -------------------------------------------------------------------------------
 
@@ -90,6 +104,10 @@ class BaseNetwork(CallbackSupportMixin, PlainParameters, BaseEstimator, ABC):
             plan = replace(plan, rates=rate_factors.resolve(factors, names, copied))
             program = plan.lower()
         return plan, program
+
+    def _steps(self):
+        """Return the arrangement of targets in time, or None for one target a sample."""
+        return
 
     def _setting(self, name):
         """Return a parameter as training uses it."""
@@ -300,16 +318,16 @@ class BaseNetwork(CallbackSupportMixin, PlainParameters, BaseEstimator, ABC):
 
     def _predict(self, X, decode):
         """Return decoded outputs; with a target for each step, in sequences."""
-        blocks = [(data, decode(output)) for data, output in self._outputs(X)]
-        y = blocks[0][1] if len(blocks) == 1 else np.concatenate([y for _, y in blocks])
-        steps = self._codec.steps
-        if steps is None or not steps.of_each:
+        steps, decoded, lengths = self._codec.steps, [], []
+        for data, output in self._outputs(X):
+            decoded.append(decode(output))
+            if steps is not None and steps.of_each:
+                n, length = data.n_rows, self._reader.shape[0]
+                lengths.append(np.full(n, length) if data.lengths is None else data.lengths)
+        y = decoded[0] if len(decoded) == 1 else np.concatenate(decoded)
+        if not lengths:
             return y
-        lengths = np.concatenate([
-            np.full(data.n_rows, self._reader.shape[0]) if data.lengths is None else data.lengths
-            for data, _ in blocks
-        ])  # fmt: skip
-        return in_sequences(y, lengths, as_list=is_listed(X))
+        return in_sequences(y, np.concatenate(lengths), as_list=is_listed(X))
 
     # --- transfer ----------------------------------------------------------------------------
 
@@ -547,5 +565,228 @@ class BaseNetwork(CallbackSupportMixin, PlainParameters, BaseEstimator, ABC):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
+        tags.input_tags = replace(tags.input_tags, **self._input_tags)
         return tags
+
+
+def _is_trained_by_batches(estimator):
+    """Return True; raise AttributeError with L-BFGS, which sees all samples at once."""
+    if is_lbfgs(estimator):
+        raise AttributeError(
+            "partial_fit is only available for stochastic optimizers. "
+            f"{estimator.solver} is not stochastic."
+        )
+    return True
+
+
+class NetworkClassifier(ClassifierMixin, BaseNetwork):
+    """Base of classifiers: binary, multiclass and multilabel targets."""
+
+    def _make_codec(self):
+        return LabelCodec(self._settings(), self._steps(), as_scikit_learn=self._like_scikit_learn)
+
+    def predict(self, X):
+        """Predict classes.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features), or array of shape \
+                (n_samples, ...)
+            The samples.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,) or (n_samples, n_labels)
+            The likeliest class, or for a multilabel target all labels of probability above .5. With
+            `return_sequences`, an array of shape (n_samples, n_steps, ...), or a list of arrays of
+            shape (n_steps, ...) where sequences are of unequal length.
+        """
+        check_fitted(self)
+        return self._predict(X, self._codec.decode)
+
+    def predict_proba(self, X):
+        """Predict the probability of each class.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features), or array of shape \
+                (n_samples, ...)
+            The samples.
+
+        Returns
+        -------
+        p : ndarray of shape (n_samples, n_classes)
+            In the order of `classes_`. With `return_sequences`, an array of shape (n_samples,
+            n_steps, n_classes), or a list of arrays of shape (n_steps, n_classes).
+        """
+        check_fitted(self)
+        return self._predict(X, self._codec.probabilities)
+
+    def predict_log_proba(self, X):
+        """Predict the logarithm of the probability of each class.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features), or array of shape \
+                (n_samples, ...)
+            The samples.
+
+        Returns
+        -------
+        log_p : ndarray of shape (n_samples, n_classes)
+            In the order of `classes_`; equal to ``log(predict_proba(X))``, whose form it has.
+        """
+        p = self.predict_proba(X)
+        return [np.log(steps) for steps in p] if isinstance(p, list) else np.log(p, out=p)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
+
+
+class BatchClassifier(NetworkClassifier):
+    """Base of classifiers that can be trained batch by batch, too."""
+
+    @available_if(_is_trained_by_batches)
+    @_fit_context(prefer_skip_nested_validation=True)
+    @with_callbacks
+    def partial_fit(
+        self,
+        X,
+        y=None,
+        sample_weight=None,
+        classes=None,
+        *,
+        X_val=None,
+        y_val=None,
+        sample_weight_val=None,
+    ):
+        """Update the model with a single epoch over the given data, or batch after batch.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, ...), or iterable
+            The samples. An iterable that is no array, list or tuple, such as a generator or a
+            data loader, yields batches ``(X, y)`` or ``(X, y, sample_weight)``. It is gone
+            through once, and each batch is trained on as by a call of its own, in steps of
+            `batch_size` samples.
+        y : array-like of shape (n_samples,) or (n_samples, n_labels), default=None
+            Their classes. To be left out with an iterable, and only then.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the samples.
+        classes : array-like of shape (n_classes,), default=None
+            All classes that will ever come; needed in the first call, not afterwards.
+        X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
+            A validation set, scored after the epoch. With `early_stopping` the weights go back to
+            those of the best score once `n_iter_no_change` calls have brought no better one.
+        y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
+            Targets of the validation set.
+        sample_weight_val : array-like of shape (n_val,), default=None
+            Weights of the validation set.
+
+        Returns
+        -------
+        self : object
+            The estimator.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the data is not valid, if training diverges, or if an iterable
+            yields something else than batches, or nothing. The estimator is then as the last good
+            batch left it.
+        """
+        validation = {"X_val": X_val, "y_val": y_val, "sample_weight_val": sample_weight_val}
+        if is_stream(X):
+            return fit_batches(self, X, y, sample_weight, classes=classes, **validation)
+        before = self.__dict__.copy()
+        try:
+            if _check_partial_fit_first_call(self, classes):
+                self._codec = self._make_codec().begin(y, self.classes_)
+            return self._fit_epoch(X, y, sample_weight, tuple(validation.values()))
+        except BaseException:
+            if not has_weights(self):  # a first call that could not begin
+                self.__dict__ = before
+            raise
+
+
+class NetworkRegressor(RegressorMixin, BaseNetwork):
+    """Base of regressors: one or several numbers a sample."""
+
+    #: Class of the codec of y.
+    _codec_kind: ClassVar[type[NumberCodec]] = NumberCodec
+
+    def _make_codec(self):
+        return self._codec_kind(self._settings(), self._steps())
+
+    def predict(self, X):
+        """Predict targets.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features), or array of shape \
+                (n_samples, ...)
+            The samples.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+            The predicted values. With `return_sequences`, an array of shape (n_samples, n_steps,
+            ...), or a list of arrays of shape (n_steps, ...) where sequences are of unequal length.
+        """
+        check_fitted(self)
+        return self._predict(X, self._codec.decode)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.positive_only = self.loss == "poisson"
+        return tags
+
+
+class BatchRegressor(NetworkRegressor):
+    """Base of regressors that can be trained batch by batch, too."""
+
+    @available_if(_is_trained_by_batches)
+    @_fit_context(prefer_skip_nested_validation=True)
+    @with_callbacks
+    def partial_fit(
+        self, X, y=None, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None
+    ):
+        """Update the model with a single epoch over the given data, or batch after batch.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, ...), or iterable
+            The samples. An iterable that is no array, list or tuple, such as a generator or a
+            data loader, yields batches ``(X, y)`` or ``(X, y, sample_weight)``. It is gone
+            through once, and each batch is trained on as by a call of its own, in steps of
+            `batch_size` samples.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
+            Their targets. To be left out with an iterable, and only then.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the samples.
+        X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
+            A validation set, scored after the epoch. With `early_stopping` the weights go back to
+            those of the best score once `n_iter_no_change` calls have brought no better one.
+        y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
+            Targets of the validation set.
+        sample_weight_val : array-like of shape (n_val,), default=None
+            Weights of the validation set.
+
+        Returns
+        -------
+        self : object
+            The estimator.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the data is not valid, if training diverges, or if an iterable
+            yields something else than batches, or nothing. The estimator is then as the last good
+            batch left it.
+        """
+        validation = {"X_val": X_val, "y_val": y_val, "sample_weight_val": sample_weight_val}
+        if is_stream(X):
+            return fit_batches(self, X, y, sample_weight, **validation)
+        return self._fit_epoch(X, y, sample_weight, tuple(validation.values()))

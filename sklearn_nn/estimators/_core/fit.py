@@ -57,10 +57,10 @@ LEFT_BY_TRAINING = (
 
 
 def mode_of(estimator):
-    """Return the way in which a fit goes on from the last one, and forget a wish to resume."""
+    """Return the way in which a fit goes on from the last one."""
     if not weights.has_weights(estimator):
         return FitMode.FRESH
-    wishes = estimator.__dict__.pop("_resumes", False) or isinstance(estimator.warm_start, str)
+    wishes = vars(estimator).get("_resumes", False) or isinstance(estimator.warm_start, str)
     if wishes and hasattr(estimator, "_history"):
         return FitMode.RESUMED
     return FitMode.WARM if estimator.warm_start else FitMode.FRESH
@@ -154,6 +154,8 @@ class Fit:
         with all_or_nothing(est):
             if self.mode is FitMode.ONE_EPOCH:
                 est._check_parameters()
+            else:
+                est.__dict__.pop("_resumes", None)  # what `load_checkpoint` asks for
             est._callback_data = self.X, self.y
             self._prepare()
             self.train(1 if self.mode is not FitMode.FRESH else est.n_restarts)
@@ -216,6 +218,7 @@ class Fit:
     def read(self, reader, codec):
         """Return samples, their lengths, y and sample weights, all checked."""
         est = self.estimator
+        codec.check_given(self.y, est)
         samples = reader.learn(self.X, est) if self.begins else reader.check(self.X, est)
         return self._read_targets(reader, codec, samples, self.y, self.sample_weight)
 

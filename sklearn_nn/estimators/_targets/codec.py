@@ -30,7 +30,20 @@ from sklearn_nn.estimators._targets.scale import (
     unscaled,
     widened,
 )
-from sklearn_nn.training.losses import get_classification_loss, get_regression_loss
+from sklearn_nn.training.losses import (
+    CLASSIFICATION_LOSSES,
+    REGRESSION_LOSSES,
+    get_classification_loss,
+    get_regression_loss,
+)
+
+#: Parameters that losses and class weights are made from.
+_SETTINGS = {
+    "loss",
+    "class_weight",
+    *(name for kind in REGRESSION_LOSSES.values() for name in kind.shared),
+    *(name for kinds in CLASSIFICATION_LOSSES.values() for kind in kinds for name in kind.shared),
+}
 
 
 class TargetCodec(Part):
@@ -52,7 +65,7 @@ class TargetCodec(Part):
     PUBLISHED = {"n_outputs": "n_outputs_"}
 
     def __init__(self, settings, steps=None):
-        self.settings = settings
+        self.settings = {name: settings[name] for name in _SETTINGS if name in settings}
         self.steps = steps
 
     @property
@@ -74,14 +87,19 @@ class TargetCodec(Part):
         """
         if self.steps is not None and self.steps.of_each:
             return self._checked(self.steps.flat_targets(y, lengths), estimator)
-        if y is None:
+        self.check_given(y, estimator)
+        y = self._checked(y, estimator)
+        check_consistent_length(lengths, y)
+        return y
+
+    def check_given(self, y, estimator):
+        """Raise ValueError if there is no y, where there is one for each sample."""
+        of_each = self.steps is not None and self.steps.of_each
+        if y is None and not of_each:
             raise ValueError(
                 f"This {type(estimator).__name__} estimator requires y to be passed, but the "
                 "target y is None."
             )
-        y = self._checked(y, estimator)
-        check_consistent_length(lengths, y)
-        return y
 
     def _checked(self, y, estimator):
         """Return y as scikit-learn validates it; numbers in float64 and C order.
@@ -168,7 +186,7 @@ class LabelCodec(TargetCodec):
     ----------
     settings : dict
     steps : Steps or None
-    splits_as_scikit_learn : bool
+    as_scikit_learn : bool
         Whether only binary targets stratify the validation split, as scikit-learn's MLP does.
     """
 
@@ -177,9 +195,9 @@ class LabelCodec(TargetCodec):
     PUBLISHED = {"n_outputs": "n_outputs_", "classes": "classes_"}
     weights = None
 
-    def __init__(self, settings, steps=None, *, splits_as_scikit_learn=False):
+    def __init__(self, settings, steps=None, *, as_scikit_learn=False):
         super().__init__(settings, steps)
-        self.splits_as_scikit_learn = splits_as_scikit_learn
+        self.as_scikit_learn = as_scikit_learn
 
     @property
     def loss(self):
@@ -253,7 +271,7 @@ class LabelCodec(TargetCodec):
             if self.steps.of_each:
                 return None
             target = self.steps.only_targets(target)
-        if self.splits_as_scikit_learn:  # named as it names them
+        if self.as_scikit_learn:  # named as it names them
             is_binary = self.kind == BINARY
             return np.array(["False", "True"])[target[:, 0]] if is_binary else None
         if self.kind == MULTILABEL:

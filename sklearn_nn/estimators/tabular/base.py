@@ -61,7 +61,7 @@ class BaseTabular(BaseNetwork):
     """A table, encoded, and networks for tables, with a recipe for their training."""
 
     _fit_kind = TableFit
-    _has_partial_fit = False
+    _input_tags: ClassVar[dict] = {"allow_nan": True, "string": True, "categorical": True}
     _NEEDED = (*BaseNetwork._NEEDED, "histories_", "_split_seed", "recipe_")
     # What recipes leave as it is.
     solver = "adamw"
@@ -181,11 +181,6 @@ class BaseTabular(BaseNetwork):
             raise ValueError("a recipe that is none")
         constraints = {**TRAINING_CONSTRAINTS, **_AUTOMATIC}
         validate_parameter_constraints(constraints, self.recipe_, "the recipe")
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = False
-        tags.input_tags.allow_nan = True
-        tags.input_tags.string = True
-        tags.input_tags.categorical = True
-        return tags
+        temperatures = vars(self).get("_temperatures")
+        if temperatures is not None and len(temperatures) != len(self._earlier) + 1:
+            raise ValueError("temperatures of other networks")

@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from sklearn_nn.estimators._core.kinds import NetworkClassifier
+from sklearn_nn.estimators._core.base import NetworkClassifier
 from sklearn_nn.estimators._targets.labels import MULTICLASS
 from sklearn_nn.estimators.tabular.base import BaseTabular
 from sklearn_nn.estimators.tabular.calibration import Calibrator, at_temperature
@@ -277,8 +277,3 @@ class TabularClassifier(BaseTabular, NetworkClassifier):
             Above 1 where a network is too sure of itself.
         """
         return np.array(self._temperatures)
-
-    def _check_loaded(self):
-        super()._check_loaded()
-        if len(self._temperatures) != len(self._earlier) + 1:
-            raise ValueError("temperatures of other networks")

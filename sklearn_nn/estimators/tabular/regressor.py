@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from sklearn_nn.estimators._core.kinds import NetworkRegressor
+from sklearn_nn.estimators._core.base import NetworkRegressor
 from sklearn_nn.estimators._targets.codec import ScaledNumberCodec
 from sklearn_nn.estimators.tabular.base import BaseTabular
 from sklearn_nn.estimators.tabular.recipes import NUMBERS, POSITIVE
@@ -244,8 +244,7 @@ class TabularRegressor(BaseTabular, NetworkRegressor):
         loss = get_regression_loss(self.loss, self.get_params(deep=False))
         return POSITIVE if loss.link == "exp" else NUMBERS
 
-    def _make_codec(self):
-        return ScaledNumberCodec(self._settings())
+    _codec_kind = ScaledNumberCodec
 
     def _corrected(self, output, k):
         return self._codec.cut(output)

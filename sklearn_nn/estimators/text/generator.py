@@ -275,6 +275,7 @@ class TextGenerator(BaseNetwork):
     scoring = "loss"
     n_restarts = 1
     _fit_kind = TextFit
+    _input_tags: ClassVar[dict] = {"string": True, "one_d_array": True, "two_d_array": False}
     _NEEDED = ("n_iter_", "t_", "character_counts_", "n_characters_")
 
     def _make_reader(self):
@@ -579,11 +580,3 @@ class TextGenerator(BaseNetwork):
         check_fitted(self)
         codes = self._reader.encoded(X)
         return np.stack([probabilities(self._text_reader().read(text).logits) for text in codes])
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.string = True
-        tags.input_tags.one_d_array = True
-        tags.input_tags.two_d_array = False
-        tags.input_tags.sparse = False
-        return tags

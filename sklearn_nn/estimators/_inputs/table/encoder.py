@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_feature_names_in, _check_sample_weight, check_is_fitted
 
-from sklearn_nn._spec import PlainParameters
+from sklearn_nn._spec import set_plain
 from sklearn_nn.estimators._core.warnings import warn
 from sklearn_nn.estimators._inputs.encoding import check_some_weight
 from sklearn_nn.estimators._inputs.table.column_selection import categorical_mask, match_columns
@@ -20,7 +20,7 @@ from sklearn_nn.estimators._inputs.table.number_scaling import SCALINGS, bin_edg
 _COLUMNS = {column.kind: column for column in (NumberColumn, CategoryColumn)}
 
 
-class TableEncoder(TransformerMixin, PlainParameters, BaseEstimator):
+class TableEncoder(TransformerMixin, BaseEstimator):
     """Encoder of tables: scaled numbers, indicators of missing values, one-hots and codes.
 
     The output has four blocks of columns, from left to right:
@@ -91,6 +91,8 @@ class TableEncoder(TransformerMixin, PlainParameters, BaseEstimator):
     >>> encoder.n_numbers_, encoder.n_indicators_, encoder.n_one_hots_
     (1, 1, 3)
     """
+
+    __setattr__ = set_plain
 
     _parameter_constraints = {
         "categorical_features": ["array-like", StrOptions({"from_dtype"}), None],
