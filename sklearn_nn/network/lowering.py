@@ -16,8 +16,7 @@ from sklearn_nn.jit.kernel import Kernel
 from sklearn_nn.layers.base import Clock, Layer, Parameter, Shape
 from sklearn_nn.layers.tabular.member_heads import MeanOverMembers
 from sklearn_nn.network.initializers import get_initializer
-from sklearn_nn.network.instruction import Instruction
-from sklearn_nn.network.layout import Layout
+from sklearn_nn.network.instruction import Instruction, Layout
 from sklearn_nn.network.program import (
     DX_AT,
     DX_WIDTH,
