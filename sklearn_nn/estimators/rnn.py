@@ -12,6 +12,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from sklearn_nn.estimators._core.base import BaseNetwork, BatchClassifier, BatchRegressor
 from sklearn_nn.estimators._core.parameters import TRAINING_CONSTRAINTS
+from sklearn_nn.estimators._core.weights import check_fitted
 from sklearn_nn.estimators._inputs.shaped import ShapedReader, WindowReader
 from sklearn_nn.estimators._presets import (
     check_sizes,
@@ -146,7 +147,9 @@ class BaseRNN(BaseNetwork):
         score : float
             The score.
         """
-        if not self.return_sequences:
+        check_fitted(self)
+        steps = self._codec.steps
+        if steps is None or not steps.of_each:
             return super().score(X, y, sample_weight)
         from sklearn.metrics import accuracy_score, r2_score
 

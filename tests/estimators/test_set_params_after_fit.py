@@ -210,7 +210,7 @@ def test_what_looks_into_a_network_looks_at_what_was_fitted():
         start = CNNClassifier((3,)).from_pretrained(model, "conv1")._pretrained
         return [
             saliency_map(model, images), extractor.transform(images), str(model.summary()),
-            start["arrays"]["conv1"]["kernel"],
+            start.arrays["conv1"]["kernel"],
         ]  # fmt: skip
 
     before = looked_at()
@@ -253,7 +253,7 @@ def test_n_jobs_acts_at_once(monkeypatch):
         seen.append(arguments[-1])
         return np.ones((N, 3))
 
-    monkeypatch.setattr("sklearn_nn.estimators._core.base.predict", predicted)
+    monkeypatch.setattr("sklearn_nn.estimators._core.fitted_network.predict", predicted)
     monkeypatch.setattr("sklearn_nn.estimators._core.base.resolve_n_jobs", lambda jobs: jobs)
     model.predict(ROWS)
     model.set_params(n_jobs=2).predict(ROWS)
@@ -265,7 +265,7 @@ def test_n_jobs_acts_at_once(monkeypatch):
 
 def kept(model):
     """How many programs an estimator keeps."""
-    return len(vars(model)["_others"])
+    return len(model._network._others)
 
 
 @pytest.mark.parametrize(
@@ -284,8 +284,7 @@ def test_few_programs_are_kept(model):
         model.predict([np.ones((n, 2)), np.ones((2, 2))])
     assert 0 < kept(model) <= 32
     np.testing.assert_array_equal(model.predict(np.ones((1, 3, 2))), first)
-    assert "_others" not in model.__getstate__()
-    assert "_others" not in vars(pickle.loads(pickle.dumps(model)))
+    assert kept(pickle.loads(pickle.dumps(model))) == 0
 
 
 def test_eight_threads_that_predict_many_lengths():
@@ -309,6 +308,6 @@ def test_a_refit_asks_anew_what_its_layers_can_read(tmp_path):
     model.predict(np.ones((1, 9, 2)))
     model.save(tmp_path / "model")
     assert kept(load(tmp_path / "model")) == 0
-    others = vars(model)["_others"]
+    others = model._network._others
     model.fit(RAGGED, np.arange(N) % 2)
-    assert vars(model).get("_others") is not others
+    assert model._network._others is not others
