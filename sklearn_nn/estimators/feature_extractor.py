@@ -22,7 +22,7 @@ from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from sklearn_nn._spec import set_plain
 from sklearn_nn.estimators._core.base import BaseNetwork
-from sklearn_nn.estimators._core.weights import network_of
+from sklearn_nn.estimators._core.fitted_network import network_of
 
 
 def _is_fitted(estimator):

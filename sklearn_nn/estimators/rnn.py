@@ -11,8 +11,8 @@ from sklearn.utils import check_consistent_length
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from sklearn_nn.estimators._core.base import BaseNetwork, BatchClassifier, BatchRegressor
+from sklearn_nn.estimators._core.fitted_network import check_fitted
 from sklearn_nn.estimators._core.parameters import TRAINING_CONSTRAINTS
-from sklearn_nn.estimators._core.weights import check_fitted
 from sklearn_nn.estimators._inputs.shaped import ShapedReader, WindowReader
 from sklearn_nn.estimators._presets import (
     check_sizes,

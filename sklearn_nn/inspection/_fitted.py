@@ -9,7 +9,7 @@ from sklearn.base import is_classifier
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_nn.estimators._core.base import BaseNetwork
-from sklearn_nn.estimators._core.weights import data_format_of, network_of, sources_of
+from sklearn_nn.estimators._core.fitted_network import data_format_of, network_of, sources_of
 from sklearn_nn.jit.team import resolve_n_jobs
 from sklearn_nn.layers.shape import CHANNELS_FIRST
 from sklearn_nn.network.source import dense_rows, source

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from sklearn_nn.estimators._core.weights import network_of
+from sklearn_nn.estimators._core.fitted_network import network_of
 from sklearn_nn.inspection._fitted import samples
 from sklearn_nn.inspection._plotting import (
     bare,

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from sklearn_nn.estimators._core.weights import data_format_of
+from sklearn_nn.estimators._core.fitted_network import data_format_of
 from sklearn_nn.inspection._fitted import checked_shape, fitted_network
 from sklearn_nn.inspection._plotting import bare, draw_sample, drawable, limits_of, picture_axes
 from sklearn_nn.layers.shape import CHANNELS_FIRST

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sklearn_nn.estimators._core.base import BaseNetwork
-from sklearn_nn.estimators._core.weights import network_of, remarks_of
+from sklearn_nn.estimators._core.fitted_network import network_of, remarks_of
 from sklearn_nn.inspection._fitted import fitted_network
 
 HEADINGS = ("Layer", "Type", "Output shape", "Parameters", "Memory")

@@ -6,7 +6,7 @@ import math
 import numpy as np
 from sklearn.base import is_classifier
 
-from sklearn_nn.estimators._core.weights import network_of
+from sklearn_nn.estimators._core.fitted_network import network_of
 from sklearn_nn.inspection._fitted import (
     chosen_outputs,
     chosen_values,

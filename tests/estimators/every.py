@@ -19,7 +19,7 @@ from sklearn_nn import (
     TextGenerator,
     load,
 )
-from sklearn_nn.estimators._core.weights import network_of
+from sklearn_nn.estimators._core.fitted_network import network_of
 from sklearn_nn.layers import Activation, BatchNorm, Dense, GaussianNoise
 
 RNG = np.random.default_rng(0)

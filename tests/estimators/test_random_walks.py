@@ -9,7 +9,7 @@ import pytest
 from every import KINDS, data, fitted, make, outputs
 
 from sklearn_nn import TabularClassifier, load
-from sklearn_nn.estimators._core.weights import network_of
+from sklearn_nn.estimators._core.fitted_network import network_of
 from sklearn_nn.training import CheckpointError, LambdaCallback, RMSprop
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

@@ -17,7 +17,7 @@ from sklearn.model_selection import (
 )
 
 from sklearn_nn import TabularClassifier, TabularRegressor, load, load_checkpoint
-from sklearn_nn.estimators._core import weights
+from sklearn_nn.estimators._core.fitted_network import publish_network
 from sklearn_nn.estimators._inputs.table import reader as table_reader
 from sklearn_nn.estimators.tabular.recipes import RECIPES
 from sklearn_nn.training import CheckpointError, ModelCheckpoint
@@ -383,7 +383,7 @@ def test_several_networks_predict_their_mean(Estimator, y, architecture, tmp_pat
         one._earlier = []
         if hasattr(model, "temperatures_"):
             one._temperatures = [model.temperatures_[k]]
-        weights.publish(one, network)
+        publish_network(one, network)
         single.append(outputs(one))
     np.testing.assert_array_equal(single[0], outputs(first))
     assert not np.allclose(single[1], single[2])

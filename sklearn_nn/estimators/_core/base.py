@@ -21,16 +21,21 @@ from sklearn.utils.multiclass import _check_partial_fit_first_call
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_nn._spec import set_plain
-from sklearn_nn.estimators._core import layer_list, rate_factors, saving, transfer, weights
-from sklearn_nn.estimators._core.all_or_nothing import OF_A_FIT
+from sklearn_nn.estimators._core import layer_list, saving, transfer
 from sklearn_nn.estimators._core.batches import fit_batches, is_stream
 from sklearn_nn.estimators._core.callbacks import CallbackSupportMixin, with_callbacks
-from sklearn_nn.estimators._core.fit import Fit, mode_of
-from sklearn_nn.estimators._core.fitted_network import FittedNetwork, Plan
-from sklearn_nn.estimators._core.modes import FitMode
-from sklearn_nn.estimators._core.parameters import ACT_AT_ONCE, is_lbfgs
-from sklearn_nn.estimators._core.rate_factors import PRETRAINED, as_names, check_known
-from sklearn_nn.estimators._core.weights import check_fitted, has_weights, network_of
+from sklearn_nn.estimators._core.fit import OF_A_FIT, Fit, is_lbfgs, mode_of
+from sklearn_nn.estimators._core.fitted_network import (
+    FittedNetwork,
+    Plan,
+    check_fitted,
+    has_weights,
+    network_of,
+    publish_network,
+)
+from sklearn_nn.estimators._core.parameters import ACT_AT_ONCE
+from sklearn_nn.estimators._core.parts import FitMode
+from sklearn_nn.estimators._core.transfer import PRETRAINED, as_names, check_known
 from sklearn_nn.estimators._inputs.reader import InputReader
 from sklearn_nn.estimators._inputs.sequences import is_listed
 from sklearn_nn.estimators._targets.codec import LabelCodec, NumberCodec
@@ -101,7 +106,7 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator, ABC):
             start = vars(self).get("_pretrained") if PRETRAINED in factors else None
             copied = transfer.copied_layers(program, start)
             names = [line.name for line in program.outline]
-            plan = replace(plan, rates=rate_factors.resolve(factors, names, copied))
+            plan = replace(plan, rates=transfer.resolve(factors, names, copied))
             program = plan.lower()
         return plan, program
 
@@ -388,7 +393,7 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator, ABC):
         plan, program = self._with_rates(plan, network.program, factors)
         if not factors:
             program = plan.lower()
-        weights.publish(self, FittedNetwork.of(plan, program, network.theta, network.state))
+        publish_network(self, FittedNetwork.of(plan, program, network.theta, network.state))
 
     def freeze(self, *names):
         """Leave layers as they are in training, to the last bit.
@@ -421,7 +426,7 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator, ABC):
         start = vars(self).get("_pretrained")
         copied = () if start is None else start.arrays
         names = self._known_names(names)
-        return self._change_factors(lambda factors: rate_factors.frozen(factors, names, copied))
+        return self._change_factors(lambda factors: transfer.frozen(factors, names, copied))
 
     def unfreeze(self, *names):
         """Train layers again that were frozen; without names, all of them.
@@ -445,7 +450,7 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator, ABC):
             If no layer has such a name; of an estimator that is not fitted `fit` raises it.
         """
         names = self._known_names(names)
-        return self._change_factors(lambda factors: rate_factors.thawed(factors, names))
+        return self._change_factors(lambda factors: transfer.thawed(factors, names))
 
     def _known_names(self, names):
         """Return the names as a list; raise ValueError if one is known to be of no layer."""
@@ -561,7 +566,7 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator, ABC):
         for name, parameter in inspect.signature(type(self)).parameters.items():
             self.__dict__.setdefault(name, parameter.default)
         if "_network" in state:
-            weights.publish(self, self._network)
+            publish_network(self, self._network)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

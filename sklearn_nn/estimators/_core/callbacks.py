@@ -16,7 +16,7 @@ except ImportError:  # scikit-learn before 1.9 has no callbacks
 
 import functools
 
-from sklearn_nn.estimators._core import weights
+from sklearn_nn.estimators._core.fitted_network import publish_network
 from sklearn_nn.training.callbacks import Callback
 
 __all__ = ["CallbackSupportMixin", "SubtaskCallback", "with_callbacks"]
@@ -25,7 +25,7 @@ __all__ = ["CallbackSupportMixin", "SubtaskCallback", "with_callbacks"]
 def _snapshot(estimator):
     """Return the attributes that make a copy of an estimator predict as it does now."""
     copied = estimator._twin()
-    weights.publish(copied, estimator._network.copy())
+    publish_network(copied, estimator._network.copy())
     names = ("_network", *estimator._transient, *estimator._ARRAY_LISTS)
     return {name: vars(copied)[name] for name in names if name in vars(copied)}
 

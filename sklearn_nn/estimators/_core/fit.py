@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import functools
 import inspect
+import warnings
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import InvalidParameterError
 from sklearn.utils.validation import _check_sample_weight
 
-from sklearn_nn.estimators._core import freezing, transfer, weights
-from sklearn_nn.estimators._core.all_or_nothing import DivergenceError, all_or_nothing
+from sklearn_nn.estimators._core import transfer
 from sklearn_nn.estimators._core.callbacks import SubtaskCallback
-from sklearn_nn.estimators._core.fitted_network import FittedNetwork
-from sklearn_nn.estimators._core.modes import FitMode
-from sklearn_nn.estimators._core.parameters import checked_callbacks, is_lbfgs
-from sklearn_nn.estimators._core.validation import evaluation, is_given, resumed_rows, split
-from sklearn_nn.estimators._core.warnings import warn
-from sklearn_nn.estimators._inputs.encoding import check_fits, check_some_weight, is_bytes
+from sklearn_nn.estimators._core.checks import check_fits, check_some_weight, is_bytes, warn
+from sklearn_nn.estimators._core.fitted_network import (
+    FittedNetwork,
+    adopted,
+    has_weights,
+    publish_network,
+    writable,
+)
+from sklearn_nn.estimators._core.parts import FitMode
+from sklearn_nn.estimators._core.validation import evaluation, resumed_rows, split
 from sklearn_nn.jit.team import resolve_n_jobs
 from sklearn_nn.network.data_initialization import adapt
 from sklearn_nn.network.machine import Machine
@@ -56,9 +62,39 @@ LEFT_BY_TRAINING = (
 )
 
 
+def is_lbfgs(estimator) -> bool:
+    """Whether the estimator is trained on all samples at once, by scipy's L-BFGS."""
+    return isinstance(estimator.solver, str) and estimator.solver == "lbfgs"
+
+
+def checked_callbacks(estimator) -> list[Callback]:
+    """The estimator's callbacks; an error if one is none, or has unsuitable parameters."""
+    callbacks = list(estimator.callbacks or ())
+    for i, callback in enumerate(callbacks):
+        if not isinstance(callback, Callback):
+            raise InvalidParameterError(
+                f"callbacks[{i}]={callback!r} is no Callback object of sklearn_nn.training; "
+                "scikit-learn's own callbacks are for set_callbacks."
+            )
+        callback.check_parameters()
+    return callbacks
+
+
+def _is_given(X, y, sample_weight):
+    """Return whether a validation set was passed to fit; raise ValueError if only half of it."""
+    if X is None and y is None:
+        if sample_weight is not None:
+            raise ValueError("sample_weight_val is provided, but X_val and y_val were not.")
+        return False
+    if X is None or y is None:
+        given, missing = ("X_val", "y_val") if y is None else ("y_val", "X_val")
+        raise ValueError(f"{given} is provided, but {missing} was not provided.")
+    return True
+
+
 def mode_of(estimator):
     """Return the way in which a fit goes on from the last one."""
-    if not weights.has_weights(estimator):
+    if not has_weights(estimator):
         return FitMode.FRESH
     wishes = vars(estimator).get("_resumes", False) or isinstance(estimator.warm_start, str)
     if wishes and hasattr(estimator, "_history"):
@@ -145,7 +181,7 @@ class Fit:
         self.mode = mode
         self.X, self.y, self.sample_weight = X, y, sample_weight
         self.validation = validation
-        self.begins = mode is FitMode.FRESH or not weights.has_weights(estimator)
+        self.begins = mode is FitMode.FRESH or not has_weights(estimator)
         self.is_restart = False
 
     def run(self):
@@ -232,7 +268,7 @@ class Fit:
     def read_validation(self, reader, codec, dtype):
         """Return source, rows, target and weight of the validation set passed to fit, or None."""
         X, y, sample_weight = self.validation
-        if not is_given(X, y, sample_weight):
+        if not _is_given(X, y, sample_weight):
             return None
         try:
             samples = reader.check(X, self.estimator)
@@ -280,12 +316,12 @@ class Fit:
         if self.begins:
             network = self._fresh(plan, program)
         else:
-            network = weights.adopted(est, plan, program)
+            network = adopted(est, plan, program)
         est._reader, est._codec = reader, codec
         est.n_parameters_ = sum(placed.parameter.size for placed in program.parameters)
         reader.publish(est)
         codec.publish(est)
-        weights.publish(est, network)
+        publish_network(est, network)
         return program
 
     def _fresh(self, plan, program):
@@ -350,14 +386,14 @@ class Fit:
         self.begins = self.is_restart = True
         est, request = self.estimator, self.request
         network = self._fresh(est._network.plan, est._network.program)
-        weights.publish(est, network)
+        publish_network(est, network)
         self._adapt(request.program, request.source)
         return self.ready()
 
     def ready(self):
         """Return a training that is ready to begin: a function that returns how it ended."""
         est, request = self.estimator, self.request
-        freezing.check_some_trained(request.program, est.learning_rate_factors)
+        transfer.check_some_trained(request.program, est.learning_rate_factors)
         if is_lbfgs(est):
             return functools.partial(self._run_lbfgs, *self._lbfgs(request))
         return functools.partial(self._run_descent, self.trainer(request))
@@ -399,7 +435,7 @@ class Fit:
                     f"{name}={getattr(est, name)} acts on steps of a first-order solver; use "
                     f"solver='adam', say, or {name}=0 with solver='lbfgs'."
                 )
-        freezing.check_frozen_or_not(request.program, est.learning_rate_factors)
+        transfer.check_frozen_or_not(request.program, est.learning_rate_factors)
         if est.l1_ratio and est.alpha:
             raise ValueError(
                 f"l1_ratio={est.l1_ratio} has a kink at 0, which solver='lbfgs' cannot take; use "
@@ -426,7 +462,11 @@ class Fit:
             tol=est.tol,
             verbose=bool(est.verbose),
         )
-        est.n_iter_ = _check_optimize_result("lbfgs", result, est.max_iter)
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            est.n_iter_ = _check_optimize_result("lbfgs", result, est.max_iter)
+        for warning in told:  # at the user's line
+            warn(str(warning.message), warning.category)
         est.loss_ = float(result.fun)
 
     # --- first order -------------------------------------------------------------------------
@@ -451,7 +491,7 @@ class Fit:
             request = replace(request, validation=request.on_rows(held_out))
         history = self._begin_history(request.validation is not None)
         self._begin_optimizer(program)
-        freezing.hold_frozen(est, program, history)
+        transfer.hold_frozen(est, program, history)
         batch_size = self.batch_size(rows.size)
         verbose, callbacks = bool(est.verbose), checked_callbacks(est)
         if verbose and can_draw():
@@ -487,7 +527,7 @@ class Fit:
         est, setting = self.estimator, self.estimator._setting
         incomplete = est.__dict__.pop("_incomplete", False)
         continues = self.mode.keeps_training and hasattr(est, "_optimizer")
-        if not continues or freezing.thaws(est, program):
+        if not continues or transfer.thaws(est, program):
             optimizer, schedule = self._optimizer_and_schedule()
             est._optimizer = OptimizerState.start(
                 optimizer,
@@ -512,9 +552,9 @@ class Fit:
                 "has left other moments; set the solver of then, or fit with warm_start=True to "
                 "begin with a new one."
             )
-        descent.moments = weights.writable(descent.moments)
+        descent.moments = writable(descent.moments)
         if descent.average is not None:
-            descent.average = weights.writable(descent.average)
+            descent.average = writable(descent.average)
 
     def _begin_history(self, has_validation):
         """Return the history to go on with."""
@@ -733,3 +773,44 @@ def range_test(estimator, X, y, sample_weight, rates):
         trainer.train_epoch(1)
         losses.extend(trainer.batch_losses)
     return np.array(losses[: len(rates)])
+
+
+#: Attributes that exist only while a fit is under way.
+OF_A_FIT = ("_callback_data", "_descent_before", "_first_rows", "_stopped_by", "_subtasks")
+
+
+class DivergenceError(ValueError):
+    """Training came to numbers that are infinite or NaN."""
+
+
+@contextlib.contextmanager
+def all_or_nothing(estimator):
+    """Restore the estimator if an error is raised within.
+
+    Weights are trained in buffers of their own; what training changes in place, the optimizer and
+    the history, is put back. Two endings are kept, since their results stand for themselves:
+    training that diverged, as it was before that epoch; and training that was stopped by an error
+    in a callback or by an interrupt, as it is.
+    """
+    before = estimator.__dict__.copy()
+    history, generator = before.get("_history"), before.get("random_state")
+    mark = None if history is None else history.mark()
+    is_generator = isinstance(generator, np.random.RandomState)
+    drawn = generator.get_state() if is_generator else None
+    try:
+        yield
+    except BaseException as error:
+        stopped = estimator.__dict__.get("_stopped_by") is error
+        if not stopped and not isinstance(error, DivergenceError):
+            descent = estimator.__dict__.get("_descent_before")
+            estimator.__dict__ = before
+            if descent is not None:
+                vars(before["_optimizer"]).update(vars(descent))
+            if history is not None:
+                history.back_to(mark)
+            if is_generator:
+                generator.set_state(drawn)
+        raise
+    finally:
+        for name in OF_A_FIT:
+            estimator.__dict__.pop(name, None)

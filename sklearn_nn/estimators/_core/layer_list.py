@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 
-from sklearn_nn.estimators._core.rate_factors import PRETRAINED
+from sklearn_nn.estimators._core.transfer import PRETRAINED
 from sklearn_nn.layers import Layer
 from sklearn_nn.layers.names import is_named, repeated_name, with_names
 

@@ -7,13 +7,11 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.utils._param_validation import (
     Interval,
-    InvalidParameterError,
     Options,
     StrOptions,
 )
 
 from sklearn_nn.network.initializers import INITIALIZERS, Initializer
-from sklearn_nn.training.callbacks import Callback
 from sklearn_nn.training.optimizers import OPTIMIZERS, Optimizer
 from sklearn_nn.training.schedules import SCHEDULES, Schedule
 
@@ -71,21 +69,3 @@ ACT_AT_ONCE = frozenset({
     "max_fun", "class_weight", "l1_ratio", "max_norm", "weight_decay", "clipnorm", "ema_momentum",
     "scoring", "n_restarts", "callbacks", "n_jobs", "n_networks", "refit_full", "calibrate",
 })  # fmt: skip
-
-
-def is_lbfgs(estimator) -> bool:
-    """Whether the estimator is trained on all samples at once, by scipy's L-BFGS."""
-    return isinstance(estimator.solver, str) and estimator.solver == "lbfgs"
-
-
-def checked_callbacks(estimator) -> list[Callback]:
-    """The estimator's callbacks; an error if one is none, or has unsuitable parameters."""
-    callbacks = list(estimator.callbacks or ())
-    for i, callback in enumerate(callbacks):
-        if not isinstance(callback, Callback):
-            raise InvalidParameterError(
-                f"callbacks[{i}]={callback!r} is no Callback object of sklearn_nn.training; "
-                "scikit-learn's own callbacks are for set_callbacks."
-            )
-        callback.check_parameters()
-    return callbacks

@@ -8,10 +8,15 @@ import numpy as np
 from sklearn.utils._param_validation import validate_parameter_constraints
 
 from sklearn_nn._spec import Spec
-from sklearn_nn.estimators._core import transfer, weights
-from sklearn_nn.estimators._core.all_or_nothing import OF_A_FIT
-from sklearn_nn.estimators._core.fit import publish_history
-from sklearn_nn.estimators._core.fitted_network import FittedNetwork, check_layout
+from sklearn_nn.estimators._core import transfer
+from sklearn_nn.estimators._core.checks import warn
+from sklearn_nn.estimators._core.fit import OF_A_FIT, publish_history
+from sklearn_nn.estimators._core.fitted_network import (
+    FittedNetwork,
+    check_layout,
+    network_of,
+    publish_network,
+)
 from sklearn_nn.estimators._core.parameters import ACT_AT_ONCE
 from sklearn_nn.estimators._core.saved_values import (
     check_attributes,
@@ -20,8 +25,6 @@ from sklearn_nn.estimators._core.saved_values import (
     is_rate,
     whole,
 )
-from sklearn_nn.estimators._core.warnings import warn
-from sklearn_nn.estimators._core.weights import network_of
 from sklearn_nn.network.memory import allocate
 from sklearn_nn.training import checkpoint
 from sklearn_nn.training.checkpoint import CheckpointError
@@ -290,7 +293,7 @@ def _publish_parts(estimator, of_reader, of_codec, networks):
         estimator._earlier = made[:-1]
     elif len(made) > 1:
         raise ValueError("several networks of an estimator that has one")
-    weights.publish(estimator, made[-1])
+    publish_network(estimator, made[-1])
 
 
 def remake_parts(estimator):

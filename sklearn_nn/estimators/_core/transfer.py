@@ -1,13 +1,16 @@
-"""Transfer learning: arrays of one network, copied into another."""
+"""Layers that are copied from another network, frozen, or trained at rates of their own."""
 
 from __future__ import annotations
 
+import math
 import os
+from numbers import Real
 from typing import NamedTuple
 
-from sklearn_nn.estimators._core.rate_factors import as_names, check_known, is_within
-from sklearn_nn.estimators._core.weights import network_of
-from sklearn_nn.estimators._inputs.encoding import check_fits
+import numpy as np
+
+from sklearn_nn.estimators._core.checks import check_fits
+from sklearn_nn.estimators._core.fitted_network import network_of
 
 #: The layer that estimators add, whose width depends on the target.
 OUTPUT = "output"
@@ -113,3 +116,180 @@ def copy_into(program, start, theta, state):
             for name, placed in places.get(layer, {}).items():
                 placed.view(buffer)[...] = start.arrays[layer][name]
     program.check_state(state)
+
+
+#: In the place of a layer's name: all layers that `from_pretrained` copies.
+PRETRAINED = "pretrained"
+
+
+def is_within(layer, name):
+    """Whether a layer is the one of that name, or lies within it."""
+    return layer == name or layer.startswith(f"{name}.")
+
+
+def as_names(names, parameter):
+    """Names as a list of strings; a TypeError if there is something else in it."""
+    listed = [names] if isinstance(names, str) else names
+    is_list = isinstance(listed, list | tuple | set | frozenset)
+    if not is_list or not all(isinstance(name, str) for name in listed):
+        raise TypeError(f"{parameter}={names!r} must be the name of a layer, or a list of names.")
+    return list(listed)
+
+
+def check_known(names, layers, what):
+    """Raise a ValueError if a name is neither that of a layer nor of what holds some."""
+    for name in names:
+        if not any(is_within(layer, name) for layer in layers):
+            raise ValueError(
+                f"{what} has no layer {name!r}; its layers are {', '.join(map(repr, layers))}."
+            )
+
+
+def check_factors(factors):
+    """Raise a ValueError if the factors are no dict of names and numbers >= 0."""
+    for name, factor in factors.items():
+        is_factor = isinstance(factor, Real) and math.isfinite(factor) and factor >= 0
+        if not isinstance(name, str) or not is_factor:
+            raise ValueError(
+                f"learning_rate_factors={factors!r} holds {name!r}: {factor!r}; it maps names of "
+                "layers to factors >= 0, of which 0 freezes a layer and 1 changes nothing."
+            )
+
+
+def resolve(factors, layers, copied):
+    """The factor of each layer that has one.
+
+    Parameters
+    ----------
+    factors : dict of str to float
+        As the user gives them.
+    layers : list of str
+        Full names of all layers.
+    copied : collection of str
+        Those that "pretrained" stands for.
+
+    Returns
+    -------
+    rates : dict of str to float
+
+    Raises
+    ------
+    ValueError
+        If a factor is none, or a name that of no layer.
+    """
+    check_factors(factors)
+    check_known([name for name in factors if name != PRETRAINED], layers, "The network")
+    if PRETRAINED in factors and not copied:
+        raise ValueError(
+            f"learning_rate_factors has {PRETRAINED!r}, which stands for the layers that "
+            "from_pretrained copies; call from_pretrained first, or name layers."
+        )
+    found = {layer: factor_of(factors, layer, copied) for layer in layers}
+    return {layer: factor for layer, factor in found.items() if factor is not None}
+
+
+def factor_of(factors, layer, copied):
+    """The factor of one layer, or None."""
+    names = [name for name in factors if is_within(layer, name)]
+    if names:
+        return float(factors[max(names, key=len)])
+    return float(factors[PRETRAINED]) if PRETRAINED in factors and layer in copied else None
+
+
+def frozen(factors, names, copied):
+    """The factors with those of some layers, and of all within them, at 0.
+
+    `copied` is what "pretrained" may stand for.
+    """
+    covered = [*names, *copied] if PRETRAINED in names else names
+    rest = {
+        key: factor
+        for key, factor in (factors or {}).items()
+        if not any(is_within(key, name) for name in covered)
+    }
+    return {**rest, **dict.fromkeys(names, 0.0)}
+
+
+def thawed(factors, names):
+    """The factors without zeros for some layers and all within them; without names, for any.
+
+    Returns
+    -------
+    factors : dict of str to float, or None where none is left
+    """
+    factors = factors or {}
+    if not names:
+        rest = {key: factor for key, factor in factors.items() if factor != 0}
+        return rest or None
+    rest = {
+        key: factor
+        for key, factor in factors.items()
+        if factor != 0 or not any(is_within(key, name) for name in names)
+    }
+    for name in names:
+        # Of a layer within one that stays frozen, or copied with others that do.
+        if name != PRETRAINED and factor_of(rest, name, (name,)) == 0:
+            rest[name] = 1.0
+    return rest or None
+
+
+def check_some_trained(program, factors):
+    """Raise ValueError if all layers are frozen."""
+    if not len(program.groups()[0]):
+        raise ValueError(
+            f"All layers are frozen (learning_rate_factors={factors}), so "
+            "there is nothing to train; unfreeze('output'), or copy layers='body' only with "
+            "from_pretrained."
+        )
+
+
+def check_frozen_or_not(program, factors):
+    """Raise ValueError if there are factors other than 0 and 1, for L-BFGS, which has no steps."""
+    if np.isin(program.groups()[1][:, 0], (0, 1)).all():
+        return
+    if not all(factor in (0, 1) for factor in (factors or {}).values()):
+        raise ValueError(
+            f"learning_rate_factors={factors} acts on steps of a first-order solver; use "
+            "solver='adam', say, or factors of 0 and 1 only with solver='lbfgs'."
+        )
+    for layer, arrays in program.layers.items():
+        for name, placed in arrays.items():
+            if placed.parameter.rate not in (0, 1):
+                raise ValueError(
+                    f"layer {layer!r} learns its {name} at {placed.parameter.rate:g} times the "
+                    "learning rate, which solver='lbfgs' has not; use solver='adam', say, or "
+                    "set the layer's factors on the rate (such as rate_factor) to 1."
+                )
+
+
+def thaws(estimator, program):
+    """Return whether training goes on with layers that were frozen in the last one."""
+    return not set(vars(estimator).get("_was_frozen", ())).issubset(program.frozen)
+
+
+def hold_frozen(estimator, program, history):
+    """Keep frozen arrays as they are now, wherever training goes on from, or back to."""
+    estimator._was_frozen = program.frozen
+    parameters = [placed for placed in program.parameters if placed.parameter.rate == 0]
+    memories = [p for name in program.frozen for p in program.memories.get(name, {}).values()]
+    if not parameters and not memories:
+        return
+    descent, network = estimator._optimizer, estimator._network
+
+    def held(theta, state):
+        found = theta.copy(), state.copy()
+        for placed in parameters:
+            placed.view(found[0])[...] = placed.view(network.theta)
+        for placed in memories:
+            placed.view(found[1])[...] = placed.view(network.state)
+        return found
+
+    if descent.average is not None and descent.raw is not None:
+        # The average is what the user sees, and stands still with its parameter.
+        descent.raw = held(descent.raw, network.state)[0]
+    if history.last is not None:
+        history.last = held(*history.last)
+    if history.best_theta is not None:
+        best = history.best_theta, history.best_state
+        if not all(map(np.array_equal, held(*best), best)):
+            history.forget_best()

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import math
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
+from scipy import sparse
 from sklearn.utils.validation import validate_data
 
+from sklearn_nn.estimators._core.checks import check_no_dates, is_bytes
 from sklearn_nn.estimators._core.parts import Part
-from sklearn_nn.estimators._inputs.advice import about_cells, about_rows, advising, is_about_cells
-from sklearn_nn.estimators._inputs.encoding import (
-    check_no_dates,
-    encode_rows,
-    in_planes,
-    is_bytes,
-    row_blocks,
-)
+from sklearn_nn.estimators._inputs.advice import about_cells, about_rows, is_about_cells
+from sklearn_nn.network.source import Source, source
 
 _SPARSE_FORMATS = ("csr", "csc")
+
+
+#: Bytes of X that prediction converts at a time, where its type is not the network's.
+_BLOCK_BYTES = 8 * 2**20
 
 
 @contextlib.contextmanager
@@ -97,7 +99,7 @@ class InputReader(Part):
         are_bytes = is_bytes(X)
         divisor = self.divisor if are_bytes else 1  # a frame of bytes is a table
         if not self._needs_no_validation(X, estimator):
-            with advising(lambda message: self._advice(given, message, estimator)):
+            with self._advising(given, estimator):
                 X = validate_data(estimator, X, accept_sparse=_SPARSE_FORMATS, reset=False)
             if X.dtype.kind in "mM":
                 check_no_dates(X)
@@ -112,8 +114,7 @@ class InputReader(Part):
         check_no_dates(X)
         given = X
         X, planes = self._flatten(X, estimator, reset=reset)
-        advised = advising(lambda message: self._advice(given, message, estimator))
-        with missing_values_told("Input"), advised:
+        with missing_values_told("Input"), self._advising(given, estimator):
             X = validate_data(
                 estimator,
                 X,
@@ -126,6 +127,17 @@ class InputReader(Part):
     def _flatten(self, X, estimator, *, reset):
         """Return X as rows, and the number of planes that a row holds one after another."""
         return X, 1
+
+    @contextlib.contextmanager
+    def _advising(self, X, estimator):
+        """Turn a ValueError about X into one that says what to do, where that is known."""
+        try:
+            yield
+        except ValueError as error:
+            message = self._advice(X, str(error), estimator)
+            if message is None:
+                raise
+            raise ValueError(message) from error
 
     def _advice(self, X, message, estimator):
         """Return a better message for an error about X, or None."""
@@ -148,3 +160,44 @@ class InputReader(Part):
             return False
         with np.errstate(all="ignore"):
             return not hasattr(estimator, "feature_names_in_") and math.isfinite(X.sum())
+
+
+def in_planes(X: Any, planes: int) -> Any:
+    """Rows of several planes with an axis for these; rows of one are what they are."""
+    return X if planes == 1 else X.reshape(X.shape[0], planes, X.shape[1] // planes)
+
+
+def encode_rows(X: Any, dtype: str, divisor: int = 1) -> Source:
+    """X, checked before, in the form the machine gathers batches from.
+
+    `divisor` is what bytes are divided by. An X of three axes holds rows in planes.
+
+    Raises
+    ------
+    ValueError
+        If X holds numbers that `dtype` cannot.
+    """
+    with np.errstate(over="ignore"):  # looked for below
+        data = source(X.tocsr() if sparse.issparse(X) else X, dtype, divisor)
+    if data.values.dtype.itemsize < X.dtype.itemsize and not np.isfinite(data.values).all():
+        raise ValueError(
+            f"Input X contains values too large for dtype({dtype!r}); scale X or use "
+            "dtype='float64'."
+        )
+    return data
+
+
+def row_blocks(X: Any, dtype: str, divisor: int = 1) -> Iterator[Source]:
+    """X a block of rows at a time, so that converting it takes little memory.
+
+    X that the machine reads as it is makes one block, since it is not copied.
+    """
+    n_rows = X.shape[0]
+    ready = not sparse.issparse(X) and X.flags.c_contiguous and X.flags.aligned
+    if ready and (X.dtype == dtype or is_bytes(X)):
+        yield source(X, dtype, divisor)
+        return
+    X = X.tocsr() if sparse.issparse(X) else X
+    step = max(1, _BLOCK_BYTES // (8 * max(1, math.prod(X.shape[1:]))))
+    for start in range(0, n_rows, step):
+        yield encode_rows(X[start : start + step], dtype, divisor)

@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 from scipy import sparse
 
-from sklearn_nn.estimators._core.warnings import warn
+from sklearn_nn.estimators._core.checks import check_no_dates, is_bytes, warn
 from sklearn_nn.estimators._inputs.advice import (
     about_cells,
     about_nan,
@@ -18,7 +18,6 @@ from sklearn_nn.estimators._inputs.advice import (
     is_about_nan,
 )
 from sklearn_nn.estimators._inputs.channels import misplaced_channels
-from sklearn_nn.estimators._inputs.encoding import check_no_dates, is_bytes
 from sklearn_nn.estimators._inputs.reader import InputReader
 from sklearn_nn.estimators._inputs.sequences import (
     Sequences,

@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from sklearn_nn.estimators._core.base import NetworkClassifier
-from sklearn_nn.estimators._targets.labels import MULTICLASS
+from sklearn_nn.estimators._targets.codec import MULTICLASS
 from sklearn_nn.estimators.tabular.base import BaseTabular
 from sklearn_nn.estimators.tabular.calibration import Calibrator, at_temperature
 from sklearn_nn.estimators.tabular.recipes import CLASSES

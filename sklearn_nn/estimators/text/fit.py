@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sklearn_nn.estimators._core.fit import Fit
-from sklearn_nn.estimators._core.modes import FitMode
+from sklearn_nn.estimators._core.parts import FitMode
 from sklearn_nn.estimators._inputs.reader import InputReader
 from sklearn_nn.estimators._inputs.text import (
     characters_of,

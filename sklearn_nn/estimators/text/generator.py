@@ -16,8 +16,8 @@ from sklearn_nn._spec import plain
 from sklearn_nn.estimators._core.base import BaseNetwork
 from sklearn_nn.estimators._core.callbacks import with_callbacks
 from sklearn_nn.estimators._core.fit import mode_of
+from sklearn_nn.estimators._core.fitted_network import check_fitted, network_of
 from sklearn_nn.estimators._core.parameters import TRAINING_CONSTRAINTS
-from sklearn_nn.estimators._core.weights import check_fitted, network_of
 from sklearn_nn.estimators._inputs.text import encoded, whole_passages
 from sklearn_nn.estimators._presets import dropout_rates
 from sklearn_nn.estimators.rnn_layers import COUNT, RECURRENT_CONSTRAINTS, recurrent_layers

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sklearn_nn.estimators._core.warnings import warn
+from sklearn_nn.estimators._core.checks import warn
 from sklearn_nn.estimators._inputs.table.cells import CATEGORY, short
 
 #: Most names of each kind that an error lists.

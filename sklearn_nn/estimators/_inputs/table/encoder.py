@@ -10,8 +10,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_feature_names_in, _check_sample_weight, check_is_fitted
 
 from sklearn_nn._spec import set_plain
-from sklearn_nn.estimators._core.warnings import warn
-from sklearn_nn.estimators._inputs.encoding import check_some_weight
+from sklearn_nn.estimators._core.checks import check_some_weight, warn
 from sklearn_nn.estimators._inputs.table.column_selection import categorical_mask, match_columns
 from sklearn_nn.estimators._inputs.table.columns import BLOCKS, CategoryColumn, NumberColumn
 from sklearn_nn.estimators._inputs.table.frames import read_frame

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sklearn_nn.estimators._inputs.encoding import check_some_weight
+from sklearn_nn.estimators._core.checks import check_some_weight
 
 
 @dataclass(frozen=True)
