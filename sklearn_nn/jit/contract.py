@@ -1,8 +1,8 @@
 """Strided, blocked contraction on register tiles: the only matrix product in the project.
 
-Kernels call `contract`. Its machine code is compiled once for each dtype and found by the name of a
-symbol, so that the tiles are not compiled again inside every kernel. `load_contract` must have run
-before code that calls `contract` is compiled or loaded.
+Kernels call `contract`, or `matmul` for plain matrices. Its machine code is compiled once for each
+dtype and found by the name of a symbol, so that the tiles are not compiled again inside every
+kernel. `load_contract` must have run before code that calls `contract` is compiled or loaded.
 
 Every element of the result is summed in an order that depends only on the lengths K and O of the
 reduction (and on whether B is a single column). The result is therefore the same, bit for bit,
@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from llvmlite import binding, ir
-from numba import types
+from numba import njit, types
 from numba.core import cgutils
 from numba.core.ccallback import CFunc
 from numba.core.errors import NumbaError, TypingError
@@ -26,7 +26,8 @@ from numba.extending import intrinsic
 
 from sklearn_nn.jit.blocks import plain, tiled
 from sklearn_nn.jit.cache import KernelCache
-from sklearn_nn.jit.host import OPTIONS
+from sklearn_nn.jit.host import INLINED_OPTIONS, OPTIONS
+from sklearn_nn.jit.views import vector
 
 _DTYPES = {"float32": types.float32, "float64": types.float64}
 _LOCK = threading.Lock()
@@ -202,6 +203,9 @@ def contract_groups(typingctx, d, a, ars, acs, ao, b, bs, bo, c, cs, M, N, K, O,
     As `contract`, for g < G and C[g, i, j] at c[g*cg + i*cs + j]: the rows of C have two levels,
     like the reduction. `d` is one row, added to all, or empty. One call saves some hundred cycles
     per group.
+
+    Pass the first four arguments by position: Python passes so many keywords as a dictionary, which
+    Numba does not compile. The same holds of `contract_and_fetch`.
     """
     dtype = _check((d, a, b, c), "dabc")
     size = types.int64
@@ -218,3 +222,30 @@ def contract_groups(typingctx, d, a, ars, acs, ao, b, bs, bo, c, cs, M, N, K, O,
         return context.get_dummy_value()
 
     return signature, codegen
+
+
+@njit(**INLINED_OPTIONS)
+def matmul(a: Any, b: Any, c: Any) -> None:
+    """Compute c = a b for matrices of shapes (M, K), (K, N) and (M, N)."""
+    contract(
+        a=a, ars=a.shape[1], acs=1, ao=0, b=b, bs=b.shape[1], bo=0, c=c, cs=c.shape[1],
+        M=c.shape[0], N=c.shape[1], K=a.shape[1], O=1, beta=0,
+    )  # fmt: skip
+
+
+@njit(**INLINED_OPTIONS)
+def matmul_onto(d: Any, a: Any, b: Any, c: Any) -> None:
+    """Compute c = d + a b, as `matmul`, with a vector d that is added to each row."""
+    contract_onto(
+        d=d, ds=0, a=a, ars=a.shape[1], acs=1, ao=0, b=b, bs=b.shape[1], bo=0, c=c, cs=c.shape[1],
+        M=c.shape[0], N=c.shape[1], K=a.shape[1], O=1,
+    )  # fmt: skip
+
+
+@njit(**INLINED_OPTIONS)
+def matmul_transposed(a: Any, first: int, b: Any, c: Any) -> None:
+    """Compute c = a[:, first : first + M]^T b, for b of shape (K, N) and c of shape (M, N)."""
+    contract(
+        a=vector(a, first, 0), ars=1, acs=a.shape[1], ao=0, b=b, bs=b.shape[1], bo=0,
+        c=c, cs=c.shape[1], M=c.shape[0], N=c.shape[1], K=b.shape[0], O=1, beta=0,
+    )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Activations: one table of values and derivatives, and the layer that applies them."""
+"""Activations: one table of functions and derivatives, and the layer that applies them."""
 
 from __future__ import annotations
 
@@ -14,21 +14,15 @@ from sklearn_nn.jit.functions import erf, exp, expm1, sigmoid, softplus, tanh
 from sklearn_nn.jit.host import INLINED_OPTIONS
 from sklearn_nn.jit.kernel import Kernel, kernel, like
 from sklearn_nn.jit.views import matrix, vector
-from sklearn_nn.layers.base import BACKWARD, FORWARD, Builder, Layer, Shape, owned_rows
+from sklearn_nn.layers.base import BACKWARD, FORWARD, owned_rows
+from sklearn_nn.layers.layer import Builder, Instruction, Kernels, Layer, Shape
 
 
 @dataclass(frozen=True)
 class Elementwise:
-    """An activation of one number.
+    """An activation of one number: f(x), and f'(x) as a function of x and y = f(x).
 
-    Attributes
-    ----------
-    value : callable
-        f(x).
-    derivative : callable
-        f'(x) from x and y = f(x).
-    of_y : bool
-        Whether y is enough for the derivative: then y may be written over x.
+    With `of_y`, the derivative does not use x, so that y may overwrite it.
     """
 
     value: Callable[[Any], Any]
@@ -99,7 +93,7 @@ def _hard_sigmoid_derivative(x: Any, y: Any) -> Any:
     return like(x, 1 / 6) if inside else like(x, 0)
 
 
-#: The family. Adding an activation is adding a row here.
+#: All elementwise activations. Adding an activation is adding a row here.
 ELEMENTWISE: dict[str, Elementwise] = {
     "identity": Elementwise(lambda x: x, lambda x, y: like(x, 1)),
     "logistic": Elementwise(lambda x: sigmoid(x), lambda x, y: y * (like(x, 1) - y), of_y=True),
@@ -129,31 +123,31 @@ ELEMENTWISE: dict[str, Elementwise] = {
     # The link of a Poisson regression.
     "exp": Elementwise(lambda x: exp(x), lambda x, y: y, of_y=True),
 }
-#: What an estimator's hidden layers may use.
+#: Activations of an estimator's hidden layers.
 HIDDEN_ACTIVATIONS = tuple(name for name in ELEMENTWISE if name != "exp")
-#: What an `Activation` layer may be.
+#: Activations of the layer `Activation`.
 ACTIVATIONS = (*ELEMENTWISE, "softmax")
-#: What Keras calls some of them.
+#: Names that Keras gives some of them.
 OTHER_NAMES = {"linear": "identity", "sigmoid": "logistic", "swish": "silu", "exponential": "exp"}
 
 
 @functools.cache
-def _elementwise_kernels(name: str) -> tuple[Kernel, Kernel]:
-    """The forward and backward kernels of a row of ELEMENTWISE."""
+def _elementwise_kernels(name: str) -> Kernels:
+    """Make the kernels for a row of ELEMENTWISE."""
     value, derivative = ELEMENTWISE[name].value, ELEMENTWISE[name].derivative
 
-    @kernel(FORWARD, name=f"activation.{name}_forward")
+    @kernel(FORWARD, name=f"layers.activation.{name}_forward")
     def forward(ctx, op, part, parts, theta, state, work, x, y):
-        """y = f(x). Owners: rows of the batch."""
+        """Compute y = f(x). Owners: rows of the batch."""
         lo, hi = owned_rows(x, part, parts)
         start, size = lo * x.shape[1], (hi - lo) * x.shape[1]
         x, y = vector(x, start, size), vector(y, start, size)
         for i in range(size):
             y[i] = value(x[i])
 
-    @kernel(BACKWARD, name=f"activation.{name}_backward")
+    @kernel(BACKWARD, name=f"layers.activation.{name}_backward")
     def backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
-        """dx = dy f'(x). Owners: rows of the batch."""
+        """Compute dx = dy f'(x). Owners: rows of the batch."""
         lo, hi = owned_rows(x, part, parts)
         start, size = lo * x.shape[1], (hi - lo) * x.shape[1]
         x, y = vector(x, start, size), vector(y, start, size)
@@ -161,30 +155,30 @@ def _elementwise_kernels(name: str) -> tuple[Kernel, Kernel]:
         for i in range(size):
             dx[i] = dy[i] * derivative(x[i], y[i])
 
-    return forward, backward
+    return Kernels(forward, backward)
 
 
 @functools.cache
 def _kernels_in_place(name: str) -> tuple[Kernel, Kernel] | None:
-    """The same where x and y are the same memory, for what can do without x.
+    """Make kernels for x and y in the same memory; None if the derivative needs x.
 
-    Where a loop reads x and writes y, it is not vectorised if they overlap.
+    A loop that reads x and writes y would not be vectorised if they overlap.
     """
     value, derivative = ELEMENTWISE[name].value, ELEMENTWISE[name].derivative
     if not ELEMENTWISE[name].of_y:
         return None
 
-    @kernel(FORWARD, name=f"activation.{name}_forward_in_place")
+    @kernel(FORWARD, name=f"layers.activation.{name}_forward_in_place")
     def forward(ctx, op, part, parts, theta, state, work, x, y):
-        """y = f(y). Owners: rows of the batch."""
+        """Compute y = f(y). Owners: rows of the batch."""
         lo, hi = owned_rows(y, part, parts)
         y = vector(y, lo * y.shape[1], (hi - lo) * y.shape[1])
         for i in range(y.size):
             y[i] = value(y[i])
 
-    @kernel(BACKWARD, name=f"activation.{name}_backward_in_place")
+    @kernel(BACKWARD, name=f"layers.activation.{name}_backward_in_place")
     def backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
-        """dy = dy f'(x). Owners: rows of the batch."""
+        """Compute dy *= f'(x). Owners: rows of the batch."""
         lo, hi = owned_rows(y, part, parts)
         start, size = lo * y.shape[1], (hi - lo) * y.shape[1]
         y, dy = vector(y, start, size), vector(dy, start, size)
@@ -196,7 +190,7 @@ def _kernels_in_place(name: str) -> tuple[Kernel, Kernel] | None:
 
 @kernel(FORWARD)
 def softmax_forward(ctx, op, part, parts, theta, state, work, x, y):
-    """y = exp(x) / sum of exp(x), over op[0] values at a time. Owners: rows of the batch."""
+    """Compute y = exp(x) / sum of exp(x) over each op[0] values. Owners: rows of the batch."""
     lo, hi = owned_rows(x, part, parts)
     places = x.shape[1] // op[0]
     n = x.shape[0] * places
@@ -210,7 +204,7 @@ def softmax_forward(ctx, op, part, parts, theta, state, work, x, y):
 
 @kernel(BACKWARD)
 def softmax_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
-    """dx = y (dy - sum of dy y), over op[0] values at a time. Owners: rows of the batch."""
+    """Compute dx = y (dy - sum of dy y) over each op[0] values. Owners: rows of the batch."""
     lo, hi = owned_rows(x, part, parts)
     places = x.shape[1] // op[0]
     n = x.shape[0] * places
@@ -225,9 +219,9 @@ def softmax_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, d
 
 @njit(**INLINED_OPTIONS)
 def exponentials(x: Any, y: Any, lo: int, hi: int) -> None:
-    """y = exp(x - largest of the row) for rows lo to hi.
+    """Compute y = exp(x - maximum of the row) for rows lo to hi.
 
-    The exponentials of all rows are one loop, which vectorises however narrow the rows are.
+    The exponentials of all rows are one loop, which vectorises even if rows are short.
     """
     n = x.shape[1]
     for i in range(lo, hi):
@@ -244,7 +238,7 @@ def exponentials(x: Any, y: Any, lo: int, hi: int) -> None:
 
 @njit(**INLINED_OPTIONS)
 def row_sum(x: Any, i: int) -> Any:
-    """Sum of row i, from first to last."""
+    """Return the sum of row i, in order."""
     total = x[i, 0]
     for j in range(1, x.shape[1]):
         total += x[i, j]
@@ -252,14 +246,14 @@ def row_sum(x: Any, i: int) -> Any:
 
 
 class Activation(Layer):
-    """Apply an activation to every element.
+    """Layer that applies an activation to every element.
 
     Parameters
     ----------
     activation : str
-        One of `ACTIVATIONS`: identity, logistic, tanh, relu, leaky_relu, elu, selu, gelu, silu,
-        mish, softplus, hard_sigmoid, exp, or softmax (over the last axis). Keras' names linear
-        (identity), sigmoid (logistic), swish (silu) and exponential (exp) are taken, too.
+        identity, logistic, tanh, relu, leaky_relu, elu, selu, gelu, silu, mish, softplus,
+        hard_sigmoid, exp, or softmax (over the last axis). Keras' names linear (identity), sigmoid
+        (logistic), swish (silu) and exponential (exp) are accepted.
     """
 
     lengths = "keeps"
@@ -268,11 +262,11 @@ class Activation(Layer):
         self.activation = activation
 
     def _known_name(self) -> str:
-        """The name in this package."""
+        """Return the activation's name in this package."""
         return OTHER_NAMES.get(self.activation, self.activation)
 
     def output_shape(self, shape: Shape) -> Shape:
-        """The shape stays."""
+        """Return `shape`."""
         if self._known_name() not in ACTIVATIONS:
             raise ValueError(
                 f"activation={self.activation!r} is not known; use one of {', '.join(ACTIVATIONS)}."
@@ -280,18 +274,13 @@ class Activation(Layer):
         return shape
 
     def lower(self, builder: Builder, slot: int) -> int:
-        """One instruction; the identity is none."""
+        """Append one instruction, or none for the identity."""
         shape, name = self.output_shape(builder.shape(slot)), self._known_name()
         if name == "identity":
             return slot
         out = builder.slot(shape, builder.clock(slot))
         if name == "softmax":
-            forward, backward = softmax_forward, softmax_backward
-            builder.instruction(slot, out, forward=forward, backward=backward, geometry=shape[-1:])
-            return out
-        forward, backward = _elementwise_kernels(name)
-        in_place = _kernels_in_place(name)
-        builder.instruction(
-            slot, out, forward=forward, backward=backward, in_place=in_place, kind=name
-        )
-        return out
+            kernels = Kernels(softmax_forward, softmax_backward)
+            return builder.append(Instruction(slot, out, kernels, geometry=shape[-1:]))
+        kernels, in_place = _elementwise_kernels(name), _kernels_in_place(name)
+        return builder.append(Instruction(slot, out, kernels, in_place=in_place, kind=name))

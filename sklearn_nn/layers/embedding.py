@@ -1,8 +1,8 @@
-"""Layers that read whole numbers, such as words or characters by number: embeddings, one-hot rows.
+"""Layers that read whole numbers, such as codes of words or characters: embeddings, one-hot rows.
 
-A network's numbers are real, and so are these; float32 holds them exactly up to 2**24. Estimators
-check the data before (`Layer.check_values`); kernels take what is out of range for the nearest
-number that is not, so that no memory is read that is not theirs.
+The numbers are stored as reals, which are exact up to 2**24 in float32. Estimators validate the
+data (`Layer.check_values`); kernels clip values to the valid range, so that memory accesses stay
+within it.
 """
 
 from __future__ import annotations
@@ -16,31 +16,21 @@ from sklearn_nn.jit.host import INLINED_OPTIONS
 from sklearn_nn.jit.kernel import kernel, like
 from sklearn_nn.jit.team import share
 from sklearn_nn.jit.views import vector
-from sklearn_nn.layers.base import (
-    BACKWARD,
-    FORWARD,
-    INPUT,
-    Builder,
-    Layer,
-    Parameter,
-    Shape,
-    owned_rows,
-)
+from sklearn_nn.layers.base import BACKWARD, COLUMN_GRAIN, FORWARD, owned_rows
+from sklearn_nn.layers.layer import INPUT, Builder, Instruction, Kernels, Layer, Parameter, Shape
 from sklearn_nn.layers.lengths import geometry_of, own_steps
 from sklearn_nn.layers.shape import whole_numbers
 from sklearn_nn.layers.vectors import clear, copy
 
-# An instruction's geometry: steps, how many numbers there are, and the clock.
+# An instruction's geometry: steps, number of rows of the table, and the clock.
 _STEPS, _NUMBERS, _OFFSET, _STRIDE = range(4)
-# Columns of the table are dealt out in multiples of this: a cache line of float32.
-_COLUMN_GRAIN = 16
-#: With more numbers than this, float32 would take some for their neighbours.
-_MOST = 2**24
+#: Larger whole numbers are not exact in float32.
+MOST_CODES = 2**24
 
 
 @njit(**INLINED_OPTIONS)
 def _row(value, count):
-    """The row of a table of so many that a number stands for; NaN is 0."""
+    """Return a number clipped to the rows of a table, [0, count); NaN becomes 0."""
     zero, last = like(value, 0), like(value, count - 1)
     at_least = value if value > zero else zero
     return np.int64(at_least if at_least < last else last)
@@ -48,7 +38,7 @@ def _row(value, count):
 
 @kernel(FORWARD)
 def embedding_forward(ctx, op, part, parts, theta, state, work, x, y):
-    """y_t = row x_t of the table. Owners: rows of the batch."""
+    """Set y_t = row x_t of the table. Owners: rows of the batch."""
     lo, hi = owned_rows(x, part, parts)
     steps, columns = op[_STEPS], y.shape[1] // op[_STEPS]
     for i in range(lo, hi):
@@ -59,16 +49,16 @@ def embedding_forward(ctx, op, part, parts, theta, state, work, x, y):
 
 @kernel(BACKWARD)
 def lookup_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
-    """dx = 0. Owners: rows of the batch."""
+    """Set dx = 0. Owners: rows of the batch."""
     lo, hi = owned_rows(dx, part, parts)
     clear(vector(dx, lo * dx.shape[1], (hi - lo) * dx.shape[1]))
 
 
 @kernel(BACKWARD)
 def embedding_weights(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
-    """Row k of the gradient = sum of dy_t where x_t is k. Owners: columns."""
+    """Compute row k of the gradient = sum of dy_t over x_t = k. Owners: columns."""
     steps, columns = op[_STEPS], dy.shape[1] // op[_STEPS]
-    lo, hi = share(columns, part, parts, _COLUMN_GRAIN)
+    lo, hi = share(columns, part, parts, COLUMN_GRAIN)
     size = hi - lo
     if size == columns:
         clear(grad)
@@ -85,7 +75,7 @@ def embedding_weights(ctx, op, part, parts, theta, grad, state, work, x, y, dx, 
 
 @kernel(FORWARD)
 def one_hot_forward(ctx, op, part, parts, theta, state, work, x, y):
-    """y_t = 1 in column x_t, else 0. Owners: rows of the batch."""
+    """Set y_t = 1 in column x_t, else 0. Owners: rows of the batch."""
     lo, hi = owned_rows(x, part, parts)
     steps, columns = op[_STEPS], op[_NUMBERS]
     clear(vector(y, lo * y.shape[1], (hi - lo) * y.shape[1]))
@@ -95,32 +85,32 @@ def one_hot_forward(ctx, op, part, parts, theta, state, work, x, y):
 
 
 def _draw_table(rng: np.random.RandomState, shape: Shape, fan_in: int, fan_out: int) -> np.ndarray:
-    """A table before training, as in Keras."""
+    """Draw uniformly from [-0.05, 0.05), as Keras does."""
     return rng.uniform(-0.05, 0.05, shape)
 
 
 class _Lookup(Layer):
-    """What layers share that read whole numbers from 0 to `input_dim` - 1."""
+    """Base of layers that read whole numbers from 0 to `input_dim` - 1."""
 
     lengths = "heeds"
     input_dim: int
 
     @property
     def reads_whole_numbers(self) -> bool:
-        """Always."""
+        """Return whether its input is whole numbers: always."""
         return True
 
     def _width(self) -> int:
-        """Numbers that stand for one."""
+        """Return the length of the vector of one number."""
         raise TypeError(f"{type(self).__name__} must define _width")
 
     def output_shape(self, shape: Shape) -> Shape:
-        """The steps, each with the numbers that stand for one."""
+        """Return (steps, length of the vectors)."""
         (count,) = whole_numbers("input_dim", self.input_dim, 1)
-        if count > _MOST:
+        if count > MOST_CODES:
             raise ValueError(
-                f"input_dim={count} of {type(self).__name__} must be at most {_MOST}: float32 "
-                "holds larger whole numbers only in part; give rare ones a common number."
+                f"input_dim={count} of {type(self).__name__} must be at most {MOST_CODES}: larger "
+                "whole numbers are not exact in float32; give rare ones a common number."
             )
         if len(shape) != 1 and shape[1:] != (1,):
             raise ValueError(
@@ -130,16 +120,16 @@ class _Lookup(Layer):
         return (shape[0], self._width())
 
     def _lowered_shape(self, builder: Builder, slot: int) -> Shape:
-        """Its output's shape; a ValueError if it does not read the network's input."""
+        """Return the output shape; raise ValueError unless it reads the network's input."""
         if slot != INPUT:
             raise ValueError(
                 f"{type(self).__name__} reads the whole numbers of X and must be the network's "
-                "first layer; put what stands before it behind it, or leave it out."
+                "first layer; move the layers before it behind it, or leave them out."
             )
         return self.output_shape(builder.shape(slot))
 
     def check_values(self, lowest: float, highest: float, whole: bool) -> None:
-        """Raise a ValueError if there are others than whole numbers below `input_dim`."""
+        """Raise ValueError unless all values are whole numbers below `input_dim`."""
         kind = f"{type(self).__name__}(input_dim={self.input_dim})"
         if not (whole and lowest >= 0):
             found = f"X holds {lowest:g}" if whole else "X holds numbers that are not whole"
@@ -155,23 +145,23 @@ class _Lookup(Layer):
 
 
 class Embedding(_Lookup):
-    """Give every whole number a vector, which is learnt (Bengio et al., 2003).
+    """Layer that maps whole numbers to trained vectors (Bengio et al., 2003).
 
-    Samples are sequences of whole numbers from 0 to `input_dim` - 1, words or characters by number
-    for instance, of shape (steps,) or (steps, 1); they become such of shape (steps, output_dim).
-    It stands first in a network.
+    Samples are sequences of whole numbers from 0 to `input_dim` - 1, codes of words or characters
+    for instance, of shape (steps,) or (steps, 1); the output has shape (steps, output_dim). It must
+    be the first layer of a network. The parameter, of shape (input_dim, output_dim), is named
+    embeddings.
 
     Parameters
     ----------
     input_dim : int
-        How many numbers there are: one more than the largest.
+        Number of different whole numbers: the largest plus one.
     output_dim : int
         Length of the vectors.
     mask_zero : bool, default=False
-        Whether zeros at the end of a sequence are padding, and the sequence as much shorter.
+        Whether zeros at the end of a sequence are padding, which is not part of the sequence.
     embeddings_initializer : str, Initializer or None, default=None
-        Draws the table, of shape (input_dim, output_dim), whose parameter is called embeddings.
-        None is uniform between -0.05 and 0.05, as in Keras.
+        Initial vectors. None is uniform between -0.05 and 0.05, as in Keras.
 
     References
     ----------
@@ -194,41 +184,36 @@ class Embedding(_Lookup):
 
     @property
     def padding_value(self) -> int | None:
-        """0 if it stands for padding, else None."""
+        """Value of its input that is padding: 0 with `mask_zero`, else None."""
         return 0 if self.mask_zero else None
 
     def _width(self) -> int:
         return whole_numbers("output_dim", self.output_dim, 1)[0]
 
     def lower(self, builder: Builder, slot: int) -> int:
-        """One instruction; its parameter is embeddings (input_dim, output_dim)."""
+        """Append one instruction, with the parameter embeddings."""
         shape, clock = self._lowered_shape(builder, slot), builder.clock(slot)
         out, count = builder.slot(shape, clock), int(self.input_dim)
         draw = self.embeddings_initializer or _draw_table
-        builder.instruction(
-            slot,
-            out,
-            forward=embedding_forward,
-            backward=lookup_backward,
-            weights=embedding_weights,
-            parameters=[Parameter("embeddings", (count, shape[1]), draw, count, shape[1])],
-            geometry=(shape[0], count, *geometry_of(clock)),
-            keeps="x",
+        table = Parameter("embeddings", (count, shape[1]), draw, count, shape[1])
+        kernels = Kernels(embedding_forward, lookup_backward, embedding_weights)
+        geometry = (shape[0], count, *geometry_of(clock))
+        return builder.append(
+            Instruction(slot, out, kernels, [table], geometry=geometry, keeps="x")
         )
-        return out
 
 
 class OneHot(_Lookup):
-    """Turn every whole number into a row of zeros with a one in its place.
+    """Layer that encodes whole numbers as one-hot vectors.
 
     Samples are sequences of whole numbers from 0 to `input_dim` - 1, of shape (steps,) or
-    (steps, 1); they become such of shape (steps, input_dim). Nothing is learnt. It stands first in
-    a network; for many numbers `Embedding` does the same as it and a `Dense` layer in less time.
+    (steps, 1); the output has shape (steps, input_dim). It must be the first layer of a network.
+    For many numbers, `Embedding` is faster than this layer and a `Dense` layer.
 
     Parameters
     ----------
     input_dim : int
-        How many numbers there are: one more than the largest.
+        Number of different whole numbers: the largest plus one.
     """
 
     def __init__(self, input_dim: int) -> None:
@@ -238,15 +223,8 @@ class OneHot(_Lookup):
         return int(self.input_dim)
 
     def lower(self, builder: Builder, slot: int) -> int:
-        """One instruction."""
+        """Append one instruction."""
         shape, clock = self._lowered_shape(builder, slot), builder.clock(slot)
-        out = builder.slot(shape, clock)
-        builder.instruction(
-            slot,
-            out,
-            forward=one_hot_forward,
-            backward=lookup_backward,
-            geometry=(*shape, *geometry_of(clock)),
-            keeps="",
-        )
-        return out
+        kernels, out = Kernels(one_hot_forward, lookup_backward), builder.slot(shape, clock)
+        geometry = (*shape, *geometry_of(clock))
+        return builder.append(Instruction(slot, out, kernels, geometry=geometry, keeps=""))

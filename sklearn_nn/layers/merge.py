@@ -1,11 +1,10 @@
-"""Branches: several chains of layers read one slot, and what they end in is joined or added.
+"""Branches: several chains of layers that read one slot, and whose outputs are joined or added.
 
-The layers within have names below that of the whole, under which their parameters are filed, with a
-number for each branch: "parallel1.0.conv2d1" is the first convolution of the first branch of the
-network's first `Parallel`; "residual1.conv2d1" and "residual1.shortcut.conv2d1" are those of a
-`Residual`. Layers without a name of their own are called after their class and numbered within
-their branch. The gradient of the slot that branches read is the sum of theirs; the machine adds
-them.
+Parameters of inner layers are filed under the name of the outer layer, the branch and the inner
+layer: "parallel1.0.conv2d1" is the first convolution of the first branch of the network's first
+`Parallel`; "residual1.conv2d1" and "residual1.shortcut.conv2d1" are those of a `Residual`. Layers
+without a name are named after their class and numbered within their branch. The gradient of the
+slot that branches read is the sum of theirs, which the machine computes.
 """
 
 from __future__ import annotations
@@ -17,38 +16,36 @@ import numpy as np
 
 from sklearn_nn.jit.kernel import kernel
 from sklearn_nn.jit.views import vector
-from sklearn_nn.layers.base import BACKWARD, FORWARD, Builder, Clock, Layer, Shape, owned_rows
+from sklearn_nn.layers.base import BACKWARD, FORWARD, owned_rows
+from sklearn_nn.layers.layer import Builder, Clock, Instruction, Kernels, Layer, Shape
 from sklearn_nn.layers.names import is_named, repeated_name, with_names
+from sklearn_nn.layers.vectors import copy
 
-#: A layer, a (name, layer) pair, or a list of these, which follow one another.
+#: A layer, a (name, layer) pair, or a list of these, applied in order.
 Branch = Any
 
 
 @kernel(FORWARD)
 def join_forward(ctx, op, part, parts, theta, state, work, x, y):
-    """Channels op[3] and up of y = x, place by place. Owners: rows of the batch."""
+    """Set channels from op[3] on of y = x, place by place. Owners: rows of the batch."""
     lo, hi = owned_rows(x, part, parts)
     places, channels, total = op[0], op[1], op[2]
     for i in range(lo * places, hi * places):
-        source, target = vector(x, i * channels, channels), vector(y, i * total + op[3], channels)
-        for j in range(channels):
-            target[j] = source[j]
+        copy(vector(x, i * channels, channels), vector(y, i * total + op[3], channels))
 
 
 @kernel(BACKWARD)
 def join_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
-    """dx = channels op[3] and up of dy, place by place. Owners: rows of the batch."""
+    """Set dx = channels from op[3] on of dy, place by place. Owners: rows of the batch."""
     lo, hi = owned_rows(dx, part, parts)
     places, channels, total = op[0], op[1], op[2]
     for i in range(lo * places, hi * places):
-        source, target = vector(dy, i * total + op[3], channels), vector(dx, i * channels, channels)
-        for j in range(channels):
-            target[j] = source[j]
+        copy(vector(dy, i * total + op[3], channels), vector(dx, i * channels, channels))
 
 
 @kernel(FORWARD)
 def add_forward(ctx, op, part, parts, theta, state, work, x, y):
-    """y += x. Owners: rows of the batch."""
+    """Compute y += x. Owners: rows of the batch."""
     lo, hi = owned_rows(x, part, parts)
     size = (hi - lo) * x.shape[1]
     source, target = vector(x, lo * x.shape[1], size), vector(y, lo * x.shape[1], size)
@@ -59,26 +56,16 @@ def add_forward(ctx, op, part, parts, theta, state, work, x, y):
 def join(
     builder: Builder, slot: int, out: int, geometry: Sequence[int], *, adds: bool = False
 ) -> None:
-    """Append the instruction that copies `slot` into its channels of `out`, or adds it there."""
-    builder.instruction(
-        slot,
-        out,
-        forward=add_forward if adds else join_forward,
-        backward=join_backward,
-        geometry=geometry,
-        keeps="",
-    )
+    """Append the instruction that copies `slot` to its channels of `out`, or adds it to them."""
+    kernels = Kernels(add_forward if adds else join_forward, join_backward)
+    builder.append(Instruction(slot, out, kernels, geometry=geometry, keeps=""))
 
 
 def named_layers(layers: Branch) -> list[tuple[str, Layer]]:
-    """(name, layer) pairs of a branch, those without a name called after their class.
+    """Return the (name, layer) pairs of a branch; see `with_names`.
 
-    Raises
-    ------
-    ValueError
-        If there is something else in it, or a name twice.
+    Raise ValueError if an entry is invalid, or a name occurs twice.
     """
-
     alone = isinstance(layers, Layer) or is_named(layers)
     entries = [layers] if alone else layers
     if not isinstance(entries, list | tuple):
@@ -95,48 +82,48 @@ def named_layers(layers: Branch) -> list[tuple[str, Layer]]:
 
 
 class _Branches(Layer):
-    """What layers of several branches share: their names, and what they end in."""
+    """Base of layers of several branches."""
 
     lengths = "heeds"
 
     def _named_branches(self) -> list[tuple[str, Branch]]:
-        """Each branch with what comes before the names of its layers."""
+        """Return each branch with the prefix of the names of its layers."""
         raise TypeError(f"{type(self).__name__} must define _named_branches")
 
     def _joined(self, shapes: Sequence[Shape]) -> Shape:
-        """Shape of what branches of these shapes become."""
+        """Return the output shape for branches with outputs of these shapes."""
         raise TypeError(f"{type(self).__name__} must define _joined")
 
     def _join(self, builder: Builder, slots: Sequence[int], clock: Clock | None) -> int:
-        """Append the instructions that make one slot of those that branches end in."""
+        """Append the instructions that combine the outputs of the branches; return their slot."""
         raise TypeError(f"{type(self).__name__} must define _join")
 
     def _first_layers(self) -> list[Layer]:
-        """Those that read what the whole reads."""
+        """Return the first layer of each branch."""
         try:
             branches = [named_layers(layers) for _, layers in self._named_branches()]
-        except ValueError:  # lowering says what is wrong, and with which layer
+        except ValueError:  # lowering raises it again, with the name of the layer
             return []
         return [branch[0][1] for branch in branches if branch]
 
     @property
     def reads_whole_numbers(self) -> bool:
-        """Whether a layer that reads what the whole reads takes it for whole numbers."""
+        """Return whether the first layer of a branch reads whole numbers."""
         return any(layer.reads_whole_numbers for layer in self._first_layers())
 
     @property
     def padding_value(self) -> int | None:
-        """That of the first layer that tells."""
+        """The first padding value that a branch defines."""
         values = (layer.padding_value for layer in self._first_layers())
         return next((value for value in values if value is not None), None)
 
     def check_values(self, lowest: float, highest: float, whole: bool) -> None:
-        """Raise a ValueError if a layer that reads an input does not take its values."""
+        """Raise ValueError if the first layer of a branch does not accept the values."""
         for layer in self._first_layers():
             layer.check_values(lowest, highest, whole)
 
     def output_shape(self, shape: Shape) -> Shape:
-        """Shape of what the branches become together."""
+        """Return the shape of the combined outputs of the branches."""
         ends = []
         for _, layers in self._named_branches():
             end = shape
@@ -146,7 +133,7 @@ class _Branches(Layer):
         return self._joined(ends)
 
     def lower(self, builder: Builder, slot: int) -> int:
-        """The instructions of every branch in turn, and one more for each."""
+        """Append the instructions of every branch in turn, and one more for each branch."""
         ends = []
         for prefix, layers in self._named_branches():
             end = slot
@@ -157,14 +144,14 @@ class _Branches(Layer):
         clocks = {builder.clock(end) for end in ends}
         if len(clocks) > 1:
             raise ValueError(
-                "branches end in sequences of which the padding lies in different places; let "
-                "every branch keep the steps, or shorten them alike, by equal windows and strides."
+                "branches end in sequences with different padding; let every branch keep the "
+                "steps, or shorten them by equal windows and strides."
             )
         return self._join(builder, ends, clocks.pop())
 
 
 def _numbered(layer: Layer, branches: Any) -> list[tuple[str, Branch]]:
-    """Branches called by number; raises a ValueError if they are none."""
+    """Return the branches with their numbers as prefixes; raise ValueError if there are none."""
     if not isinstance(branches, list | tuple) or not branches:
         raise ValueError(
             f"branches={branches!r} of {type(layer).__name__} must be a list of branches, each a "
@@ -174,17 +161,17 @@ def _numbered(layer: Layer, branches: Any) -> list[tuple[str, Branch]]:
 
 
 class Parallel(_Branches):
-    """Let several branches read the same input, and join what they end in by channel.
+    """Layer of several branches with the same input, whose outputs are concatenated by channel.
 
-    With convolutions of several sizes, this is the Inception module (Szegedy et al., 2015). An
-    empty branch hands its input on.
+    With convolutions of several sizes, this is the Inception module (Szegedy et al., 2015). The
+    output of an empty branch is its input.
 
     Parameters
     ----------
     branches : list of branches
-        Each is a layer, a (name, layer) pair, or a list of these, which follow one another. What
-        they end in may differ in the number of channels only. The parameters of a layer are filed
-        under the number of its branch and its name, such as "parallel1.0.conv2d1".
+        Each is a layer, a (name, layer) pair, or a list of these, applied in order. Their outputs
+        may differ in the number of channels only. The parameters of a layer are filed under the
+        number of its branch and its name, such as "parallel1.0.conv2d1".
     """
 
     def __init__(self, branches: Sequence[Branch]) -> None:
@@ -213,19 +200,19 @@ class Parallel(_Branches):
 
 
 class Add(_Branches):
-    """Let several branches read the same input, and add what they end in.
+    """Layer of several branches with the same input, whose outputs are added.
 
-    An empty branch hands its input on.
+    The output of an empty branch is its input.
 
     Parameters
     ----------
     branches : list of branches
-        Each is a layer, a (name, layer) pair, or a list of these, which follow one another; all end
-        in one shape. The parameters of a layer are filed under the number of its branch and its
-        name, such as "add1.0.conv2d1".
+        Each is a layer, a (name, layer) pair, or a list of these, applied in order. Their outputs
+        have the same shape. The parameters of a layer are filed under the number of its branch and
+        its name, such as "add1.0.conv2d1".
     """
 
-    #: What to do about branches of different shapes.
+    #: Advice in the error about branches of different shapes.
     _remedy: ClassVar[str] = 'use equal strides and filters and padding="same" in all branches.'
 
     def __init__(self, branches: Sequence[Branch]) -> None:
@@ -250,16 +237,16 @@ class Add(_Branches):
 
 
 class Residual(Add):
-    """Add what some layers make of their input to the input: ``y = f(x) + x`` (He et al., 2016).
+    """Residual connection: ``y = f(x) + x`` (He et al., 2016).
 
     Parameters
     ----------
     layers : layer or list of layers
-        f: layers or (name, layer) pairs that follow one another. Their parameters are filed under
-        names such as "residual1.conv2d1".
+        f: layers or (name, layer) pairs, applied in order. Their parameters are filed under names
+        such as "residual1.conv2d1".
     shortcut : layer, list of layers or None, default=None
-        Applied to x before it is added, where f changes the shape: ``Conv2D(64, 1, strides=2)``.
-        None hands x on. Parameters are filed under names such as "residual1.shortcut.conv2d1".
+        Applied to x before it is added, for an f that changes the shape: ``Conv2D(64, 1,
+        strides=2)``. Parameters are filed under names such as "residual1.shortcut.conv2d1".
     """
 
     _remedy = (

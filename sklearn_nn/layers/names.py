@@ -1,4 +1,4 @@
-"""How layers in a list are called."""
+"""Names of the layers in a list."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Any
 
 
 def is_named(entry: Any) -> bool:
-    """Whether an entry of a list of layers is a (name, layer) pair."""
+    """Return whether an entry of a list of layers is a (name, layer) pair."""
     return isinstance(entry, tuple) and len(entry) == 2 and isinstance(entry[0], str)
 
 
 def with_names(entries: Iterable[Any]) -> list[tuple[str, Any]]:
-    """(name, layer) pairs of a list that may hold layers without a name.
+    """Return the (name, layer) pairs of a list that may hold layers without a name.
 
-    A layer without a name is called after its class, with a number: "conv2d1", "conv2d2". What is
-    no layer is for the caller to find.
+    A layer without a name is named after its class, with a number: "conv2d1", "conv2d2". The types
+    of the entries are not checked.
     """
     counts: Counter[str] = Counter()
     pairs = []
@@ -31,6 +31,6 @@ def with_names(entries: Iterable[Any]) -> list[tuple[str, Any]]:
 
 
 def repeated_name(pairs: Iterable[tuple[str, Any]]) -> str | None:
-    """The first name that is there more than once, if any."""
+    """Return the first name that occurs more than once, or None."""
     counts = Counter(name for name, _ in pairs)
     return next((name for name, count in counts.items() if count > 1), None)

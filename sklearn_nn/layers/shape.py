@@ -1,8 +1,7 @@
-"""Shapes: layers that rename or pad them, and how far a window slides over an image.
+"""Shapes: layers that change or pad them, checks of parameters, and sliding windows.
 
-An image is a sample of shape (height, width, channels), a sequence one of (steps, channels), which
-kernels take for an image of height 1. Either lies in its row of a slot place by place, the channels
-of a place next to each other.
+An image is a sample of shape (height, width, channels); a sequence, of shape (steps, channels), is
+an image of height 1 to the kernels. In a row of a slot, the channels of a place are contiguous.
 """
 
 from __future__ import annotations
@@ -13,15 +12,17 @@ from typing import Any
 
 import numpy as np
 
-from sklearn_nn.jit.kernel import kernel, like
+from sklearn_nn.jit.kernel import kernel
 from sklearn_nn.jit.views import vector
-from sklearn_nn.layers.base import BACKWARD, FORWARD, Builder, Clock, Layer, Shape, owned_rows
+from sklearn_nn.layers.base import BACKWARD, FORWARD, owned_rows
+from sklearn_nn.layers.layer import Builder, Clock, Instruction, Kernels, Layer, Shape
 from sklearn_nn.layers.lengths import after_window, trim
+from sklearn_nn.layers.vectors import clear, copy
 
 PADDINGS = ("valid", "same")
-#: Where samples have their channels before they are made rows of a slot, which has them last.
+#: Axis of the channels in samples; in a slot they are last.
 CHANNELS_FIRST, CHANNELS_LAST = "channels_first", "channels_last"
-#: What samples of so many axes besides the channels are called.
+#: Names of samples by the number of axes without the channels.
 _KINDS = {1: "sequences of shape (steps, channels)", 2: "images of shape (height, width, channels)"}
 
 
@@ -30,18 +31,12 @@ def _is_whole(value: Any) -> bool:
 
 
 def _several(value: Any, count: int) -> tuple[Any, ...]:
-    """`value` so many times, if it is not several already."""
+    """Return a sequence as a tuple, and a single value repeated `count` times."""
     return tuple(value) if isinstance(value, Sequence | np.ndarray) else (value,) * count
 
 
 def whole_numbers(name: str, value: Any, count: int) -> tuple[int, ...]:
-    """`value` as `count` positive whole numbers; one stands for all.
-
-    Raises
-    ------
-    ValueError
-        If it is neither one such number nor `count` of them.
-    """
+    """Return one or `count` positive whole numbers as `count` ints, or raise ValueError."""
     numbers = _several(value, count)
     if len(numbers) != count or not all(_is_whole(n) and n > 0 for n in numbers):
         several = "" if count == 1 else f", or {count} of them"
@@ -50,7 +45,7 @@ def whole_numbers(name: str, value: Any, count: int) -> tuple[int, ...]:
 
 
 def check_axes(layer: Layer, shape: Shape, count: int) -> None:
-    """Raise a ValueError if samples have not `count` axes besides the channels."""
+    """Raise ValueError unless samples have `count` axes besides the channels."""
     if len(shape) != count + 1:
         after = (
             ", or return_sequences=True in the recurrent layer before it"
@@ -70,12 +65,12 @@ class Axis:
     Attributes
     ----------
     size, window, stride, dilation : int
-        Cells of the axis and of the window, steps from place to place and from cell to cell.
+        Number of cells of the axis and of the window, and distances between places and cells.
     places : int
-        Where the window stands: ceil(size / stride) for padding "same", and for "valid"
-        ceil((size - reach + 1) / stride), where it reaches over (window - 1) dilation + 1 cells.
+        Number of positions of the window: ceil(size / stride) for padding "same", and for "valid"
+        ceil((size - reach + 1) / stride) with reach = (window - 1) dilation + 1.
     before, after : int
-        Cells by which the first and the last place reach beyond the ends; the odd one is after.
+        Number of cells beyond the ends; of an odd number, the larger half is after.
     """
 
     size: int
@@ -88,7 +83,7 @@ class Axis:
 
 
 def slide(size: int, window: int, stride: int, dilation: int, padding: str) -> Axis:
-    """Slide a window along an axis; there may be no place for it."""
+    """Return the positions of a window along an axis, of which there may be none."""
     reach = (window - 1) * dilation + 1
     if padding == "valid":
         return Axis(size, window, stride, dilation, -(-(size - reach + 1) // stride), 0, 0)
@@ -105,20 +100,10 @@ def slide_all(
     dilations: Sequence[int],
     padding: str,
 ) -> list[Axis]:
-    """Slide a window along every axis of samples of `shape` but the channels.
+    """Return the positions of a window along every axis of samples except the channels.
 
-    Parameters
-    ----------
-    parameter : str
-        What the window is called in an error: "kernel_size".
-    shape : tuple of int
-    window, strides, dilations : sequence of int
-    padding : {"valid", "same"}
-
-    Raises
-    ------
-    ValueError
-        If `padding` is not known, or there is no place for the window.
+    `parameter` is the name of the window's size in an error: "kernel_size". Raise ValueError if
+    `padding` is unknown, or the window does not fit.
     """
     if padding not in PADDINGS:
         raise ValueError(f"padding={padding!r} is not known; use one of {', '.join(PADDINGS)}.")
@@ -139,22 +124,10 @@ def slide_all(
 def read_by_window(
     builder: Builder, slot: int, axis: Axis, padding: str, *, sees_zeros: bool
 ) -> tuple[int, Clock | None]:
-    """What a window along sequences of unequal length reads instead of `slot`, and its own clock.
+    """Return the slot that a window along sequences reads, and the clock of its output.
 
-    Parameters
-    ----------
-    builder : Builder
-    slot : int
-    axis : Axis
-        How it slides over the longest of them.
-    padding : {"valid", "same"}
-    sees_zeros : bool
-        Whether the window sees zeros beyond the ends, or nothing.
-
-    Raises
-    ------
-    ValueError
-        If the window's places in a sequence would depend on how long the others are.
+    `sees_zeros` is whether the window sees zeros beyond the ends, or nothing. Raise ValueError if
+    its positions in a sequence would depend on the lengths of the others.
     """
     clock = builder.clock(slot)
     reach = (axis.window - 1) * axis.dilation + 1
@@ -170,61 +143,52 @@ def read_by_window(
 
 
 def as_images(axes: Sequence[Axis]) -> tuple[Axis, Axis]:
-    """Height and width of what slides over images or, of height 1, sequences."""
+    """Return the axes of height and width; sequences have a height of 1."""
     height = slide(1, 1, 1, 1, "valid") if len(axes) == 1 else axes[0]
     return height, axes[-1]
 
 
-# --- kernels: geometry is height, width, channels, top, left, padded height, padded width ---------
+# --- kernels: geometry is height, width, channels, top, left, padded height, padded width -------
 
 
 @kernel(FORWARD)
 def pad_forward(ctx, op, part, parts, theta, state, work, x, y):
-    """y = x amid zeros. Owners: rows of the batch."""
+    """Set y = x surrounded by zeros. Owners: rows of the batch."""
     lo, hi = owned_rows(x, part, parts)
-    height, size, zero = op[0], op[1] * op[2], like(x[0, 0], 0)
+    height, size = op[0], op[1] * op[2]
     top, left, rows, length = op[3], op[4] * op[2], op[5], op[6] * op[2]
     for i in range(lo * rows, hi * rows):
         h = i % rows - top
         inside = h >= 0 and h < height
-        first = left if inside else length
-        before = vector(y, i * length, first)
-        for j in range(before.size):
-            before[j] = zero
+        clear(vector(y, i * length, left if inside else length))
         if inside:
             source = vector(x, (i // rows * height + h) * size, size)
-            target = vector(y, i * length + left, size)
-            for j in range(size):
-                target[j] = source[j]
-            after = vector(y, i * length + left + size, length - left - size)
-            for j in range(after.size):
-                after[j] = zero
+            copy(source, vector(y, i * length + left, size))
+            clear(vector(y, i * length + left + size, length - left - size))
 
 
 @kernel(BACKWARD)
 def pad_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
-    """dx = dy without its margins. Owners: rows of the batch."""
+    """Set dx = dy without its margins. Owners: rows of the batch."""
     lo, hi = owned_rows(dx, part, parts)
     height, size = op[0], op[1] * op[2]
     top, left, rows, length = op[3], op[4] * op[2], op[5], op[6] * op[2]
     for i in range(lo * height, hi * height):
         row = i // height * rows + top + i % height
-        source, target = vector(dy, row * length + left, size), vector(dx, i * size, size)
-        for j in range(size):
-            target[j] = source[j]
+        copy(vector(dy, row * length + left, size), vector(dx, i * size, size))
 
 
 Margins = tuple[tuple[int, int], ...]
 
 
 def padded_shape(shape: Shape, margins: Margins) -> Shape:
-    """Shape of a sample between margins: (before, after) for every axis but the channels."""
+    """Return the shape with margins: (before, after) for every axis except the channels."""
     spatial = zip(shape[:-1], margins, strict=True)
     return (*(size + before + after for size, (before, after) in spatial), shape[-1])
 
 
 def pad(builder: Builder, slot: int, margins: Margins) -> int:
-    """Append an instruction that pads with zeros; no margins are no instruction."""
+    """Append an instruction that pads with zeros, if there are margins."""
     shape = builder.shape(slot)
     if not any(map(sum, margins)):
         return slot
@@ -234,40 +198,39 @@ def pad(builder: Builder, slot: int, margins: Margins) -> int:
     *sizes, channels = (1, *shape)[-3:]
     (top, _), (left, _) = ((0, 0), *margins)[-2:]
     geometry = (*sizes, channels, top, left, *(1, *wide)[-3:-1])
-    forward, backward = pad_forward, pad_backward
-    builder.instruction(slot, out, forward=forward, backward=backward, geometry=geometry, keeps="")
-    return out
+    kernels = Kernels(pad_forward, pad_backward)
+    return builder.append(Instruction(slot, out, kernels, geometry=geometry, keeps=""))
 
 
 # --- layers ---------------------------------------------------------------------------------
 
 
 class Flatten(Layer):
-    """Turn each sample into a vector, in the order of its axes. Nothing is copied."""
+    """Layer that reshapes each sample to a vector. Nothing is copied."""
 
     def output_shape(self, shape: Shape) -> Shape:
-        """One axis that holds all elements."""
+        """Return (number of elements,)."""
         return (int(np.prod(shape)),)
 
     def lower(self, builder: Builder, slot: int) -> int:
-        """No instruction: another name for the slot."""
+        """Append no instruction; return another view of the slot."""
         return builder.reshape(slot, self.output_shape(builder.shape(slot)))
 
 
 class Reshape(Layer):
-    """Give each sample another shape; its elements keep their order. Nothing is copied.
+    """Layer that reshapes each sample; elements keep their order. Nothing is copied.
 
     Parameters
     ----------
     target_shape : tuple of int
-        Shape of one sample. One entry may be -1: it is what is left.
+        Shape of one sample. One entry may be -1, which is inferred.
     """
 
     def __init__(self, target_shape: Sequence[int]) -> None:
         self.target_shape = target_shape
 
     def output_shape(self, shape: Shape) -> Shape:
-        """The target shape, with -1 replaced."""
+        """Return the target shape, with -1 replaced."""
         target = _several(self.target_shape, 1)
         valid = all(_is_whole(n) and (n > 0 or n == -1) for n in target)
         if not target or not valid or target.count(-1) > 1:
@@ -284,12 +247,12 @@ class Reshape(Layer):
         return tuple(size // known if n == -1 else int(n) for n in target)
 
     def lower(self, builder: Builder, slot: int) -> int:
-        """No instruction: another name for the slot."""
+        """Append no instruction; return another view of the slot."""
         return builder.reshape(slot, self.output_shape(builder.shape(slot)))
 
 
 class ZeroPad(Layer):
-    """Put zeros around images, or before and after sequences.
+    """Layer that pads images on all sides, or sequences at both ends, with zeros.
 
     Parameters
     ----------
@@ -321,9 +284,9 @@ class ZeroPad(Layer):
         return tuple((int(before), int(after)) for before, after in pairs)
 
     def output_shape(self, shape: Shape) -> Shape:
-        """The margins are added; the channels stay."""
+        """Return the shape with the margins added."""
         return padded_shape(shape, self._margins(shape))
 
     def lower(self, builder: Builder, slot: int) -> int:
-        """One instruction; no margins are none."""
+        """Append one instruction, or none without margins."""
         return pad(builder, slot, self._margins(builder.shape(slot)))

@@ -1,4 +1,4 @@
-"""Loops over vectors that many kernels have."""
+"""Loops over vectors and rows that many kernels share."""
 
 from __future__ import annotations
 
@@ -7,17 +7,50 @@ from typing import Any
 from numba import njit
 
 from sklearn_nn.jit.host import INLINED_OPTIONS
+from sklearn_nn.jit.views import matrix, vector
+from sklearn_nn.layers.base import owned_rows
 
 
 @njit(**INLINED_OPTIONS)
 def copy(source: Any, target: Any) -> None:
-    """target = source, for vectors of equal size."""
+    """Set target = source, for vectors of equal size."""
     for j in range(target.size):
         target[j] = source[j]
 
 
 @njit(**INLINED_OPTIONS)
 def clear(target: Any) -> None:
-    """target = 0."""
+    """Set target = 0."""
     for j in range(target.size):
         target[j] = 0
+
+
+@njit(**INLINED_OPTIONS)
+def fill(target: Any, value: Any) -> None:
+    """Set all elements of a vector to `value`."""
+    for j in range(target.size):
+        target[j] = value
+
+
+@njit(**INLINED_OPTIONS)
+def rows_of(x: Any, lo: int, hi: int) -> Any:
+    """Return rows lo to hi of a matrix."""
+    return matrix(x, lo * x.shape[1], hi - lo, x.shape[1])
+
+
+@njit(**INLINED_OPTIONS)
+def copy_rows(part: int, parts: int, source: Any, target: Any) -> None:
+    """Set target = source in the rows of the batch that a part owns."""
+    lo, hi = owned_rows(source, part, parts)
+    size = source.shape[1]
+    copy(vector(source, lo * size, (hi - lo) * size), vector(target, lo * size, (hi - lo) * size))
+
+
+@njit(**INLINED_OPTIONS)
+def sum_rows(x: Any, column: int, sums: Any) -> None:
+    """Set sums = the sums over the rows of x, for columns from `column` on."""
+    clear(sums)
+    for i in range(x.shape[0]):
+        row = vector(x, i * x.shape[1] + column, sums.size)
+        for j in range(sums.size):
+            sums[j] += row[j]

@@ -8,26 +8,33 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 
-from sklearn_nn.jit.kernel import Kernel
-from sklearn_nn.layers.base import Clock, Layer, Parameter, Shape
-from sklearn_nn.layers.tabular.member_heads import MeanOverMembers
+from sklearn_nn.layers.layer import Clock, Instruction, Kernels, Layer, Parameter, Shape
+from sklearn_nn.layers.tabular.members import MeanOverMembers
 from sklearn_nn.network.initializers import get_initializer
-from sklearn_nn.network.instruction import Instruction, Layout
+from sklearn_nn.network.layout import Layout
 from sklearn_nn.network.program import (
+    BACKWARD_AT,
+    BACKWARD_SUMS_AT,
     DX_AT,
     DX_WIDTH,
+    FORWARD_AT,
+    FORWARD_SUMS_AT,
     GEOMETRY,
+    PREPARE_AT,
     ROW_COST,
     TABLE_WIDTH,
     THETA_AT,
+    WEIGHTS_AT,
     X_AT,
     Outline,
     Program,
 )
+
+#: Columns of the table that hold the addresses of `Kernels`, in their order.
+KERNELS_AT = (FORWARD_AT, BACKWARD_AT, WEIGHTS_AT, PREPARE_AT, FORWARD_SUMS_AT, BACKWARD_SUMS_AT)
 
 
 @dataclass
@@ -130,32 +137,19 @@ class ProgramBuilder:
             )
         self.mixes_rows = True
 
-    def instruction(
-        self,
-        x: int,
-        y: int,
-        *,
-        forward: Kernel,
-        backward: Kernel,
-        prepare: Kernel | None = None,
-        weights: Kernel | None = None,
-        forward_sums: Kernel | None = None,
-        backward_sums: Kernel | None = None,
-        parameters: Sequence[Parameter] = (),
-        **options: Any,
-    ) -> None:
-        """Append an instruction that reads slot `x` and writes slot `y`; see `layers.base`."""
-        for parameter in parameters:
+    def append(self, instruction: Instruction) -> int:
+        """Append an instruction; return the slot that it writes."""
+        op, out = instruction, instruction.y
+        for parameter in op.parameters:
             _check_initializer(parameter)
         # If the output is a vector, such as the tape of a recurrence, the input's steps count.
-        shape = self.slots[y] if len(self.slots[y]) > 1 else self.slots[x]
-        places = int(np.prod(shape[:-1]))
-        kernels = (forward, forward_sums, prepare, backward, backward_sums, weights)
-        x, y = self.homes[x], self.homes[y]
+        shape = self.slots[out] if len(self.slots[out]) > 1 else self.slots[op.x]
+        op.places, op.layer = int(np.prod(shape[:-1])), self.layer
+        op.x, op.y = self.homes[op.x], self.homes[out]
         if (factor := self.rates.get(self.layer, 1.0)) != 1:
-            parameters = [replace(p, rate=p.rate * factor) for p in parameters]
-        op = Instruction(self.layer, x, y, kernels, parameters, places, **options)
+            op.parameters = [replace(p, rate=p.rate * factor) for p in op.parameters]
         self.instructions.append(op)
+        return out
 
     def _merge(self, n_trained: int, ends: Sequence[int]) -> list[tuple[int, int, int]]:
         """Let instructions work in place where this is possible, and return `Program.absorbed`.
@@ -170,11 +164,11 @@ class ProgramBuilder:
             alone = op.x in writers and reads[op.x] == 1 and op.x not in ends
             if op.in_place and alone and "y" not in before.keeps:
                 forward, backward = op.in_place
-                if before.absorbs and op.kind in before.absorbs:
+                if op.kind in before.absorbs:
                     absorbed.append((writers[op.x], before.absorbs[op.kind], index))
-                    op.kernels = (None,) * len(op.kernels)
+                    op.kernels = Kernels(None, None)
                 else:
-                    op.kernels = (forward, *op.kernels[1:3], backward, *op.kernels[4:])
+                    op.kernels = op.kernels._replace(forward=forward, backward=backward)
                 self._rename(op.y, op.x)
                 reads[op.x] = reads.pop(op.y, 0)
             writers[op.y] = index
@@ -203,8 +197,9 @@ class ProgramBuilder:
             zip(table, self.instructions, readers, strict=True)
         ):
             trained, through = index < n_trained, wants_gradient[op.x]
-            kernels = op.used_kernels(trained=trained, through=through, weights=not input_gradient)
-            row[:X_AT] = [0 if k is None else k.address(dtype) for k in kernels]
+            used = op.used_kernels(trained=trained, through=through, weights=not input_gradient)
+            for at, kernel in zip(KERNELS_AT, used, strict=True):
+                row[at] = 0 if kernel is None else kernel.address(dtype)
             row[X_AT : DX_AT + 1] = (*spans[op.x], *spans[op.y], starts[op.x])
             row[DX_WIDTH] = widths[op.x] if through else 0
             if not first and wants_gradient[op.x]:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sklearn_nn.layers.base import Layer, Memory, Parameter, Shape
+from sklearn_nn.layers.layer import Layer, Memory, Parameter, Shape
 from sklearn_nn.network.initializers import get_initializer
 from sklearn_nn.network.memory import allocate
 

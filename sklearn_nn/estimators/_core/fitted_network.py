@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_nn.layers.base import Layer, Memory
+from sklearn_nn.layers.layer import Layer, Memory
 from sklearn_nn.network.input_gradient import input_gradient
 from sklearn_nn.network.lowering import lower
 from sklearn_nn.network.machine import predict

@@ -1,13 +1,12 @@
-"""Affine maps of images: shifts, turns and zooms, by one kernel that reads between places.
+"""Affine maps of images: translation, rotation and zoom, by one kernel.
 
-A place of the output reads the input at a point, which lies between four places; it is their mean,
-weighted by how near they are (bilinear). Points beyond the edges read what fills the outside.
+A place of the output is the bilinear interpolation of the input at a point, which lies between four
+places. Points beyond the edges read the fill values.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -25,28 +24,28 @@ from sklearn_nn.layers.augmentation.base import (
     W,
     as_image,
     between,
-    copy_rows,
-    fill,
     fold,
     sample_key,
 )
-from sklearn_nn.layers.augmentation.crop import lower_window
-from sklearn_nn.layers.base import BACKWARD, FORWARD, TRAINING, Builder, Shape, owned_rows
+from sklearn_nn.layers.augmentation.windows import lower_window
+from sklearn_nn.layers.base import BACKWARD, FORWARD, TRAINING, owned_rows
+from sklearn_nn.layers.layer import Builder, Kernels, Shape
+from sklearn_nn.layers.vectors import clear, copy_rows
 
-#: What a map does with its two numbers: moves by parts of height and width, turns by a part of a
-#: turn, or magnifies what it reads, vertically and horizontally.
+#: Kinds of map, by the meaning of its two random numbers: fractions of height and width, a fraction
+#: of a turn, or vertical and horizontal magnification.
 SHIFT, TURN, ZOOM = range(3)
 
-# Geometry behind height, width and channels: what is done, the ranges of two numbers, whether the
-# second is the first, and how places outside are filled.
+# Geometry behind the image's: the kind of map, the ranges of two numbers, whether the second equals
+# the first, and how places outside are filled.
 _KIND, _LOW, _HIGH, _OTHER_LOW, _OTHER_HIGH, _TIED, _MODE, _FILL = range(4, 12)
 
 
 @njit(**HELPER_OPTIONS)
 def _draw(ctx: Any, op: Any, i: int) -> tuple[float, float, float, float, float, float]:
-    """The map of a sample: (a, b, c, d, p, q); place (h, w) reads at a h + b w + p, c h + d w + q.
+    """Return a sample's map (a, b, c, d, p, q): (h, w) reads at (a h + b w + p, c h + d w + q).
 
-    Turns and zooms leave the centre where it is.
+    Rotations and zooms keep the centre.
     """
     key = sample_key(ctx, op, i)
     first = between(key, 0, real(op[_LOW]), real(op[_HIGH]))
@@ -69,13 +68,13 @@ def _draw(ctx: Any, op: Any, i: int) -> tuple[float, float, float, float, float,
 
 @njit(**HELPER_OPTIONS)
 def _within(start: float, step: float, last: float, n: int) -> tuple[int, int]:
-    """The k in [0, n), from first to one past the last, with 0 <= start + k step <= last."""
+    """Return the first and one past the last k in [0, n) with 0 <= start + k step <= last."""
     lo, hi = 0, n
     if step != 0:
         one, other = -start / step, (last - start) / step
         lo = math.ceil(min(max(min(one, other), 0.0), float(n)))
         hi = math.floor(min(max(max(one, other), -1.0), n - 1.0)) + 1
-    # Rounding may have taken in one that is not inside; the points do not turn back.
+    # Rounding may have included one that is not inside; the points are monotonic.
     while lo < hi and not 0 <= fma(float(lo), step, start) <= last:
         lo += 1
     while lo < hi and not 0 <= fma(float(hi - 1), step, start) <= last:
@@ -84,8 +83,9 @@ def _within(start: float, step: float, last: float, n: int) -> tuple[int, int]:
 
 
 @njit(**INLINED_OPTIONS)
-def _inside(op, step_y, step_x, start_y, start_x):
-    """The places of a row, from first to one past the last, that read inside the image."""
+def _inside(op, line):
+    """Return the first and one past the last place of a row that reads inside the image."""
+    step_y, step_x, start_y, start_x = line
     first, last = _within(start_y, step_y, op[H] - 1.0, op[W])
     other_first, other_last = _within(start_x, step_x, op[W] - 1.0, op[W])
     first = max(first, other_first)
@@ -93,8 +93,9 @@ def _inside(op, step_y, step_x, start_y, start_x):
 
 
 @njit(**INLINED_OPTIONS)
-def _read_inside(op, channels, first, last, step_y, step_x, start_y, start_x, image, out):
-    """out = the image where a row's places first to last read it, all inside."""
+def _read_inside(op, channels, first, last, line, image, out):
+    """Compute places first to last of a row, which all read inside the image."""
+    step_y, step_x, start_y, start_x = line
     height, width = np.int32(op[H]), np.int32(op[W])
     one = like(image[0], 1)
     target = vector(out, first * channels, (last - first) * channels)
@@ -103,7 +104,7 @@ def _read_inside(op, channels, first, last, step_y, step_x, start_y, start_x, im
         y, x = fma(w, step_y, start_y), fma(w, step_x, start_x)
         top, left = np.int32(y), np.int32(x)
         v, u = like(one, y - top), like(one, x - left)
-        # On the last row or column there is none behind, and its weight is 0.
+        # Behind the last row or column the weight is 0.
         below, right = min(top + 1, height - 1), min(left + 1, width - 1)
         for c in range(channels):
             north = image[np.uint64((top * width + left) * channels + c)] * (one - u)
@@ -114,11 +115,12 @@ def _read_inside(op, channels, first, last, step_y, step_x, start_y, start_x, im
 
 
 @njit(**INLINED_OPTIONS)
-def _corners(op, w, step_y, step_x, start_y, start_x):
-    """Of a place that reads at or beyond an edge: rows, columns, and the weights of the second.
+def _corners(op, w, line):
+    """Return the two rows and two columns that place w of a row reads, and the second's weights.
 
-    A row or column of -1 is filled with a constant.
+    A row or column of -1 stands for the constant.
     """
+    step_y, step_x, start_y, start_x = line
     y, x = fma(float(w), step_y, start_y), fma(float(w), step_x, start_x)
     top, left = math.floor(y), math.floor(x)
     rows = fold(top, op[H], op[_MODE]), fold(top + 1, op[H], op[_MODE])
@@ -128,16 +130,16 @@ def _corners(op, w, step_y, step_x, start_y, start_x):
 
 @njit(**INLINED_OPTIONS)
 def _value(image, row, column, width, channels, c, value):
-    """What a row and a column have in a channel: `value`, where one of them is outside."""
+    """Return the image at a row and a column, or `value` if one of them is -1."""
     outside = (row | column) < 0
     at = np.uint64(0 if outside else (row * width + column) * channels + c)
     return value if outside else image[at]
 
 
 @njit(**INLINED_OPTIONS)
-def _read_beyond(op, channels, w, step_y, step_x, start_y, start_x, image, out):
-    """out = the image where place w of a row reads it, at or beyond an edge."""
-    (top, below), (left, right), v, u = _corners(op, w, step_y, step_x, start_y, start_x)
+def _read_beyond(op, channels, w, line, image, out):
+    """Compute place w of a row, which reads at or beyond an edge."""
+    (top, below), (left, right), v, u = _corners(op, w, line)
     value, width = like(image[0], real(op[_FILL])), op[W]
     one, v, u = like(value, 1), like(value, v), like(value, u)
     for c in range(channels):
@@ -150,22 +152,25 @@ def _read_beyond(op, channels, w, step_y, step_x, start_y, start_x, image, out):
 
 @njit(**HELPER_OPTIONS)
 def _read(op, channels, place, image, out):
-    """out = the image under the map `place`, row by row."""
+    """Compute the image under the map `place`, row by row.
+
+    The places of a row read along a line: (step of y, step of x, first y, first x).
+    """
     a, b, c, d, p, q = place
     length = op[W] * channels
     for h in range(op[H]):
         row = vector(out, h * length, length)
-        y, x = fma(a, float(h), p), fma(c, float(h), q)
-        first, last = _inside(op, b, d, y, x)
-        _read_inside(op, channels, first, last, b, d, y, x, image, row)
+        line = b, d, fma(a, float(h), p), fma(c, float(h), q)
+        first, last = _inside(op, line)
+        _read_inside(op, channels, first, last, line, image, row)
         for k in range(op[W] - (last - first)):
             w = k if k < first else k + (last - first)
-            _read_beyond(op, channels, w, b, d, y, x, image, row)
+            _read_beyond(op, channels, w, line, image, row)
 
 
 @kernel(FORWARD)
 def affine_forward(ctx, op, part, parts, theta, state, work, x, y):
-    """y = x under the map that each sample drew; y = x in prediction. Owners: rows."""
+    """Compute y = x under the random map of each sample; y = x in prediction. Owners: rows."""
     if not ctx[TRAINING]:
         copy_rows(part, parts, x, y)
         return
@@ -173,7 +178,7 @@ def affine_forward(ctx, op, part, parts, theta, state, work, x, y):
     size = x.shape[1]
     for i in range(lo, hi):
         image, out, place = vector(x, i * size, size), vector(y, i * size, size), _draw(ctx, op, i)
-        # With their number known, the loop over channels is none.
+        # With a constant number of channels, the loop over them is unrolled.
         if op[C] == 1:
             _read(op, 1, place, image, out)
         elif op[C] == 3:
@@ -184,22 +189,22 @@ def affine_forward(ctx, op, part, parts, theta, state, work, x, y):
 
 @kernel(BACKWARD)
 def affine_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
-    """dx = sum of dy of the places that read a place, weighted as they read. Owners: rows."""
+    """Compute dx = sum of dy of the places that read a place, with weights. Owners: rows."""
     if not ctx[TRAINING]:
         copy_rows(part, parts, dy, dx)
         return
     lo, hi = owned_rows(dx, part, parts)
     size, channels = dx.shape[1], op[C]
-    one, zero = like(dx[0, 0], 1), like(dx[0, 0], 0)
+    one = like(dx[0, 0], 1)
     for i in range(lo, hi):
         image = vector(dx, i * size, size)
-        fill(image, zero)
+        clear(image)
         a, b, c, d, p, q = _draw(ctx, op, i)
         for place in range(op[H] * op[W]):
             h, w = place // op[W], place % op[W]
             given = vector(dy, i * size + place * channels, channels)
-            start_y, start_x = fma(a, float(h), p), fma(c, float(h), q)
-            rows, columns, v, u = _corners(op, w, b, d, start_y, start_x)
+            line = b, d, fma(a, float(h), p), fma(c, float(h), q)
+            rows, columns, v, u = _corners(op, w, line)
             for j in range(2):
                 for k in range(2):
                     weight = like(one, v if j else 1 - v) * like(one, u if k else 1 - u)
@@ -210,64 +215,48 @@ def affine_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy
                             target[channel] += weight * given[channel]
 
 
-def lower_affine(
-    builder: Builder,
-    slot: int,
-    kind: int,
-    first: Sequence[float],
-    second: Sequence[float] | None,
-    filling: Sequence[int],
-) -> int:
-    """Append a map whose numbers are drawn from two ranges; from one, where the second is None.
-
-    A map that can only leave the image as it is, is no instruction.
-    """
-    other = first if second is None else second
-    if not (any(first) or any(other)):
-        return slot
-    shape = builder.shape(slot)
-    out = builder.slot(shape)
-    ranges = [real_bits(number) for number in (*first, *other)]
-    geometry = (out, *as_image(shape), kind, *ranges, int(second is None), *filling)
-    assert len(geometry) == _FILL + 1
-    builder.instruction(
-        slot, out, forward=affine_forward, backward=affine_backward, geometry=geometry
-    )
-    return out
-
-
 class _Affine(Augmentation):
-    """What shifts, turns and zooms share: how they fill what lies outside."""
+    """Base of translation, rotation and zoom."""
 
     fill_mode: str
     fill_value: float
 
+    def _lower_map(self, builder: Builder, slot: int, kind: int) -> int:
+        """Append the map, unless it can only be the identity."""
+        first, second = self._ranges(builder.shape(slot))
+        filling = self._filling(self.fill_mode, self.fill_value)
+        other = first if second is None else second
+        if not (any(first) or any(other)):
+            return slot
+        ranges = [real_bits(number) for number in (*first, *other)]
+        kernels = Kernels(affine_forward, affine_backward)
+        return self._append(builder, slot, kernels, kind, *ranges, int(second is None), *filling)
+
     def _ranges(self, shape: Shape) -> tuple[Range, Range | None]:
-        """The ranges of the two numbers of the map; one, where the second is None."""
+        """Return the ranges of the two numbers of the map; None if the second equals the first."""
         raise TypeError(f"{type(self).__name__} must define _ranges")
 
     def output_shape(self, shape: Shape) -> Shape:
-        """The shape stays."""
+        """Return `shape`."""
         self._ranges(shape)
         self._filling(self.fill_mode, self.fill_value)
         return shape
 
 
 class RandomTranslation(_Affine):
-    """Shift each image, or signal, at random.
+    """Layer that shifts each image or signal at random.
 
     Parameters
     ----------
     height_factor : float or pair of floats
-        By which part of the height, down where positive: f is the range (-f, f), a pair (low, high)
-        itself, within [-1, 1]. 0 for signals.
+        Range of the shift down, as a fraction of the height: f is (-f, f), a pair is (low, high),
+        within [-1, 1]. 0 for signals.
     width_factor : float or pair of floats
-        By which part of the width, to the right where positive.
+        Range of the shift to the right, as a fraction of the width.
     fill_mode : {"constant", "reflect", "wrap", "nearest"}, default="reflect"
-        What lies beyond the edges, as in :class:`RandomCrop`.
+        Values beyond the edges, as in :class:`RandomCrop`.
     interpolation : {"bilinear", "nearest"}, default="bilinear"
-        "bilinear" shifts by any amount, and blends neighbouring pixels; "nearest" by whole pixels,
-        which are copied.
+        "bilinear" shifts by fractions of pixels and interpolates; "nearest" shifts by whole pixels.
     fill_value : float, default=0.0
         Value beyond the edges with "constant".
     """
@@ -297,15 +286,15 @@ class RandomTranslation(_Affine):
         return down, right
 
     def lower(self, builder: Builder, slot: int) -> int:
-        """One instruction; without a shift, none."""
+        """Append one instruction, or none without a shift."""
         shape = builder.shape(slot)
         down, right = self._ranges(shape)
         assert right is not None
         filling = self._filling(self.fill_mode, self.fill_value)
         if self.interpolation == "bilinear":
-            return lower_affine(builder, slot, SHIFT, down, right, filling)
+            return self._lower_map(builder, slot, SHIFT)
         sizes = as_image(shape)[:2]
-        # A window that lies to the left shows the image shifted to the right.
+        # A window to the left shows the image shifted to the right.
         tops, lefts = (
             (-round(high * size), -round(low * size))
             for size, (low, high) in zip(sizes, (down, right), strict=True)
@@ -314,15 +303,15 @@ class RandomTranslation(_Affine):
 
 
 class RandomRotation(_Affine):
-    """Turn each image about its centre by a random angle.
+    """Layer that rotates each image about its centre by a random angle.
 
     Parameters
     ----------
     factor : float or pair of floats
-        The angle in parts of a full turn, counter-clockwise where positive: f is the range (-f, f),
-        a pair (low, high) itself. 0.05 is 18 degrees either way.
+        Range of the counter-clockwise angle, as a fraction of a full turn: f is (-f, f), a pair is
+        (low, high). 0.05 is up to 18 degrees in both directions.
     fill_mode : {"constant", "reflect", "wrap", "nearest"}, default="reflect"
-        What lies beyond the edges, as in :class:`RandomCrop`.
+        Values beyond the edges, as in :class:`RandomCrop`.
     fill_value : float, default=0.0
         Value beyond the edges with "constant".
     """
@@ -337,24 +326,22 @@ class RandomRotation(_Affine):
         return self._range("factor"), None
 
     def lower(self, builder: Builder, slot: int) -> int:
-        """One instruction; without a turn, none."""
-        angles = self._ranges(builder.shape(slot))
-        filling = self._filling(self.fill_mode, self.fill_value)
-        return lower_affine(builder, slot, TURN, *angles, filling)
+        """Append one instruction, or none without a rotation."""
+        return self._lower_map(builder, slot, TURN)
 
 
 class RandomZoom(_Affine):
-    """Zoom each image about its centre at random.
+    """Layer that zooms each image about its centre at random.
 
     Parameters
     ----------
     height_factor : float or pair of floats
-        By how much more of the height is seen: 0.2 is 20 % more, which zooms out, -0.2 is 20 %
-        less, which zooms in. f is the range (-f, f), a pair (low, high) itself, from -0.99.
+        Range of the relative change of the visible height: 0.2 is 20 % more, which zooms out; -0.2
+        is 20 % less, which zooms in. f is (-f, f), a pair is (low, high), from -0.99.
     width_factor : float, pair of floats or None, default=None
-        The same of the width; None is what was drawn for the height.
+        The same for the width; None uses the number drawn for the height.
     fill_mode : {"constant", "reflect", "wrap", "nearest"}, default="reflect"
-        What lies beyond the edges, as in :class:`RandomCrop`.
+        Values beyond the edges, as in :class:`RandomCrop`.
     fill_value : float, default=0.0
         Value beyond the edges with "constant".
     """
@@ -378,7 +365,5 @@ class RandomZoom(_Affine):
         return tall, None if self.width_factor is None else self._range("width_factor", -0.99)
 
     def lower(self, builder: Builder, slot: int) -> int:
-        """One instruction; without a zoom, none."""
-        factors = self._ranges(builder.shape(slot))
-        filling = self._filling(self.fill_mode, self.fill_value)
-        return lower_affine(builder, slot, ZOOM, *factors, filling)
+        """Append one instruction, or none without a zoom."""
+        return self._lower_map(builder, slot, ZOOM)

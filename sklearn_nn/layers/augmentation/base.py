@@ -1,9 +1,9 @@
-"""Augmentation: what layers share that change images and signals at random while training.
+"""The base of layers that change images and signals at random in training.
 
-Such a layer changes every sample at random while training, and passes it on as it is in prediction.
-The random numbers of a sample are those of its row in the batch, at this step, in this layer;
-backward draws them again. An image is a sample of shape (height, width, channels); a signal, of
-shape (steps, channels), is an image of height 1.
+In prediction the output is the input. The random numbers of a sample are a function of the seed,
+the optimizer's step, the layer and the sample's row in the batch; backward computes them again. An
+image is a sample of shape (height, width, channels); a signal, of shape (steps, channels), is an
+image of height 1.
 """
 
 from __future__ import annotations
@@ -16,68 +16,52 @@ import numpy as np
 from numba import njit
 
 from sklearn_nn.jit.host import INLINED_OPTIONS
-from sklearn_nn.jit.kernel import Kernel, real_bits
+from sklearn_nn.jit.kernel import real_bits
 from sklearn_nn.jit.random import random_uniform, stream
-from sklearn_nn.jit.views import vector
-from sklearn_nn.layers.base import SEED, STEP, Builder, Layer, Shape, owned_rows
+from sklearn_nn.layers.base import SEED, STEP
+from sklearn_nn.layers.layer import Builder, Instruction, Kernels, Layer, Shape
 from sklearn_nn.layers.shape import check_axes
-from sklearn_nn.layers.vectors import copy
 
 Range = tuple[float, float]
-#: How places beyond the edges are filled, as in Keras; a mode travels as its number.
+#: How places beyond the edges are filled, as in Keras; a geometry holds the index of a mode.
 FILL_MODES = ("constant", "reflect", "wrap", "nearest")
 _CONSTANT, _REFLECT, _WRAP = range(3)
 
-# The geometry of these layers begins with the slot, which sets a layer's random numbers apart from
-# those of the others, and the image's height, width and channels.
+# The geometry of these layers begins with the number of the output slot, which is a part of the key
+# of the random numbers, and the image's height, width and channels.
 SLOT, H, W, C = range(4)
 
 
 def as_image(shape: Shape) -> tuple[int, int, int]:
-    """Height, width and channels of an image, or of a signal."""
+    """Return height, width and channels of an image, or of a signal."""
     height, width, channels = (1, *shape)[-3:]
     return height, width, channels
 
 
 @njit(**INLINED_OPTIONS)
 def sample_key(ctx: Any, op: Any, i: int) -> int:
-    """Key of the random numbers of the sample in row i of the batch."""
+    """Return the key of the random numbers of the sample in row i of the batch."""
     return stream(ctx[SEED], ctx[STEP], op[SLOT], i)
 
 
 @njit(**INLINED_OPTIONS)
 def between(key: int, unit: int, low: float, high: float) -> float:
-    """The key's number `unit`, uniform on [low, high), the same for both real types."""
+    """Draw the key's number `unit` uniformly from [low, high), equal in both real types."""
     return low + (high - low) * random_uniform(key, unit, np.float64)
 
 
 @njit(**INLINED_OPTIONS)
 def whole_between(key: int, unit: int, low: int, high: int) -> int:
-    """The key's number `unit` as one of the whole numbers low, ..., high."""
+    """Draw the key's number `unit` from the whole numbers low, ..., high."""
     return low + int((high + 1 - low) * random_uniform(key, unit, np.float64))
 
 
 @njit(**INLINED_OPTIONS)
-def fill(target: Any, value: Any) -> None:
-    """Set all elements of a vector."""
-    for j in range(target.size):
-        target[j] = value
-
-
-@njit(**INLINED_OPTIONS)
-def copy_rows(part: int, parts: int, source: Any, target: Any) -> None:
-    """target = source on the rows of the batch that a part owns."""
-    lo, hi = owned_rows(source, part, parts)
-    size = source.shape[1]
-    copy(vector(source, lo * size, (hi - lo) * size), vector(target, lo * size, (hi - lo) * size))
-
-
-@njit(**INLINED_OPTIONS)
 def fold(place: int, size: int, mode: int) -> int:
-    """The place inside an axis that fills one beyond its ends; -1 where a constant does."""
-    # Without branches that depend on the place, but for one that is seldom taken.
+    """Return the place inside an axis whose value fills `place`; -1 for the constant."""
+    # No branch depends on the place, except one that is seldom taken.
     if mode == _REFLECT:
-        # An image and its mirror image, without end.
+        # The image and its mirror image, repeated.
         found = place ^ (place >> 63)
         if found >= 2 * size:
             found = found % (2 * size)
@@ -92,11 +76,7 @@ def fold(place: int, size: int, mode: int) -> int:
 
 
 class Augmentation(Layer):
-    """Base of the layers that change samples at random while training.
-
-    What a sample undergoes depends on the seed, the step, the layer and the sample's row in its
-    batch: not on the number of threads, and resumed training goes on with the same.
-    """
+    """Base of the layers that change samples at random in training."""
 
     is_random = True
 
@@ -104,7 +84,7 @@ class Augmentation(Layer):
         return ValueError(f"{name}={getattr(self, name)!r} of {type(self).__name__} {remedy}")
 
     def _check_samples(self, shape: Shape, *, signals: bool) -> None:
-        """Raise a ValueError unless samples are images, or where allowed signals."""
+        """Raise ValueError unless samples are images or, if allowed, signals."""
         if signals and len(shape) == 2:
             return
         if not signals and len(shape) == 2:
@@ -116,7 +96,7 @@ class Augmentation(Layer):
         check_axes(self, shape, 2)
 
     def _range(self, name: str, least: float = -math.inf, most: float = math.inf) -> Range:
-        """A factor as the range it is drawn from: (-f, f) of one number f, or a pair as it is."""
+        """Return the range of a factor: (-f, f) for one number f, or the given pair."""
         value = getattr(self, name)
         pair = value if isinstance(value, tuple | list) else (value, value)
         if len(pair) != 2 or not all(isinstance(v, Real) and math.isfinite(v) for v in pair):
@@ -124,7 +104,7 @@ class Augmentation(Layer):
         low, high = (float(v) for v in pair)
         if pair is not value:
             if high < 0:
-                raise self._fail(name, "must be >= 0; for a range of its own pass (low, high).")
+                raise self._fail(name, "must be >= 0; pass (low, high) for another range.")
             low = -high
         if not least <= low <= high <= most:
             between = f"within [{least:g}, {most:g}]" if math.isfinite(most) else f"from {least:g}"
@@ -133,7 +113,7 @@ class Augmentation(Layer):
         return low, high
 
     def _filling(self, mode: str, value: float) -> tuple[int, int]:
-        """The numbers of a fill mode and its value."""
+        """Return a fill mode and its value as numbers of a geometry."""
         if mode not in FILL_MODES:
             raise self._fail("fill_mode", f"is not known; use one of {', '.join(FILL_MODES)}.")
         return FILL_MODES.index(mode), real_bits(self._finite("fill_value", value))
@@ -143,12 +123,9 @@ class Augmentation(Layer):
             raise self._fail(name, "must be a finite number.")
         return float(value)
 
-    def _append(
-        self, builder: Builder, slot: int, forward: Kernel, backward: Kernel, *geometry: int
-    ) -> int:
-        """One instruction, whose geometry begins with slot, height, width and channels."""
+    def _append(self, builder: Builder, slot: int, kernels: Kernels, *geometry: int) -> int:
+        """Append an instruction whose output has the shape of its input."""
         shape = builder.shape(slot)
         out = builder.slot(shape)
         geometry = (out, *as_image(shape), *geometry)
-        builder.instruction(slot, out, forward=forward, backward=backward, geometry=geometry)
-        return out
+        return builder.append(Instruction(slot, out, kernels, geometry=geometry))

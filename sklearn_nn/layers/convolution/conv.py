@@ -1,4 +1,4 @@
-"""Convolutional layers, of images and of sequences."""
+"""Convolutional layers for images and sequences."""
 
 from __future__ import annotations
 
@@ -9,28 +9,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from sklearn_nn.layers.activated import Activated
-from sklearn_nn.layers.base import Builder, Parameter, Shape
-from sklearn_nn.layers.convolution.convolve import (
-    AMID_ZEROS,
-    BY_LANES,
-    conv_backward,
-    conv_forward,
-    conv_prepare,
-    conv_weights,
-)
-from sklearn_nn.layers.convolution.depthwise import (
-    depthwise_backward,
-    depthwise_forward,
-    depthwise_weights,
-)
-from sklearn_nn.layers.convolution.winograd import (
-    FEWEST_CHANNELS,
-    FEWEST_PLACES,
-    room,
-    winograd_backward,
-    winograd_forward,
-    winograd_weights,
-)
+from sklearn_nn.layers.convolution.convolve import AMID_ZEROS, BY_LANES, DEPTHWISE, DIRECT
+from sklearn_nn.layers.convolution.winograd import FEWEST_CHANNELS, FEWEST_PLACES, WINOGRAD, room
+from sklearn_nn.layers.layer import Builder, Instruction, Parameter, Shape
 from sklearn_nn.layers.shape import (
     Axis,
     as_images,
@@ -41,35 +22,17 @@ from sklearn_nn.layers.shape import (
     whole_numbers,
 )
 
-_DIRECT: dict[str, Any] = {
-    "forward": conv_forward,
-    "prepare": conv_prepare,
-    "backward": conv_backward,
-    "weights": conv_weights,
-}
-_DEPTHWISE: dict[str, Any] = {
-    "forward": depthwise_forward,
-    "backward": depthwise_backward,
-    "weights": depthwise_weights,
-}
-_WINOGRAD: dict[str, Any] = {
-    "forward": winograd_forward,
-    "prepare": conv_prepare,
-    "backward": winograd_backward,
-    "weights": winograd_weights,
-}
 _ONE = slide(1, 1, 1, 1, "valid")
 
-#: With fewer channels than this, dX is summed over the lanes of vectors: channels would leave some
-#: idle.
+#: With fewer channels than this, dX is summed over lanes: a vector of channels has idle lanes.
 THIN_CHANNELS = 16
-#: A reduction of fewer steps than this is not worth its reading and writing of y. Images are then
-#: copied amid zeros, left and right, so that the positions of a kernel row are one reduction.
+#: For reductions of fewer terms than this, images are copied with zeros left and right, so that the
+#: positions of a kernel row are one reduction, and y is read and written less often.
 FEW_STEPS = 64
 
 
 def _is_fast(height: Axis, width: Axis, channels: int, filters: int, groups: int) -> bool:
-    """Whether there are kernels with fewer multiplications: those of 3 x 3 cells."""
+    """Return whether the kernels of winograd.py apply and are faster."""
     if groups > 1 or min(channels, filters) < FEWEST_CHANNELS:
         return False
     return all(
@@ -79,7 +42,7 @@ def _is_fast(height: Axis, width: Axis, channels: int, filters: int, groups: int
 
 
 class _Conv(Activated):
-    """What convolutions of images and of sequences share; `_rank` counts the axes they slide on."""
+    """Base of convolutions; `_rank` is the number of axes along which the kernel slides."""
 
     _rank: ClassVar[int]
 
@@ -109,7 +72,7 @@ class _Conv(Activated):
         self.bias_initializer = bias_initializer
 
     def _axes(self, shape: Shape) -> list[Axis]:
-        """How the kernel slides over samples of `shape`; checks all parameters."""
+        """Return the positions of the kernel over samples of `shape`; check all parameters."""
         check_axes(self, shape, self._rank)
         (filters,), (groups,) = (
             whole_numbers(name, getattr(self, name), 1) for name in ("filters", "groups")
@@ -127,12 +90,12 @@ class _Conv(Activated):
         return slide_all("kernel_size", shape, window, strides, dilations, self.padding)
 
     def output_shape(self, shape: Shape) -> Shape:
-        """Where the kernel has a place along each axis, and the filters."""
+        """Return the number of positions of the kernel along each axis, and the filters."""
         self.activation_layer()
         return (*(axis.places for axis in self._axes(shape)), int(self.filters))
 
     def _parameters(self, window: Sequence[int], depth: int) -> list[Parameter]:
-        """Kernel and bias; the fans are those of Keras: receptive field times channels."""
+        """Return kernel and bias; the fans are those of Keras: receptive field times channels."""
         field = int(np.prod(window))
         fans = {"fan_in": field * depth, "fan_out": field * int(self.filters)}
         kernel_shape = (*window, depth, int(self.filters))
@@ -144,7 +107,7 @@ class _Conv(Activated):
         return parameters
 
     def lower(self, builder: Builder, slot: int) -> int:
-        """One instruction, and the activation."""
+        """Append one instruction, and the activation."""
         shape = builder.shape(slot)
         axes = self._axes(shape)
         channels, filters, groups = shape[-1], int(self.filters), int(self.groups)
@@ -152,7 +115,7 @@ class _Conv(Activated):
         out = builder.slot(self.output_shape(shape), clock)
         parameters = self._parameters([axis.window for axis in axes], channels // groups)
         height, width = as_images(axes)
-        # A kernel as large as the image, and one of one cell, are products of matrices.
+        # With a kernel of the size of the image, or of one cell, it is a matrix product.
         covers = self.padding == "valid" and all(axis.window == axis.size for axis in axes)
         if covers and groups == 1:
             channels, height, width = int(np.prod(shape)), _ONE, _ONE
@@ -174,26 +137,20 @@ class _Conv(Activated):
             scratch = max(scratch, filters)
         elif fast:
             scratch = room(max(width.size, width.places), channels, filters)
-        kernels = _DEPTHWISE if depthwise else _WINOGRAD if fast else _DIRECT
-        builder.instruction(
-            slot,
-            out,
-            **kernels,
-            parameters=parameters,
-            work=0 if depthwise else parameters[0].size,
-            scratch=scratch,
-            geometry=(
-                height.size, width.size, channels, height.window, width.window, filters,
-                height.places, width.places, height.stride, width.stride,
-                height.dilation, width.dilation, height.before, width.before, groups, few,
-            ),
-            keeps="x",
+        winograd = WINOGRAD._replace(prepare=DIRECT.prepare)
+        kernels = DEPTHWISE if depthwise else winograd if fast else DIRECT
+        geometry = (
+            height.size, width.size, channels, height.window, width.window, filters,
+            height.places, width.places, height.stride, width.stride,
+            height.dilation, width.dilation, height.before, width.before, groups, few,
         )  # fmt: skip
-        return self.activate(builder, out)
+        op = Instruction(slot, out, kernels, parameters, geometry=geometry, keeps="x")
+        op.work, op.scratch = 0 if depthwise else parameters[0].size, scratch
+        return self.activate(builder, builder.append(op))
 
 
 class Conv2D(_Conv):
-    """Convolution of images: every filter is moved over the image, and sees all channels.
+    """Convolution of images; each filter sees all channels.
 
     ``y[i, j, f] = b[f] + sum_{p, q, c} x[i s + p d - top, j s + q d - left, c] W[p, q, c, f]``
     for strides s and dilation rates d (LeCun et al., 1989; Dumoulin & Visin, 2016). As in Keras the
@@ -206,36 +163,37 @@ class Conv2D(_Conv):
     kernel_size : int or pair of ints
         Height and width of the kernel.
     strides : int or pair of ints, default=1
-        Steps from one place of the kernel to the next, down and to the right.
+        Distance between positions of the kernel, down and to the right.
     padding : {"valid", "same"}, default="valid"
-        "valid" places the kernel inside the image: ceil((size - k + 1) / stride) times, where it
-        reaches over k cells. "same" goes on beyond the edges, where it sees zeros: ceil(size /
-        stride) times; of an odd number of cells beyond, the larger half is at the bottom and right.
+        "valid" keeps the kernel inside the image, at ceil((size - k + 1) / stride) positions if it
+        covers k cells. With "same" it reaches beyond the edges, where it sees zeros, at ceil(size /
+        stride) positions; of an odd number of cells beyond, the larger half is at the bottom and
+        right.
     dilation_rate : int or pair of ints, default=1
-        Steps from one cell of the kernel to the next.
+        Distance between cells of the kernel.
     groups : int, default=1
-        Input and output channels are dealt out to so many groups, in order, and a filter sees the
-        channels of its group. As many groups as channels: a depthwise convolution.
+        Number of groups into which input and output channels are divided, in order; a filter sees
+        the channels of its group. With as many groups as channels, it is a depthwise convolution.
     activation : str, Activation, ParametricActivation or None, default=None
-        Applied to y, as a layer behind this one would be: a name that :class:`Activation` takes,
-        or a layer. None and "linear" are none.
+        Activation of y: a name that :class:`Activation` takes, or a layer. None and "linear" apply
+        none.
     use_bias : bool, default=True
-        Whether b is there.
+        Whether to add b.
     kernel_initializer : str, Initializer or None, default=None
-        Draws W, of shape (height, width, channels / groups, filters). None is Glorot's uniform
+        Initial W, of shape (height, width, channels / groups, filters). None is Glorot's uniform
         distribution. Fans are height * width times channels / groups, and times filters.
     bias_initializer : str, Initializer or None, default=None
-        Draws b, of shape (filters,). None is zeros.
+        Initial b, of shape (filters,). None is zeros.
     """
 
     _rank = 2
 
 
 class Conv1D(_Conv):
-    """Convolution of sequences and signals: every filter is moved along the steps.
+    """Convolution of sequences and signals; each filter sees all channels.
 
     ``y[i, f] = b[f] + sum_{p, c} x[i s + p d - before, c] W[p, c, f]`` for a stride s and a
-    dilation rate d. `Conv2D` says more.
+    dilation rate d. See `Conv2D` for details.
 
     Parameters
     ----------
@@ -244,24 +202,24 @@ class Conv1D(_Conv):
     kernel_size : int
         Length of the kernel.
     strides : int, default=1
-        Steps from one place of the kernel to the next.
+        Distance between positions of the kernel.
     padding : {"valid", "same"}, default="valid"
-        Whether the kernel stays inside the sequence, or goes on beyond its ends, where it sees
-        zeros. Sequences of unequal length take "same" with `strides` of 1 only.
+        "valid" keeps the kernel inside the sequence; with "same" it reaches beyond the ends, where
+        it sees zeros. For sequences of unequal length, "same" requires `strides` of 1.
     dilation_rate : int, default=1
-        Steps from one cell of the kernel to the next.
+        Distance between cells of the kernel.
     groups : int, default=1
-        Input and output channels are dealt out to so many groups.
+        Number of groups into which input and output channels are divided.
     activation : str, Activation, ParametricActivation or None, default=None
-        Applied to y, as a layer behind this one would be: a name that :class:`Activation` takes,
-        or a layer. None and "linear" are none.
+        Activation of y: a name that :class:`Activation` takes, or a layer. None and "linear" apply
+        none.
     use_bias : bool, default=True
-        Whether b is there.
+        Whether to add b.
     kernel_initializer : str, Initializer or None, default=None
-        Draws W, of shape (length, channels / groups, filters). None is Glorot's uniform
+        Initial W, of shape (length, channels / groups, filters). None is Glorot's uniform
         distribution.
     bias_initializer : str, Initializer or None, default=None
-        Draws b, of shape (filters,). None is zeros.
+        Initial b, of shape (filters,). None is zeros.
     """
 
     _rank = 1

@@ -1,15 +1,16 @@
 """Kernels of convolution, without a copy of the windows.
 
 For output row o, kernel row k reads image row ``o * stride + k * dilation - top``. Position j of
-the kernel row meets the places of the output row at cells ``stride * channels`` apart, so that
+the kernel row reads cells that are ``stride * channels`` apart for the places of the output row, so
+that
 
     y[o, :, f] += sum over k, c of x[row(o, k), column(:, j), c] W[k, j, c, f]
 
-is one contraction over kernel rows k and channels c. Rows and cells beyond the edges are left out
-and not multiplied by zeros. Where no cell lies beyond, the kernel's positions and its channels are
-one contiguous axis of the reduction, and rows of the output that see all of the kernel are one
-contraction. Where channels are few, that is worth a copy of the image amid zeros, left and right,
-in the part's room behind `ctx`. Gradients are the same sums the other way round.
+is one contraction over kernel rows k and channels c. Rows and cells beyond the edges are skipped.
+If no cell lies beyond, positions and channels of a kernel row are one contiguous axis of the
+reduction, and all output rows that see the whole kernel are one contraction. With few channels,
+this is worth a copy of the image with zeros left and right, in the scratch memory behind `ctx`.
+Gradients are the transposed sums. Depthwise convolution has separate kernels, at the end.
 """
 
 from __future__ import annotations
@@ -25,23 +26,29 @@ from sklearn_nn.jit.lanes import make_lanes
 from sklearn_nn.jit.team import share
 from sklearn_nn.jit.transpose import transpose
 from sklearn_nn.jit.views import matrix, vector, workspace
-from sklearn_nn.layers.base import BACKWARD, CTX_SIZE, FORWARD, PREPARE, owned_rows
+from sklearn_nn.layers.base import (
+    BACKWARD,
+    COLUMN_GRAIN,
+    CTX_SIZE,
+    FORWARD,
+    PREPARE,
+    WEIGHT_GRAIN,
+    owned_rows,
+)
+from sklearn_nn.layers.layer import Kernels
 from sklearn_nn.layers.vectors import clear, copy
 
-# An instruction's geometry. H, W and C are the input's height, width and channels, KH and KW the
-# kernel's height and width, then filters, output height and width, strides, dilations, what the
-# first window reaches beyond the edges, groups, and what is done for few channels: nothing, a copy
-# amid zeros, or that and sums over the lanes of vectors for dX.
+# An instruction's geometry: height, width and channels of the input, height and width of the
+# kernel, filters, height and width of the output, strides, dilations, cells of the first window
+# beyond the edges, groups, and the method for few channels: 0, a copy with zeros, or also sums over
+# lanes for dX.
 H, W, C, KH, KW, F, OH, OW, SH, SW, DH, DW, TOP, LEFT, GROUPS, FEW = range(16)
 AMID_ZEROS, BY_LANES = 1, 2
-
-# Rows of W and columns of b are dealt out in multiples of these.
-_WEIGHT_GRAIN, BIAS_GRAIN = 8, 16
 
 
 @njit(**INLINED_OPTIONS)
 def inside(size, places, stride, start):
-    """The places [lo, hi) whose cell ``start + place * stride`` lies in [0, size)."""
+    """Return the places [lo, hi) whose cell ``start + place * stride`` lies in [0, size)."""
     lo = max(0, -(start // stride))
     hi = min(places, (size - 1 - start) // stride + 1)
     return lo, max(lo, hi)
@@ -49,21 +56,21 @@ def inside(size, places, stride, start):
 
 @njit(**INLINED_OPTIONS)
 def _reach(op):
-    """Cells of a row that windows see, those beyond the edges too."""
+    """Return the number of cells of a row that windows see, including those beyond the edges."""
     return (op[OW] - 1) * op[SW] + (op[KW] - 1) * op[DW] + 1
 
 
 @njit(**INLINED_OPTIONS)
 def _is_whole(op):
-    """Whether no window reaches beyond the left or right edge."""
+    """Return whether no window reaches beyond the left or right edge."""
     return op[LEFT] == 0 and _reach(op) <= op[W]
 
 
 @njit(**INLINED_OPTIONS)
 def _steps(op):
-    """Positions of a kernel row that are contracted one by one, and the channels of each.
+    """Return the number of contractions for a kernel row, and the depth of each.
 
-    Where no window reaches beyond an edge and cells of a kernel row are neighbours, it is one.
+    It is one if no window reaches beyond an edge and cells of a kernel row are contiguous.
     """
     together = op[FEW] >= AMID_ZEROS or _is_whole(op)
     if together and op[DW] == 1 and op[GROUPS] == 1:
@@ -73,7 +80,7 @@ def _steps(op):
 
 @njit(**INLINED_OPTIONS)
 def _sizes(op, images):
-    """Number of images, their width and that of the output: a pointwise layer sees one image."""
+    """Return number and width of images, and output width; one image if the kernel is pointwise."""
     if op[H] * op[KH] * op[KW] * op[SW] == 1 and op[W] == op[OW]:
         return 1, images * op[W], images * op[W]
     return images, op[W], op[OW]
@@ -81,7 +88,7 @@ def _sizes(op, images):
 
 @njit(**INLINED_OPTIONS)
 def _copy_rows(source, start, length, target, at, step, rows):
-    """Rows of `length` elements, one behind the other, to where they are `step` apart."""
+    """Copy contiguous rows of `length` elements to rows that are `step` elements apart."""
     for h in range(rows):
         row = vector(source, start + h * length, length)
         copy(row, vector(target, at + h * step, length))
@@ -89,7 +96,7 @@ def _copy_rows(source, start, length, target, at, step, rows):
 
 @kernel(FORWARD)
 def conv_forward(ctx, op, part, parts, theta, state, work, x, y):
-    """y = x * W + b. Owners: rows of the batch."""
+    """Compute y = x * W + b. Owners: rows of the batch."""
     lo, hi = owned_rows(x, part, parts)
     images, width, out = _sizes(op, hi - lo)
     size = op[KH] * op[KW] * (op[C] // op[GROUPS]) * op[F]
@@ -111,11 +118,11 @@ def conv_forward(ctx, op, part, parts, theta, state, work, x, y):
 
 @njit(**INLINED_OPTIONS)
 def _convolve(op, x, width, before, theta, bias, y, out):
-    """y = x * W + b for one image."""
+    """Compute y = x * W + b for one image."""
     steps, depth = _steps(op)
     channels, filters, groups = op[C], op[F], op[GROUPS]
     own = filters // groups
-    # Rows of the output that see all of the kernel.
+    # Rows of the output that see the whole kernel.
     begin, end = inside(op[H] - (op[KH] - 1) * op[DH], op[OH], op[SH], -op[TOP])
     o = 0
     while o < op[OH]:
@@ -123,31 +130,34 @@ def _convolve(op, x, width, before, theta, bias, y, out):
         first, last = inside(op[H], op[KH], op[DH], o * op[SH] - op[TOP])
         row = o * op[SH] - op[TOP] + first * op[DH]
         if steps > 1:
-            fill(vector(y, o * out * filters, out * filters), bias, filters)
+            fill_bias(vector(y, o * out * filters, out * filters), bias, filters)
         for j in range(steps):
             left, right = inside(width, out, op[SW], j * op[DW] - before)
             start = (row * width + j * op[DW] - before + left * op[SW]) * channels
             at = (o * out + left) * filters
             for g in range(groups):
-                operands = (
-                    vector(x, start + g * depth, 1),
-                    op[SW] * channels, 1, op[DH] * width * channels,
-                    vector(theta, (first * steps + j) * depth * filters + g * own, 1),
-                    filters, steps * depth * filters,
-                    vector(y, at + g * own, 1), filters, right - left, own, depth, last - first,
-                )  # fmt: skip
+                a, c = vector(x, start + g * depth, 1), vector(y, at + g * own, 1)
+                b = vector(theta, (first * steps + j) * depth * filters + g * own, 1)
                 if steps == 1:
-                    addend = vector(bias, g * own, min(own, bias.size))
-                    a_step, y_step = op[SH] * width * channels, out * filters
-                    contract_groups(addend, *operands, together, a_step, y_step)
+                    contract_groups(
+                        vector(bias, g * own, min(own, bias.size)),
+                        a, op[SW] * channels, 1, ao=op[DH] * width * channels,
+                        b=b, bs=filters, bo=depth * filters, c=c, cs=filters,
+                        M=right - left, N=own, K=depth, O=last - first,
+                        G=together, ag=op[SH] * width * channels, cg=out * filters,
+                    )  # fmt: skip
                 else:
-                    contract(*operands, 1)
+                    contract(
+                        a=a, ars=op[SW] * channels, acs=1, ao=op[DH] * width * channels,
+                        b=b, bs=filters, bo=steps * depth * filters, c=c, cs=filters,
+                        M=right - left, N=own, K=depth, O=last - first, beta=1,
+                    )  # fmt: skip
         o += together
 
 
 @njit(**INLINED_OPTIONS)
-def fill(y, bias, filters):
-    """y = b, place by place; 0 where there is no bias."""
+def fill_bias(y, bias, filters):
+    """Set y = b, place by place; 0 without a bias."""
     if bias.size == 0:
         clear(y)
         return
@@ -157,10 +167,10 @@ def fill(y, bias, filters):
 
 @kernel(PREPARE)
 def conv_prepare(ctx, op, part, parts, theta, work):
-    """work = W transposed, position by position. Owners: rows of W."""
+    """Compute work = W transposed, position by position. Owners: rows of W."""
     filters, depth = op[F], op[C] // op[GROUPS]
     rows = op[KH] * op[KW] * (op[C] // op[GROUPS])
-    lo, hi = share(rows, part, parts, BIAS_GRAIN)
+    lo, hi = share(rows, part, parts, COLUMN_GRAIN)
     for step in range(lo // depth, (hi + depth - 1) // depth):
         first, last = max(lo - step * depth, 0), min(hi - step * depth, depth)
         source = matrix(theta, step * depth * filters, depth, filters)
@@ -169,7 +179,7 @@ def conv_prepare(ctx, op, part, parts, theta, work):
 
 @kernel(BACKWARD)
 def conv_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
-    """dx = sum over windows of dy W^T. Owners: rows of the batch."""
+    """Compute dx = sum over windows of dy W^T. Owners: rows of the batch."""
     lo, hi = owned_rows(dx, part, parts)
     images, width, out = _sizes(op, hi - lo)
     by_lanes = op[FEW] == BY_LANES and op[F] % lanes_of(dy) == 0 and op[C] <= lanes_of(dy)
@@ -190,28 +200,30 @@ def conv_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
 
 @njit(**INLINED_OPTIONS)
 def _add_lanes(op, plan, dy, theta, dx, zeros, h):
-    """One row of dx, that of cell h from the first one of the first window; dy of its image."""
+    """Compute row h of dx, counted from the first window's first cell, by sums over lanes."""
     first, row, step = max(0, h - op[OH] + 1), op[OW] * op[F], op[KW] * op[C] * op[F]
     count = min(op[KH], h + 1) - first
     if count <= 0:
         clear(dx)
         return
     dot_row(
-        plan, op[W], op[C], zeros, vector(dy, (h - first) * row, 1), -row,
-        vector(theta, first * step, 1), step, dx, op[LEFT], count, op[KW], op[F], op[OW],
+        plan, width=op[W], channels=op[C], zeros=zeros,
+        y=vector(dy, (h - first) * row, 1), y_step=-row, w=vector(theta, first * step, 1),
+        w_step=step, x=dx, before=op[LEFT], rows=count, positions=op[KW], filters=op[F],
+        there=op[OW],
     )  # fmt: skip
 
 
 @njit(**INLINED_OPTIONS)
 def _spread(op, dy, work, dx, width, h, out):
-    """One row of dx, that of cell h from the first one of the first window; dy of its image."""
+    """Compute row h of dx, counted from the first window's first cell, by contractions."""
     channels, filters, groups = op[C], op[F], op[GROUPS]
     own, depth, every = filters // groups, channels // groups, 1
     alone = op[KW] == 1 and out == width
     if not alone:
         clear(dx)
     while every * op[DH] % op[SH] != 0:
-        every += 1  # only every so many kernel rows meet the rows of one output
+        every += 1  # with strides, only every such kernel row meets the cells of row h
     first = 0
     while first < op[KH] and (
         (h - first * op[DH]) % op[SH] != 0 or (h - first * op[DH]) // op[SH] >= op[OH]
@@ -225,30 +237,30 @@ def _spread(op, dy, work, dx, width, h, out):
         column = j * op[DW] - op[LEFT] + left * op[SW]
         for g in range(groups):
             contract(
-                vector(dy, (o * out + left) * filters + g * own, 1),
-                filters, 1, -up * out * filters,
-                vector(work, ((first * op[KW] + j) * filters + g * own) * depth, 1),
-                depth, every * op[KW] * filters * depth,
-                vector(dx, column * channels + g * depth, 1),
-                op[SW] * channels, right - left, depth, own, count, 0 if alone else 1,
+                a=vector(dy, (o * out + left) * filters + g * own, 1),
+                ars=filters, acs=1, ao=-up * out * filters,
+                b=vector(work, ((first * op[KW] + j) * filters + g * own) * depth, 1),
+                bs=depth, bo=every * op[KW] * filters * depth,
+                c=vector(dx, column * channels + g * depth, 1), cs=op[SW] * channels,
+                M=right - left, N=depth, K=own, O=count, beta=0 if alone else 1,
             )  # fmt: skip
 
 
 @kernel(BACKWARD)
 def conv_weights(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
-    """dW = sum over places of x^T dy, owners: rows of W. db = sum of dy, owners: filters."""
+    """Compute dW = sum over places of x^T dy (owners: rows of W) and db (owners: filters)."""
     images, width, out = _sizes(op, x.shape[0])
     steps, depth = _steps(op)
     rows, filters = op[KH] * steps * depth, op[F]
-    begin, end = share(grad.size - rows * filters, part, parts, BIAS_GRAIN)
+    begin, end = share(grad.size - rows * filters, part, parts, COLUMN_GRAIN)
     db = vector(grad, rows * filters + begin, end - begin)
-    lo, hi = share(rows, part, parts, _WEIGHT_GRAIN)
+    lo, hi = share(rows, part, parts, WEIGHT_GRAIN)
     clear(db)
     room, size, length = workspace(ctx, CTX_SIZE, x), op[C] * width, op[C] * _reach(op)
     copied = op[FEW] >= AMID_ZEROS and not _is_whole(op) and hi > lo
     if copied:
         clear(vector(room, 0, op[H] * length))
-    # Some rows of dy at a time, and db with them: then they are still in the cache.
+    # Some rows of dy at a time, for dW and db, while they are in the cache.
     count = max(1, BLOCK // out)
     for image in range(images):
         at = image * op[H] * size
@@ -261,14 +273,14 @@ def conv_weights(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
                 of_x = vector(room, 0, 1), _reach(op), 0
             else:
                 of_x = vector(x, at, 1), width, op[LEFT]
-            _correlate(op, of_x, source, out, o, to, grad, lo, hi, image + o == 0)
+            _correlate(op, of_x, source, out, (o, to), grad, (lo, hi), image + o == 0)
             add_places(matrix(source, o * out * filters, (to - o) * out, filters), begin, db)
 
 
 @njit(**INLINED_OPTIONS)
-def _correlate(op, of_x, dy, out, o, to, grad, lo, hi, is_first):
-    """Rows lo..hi of dW += x^T dy, over rows o..to of an image's dy; = for the first ones."""
-    x, width, before = of_x
+def _correlate(op, of_x, dy, out, places, grad, rows, is_first):
+    """Add x^T dy over some rows of an image's dy to some rows of dW, or set these if `is_first`."""
+    (x, width, before), (o, to), (lo, hi) = of_x, places, rows
     steps, depth = _steps(op)
     channels, filters, groups = op[C], op[F], op[GROUPS]
     own = filters // groups
@@ -281,16 +293,17 @@ def _correlate(op, of_x, dy, out, o, to, grad, lo, hi, is_first):
         cell = (top * op[SH] + k) * width + left * op[SW] + j
         for g in range(groups):
             contract(
-                vector(x, cell * channels + g * depth + first, 1),
-                1, op[SW] * channels, op[SH] * width * channels,
-                vector(dy, (top * out + left) * filters + g * own, 1), filters, out * filters,
-                vector(grad, (step * depth + first) * filters + g * own, 1), filters,
-                last - first, own, right - left, bottom - top, 0 if is_first else 1,
+                a=vector(x, cell * channels + g * depth + first, 1),
+                ars=1, acs=op[SW] * channels, ao=op[SH] * width * channels,
+                b=vector(dy, (top * out + left) * filters + g * own, 1), bs=filters,
+                bo=out * filters, c=vector(grad, (step * depth + first) * filters + g * own, 1),
+                cs=filters, M=last - first, N=own, K=right - left, O=bottom - top,
+                beta=0 if is_first else 1,
             )  # fmt: skip
 
 
 def _emit_sum(count):
-    """Adds so many rows, four by four, to a total."""
+    """Make an emitter that adds `count` rows, pairwise, to a total."""
 
     def emit(builder, loads, stores):
         def total(first, count):
@@ -304,8 +317,7 @@ def _emit_sum(count):
     return emit
 
 
-#: Rows that are added up before the total is written. It is read again at once: more rows, less
-#: waiting.
+#: Rows that are added in registers before the total is written, which is read again at once.
 _TOGETHER = 16
 _add_rows = make_lanes("add_rows", 2, _emit_sum(_TOGETHER))
 _add_row = make_lanes("add_row", 2, _emit_sum(1))
@@ -313,10 +325,88 @@ _add_row = make_lanes("add_row", 2, _emit_sum(1))
 
 @njit(**INLINED_OPTIONS)
 def add_places(dy, first, total):
-    """total += sum over rows of dy from column `first` on."""
+    """Compute total += sum over rows of dy, for columns from `first` on."""
     n, filters = dy.shape[0], dy.shape[1]
     count = n // _TOGETHER
     rest, to = n - count * _TOGETHER, (total, 0, 0, 0)
     _add_rows(count, total.size, ((vector(dy, first, 1), _TOGETHER * filters, filters, 0), to))
     left = vector(dy, first + count * _TOGETHER * filters, 1)
     _add_row(rest, total.size, ((left, filters, filters, 0), to))
+
+
+# --- depthwise: one filter for each channel; lanes are channels ----------------------------------
+
+
+@njit(**INLINED_OPTIONS)
+def _cells_of(op, i, tap):
+    """Return the cell that place 0 of output row i reads by a tap, and the places with a cell."""
+    k, column = tap // op[KW], tap % op[KW] * op[DW] - op[LEFT]
+    top = i % op[OH] * op[SH] - op[TOP]
+    left, right = inside(op[W], op[OW], op[SW], column)
+    return (i // op[OH] * op[H] + top + k * op[DH]) * op[W] + column, left, right
+
+
+@kernel(FORWARD)
+def depthwise_forward(ctx, op, part, parts, theta, state, work, x, y):
+    """Compute y = x * W + b, channel by channel. Owners: rows of the batch."""
+    lo, hi = owned_rows(x, part, parts)
+    channels, stride = op[C], op[SW]
+    size = op[KH] * op[KW] * channels
+    bias = vector(theta, size, theta.size - size)
+    for i in range(lo * op[OH], hi * op[OH]):
+        first, last = inside(op[H], op[KH], op[DH], i % op[OH] * op[SH] - op[TOP])
+        fill_bias(vector(y, i * op[OW] * channels, op[OW] * channels), bias, channels)
+        for tap in range(first * op[KW], last * op[KW]):
+            weight = vector(theta, tap * channels, channels)
+            row, left, right = _cells_of(op, i, tap)
+            for o in range(left, right):
+                cell = vector(x, (row + o * stride) * channels, channels)
+                place = vector(y, (i * op[OW] + o) * channels, channels)
+                for c in range(channels):
+                    place[c] += cell[c] * weight[c]
+
+
+@kernel(BACKWARD)
+def depthwise_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
+    """Compute dx = sum over windows of dy W, channel by channel. Owners: rows of the batch."""
+    lo, hi = owned_rows(dx, part, parts)
+    channels, stride = op[C], op[SW]
+    clear(vector(dx, lo * dx.shape[1], (hi - lo) * dx.shape[1]))
+    for i in range(lo * op[OH], hi * op[OH]):
+        first, last = inside(op[H], op[KH], op[DH], i % op[OH] * op[SH] - op[TOP])
+        for tap in range(first * op[KW], last * op[KW]):
+            weight = vector(theta, tap * channels, channels)
+            row, left, right = _cells_of(op, i, tap)
+            for o in range(left, right):
+                cell = vector(dx, (row + o * stride) * channels, channels)
+                place = vector(dy, (i * op[OW] + o) * channels, channels)
+                for c in range(channels):
+                    cell[c] += place[c] * weight[c]
+
+
+@kernel(BACKWARD)
+def depthwise_weights(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
+    """Compute dW = sum over places of x dy and db = sum of dy. Owners: channels."""
+    channels, stride = op[C], op[SW]
+    taps = op[KH] * op[KW]
+    lo, hi = share(channels, part, parts, COLUMN_GRAIN)
+    size = hi - lo
+    for k in range(grad.size // channels):
+        clear(vector(grad, k * channels + lo, size))
+    for i in range(x.shape[0] * op[OH] if size else 0):
+        first, last = inside(op[H], op[KH], op[DH], i % op[OH] * op[SH] - op[TOP])
+        for tap in range(first * op[KW], last * op[KW]):
+            total = vector(grad, tap * channels + lo, size)
+            row, left, right = _cells_of(op, i, tap)
+            for o in range(left, right):
+                cell = vector(x, (row + o * stride) * channels + lo, size)
+                place = vector(dy, (i * op[OW] + o) * channels + lo, size)
+                for c in range(size):
+                    total[c] += cell[c] * place[c]
+    if grad.size > taps * channels:
+        rows = matrix(dy, 0, dy.size // channels, channels)
+        add_places(rows, lo, vector(grad, taps * channels + lo, size))
+
+
+DIRECT = Kernels(conv_forward, conv_backward, conv_weights, conv_prepare)
+DEPTHWISE = Kernels(depthwise_forward, depthwise_backward, depthwise_weights)

@@ -1,7 +1,7 @@
-"""Pooling over all places of a sample: of the steps of a sequence, those that are its own.
+"""Pooling over all places of a sample, or over the own steps of a sequence.
 
-Each channel is by itself; kernels run along the channels of a place. A sequence without steps
-becomes zeros. NaN counts as larger than any number.
+Kernels run along the channels of a place. A sequence without steps becomes zeros. NaN counts as
+larger than any number.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ import numpy as np
 from numba import njit
 
 from sklearn_nn.jit.host import INLINED_OPTIONS
-from sklearn_nn.jit.kernel import Kernel, kernel, like
+from sklearn_nn.jit.kernel import kernel, like
 from sklearn_nn.jit.views import vector, workspace
-from sklearn_nn.layers.base import BACKWARD, CTX_SIZE, FORWARD, Builder, Layer, Shape, owned_rows
+from sklearn_nn.layers.base import BACKWARD, CTX_SIZE, FORWARD, owned_rows
+from sklearn_nn.layers.layer import Builder, Instruction, Kernels, Layer, Shape
 from sklearn_nn.layers.lengths import geometry_of, own_steps
 from sklearn_nn.layers.shape import check_axes
 from sklearn_nn.layers.vectors import clear, copy
@@ -25,13 +26,13 @@ PLACES, CHANNELS, OFFSET, STRIDE = range(4)
 
 @njit(**INLINED_OPTIONS)
 def own_places(ctx, op, i):
-    """How many of the places of row i are its own."""
+    """Return the number of places of row i that are not padding."""
     return own_steps(ctx, op[OFFSET], op[STRIDE], i, op[PLACES])
 
 
 @kernel(FORWARD)
 def mean_forward(ctx, op, part, parts, theta, state, work, x, y):
-    """y = mean of the own places. Owners: rows of the batch."""
+    """Compute y = mean of the own places. Owners: rows of the batch."""
     lo, hi = owned_rows(x, part, parts)
     channels, size = op[CHANNELS], x.shape[1]
     for i in range(lo, hi):
@@ -48,7 +49,7 @@ def mean_forward(ctx, op, part, parts, theta, state, work, x, y):
 
 @kernel(BACKWARD)
 def mean_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
-    """dx = dy / own places; 0 in the padding. Owners: rows of the batch."""
+    """Compute dx = dy / number of own places; 0 in the padding. Owners: rows of the batch."""
     lo, hi = owned_rows(dx, part, parts)
     channels, size = op[CHANNELS], dx.shape[1]
     for i in range(lo, hi):
@@ -63,7 +64,7 @@ def mean_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
 
 @kernel(FORWARD)
 def max_forward(ctx, op, part, parts, theta, state, work, x, y):
-    """y = the largest of the own places. Owners: rows of the batch."""
+    """Compute y = maximum of the own places. Owners: rows of the batch."""
     lo, hi = owned_rows(x, part, parts)
     channels, size = op[CHANNELS], x.shape[1]
     for i in range(lo, hi):
@@ -81,7 +82,7 @@ def max_forward(ctx, op, part, parts, theta, state, work, x, y):
 
 @kernel(BACKWARD)
 def max_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
-    """dx = dy at the first place that is the largest, else 0. Owners: rows of the batch."""
+    """Set dx = dy at the first maximum, else 0. Owners: rows of the batch."""
     lo, hi = owned_rows(dx, part, parts)
     channels, size, zero = op[CHANNELS], dx.shape[1], like(dx[0, 0], 0)
     left_over = vector(workspace(ctx, CTX_SIZE, dx), 0, channels)
@@ -100,7 +101,7 @@ def max_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
 
 @kernel(FORWARD)
 def last_forward(ctx, op, part, parts, theta, state, work, x, y):
-    """y = the last of the own places. Owners: rows of the batch."""
+    """Set y = the last of the own places. Owners: rows of the batch."""
     lo, hi = owned_rows(x, part, parts)
     channels, size = op[CHANNELS], x.shape[1]
     for i in range(lo, hi):
@@ -113,7 +114,7 @@ def last_forward(ctx, op, part, parts, theta, state, work, x, y):
 
 @kernel(BACKWARD)
 def last_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
-    """dx = dy at the last of the own places, else 0. Owners: rows of the batch."""
+    """Set dx = dy at the last of the own places, else 0. Owners: rows of the batch."""
     lo, hi = owned_rows(dx, part, parts)
     channels, size = op[CHANNELS], dx.shape[1]
     for i in range(lo, hi):
@@ -125,64 +126,55 @@ def last_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
 
 
 class _GlobalPool(Layer):
-    """What pools over all places share: one vector is left of them."""
+    """Base of layers that reduce all places to one vector."""
 
     lengths = "heeds"
-    _forward: ClassVar[Kernel]
-    _backward: ClassVar[Kernel]
+    _kernels: ClassVar[Kernels]
     _keeps: ClassVar[str] = ""
 
     def output_shape(self, shape: Shape) -> Shape:
-        """One vector: the channels."""
+        """Return (channels,)."""
         return shape[-1:]
 
     def lower(self, builder: Builder, slot: int) -> int:
-        """One instruction."""
+        """Append one instruction."""
         shape = builder.shape(slot)
         out = builder.slot(self.output_shape(shape))
-        places, clock = int(np.prod(shape[:-1])), geometry_of(builder.clock(slot))
-        builder.instruction(
-            slot,
-            out,
-            forward=self._forward,
-            backward=self._backward,
-            scratch=shape[-1],
-            geometry=(places, shape[-1], *clock),
-            keeps=self._keeps,
-        )
-        return out
+        geometry = (int(np.prod(shape[:-1])), shape[-1], *geometry_of(builder.clock(slot)))
+        op = Instruction(slot, out, self._kernels, geometry=geometry, keeps=self._keeps)
+        op.scratch = shape[-1]
+        return builder.append(op)
 
 
 class GlobalMaxPool(_GlobalPool):
-    """Keep the largest of all places of a sample, channel by channel.
+    """Layer that takes the maximum over all places of a sample, channel by channel.
 
-    Its gradient goes to one place: the first of equal ones. Of sequences of unequal length it sees
-    each one's own steps.
+    The gradient goes to the first maximum. Padding of sequences of unequal length is ignored.
     """
 
-    _forward, _backward, _keeps = max_forward, max_backward, "xy"
+    _kernels, _keeps = Kernels(max_forward, max_backward), "xy"
 
 
 class GlobalAveragePool(_GlobalPool):
-    """Take the mean over all places of a sample, channel by channel (Lin et al., 2014).
+    """Layer that takes the mean over all places of a sample, channel by channel (Lin et al., 2014).
 
-    Of sequences of unequal length it is the mean of each one's own steps.
+    Padding of sequences of unequal length is ignored.
     """
 
-    _forward, _backward = mean_forward, mean_backward
+    _kernels = Kernels(mean_forward, mean_backward)
 
 
 class LastStep(_GlobalPool):
-    """Keep the last step of a sequence, and no other.
+    """Layer that takes the last step of a sequence.
 
-    Behind a recurrent layer with ``return_sequences=True`` it leaves what the layer would have left
-    without. Of sequences of unequal length it is each one's own last step; of one without steps,
-    zeros.
+    Behind a recurrent layer with ``return_sequences=True``, its output is that of the layer with
+    ``return_sequences=False``. The last step is the last one that is not padding; a sequence
+    without steps becomes zeros.
     """
 
-    _forward, _backward = last_forward, last_backward
+    _kernels = Kernels(last_forward, last_backward)
 
     def output_shape(self, shape: Shape) -> Shape:
-        """One vector: the channels."""
+        """Return (channels,)."""
         check_axes(self, shape, 1)
         return shape[-1:]

@@ -1,8 +1,7 @@
-"""Pooling: a window slides over an image, and of its cells the largest or the mean is kept.
+"""Pooling: the maximum or the mean over a window that slides over an image.
 
-Each channel is by itself; kernels run along the channels of a place. Cells beyond an edge do not
-count. NaN counts as larger than any number. The gradient of the largest goes to one cell: as in
-PyTorch the first of equal ones, row by row.
+Kernels run along the channels of a place. Cells beyond an edge do not count. NaN counts as larger
+than any number. As in PyTorch, the gradient of the maximum goes to the first maximum, row by row.
 """
 
 from __future__ import annotations
@@ -17,7 +16,8 @@ from sklearn_nn.jit.host import INLINED_OPTIONS
 from sklearn_nn.jit.kernel import kernel, like
 from sklearn_nn.jit.lanes import Load, Store, make_lanes
 from sklearn_nn.jit.views import vector, workspace
-from sklearn_nn.layers.base import BACKWARD, CTX_SIZE, FORWARD, Builder, Layer, Shape, owned_rows
+from sklearn_nn.layers.base import BACKWARD, CTX_SIZE, FORWARD, owned_rows
+from sklearn_nn.layers.layer import Builder, Instruction, Kernels, Layer, Shape
 from sklearn_nn.layers.shape import (
     Axis,
     as_images,
@@ -26,24 +26,23 @@ from sklearn_nn.layers.shape import (
     slide_all,
     whole_numbers,
 )
-from sklearn_nn.layers.vectors import clear
+from sklearn_nn.layers.vectors import clear, copy
 
-# An instruction's geometry. H, W and C are the input's height, width and channels, KH and KW the
-# window's height and width, then output height and width, strides, and what the first window
-# reaches beyond the edges.
+# An instruction's geometry: height, width and channels of the input, height and width of the window
+# and of the output, strides, and cells of the first window beyond the edges.
 H, W, C, KH, KW, OH, OW, SH, SW, TOP, LEFT = range(11)
 
 
 @njit(**INLINED_OPTIONS)
 def _window(op, i, j):
-    """Of the window of place (i, j): its first row and column, and the cells inside the image."""
+    """Return the first row and column of the window of place (i, j), and its cells inside."""
     top, left = i * op[SH] - op[TOP], j * op[SW] - op[LEFT]
     rows = max(0, -top), min(op[KH], op[H] - top)
     return top, left, rows, (max(0, -left), min(op[KW], op[W] - left))
 
 
 def _emit_largest(builder: Any, loads: Sequence[Load], stores: Sequence[Store]) -> None:
-    """The largest of 2 x 2 cells."""
+    """Emit the maximum of 2 x 2 cells."""
     largest = loads[0](0, 0)
     for p, q in ((0, 1), (1, 0), (1, 1)):
         value = loads[0](p, q)
@@ -54,7 +53,7 @@ def _emit_largest(builder: Any, loads: Sequence[Load], stores: Sequence[Store]) 
 
 
 def _emit_to_largest(builder: Any, loads: Sequence[Load], stores: Sequence[Store]) -> None:
-    """dx of 2 x 2 cells from x, y and dy: the first that equals y gets dy."""
+    """Emit dx of 2 x 2 cells from x, y and dy: the first cell that equals y gets dy."""
     largest, left = loads[1](0, 0), loads[2](0, 0)
     zero = ir.Constant(left.type, None)
     for p, q in ((0, 0), (0, 1), (1, 0), (1, 1)):
@@ -69,14 +68,14 @@ _to_largest_of_four = make_lanes("to_largest_of_four", 4, _emit_to_largest)
 
 @njit(**INLINED_OPTIONS)
 def _is_two_by_two(op):
-    """Whether windows are of 2 x 2 cells, two apart, and inside the image."""
+    """Return whether windows have 2 x 2 cells, are two apart, and lie inside the image."""
     square = op[KH] == 2 and op[KW] == 2 and op[SH] == 2 and op[SW] == 2
     return square and 2 * op[OH] <= op[H] and 2 * op[OW] <= op[W]
 
 
 @kernel(FORWARD)
 def max_pool_forward(ctx, op, part, parts, theta, state, work, x, y):
-    """y = the largest of each window. Owners: rows of the batch."""
+    """Compute y = maximum of each window. Owners: rows of the batch."""
     lo, hi = owned_rows(x, part, parts)
     channels, size = op[C], x.shape[1]
     for place in range(lo * op[OH], hi * op[OH]):
@@ -91,9 +90,7 @@ def max_pool_forward(ctx, op, part, parts, theta, state, work, x, y):
             top, left, rows, columns = _window(op, i, j)
             largest = vector(y, (place * op[OW] + j) * channels, channels)
             start = image * size + ((top + rows[0]) * op[W] + left + columns[0]) * channels
-            cell = vector(x, start, channels)
-            for c in range(channels):
-                largest[c] = cell[c]
+            copy(vector(x, start, channels), largest)
             for p in range(rows[0], rows[1]):
                 start = image * size + ((top + p) * op[W] + left) * channels
                 for q in range(columns[0], columns[1]):
@@ -105,7 +102,7 @@ def max_pool_forward(ctx, op, part, parts, theta, state, work, x, y):
 
 @kernel(BACKWARD)
 def max_pool_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
-    """dx = sum of dy of the windows of which a cell is the largest. Owners: rows of the batch."""
+    """Compute dx = sum of dy of the windows of which a cell is the maximum. Owners: rows."""
     lo, hi = owned_rows(dx, part, parts)
     channels, size, zero = op[C], dx.shape[1], like(dx[0, 0], 0)
     left_over = vector(workspace(ctx, CTX_SIZE, dx), 0, channels)
@@ -125,8 +122,7 @@ def max_pool_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, 
             top, left, rows, columns = _window(op, i, j)
             at = (place * op[OW] + j) * channels
             gradient, largest = vector(dy, at, channels), vector(y, at, channels)
-            for c in range(channels):
-                left_over[c] = gradient[c]
+            copy(gradient, left_over)
             for p in range(rows[0], rows[1]):
                 start = image * size + ((top + p) * op[W] + left) * channels
                 for q in range(columns[0], columns[1]):
@@ -140,7 +136,7 @@ def max_pool_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, 
 
 @kernel(FORWARD)
 def mean_pool_forward(ctx, op, part, parts, theta, state, work, x, y):
-    """y = mean of the cells of each window. Owners: rows of the batch."""
+    """Compute y = mean of the cells of each window. Owners: rows of the batch."""
     lo, hi = owned_rows(x, part, parts)
     channels, size = op[C], x.shape[1]
     for place in range(lo * op[OH], hi * op[OH]):
@@ -163,7 +159,7 @@ def mean_pool_forward(ctx, op, part, parts, theta, state, work, x, y):
 
 @kernel(BACKWARD)
 def mean_pool_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
-    """dx = sum of dy / cells of the windows that a cell lies in. Owners: rows of the batch."""
+    """Compute dx = sum of dy / number of cells over the windows of a cell. Owners: rows."""
     lo, hi = owned_rows(dx, part, parts)
     channels, size = op[C], dx.shape[1]
     clear(vector(dx, lo * size, (hi - lo) * size))
@@ -182,32 +178,8 @@ def mean_pool_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx,
                         cell[c] += gradient[c] * share_of_one
 
 
-def _lower_max(builder: Builder, slot: int, out: int, geometry: Sequence[int]) -> None:
-    builder.instruction(
-        slot,
-        out,
-        forward=max_pool_forward,
-        backward=max_pool_backward,
-        scratch=builder.shape(out)[-1],
-        geometry=geometry,
-    )
-
-
-def _lower_mean(builder: Builder, slot: int, out: int, geometry: Sequence[int]) -> None:
-    forward, backward = mean_pool_forward, mean_pool_backward
-    builder.instruction(slot, out, forward=forward, backward=backward, geometry=geometry, keeps="")
-
-
-def _geometry(height: Axis, width: Axis, channels: int) -> tuple[int, ...]:
-    """In the order of H, W, C, ..."""
-    return (
-        height.size, width.size, channels, height.window, width.window, height.places,
-        width.places, height.stride, width.stride, height.before, width.before,
-    )  # fmt: skip
-
-
 class _Pool(Layer):
-    """What pools of images and of sequences share; `_rank` counts the axes they slide on."""
+    """Base of pooling; `_rank` is the number of axes along which the window slides."""
 
     _rank: ClassVar[int]
     _is_max: ClassVar[bool]
@@ -232,54 +204,62 @@ class _Pool(Layer):
         return slide_all("pool_size", shape, window, strides, [1] * self._rank, self.padding)
 
     def output_shape(self, shape: Shape) -> Shape:
-        """Where the window has a place along each axis; the channels stay."""
+        """Return the number of positions of the window along each axis, and the channels."""
         return (*(axis.places for axis in self._axes(shape)), shape[-1])
 
     def lower(self, builder: Builder, slot: int) -> int:
-        """One instruction."""
+        """Append one instruction."""
         shape = builder.shape(slot)
         axes = self._axes(shape)
         slot, clock = read_by_window(builder, slot, axes[-1], self.padding, sees_zeros=False)
         out = builder.slot(self.output_shape(shape), clock)
-        geometry = _geometry(*as_images(axes), shape[-1])
-        lower = _lower_max if self._is_max else _lower_mean
-        lower(builder, slot, out, geometry)
-        return out
+        height, width = as_images(axes)
+        geometry = (
+            height.size, width.size, shape[-1], height.window, width.window, height.places,
+            width.places, height.stride, width.stride, height.before, width.before,
+        )  # fmt: skip
+        if self._is_max:
+            kernels = Kernels(max_pool_forward, max_pool_backward)
+            op = Instruction(slot, out, kernels, geometry=geometry, scratch=shape[-1])
+        else:
+            kernels = Kernels(mean_pool_forward, mean_pool_backward)
+            op = Instruction(slot, out, kernels, geometry=geometry, keeps="")
+        return builder.append(op)
 
 
 class MaxPool2D(_Pool):
-    """Keep the largest of each window of an image, channel by channel.
+    """Layer that takes the maximum over each window of an image, channel by channel.
 
-    Its gradient goes to one cell: the first of equal ones, row by row.
+    The gradient goes to the first maximum, row by row.
 
     Parameters
     ----------
     pool_size : int or pair of ints, default=2
         Height and width of the window.
     strides : int or pair of ints or None, default=None
-        Steps from one place of the window to the next. None is the window's size.
+        Distance between positions of the window. None is the size of the window.
     padding : {"valid", "same"}, default="valid"
-        "valid" places the window inside the image; with "same" it goes on beyond the edges, where
-        it sees nothing.
+        "valid" keeps the window inside the image; with "same" it reaches beyond the edges, where
+        there are no cells.
     """
 
     _rank, _is_max = 2, True
 
 
 class MaxPool1D(_Pool):
-    """Keep the largest of each window of a sequence, channel by channel.
+    """Layer that takes the maximum over each window of a sequence, channel by channel.
 
-    Its gradient goes to one step: the first of equal ones.
+    The gradient goes to the first maximum.
 
     Parameters
     ----------
     pool_size : int, default=2
         Length of the window.
     strides : int or None, default=None
-        Steps from one place of the window to the next. None is the window's length.
+        Distance between positions of the window. None is the length of the window.
     padding : {"valid", "same"}, default="valid"
-        Whether the window stays inside the sequence, or goes on beyond its ends, where it sees
-        nothing. Sequences of unequal length take "valid".
+        "valid" keeps the window inside the sequence; with "same" it reaches beyond the ends, where
+        there are no steps. Sequences of unequal length require "valid".
     """
 
     _rank, _is_max = 1, True
@@ -287,7 +267,7 @@ class MaxPool1D(_Pool):
 
 
 class AveragePool2D(_Pool):
-    """Take the mean of each window of an image, channel by channel.
+    """Layer that takes the mean over each window of an image, channel by channel.
 
     As in Keras, it is the mean of the cells inside the image.
 
@@ -296,17 +276,17 @@ class AveragePool2D(_Pool):
     pool_size : int or pair of ints, default=2
         Height and width of the window.
     strides : int or pair of ints or None, default=None
-        Steps from one place of the window to the next. None is the window's size.
+        Distance between positions of the window. None is the size of the window.
     padding : {"valid", "same"}, default="valid"
-        "valid" places the window inside the image; with "same" it goes on beyond the edges, where
-        it sees nothing.
+        "valid" keeps the window inside the image; with "same" it reaches beyond the edges, where
+        there are no cells.
     """
 
     _rank, _is_max = 2, False
 
 
 class AveragePool1D(_Pool):
-    """Take the mean of each window of a sequence, channel by channel.
+    """Layer that takes the mean over each window of a sequence, channel by channel.
 
     As in Keras, it is the mean of the steps inside the sequence.
 
@@ -315,10 +295,10 @@ class AveragePool1D(_Pool):
     pool_size : int, default=2
         Length of the window.
     strides : int or None, default=None
-        Steps from one place of the window to the next. None is the window's length.
+        Distance between positions of the window. None is the length of the window.
     padding : {"valid", "same"}, default="valid"
-        Whether the window stays inside the sequence, or goes on beyond its ends, where it sees
-        nothing. Sequences of unequal length take "valid".
+        "valid" keeps the window inside the sequence; with "same" it reaches beyond the ends, where
+        there are no steps. Sequences of unequal length require "valid".
     """
 
     _rank, _is_max = 1, False

@@ -1,8 +1,8 @@
 """Normalisation by the statistics of a batch.
 
-One instruction standardises, scales and shifts, and does the work of a relu that follows. Channels
-are the last axis; whatever lies before it (the places of an image, the steps of a sequence) is
-counted among the samples. Loops run along the channels of a place.
+One instruction standardises, scales and shifts, and applies a relu that follows. Channels are the
+last axis; the places before it (of an image, of a sequence) count as samples. Loops run along the
+channels of a place.
 """
 
 from __future__ import annotations
@@ -21,29 +21,21 @@ from sklearn_nn.jit.lanes import Load, Store, make_lanes
 from sklearn_nn.jit.team import share
 from sklearn_nn.jit.tile import multiply_add
 from sklearn_nn.jit.views import vector, workspace
-from sklearn_nn.layers.base import (
-    BACKWARD,
-    CTX_SIZE,
-    FORWARD,
-    TRAINING,
-    Builder,
-    Layer,
-    Memory,
-    Shape,
-    owned_rows,
-)
-from sklearn_nn.layers.normalization.layer_norm import CHANNEL_GRAIN, check_epsilon, gamma_and_beta
+from sklearn_nn.layers.base import BACKWARD, COLUMN_GRAIN, CTX_SIZE, FORWARD, TRAINING, owned_rows
+from sklearn_nn.layers.layer import Builder, Instruction, Kernels, Layer, Memory, Shape
+from sklearn_nn.layers.normalization.layer_norm import check_epsilon, gamma_and_beta
+from sklearn_nn.layers.vectors import clear, copy
 
-# An instruction's geometry: channels, momentum, epsilon, whether the layer is frozen, and whether a
-# relu follows that is part of it.
+# An instruction's geometry: channels, momentum, epsilon, whether the layer is frozen, and whether
+# it applies a relu.
 _CHANNELS, _MOMENTUM, _EPSILON, _FROZEN, _RELU = range(5)
 # Rows of the table of coefficients, which has a column for each channel: mean, 1 / standard
-# deviation, gamma / standard deviation, beta, what y does not fall below, and of the gradient what
-# (x - mean) counts and what is taken from dy.
+# deviation, gamma / standard deviation, beta, lower bound of y, and for the gradient the factor of
+# (x - mean) and the number that is subtracted from dy.
 _MEAN, _SCALE, _FACTOR, _BETA, _FLOOR, _TILT, _SHIFT, _ROWS = range(8)
-#: Places of a batch, evenly spread, of which the pivot is the mean: at least so many.
+#: Minimal number of places, evenly spread over the batch, whose mean is the pivot.
 _PIVOTS = 64
-#: Places that are summed before the sums in memory are read and written.
+#: Places that are summed in registers before they are added to memory.
 _TOGETHER = 4
 
 _Loads = Sequence[Load]
@@ -51,7 +43,7 @@ _Stores = Sequence[Store]
 
 
 def _emit_value(builder: ir.IRBuilder, x: ir.Value, row: Load) -> tuple[ir.Value, ir.Value]:
-    """x - mean, and what the layer makes of x before the relu."""
+    """Emit x - mean, and y before the relu."""
     centred = builder.fsub(x, row(_MEAN, 0))
     return centred, multiply_add(builder, centred, row(_FACTOR, 0), row(_BETA, 0))
 
@@ -59,14 +51,14 @@ def _emit_value(builder: ir.IRBuilder, x: ir.Value, row: Load) -> tuple[ir.Value
 def _emit_gradient(
     builder: ir.IRBuilder, x: ir.Value, dy: ir.Value, row: Load
 ) -> tuple[ir.Value, ir.Value]:
-    """x - mean, and dy where y is above the floor."""
+    """Emit x - mean, and dy where y is above the floor, else 0."""
     centred, value = _emit_value(builder, x, row)
     above = builder.fcmp_ordered(">", value, row(_FLOOR, 0))
     return centred, builder.select(above, dy, ir.Constant(dy.type, None))
 
 
 def _forward(builder: ir.IRBuilder, loads: _Loads, stores: _Stores) -> None:
-    """Operands: x, coefficients, y."""
+    """Emit y. Operands: x, coefficients, y."""
     _, value = _emit_value(builder, loads[0](0, 0), loads[1])
     floor = loads[1](_FLOOR, 0)
     below = builder.fcmp_ordered("<", value, floor)  # in this order NaN stays NaN
@@ -74,7 +66,7 @@ def _forward(builder: ir.IRBuilder, loads: _Loads, stores: _Stores) -> None:
 
 
 def _backward(builder: ir.IRBuilder, loads: _Loads, stores: _Stores) -> None:
-    """Operands: x, dy, coefficients, dx."""
+    """Emit dx. Operands: x, dy, coefficients, dx."""
     row = loads[2]
     centred, dy = _emit_gradient(builder, loads[0](0, 0), loads[1](0, 0), row)
     taken = builder.fsub(dy, row(_SHIFT, 0))
@@ -85,7 +77,7 @@ def _backward(builder: ir.IRBuilder, loads: _Loads, stores: _Stores) -> None:
 def _emit_sums(
     builder: ir.IRBuilder, pairs: Sequence[tuple[Any, Any]], load: Load, store: Store
 ) -> None:
-    """Add a to the first sum and a b to the second, for pairs (a, b)."""
+    """Emit the addition of a to the first sum and of a b to the second, for pairs (a, b)."""
     first, second = pairs[0][0], builder.fmul(*pairs[0])
     for a, b in pairs[1:]:
         first, second = builder.fadd(first, a), multiply_add(builder, a, b, second)
@@ -94,15 +86,15 @@ def _emit_sums(
 
 
 def _make_sums(places: int) -> tuple[Any, Any]:
-    """Sums over so many places: of differences and their squares, of gradients and moments."""
+    """Make sums over places: of differences and their squares, of gradients and moments."""
 
     def differences(builder: ir.IRBuilder, loads: _Loads, stores: _Stores) -> None:
-        """Operands: x, pivot, sums."""
+        """Emit sums of x - pivot. Operands: x, pivot, sums."""
         found = [builder.fsub(loads[0](p, 0), loads[1](0, 0)) for p in range(places)]
         _emit_sums(builder, [(d, d) for d in found], loads[2], stores[2])
 
     def gradients(builder: ir.IRBuilder, loads: _Loads, stores: _Stores) -> None:
-        """Operands: x, dy, coefficients, sums."""
+        """Emit sums of dy. Operands: x, dy, coefficients, sums."""
         found = [
             _emit_gradient(builder, loads[0](p, 0), loads[1](p, 0), loads[2]) for p in range(places)
         ]
@@ -121,13 +113,13 @@ _difference, _gradient = _make_sums(1)
 
 @njit(**INLINED_OPTIONS)
 def _uses_memory(ctx, op):
-    """Whether a batch is standardised by the running statistics: in prediction, or frozen."""
+    """Return whether running statistics are used: in prediction, or if the layer is frozen."""
     return not ctx[TRAINING] or op[_FROZEN] != 0
 
 
 @njit(**INLINED_OPTIONS)
 def _coefficients(ctx, op, theta, state, work, lo, hi):
-    """The table of coefficients, of channels lo to hi; without those of the gradient."""
+    """Return the table of coefficients of channels lo to hi, without those of the gradient."""
     channels, one = op[_CHANNELS], like(theta[0], 1)
     table = vector(workspace(ctx, CTX_SIZE, theta), 0, _ROWS * channels)
     memory = _uses_memory(ctx, op)
@@ -150,9 +142,9 @@ def _coefficients(ctx, op, theta, state, work, lo, hi):
 
 @njit(**INLINED_OPTIONS)
 def _shares(momentum, rows, usual_rows):
-    """How much of the running statistics is kept at a batch, and how much is taken from it.
+    """Return the weights of the running statistics and of the batch in their mean.
 
-    A batch of fewer rows than usual says less, in proportion, and counts for less.
+    The weight of a batch of fewer rows than usual is smaller in proportion.
     """
     taken = 1.0 - momentum
     if rows >= usual_rows:
@@ -163,33 +155,31 @@ def _shares(momentum, rows, usual_rows):
 
 @kernel(FORWARD)
 def batch_statistics(ctx, op, part, parts, theta, state, work, x, y):
-    """work = mean and 1 / standard deviation; state = their running means. Owners: channels.
+    """Compute work = mean and 1 / standard deviation, and update state. Owners: channels.
 
-    In one pass over the batch: sums of differences from a pivot, and of their squares, are put
-    right by the pivot's distance from the mean (Chan, Golub & LeVeque, 1983). As the pivot is the
-    mean of some places, little is lost.
-
-    One place has no variance: it is standardised by the running statistics, which stay.
+    One pass over the batch sums differences from a pivot and their squares, which are corrected by
+    the pivot's distance from the mean (Chan, Golub & LeVeque, 1983). The pivot is the mean of some
+    places, so the rounding error is small. For a single place, which has no variance, the running
+    statistics are used and stay.
     """
     channels = op[_CHANNELS]
     n = x.size // channels
-    lo, hi = share(channels, part, parts, CHANNEL_GRAIN)
+    lo, hi = share(channels, part, parts, COLUMN_GRAIN)
     own = hi - lo
     mean, scale = vector(work, lo, own), vector(work, channels + lo, own)
     error, squares = vector(work, 2 * channels + lo, own), vector(work, 3 * channels + lo, own)
     moving_mean, moving_variance = vector(state, lo, own), vector(state, channels + lo, own)
     one, epsilon = like(x[0, 0], 1), like(x[0, 0], real(op[_EPSILON]))
     if n == 1:
+        copy(moving_mean, mean)
         for j in range(own):
-            mean[j] = moving_mean[j]
             scale[j] = one / np.sqrt(moving_variance[j] + epsilon)
         return
     stride = max(1, n // _PIVOTS)
     share_of_one, zero = like(x[0, 0], 1.0 / ((n + stride - 1) // stride)), like(x[0, 0], 0)
-    for j in range(own):
-        mean[j] = 0
-        error[j] = 0
-        squares[j] = 0
+    clear(mean)
+    clear(error)
+    clear(squares)
     for i in range(0, n, stride):
         row = vector(x, i * channels + lo, own)
         for j in range(own):
@@ -216,7 +206,7 @@ def batch_statistics(ctx, op, part, parts, theta, state, work, x, y):
 
 @kernel(FORWARD)
 def batch_norm_forward(ctx, op, part, parts, theta, state, work, x, y):
-    """y = gamma (x - mean) / standard deviation + beta, and relu of it. Owners: rows."""
+    """Compute y = gamma (x - mean) / standard deviation + beta, or relu of it. Owners: rows."""
     channels = op[_CHANNELS]
     lo, hi = owned_rows(x, part, parts)
     table = _coefficients(ctx, op, theta, state, work, 0, channels), 0, channels, 0
@@ -227,18 +217,17 @@ def batch_norm_forward(ctx, op, part, parts, theta, state, work, x, y):
 
 @kernel(BACKWARD)
 def batch_norm_gradient_sums(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
-    """work = sums over the batch of dy, and of dy times standardised x. Owners: channels.
+    """Compute work = sums over the batch of dy, and of dy times standardised x. Owners: channels.
 
-    Of a relu, dy counts where y is positive.
+    With a relu, dy counts only where y is positive.
     """
     channels = op[_CHANNELS]
-    lo, hi = share(channels, part, parts, CHANNEL_GRAIN)
+    lo, hi = share(channels, part, parts, COLUMN_GRAIN)
     own, n = hi - lo, x.size // channels
     coefficients = vector(_coefficients(ctx, op, theta, state, work, lo, hi), lo, 0)
     slope, curve = vector(work, 2 * channels + lo, own), vector(work, 3 * channels + lo, own)
-    for j in range(own):
-        slope[j] = 0
-        curve[j] = 0
+    clear(slope)
+    clear(curve)
     many, sums, table = n // _TOGETHER, (slope, 0, channels, 0), (coefficients, 0, channels, 0)
     rest, step = many * _TOGETHER * channels + lo, _TOGETHER * channels
     places = (vector(x, lo, 0), step, channels, 0), (vector(dy, lo, 0), step, channels, 0)
@@ -251,11 +240,10 @@ def batch_norm_gradient_sums(ctx, op, part, parts, theta, grad, state, work, x, 
 
 @kernel(BACKWARD)
 def batch_norm_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
-    """dx = gamma (dy - mean of dy - z mean of dy z) / standard deviation, z standardised x.
+    """Compute dx = gamma (dy - mean of dy - z mean of dy z) / standard deviation; z is scaled x.
 
-    The running mean and deviation are constants: where they are used (as of a batch of one place),
-    dx = gamma dy / deviation.
-    Of a relu, dy counts where y is positive. Owners: rows.
+    Running statistics are constants: where they are used (as for a batch of one place),
+    dx = gamma dy / deviation. With a relu, dy counts only where y is positive. Owners: rows.
     """
     channels = op[_CHANNELS]
     lo, hi = owned_rows(x, part, parts)
@@ -279,30 +267,30 @@ def batch_norm_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx
 
 @kernel(BACKWARD)
 def batch_norm_weights(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
-    """dgamma = sum of dy times standardised x, dbeta = sum of dy. Owners: channels."""
+    """Copy dgamma = sum of dy times standardised x and dbeta = sum of dy. Owners: channels."""
     channels = op[_CHANNELS]
-    lo, hi = share(channels, part, parts, CHANNEL_GRAIN)
-    for j in range(lo, hi):
-        grad[j] = work[3 * channels + j]
-        grad[channels + j] = work[2 * channels + j]
+    lo, hi = share(channels, part, parts, COLUMN_GRAIN)
+    own = hi - lo
+    copy(vector(work, 3 * channels + lo, own), vector(grad, lo, own))
+    copy(vector(work, 2 * channels + lo, own), vector(grad, channels + lo, own))
 
 
 class BatchNorm(Layer):
-    """Standardise each channel by the batch, then scale and shift it (Ioffe & Szegedy, 2015).
+    """Layer that standardises, scales and shifts each channel (Ioffe & Szegedy, 2015).
 
-    In training a channel's mean and variance are those of the batch; in prediction they are
-    running means of them, so that a sample's prediction does not depend on the others. Frozen, it
-    uses the running means in training too, and leaves them as they are.
+    In training, mean and variance of a channel are those of the batch; in prediction they are
+    running means, so that predictions do not depend on other samples. A frozen layer uses the
+    running means in training too, and does not change them.
 
     A batch of one place (one sample that is a vector) has no variance: it is standardised by the
-    running means, and leaves them as they are. The last batch of an epoch, if it is smaller than
-    the others, counts in them in proportion to its samples.
+    running means, which stay. The weight of a smaller last batch of an epoch in the running means
+    is proportional to its size.
 
     Parameters
     ----------
     momentum : float, default=0.9
-        How much of the running means is kept at each batch, in [0, 1]. Keras's default is 0.99, and
-        suits longer training; PyTorch counts from the other end, and its default is the one here.
+        Weight of the old value in an update of the running means, in [0, 1]. Keras's default is
+        0.99, which suits longer training; PyTorch's `momentum` is 1 minus this one.
     epsilon : float, default=1e-5
         Added to the variance.
     """
@@ -312,34 +300,32 @@ class BatchNorm(Layer):
         self.epsilon = epsilon
 
     def output_shape(self, shape: Shape) -> Shape:
-        """The shape stays."""
+        """Return `shape`."""
         if not 0 <= self.momentum <= 1:
             raise ValueError(f"momentum={self.momentum!r} of BatchNorm must lie in [0, 1].")
         check_epsilon(self, self.epsilon)
         return shape
 
     def lower(self, builder: Builder, slot: int) -> int:
-        """One instruction; parameters gamma and beta, memories moving_mean and moving_variance."""
+        """Append one instruction, with gamma, beta, moving_mean and moving_variance."""
         shape = self.output_shape(builder.shape(slot))
         channels, frozen = shape[-1], builder.is_frozen
-        out = builder.slot(shape)
-        builder.instruction(
+        op = Instruction(
             slot,
-            out,
-            forward=batch_norm_forward,
-            backward=batch_norm_backward,
-            weights=batch_norm_weights,
-            forward_sums=None if frozen else batch_statistics,
-            backward_sums=None if frozen else batch_norm_gradient_sums,
-            parameters=gamma_and_beta(channels),
-            state=[
-                Memory("moving_mean", (channels,)),
-                Memory("moving_variance", (channels,), 1.0),
-            ],
+            builder.slot(shape),
+            Kernels(
+                batch_norm_forward,
+                batch_norm_backward,
+                batch_norm_weights,
+                forward_sums=None if frozen else batch_statistics,
+                backward_sums=None if frozen else batch_norm_gradient_sums,
+            ),
+            gamma_and_beta(channels),
+            [Memory("moving_mean", (channels,)), Memory("moving_variance", (channels,), 1.0)],
+            geometry=(channels, real_bits(self.momentum), real_bits(self.epsilon), frozen, 0),
             work=4 * channels,
             scratch=_ROWS * channels,
-            geometry=(channels, real_bits(self.momentum), real_bits(self.epsilon), frozen, 0),
             keeps="x",
             absorbs={"relu": _RELU},
         )
-        return out
+        return builder.append(op)

@@ -1,11 +1,13 @@
-"""Normalisation by the statistics of a sample, and what it shares with that by a batch.
+"""Normalisation by the statistics of a sample.
 
-A layer is two instructions: one that standardises, and one that scales and shifts each channel by
-the parameters gamma and beta. Channels are the last axis; whatever lies before it (the places of an
-image, the steps of a sequence) is counted among the samples.
+A layer is two instructions: one standardises, and one scales and shifts each channel by the
+parameters gamma and beta. Channels are the last axis; the places before it (of an image, of a
+sequence) count as samples.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -14,25 +16,14 @@ from sklearn_nn.jit.kernel import kernel, like, real, real_bits
 from sklearn_nn.jit.sums import dot, total, total_of_squares
 from sklearn_nn.jit.team import share
 from sklearn_nn.jit.views import vector
-from sklearn_nn.layers.base import (
-    BACKWARD,
-    FORWARD,
-    Builder,
-    Layer,
-    Parameter,
-    Shape,
-    owned_rows,
-)
-
-# Channels are dealt out in multiples of this: a cache line of float32. Which of them fall into a
-# loop's vectors and which into its tail depends on the share, so products are added by `fma`: left
-# to the compiler, it may round once in the one and twice in the other.
-CHANNEL_GRAIN = 16
+from sklearn_nn.layers.base import BACKWARD, COLUMN_GRAIN, FORWARD, owned_rows
+from sklearn_nn.layers.layer import Builder, Instruction, Kernels, Layer, Parameter, Shape
+from sklearn_nn.layers.vectors import clear
 
 
 @kernel(FORWARD)
 def standardize_by_sample(ctx, op, part, parts, theta, state, work, x, y):
-    """y = (x - mean) / standard deviation of the channels of one place. Owners: rows."""
+    """Compute y = (x - mean) / standard deviation over the channels of a place. Owners: rows."""
     channels = op[0]
     lo, hi = owned_rows(x, part, parts)
     places, epsilon = x.shape[1] // channels, like(x[0, 0], real(op[1]))
@@ -48,7 +39,7 @@ def standardize_by_sample(ctx, op, part, parts, theta, state, work, x, y):
 
 @kernel(BACKWARD)
 def standardize_by_sample_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
-    """dx = (dy - mean of dy - y mean of dy y) / standard deviation. Owners: rows."""
+    """Compute dx = (dy - mean of dy - y mean of dy y) / standard deviation. Owners: rows."""
     channels = op[0]
     lo, hi = owned_rows(x, part, parts)
     places, epsilon = x.shape[1] // channels, like(x[0, 0], real(op[1]))
@@ -66,7 +57,7 @@ def standardize_by_sample_backward(ctx, op, part, parts, theta, grad, state, wor
 
 @kernel(FORWARD)
 def scale_and_shift(ctx, op, part, parts, theta, state, work, x, y):
-    """y = gamma x + beta. Owners: rows of the batch."""
+    """Compute y = gamma x + beta. Owners: rows of the batch."""
     channels = op[0]
     lo, hi = owned_rows(x, part, parts)
     places = x.shape[1] // channels
@@ -79,7 +70,7 @@ def scale_and_shift(ctx, op, part, parts, theta, state, work, x, y):
 
 @kernel(BACKWARD)
 def scale_and_shift_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
-    """dx = gamma dy. Owners: rows of the batch."""
+    """Compute dx = gamma dy. Owners: rows of the batch."""
     channels = op[0]
     lo, hi = owned_rows(x, part, parts)
     places, gamma = x.shape[1] // channels, vector(theta, 0, channels)
@@ -91,13 +82,12 @@ def scale_and_shift_backward(ctx, op, part, parts, theta, grad, state, work, x, 
 
 @kernel(BACKWARD)
 def scale_and_shift_weights(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
-    """dgamma = sum of dy x, dbeta = sum of dy. Owners: channels."""
+    """Compute dgamma = sum of dy x and dbeta = sum of dy. Owners: channels."""
     channels = op[0]
-    lo, hi = share(channels, part, parts, CHANNEL_GRAIN)
+    lo, hi = share(channels, part, parts, COLUMN_GRAIN)
     dgamma, dbeta = vector(grad, lo, hi - lo), vector(grad, channels + lo, hi - lo)
-    for j in range(dgamma.size):
-        dgamma[j] = 0
-        dbeta[j] = 0
+    clear(dgamma)
+    clear(dbeta)
     for i in range(x.size // channels):
         g, row = vector(dy, i * channels + lo, hi - lo), vector(x, i * channels + lo, hi - lo)
         for j in range(dgamma.size):
@@ -106,33 +96,22 @@ def scale_and_shift_weights(ctx, op, part, parts, theta, grad, state, work, x, y
 
 
 def gamma_and_beta(channels: int) -> list[Parameter]:
-    """The parameters of both normalisations."""
+    """Return the parameters gamma and beta of a normalisation."""
     return [
         Parameter("gamma", (channels,), "ones", channels, channels, decay=0.0),
         Parameter("beta", (channels,), "zeros", channels, channels, decay=0.0),
     ]
 
 
-def _lower_scale_and_shift(builder: Builder, slot: int) -> int:
-    """The second instruction."""
-    shape = builder.shape(slot)
-    channels = shape[-1]
-    out = builder.slot(shape)
-    builder.instruction(
-        slot,
-        out,
-        forward=scale_and_shift,
-        backward=scale_and_shift_backward,
-        weights=scale_and_shift_weights,
-        parameters=gamma_and_beta(channels),
-        geometry=(channels,),
-        keeps="x",
-    )
-    return out
+def lower_scale_and_shift(builder: Builder, slot: int, parameters: Sequence[Parameter]) -> int:
+    """Append ``y = gamma x + beta`` for channels of the size of the parameters."""
+    out, geometry = builder.slot(builder.shape(slot)), (parameters[0].size,)
+    kernels = Kernels(scale_and_shift, scale_and_shift_backward, scale_and_shift_weights)
+    return builder.append(Instruction(slot, out, kernels, parameters, geometry=geometry, keeps="x"))
 
 
 def check_epsilon(layer: Layer, epsilon: float) -> None:
-    """Raise a ValueError if what is added to the variance is not positive."""
+    """Raise ValueError unless `epsilon` is positive."""
     if not epsilon > 0:
         raise ValueError(
             f"epsilon={epsilon!r} of {type(layer).__name__} must be positive; 1e-5 is usual."
@@ -140,10 +119,10 @@ def check_epsilon(layer: Layer, epsilon: float) -> None:
 
 
 class LayerNorm(Layer):
-    """Standardise the channels of each sample, then scale and shift them (Ba et al., 2016).
+    """Layer that standardises, scales and shifts the channels of each sample (Ba et al., 2016).
 
     Samples with several places (of an image, of a sequence) are standardised place by place.
-    Training and prediction do the same.
+    Training and prediction are equal.
 
     Parameters
     ----------
@@ -157,19 +136,14 @@ class LayerNorm(Layer):
         self.epsilon = epsilon
 
     def output_shape(self, shape: Shape) -> Shape:
-        """The shape stays."""
+        """Return `shape`."""
         check_epsilon(self, self.epsilon)
         return shape
 
     def lower(self, builder: Builder, slot: int) -> int:
-        """Two instructions; parameters gamma and beta."""
+        """Append two instructions, with the parameters gamma and beta."""
         shape = self.output_shape(builder.shape(slot))
-        out = builder.slot(shape)
-        builder.instruction(
-            slot,
-            out,
-            forward=standardize_by_sample,
-            backward=standardize_by_sample_backward,
-            geometry=(shape[-1], real_bits(self.epsilon)),
-        )
-        return _lower_scale_and_shift(builder, out)
+        out, geometry = builder.slot(shape), (shape[-1], real_bits(self.epsilon))
+        kernels = Kernels(standardize_by_sample, standardize_by_sample_backward)
+        builder.append(Instruction(slot, out, kernels, geometry=geometry))
+        return lower_scale_and_shift(builder, out, gamma_and_beta(shape[-1]))

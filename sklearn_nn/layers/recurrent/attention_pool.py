@@ -1,8 +1,8 @@
-"""Attention over the steps of a sequence: their mean, weighted by what is in them.
+"""Attention pooling: the mean over the steps of a sequence, with weights computed from the steps.
 
-A layer is six instructions. What is made of every step, ``tanh(x_t W + b)``, is a slot, and so are
-the scores, one number a step. The last instruction reads the sequence and its scores, which are
-copied into one slot for it, one behind the other. Its weights are computed anew in backward.
+A layer is six instructions. ``tanh(x_t W + b)`` is a slot, and so are the scores, one number for
+each step. Sequence and scores are copied into one slot, one behind the other, which the last
+instruction reads. Backward computes the attention weights again.
 """
 
 from __future__ import annotations
@@ -19,30 +19,21 @@ from sklearn_nn.jit.sums import dot, total
 from sklearn_nn.jit.team import share
 from sklearn_nn.jit.views import vector, workspace
 from sklearn_nn.layers.activation import Activation
-from sklearn_nn.layers.base import (
-    BACKWARD,
-    CTX_SIZE,
-    FORWARD,
-    Builder,
-    Layer,
-    Parameter,
-    Shape,
-    owned_rows,
-)
+from sklearn_nn.layers.base import BACKWARD, COLUMN_GRAIN, CTX_SIZE, FORWARD, owned_rows
 from sklearn_nn.layers.convolution.global_pool import CHANNELS, PLACES, own_places
+from sklearn_nn.layers.layer import Builder, Instruction, Kernels, Layer, Parameter, Shape
 from sklearn_nn.layers.lengths import geometry_of
 from sklearn_nn.layers.merge import join
-from sklearn_nn.layers.normalization.layer_norm import CHANNEL_GRAIN
 from sklearn_nn.layers.shape import check_axes, whole_numbers
 from sklearn_nn.layers.time_distributed import lower_steps
 from sklearn_nn.layers.vectors import clear
 
-# Geometry is that of pooling over all places: steps, channels, and the clock.
+# Geometry is that of global pooling: steps, channels, and the clock.
 
 
 @kernel(FORWARD)
 def score_forward(ctx, op, part, parts, theta, state, work, x, y):
-    """y_t = x_t v of every own step. Owners: rows of the batch."""
+    """Compute y_t = x_t v for each row's own steps. Owners: rows of the batch."""
     lo, hi = owned_rows(x, part, parts)
     channels = op[CHANNELS]
     for i in range(lo, hi):
@@ -53,7 +44,7 @@ def score_forward(ctx, op, part, parts, theta, state, work, x, y):
 
 @kernel(BACKWARD)
 def score_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
-    """dx_t = dy_t v; 0 in the padding. Owners: rows of the batch."""
+    """Compute dx_t = dy_t v; 0 in the padding. Owners: rows of the batch."""
     lo, hi = owned_rows(dx, part, parts)
     channels, size = op[CHANNELS], dx.shape[1]
     for i in range(lo, hi):
@@ -67,9 +58,9 @@ def score_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy)
 
 @kernel(BACKWARD)
 def score_weights(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
-    """dv = sum over own steps of dy_t x_t. Owners: channels."""
+    """Compute dv = sum over own steps of dy_t x_t. Owners: channels."""
     channels = op[CHANNELS]
-    lo, hi = share(channels, part, parts, CHANNEL_GRAIN)
+    lo, hi = share(channels, part, parts, COLUMN_GRAIN)
     dv = vector(grad, lo, hi - lo)
     clear(dv)
     for i in range(x.shape[0]):
@@ -81,7 +72,7 @@ def score_weights(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
 
 @njit(**INLINED_OPTIONS)
 def _softmax(scores, weights):
-    """weights = exp(scores) / their sum."""
+    """Compute weights = exp(scores) / their sum."""
     largest = scores[0]
     for t in range(1, scores.size):
         largest = scores[t] if scores[t] > largest else largest
@@ -94,7 +85,7 @@ def _softmax(scores, weights):
 
 @kernel(FORWARD)
 def attend_forward(ctx, op, part, parts, theta, state, work, x, y):
-    """y = sum over own steps of a_t x_t, a = softmax of the scores behind x. Owners: rows."""
+    """Compute y = sum over own steps of a_t x_t with a = softmax of the scores. Owners: rows."""
     lo, hi = owned_rows(x, part, parts)
     channels, size = op[CHANNELS], x.shape[1]
     for i in range(lo, hi):
@@ -112,7 +103,7 @@ def attend_forward(ctx, op, part, parts, theta, state, work, x, y):
 
 @kernel(BACKWARD)
 def attend_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
-    """dx_t = a_t dy, and of the scores a_t (dy x_t - dy y); 0 in the padding. Owners: rows."""
+    """Compute dx_t = a_t dy, and a_t (dy x_t - dy y) for scores; 0 in the padding. Owners: rows."""
     lo, hi = owned_rows(dx, part, parts)
     channels, size = op[CHANNELS], dx.shape[1]
     for i in range(lo, hi):
@@ -125,35 +116,31 @@ def attend_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy
         gradient, of_scores = vector(dy, i * channels, channels), vector(dx, behind, places)
         mean = dot(gradient, vector(y, i * channels, channels))
         for t in range(places):
-            step, found = (
-                vector(x, i * size + t * channels, channels),
-                vector(dx, i * size + t * channels, channels),
-            )
-            weight = weights[t]
+            at, weight = i * size + t * channels, weights[t]
+            step, found = vector(x, at, channels), vector(dx, at, channels)
             of_scores[t] = weight * (dot(gradient, step) - mean)
             for c in range(channels):
                 found[c] = weight * gradient[c]
 
 
 class AttentionPool(Layer):
-    """Take the mean over the steps of a sequence, weighted by attention.
+    """Layer that takes the mean over the steps of a sequence, weighted by attention.
 
-    ``y = sum_t a_t x_t`` with ``a = softmax over t of v . tanh(x_t W + b)``: what to attend to is
-    learnt, and how much is decided by each step's own content (Bahdanau et al., 2015; in this form,
-    with a learnt context v, Yang et al., 2016). Samples of shape (steps, channels) become vectors
-    of channels. Of sequences of unequal length each one's own steps count; one without steps
-    becomes zeros.
+    ``y = sum_t a_t x_t`` with ``a = softmax over t of v . tanh(x_t W + b)`` (Bahdanau et al., 2015;
+    in this form, with a learnt context v, Yang et al., 2016). Samples of shape (steps, channels)
+    become vectors of shape (channels,). Padding of sequences of unequal length is ignored; a
+    sequence without steps becomes zeros.
 
     Parameters
     ----------
     units : int or None, default=None
         Columns of W, and length of v. None is the number of channels.
     kernel_initializer : str, Initializer or None, default=None
-        Draws W, of shape (channels, units). None is Glorot's uniform distribution.
+        Initial W, of shape (channels, units). None is Glorot's uniform distribution.
     bias_initializer : str, Initializer or None, default=None
-        Draws b, of shape (units,). None is zeros.
+        Initial b, of shape (units,). None is zeros.
     context_initializer : str, Initializer or None, default=None
-        Draws v, of shape (units,). None is Glorot's uniform distribution.
+        Initial v, of shape (units,). None is Glorot's uniform distribution.
 
     References
     ----------
@@ -179,14 +166,14 @@ class AttentionPool(Layer):
         self.context_initializer = context_initializer
 
     def output_shape(self, shape: Shape) -> Shape:
-        """One vector: the channels."""
+        """Return (channels,)."""
         check_axes(self, shape, 1)
         if self.units is not None:
             whole_numbers("units", self.units, 1)
         return shape[-1:]
 
     def _parameters(self, channels: int) -> list[Parameter]:
-        """Kernel, bias and context."""
+        """Return kernel, bias and context."""
         units = channels if self.units is None else int(self.units)
         fans = {"fan_in": channels, "fan_out": units}
         draw_kernel = self.kernel_initializer or "glorot_uniform"
@@ -199,33 +186,19 @@ class AttentionPool(Layer):
         ]
 
     def lower(self, builder: Builder, slot: int) -> int:
-        """Six instructions; parameters kernel, bias and context."""
+        """Append six instructions, with the parameters kernel, bias and context."""
         shape, clock = builder.shape(slot), geometry_of(builder.clock(slot))
         out = builder.slot(self.output_shape(shape))
         steps, channels = shape
         *of_steps, context = self._parameters(channels)
         seen = Activation("tanh").lower(builder, lower_steps(builder, slot, of_steps))
         scores = builder.slot((steps,))
-        builder.instruction(
-            seen,
-            scores,
-            forward=score_forward,
-            backward=score_backward,
-            weights=score_weights,
-            parameters=[context],
-            geometry=(steps, context.size, *clock),
-            keeps="x",
-        )
+        kernels = Kernels(score_forward, score_backward, score_weights)
+        geometry = (steps, context.size, *clock)
+        builder.append(Instruction(seen, scores, kernels, [context], geometry=geometry, keeps="x"))
         size = int(np.prod(shape))
         both = builder.slot((size + steps,))
         for part, width, first in ((slot, size, 0), (scores, steps, size)):
             join(builder, part, both, (1, width, size + steps, first))
-        builder.instruction(
-            both,
-            out,
-            forward=attend_forward,
-            backward=attend_backward,
-            scratch=steps,
-            geometry=(steps, channels, *clock),
-        )
-        return out
+        kernels, geometry = Kernels(attend_forward, attend_backward), (steps, channels, *clock)
+        return builder.append(Instruction(both, out, kernels, geometry=geometry, scratch=steps))

@@ -8,20 +8,21 @@ import numpy as np
 
 from sklearn_nn.jit.kernel import kernel
 from sklearn_nn.jit.views import vector
-from sklearn_nn.layers.base import BACKWARD, FORWARD, Builder, Layer, Shape, owned_rows
+from sklearn_nn.layers.base import BACKWARD, FORWARD, owned_rows
+from sklearn_nn.layers.layer import Builder, Instruction, Kernels, Layer, Shape
 from sklearn_nn.layers.recurrent.layers import Recurrent
 
-#: What may be made of both directions.
+#: How the outputs of both directions are combined.
 MERGE_MODES = ("concat", "sum", "mul", "ave")
 _SUM, _MUL, _AVE = range(1, 4)
 
-# An instruction's geometry: steps, units, and the place in `MERGE_MODES`. In x, the values of both
-# directions stand side by side.
+# An instruction's geometry: steps, units, and the index in `MERGE_MODES`. In x, the values of both
+# directions of a step lie side by side.
 
 
 @kernel(FORWARD)
 def merge_forward(ctx, op, part, parts, theta, state, work, x, y):
-    """y = sum, product or mean of both directions. Owners: rows of the batch."""
+    """Compute y = sum, product or mean of both directions. Owners: rows of the batch."""
     lo, hi = owned_rows(x, part, parts)
     steps, units, mode = op[0], op[1], op[2]
     for k in range(lo * steps, hi * steps):
@@ -40,7 +41,7 @@ def merge_forward(ctx, op, part, parts, theta, state, work, x, y):
 
 @kernel(BACKWARD)
 def merge_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
-    """dx = what each direction counts in y, times dy. Owners: rows of the batch."""
+    """Compute dx of both directions from dy. Owners: rows of the batch."""
     lo, hi = owned_rows(x, part, parts)
     steps, units, mode = op[0], op[1], op[2]
     for k in range(lo * steps, hi * steps):
@@ -59,21 +60,20 @@ def merge_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy)
 
 
 class Bidirectional(Layer):
-    """Read sequences from both ends with two recurrent layers (Schuster & Paliwal, 1997).
+    """Layer that reads sequences in both directions (Schuster & Paliwal, 1997).
 
-    The second is a copy of the first that goes backwards and has weights of its own. With
-    ``return_sequences=True``, both values of a step stand together; without, they are those of the
-    last step for one and of the first for the other. Samples are sequences of shape (steps,
-    features). Parameters have the layer's names with a direction before them: "forward_kernel",
-    "backward_kernel" and so on.
+    A copy of the given recurrent layer, with weights of its own, goes backwards. With
+    ``return_sequences=True``, the values of both directions for the same step are combined;
+    without, that of the last step forward and that of the first step backward. Samples are
+    sequences of shape (steps, features). Parameters are named "forward_kernel", "backward_kernel"
+    and so on.
 
     Parameters
     ----------
     layer : SimpleRNN, LSTM or GRU
         The layer that reads forward.
     merge_mode : {"concat", "sum", "mul", "ave"}, default="concat"
-        What is made of both values: they stand side by side, forward first, in twice as many
-        columns; or they are added, multiplied or averaged.
+        How both values are combined: concatenated, forward first; added; multiplied; or averaged.
 
     References
     ----------
@@ -89,11 +89,11 @@ class Bidirectional(Layer):
 
     @property
     def is_random(self) -> bool:
-        """Whether the layers drop something."""
+        """Return whether there is dropout."""
         return self.layer.is_random
 
     def _check(self) -> None:
-        """Raise a ValueError if it cannot go both ways."""
+        """Raise ValueError if a parameter is invalid."""
         if not isinstance(self.layer, Recurrent):
             raise ValueError(
                 f"layer={self.layer!r} of Bidirectional must be a recurrent layer: SimpleRNN, LSTM "
@@ -101,8 +101,8 @@ class Bidirectional(Layer):
             )
         if self.layer.go_backwards:
             raise ValueError(
-                f"layer={self.layer!r} of Bidirectional goes backwards already; leave out "
-                "go_backwards=True, since a copy reads the other way."
+                f"layer={self.layer!r} of Bidirectional goes backwards; leave out "
+                "go_backwards=True, since a copy reads in the other direction."
             )
         if self.merge_mode not in MERGE_MODES:
             raise ValueError(
@@ -111,17 +111,17 @@ class Bidirectional(Layer):
             )
 
     def output_shape(self, shape: Shape) -> Shape:
-        """That of the layer; with "concat", twice as many columns."""
+        """Return the output shape of the layer, with twice the columns for "concat"."""
         self._check()
         *places, units = self.layer.output_shape(shape)
         return (*places, 2 * units if self.merge_mode == "concat" else units)
 
     def lower(self, builder: Builder, slot: int) -> int:
-        """The instructions of both layers, which write side by side, and one that merges."""
+        """Append the instructions of both layers, which write side by side, and one that merges."""
         shape = self.output_shape(builder.shape(slot))
         if builder.carries:
             raise ValueError(
-                "Bidirectional cannot go on where the batch before ended, since one layer begins "
+                "Bidirectional cannot continue the previous batch, since one layer begins "
                 f"at the end; use {type(self.layer).__name__} alone, or read each sequence as a "
                 "whole."
             )
@@ -135,12 +135,7 @@ class Bidirectional(Layer):
         if self.merge_mode == "concat":
             return both
         out = builder.slot(shape, clock)
-        builder.instruction(
-            both,
-            out,
-            forward=merge_forward,
-            backward=merge_backward,
-            geometry=(int(np.prod(shape[:-1])), units, MERGE_MODES.index(self.merge_mode)),
-            keeps="x" if self.merge_mode == "mul" else "",
-        )
-        return out
+        geometry = (int(np.prod(shape[:-1])), units, MERGE_MODES.index(self.merge_mode))
+        keeps = "x" if self.merge_mode == "mul" else ""
+        kernels = Kernels(merge_forward, merge_backward)
+        return builder.append(Instruction(both, out, kernels, geometry=geometry, keeps=keeps))

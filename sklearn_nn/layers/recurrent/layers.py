@@ -1,4 +1,4 @@
-"""Recurrent layers: sequences are read step by step, and what was read is remembered."""
+"""The layers SimpleRNN, LSTM and GRU, and the kernels that copy their output from the tape."""
 
 from __future__ import annotations
 
@@ -6,52 +6,101 @@ from numbers import Real
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
+from numba import njit
 
-from sklearn_nn.jit.kernel import Kernel
-from sklearn_nn.layers.base import Builder, Layer, Parameter, Shape
-from sklearn_nn.layers.lengths import geometry_of
-from sklearn_nn.layers.recurrent.activation import CELL_ACTIVATION_NAMES, cell_activation_number
-from sklearn_nn.layers.recurrent.gru import gru_backward, gru_forward, gru_weights
-from sklearn_nn.layers.recurrent.lstm import lstm_backward, lstm_forward, lstm_weights
-from sklearn_nn.layers.recurrent.output import output_backward, output_forward
-from sklearn_nn.layers.recurrent.recurrence import recurrent_prepare
-from sklearn_nn.layers.recurrent.simple_rnn import simple_backward, simple_forward, simple_weights
-from sklearn_nn.layers.regularization.sequence_dropout import mask_geometry, sequence_dropout
+from sklearn_nn.jit.host import INLINED_OPTIONS
+from sklearn_nn.jit.kernel import kernel
+from sklearn_nn.jit.views import vector
+from sklearn_nn.layers.base import BACKWARD, FORWARD, owned_rows
+from sklearn_nn.layers.dropout import mask_geometry, sequence_dropout
+from sklearn_nn.layers.layer import Builder, Instruction, Kernels, Layer, Parameter, Shape
+from sklearn_nn.layers.lengths import geometry_of, longest, own_steps
+from sklearn_nn.layers.recurrent.cells import CELL_ACTIVATION_NAMES, cell_activation_number
+from sklearn_nn.layers.recurrent.gru import GRU_CELL
+from sklearn_nn.layers.recurrent.lstm import LSTM_CELL
+from sklearn_nn.layers.recurrent.simple_rnn import SIMPLE_RNN
 from sklearn_nn.layers.shape import check_axes, whole_numbers
+from sklearn_nn.layers.vectors import clear, copy
 
-#: Rows of the tape that are a multiple of so many elements apart crowd a few sets of the cache.
+#: Rows of the tape that are a multiple of _PAGE elements apart share few sets of the cache.
 _PAGE, _LINE = 512, 16
+
+# Geometry of the output: units, maximal number of steps, the clock; width of a stretch of x, the
+# tape, and the place of h in it; whether all steps are output, and reversed; number of columns of a
+# step of y, and the first of its own columns.
+_UNITS, _STEPS, _OFFSET, _STRIDE, _WIDTH, _HOME, _ALL, _TURNED, _COLUMNS, _COLUMN = range(10)
+
+
+@njit(**INLINED_OPTIONS)
+def _place(op, t, own):
+    """Return the place in a row of y of h of step t of `own` steps."""
+    step = own - t if op[_TURNED] else t - 1
+    return step * op[_COLUMNS] + op[_COLUMN]
+
+
+@kernel(FORWARD)
+def output_forward(ctx, op, part, parts, theta, state, work, x, y):
+    """Set y = h of a row's last step, or of all steps and 0 in the padding. Owners: rows."""
+    lo, hi = owned_rows(x, part, parts)
+    units, row = op[_UNITS], y.shape[1]
+    for i in range(lo, hi):
+        own = own_steps(ctx, op[_OFFSET], op[_STRIDE], i, op[_STEPS])
+        home = i * x.shape[1] + op[_HOME]
+        if not op[_ALL]:
+            copy(vector(x, home + own * op[_WIDTH], units), vector(y, i * row + op[_COLUMN], units))
+            continue
+        for t in range(1, own + 1):
+            h = vector(x, home + t * op[_WIDTH], units)
+            copy(h, vector(y, i * row + _place(op, t, own), units))
+        for t in range(own, op[_STEPS]):
+            clear(vector(y, i * row + t * op[_COLUMNS] + op[_COLUMN], units))
+
+
+@kernel(BACKWARD)
+def output_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
+    """Set dx of h = dy; 0 in the padding, if all steps are output. Owners: rows of the batch."""
+    lo, hi = owned_rows(x, part, parts)
+    units, most = op[_UNITS], longest(ctx, op[_OFFSET], op[_STRIDE], op[_STEPS])
+    for i in range(lo, hi):
+        own = own_steps(ctx, op[_OFFSET], op[_STRIDE], i, op[_STEPS])
+        row, home = i * dy.shape[1], i * dx.shape[1] + op[_HOME]
+        if not op[_ALL]:
+            copy(vector(dy, row + op[_COLUMN], units), vector(dx, home + own * op[_WIDTH], units))
+            continue
+        for t in range(1, own + 1):
+            dh = vector(dx, home + t * op[_WIDTH], units)
+            copy(vector(dy, row + _place(op, t, own), units), dh)
+        for t in range(own + 1, most + 1):
+            clear(vector(dx, home + t * op[_WIDTH], units))
 
 
 class _Cell(NamedTuple):
-    """What sets one recurrence apart from another.
+    """A recurrence and the layout of its arrays.
 
     Attributes
     ----------
+    kernels : Kernels
     gates : int
         Columns of the kernels, in units.
     stretch : int
-        What is kept of a step, in units; h is the last of it.
+        Width of a stretch, in units; h is the last of it.
     state : int
-        Where in a stretch, in units, that begins which the next step needs.
+        Place in a stretch, in units, of the state that the next step reads.
     biases : tuple of int
-        Shape of the bias but for the columns.
-    forward, backward, weights : Kernel
+        Shape of the bias without the columns.
     """
 
+    kernels: Kernels
     gates: int
     stretch: int
     state: int
-    biases: tuple[int, ...]
-    forward: Kernel
-    backward: Kernel
-    weights: Kernel
+    biases: tuple[int, ...] = ()
 
 
-def _forget_nothing(
+def _remember_all(
     rng: np.random.RandomState, shape: Shape, fan_in: int, fan_out: int
 ) -> np.ndarray:
-    """Bias of an LSTM before training: 1 for the forget gate, 0 for the others."""
+    """Return the initial bias of an LSTM: 1 for the forget gate, 0 for the others."""
     units = shape[-1] // 4
     bias = np.zeros(shape)
     bias[units : 2 * units] = 1
@@ -59,7 +108,7 @@ def _forget_nothing(
 
 
 class Recurrent(Layer):
-    """What recurrent layers share: a cell, and where it reads and writes."""
+    """Base of the recurrent layers: a cell, and where it reads and writes."""
 
     lengths = "heeds"
     _cell: ClassVar[_Cell]
@@ -90,17 +139,17 @@ class Recurrent(Layer):
 
     @property
     def label(self) -> str:
-        """Its class, and the activation where it is not the usual one."""
+        """Its class, and the activation if it is not tanh."""
         kind = type(self).__name__
         return kind if self.activation == "tanh" else f"{kind}, {self.activation or 'identity'}"
 
     @property
     def is_random(self) -> bool:
-        """Whether it drops something."""
+        """Return whether there is dropout."""
         return self.dropout != 0 or self.recurrent_dropout != 0
 
     def output_shape(self, shape: Shape) -> Shape:
-        """The units, of the last step or of every one."""
+        """Return (units,), or (steps, units) with `return_sequences`."""
         check_axes(self, shape, 1)
         self._activation_number()
         (units,) = whole_numbers("units", self.units, 1)
@@ -111,18 +160,18 @@ class Recurrent(Layer):
         return (shape[0], units) if self.return_sequences else (units,)
 
     def _activation_number(self) -> int:
-        """Its place in `CELL_ACTIVATIONS`; a ValueError if it is not there."""
+        """Return the activation's index in `CELL_ACTIVATIONS`."""
         number = cell_activation_number(self.activation)
         if number is None:
             raise ValueError(
                 f"activation={self.activation!r} of {type(self).__name__} must be one of "
-                f"{', '.join(map(repr, CELL_ACTIVATION_NAMES))} or None: it stands within the "
-                "recurrence; to change the output alone, put an Activation layer behind it."
+                f"{', '.join(map(repr, CELL_ACTIVATION_NAMES))} or None, as part of the "
+                "recurrence; to apply another one to the output, put an Activation layer behind it."
             )
         return number
 
     def _parameters(self, features: int, prefix: str) -> list[Parameter]:
-        """Kernel, recurrent kernel and bias; the fans are those of Keras."""
+        """Return kernel, recurrent kernel and bias; the fans are those of Keras."""
         units, size = int(self.units), self._cell.gates * int(self.units)
         fans = {"fan_in": features, "fan_out": size}
         draw = self.kernel_initializer or "glorot_uniform"
@@ -135,61 +184,39 @@ class Recurrent(Layer):
         ]
 
     def lower(self, builder: Builder, slot: int) -> int:
-        """Two instructions: the recurrence, and what is handed on of it."""
+        """Append two instructions: the recurrence, and its output."""
         shape = self.output_shape(builder.shape(slot))
         end = builder.slot(shape, builder.clock(slot) if self.return_sequences else None)
-        self.lower_into(builder, slot, end)
-        return end
+        return self.lower_into(builder, slot, end)
 
     def lower_into(
         self, builder: Builder, slot: int, end: int, column: int = 0, prefix: str = "",
         turned: bool = False,
-    ) -> None:  # fmt: skip
-        """As `lower`, into some columns of each step of a slot that there is.
+    ) -> int:  # fmt: skip
+        """Append the instructions, which write to columns of an existing slot, `end`.
 
-        Parameters
-        ----------
-        builder : Builder
-        slot : int
-            What is read.
-        end : int
-            What is written.
-        column : int
-            The first of its columns in a step of `end`.
-        prefix : str
-            What the names of parameters begin with.
-        turned : bool
-            Whether the steps are turned round again where the layer goes backwards.
+        `column` is the first of these in each step, `prefix` begins the names of parameters, and
+        `turned` reverses the steps of the output again if the layer goes backwards.
         """
-        self._check_direction(builder)
+        if self.go_backwards and builder.carries:
+            raise ValueError(
+                f"{type(self).__name__} with go_backwards=True cannot continue the previous batch, "
+                "since it begins at the end; use go_backwards=False, or read each sequence as a "
+                "whole."
+            )
         (steps, _), clock = builder.shape(slot), geometry_of(builder.clock(slot))
         units, home = int(self.units), (self._cell.stretch - 1) * int(self.units)
         seen = sequence_dropout(builder, slot, self.dropout)
         tape, width = self._recurrence(builder, seen, prefix)
         columns = builder.shape(end)[-1]
         returned = (bool(self.return_sequences), turned and bool(self.go_backwards))
-        builder.instruction(
-            tape,
-            end,
-            forward=output_forward,
-            backward=output_backward,
-            geometry=(units, steps, *clock, width, home, *returned, columns, column),
-            keeps="",
-        )
-
-    def _check_direction(self, builder: Builder) -> None:
-        """Raise a ValueError where batches go on, but not to where the layer begins."""
-        if self.go_backwards and builder.carries:
-            raise ValueError(
-                f"{type(self).__name__} with go_backwards=True cannot go on where the batch before "
-                "ended, since it begins at the end; use go_backwards=False, or read each sequence "
-                "as a whole."
-            )
+        geometry = (units, steps, *clock, width, home, *returned, columns, column)
+        kernels = Kernels(output_forward, output_backward)
+        return builder.append(Instruction(tape, end, kernels, geometry=geometry, keeps=""))
 
     def _recurrence(self, builder: Builder, slot: int, prefix: str) -> tuple[int, int]:
-        """Append the recurrence; returns the tape, and the width of its stretches."""
+        """Append the recurrence; return the tape, and the width of its stretches."""
         cell, units, (steps, features) = self._cell, int(self.units), builder.shape(slot)
-        parameters = self._parameters(features, prefix)
         size = cell.gates * units
         home = (cell.stretch - 1) * units
         masked = home + units if self.recurrent_dropout else home
@@ -199,41 +226,34 @@ class Recurrent(Layer):
         places = (width, cell.state * units, home, masked)
         directions = (bool(self.go_backwards), bool(self.return_sequences))
         masks = mask_geometry(tape, self.recurrent_dropout)
-        activation = self._activation_number()
-        builder.instruction(
+        op = Instruction(
             slot,
             tape,
-            forward=cell.forward,
-            prepare=recurrent_prepare,
-            backward=cell.backward,
-            weights=cell.weights,
-            parameters=parameters,
-            work=(features + units) * size,
+            cell.kernels,
+            self._parameters(features, prefix),
             geometry=(
                 *(features, units, steps, size, *clock),
-                *(*places, *directions, builder.carries, *masks, activation),
+                *(*places, *directions, builder.carries, *masks, self._activation_number()),
             ),
+            work=(features + units) * size,
             weights_need_backward=True,
             asks_to_stop=True,
         )
-        return tape, width
+        return builder.append(op), width
 
 
 def _stretch_width(used: int) -> int:
-    """Numbers of a stretch of which so many are used.
+    """Return the width of a stretch that holds `used` numbers.
 
-    Long ones are an odd number of cache lines apart: products that read one column of many steps
-    would else find them in a few sets of the first cache. Of one number a step, steps would be one
-    vector.
+    Wide ones are an odd number of cache lines apart: products that read one column of many steps
+    would otherwise find them in a few sets of the first cache. With a width of 1, the steps would
+    be a vector, which `contract` sums in another way.
     """
     return (-(-used // _LINE) | 1) * _LINE if used >= 4 * _LINE else max(used, 2)
 
 
 def _tape_length(steps: int, width: int, carries: bool) -> int:
-    """Numbers of a row of the tape, which has a stretch before the first step.
-
-    Where batches go on, it has one behind the last.
-    """
+    """Return the length of a row of the tape: see tape.py."""
     length = (steps + 1 + carries) * width
     return length + _LINE if length % _PAGE == 0 else length
 
@@ -241,34 +261,32 @@ def _tape_length(steps: int, width: int, carries: bool) -> int:
 class SimpleRNN(Recurrent):
     """Recurrent layer without gates: ``h = f(x W + h R + b)`` (Elman, 1990).
 
-    The activation f is tanh if no other is chosen. It forgets what is more than some ten steps
-    back, since gradients vanish on the way; `LSTM` and `GRU` do not. Samples are sequences of
-    shape (steps, features), and h is 0 before the first.
+    Its gradients vanish after about ten steps; those of `LSTM` and `GRU` do not. Samples are
+    sequences of shape (steps, features). The initial h is 0.
 
     Parameters
     ----------
     units : int
-        Numbers in h.
+        Length of h.
     activation : {"tanh", "relu", "logistic", "identity"} or None, default="tanh"
-        The activation f within the recurrence, as in Keras. None is the identity, and Keras' names
-        "sigmoid" and "linear" are taken, too. To change the output alone, put an
-        :class:`Activation` behind the layer.
+        The activation f. None is the identity; Keras' names "sigmoid" and "linear" are accepted.
+        To apply another one to the output, put an :class:`Activation` behind the layer.
     return_sequences : bool, default=False
-        Whether the output is h of every step, of shape (steps, units), or of the last one.
+        Whether to output h of every step, of shape (steps, units), or of the last step only.
     go_backwards : bool, default=False
-        Whether to read from the last step to the first. The output's steps are in the order in
-        which they were read, as in Keras.
+        Whether to read from the last step to the first. As in Keras, the steps of the output are in
+        the order in which they were read.
     dropout : float, default=0.0
-        The share of the features that is set to zero in training, in [0, 1).
+        Fraction of the features that is set to zero in training, in [0, 1).
     recurrent_dropout : float, default=0.0
-        The share of h that is set to zero in training where h R reads it, in [0, 1). Both have one
-        mask for all steps of a sample, drawn anew for every batch (Gal & Ghahramani, 2016).
+        Fraction of the h that R multiplies which is set to zero in training, in [0, 1). Both have
+        one mask for all steps of a sample, drawn for each batch (Gal & Ghahramani, 2016).
     kernel_initializer : str, Initializer or None, default=None
-        Draws W, of shape (features, units). None is Glorot's uniform distribution.
+        Initial W, of shape (features, units). None is Glorot's uniform distribution.
     recurrent_initializer : str, Initializer or None, default=None
-        Draws R, of shape (units, units). None is an orthogonal matrix.
+        Initial R, of shape (units, units). None is an orthogonal matrix.
     bias_initializer : str, Initializer or None, default=None
-        Draws b, of shape (units,). None is zeros.
+        Initial b, of shape (units,). None is zeros.
 
     References
     ----------
@@ -278,57 +296,57 @@ class SimpleRNN(Recurrent):
     neural networks. NeurIPS.
     """
 
-    _cell = _Cell(1, 1, 0, (), simple_forward, simple_backward, simple_weights)
+    _cell = _Cell(SIMPLE_RNN, 1, 1, 0)
 
 
 class LSTM(Recurrent):
     """Long short-term memory (Hochreiter & Schmidhuber, 1997; Gers et al., 2000).
 
     ``i, f, g, o = x W + h R + b``, each of `units` columns, and ``c = s(f) c + s(i) a(g)``,
-    ``h = s(o) a(c)`` for the logistic function s and the activation a. Samples are
-    sequences of shape (steps, features), and c and h are 0 before the first.
+    ``h = s(o) a(c)`` for the logistic function s and the activation a. Samples are sequences of
+    shape (steps, features). The initial c and h are 0.
 
     Parameters
     ----------
     units : int
-        Numbers in h and in c.
+        Length of h and of c.
     activation : {"tanh", "relu", "logistic", "identity"} or None, default="tanh"
-        The activation a within the recurrence, as in Keras; that of the gates is always s. None is
-        the identity, and Keras' names "sigmoid" and "linear" are taken, too. To change the output
-        alone, put an :class:`Activation` behind the layer.
+        The activation a; that of the gates is always s. None is the identity; Keras' names
+        "sigmoid" and "linear" are accepted. To apply another one to the output, put an
+        :class:`Activation` behind the layer.
     return_sequences : bool, default=False
-        Whether the output is h of every step, of shape (steps, units), or of the last one.
+        Whether to output h of every step, of shape (steps, units), or of the last step only.
     go_backwards : bool, default=False
-        Whether to read from the last step to the first. The output's steps are in the order in
-        which they were read, as in Keras.
+        Whether to read from the last step to the first. As in Keras, the steps of the output are in
+        the order in which they were read.
     dropout : float, default=0.0
-        The share of the features that is set to zero in training, in [0, 1).
+        Fraction of the features that is set to zero in training, in [0, 1).
     recurrent_dropout : float, default=0.0
-        The share of h that is set to zero in training where h R reads it, in [0, 1). Both have one
-        mask for all steps of a sample, drawn anew for every batch (Gal & Ghahramani, 2016).
+        Fraction of the h that R multiplies which is set to zero in training, in [0, 1). Both have
+        one mask for all steps of a sample, drawn for each batch (Gal & Ghahramani, 2016).
     kernel_initializer : str, Initializer or None, default=None
-        Draws W, of shape (features, 4 units). None is Glorot's uniform distribution.
+        Initial W, of shape (features, 4 units). None is Glorot's uniform distribution.
     recurrent_initializer : str, Initializer or None, default=None
-        Draws R, of shape (units, 4 units). None is an orthogonal matrix.
+        Initial R, of shape (units, 4 units). None is an orthogonal matrix.
     bias_initializer : str, Initializer or None, default=None
-        Draws b, of shape (4 units,). None is 1 for the forget gate f, so that at first nothing is
-        forgotten (Jozefowicz et al., 2015), and 0 for the others.
+        Initial b, of shape (4 units,). None is 1 for the forget gate f (Jozefowicz et al., 2015),
+        and 0 for the others.
 
     References
     ----------
     Hochreiter, S., & Schmidhuber, J. (1997). Long short-term memory. Neural Computation 9(8).
 
+    Gers, F., Schmidhuber, J., & Cummins, F. (2000). Learning to forget. Neural Computation 12(10).
+
     Gal, Y., & Ghahramani, Z. (2016). A theoretically grounded application of dropout in recurrent
     neural networks. NeurIPS.
-
-    Gers, F., Schmidhuber, J., & Cummins, F. (2000). Learning to forget. Neural Computation 12(10).
 
     Jozefowicz, R., Zaremba, W., & Sutskever, I. (2015). An empirical exploration of recurrent
     network architectures. ICML.
     """
 
-    _cell = _Cell(4, 6, 4, (), lstm_forward, lstm_backward, lstm_weights)
-    _default_bias = staticmethod(_forget_nothing)
+    _cell = _Cell(LSTM_CELL, 4, 6, 4)
+    _default_bias = staticmethod(_remember_all)
 
 
 class GRU(Recurrent):
@@ -336,34 +354,33 @@ class GRU(Recurrent):
 
     ``z = s(x W_z + h R_z + b_z)`` and likewise r for the logistic function s,
     ``hh = a(x W_h + b_h + r (h R_h + b'_h))`` for the activation a, and ``h = z h + (1 - z) hh``.
-    Samples are sequences of shape (steps, features), and h is 0 before the first.
+    Samples are sequences of shape (steps, features). The initial h is 0.
 
     Parameters
     ----------
     units : int
-        Numbers in h.
+        Length of h.
     activation : {"tanh", "relu", "logistic", "identity"} or None, default="tanh"
-        The activation a within the recurrence, as in Keras; that of the gates is always s. None is
-        the identity, and Keras' names "sigmoid" and "linear" are taken, too. To change the output
-        alone, put an :class:`Activation` behind the layer.
+        The activation a; that of the gates is always s. None is the identity; Keras' names
+        "sigmoid" and "linear" are accepted. To apply another one to the output, put an
+        :class:`Activation` behind the layer.
     return_sequences : bool, default=False
-        Whether the output is h of every step, of shape (steps, units), or of the last one.
+        Whether to output h of every step, of shape (steps, units), or of the last step only.
     go_backwards : bool, default=False
-        Whether to read from the last step to the first. The output's steps are in the order in
-        which they were read, as in Keras.
+        Whether to read from the last step to the first. As in Keras, the steps of the output are in
+        the order in which they were read.
     dropout : float, default=0.0
-        The share of the features that is set to zero in training, in [0, 1).
+        Fraction of the features that is set to zero in training, in [0, 1).
     recurrent_dropout : float, default=0.0
-        The share of h that is set to zero in training where h R reads it, in [0, 1). Both have one
-        mask for all steps of a sample, drawn anew for every batch (Gal & Ghahramani, 2016).
+        Fraction of the h that R multiplies which is set to zero in training, in [0, 1). Both have
+        one mask for all steps of a sample, drawn for each batch (Gal & Ghahramani, 2016).
     kernel_initializer : str, Initializer or None, default=None
-        Draws W, of shape (features, 3 units), for z, r and hh. None is Glorot's uniform
+        Initial W, of shape (features, 3 units), for z, r and hh. None is Glorot's uniform
         distribution.
     recurrent_initializer : str, Initializer or None, default=None
-        Draws R, of shape (units, 3 units). None is an orthogonal matrix.
+        Initial R, of shape (units, 3 units). None is an orthogonal matrix.
     bias_initializer : str, Initializer or None, default=None
-        Draws the biases, of shape (2, 3 units): those beside x W, and those beside h R. None is
-        zeros.
+        Initial biases, of shape (2, 3 units): those of x W, and those of h R. None is zeros.
 
     References
     ----------
@@ -374,4 +391,4 @@ class GRU(Recurrent):
     neural networks. NeurIPS.
     """
 
-    _cell = _Cell(3, 5, 4, (2,), gru_forward, gru_backward, gru_weights)
+    _cell = _Cell(GRU_CELL, 3, 5, 4, (2,))

@@ -1,53 +1,32 @@
-"""Kernels of the recurrence without gates: see recurrence.py for how its steps lie."""
+"""The recurrence without gates: see tape.py for the layout of its steps."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from llvmlite.ir import IRBuilder
+from numba import njit
 
-from llvmlite import ir
-
-from sklearn_nn.jit.kernel import kernel
+from sklearn_nn.jit.host import INLINED_OPTIONS
 from sklearn_nn.jit.lane import Lane
-from sklearn_nn.jit.lanes import Load, Store
 from sklearn_nn.jit.views import vector
-from sklearn_nn.layers.base import BACKWARD, FORWARD, is_stopped, owned_rows
-from sklearn_nn.layers.recurrent.activation import CellActivation, clear_ended, make_cells
-from sklearn_nn.layers.recurrent.projection import clear_padding, project, project_back
-from sklearn_nn.layers.recurrent.recurrence import (
-    FEATURES,
-    SIZE,
-    UNITS,
-    WIDTH,
-    add_recurrent,
-    begin,
-    carry,
-    last_step,
-    mask,
-    open_gradient,
-    remember,
-    rows_together,
+from sklearn_nn.layers.recurrent.cells import (
+    CellActivation,
+    Loads,
+    Stores,
+    make_cells,
+    make_recurrence,
 )
-from sklearn_nn.layers.recurrent.weights import all_gradients
+from sklearn_nn.layers.recurrent.products import add_recurrent, carry
+from sklearn_nn.layers.recurrent.tape import FEATURES, SIZE, UNITS, WIDTH
 
 
-def _forward(
-    activation: CellActivation,
-    builder: ir.IRBuilder,
-    loads: Sequence[Load],
-    stores: Sequence[Store],
-) -> None:
-    """Operands: stretch, bias."""
+def _forward(activation: CellActivation, builder: IRBuilder, loads: Loads, stores: Stores) -> None:
+    """Emit h = f(x W + h R + b). Operands: stretch, bias."""
     saw = Lane(builder, loads[0](0, 0)) + Lane(builder, loads[1](0, 0))
     stores[0](activation.value(saw).value, 0, 0)
 
 
-def _backward(
-    activation: CellActivation,
-    builder: ir.IRBuilder,
-    loads: Sequence[Load],
-    stores: Sequence[Store],
-) -> None:
-    """Operands: stretch, its gradient."""
+def _backward(activation: CellActivation, builder: IRBuilder, loads: Loads, stores: Stores) -> None:
+    """Emit dh f'(x W + h R + b). Operands: stretch, its gradient."""
     h, dh = (Lane(builder, load(0, 0)) for load in loads)
     stores[1](activation.back(dh, h).value, 0, 0)
 
@@ -56,52 +35,24 @@ _cell = make_cells("simple_cell", 2, _forward)
 _cell_backward = make_cells("simple_cell_backward", 2, _backward)
 
 
-@kernel(FORWARD)
-def simple_forward(ctx, op, part, parts, theta, state, work, x, y):
-    """h = f(x W + h R + b), step by step. Owners: rows of the batch."""
-    units, row = op[UNITS], y.shape[1]
-    lo, hi = owned_rows(y, part, parts)
+@njit(**INLINED_OPTIONS)
+def _step(ctx, op, theta, y, t, rows):
+    """Compute step t of the tape y."""
+    (lo, hi), units, row = rows, op[UNITS], y.shape[1]
+    add_recurrent(ctx, op, theta, y, t, rows, (0, 0, op[SIZE]))
     bias = vector(theta, (op[FEATURES] + units) * op[SIZE], op[SIZE])
-    begin(ctx, op, y, lo, hi)
-    block = rows_together(op, hi - lo)
-    for first in range(lo, hi, block):
-        last = min(first + block, hi)
-        for t in range(1, last_step(ctx, op) + 1):
-            if is_stopped(ctx):
-                return
-            project(ctx, op, theta, x, y, t, first, last)
-            add_recurrent(ctx, op, theta, y, t, first, last, 0, 0, op[SIZE])
-            stretch = vector(y, first * row + t * op[WIDTH], 1)
-            _cell(op, last - first, units, ((stretch, row, 0, 0), (bias, 0, 0, 0)))
-            clear_ended(ctx, op, y, t, first, last)
-            mask(ctx, op, y, t, first, last)
-    remember(ctx, op, y, lo, hi)
+    stretch = vector(y, lo * row + t * op[WIDTH], 1)
+    _cell(op, hi - lo, units, ((stretch, row, 0, 0), (bias, 0, 0, 0)))
 
 
-@kernel(BACKWARD)
-def simple_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
-    """dh f'(x W + h R + b), and on from there to the step before. Owners: rows of the batch."""
-    row = y.shape[1]
-    lo, hi = owned_rows(y, part, parts)
-    clear_padding(ctx, op, dx, lo, hi)
-    block = rows_together(op, hi - lo)
-    for first in range(lo, hi, block):
-        last = min(first + block, hi)
-        open_gradient(ctx, op, dy, last_step(ctx, op), first, last)
-        for t in range(last_step(ctx, op), 0, -1):
-            if is_stopped(ctx):
-                return
-            open_gradient(ctx, op, dy, t - 1, first, last)
-            at = first * row + t * op[WIDTH]
-            stretch, gradient = vector(y, at, 1), vector(dy, at, 1)
-            _cell_backward(
-                op, last - first, op[UNITS], ((stretch, row, 0, 0), (gradient, row, 0, 0))
-            )
-            carry(ctx, op, work, dy, dy, t, first, last, 0, 0, op[SIZE], True)
-            project_back(ctx, op, work, dy, dx, t, first, last)
+@njit(**INLINED_OPTIONS)
+def _step_back(ctx, op, work, y, dy, t, rows):
+    """Compute the gradient of step t in dy, and add to that of the previous h."""
+    (lo, hi), row = rows, y.shape[1]
+    at = lo * row + t * op[WIDTH]
+    stretch, gradient = vector(y, at, 1), vector(dy, at, 1)
+    _cell_backward(op, hi - lo, op[UNITS], ((stretch, row, 0, 0), (gradient, row, 0, 0)))
+    carry(ctx, op, work, dy, dy, t, rows, (0, 0, op[SIZE]))
 
 
-@kernel(BACKWARD)
-def simple_weights(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
-    """dW, dR and db. Owners: columns."""
-    all_gradients(ctx, op, part, parts, x, y, dy, grad)
+SIMPLE_RNN = make_recurrence("simple_rnn", _step, _step_back, gated=False)

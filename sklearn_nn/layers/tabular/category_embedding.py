@@ -1,4 +1,4 @@
-"""Embeddings of the category numbers that stand behind the numbers of a table's row."""
+"""Embeddings of category codes, which lie behind the numbers in a row of a table."""
 
 from __future__ import annotations
 
@@ -12,34 +12,24 @@ from sklearn_nn.jit.host import INLINED_OPTIONS
 from sklearn_nn.jit.kernel import kernel, like
 from sklearn_nn.jit.team import share
 from sklearn_nn.jit.views import vector
-from sklearn_nn.layers.base import (
-    BACKWARD,
-    FORWARD,
-    Builder,
-    Layer,
-    Memory,
-    Parameter,
-    Shape,
-    owned_rows,
-)
-from sklearn_nn.layers.draws import draw_normal
+from sklearn_nn.layers.base import BACKWARD, FORWARD, owned_rows
+from sklearn_nn.layers.embedding import MOST_CODES
+from sklearn_nn.layers.layer import Builder, Instruction, Kernels, Layer, Memory, Parameter, Shape
 from sklearn_nn.layers.shape import whole_numbers
+from sklearn_nn.layers.tabular.draws import draw_normal
 from sklearn_nn.layers.vectors import clear, copy
-
-#: With more categories than this, float32 would take some for their neighbours.
-_MOST = 2**24
 
 
 @njit(**INLINED_OPTIONS)
 def _category(value, count):
-    """The row of a table of so many that a number stands for; -1 for what is none, as NaN."""
+    """Return the row of a table of `count` rows for a code; -1 for an invalid one, such as NaN."""
     inside = value >= like(value, 0) and value < like(value, count)
     return np.int64(value if inside else like(value, -1))
 
 
 @kernel(FORWARD)
 def category_forward(ctx, op, part, parts, theta, state, work, x, y):
-    """y = the numbers, then the row of each category's table, or zeros. Owners: rows."""
+    """Set y = the numbers, then a row of each category's table, or zeros. Owners: rows."""
     lo, hi = owned_rows(x, part, parts)
     tables, columns = state.size, op[0]
     width, total = x.shape[1], y.shape[1]
@@ -59,7 +49,7 @@ def category_forward(ctx, op, part, parts, theta, state, work, x, y):
 
 @kernel(BACKWARD)
 def category_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
-    """dx = dy for numbers, 0 for categories. Owners: rows of the batch."""
+    """Set dx = dy for numbers, 0 for categories. Owners: rows of the batch."""
     lo, hi = owned_rows(dx, part, parts)
     width, total = dx.shape[1], dy.shape[1]
     numbers = width - state.size
@@ -70,7 +60,7 @@ def category_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, 
 
 @kernel(BACKWARD)
 def category_weights(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
-    """The gradient of a table's row = sum of dy where it was read. Owners: tables."""
+    """Compute the gradient of a table's row = sum of dy where it was read. Owners: tables."""
     tables, columns, total = state.size, op[0], y.shape[1]
     numbers = x.shape[1] - tables
     lo, hi = share(tables, part, parts, 1)
@@ -90,13 +80,13 @@ def category_weights(ctx, op, part, parts, theta, grad, state, work, x, y, dx, d
 
 
 class CategoryEmbedding(Layer):
-    """Give every category of a table's row a vector, which is learnt (Guo & Berkhahn, 2016).
+    """Layer that maps category codes to trained vectors (Guo & Berkhahn, 2016).
 
-    Samples are vectors whose last columns are categories, by number: column c of them has
-    `sizes[c]`, numbered from 0. They become the numbers that stand before them, unchanged, and then
-    the vectors of all categories. Whatever is not such a number, as -1 or NaN for a value that is
-    missing or was not seen in training, has a vector of zeros; to learn one for missing values,
-    count them as a category. The parameter, all tables one below the other, is called embeddings.
+    Samples are vectors whose last columns are category codes, from 0 to ``sizes[c] - 1`` for column
+    c of these. The output is the columns before them, unchanged, and then the vectors of all
+    categories. An invalid code, such as -1 or NaN for a missing or unseen value, has a vector of
+    zeros; to train one for missing values, count them as a category. The parameter, all tables one
+    below the other, is named embeddings.
 
     Parameters
     ----------
@@ -105,7 +95,7 @@ class CategoryEmbedding(Layer):
     output_dim : int, default=8
         Length of the vectors.
     embeddings_initializer : str, Initializer or None, default=None
-        Draws the tables, of shape (sum of sizes, output_dim). None is standard normal.
+        Initial tables, of shape (sum of sizes, output_dim). None is standard normal.
     rate_factor : float, default=1.0
         Factor on the learning rate.
     decay_factor : float, default=1.0
@@ -132,16 +122,16 @@ class CategoryEmbedding(Layer):
         self.decay_factor = decay_factor
 
     def output_shape(self, shape: Shape) -> Shape:
-        """The numbers, and the vectors of all categories."""
+        """Return (columns before the categories + lengths of their vectors,)."""
         count = len(self.sizes)
         if not count:
-            raise ValueError("sizes=() of CategoryEmbedding names no category; leave it out.")
+            raise ValueError("sizes=() of CategoryEmbedding has no category; leave the layer out.")
         sizes = whole_numbers("sizes", tuple(self.sizes), count)
         (columns,) = whole_numbers("output_dim", self.output_dim, 1)
-        if max(sizes) > _MOST:
+        if max(sizes) > MOST_CODES:
             raise ValueError(
-                f"sizes={self.sizes!r} of CategoryEmbedding must be at most {_MOST}: float32 holds "
-                "larger whole numbers only in part; give rare categories a common number."
+                f"sizes={self.sizes!r} of CategoryEmbedding must be at most {MOST_CODES}: larger "
+                "whole numbers are not exact in float32; give rare categories a common number."
             )
         if len(shape) != 1 or shape[0] < count:
             raise ValueError(
@@ -151,21 +141,15 @@ class CategoryEmbedding(Layer):
         return (shape[0] - count + count * columns,)
 
     def lower(self, builder: Builder, slot: int) -> int:
-        """One instruction; its parameter is embeddings (sum of sizes, output_dim)."""
+        """Append one instruction, with the parameter embeddings."""
         out = builder.slot(self.output_shape(builder.shape(slot)))
         shape = (int(sum(self.sizes)), int(self.output_dim))
         draw = self.embeddings_initializer or draw_normal
         factors: dict[str, Any] = {"rate": self.rate_factor, "decay": self.decay_factor}
         sizes = np.array(self.sizes, dtype=np.float64)
-        builder.instruction(
-            slot,
-            out,
-            forward=category_forward,
-            backward=category_backward,
-            weights=category_weights,
-            parameters=[Parameter("embeddings", shape, draw, *shape, **factors)],
-            state=[Memory("sizes", sizes.shape, sizes, (shape[0], shape[0]))],
-            geometry=shape[1:],
-            keeps="x",
+        kernels = Kernels(category_forward, category_backward, category_weights)
+        tables = [Parameter("embeddings", shape, draw, *shape, **factors)]
+        memories = [Memory("sizes", sizes.shape, sizes, (shape[0], shape[0]))]
+        return builder.append(
+            Instruction(slot, out, kernels, tables, memories, geometry=shape[1:], keeps="x")
         )
-        return out

@@ -1,47 +1,35 @@
-"""Networks that share their weights: a row becomes as many vectors as there are members.
+"""Ensembles of networks that share weights: a row becomes a vector for each member.
 
-All members are computed at once, as rows of one matrix product. member_heads.py has the end of such
-a network.
+All members are computed at once, as rows of one matrix product. The outputs of all members have the
+target of their row in common: the loss is the mean of theirs.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from sklearn_nn.jit.contract import contract
+from sklearn_nn.jit.contract import contract, contract_onto, matmul, matmul_transposed
 from sklearn_nn.jit.functions import fma
-from sklearn_nn.jit.kernel import kernel
+from sklearn_nn.jit.kernel import kernel, like
 from sklearn_nn.jit.team import share
-from sklearn_nn.jit.views import vector
-from sklearn_nn.layers.base import (
-    BACKWARD,
-    FORWARD,
-    Builder,
-    Layer,
-    Parameter,
-    Shape,
-    owned_rows,
-)
+from sklearn_nn.jit.transpose import transpose
+from sklearn_nn.jit.views import matrix, vector
+from sklearn_nn.layers.base import BACKWARD, FORWARD, PREPARE, WEIGHT_GRAIN, owned_rows
 from sklearn_nn.layers.dense import dense_prepare
-from sklearn_nn.layers.draws import draw_alike, draw_signs, draw_within_fan
-from sklearn_nn.layers.normalization.layer_norm import (
-    scale_and_shift,
-    scale_and_shift_backward,
-    scale_and_shift_weights,
-)
+from sklearn_nn.layers.layer import Builder, Instruction, Kernels, Layer, Parameter, Shape
+from sklearn_nn.layers.normalization.layer_norm import lower_scale_and_shift
 from sklearn_nn.layers.shape import whole_numbers
-from sklearn_nn.layers.tabular.feature_scale import lower_scale
-from sklearn_nn.layers.vectors import clear
+from sklearn_nn.layers.tabular.draws import draw_alike, draw_signs, draw_within_fan
+from sklearn_nn.layers.tabular.linear import lower_scale
+from sklearn_nn.layers.vectors import clear, sum_rows
 
 # An instruction's geometry: inputs and units of a member, and members.
 _FAN_IN, _UNITS, _MEMBERS = range(3)
-# Rows of W are dealt out in multiples of this: a tile's height.
-_WEIGHT_GRAIN = 8
 
 
 @kernel(FORWARD)
 def spread_forward(ctx, op, part, parts, theta, state, work, x, y):
-    """y_m = r_m x for every member m. Owners: rows of the batch."""
+    """Compute y_m = r_m x for every member m. Owners: rows of the batch."""
     lo, hi = owned_rows(x, part, parts)
     n, total = x.shape[1], y.shape[1]
     for i in range(lo, hi):
@@ -54,7 +42,7 @@ def spread_forward(ctx, op, part, parts, theta, state, work, x, y):
 
 @kernel(BACKWARD)
 def spread_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
-    """dx = sum over members of r_m dy_m. Owners: rows of the batch."""
+    """Compute dx = sum over members of r_m dy_m. Owners: rows of the batch."""
     lo, hi = owned_rows(dx, part, parts)
     n, total = dx.shape[1], dy.shape[1]
     for i in range(lo, hi):
@@ -68,7 +56,7 @@ def spread_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy
 
 @kernel(BACKWARD)
 def spread_weights(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
-    """dr_m = sum of dy_m x over the batch. Owners: members."""
+    """Compute dr_m = sum of dy_m x over the batch. Owners: members."""
     n, total = x.shape[1], dy.shape[1]
     lo, hi = share(total // n, part, parts, 1)
     clear(vector(grad, lo * n, (hi - lo) * n))
@@ -82,33 +70,33 @@ def spread_weights(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy)
 
 @kernel(FORWARD)
 def shared_forward(ctx, op, part, parts, theta, state, work, x, y):
-    """y_m = x_m W for every member m. Owners: rows of the batch."""
+    """Compute y_m = x_m W for every member m. Owners: rows of the batch."""
     lo, hi = owned_rows(x, part, parts)
     fan_in, units, rows = op[_FAN_IN], op[_UNITS], (hi - lo) * op[_MEMBERS]
-    source, target = vector(x, lo * x.shape[1], 1), vector(y, lo * y.shape[1], 1)
-    contract(source, fan_in, 1, 0, theta, units, 0, target, units, rows, units, fan_in, 1, 0)
+    source = matrix(x, lo * x.shape[1], rows, fan_in)
+    matmul(source, matrix(theta, 0, fan_in, units), matrix(y, lo * y.shape[1], rows, units))
 
 
 @kernel(BACKWARD)
 def shared_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
-    """dx_m = dy_m W^T. Owners: rows of the batch."""
+    """Compute dx_m = dy_m W^T. Owners: rows of the batch."""
     lo, hi = owned_rows(dx, part, parts)
     fan_in, units, rows = op[_FAN_IN], op[_UNITS], (hi - lo) * op[_MEMBERS]
-    given, target = vector(dy, lo * dy.shape[1], 1), vector(dx, lo * dx.shape[1], 1)
-    contract(given, units, 1, 0, work, fan_in, 0, target, fan_in, rows, fan_in, units, 1, 0)
+    given = matrix(dy, lo * dy.shape[1], rows, units)
+    matmul(given, matrix(work, 0, units, fan_in), matrix(dx, lo * dx.shape[1], rows, fan_in))
 
 
 @kernel(BACKWARD)
 def shared_weights(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
-    """dW = sum over members of x_m^T dy_m. Owners: rows of W."""
+    """Compute dW = sum over members of x_m^T dy_m. Owners: rows of W."""
     fan_in, units, rows = op[_FAN_IN], op[_UNITS], x.shape[0] * op[_MEMBERS]
-    lo, hi = share(fan_in, part, parts, _WEIGHT_GRAIN)
-    columns, dw = vector(x, lo, 1), vector(grad, lo * units, 1)
-    contract(columns, 1, fan_in, 0, dy, units, 0, dw, units, hi - lo, units, rows, 1, 0)
+    lo, hi = share(fan_in, part, parts, WEIGHT_GRAIN)
+    source, given = matrix(x, 0, rows, fan_in), matrix(dy, 0, rows, units)
+    matmul_transposed(source, lo, given, matrix(grad, lo * units, hi - lo, units))
 
 
 def check_members(layer: Layer, shape: Shape) -> None:
-    """Raise a ValueError if a sample is not a vector for each member."""
+    """Raise ValueError unless a sample has a vector for each member."""
     if len(shape) != 2:
         raise ValueError(
             f"{type(layer).__name__} takes a vector for each member, got samples of shape {shape}; "
@@ -117,59 +105,50 @@ def check_members(layer: Layer, shape: Shape) -> None:
 
 
 class _Spread(Layer):
-    """What layers share that members can begin at."""
+    """Base of layers that can create members from a vector."""
 
     members: int | None
 
     def _spread_shape(self, shape: Shape) -> Shape:
-        """The shape of a sample with a vector for each member."""
+        """Return the shape of a sample with a vector for each member."""
         kind = type(self).__name__
         if len(shape) == 1:
             if self.members is None:
-                raise ValueError(f"members=None of {kind} must be a number where members begin.")
+                raise ValueError(f"members=None of {kind} must be a number if samples are vectors.")
             return (*whole_numbers("members", self.members, 1), *shape)
         check_members(self, shape)
         if self.members not in (None, shape[0]):
             raise ValueError(
-                f"members={self.members!r} of {kind} does not suit the {shape[0]} members that "
-                "come in; leave it out."
+                f"members={self.members!r} of {kind} differs from the {shape[0]} members of its "
+                "input; leave it out."
             )
         return shape
 
     def _lower_scale(self, builder: Builder, slot: int, name: str, draw: Any) -> int:
-        """One instruction: the factors of each member, on what all share or on its own."""
+        """Append one instruction, which multiplies by the factors of each member."""
         begins = len(builder.shape(slot)) == 1
         shape = self._spread_shape(builder.shape(slot))
         scale = Parameter(name, shape, draw or (draw_signs if begins else "ones"), 1, 1)
         if not begins:
             return lower_scale(builder, slot, scale)
-        out = builder.slot(shape)
-        builder.instruction(
-            slot,
-            out,
-            forward=spread_forward,
-            backward=spread_backward,
-            weights=spread_weights,
-            parameters=[scale],
-            keeps="x",
-        )
-        return out
+        kernels = Kernels(spread_forward, spread_backward, spread_weights)
+        return builder.append(Instruction(slot, builder.slot(shape), kernels, [scale], keeps="x"))
 
 
 class MemberScale(_Spread):
-    """Give each member a factor of its own on every input: where the members of TabM-mini begin.
+    """Layer that multiplies every input by a factor of each member: the first layer of TabM-mini.
 
-    A vector becomes one vector for each member, of shape (members, inputs). All that follows may be
-    shared: `TimeDistributed` of a `Dense`, `Activation`, `Dropout`; `MemberHeads` ends the network.
-    The parameter is called scale.
+    A vector becomes a vector for each member, of shape (members, inputs). Members may share all
+    layers that follow: `TimeDistributed` of a `Dense`, `Activation`, `Dropout`; the last layer is
+    `MemberHeads`. The parameter is named scale.
 
     Parameters
     ----------
     members : int or None
-        Number of members. None is for samples that have a vector for each member already.
+        Number of members. None is for samples that already have a vector for each member.
     scale_initializer : str, Initializer or None, default=None
-        Draws the factors, of shape (members, inputs). None is 1 or -1 where members begin, so that
-        they differ, and 1 further on.
+        Initial factors, of shape (members, inputs). None is 1 or -1 at random for samples that are
+        vectors, so that members differ, and else 1.
 
     References
     ----------
@@ -182,20 +161,20 @@ class MemberScale(_Spread):
         self.scale_initializer = scale_initializer
 
     def output_shape(self, shape: Shape) -> Shape:
-        """A vector for each member."""
+        """Return (members, inputs)."""
         return self._spread_shape(shape)
 
     def lower(self, builder: Builder, slot: int) -> int:
-        """One instruction; its parameter is scale (members, inputs)."""
+        """Append one instruction, with the parameter scale."""
         return self._lower_scale(builder, slot, "scale", self.scale_initializer)
 
 
 class MemberLinear(_Spread):
     """Fully connected layer whose weights members share: ``y_m = ((x_m r_m) W) s_m + b_m``.
 
-    Each member m has factors r_m on its inputs and s_m on its outputs, and a bias; what costs time
-    and memory is shared (Wen et al., 2020; Gorishniy et al., 2025). The parameters are input_scale
-    (members, inputs), kernel (inputs, units), output_scale and bias (members, units).
+    Each member m has its own factors r_m and s_m of inputs and outputs, and its own bias; the large
+    W is shared (Wen et al., 2020; Gorishniy et al., 2025). The parameters are input_scale (members,
+    inputs), kernel (inputs, units), output_scale and bias (members, units).
 
     Parameters
     ----------
@@ -203,12 +182,12 @@ class MemberLinear(_Spread):
         Number of outputs of each member.
     members : int or None, default=None
         Number of members, in the first such layer, which reads vectors. None is for samples that
-        have a vector for each member already.
+        already have a vector for each member.
     kernel_initializer : str, Initializer or None, default=None
-        Draws W. None is uniform in ±1 / sqrt(inputs).
+        Initial W. None is uniform in ±1 / sqrt(inputs).
     scale_initializer : str, Initializer or None, default=None
-        Draws r, of shape (members, inputs). None is 1 or -1 where members begin, so that they
-        differ, and 1 further on.
+        Initial r, of shape (members, inputs). None is 1 or -1 at random for samples that are
+        vectors, so that members differ, and else 1.
 
     References
     ----------
@@ -233,40 +212,182 @@ class MemberLinear(_Spread):
         self.scale_initializer = scale_initializer
 
     def output_shape(self, shape: Shape) -> Shape:
-        """A vector of `units` for each member."""
+        """Return (members, units)."""
         return (self._spread_shape(shape)[0], *whole_numbers("units", self.units, 1))
 
     def lower(self, builder: Builder, slot: int) -> int:
-        """Three instructions: the members' factors, what they share, factors and biases."""
+        """Append three instructions: input factors; the shared product; output factors and bias."""
         members, units = self.output_shape(builder.shape(slot))
         slot = self._lower_scale(builder, slot, "input_scale", self.scale_initializer)
         fan_in = builder.shape(slot)[1]
         draw, fans = self.kernel_initializer or draw_within_fan, (fan_in, units)
-        shared, out = builder.slot((members, units)), builder.slot((members, units))
-        builder.instruction(
+        own, kernel = (members, units), Parameter("kernel", fans, draw, *fans)
+        op = Instruction(
             slot,
-            shared,
-            forward=shared_forward,
-            prepare=dense_prepare,
-            backward=shared_backward,
-            weights=shared_weights,
-            parameters=[Parameter("kernel", fans, draw, *fans)],
-            work=fan_in * units,
+            builder.slot(own),
+            Kernels(shared_forward, shared_backward, shared_weights, dense_prepare),
+            [kernel],
             geometry=(*fans, members),
+            work=kernel.size,
             keeps="x",
         )
-        own = (members, units)
-        builder.instruction(
-            shared,
-            out,
-            forward=scale_and_shift,
-            backward=scale_and_shift_backward,
-            weights=scale_and_shift_weights,
-            parameters=[
-                Parameter("output_scale", own, "ones", *fans),
-                Parameter("bias", own, draw_alike, *fans, decay=0.0),
-            ],
-            geometry=(members * units,),
-            keeps="x",
+        scale = Parameter("output_scale", own, "ones", *fans)
+        bias = Parameter("bias", own, draw_alike, *fans, decay=0.0)
+        return lower_scale_and_shift(builder, builder.append(op), [scale, bias])
+
+
+@kernel(FORWARD)
+def heads_forward(ctx, op, part, parts, theta, state, work, x, y):
+    """Compute y_m = x_m W_m + b_m for every member m. Owners: rows of the batch."""
+    lo, hi = owned_rows(x, part, parts)
+    fan_in, units, members = op[_FAN_IN], op[_UNITS], op[_MEMBERS]
+    width, total = x.shape[1], y.shape[1]
+    for m in range(members):
+        bias = vector(theta, (members * fan_in + m) * units, units)
+        contract_onto(
+            d=bias, ds=0, a=vector(x, lo * width + m * fan_in, 1), ars=width, acs=1, ao=0,
+            b=vector(theta, m * fan_in * units, 1), bs=units, bo=0,
+            c=vector(y, lo * total + m * units, 1), cs=total, M=hi - lo, N=units, K=fan_in, O=1,
+        )  # fmt: skip
+
+
+@kernel(PREPARE)
+def heads_prepare(ctx, op, part, parts, theta, work):
+    """Compute work = W_m^T for every member m. Owners: members."""
+    fan_in, units = op[_FAN_IN], op[_UNITS]
+    lo, hi = share(op[_MEMBERS], part, parts, 1)
+    for m in range(lo, hi):
+        start = m * fan_in * units
+        source, target = matrix(theta, start, fan_in, units), matrix(work, start, units, fan_in)
+        transpose(source, target, 0, fan_in)
+
+
+@kernel(BACKWARD)
+def heads_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
+    """Compute dx_m = dy_m W_m^T. Owners: rows of the batch."""
+    lo, hi = owned_rows(dx, part, parts)
+    fan_in, units = op[_FAN_IN], op[_UNITS]
+    width, total = dx.shape[1], dy.shape[1]
+    for m in range(op[_MEMBERS]):
+        contract(
+            a=vector(dy, lo * total + m * units, 1), ars=total, acs=1, ao=0,
+            b=vector(work, m * fan_in * units, 1), bs=fan_in, bo=0,
+            c=vector(dx, lo * width + m * fan_in, 1), cs=width,
+            M=hi - lo, N=fan_in, K=units, O=1, beta=0,
+        )  # fmt: skip
+
+
+@kernel(BACKWARD)
+def heads_weights(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
+    """Compute dW_m = x_m^T dy_m and db_m = sum of dy_m over the batch. Owners: members."""
+    fan_in, units, members = op[_FAN_IN], op[_UNITS], op[_MEMBERS]
+    batch, width, total = x.shape[0], x.shape[1], dy.shape[1]
+    lo, hi = share(members, part, parts, 1)
+    for m in range(lo, hi):
+        contract(
+            a=vector(x, m * fan_in, 1), ars=1, acs=width, ao=0,
+            b=vector(dy, m * units, 1), bs=total, bo=0,
+            c=vector(grad, m * fan_in * units, 1), cs=units,
+            M=fan_in, N=units, K=batch, O=1, beta=0,
+        )  # fmt: skip
+    sum_rows(dy, lo * units, vector(grad, (members * fan_in + lo) * units, (hi - lo) * units))
+
+
+@kernel(FORWARD)
+def mean_forward(ctx, op, part, parts, theta, state, work, x, y):
+    """Compute y = mean of x_m over the members. Owners: rows of the batch."""
+    lo, hi = owned_rows(x, part, parts)
+    width, n = x.shape[1], y.shape[1]
+    scale = like(y[0, 0], 1.0 / (width // n))
+    for i in range(lo, hi):
+        target = vector(y, i * n, n)
+        clear(target)
+        for m in range(0, width, n):
+            source = vector(x, i * width + m, n)
+            for j in range(n):
+                target[j] += source[j]
+        for j in range(n):
+            target[j] *= scale
+
+
+@kernel(BACKWARD)
+def mean_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
+    """Compute dx_m = dy / members. Owners: rows of the batch."""
+    lo, hi = owned_rows(dx, part, parts)
+    width, n = dx.shape[1], dy.shape[1]
+    scale = like(dy[0, 0], 1.0 / (width // n))
+    for i in range(lo, hi):
+        given = vector(dy, i * n, n)
+        for m in range(0, width, n):
+            target = vector(dx, i * width + m, n)
+            for j in range(n):
+                target[j] = scale * given[j]
+
+
+class MemberHeads(Layer):
+    """Fully connected layer with separate weights for each member: ``y_m = x_m W_m + b_m``.
+
+    It is the last layer of a network of members. The raw outputs have the shape (members, units);
+    the loss is the mean of the members' losses, each with the row's target; a prediction is the
+    mean of their predictions after the link, for instance of their probabilities. The parameters
+    are kernel (members, inputs, units) and bias (members, units).
+
+    Parameters
+    ----------
+    units : int
+        Number of outputs of each member.
+    kernel_initializer, bias_initializer : str, Initializer or None, default=None
+        Initial W and b. None is uniform in ±1 / sqrt(inputs).
+
+    References
+    ----------
+    Gorishniy, Y., Kotelnikov, A., & Babenko, A. (2025). TabM: advancing tabular deep learning with
+    parameter-efficient ensembling. ICLR.
+    """
+
+    has_members = True
+
+    def __init__(
+        self, units: int, *, kernel_initializer: Any = None, bias_initializer: Any = None
+    ) -> None:
+        self.units = units
+        self.kernel_initializer = kernel_initializer
+        self.bias_initializer = bias_initializer
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """Return (members, units)."""
+        check_members(self, shape)
+        return (shape[0], *whole_numbers("units", self.units, 1))
+
+    def lower(self, builder: Builder, slot: int) -> int:
+        """Append one instruction, with a kernel and a bias."""
+        own = self.output_shape(builder.shape(slot))
+        members, fan_in = builder.shape(slot)
+        out, fans = builder.slot(own), (fan_in, own[1])
+        draw, draw_bias = (
+            given or draw_within_fan for given in (self.kernel_initializer, self.bias_initializer)
         )
-        return out
+        kernel = Parameter("kernel", (members, *fans), draw, *fans)
+        bias = Parameter("bias", own, draw_bias, *fans, decay=0.0)
+        kernels = Kernels(heads_forward, heads_backward, heads_weights, heads_prepare)
+        geometry = (*fans, members)
+        return builder.append(
+            Instruction(
+                slot, out, kernels, [kernel, bias], geometry=geometry, work=kernel.size, keeps="x"
+            )
+        )
+
+
+class MeanOverMembers(Layer):
+    """Layer that computes the mean of the members' vectors, as a network of members predicts."""
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """Return the shape of one member's vector."""
+        check_members(self, shape)
+        return shape[1:]
+
+    def lower(self, builder: Builder, slot: int) -> int:
+        """Append one instruction."""
+        out = builder.slot(self.output_shape(builder.shape(slot)))
+        kernels = Kernels(mean_forward, mean_backward)
+        return builder.append(Instruction(slot, out, kernels, keeps=""))

@@ -1,4 +1,4 @@
-"""Numbers as learnt waves: each number of a row becomes several."""
+"""Periodic embedding of numbers: each number of a row becomes several."""
 
 from __future__ import annotations
 
@@ -13,35 +13,21 @@ from sklearn_nn.jit.kernel import kernel, like
 from sklearn_nn.jit.sums import dot, total
 from sklearn_nn.jit.team import share
 from sklearn_nn.jit.views import vector, workspace
-from sklearn_nn.layers.base import (
-    BACKWARD,
-    CTX_SIZE,
-    FORWARD,
-    Builder,
-    Layer,
-    Parameter,
-    Shape,
-    owned_rows,
-)
-from sklearn_nn.layers.draws import draw_within_fan
-from sklearn_nn.layers.normalization.columns import (
-    BLOCK,
-    count_columns,
-    hand_on,
-    put_column,
-    take_column,
-)
+from sklearn_nn.layers.base import BACKWARD, CTX_SIZE, FORWARD, owned_rows
+from sklearn_nn.layers.layer import Builder, Instruction, Kernels, Layer, Parameter, Shape
 from sklearn_nn.layers.shape import whole_numbers
-from sklearn_nn.layers.vectors import clear
+from sklearn_nn.layers.tabular.columns import BLOCK, count_columns, hand_on, put_column, take_column
+from sklearn_nn.layers.tabular.draws import draw_within_fan
+from sklearn_nn.layers.vectors import clear, fill
 
-# An instruction's geometry: columns that are turned, waves of each, and units beside the number.
+# An instruction's geometry: embedded columns, waves of each, and units beside the number.
 _FEATURES, _WAVES, _UNITS = range(3)
 _TURN = 2 * math.pi
 
 
 @kernel(FORWARD)
 def pbld_forward(ctx, op, part, parts, theta, state, work, x, y):
-    """y = (x, sum over waves of cos(2 pi w x + p) W + b), column by column. Owners: rows."""
+    """Compute y = (x, sum over waves of cos(2 pi w x + p) W + b) by column. Owners: rows."""
     features, waves, units = op[_FEATURES], op[_WAVES], op[_UNITS]
     n, room = features * waves, workspace(ctx, CTX_SIZE, x)
     lo, hi = owned_rows(x, part, parts)
@@ -53,12 +39,8 @@ def pbld_forward(ctx, op, part, parts, theta, state, work, x, y):
             take_column(x, start, f, value)
             put_column(value, y, start, f * (units + 1))
             for u in range(units):
-                out, bias = (
-                    vector(room, (2 + u) * BLOCK, rows),
-                    theta[n * (2 + units) + f * units + u],
-                )
-                for i in range(rows):
-                    out[i] = bias
+                bias = theta[n * (2 + units) + f * units + u]
+                fill(vector(room, (2 + u) * BLOCK, rows), bias)
             for h in range(f * waves, (f + 1) * waves):
                 frequency, phase = theta[h], theta[n + h] * like(theta[h], 1 / _TURN)
                 for i in range(rows):
@@ -73,7 +55,7 @@ def pbld_forward(ctx, op, part, parts, theta, state, work, x, y):
 
 @kernel(BACKWARD)
 def pbld_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
-    """dx = dy of the number - sum over waves of 2 pi w sin(2 pi w x + p) W dy. Owners: rows."""
+    """Compute dx = dy_0 - sum over waves of 2 pi w sin(2 pi w x + p) W dy. Owners: rows."""
     features, waves, units = op[_FEATURES], op[_WAVES], op[_UNITS]
     n, room = features * waves, workspace(ctx, CTX_SIZE, x)
     lo, hi = owned_rows(x, part, parts)
@@ -104,7 +86,7 @@ def pbld_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
 
 @kernel(BACKWARD)
 def pbld_weights(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
-    """Gradients of w, p, W and b: sums over the batch, block by block. Owners: columns of x."""
+    """Compute the gradients of w, p, W and b, block by block. Owners: columns of x."""
     features, waves, units = op[_FEATURES], op[_WAVES], op[_UNITS]
     n, batch, room = features * waves, x.shape[0], workspace(ctx, CTX_SIZE, x)
     lo, hi = share(features, part, parts, 1)
@@ -140,21 +122,21 @@ def pbld_weights(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
 def _draw_frequencies(
     stddev: float, rng: np.random.RandomState, shape: Shape, fan_in: int, fan_out: int
 ) -> np.ndarray:
-    """Normal numbers."""
+    """Draw from a normal distribution."""
     return stddev * rng.standard_normal(shape)
 
 
 def _draw_phases(rng: np.random.RandomState, shape: Shape, fan_in: int, fan_out: int) -> np.ndarray:
-    """Uniform on a whole turn."""
+    """Draw uniformly from [-pi, pi)."""
     return rng.uniform(-math.pi, math.pi, shape)
 
 
 class PeriodicEmbedding(Layer):
-    """Give every number of a row beside itself some of its waves: the PBLD embedding.
+    """Periodic embedding of every number of a row, with the number itself (PBLD).
 
     A number x becomes ``(x, cos(2 pi w x + p) W + b)``: `waves` cosines, with frequencies w and
-    phases p of the number's own, then a linear layer of its own (Holzmüller et al., 2024, after
-    Gorishniy et al., 2022). So a network can bend within a feature's range without being deep. The
+    phases p of each feature, then a linear layer of each feature (Holzmüller et al., 2024, after
+    Gorishniy et al., 2022). So a shallow network can be nonlinear within a feature's range. The
     parameters are frequencies and phases (features, waves), kernel (features, waves, units) and
     bias (features, units).
 
@@ -163,12 +145,12 @@ class PeriodicEmbedding(Layer):
     waves : int, default=16
         Number of cosines.
     units : int, default=3
-        Numbers made of them.
+        Number of outputs of the linear layer.
     stddev : float, default=0.1
-        Standard deviation of the frequencies before training. Features should be scaled.
+        Standard deviation of the initial frequencies. Features should be scaled.
     features : int or None, default=None
-        How many columns, from the first, are turned; the others are handed on behind them. None is
-        all.
+        Number of columns, from the first, that are embedded; the others are copied behind them.
+        None is all.
     rate_factor : float, default=0.1
         Factor on the learning rate.
     decay_factor : float, default=1.0
@@ -201,7 +183,7 @@ class PeriodicEmbedding(Layer):
         self.decay_factor = decay_factor
 
     def output_shape(self, shape: Shape) -> Shape:
-        """Each number with its units, and what is handed on."""
+        """Return (columns + embedded columns * units,)."""
         count = count_columns(self, shape, self.features)
         whole_numbers("waves", self.waves, 1)
         (units,) = whole_numbers("units", self.units, 1)
@@ -222,19 +204,17 @@ class PeriodicEmbedding(Layer):
         ]
 
     def lower(self, builder: Builder, slot: int) -> int:
-        """One instruction; its parameters are frequencies, phases, kernel and bias."""
+        """Append one instruction, with frequencies, phases, a kernel and a bias."""
         shape = builder.shape(slot)
         out = builder.slot(self.output_shape(shape))
         count = count_columns(self, shape, self.features)
-        builder.instruction(
+        op = Instruction(
             slot,
             out,
-            forward=pbld_forward,
-            backward=pbld_backward,
-            weights=pbld_weights,
-            parameters=self._parameters(count),
-            scratch=(3 + self.units) * BLOCK,
+            Kernels(pbld_forward, pbld_backward, pbld_weights),
+            self._parameters(count),
             geometry=(count, self.waves, self.units),
+            scratch=(3 + self.units) * BLOCK,
             keeps="x",
         )
-        return out
+        return builder.append(op)

@@ -1,4 +1,4 @@
-"""Numbers by the bins that they lie in: each number of a row becomes a piecewise linear curve."""
+"""Piecewise linear embedding of numbers: each number of a row becomes several."""
 
 from __future__ import annotations
 
@@ -15,31 +15,22 @@ from sklearn_nn.jit.kernel import kernel, like
 from sklearn_nn.jit.sums import dot
 from sklearn_nn.jit.team import share
 from sklearn_nn.jit.views import vector, workspace
-from sklearn_nn.layers.base import (
-    BACKWARD,
-    CTX_SIZE,
-    FORWARD,
-    Builder,
-    Layer,
-    Memory,
-    Parameter,
-    Shape,
-    owned_rows,
-)
-from sklearn_nn.layers.draws import draw_within_fan
-from sklearn_nn.layers.normalization.columns import BLOCK, count_columns, hand_on, take_column
+from sklearn_nn.layers.base import BACKWARD, CTX_SIZE, FORWARD, owned_rows
+from sklearn_nn.layers.layer import Builder, Instruction, Kernels, Layer, Memory, Parameter, Shape
 from sklearn_nn.layers.shape import whole_numbers
+from sklearn_nn.layers.tabular.columns import BLOCK, count_columns, hand_on, take_column
+from sklearn_nn.layers.tabular.draws import draw_within_fan
 from sklearn_nn.layers.vectors import clear, copy
 
-# An instruction's geometry: columns that are turned, all their bins, numbers that each becomes,
-# whether x itself takes part, and whether what is negative becomes 0. Its state holds the bins of
-# each column, then where each bin begins, then one over its width.
+# An instruction's geometry: embedded columns, number of their bins, units of each, whether a linear
+# function of x is added, and whether there is a relu. Its state holds the number of bins of each
+# column, then the lower edge of each bin, then 1 / width of each bin.
 _FEATURES, _BINS, _UNITS, _LINEAR, _RELU = range(5)
 
 
 @njit(**INLINED_OPTIONS)
 def _place(state, first, count, features, value, place):
-    """The bin, of a column's, that each value lies in: how many of them begin at or below it."""
+    """Compute the bin of each value: the number of lower edges, but the first, at or below it."""
     zero, one = like(state[0], 0), like(state[0], 1)
     clear(place)
     for k in range(1, count):
@@ -50,14 +41,14 @@ def _place(state, first, count, features, value, place):
 
 @njit(**INLINED_OPTIONS)
 def _within(state, op, bin_number, value):
-    """How far a value is through its bin, in widths: below 0 or above 1 in the outer two only."""
+    """Return (value - lower edge) / width of a bin, in [0, 1) except in the outer bins."""
     begin, scale = op[_FEATURES] + bin_number, op[_FEATURES] + op[_BINS] + bin_number
     return (value - state[begin]) * state[scale]
 
 
 @njit(**INLINED_OPTIONS)
 def _arrived(op, y, dy, first, given):
-    """given = what of dy, from element `first` on, gets through the ReLU if there is one."""
+    """Compute given = dy, from element `first` on, times the derivative of the relu if any."""
     own, out = vector(dy, first, given.size), vector(y, first, given.size)
     if not op[_RELU]:
         copy(own, given)
@@ -69,7 +60,7 @@ def _arrived(op, y, dy, first, given):
 
 @njit(**INLINED_OPTIONS)
 def _sum_up(theta, first, count, bias, table):
-    """Row k of the table = bias + rows of the kernel of all bins before bin k."""
+    """Compute row k of the table = bias + rows of the kernel of all bins before bin k."""
     units = bias.size
     copy(bias, vector(table, 0, units))
     for k in range(1, count):
@@ -81,9 +72,9 @@ def _sum_up(theta, first, count, bias, table):
 
 @kernel(FORWARD)
 def piecewise_forward(ctx, op, part, parts, theta, state, work, x, y):
-    """y = b + sum over bins of e W (+ x s), column by column. Owners: rows of the batch.
+    """Compute y = b + sum over bins of e W (+ x s), column by column. Owners: rows of the batch.
 
-    e is 1 in the bins below that of x, 0 in those above, and how far x is through its own.
+    e is 1 in the bins below that of x, 0 in those above, and (x - lower edge) / width in its own.
     """
     features, units, room = op[_FEATURES], op[_UNITS], workspace(ctx, CTX_SIZE, x)
     width, n, slopes = y.shape[1], op[_BINS] * units, op[_BINS] * units
@@ -102,10 +93,8 @@ def piecewise_forward(ctx, op, part, parts, theta, state, work, x, y):
             for i in range(rows):
                 k = int(place[i])
                 e = _within(state, op, first + k, value[i])
-                step, base = (
-                    vector(theta, (first + k) * units, units),
-                    vector(table, k * units, units),
-                )
+                step = vector(theta, (first + k) * units, units)
+                base = vector(table, k * units, units)
                 target = vector(y, (start + i) * width + f * units, units)
                 for j in range(units):
                     target[j] = fma(e, step[j], base[j])
@@ -121,7 +110,7 @@ def piecewise_forward(ctx, op, part, parts, theta, state, work, x, y):
 
 @kernel(BACKWARD)
 def piecewise_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
-    """dx = the slope of its bin (+ s), times dy, column by column. Owners: rows of the batch."""
+    """Compute dx = the slope of its bin (+ s), times dy, column by column. Owners: rows."""
     features, units, room = op[_FEATURES], op[_UNITS], workspace(ctx, CTX_SIZE, x)
     width, slopes = y.shape[1], op[_BINS] * units
     lo, hi = owned_rows(dx, part, parts)
@@ -146,23 +135,18 @@ def piecewise_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx,
 
 
 @njit(**INLINED_OPTIONS)
-def _add_in_place(op, state, first, value, place, given, grad, table, slope):
-    """Add a row's gradient to that of its bin, and note it in the table for the bins before."""
-    k = int(place)
-    e = _within(state, op, first + k, value)
+def _add_to_bin(e, first, k, given, grad, table):
+    """Add a row's gradient to that of its bin k, and to the table for the bins before."""
     own = vector(grad, (first + k) * given.size, given.size)
     below = vector(table, k * given.size, given.size)
     for j in range(given.size):
         own[j] = fma(e, given[j], own[j])
         below[j] += given[j]
-    if op[_LINEAR]:
-        for j in range(given.size):
-            slope[j] = fma(value, given[j], slope[j])
 
 
 @kernel(BACKWARD)
 def piecewise_weights(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
-    """dW = sum of e dy, ds = sum of x dy, db = sum of dy over the batch. Owners: columns of x."""
+    """Compute dW = sum of e dy, ds = sum of x dy and db = sum of dy. Owners: columns of x."""
     features, units, room = op[_FEATURES], op[_UNITS], workspace(ctx, CTX_SIZE, x)
     width, n = y.shape[1], op[_BINS] * units
     biases, batch = n + features * units if op[_LINEAR] else n, x.shape[0]
@@ -170,7 +154,7 @@ def piecewise_weights(ctx, op, part, parts, theta, grad, state, work, x, y, dx, 
     first, given = 0, vector(room, 2 * BLOCK, units)
     for f in range(hi):
         count, table = int(state[f]), vector(room, 2 * BLOCK + units, 1)
-        # Without slopes this is the bias's room, which is written last.
+        # Without slopes this is the place of the bias, which is written last.
         slope = vector(grad, n + f * units, units)
         if f >= lo:
             clear(vector(grad, first * units, count * units))
@@ -183,14 +167,16 @@ def piecewise_weights(ctx, op, part, parts, theta, grad, state, work, x, y, dx, 
             _place(state, first, count, features, value, place)
             for i in range(rows):
                 _arrived(op, y, dy, (start + i) * width + f * units, given)
-                _add_in_place(op, state, first, value[i], place[i], given, grad, table, slope)
+                k = int(place[i])
+                e = _within(state, op, first + k, value[i])
+                _add_to_bin(e, first, k, given, grad, table)
+                for j in range(units if op[_LINEAR] else 0):
+                    slope[j] = fma(value[i], given[j], slope[j])
         if f >= lo:
-            # From the last bin to the first: what arrives in a bin passes all before it.
+            # From the last bin to the first: the output in a bin depends on all bins before it.
             for k in range(count - 1, 0, -1):
-                here, before = (
-                    vector(table, k * units, units),
-                    vector(table, (k - 1) * units, units),
-                )
+                here = vector(table, k * units, units)
+                before = vector(table, (k - 1) * units, units)
                 target = vector(grad, (first + k - 1) * units, units)
                 for j in range(units):
                     target[j] += here[j]
@@ -202,31 +188,31 @@ def piecewise_weights(ctx, op, part, parts, theta, grad, state, work, x, y, dx, 
 def _draw_within(
     bound: float, rng: np.random.RandomState, shape: Shape, fan_in: int, fan_out: int
 ) -> np.ndarray:
-    """Uniform numbers."""
+    """Draw uniformly from [-bound, bound)."""
     return rng.uniform(-bound, bound, shape)
 
 
 class PiecewiseLinearEmbedding(Layer):
-    """Give every number of a row a piecewise linear curve in several dimensions.
+    """Piecewise linear embedding of every number of a row.
 
-    Of a feature whose bins have the edges b_0 < ... < b_T, a number x is encoded as T numbers: how
-    far it is through each bin, ``(x - b_(t-1)) / (b_t - b_(t-1))``, cut to 0 and 1 but below the
-    first bin and above the last. A linear layer of the feature's own makes `units` numbers of them
-    (Gorishniy et al., 2022, section 3.2). The parameters are kernel, of all bins one below the
-    other, (bins, units), slopes (features, units) with `linear`, and bias (features, units).
+    For a feature whose bins have the edges b_0 < ... < b_T, a number x is encoded as T numbers
+    ``(x - b_(t-1)) / (b_t - b_(t-1))``, clipped to [0, 1] except below the first and above the last
+    bin. A linear layer of each feature maps them to `units` numbers (Gorishniy et al., 2022,
+    section 3.2). The parameters are kernel (bins, units), with the bins of all features one below
+    the other, slopes (features, units) with `linear`, and bias (features, units).
 
     Parameters
     ----------
     bins : sequence of sequences of float
-        The edges of each feature's bins, rising, two or more; quantiles of the training data, say.
-        The features are the first columns; the others are handed on behind them.
+        Increasing edges of each feature's bins, at least two; quantiles of the training data, for
+        instance. The features are the first columns; the others are copied behind them.
     units : int, default=16
-        Numbers that each feature becomes.
+        Number of outputs of each feature.
     linear : bool, default=False
-        Add a linear function of x to the curve, which then starts at zero, as in TabM (Gorishniy et
-        al., 2025).
+        Whether to add a linear function of x, with initial kernels of zero, as in TabM (Gorishniy
+        et al., 2025).
     activation : {"identity", "relu"}, default="identity"
-        Applied to what comes out, but not to what is handed on.
+        Activation of the outputs, except of the copied columns.
     rate_factor : float, default=1.0
         Factor on the learning rate.
     decay_factor : float, default=0.0
@@ -259,7 +245,7 @@ class PiecewiseLinearEmbedding(Layer):
         self.decay_factor = decay_factor
 
     def output_shape(self, shape: Shape) -> Shape:
-        """The units of each feature, and what is handed on."""
+        """Return (columns + embedded columns * (units - 1),)."""
         (units,) = whole_numbers("units", self.units, 1)
         count = count_columns(self, shape, len(self.bins))
         for feature, edges in enumerate(self.bins):
@@ -267,12 +253,12 @@ class PiecewiseLinearEmbedding(Layer):
             if found.ndim != 1 or found.size < 2 or not np.isfinite(found).all():
                 raise ValueError(
                     f"bins[{feature}]={edges!r} of PiecewiseLinearEmbedding must be two finite "
-                    "edges or more; leave features without any to other layers, behind these."
+                    "edges or more; put features without bins behind the others."
                 )
             if not (np.diff(found) > 0).all():
                 raise ValueError(
-                    f"bins[{feature}]={edges!r} of PiecewiseLinearEmbedding must rise from edge to "
-                    "edge; take numpy.unique of them."
+                    f"bins[{feature}]={edges!r} of PiecewiseLinearEmbedding must be increasing; "
+                    "use numpy.unique of them."
                 )
         if self.activation not in ("identity", "relu"):
             raise ValueError(
@@ -297,7 +283,7 @@ class PiecewiseLinearEmbedding(Layer):
         ]
 
     def lower(self, builder: Builder, slot: int) -> int:
-        """One instruction; its parameters are kernel, slopes where there are any, and bias."""
+        """Append one instruction, with a kernel, slopes if `linear`, and a bias."""
         out = builder.slot(self.output_shape(builder.shape(slot)))
         edges = [np.asarray(own, dtype=np.float64) for own in self.bins]
         counts = np.array([own.size - 1 for own in edges])
@@ -305,20 +291,18 @@ class PiecewiseLinearEmbedding(Layer):
         scales = np.concatenate([1 / np.diff(own) for own in edges])
         features, total, units = counts.size, begins.size, int(self.units)
         most = int(counts.max())
-        builder.instruction(
+        op = Instruction(
             slot,
             out,
-            forward=piecewise_forward,
-            backward=piecewise_backward,
-            weights=piecewise_weights,
-            parameters=self._parameters(counts),
-            state=[
+            Kernels(piecewise_forward, piecewise_backward, piecewise_weights),
+            self._parameters(counts),
+            [
                 Memory("counts", counts.shape, counts.astype(np.float64), (total, most)),
                 Memory("begins", begins.shape, begins),
                 Memory("scales", scales.shape, scales),
             ],
-            scratch=2 * BLOCK + units * (1 + most),
             geometry=(features, total, units, int(self.linear), int(self.activation == "relu")),
+            scratch=2 * BLOCK + units * (1 + most),
             keeps="xy" if self.activation == "relu" else "x",
         )
-        return out
+        return builder.append(op)

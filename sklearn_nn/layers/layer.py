@@ -1,0 +1,332 @@
+"""The base of all layers, and what a layer declares to the program.
+
+A layer is a plain value: hyperparameters, a shape rule and a lowering. `lower` appends
+*instructions* to a program through a `Builder`. An instruction reads one slot (a batch of
+activations, one row a sample), writes another, owns a span of parameters, and has up to six
+kernels:
+
+=============  =========================================================  ==================
+kernel         output                                                     owner of an output
+=============  =========================================================  ==================
+forward        ``y``, from ``x``                                          row of the batch
+prepare        ``work``, from ``theta``: parameters rearranged for        any
+               backward
+backward       ``dx``, from ``dy``                                        row of the batch
+weights        ``grad``, the span of the parameters' gradient             row of the weight
+forward_sums   ``work``, ``state``: sums over the batch for forward;      column
+               only in training
+backward_sums  ``work``: sums over the batch for backward                 column
+=============  =========================================================  ==================
+
+Every kernel takes ``(part, parts)`` and writes only its share of the outputs. Each output is
+computed by one part, in one order of summation, so results do not depend on the number of parts.
+Rows of a batch have the same owner in all layers. Sums over the batch are separate kernels, which
+the machine runs between two barriers, just before the forward or backward kernel that needs them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, NamedTuple, Protocol
+
+import numpy as np
+
+from sklearn_nn._spec import Spec
+from sklearn_nn.jit.kernel import Kernel
+
+Shape = tuple[int, ...]
+#: The slot of the network's input, which is the first one.
+INPUT = 0
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A trained array of a layer.
+
+    Attributes
+    ----------
+    name : str
+        As in Keras: "kernel", "bias".
+    shape : tuple of int
+    initializer : object
+        Called with (rng, shape, fan_in, fan_out); see network/initializers.py.
+    fan_in, fan_out : int
+        Number of inputs and outputs of one unit, for the initializer.
+    decay : float
+        Factor on the L2 penalty: 1 for weights, 0 for biases.
+    rate : float
+        Factor on the learning rate.
+    """
+
+    name: str
+    shape: Shape
+    initializer: Any
+    fan_in: int
+    fan_out: int
+    decay: float = 1.0
+    rate: float = 1.0
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return int(np.prod(self.shape))
+
+
+@dataclass(frozen=True)
+class Memory:
+    """An array that a layer remembers and that is not trained, such as a running mean.
+
+    Attributes
+    ----------
+    name : str
+        As in Keras: "moving_mean".
+    shape : tuple of int
+    start : float or ndarray of that shape
+        Initial values.
+    counted : (int, int), optional
+        Set if kernels compute addresses from the elements, which then must be whole numbers from 1
+        to the second number and sum to the first.
+    """
+
+    name: str
+    shape: Shape
+    start: float | np.ndarray = 0.0
+    counted: tuple[int, int] | None = None
+
+    def check(self, array: np.ndarray) -> None:
+        """Raise ValueError if `array` does not satisfy `counted`."""
+        if self.counted is None:
+            return
+        total, most = self.counted
+        whole = bool(((array >= 1) & (array <= most) & (array == np.floor(array))).all())
+        if not whole or array.sum(dtype=np.float64) != total:
+            raise ValueError(
+                f"{self.name!r} must be whole numbers from 1 to {most} that sum to {total}; they "
+                "say where the layer's parameters lie, and do not change after a fit."
+            )
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return int(np.prod(self.shape))
+
+
+class Kernels(NamedTuple):
+    """The kernels of an instruction: see the table above."""
+
+    forward: Kernel | None
+    backward: Kernel | None
+    weights: Kernel | None = None
+    prepare: Kernel | None = None
+    forward_sums: Kernel | None = None
+    backward_sums: Kernel | None = None
+
+
+@dataclass
+class Instruction:
+    """One step of a program, before addresses and offsets are known.
+
+    Attributes
+    ----------
+    x, y : int
+        Slots that it reads and writes.
+    kernels : Kernels
+    parameters : sequence of Parameter
+    state : sequence of Memory
+    geometry : sequence of int
+        At most 17 numbers, which the kernels read as ``op``.
+    work : int
+        Number of elements that its kernels pass to one another.
+    scratch : int
+        Number of elements behind `ctx` that each part has for itself while a kernel runs.
+    keeps : {"xy", "x", "y", ""}
+        Slots that backward or weights read.
+    in_place : tuple of Kernel, optional
+        A forward and a backward kernel for x and y in the same memory (and dx and dy), used where
+        nothing else reads x.
+    kind : str
+        Name of the instruction in the `absorbs` of others.
+    absorbs : mapping of str to int
+        Kinds of next instruction that this one can compute as well, with the place in its geometry
+        that is then set to 1.
+    weights_need_backward : bool
+        Whether backward must run before weights even if the input needs no gradient; dx then has no
+        columns.
+    asks_to_stop : bool
+        Whether forward and backward may take long for a few rows and call `is_stopped`; other
+        kernels get some rows at a time.
+    layer : str
+        Name of its layer; the builder sets it.
+    places : int
+        Number of places of a sample at which the parameters are multiplied; the builder sets it.
+    """
+
+    x: int
+    y: int
+    kernels: Kernels
+    parameters: Sequence[Parameter] = ()
+    state: Sequence[Memory] = ()
+    geometry: Sequence[int] = ()
+    work: int = 0
+    scratch: int = 0
+    keeps: str = "xy"
+    in_place: tuple[Kernel, Kernel] | None = None
+    kind: str = ""
+    absorbs: Mapping[str, int] = field(default_factory=dict)
+    weights_need_backward: bool = False
+    asks_to_stop: bool = False
+    layer: str = ""
+    places: int = 1
+
+    def costs(self, width: int) -> tuple[int, int]:
+        """Estimate multiply-adds per row: of forward, and of weights.
+
+        `width` is the number of columns read and written, each of which may take a function. The
+        first number is 0 if the kernels call `is_stopped` themselves.
+        """
+        products = self.places * sum(p.size for p in self.parameters)
+        cost = max(products, 16 * width)
+        return 0 if self.asks_to_stop else cost, cost
+
+    @property
+    def is_trained(self) -> bool:
+        """Return whether it has parameters that are not frozen."""
+        return any(p.rate != 0 for p in self.parameters)
+
+    def used_kernels(self, *, trained: bool, through: bool, weights: bool) -> Kernels:
+        """Return the kernels that run.
+
+        `trained` is whether training runs the instruction (it does not run the link), `through`
+        whether the input needs a gradient, and `weights` whether the parameters need one.
+        """
+        own = self.kernels
+        if not trained:
+            return Kernels(own.forward, None)
+        if not weights or not self.is_trained:
+            own = own._replace(weights=None)
+        if not through and not (self.weights_need_backward and own.weights):
+            own = own._replace(prepare=None, backward=None)
+        if not through and own.weights is None:
+            own = own._replace(backward_sums=None)
+        return own
+
+
+class Clock(NamedTuple):
+    """Number of steps of a sequence of n steps in a slot: floor((n + offset) / stride)."""
+
+    offset: int
+    stride: int
+
+
+class Builder(Protocol):
+    """The part of a program under construction that a layer uses.
+
+    Attributes
+    ----------
+    carries : bool
+        Whether a batch may continue the previous one (`CONTINUES`).
+    """
+
+    carries: bool
+
+    @property
+    def is_frozen(self) -> bool:
+        """Return whether the current layer is frozen: its parameters and its memories stay."""
+
+    def shape(self, slot: int) -> Shape:
+        """Return the shape of one sample in a slot."""
+
+    def clock(self, slot: int) -> Clock | None:
+        """Return the clock of a slot of sequences of unequal length, else None."""
+
+    def slot(self, shape: Shape, clock: Clock | None = None) -> int:
+        """Make a slot for samples of this shape."""
+
+    def reshape(self, slot: int, shape: Shape) -> int:
+        """Make a slot of the same columns for samples of another shape. Nothing is copied."""
+
+    def add(self, name: str, layer: Layer, slot: int) -> int:
+        """Lower a layer within this one, which reads `slot`; return the slot of its output."""
+
+    def append(self, instruction: Instruction) -> int:
+        """Append an instruction; return the slot that it writes."""
+
+
+class Layer(Spec):
+    """Base of all layers: hyperparameters, a shape rule and a lowering; no weights, no state."""
+
+    #: Whether it mixes each row of a batch with its partner in training, and sets PARTNER.
+    mixes_rows: ClassVar[bool] = False
+    #: Treatment of sequences of unequal length: "refuses"; "keeps" (steps are independent, and the
+    #: output has the clock of the input); or "heeds" (it reads the clock, and sets that of its
+    #: output if this is a sequence).
+    lengths: ClassVar[str] = "refuses"
+    #: Whether its outputs, of shape (members, ...), are those of ensemble members, which share the
+    #: target of their row.
+    has_members: ClassVar[bool] = False
+
+    @property
+    def label(self) -> str:
+        """Its name in a summary: its class and, where there is one, its activation."""
+        return type(self).__name__
+
+    @property
+    def is_random(self) -> bool:
+        """Return whether its kernels draw random numbers in training."""
+        return False
+
+    @property
+    def adapts(self) -> bool:
+        """Return whether `adapt` sets its parameters from data before training."""
+        return False
+
+    def adapt(
+        self, rng: np.random.RandomState, outputs: np.ndarray, parameters: Mapping[str, np.ndarray]
+    ) -> None:
+        """Set parameters from the layer's outputs for training data.
+
+        Parameters
+        ----------
+        rng : RandomState
+            Source of random numbers.
+        outputs : ndarray of shape (n_samples, n_outputs), float64
+            Outputs with the initial parameters.
+        parameters : dict of str to ndarray
+            By name, changed in place.
+        """
+
+    @property
+    def reads_whole_numbers(self) -> bool:
+        """Return whether its input is whole numbers (codes), which `check_values` validates."""
+        return False
+
+    @property
+    def padding_value(self) -> int | None:
+        """Value of its input behind the end of a sequence; None if it does not define one."""
+        return None
+
+    def check_values(self, lowest: float, highest: float, whole: bool) -> None:
+        """Raise ValueError if the layer does not accept the values of an input.
+
+        Parameters
+        ----------
+        lowest, highest : float
+            Minimum and maximum of the input.
+        whole : bool
+            Whether all values are whole numbers.
+        """
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """Return the shape of one sample after this layer, given its shape before.
+
+        Raises
+        ------
+        ValueError
+            If the layer does not fit samples of this shape.
+        """
+        raise TypeError(f"{type(self).__name__} must define output_shape")
+
+    def lower(self, builder: Builder, slot: int) -> int:
+        """Append this layer's instructions, which read `slot`; return the slot of the output."""
+        raise TypeError(f"{type(self).__name__} must define lower")

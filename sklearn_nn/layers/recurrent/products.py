@@ -1,0 +1,244 @@
+"""Matrix products of a recurrent layer: x W and h R, and the gradients of x, h, W, R and biases.
+
+See tape.py for the layout of steps in y, the tape. ``x W`` is computed for a few steps at a time,
+just before the recurrence goes through them, while the result is in the second cache; backward, dx
+follows the recurrence likewise. `saw` holds the gradient of the gates' inputs.
+
+The rows of a contraction run over the rows of the batch and their steps, either of which may be
+outer. With one feature the steps of a row are a vector, which `contract` sums in another way, so
+there they are inner.
+"""
+
+from __future__ import annotations
+
+from numba import njit
+
+from sklearn_nn.jit.blocks import BLOCK, LINE
+from sklearn_nn.jit.contract import contract, contract_and_fetch, contract_groups
+from sklearn_nn.jit.host import INLINED_OPTIONS
+from sklearn_nn.jit.kernel import kernel
+from sklearn_nn.jit.team import share
+from sklearn_nn.jit.transpose import transpose
+from sklearn_nn.jit.views import matrix, vector
+from sklearn_nn.layers.base import COLUMN_GRAIN, PREPARE
+from sklearn_nn.layers.convolution.convolve import add_places
+from sklearn_nn.layers.recurrent.tape import (
+    FEATURES,
+    SIZE,
+    STEPS,
+    TURNED,
+    UNITS,
+    WIDTH,
+    goes_on,
+    is_masked,
+    is_ragged,
+    last_step,
+    own,
+    read_at,
+)
+from sklearn_nn.layers.vectors import clear
+
+#: Steps whose x W is computed together.
+_TOGETHER = 8
+#: Each step back fetches memory of later steps for some rows, the first of which moves by this.
+_TURN = 5
+# Columns are shared out in multiples of a tile's width.
+_GATE_GRAIN = 32
+
+
+@njit(**INLINED_OPTIONS)
+def project(ctx, op, theta, x, y, t, rows):
+    """Compute gates = x W for the next steps if they begin with t; 0 in the padding."""
+    if (t - 1) % _TOGETHER != 0:
+        return
+    (lo, hi), row = rows, x.shape[1]
+    features, size, width = op[FEATURES], op[SIZE], op[WIDTH]
+    count, back = min(_TOGETHER, last_step(ctx, op) + 1 - t), -features if op[TURNED] else features
+    if is_ragged(ctx, op):
+        for i in range(lo, hi):
+            steps = own(ctx, op, i)
+            kept, at = max(min(steps + 1 - t, count), 0), i * y.shape[1] + t * width
+            first = max(steps - t, 0) if op[TURNED] else t - 1
+            contract(
+                a=vector(x, i * row + first * features, 1), ars=back, acs=1, ao=0,
+                b=theta, bs=size, bo=0, c=vector(y, at, 1), cs=width,
+                M=kept, N=size, K=features, O=1, beta=0,
+            )  # fmt: skip
+            for k in range(kept, count):
+                clear(vector(y, at + k * width, size))
+        return
+    first = op[STEPS] - t if op[TURNED] else t - 1
+    by_step = count < hi - lo
+    contract_groups(
+        vector(theta, 0, 0), vector(x, lo * row + first * features, 1),
+        row if by_step else back, 1, ao=0, b=theta, bs=size, bo=0,
+        c=vector(y, lo * y.shape[1] + t * width, 1), cs=y.shape[1] if by_step else width,
+        M=hi - lo if by_step else count, N=size, K=features, O=1,
+        G=count if by_step else hi - lo, ag=back if by_step else row,
+        cg=width if by_step else y.shape[1],
+    )  # fmt: skip
+
+
+@njit(**INLINED_OPTIONS)
+def clear_padding(ctx, op, dx, rows):
+    """Set dx = 0 behind the end of each row."""
+    for i in range(rows[0], rows[1] if dx.shape[1] else rows[0]):
+        kept = own(ctx, op, i) * op[FEATURES]
+        clear(vector(dx, i * dx.shape[1] + kept, dx.shape[1] - kept))
+
+
+@njit(**INLINED_OPTIONS)
+def project_back(ctx, op, work, saw, dx, t, rows):
+    """Compute dx = saw W^T for the steps from t on that `project` computes together.
+
+    If the input needs no gradient, dx has no columns.
+    """
+    if (t - 1) % _TOGETHER != 0 or dx.shape[1] == 0:
+        return
+    (lo, hi), row = rows, dx.shape[1]
+    features, size, width = op[FEATURES], op[SIZE], op[WIDTH]
+    count, back = min(_TOGETHER, last_step(ctx, op) + 1 - t), -width if op[TURNED] else width
+    of_kernel = vector(work, op[UNITS] * size, 1)
+    if is_ragged(ctx, op):
+        for i in range(lo, hi):
+            steps = own(ctx, op, i)
+            kept, at = max(min(steps + 1 - t, count), 0), i * saw.shape[1]
+            # Of reversed steps, the last is the first in dx.
+            first, step = (t + kept - 1, steps + 1 - t - kept) if op[TURNED] else (t, t - 1)
+            contract(
+                a=vector(saw, at + first * width, 1), ars=back, acs=1, ao=0,
+                b=of_kernel, bs=features, bo=0,
+                c=vector(dx, i * row + max(step, 0) * features, 1), cs=features,
+                M=kept, N=features, K=size, O=1, beta=0,
+            )  # fmt: skip
+        return
+    first, step = (t + count - 1, op[STEPS] + 1 - t - count) if op[TURNED] else (t, t - 1)
+    by_step = count < hi - lo and features > 1
+    contract_groups(
+        vector(work, 0, 0), vector(saw, lo * saw.shape[1] + first * width, 1),
+        saw.shape[1] if by_step else back, 1, ao=0, b=of_kernel, bs=features, bo=0,
+        c=vector(dx, lo * row + step * features, 1), cs=row if by_step else features,
+        M=hi - lo if by_step else count, N=features, K=size, O=1,
+        G=count if by_step else hi - lo, ag=back if by_step else saw.shape[1],
+        cg=features if by_step else row,
+    )  # fmt: skip
+
+
+@njit(**INLINED_OPTIONS)
+def add_recurrent(ctx, op, theta, y, t, rows, gates):
+    """Add h R of the previous step to the stretch of step t, unless that h is zero.
+
+    `gates` is the first of the columns of R, the place in the stretch, and their number.
+    """
+    column, target, size = gates
+    lo, hi = rows
+    row = y.shape[1]
+    if t > 1 or goes_on(ctx, op):
+        at = lo * row + t * op[WIDTH]
+        contract(
+            a=vector(y, at - op[WIDTH] + read_at(ctx, op), 1), ars=row, acs=1, ao=0,
+            b=vector(theta, op[FEATURES] * op[SIZE] + column, 1), bs=op[SIZE], bo=0,
+            c=vector(y, at + target, 1), cs=row, M=hi - lo, N=size, K=op[UNITS], O=1, beta=1,
+        )  # fmt: skip
+
+
+@njit(**INLINED_OPTIONS)
+def carry(ctx, op, work, saw, dy, t, rows, gates):
+    """Add the gradient of the inputs of some gates of step t, times R^T, to that of the previous h.
+
+    `gates` is the first of the columns of R, whose transpose is in `work`, the place in `saw`, and
+    their number. Nothing is added to the initial h. Meanwhile the stretches of earlier steps are
+    fetched.
+    """
+    if t == 1:
+        return
+    column, source, size = gates
+    lo, hi = rows
+    row, units = dy.shape[1], op[UNITS]
+    at = lo * row + t * op[WIDTH]
+    before = at - op[WIDTH] + read_at(ctx, op)
+    run = min(size, BLOCK) * LINE // dy.itemsize
+    contract_and_fetch(
+        vector(saw, max(at - run, 0), 1), row, t * _TURN % (hi - lo),
+        vector(saw, at + source, 1), ars=row, acs=1, ao=0,
+        b=vector(work, column * units, 1), bs=units, bo=0, c=vector(dy, before, 1), cs=row,
+        M=hi - lo, N=units, K=size, O=1, beta=0 if is_masked(ctx, op) and column == 0 else 1,
+    )  # fmt: skip
+
+
+@kernel(PREPARE)
+def recurrent_prepare(ctx, op, part, parts, theta, work):
+    """Compute work = R^T, then W^T. Owners: rows of R and of W."""
+    features, units, size = op[FEATURES], op[UNITS], op[SIZE]
+    lo, hi = share(units, part, parts, COLUMN_GRAIN)
+    recurrent = matrix(theta, features * size, units, size)
+    transpose(recurrent, matrix(work, 0, size, units), lo, hi)
+    lo, hi = share(features, part, parts, COLUMN_GRAIN)
+    transpose(matrix(theta, 0, features, size), matrix(work, units * size, size, features), lo, hi)
+
+
+@njit(**INLINED_OPTIONS)
+def owned_columns(size, part, parts):
+    """Return the columns of W, R and b that a part owns, and whose columns of `saw` it reads."""
+    return share(size, part, parts, _GATE_GRAIN)
+
+
+@njit(**INLINED_OPTIONS)
+def kernel_gradient(ctx, op, x, saw, grad, column, size):
+    """Compute `size` columns of dW from `column` on: sum over steps and rows of x^T saw."""
+    features, width, row = op[FEATURES], op[WIDTH], x.shape[1]
+    dw, back = vector(grad, column, 1), -features if op[TURNED] else features
+    if op[TURNED] and is_ragged(ctx, op):  # each row begins at its own step
+        for i in range(x.shape[0]):
+            steps = own(ctx, op, i)
+            contract(
+                a=vector(x, i * row + max(steps - 1, 0) * features, 1), ars=1, acs=back, ao=0,
+                b=vector(saw, i * saw.shape[1] + width + column, 1), bs=width, bo=0,
+                c=dw, cs=op[SIZE], M=features, N=size, K=steps, O=1, beta=min(i, 1),
+            )  # fmt: skip
+        return
+    most = last_step(ctx, op)
+    contract(
+        a=vector(x, (most - 1 if op[TURNED] else 0) * features, 1), ars=1, acs=back, ao=row,
+        b=vector(saw, width + column, 1), bs=width, bo=saw.shape[1],
+        c=dw, cs=op[SIZE], M=features, N=size, K=most, O=x.shape[0], beta=0,
+    )  # fmt: skip
+
+
+@njit(**INLINED_OPTIONS)
+def recurrent_gradient(ctx, op, y, saw, grad, column, size, shift):
+    """Compute `size` columns of dR from `column` on: sum over steps and rows of h^T saw.
+
+    Column j of the gates lies in place ``j + shift`` of a stretch.
+    """
+    first = 1 if goes_on(ctx, op) else 2
+    at = first * op[WIDTH]
+    contract(
+        a=vector(y, at - op[WIDTH] + read_at(ctx, op), 1), ars=1, acs=op[WIDTH], ao=y.shape[1],
+        b=vector(saw, at + column + shift, 1), bs=op[WIDTH], bo=saw.shape[1],
+        c=vector(grad, op[FEATURES] * op[SIZE] + column, 1), cs=op[SIZE],
+        M=op[UNITS], N=size, K=last_step(ctx, op) - first + 1, O=y.shape[0], beta=0,
+    )  # fmt: skip
+
+
+@njit(**INLINED_OPTIONS)
+def bias_gradient(ctx, op, saw, grad, bias, column, size, shift):
+    """Compute `size` columns of a bias's gradient from `column` on: sum over steps and rows of saw.
+
+    Column j of the gates lies in place ``j + shift`` of a stretch.
+    """
+    start = (op[FEATURES] + op[UNITS] + bias) * op[SIZE] + column
+    db = vector(grad, start, max(size, 0))
+    clear(db)
+    for i in range(saw.shape[0]):
+        places = matrix(saw, i * saw.shape[1] + op[WIDTH], last_step(ctx, op), op[WIDTH])
+        add_places(places, column + shift, db)
+
+
+@njit(**INLINED_OPTIONS)
+def all_gradients(ctx, op, part, parts, x, y, saw, grad):
+    """Compute dW, dR and db of cells whose gates are x W + h R + b. Owners: columns."""
+    column, end = owned_columns(op[SIZE], part, parts)
+    kernel_gradient(ctx, op, x, saw, grad, column, end - column)
+    recurrent_gradient(ctx, op, y, saw, grad, column, end - column, 0)
+    bias_gradient(ctx, op, saw, grad, 0, column, end - column, 0)

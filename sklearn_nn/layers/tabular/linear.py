@@ -1,0 +1,247 @@
+"""Scaling of inputs, and the fully connected layer in neural tangent parametrisation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from sklearn_nn.jit.contract import matmul, matmul_transposed
+from sklearn_nn.jit.functions import fma
+from sklearn_nn.jit.host import INLINED_OPTIONS
+from sklearn_nn.jit.kernel import kernel, like
+from sklearn_nn.jit.team import share
+from sklearn_nn.jit.views import matrix, vector
+from sklearn_nn.layers.base import BACKWARD, COLUMN_GRAIN, FORWARD, WEIGHT_GRAIN, owned_rows
+from sklearn_nn.layers.dense import dense_prepare
+from sklearn_nn.layers.layer import Builder, Instruction, Kernels, Layer, Parameter, Shape
+from sklearn_nn.layers.tabular.draws import draw_normal
+from sklearn_nn.layers.vectors import clear, rows_of, sum_rows
+
+#: Minimal standard deviation of an output, relative to the root mean square of all: with few or
+#: similar samples some outputs hardly vary by chance, and their weights would be huge.
+_LEAST_SPREAD = 0.1
+#: Number of samples whose outputs are averaged for a bias.
+_MIXED = 5
+
+
+@kernel(FORWARD)
+def scale_forward(ctx, op, part, parts, theta, state, work, x, y):
+    """Compute y = theta x, column by column. Owners: rows of the batch."""
+    lo, hi = owned_rows(x, part, parts)
+    n = x.shape[1]
+    for i in range(lo, hi):
+        source, target = vector(x, i * n, n), vector(y, i * n, n)
+        for j in range(n):
+            target[j] = theta[j] * source[j]
+
+
+@kernel(BACKWARD)
+def scale_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
+    """Compute dx = theta dy. Owners: rows of the batch."""
+    lo, hi = owned_rows(dx, part, parts)
+    n = dx.shape[1]
+    for i in range(lo, hi):
+        given, target = vector(dy, i * n, n), vector(dx, i * n, n)
+        for j in range(n):
+            target[j] = theta[j] * given[j]
+
+
+@kernel(BACKWARD)
+def scale_weights(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
+    """Compute dtheta = sum of dy x over the batch. Owners: columns."""
+    n = x.shape[1]
+    lo, hi = share(n, part, parts, COLUMN_GRAIN)
+    found = vector(grad, lo, hi - lo)
+    clear(found)
+    for i in range(x.shape[0]):
+        source, given = vector(x, i * n + lo, hi - lo), vector(dy, i * n + lo, hi - lo)
+        for j in range(found.size):
+            found[j] = fma(given[j], source[j], found[j])
+
+
+def lower_scale(builder: Builder, slot: int, parameter: Parameter) -> int:
+    """Append ``y = theta x``; `parameter`, theta, has the shape of a sample."""
+    out, kernels = (
+        builder.slot(builder.shape(slot)),
+        Kernels(scale_forward, scale_backward, scale_weights),
+    )
+    return builder.append(Instruction(slot, out, kernels, [parameter], keeps="x"))
+
+
+class ScaleFeatures(Layer):
+    """Layer that multiplies every input by a trained factor, with an initial value of 1.
+
+    With a high rate, useless features become small early (Holzmüller et al., 2024). The parameter
+    is named scale.
+
+    Parameters
+    ----------
+    rate_factor : float, default=6.0
+        Factor on the learning rate.
+    decay_factor : float, default=1.0
+        Factor on penalty and weight decay.
+
+    References
+    ----------
+    Holzmüller, D., Grinsztajn, L., & Steinwart, I. (2024). Better by default: strong pre-tuned MLPs
+    and boosted trees on tabular data. NeurIPS.
+    """
+
+    def __init__(self, *, rate_factor: float = 6.0, decay_factor: float = 1.0) -> None:
+        self.rate_factor = rate_factor
+        self.decay_factor = decay_factor
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """Return `shape`."""
+        return shape
+
+    def lower(self, builder: Builder, slot: int) -> int:
+        """Append one instruction, with the parameter scale, of the shape of a sample."""
+        shape = builder.shape(slot)
+        factors = {"rate": self.rate_factor, "decay": self.decay_factor}
+        return lower_scale(builder, slot, Parameter("scale", shape, "ones", 1, 1, **factors))
+
+
+@njit(**INLINED_OPTIONS)
+def _shrink(values: Any, fan_in: int) -> None:
+    """Compute values /= sqrt(fan_in)."""
+    factor = like(values[0], 1 / np.sqrt(fan_in)) if values.size else values.dtype.type(0)
+    for j in range(values.size):
+        values[j] *= factor
+
+
+@kernel(FORWARD)
+def ntp_forward(ctx, op, part, parts, theta, state, work, x, y):
+    """Compute y = x W / sqrt(fan in) + b. Owners: rows of the batch."""
+    fan_in, units = x.shape[1], y.shape[1]
+    lo, hi = owned_rows(x, part, parts)
+    matmul(rows_of(x, lo, hi), matrix(theta, 0, fan_in, units), rows_of(y, lo, hi))
+    bias, factor = vector(theta, fan_in * units, units), like(x[0, 0], 1 / np.sqrt(fan_in))
+    for i in range(lo, hi):
+        target = vector(y, i * units, units)
+        for j in range(units):
+            target[j] = fma(target[j], factor, bias[j])
+
+
+@kernel(BACKWARD)
+def ntp_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
+    """Compute dx = dy W^T / sqrt(fan in). Owners: rows of the batch."""
+    fan_in, units = dx.shape[1], dy.shape[1]
+    lo, hi = owned_rows(dx, part, parts)
+    matmul(rows_of(dy, lo, hi), matrix(work, 0, units, fan_in), rows_of(dx, lo, hi))
+    _shrink(vector(dx, lo * fan_in, (hi - lo) * fan_in), fan_in)
+
+
+@kernel(BACKWARD)
+def ntp_weights(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
+    """Compute dW = x^T dy / sqrt(fan in) (owners: rows of W) and db (owners: columns)."""
+    fan_in, units = x.shape[1], dy.shape[1]
+    lo, hi = share(fan_in, part, parts, WEIGHT_GRAIN)
+    matmul_transposed(x, lo, dy, matrix(grad, lo * units, hi - lo, units))
+    _shrink(vector(grad, lo * units, (hi - lo) * units), fan_in)
+    lo, hi = share(units, part, parts, COLUMN_GRAIN)
+    sum_rows(dy, lo, vector(grad, fan_in * units + lo, hi - lo))
+
+
+class NTPLinear(Layer):
+    """Fully connected layer in neural tangent parametrisation: ``y = x W / sqrt(inputs) + b``.
+
+    Initial weights are standard normal, so that one learning rate suits layers of any width (Jacot
+    et al., 2018). With `data_driven`, each column of W is then divided by the standard deviation of
+    its output for training data, and each bias becomes minus a random weighted mean of the output
+    for five samples, so that every activation has its kink within the data ("he+5" of Holzmüller et
+    al., 2024; after Steinwart, 2019).
+
+    Parameters
+    ----------
+    units : int
+        Number of outputs.
+    data_driven : bool, default=True
+        Whether training data sets scale and bias before training.
+    kernel_initializer : str, Initializer or None, default=None
+        Initial W, of shape (inputs, units). None is standard normal.
+    bias_initializer : str, Initializer or None, default=None
+        Initial b, of shape (units,). None is standard normal; with `data_driven` it has no effect.
+    bias_rate_factor : float, default=0.1
+        Factor on the learning rate of b.
+
+    References
+    ----------
+    Jacot, A., Gabriel, F., & Hongler, C. (2018). Neural tangent kernel. NeurIPS.
+
+    Steinwart, I. (2019). A sober look at neural network initializations. arXiv:1903.11482.
+
+    Holzmüller, D., Grinsztajn, L., & Steinwart, I. (2024). Better by default: strong pre-tuned MLPs
+    and boosted trees on tabular data. NeurIPS.
+    """
+
+    def __init__(
+        self,
+        units: int,
+        *,
+        data_driven: bool = True,
+        kernel_initializer: Any = None,
+        bias_initializer: Any = None,
+        bias_rate_factor: float = 0.1,
+    ) -> None:
+        self.units = units
+        self.data_driven = data_driven
+        self.kernel_initializer = kernel_initializer
+        self.bias_initializer = bias_initializer
+        self.bias_rate_factor = bias_rate_factor
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """Return (units,); samples must be vectors."""
+        if len(shape) != 1:
+            raise ValueError(
+                f"NTPLinear takes vectors, got samples of shape {shape}; put a Flatten before it."
+            )
+        return (self.units,)
+
+    @property
+    def adapts(self) -> bool:
+        """Return whether `adapt` sets its parameters from data before training."""
+        return self.data_driven
+
+    def adapt(
+        self, rng: np.random.RandomState, outputs: np.ndarray, parameters: Mapping[str, np.ndarray]
+    ) -> None:
+        """Give every output a standard deviation of 1 and a bias within the data.
+
+        Parameters
+        ----------
+        rng : RandomState
+            Source of random numbers.
+        outputs : ndarray of shape (n_samples, units), float64
+            Outputs for training data with the initial parameters.
+        parameters : dict of str to ndarray
+            The kernel and the bias, changed in place.
+        """
+        kernel, bias = parameters["kernel"], parameters["bias"]
+        chosen = rng.randint(len(outputs), size=(_MIXED, self.units))
+        share = rng.standard_exponential((_MIXED, self.units))
+        outputs = outputs - bias.astype(np.float64)
+        spread = outputs.std(axis=0)
+        usual = np.sqrt(np.mean(spread**2))
+        spread = np.maximum(spread, _LEAST_SPREAD * usual) if usual > 0 else np.ones(self.units)
+        kernel /= spread
+        mixed = np.take_along_axis(outputs, chosen, axis=0) * share
+        bias[:] = -mixed.sum(axis=0) / share.sum(axis=0) / spread
+
+    def lower(self, builder: Builder, slot: int) -> int:
+        """Append one instruction, with a kernel and a bias."""
+        shape = builder.shape(slot)
+        out = builder.slot(self.output_shape(shape))
+        size = (shape[0], self.units)
+        draws = [self.kernel_initializer or draw_normal, self.bias_initializer or draw_normal]
+        rate = self.bias_rate_factor
+        kernels = Kernels(ntp_forward, ntp_backward, ntp_weights, dense_prepare)
+        kernel = Parameter("kernel", size, draws[0], *size)
+        bias = Parameter("bias", size[1:], draws[1], *size, decay=0.0, rate=rate)
+        op = Instruction(
+            slot, out, kernels, [kernel, bias], geometry=size, work=kernel.size, keeps="x"
+        )
+        return builder.append(op)
