@@ -33,17 +33,6 @@ class BaseMLP(BaseNetwork):
         output = Dense(n_outputs, kernel_initializer=kernel, bias_initializer=bias)
         return [*noise, *hidden_layers(self), ("output", output)]
 
-    @property
-    def n_layers_(self):
-        """Number of layers, input and output included.
-
-        Returns
-        -------
-        n_layers_ : int
-            One more than there are dense layers.
-        """
-        return len(self.coefs_) + 1
-
 
 class MLPClassifier(BaseMLP, BatchClassifier):
     """Multi-layer perceptron classifier, a drop-in replacement for scikit-learn's.

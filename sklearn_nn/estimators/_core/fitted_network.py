@@ -304,6 +304,7 @@ def publish_network(estimator, network):
     for attribute, name in estimator._ARRAY_LISTS.items():
         arrays = [layer[name] for layer in layers.values() if "kernel" in layer]
         setattr(estimator, attribute, arrays)
+        estimator.n_layers_ = len(arrays) + 1  # with the input, as scikit-learn counts
 
 
 def _seen_arrays(estimator):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from scipy import sparse
@@ -54,8 +54,9 @@ class TargetCodec(Part):
     n_outputs : int
     """
 
-    LEARNT = NEEDED = ("n_outputs",)
-    PUBLISHED = {"n_outputs": "n_outputs_"}
+    LEARNT: ClassVar[tuple[str, ...]] = ("n_outputs",)
+    NEEDED: ClassVar[tuple[str, ...]] = LEARNT
+    PUBLISHED: ClassVar[dict[str, str]] = {"n_outputs": "n_outputs_"}
 
     def __init__(self, settings, steps=None):
         self.settings = {name: settings[name] for name in _SETTINGS if name in settings}
