@@ -29,8 +29,8 @@ _SHOWN = 12
 
 def run_here(seeds, until=None, without=()):
     """Check configurations in this process, and write lines before, about and after each."""
-    from configuration_cases import draw
-    from configuration_checks import check, described
+    from helpers.configurations.cases import draw
+    from helpers.configurations.checks import check, described
 
     for seed in seeds:
         if until is not None and time.monotonic() > until:
@@ -216,8 +216,8 @@ def main():
 
 def show(seeds, only_show, without):
     """Show configurations and run them here; whether any fails."""
-    from configuration_cases import draw
-    from configuration_checks import check
+    from helpers.configurations.cases import draw
+    from helpers.configurations.checks import check
 
     bad = 0
     for seed in seeds:

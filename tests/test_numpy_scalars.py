@@ -5,10 +5,10 @@ import pickle
 
 import numpy as np
 import pytest
-from numpy_twins import is_plain, twins
 from sklearn.base import BaseEstimator, clone
 
 import sklearn_nn
+from helpers.numpy_scalars import is_plain, twins
 from sklearn_nn import layers, training
 from sklearn_nn._spec import plain, set_plain
 from sklearn_nn.estimators._inputs.table.encoder import TableEncoder

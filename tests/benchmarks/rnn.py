@@ -94,7 +94,7 @@ def steps():
 def vowels():
     """The sequences of JapaneseVowels eight times over, in float32, and their labels as numbers."""
     sys.path.insert(0, str(Path(__file__).parents[1]))
-    from sequence_data import find, read_ts
+    from helpers.real_sequences import find, read_ts
 
     X, y = read_ts(find("ucr_uea/JapaneseVowels_TRAIN.ts"))
     return [x.astype("float32") for x in X] * 8, np.tile(np.unique(y, return_inverse=True)[1], 8)

@@ -23,7 +23,7 @@ from sklearn_nn import NeuralNetworkClassifier, RNNClassifier, RNNRegressor
 from sklearn_nn.layers import GRU, Activation, BatchNorm, Conv1D, Dropout, GaussianNoise, MaxPool1D
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from sequence_data import (
+from helpers.real_sequences import (
     DAY,
     ChannelScaler,
     RelativeForecast,

@@ -6,9 +6,20 @@ import warnings
 
 import numpy as np
 import pytest
-from every import CLASSES, KINDS, NUMBERS, RAGGED, ROWS, N, data, fitted, make, outputs
 from sklearn.exceptions import ConvergenceWarning
 
+from helpers.estimators.every import (
+    CLASSES,
+    KINDS,
+    NUMBERS,
+    RAGGED,
+    ROWS,
+    N,
+    data,
+    fitted,
+    make,
+    outputs,
+)
 from sklearn_nn import FeatureExtractor, MLPClassifier, MLPRegressor, RNNClassifier
 from sklearn_nn.estimators._core import validation as _held_out
 from sklearn_nn.estimators._inputs.table.encoder import TableEncoder

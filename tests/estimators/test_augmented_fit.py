@@ -5,11 +5,11 @@ import warnings
 
 import numpy as np
 import pytest
-from learning import learning, median
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.model_selection import GridSearchCV
 
+from helpers.learning import learning, median
 from sklearn_nn import (
     CNNClassifier,
     CNNRegressor,

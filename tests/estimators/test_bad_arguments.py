@@ -5,8 +5,8 @@ import warnings
 import numpy as np
 import pytest
 from sklearn.datasets import load_iris
-from toy import BOTH, CLASSES, NUMBERS, SOLVERS, X, make, output, target
 
+from helpers.estimators.small_data import BOTH, CLASSES, NUMBERS, SOLVERS, X, make, output, target
 from sklearn_nn import MLPClassifier, MLPRegressor
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

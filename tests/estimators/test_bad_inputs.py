@@ -3,8 +3,19 @@
 import numpy as np
 import pytest
 from scipy import sparse
-from toy import BOTH, CLASSES, NUMBERS, SOLVERS, X, fit_or_error, make, output, partial_fit, target
 
+from helpers.estimators.small_data import (
+    BOTH,
+    CLASSES,
+    NUMBERS,
+    SOLVERS,
+    X,
+    fit_or_error,
+    make,
+    output,
+    partial_fit,
+    target,
+)
 from sklearn_nn import MLPClassifier, MLPRegressor
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

@@ -5,7 +5,10 @@ import pickle
 
 import numpy as np
 import pytest
-from control import (
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV
+
+from helpers.estimators.noisy_data import (
     BOTH,
     CLASSES,
     NUMBERS,
@@ -18,9 +21,6 @@ from control import (
     target,
     validation,
 )
-from sklearn.base import clone
-from sklearn.model_selection import GridSearchCV
-
 from sklearn_nn import MLPClassifier, MLPRegressor, load, load_checkpoint
 from sklearn_nn.training import (
     Callback,

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from control import (
+
+from helpers.estimators.noisy_data import (
     BOTH,
     CLASSES,
     NUMBERS,
@@ -14,8 +15,7 @@ from control import (
     output,
     target,
 )
-from learning import learning, median
-
+from helpers.learning import learning, median
 from sklearn_nn import MLPRegressor
 from sklearn_nn.network import initializers
 from sklearn_nn.network.initializers import INITIALIZERS

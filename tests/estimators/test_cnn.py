@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from learning import learning, median
 from sklearn.datasets import load_digits
 
+from helpers.learning import learning, median
 from sklearn_nn import CNNClassifier, CNNRegressor
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

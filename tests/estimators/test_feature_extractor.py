@@ -4,7 +4,6 @@ import pickle
 
 import numpy as np
 import pytest
-from every import activations
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.datasets import load_digits
@@ -14,6 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 
+from helpers.estimators.every import activations
 from sklearn_nn import (
     CNNClassifier,
     FeatureExtractor,

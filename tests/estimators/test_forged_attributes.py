@@ -7,9 +7,9 @@ import warnings
 
 import numpy as np
 import pytest
-from every import KINDS, data, fitted, outputs
-from training.forged_meta import forged_arrays, forged_meta
 
+from helpers.estimators.every import KINDS, data, fitted, outputs
+from helpers.files.forged_metadata import forged_arrays, forged_meta
 from sklearn_nn import TextGenerator, load, load_checkpoint
 from sklearn_nn.network import initializers
 from sklearn_nn.training import CheckpointError, EarlyStopping, Huber, checkpoint

@@ -6,7 +6,8 @@ import pickle
 import sys
 
 import pytest
-from control import (
+
+from helpers.estimators.noisy_data import (
     BOTH,
     CLASSES,
     NUMBERS,
@@ -18,7 +19,6 @@ from control import (
     target,
     validation,
 )
-
 from sklearn_nn import MLPClassifier
 from sklearn_nn.training import LambdaCallback, ProgressBar, TrainingScore
 

@@ -4,8 +4,18 @@ import numpy as np
 import pytest
 from scipy import sparse
 from sklearn.exceptions import DataConversionWarning
-from toy import BOTH, CLASSES, NUMBERS, RNG, SOLVERS, X, make, output, target
 
+from helpers.estimators.small_data import (
+    BOTH,
+    CLASSES,
+    NUMBERS,
+    RNG,
+    SOLVERS,
+    X,
+    make,
+    output,
+    target,
+)
 from sklearn_nn import MLPClassifier, MLPRegressor
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

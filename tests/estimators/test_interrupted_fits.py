@@ -5,8 +5,8 @@ import warnings
 
 import numpy as np
 import pytest
-from interrupts import At, raising
 
+from helpers.interrupts import At, raising
 from sklearn_nn import (
     CNNClassifier,
     MLPClassifier,

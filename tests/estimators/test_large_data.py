@@ -182,7 +182,7 @@ LIMIT = pytest.mark.skipif(sys.platform != "linux", reason="limits memory as Lin
 
 def beside_the_file(folder, *case):
     """What large_fit.py says of a file of 200 MB."""
-    script = Path(__file__).with_name("large_fit.py")
+    script = Path(__file__).parents[1] / "helpers" / "processes" / "large_fit.py"
     command = [sys.executable, str(script), str(folder), *case, "200"]
     return subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
 

@@ -4,13 +4,13 @@ import pickle
 
 import numpy as np
 import pytest
-from learning import learning, median
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.model_selection import GridSearchCV, KFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from helpers.learning import learning, median
 from sklearn_nn import NeuralNetworkClassifier, NeuralNetworkRegressor, load
 from sklearn_nn.layers import (
     LSTM,

@@ -13,8 +13,6 @@ import joblib
 import numpy as np
 import pytest
 import sklearn
-from iris import BOTH, IRIS, LENGTH, SETTINGS, SPECIES, assert_equal, fitted, make, output, target
-from learning import learning, seeds
 from sklearn.base import clone
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.datasets import load_breast_cancer, load_diabetes
@@ -22,6 +20,19 @@ from sklearn.model_selection import GridSearchCV, KFold, cross_val_predict, cros
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from helpers.estimators.iris import (
+    BOTH,
+    IRIS,
+    LENGTH,
+    SETTINGS,
+    SPECIES,
+    assert_equal,
+    fitted,
+    make,
+    output,
+    target,
+)
+from helpers.learning import learning, seeds
 from sklearn_nn import MLPClassifier, MLPRegressor
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

@@ -5,7 +5,14 @@ import inspect
 import numpy as np
 import pytest
 import sklearn
-from iris import (
+from scipy import sparse
+from sklearn.datasets import load_breast_cancer
+from sklearn.metrics import balanced_accuracy_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.class_weight import compute_sample_weight
+
+from helpers.estimators.iris import (
     BOTH,
     IRIS,
     LABELS,
@@ -19,14 +26,7 @@ from iris import (
     output,
     target,
 )
-from learning import learning, median
-from scipy import sparse
-from sklearn.datasets import load_breast_cancer
-from sklearn.metrics import balanced_accuracy_score
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
-from sklearn.utils.class_weight import compute_sample_weight
-
+from helpers.learning import learning, median
 from sklearn_nn import MLPClassifier, MLPRegressor
 from sklearn_nn.layers.activation import HIDDEN_ACTIVATIONS
 

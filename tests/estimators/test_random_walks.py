@@ -6,8 +6,8 @@ import warnings
 
 import numpy as np
 import pytest
-from every import KINDS, data, fitted, make, outputs
 
+from helpers.estimators.every import KINDS, data, fitted, make, outputs
 from sklearn_nn import TabularClassifier, load
 from sklearn_nn.estimators._core.fitted_network import network_of
 from sklearn_nn.training import CheckpointError, LambdaCallback, RMSprop

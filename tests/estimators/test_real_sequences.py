@@ -5,11 +5,11 @@ The thresholds lie a little below what was measured (in parentheses).
 
 import numpy as np
 import pytest
-import sequence_data
-from learning import learning, seeds
 from sklearn.model_selection import StratifiedShuffleSplit
 from sklearn.pipeline import make_pipeline
 
+from helpers import real_sequences
+from helpers.learning import learning, seeds
 from sklearn_nn import NeuralNetworkClassifier, RNNClassifier, RNNRegressor
 from sklearn_nn.layers import GRU, Activation, BatchNorm, Conv1D, Dropout, MaxPool1D
 
@@ -45,12 +45,12 @@ def _read(read, *arguments):
 
 
 def _scaled(network):
-    return make_pipeline(sequence_data.ChannelScaler(), network)
+    return make_pipeline(real_sequences.ChannelScaler(), network)
 
 
 def test_japanese_vowels():
     """Nine speakers, in utterances of 7 to 29 steps (.984)."""
-    (X, y), test = _read(sequence_data.archive, "JapaneseVowels")
+    (X, y), test = _read(real_sequences.archive, "JapaneseVowels")
     assert {len(x) for x in X} > {7, 26}
     assert (len(X), len(test[0]), X[0].shape[1]) == (270, 370, 12)
     model = _scaled(RNNClassifier(batch_size=32, max_iter=40, **SMALL)).fit(X, y)
@@ -67,7 +67,7 @@ def test_japanese_vowels():
 
 def test_italy_power_demand():
     """Summer or winter, from 67 days (.965; with other seeds .961 to .971)."""
-    train, test = _read(sequence_data.archive, "ItalyPowerDemand")
+    train, test = _read(real_sequences.archive, "ItalyPowerDemand")
     model = _scaled(RNNClassifier(batch_size=16, max_iter=150, **SMALL)).fit(*train)
     assert test[0].shape == (1029, 24, 1)
     assert model.score(*test) >= 0.945
@@ -75,7 +75,7 @@ def test_italy_power_demand():
 
 def test_gun_point():
     """Convolutions shorten 150 steps before a GRU reads them (.987; other seeds .96 to .993)."""
-    train, test = _read(sequence_data.archive, "GunPoint")
+    train, test = _read(real_sequences.archive, "GunPoint")
     layers = []
     for filters, width, pool in ((32, 8, 4), (64, 5, 2)):
         layers += [Conv1D(filters, width, padding="same"), BatchNorm(), Activation("relu")]
@@ -93,7 +93,7 @@ def test_gun_point():
 
 def test_indoor_movement():
     """From 19 to 129 steps; a quarter held out (.962; with other seeds .924 to .949)."""
-    X, y = _read(sequence_data.indoor_movement)
+    X, y = _read(real_sequences.indoor_movement)
     assert len(X) == 314
     assert (min(map(len, X)), max(map(len, X))) == (19, 129)
     split = StratifiedShuffleSplit(1, test_size=0.25, random_state=0).split(np.zeros(len(y)), y)
@@ -107,7 +107,7 @@ def test_indoor_movement():
 def test_bike_forecast():
     """The next 24 hours, against the same hours of the week before (.687 of their error)."""
     # Windows at every hour of the day: 5 and 24 have no divisor in common.
-    train, (X, y) = _read(sequence_data.bike_windows, 5)
+    train, (X, y) = _read(real_sequences.bike_windows, 5)
     # No hour of a test's forecast was trained on: 3509 hours lie behind the first 80 %.
     assert (X.shape, y.shape) == ((3486, 168, 9), (3486, 24))
     assert train[1].shape == (2769, 24)
@@ -122,5 +122,5 @@ def test_bike_forecast():
         learning_rate_init=0.01,
         **TRAINING,
     )
-    forecast = sequence_data.RelativeForecast(network).fit(*train).predict(X)
+    forecast = real_sequences.RelativeForecast(network).fit(*train).predict(X)
     assert np.sqrt(np.mean((y - forecast) ** 2)) < 0.72 * naive

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from learning import learning, seeds
 from sklearn.compose import ColumnTransformer, TransformedTargetRegressor, make_column_selector
 from sklearn.impute import SimpleImputer
 from sklearn.metrics import log_loss, r2_score
@@ -16,6 +15,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
+from helpers.learning import learning, seeds
 from sklearn_nn import MLPClassifier, MLPRegressor, TabularClassifier
 
 pd = pytest.importorskip("pandas")

@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
-from control import (
+from sklearn.exceptions import ConvergenceWarning
+
+from helpers.estimators.noisy_data import (
     BOTH,
     CLASSES,
     NUMBERS,
@@ -14,8 +16,6 @@ from control import (
     target,
     validation,
 )
-from sklearn.exceptions import ConvergenceWarning
-
 from sklearn_nn import MLPClassifier, MLPRegressor
 from sklearn_nn.training import Callback, LambdaCallback, TerminateOnNaN
 

@@ -8,7 +8,8 @@ import textwrap
 import joblib
 import numpy as np
 import pytest
-from control import (
+
+from helpers.estimators.noisy_data import (
     BOTH,
     CLASSES,
     NUMBERS,
@@ -20,7 +21,6 @@ from control import (
     target,
     validation,
 )
-
 from sklearn_nn import MLPClassifier, MLPRegressor, load, load_checkpoint
 from sklearn_nn.training import Cosine, LambdaCallback, ModelCheckpoint, ReduceLROnPlateau, RMSprop
 

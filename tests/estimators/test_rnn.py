@@ -4,7 +4,6 @@ import pickle
 
 import numpy as np
 import pytest
-from learning import learning, median
 from sklearn.base import clone
 from sklearn.model_selection import (
     GridSearchCV,
@@ -16,6 +15,7 @@ from sklearn.model_selection import (
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from helpers.learning import learning, median
 from sklearn_nn import (
     FeatureExtractor,
     NeuralNetworkClassifier,

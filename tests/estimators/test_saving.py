@@ -12,12 +12,12 @@ from pathlib import Path
 import joblib
 import numpy as np
 import pytest
-from control import BOTH, CLASSES, NUMBERS, WEIGHTS, X, fitted, make, output
 from scipy import sparse
 from sklearn.base import clone
-from training.faults import STEPS
-from training.forgery import HEADER_LENGTH, mutate_member, seal
 
+from helpers.estimators.noisy_data import BOTH, CLASSES, NUMBERS, WEIGHTS, X, fitted, make, output
+from helpers.files.forged_files import HEADER_LENGTH, mutate_member, seal
+from helpers.files.write_failures import STEPS
 from sklearn_nn import MLPClassifier, MLPRegressor, load, load_checkpoint
 from sklearn_nn.network import initializers
 from sklearn_nn.training import (
@@ -493,7 +493,7 @@ def test_a_missing_folder_during_a_fit(tmp_path):
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no fork")
 def test_a_fit_that_is_killed_leaves_a_whole_file(tmp_path):
-    script = Path(__file__).with_name("kill_fit.py")
+    script = Path(__file__).parents[1] / "helpers" / "processes" / "kill_fit.py"
     command = [sys.executable, script, tmp_path, "20"]
     ran = subprocess.run(command, capture_output=True, text=True, check=True, timeout=900)
     assert ran.stdout.startswith("20 kills, ")

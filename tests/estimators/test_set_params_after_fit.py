@@ -6,9 +6,20 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from every import IMAGES, KINDS, RAGGED, ROWS, N, copies, data, fitted, make, outputs
 from sklearn.base import clone
 
+from helpers.estimators.every import (
+    IMAGES,
+    KINDS,
+    RAGGED,
+    ROWS,
+    N,
+    copies,
+    data,
+    fitted,
+    make,
+    outputs,
+)
 from sklearn_nn import (
     CNNClassifier,
     FeatureExtractor,

@@ -4,7 +4,13 @@ import pickle
 
 import numpy as np
 import pytest
-from control import (
+from sklearn.base import clone
+from sklearn.metrics import make_scorer, mean_absolute_error
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from helpers.estimators.noisy_data import (
     BOTH,
     CLASSES,
     X,
@@ -16,12 +22,6 @@ from control import (
     target,
     validation,
 )
-from sklearn.base import clone
-from sklearn.metrics import make_scorer, mean_absolute_error
-from sklearn.model_selection import GridSearchCV
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
-
 from sklearn_nn import MLPClassifier, MLPRegressor, load
 from sklearn_nn.training import LambdaCallback
 

@@ -3,7 +3,6 @@
 import pickle
 import tracemalloc
 
-import naive_table
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -14,6 +13,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, QuantileTransformer, RobustScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from helpers.naive import table_encoder
 from sklearn_nn.estimators._inputs.table import columns as _table_columns
 from sklearn_nn.estimators._inputs.table.encoder import TableEncoder
 from sklearn_nn.estimators._inputs.table.number_scaling import SCALINGS, bin_edges, quantiles
@@ -64,7 +64,7 @@ def test_as_the_naive_encoding(seed):
     max_one_hot = int(rng.choice([0, 2, 9, 50]))
     encoder = TableEncoder(max_one_hot=max_one_hot, dtype="float64").fit(rows[:120])
     assert encoder.is_categorical_.tolist() == is_category
-    expected, blocks = naive_table.encode(rows[:120], rows, is_category, max_one_hot)
+    expected, blocks = table_encoder.encode(rows[:120], rows, is_category, max_one_hot)
     encoded = encoder.transform(rows)
     np.testing.assert_allclose(encoded, expected, rtol=1e-12, atol=1e-14)
     assert encoded.flags.c_contiguous
@@ -100,7 +100,7 @@ def test_any_small_table(rows, n):
     pd = pytest.importorskip("pandas")
     frame = pd.DataFrame(rows, columns=["n", "c"]).astype({"n": float, "c": object})
     encoded = encoder.fit(frame[:n]).transform(frame)
-    expected, _ = naive_table.encode(fitted, rows, [False, True], 3)
+    expected, _ = table_encoder.encode(fitted, rows, [False, True], 3)
     np.testing.assert_allclose(encoded, expected, rtol=1e-9, atol=1e-12)
 
 

@@ -5,7 +5,6 @@ import warnings
 
 import numpy as np
 import pytest
-from learning import learning, median
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
@@ -16,6 +15,7 @@ from sklearn.model_selection import (
     RandomizedSearchCV,
 )
 
+from helpers.learning import learning, median
 from sklearn_nn import TabularClassifier, TabularRegressor, load, load_checkpoint
 from sklearn_nn.estimators._core.fitted_network import publish_network
 from sklearn_nn.estimators._inputs.table import reader as table_reader

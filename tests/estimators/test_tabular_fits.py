@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from learning import learning, median, seeds
 from scipy import sparse
 from sklearn.datasets import load_breast_cancer, load_iris, load_wine
 from sklearn.metrics import get_scorer, log_loss
 from sklearn.model_selection import train_test_split
 
+from helpers.learning import learning, median, seeds
 from sklearn_nn import (
     MLPRegressor,
     NeuralNetworkClassifier,

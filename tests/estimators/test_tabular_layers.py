@@ -4,11 +4,11 @@ import pickle
 
 import numpy as np
 import pytest
-from every import activations
-from learning import learning, median
 from sklearn.base import clone
 from sklearn.metrics import log_loss
 
+from helpers.estimators.every import activations
+from helpers.learning import learning, median
 from sklearn_nn import NeuralNetworkClassifier, NeuralNetworkRegressor, load, load_checkpoint
 from sklearn_nn.layers import (
     Activation,

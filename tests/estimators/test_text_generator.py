@@ -11,8 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from learning import learning, median, seeds
-from naive_recurrent import run
 from scipy.stats import chisquare
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
@@ -20,6 +18,8 @@ from sklearn.model_selection import GridSearchCV, KFold, cross_val_score
 from sklearn.utils import get_tags
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
+from helpers.learning import learning, median, seeds
+from helpers.naive.recurrent import run
 from sklearn_nn import TextGenerator, find_learning_rate, load, load_checkpoint
 from sklearn_nn.estimators._inputs.text import encoded, short_passages, streams, whole_passages
 from sklearn_nn.estimators.text.sampling import draw, probabilities

@@ -4,7 +4,10 @@ import warnings
 
 import numpy as np
 import pytest
-from control import (
+from sklearn.metrics import f1_score, get_scorer, make_scorer
+from sklearn.model_selection import train_test_split
+
+from helpers.estimators.noisy_data import (
     BOTH,
     CLASSES,
     NUMBERS,
@@ -19,10 +22,7 @@ from control import (
     target,
     validation,
 )
-from interrupts import interrupt_when, sends_signals
-from sklearn.metrics import f1_score, get_scorer, make_scorer
-from sklearn.model_selection import train_test_split
-
+from helpers.interrupts import interrupt_when, sends_signals
 from sklearn_nn import MLPClassifier, MLPRegressor
 from sklearn_nn.network.machine import Machine
 from sklearn_nn.training import LambdaCallback, TerminateOnNaN

@@ -5,7 +5,6 @@ import warnings
 
 import numpy as np
 import pytest
-from every import activations
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
@@ -13,6 +12,7 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from helpers.estimators.every import activations
 from sklearn_nn import (
     CNNClassifier,
     MLPClassifier,

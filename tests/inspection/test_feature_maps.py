@@ -1,16 +1,16 @@
 """Pictures of what layers put out."""
 
-import image_cases
-import naive_images
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from pictures import IMAGES, LABELS, drawn, fitted_quietly, small_cnn, titles
 from sklearn.exceptions import NotFittedError
 from sklearn.neural_network import MLPClassifier as ScikitLearnMLP
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from helpers.estimators.digits import IMAGES, LABELS, drawn, fitted_quietly, small_cnn, titles
+from helpers.layer_cases.images import CONTEXT
+from helpers.naive import images as naive_images
 from sklearn_nn import CNNClassifier, MLPClassifier, NeuralNetworkClassifier
 from sklearn_nn.inspection import FeatureMapDisplay
 from sklearn_nn.layers import Activation, Conv2D, MaxPool2D, Residual
@@ -29,7 +29,7 @@ def convolved(model, image, name="conv1"):
     window = naive_images.Window(shape, (3, 3), (1, 1), (1, 1), "same")
     arrays = model.layers_[name]
     forward, _ = naive_images.conv(window, arrays["bias"].size, 1)
-    z = forward([arrays["kernel"], arrays["bias"]], image.reshape(1, -1), image_cases.CONTEXT)
+    z = forward([arrays["kernel"], arrays["bias"]], image.reshape(1, -1), CONTEXT)
     return z.reshape(*shape[:2], -1)
 
 

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from pictures import IMAGES, LABELS, drawn, small_cnn, titles
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from helpers.estimators.digits import IMAGES, LABELS, drawn, small_cnn, titles
 from sklearn_nn import CNNClassifier, MLPClassifier
 from sklearn_nn.inspection import FilterDisplay
 

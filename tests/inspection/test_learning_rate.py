@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from learning import learning, median, seeds
 from scipy import sparse
 from sklearn.datasets import load_digits
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from helpers.learning import learning, median, seeds
 from sklearn_nn import MLPClassifier, MLPRegressor, find_learning_rate
 from sklearn_nn.inspection import LearningRateDisplay
 from sklearn_nn.training import EarlyStopping, Lion, ModelCheckpoint

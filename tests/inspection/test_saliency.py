@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from pictures import IMAGES, LABELS, drawn, fitted_quietly, small_cnn, titles
 from scipy import sparse
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV
@@ -14,6 +13,7 @@ from sklearn.neural_network import MLPClassifier as ScikitLearnMLP
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from helpers.estimators.digits import IMAGES, LABELS, drawn, fitted_quietly, small_cnn, titles
 from sklearn_nn import (
     CNNClassifier,
     CNNRegressor,

@@ -9,9 +9,9 @@ import time
 
 import numpy as np
 import pytest
-from interrupts import At, interrupt_when, raising, sends_signals
 from numba import njit
 
+from helpers.interrupts import At, interrupt_when, raising, sends_signals
 from sklearn_nn.jit import team
 from sklearn_nn.jit.host import OPTIONS, available_cores
 from sklearn_nn.jit.team import (

@@ -3,17 +3,20 @@
 import pickle
 from dataclasses import replace
 
-import naive_augmentation as twins
 import numpy as np
 import pytest
-from cases import DTYPES, LOSSES, names, sample
-from gradcheck import check_gradient
-from harness import Gradient, assert_close, assert_same_bits, draw_theta, forward, nothing, train
-from image_cases import CONTEXT, Guards, ImageCase, ImageRun, build, check_against_twin, check_parts
-from naive import Context
 from scipy import stats
 from sklearn.base import clone
 
+from helpers.comparison import assert_close, assert_same_bits
+from helpers.gradient_check import check_gradient
+from helpers.guarded_memory import Guards
+from helpers.layer_cases.images import CONTEXT, ImageCase, ImageRun, check_against_twin, check_parts
+from helpers.loss_cases import LOSSES, sample
+from helpers.naive import augmentation as twins
+from helpers.naive.random_numbers import Context
+from helpers.parametrize import DTYPES, names
+from helpers.programs import Gradient, build, draw_theta, forward, nothing, train
 from sklearn_nn.layers import (
     Activation,
     BatchNorm,

@@ -6,13 +6,15 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from gradcheck import check_gradient
-from harness import LayerRun, assert_close
-from learning import learning, median
-from naive_recurrent import run_both_ways as naive
-from recurrent_cases import Ragged, draw, dtypes, kinds
 from sklearn.base import clone
 
+from helpers.comparison import assert_close
+from helpers.gradient_check import check_gradient
+from helpers.layer_cases.recurrent import Ragged, draw, kinds
+from helpers.layer_runs import LayerRun
+from helpers.learning import learning, median
+from helpers.naive.recurrent import run_both_ways as naive
+from helpers.parametrize import dtypes
 from sklearn_nn import NeuralNetworkClassifier, load
 from sklearn_nn.layers import GRU, LSTM, Activation, Add, Bidirectional, Dense, SimpleRNN
 from sklearn_nn.layers.base import Clock

@@ -2,12 +2,13 @@
 
 import pickle
 
-import image_cases
 import numpy as np
 import pytest
-from cases import DTYPES, names
-from harness import assert_close
-from image_cases import (
+from sklearn.base import clone
+
+from helpers.comparison import assert_close
+from helpers.layer_cases import images as image_cases
+from helpers.layer_cases.images import (
     CONVOLUTIONS,
     check_against_twin,
     check_parts,
@@ -15,8 +16,7 @@ from image_cases import (
     conv,
     prepared,
 )
-from sklearn.base import clone
-
+from helpers.parametrize import DTYPES, names
 from sklearn_nn.layers import Conv1D, Conv2D
 from sklearn_nn.layers.base import CTX_SIZE
 from sklearn_nn.layers.convolution.winograd import winograd_forward

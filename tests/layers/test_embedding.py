@@ -4,12 +4,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from cases import DTYPES
-from gradcheck import check_gradient
-from harness import LayerRun, draw_theta, no_state
-from image_cases import Guards
-from sequence_cases import own_steps
 
+from helpers.gradient_check import check_gradient
+from helpers.guarded_memory import Guards
+from helpers.layer_cases.sequences import own_steps
+from helpers.layer_runs import LayerRun
+from helpers.parametrize import DTYPES
+from helpers.programs import draw_theta, no_state
 from sklearn_nn.layers import (
     AttentionPool,
     Conv1D,

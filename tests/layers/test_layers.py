@@ -3,15 +3,19 @@
 import pickle
 from dataclasses import replace
 
-import naive
 import numpy as np
 import pytest
-from cases import DTYPES, LAYERS, LOSSES, RESIDUAL, activation, dense, dropout, names, sample
-from gradcheck import check_gradient
-from harness import LayerRun, assert_close, build
-from naive import Context
 from sklearn.base import clone
 
+from helpers.comparison import assert_close
+from helpers.gradient_check import check_gradient
+from helpers.layer_cases.vectors import LAYERS, RESIDUAL, activation, dense, dropout
+from helpers.layer_runs import LayerRun
+from helpers.loss_cases import LOSSES, sample
+from helpers.naive import vectors as naive
+from helpers.naive.random_numbers import Context
+from helpers.parametrize import DTYPES, names
+from helpers.programs import build
 from sklearn_nn.layers import Activation, Dense, Dropout, Layer
 from sklearn_nn.layers.activation import ACTIVATIONS, ELEMENTWISE, HIDDEN_ACTIVATIONS
 from sklearn_nn.layers.base import ROW_GRAIN, TRAINING

@@ -4,10 +4,11 @@ import pickle
 
 import numpy as np
 import pytest
-from cases import DTYPES, names
-from image_cases import MERGED, ImageRun, build, check_against_twin, check_parts, check_rows
 from sklearn.base import clone
 
+from helpers.layer_cases.images import MERGED, ImageRun, check_against_twin, check_parts, check_rows
+from helpers.parametrize import DTYPES, names
+from helpers.programs import build
 from sklearn_nn.layers import (
     Activation,
     Add,

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from cases import DTYPES
-from harness import LayerRun
-from naive import Context
 from scipy import stats
 
+from helpers.layer_runs import LayerRun
+from helpers.naive.random_numbers import Context
+from helpers.parametrize import DTYPES
 from sklearn_nn.layers import GaussianNoise
 from sklearn_nn.layers.base import TRAINING
 from sklearn_nn.network.lowering import ProgramBuilder

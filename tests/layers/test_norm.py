@@ -1,13 +1,17 @@
 """Normalisation: against PyTorch and NumPy, over several batches, in training and prediction."""
 
-import naive
 import numpy as np
 import pytest
-from cases import DTYPES, LOSSES, batch_norm, layer_norm, sample
-from gradcheck import LIMIT, numerical_gradient
-from harness import Gradient, LayerRun, assert_close, build, draw_theta
-from naive import Context
 
+from helpers.comparison import assert_close
+from helpers.gradient_check import LIMIT, numerical_gradient
+from helpers.layer_cases.vectors import batch_norm, layer_norm
+from helpers.layer_runs import LayerRun
+from helpers.loss_cases import LOSSES, sample
+from helpers.naive import vectors as naive
+from helpers.naive.random_numbers import Context
+from helpers.parametrize import DTYPES
+from helpers.programs import Gradient, build, draw_theta
 from sklearn_nn.layers import Activation, BatchNorm, Conv2D, Dense, Flatten, LayerNorm, MaxPool2D
 from sklearn_nn.layers.base import TRAINING
 from sklearn_nn.network.lowering import lower

@@ -4,9 +4,10 @@ import pickle
 
 import numpy as np
 import pytest
-from cases import DTYPES, names
-from harness import assert_close
-from image_cases import (
+from sklearn.base import clone
+
+from helpers.comparison import assert_close
+from helpers.layer_cases.images import (
     POOLED,
     ImageRun,
     check_against_twin,
@@ -15,8 +16,7 @@ from image_cases import (
     pool,
     prepared,
 )
-from sklearn.base import clone
-
+from helpers.parametrize import DTYPES, names
 from sklearn_nn.layers import (
     AveragePool1D,
     AveragePool2D,

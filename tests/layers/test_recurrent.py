@@ -5,13 +5,16 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from gradcheck import check_gradient
-from harness import Gradient, LayerRun, assert_close, draw_theta
-from learning import learning, median
-from naive_recurrent import run as naive
-from recurrent_cases import dtypes, kinds, ways
 from sklearn.base import clone
 
+from helpers.comparison import assert_close
+from helpers.gradient_check import check_gradient
+from helpers.layer_cases.recurrent import kinds, ways
+from helpers.layer_runs import LayerRun
+from helpers.learning import learning, median
+from helpers.naive.recurrent import run as naive
+from helpers.parametrize import dtypes
+from helpers.programs import Gradient, draw_theta
 from sklearn_nn import NeuralNetworkClassifier, load
 from sklearn_nn.inspection import saliency_map
 from sklearn_nn.layers import GRU, LSTM, Dense, Residual, SimpleRNN

@@ -4,14 +4,18 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from gradcheck import check_gradient
-from harness import LayerRun, assert_close, draw_theta
-from naive import Context, dropout_mask
-from naive_recurrent import ACTIVATIONS
-from naive_recurrent import run as naive
-from naive_recurrent import run_both_ways as naive_both_ways
-from recurrent_cases import Ragged, draw, dtypes, kinds, ways
 
+from helpers.comparison import assert_close
+from helpers.gradient_check import check_gradient
+from helpers.layer_cases.recurrent import Ragged, draw, kinds, ways
+from helpers.layer_runs import LayerRun
+from helpers.naive.random_numbers import Context
+from helpers.naive.recurrent import ACTIVATIONS
+from helpers.naive.recurrent import run as naive
+from helpers.naive.recurrent import run_both_ways as naive_both_ways
+from helpers.naive.vectors import dropout_mask
+from helpers.parametrize import dtypes
+from helpers.programs import draw_theta
 from sklearn_nn import NeuralNetworkRegressor
 from sklearn_nn.layers import Bidirectional, Dense, SimpleRNN
 from sklearn_nn.layers.recurrent.activation import CELL_ACTIVATIONS

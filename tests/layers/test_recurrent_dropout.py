@@ -4,12 +4,16 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from gradcheck import check_gradient
-from harness import LayerRun, assert_close, build, draw_theta, forward
-from naive import Context, dropout_mask
-from naive_recurrent import run as naive
-from recurrent_cases import draw, dtypes, kinds, ways
 
+from helpers.comparison import assert_close
+from helpers.gradient_check import check_gradient
+from helpers.layer_cases.recurrent import draw, kinds, ways
+from helpers.layer_runs import LayerRun
+from helpers.naive.random_numbers import Context
+from helpers.naive.recurrent import run as naive
+from helpers.naive.vectors import dropout_mask
+from helpers.parametrize import dtypes
+from helpers.programs import build, draw_theta, forward
 from sklearn_nn.layers import Bidirectional, Dense
 from sklearn_nn.layers.base import CONTINUES, STEP
 from sklearn_nn.network.lowering import lower

@@ -5,11 +5,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from gradcheck import check_gradient
-from harness import LayerRun, assert_close
-from naive_recurrent import run as naive
-from recurrent_cases import Ragged, draw, dtypes, kinds, pad, ways
 
+from helpers.comparison import assert_close
+from helpers.gradient_check import check_gradient
+from helpers.layer_cases.recurrent import Ragged, draw, kinds, pad, ways
+from helpers.layer_runs import LayerRun
+from helpers.naive.recurrent import run as naive
+from helpers.parametrize import dtypes
 from sklearn_nn.layers import Dense
 from sklearn_nn.layers.base import CONTINUES, Clock
 from sklearn_nn.network.lowering import ProgramBuilder, lower

@@ -5,13 +5,15 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from cases import DTYPES, names
-from gradcheck import check_gradient
-from harness import LayerRun, assert_close, draw_theta, forward
-from learning import learning, median
-from sequence_cases import CASES, LENGTHS, OTHERS, Batch, SequenceCase, check_padding
 from sklearn.base import clone
 
+from helpers.comparison import assert_close
+from helpers.gradient_check import check_gradient
+from helpers.layer_cases.sequences import CASES, LENGTHS, OTHERS, Batch, SequenceCase, check_padding
+from helpers.layer_runs import LayerRun
+from helpers.learning import learning, median
+from helpers.parametrize import DTYPES, names
+from helpers.programs import draw_theta, forward
 from sklearn_nn import NeuralNetworkClassifier
 from sklearn_nn.layers import (
     LSTM,

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from gradcheck import LIMIT, numerical_gradient
-from harness import draw_theta, nothing
 
+from helpers.gradient_check import LIMIT, numerical_gradient
+from helpers.programs import draw_theta, nothing
 from sklearn_nn.layers import (
     Activation,
     AttentionPool,

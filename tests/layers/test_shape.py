@@ -4,19 +4,15 @@ import pickle
 
 import numpy as np
 import pytest
-from cases import DTYPES, LOSSES, names, sample
-from gradcheck import check_gradient
-from harness import assert_same_bits, draw_theta, forward, train
-from image_cases import (
-    SHAPED,
-    Guards,
-    build,
-    check_against_twin,
-    check_parts,
-    check_rows,
-)
 from sklearn.base import clone
 
+from helpers.comparison import assert_same_bits
+from helpers.gradient_check import check_gradient
+from helpers.guarded_memory import Guards
+from helpers.layer_cases.images import SHAPED, check_against_twin, check_parts, check_rows
+from helpers.loss_cases import LOSSES, sample
+from helpers.parametrize import DTYPES, names
+from helpers.programs import build, draw_theta, forward, train
 from sklearn_nn.layers import (
     Activation,
     AveragePool2D,

@@ -5,14 +5,16 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from cases import DTYPES, names
-from gradcheck import check_gradient
-from harness import LayerRun, assert_close, draw_theta
-from image_cases import Guards
-from naive_tabular import encode_piecewise
 from sklearn.base import clone
-from tabular_cases import BINS, CASES
 
+from helpers.comparison import assert_close
+from helpers.gradient_check import check_gradient
+from helpers.guarded_memory import Guards
+from helpers.layer_cases.tabular import BINS, CASES
+from helpers.layer_runs import LayerRun
+from helpers.naive.tabular import encode_piecewise
+from helpers.parametrize import DTYPES, names
+from helpers.programs import draw_theta
 from sklearn_nn.layers import (
     Activation,
     CategoryEmbedding,
@@ -179,8 +181,7 @@ def test_gradient(case, rng):
 @dtypes
 @layers
 def test_no_memory_is_touched_that_is_not_its_own(case, dtype, monkeypatch):
-    from harness import train
-
+    from helpers.programs import train
     from sklearn_nn.training.optimizers import SGD
 
     guards = Guards()

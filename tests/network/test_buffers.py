@@ -4,11 +4,14 @@ import sys
 
 import numpy as np
 import pytest
-from cases import DTYPES, OPTIMIZERS, activation, batch_norm, dense, layer_norm, sample
-from harness import build, draw_theta, forward, no_state, nothing, train
-from problems import BY_NAME, random_problem
 from scipy import sparse
 
+from helpers.layer_cases.vectors import activation, batch_norm, dense, layer_norm
+from helpers.loss_cases import sample
+from helpers.optimizer_cases import OPTIMIZERS
+from helpers.parametrize import DTYPES
+from helpers.programs import build, draw_theta, forward, no_state, nothing, train
+from helpers.random_networks import BY_NAME, random_problem
 from sklearn_nn.layers import Mixup
 from sklearn_nn.network import machine, memory
 from sklearn_nn.network.machine import Machine, Predictor, predict

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from cases import DTYPES
 from scipy import sparse
 
+from helpers.parametrize import DTYPES
 from sklearn_nn.layers import Activation, BatchNorm, Dense, NTPLinear, Residual
 from sklearn_nn.network import data_initialization
 from sklearn_nn.network.data_initialization import adapt

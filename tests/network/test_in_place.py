@@ -2,14 +2,14 @@
 
 import itertools
 
-import extra_layers
-import image_cases
 import numpy as np
 import pytest
-from cases import LOSSES, sample
-from harness import Gradient, assert_same_bits, build, draw_theta, forward, no_state, train
-from problems import BY_NAME, random_stack
 
+from helpers import custom_layers
+from helpers.comparison import assert_same_bits
+from helpers.loss_cases import LOSSES, sample
+from helpers.programs import Gradient, build, draw_theta, forward, no_state, train
+from helpers.random_networks import BY_NAME, random_stack
 from sklearn_nn.layers import (
     Activation,
     Add,
@@ -189,8 +189,8 @@ def random_pair(seed, apart, **options):
     rng = np.random.default_rng(seed)
     case = BY_NAME[("multiclass", "squared_error_3", "multilabel", "poisson_2")[seed % 4]]
     stack = random_images(rng, case.n_outputs)
-    one = image_cases.build(stack, SHAPE, "float64", case.loss)
-    other = apart(stack, SHAPE, "float64", case.loss, make=image_cases.build)
+    one = build(stack, SHAPE, "float64", case.loss)
+    other = apart(stack, SHAPE, "float64", case.loss, make=build)
     assert merged(one)
     assert not merged(other)
     assert one.width < other.width
@@ -266,10 +266,10 @@ def test_the_gradient_of_the_input_before_and_after_an_activation():
     ],
 )
 def test_images_where_the_input_is_missed(stack, apart):
-    program = image_cases.build(stack, SHAPE, "float64")
+    program = build(stack, SHAPE, "float64")
     assert not merged(program)
     assert not program.absorbed
-    assert program.width == apart(stack, SHAPE, "float64", make=image_cases.build).width
+    assert program.width == apart(stack, SHAPE, "float64", make=build).width
 
 
 def test_the_link_does_not_write_over_the_raw_output():
@@ -285,7 +285,7 @@ def test_the_link_does_not_write_over_the_raw_output():
 
 @pytest.mark.parametrize("act", ["tanh", "relu"])
 def test_behind_two_writers_that_keep_their_output(act):
-    stack = [Dense(3), extra_layers.Residual(), Activation(act), Dense(2)]
+    stack = [Dense(3), custom_layers.Residual(), Activation(act), Dense(2)]
     program = build(stack, 4, "float64")
     assert not merged(program)
 

@@ -4,11 +4,11 @@ import math
 
 import numpy as np
 import pytest
-from cases import dense
-from harness import build
 from scipy import stats
 from sklearn.base import clone
 
+from helpers.layer_cases.vectors import dense
+from helpers.programs import build
 from sklearn_nn.layers import Dense
 from sklearn_nn.network.initializers import (
     INITIALIZERS,

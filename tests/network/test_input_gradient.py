@@ -1,12 +1,13 @@
 """The gradient of the input in prediction: every layer against central differences."""
 
-import image_cases
 import numpy as np
 import pytest
-from cases import DTYPES, LAYERS, batch_norm, dense, dropout, names, noise
-from harness import assert_close
-from image_cases import CONVOLUTIONS, MERGED, POOLED, SHAPED
 
+from helpers.comparison import assert_close
+from helpers.guarded_memory import Guards
+from helpers.layer_cases.images import CONVOLUTIONS, MERGED, POOLED, SHAPED
+from helpers.layer_cases.vectors import LAYERS, batch_norm, dense, dropout, noise
+from helpers.parametrize import DTYPES, names
 from sklearn_nn.layers import BatchNorm, Conv2D, Dense, Dropout, Flatten, MaxPool2D
 from sklearn_nn.network.input_gradient import ROWS, input_gradient
 from sklearn_nn.network.lowering import lower
@@ -149,7 +150,7 @@ def test_rows_are_by_themselves_and_threads_change_nothing(dtype):
 
 
 def test_nothing_is_changed_or_written_beside(monkeypatch):
-    guards = image_cases.Guards()
+    guards = Guards()
     guards.install(monkeypatch)
     program, theta, state, X, seeds = prepared("float32", 37)
     before = [array.copy() for array in (theta, state, X, seeds)]

@@ -1,35 +1,26 @@
 """The machine: right gradients and training, the same bits however the work is shared."""
 
-import naive_training
 import numpy as np
 import pytest
-from cases import (
-    DTYPES,
-    LOSSES,
-    OPTIMIZERS,
+from scipy import sparse
+
+from helpers.comparison import assert_close, assert_same_bits
+from helpers.gradient_check import LIMIT, check_gradient, gradient_error
+from helpers.layer_cases.vectors import (
     RESIDUAL,
     activation,
     batch_norm,
     dense,
     dropout,
     layer_norm,
-    names,
     noise,
-    sample,
 )
-from gradcheck import LIMIT, check_gradient, gradient_error
-from harness import (
-    Gradient,
-    assert_close,
-    assert_same_bits,
-    build,
-    draw_theta,
-    forward,
-    train,
-)
-from problems import BY_NAME, assert_parameters_close, parameters_of, random_problem
-from scipy import sparse
-
+from helpers.loss_cases import LOSSES, sample
+from helpers.naive import training as naive_training
+from helpers.optimizer_cases import OPTIMIZERS
+from helpers.parametrize import DTYPES, names
+from helpers.programs import Gradient, build, draw_theta, forward, train
+from helpers.random_networks import BY_NAME, assert_parameters_close, parameters_of, random_problem
 from sklearn_nn.layers.activation import HIDDEN_ACTIVATIONS
 from sklearn_nn.training.losses import Poisson, SoftmaxLogLoss
 from sklearn_nn.training.optimizers import SGD, Adam

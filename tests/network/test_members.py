@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
-from cases import DTYPES, LOSSES, names, sample
-from gradcheck import check_gradient
-from harness import Gradient, assert_close, assert_same_bits, draw_theta, train
 from scipy.special import expit, softmax
 
+from helpers.comparison import assert_close, assert_same_bits
+from helpers.gradient_check import check_gradient
+from helpers.loss_cases import LOSSES, sample
+from helpers.parametrize import DTYPES, names
+from helpers.programs import Gradient, draw_theta, train
 from sklearn_nn.layers import (
     Activation,
     Dense,

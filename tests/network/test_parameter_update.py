@@ -3,22 +3,19 @@
 from dataclasses import dataclass
 from functools import partial
 
-import naive
-import naive_training
 import numpy as np
 import pytest
-from cases import DTYPES, OPTIMIZERS, LayerCase, LossCase, activation, dense, names, rule, sample
-from extra_layers import Grouped
-from harness import (
-    Gradient,
-    assert_close,
-    assert_same_bits,
-    build,
-    draw_theta,
-    train,
-)
-from problems import BY_NAME, assert_parameters_close, parameters_of
 
+from helpers.comparison import assert_close, assert_same_bits
+from helpers.custom_layers import Grouped
+from helpers.layer_cases.vectors import LayerCase, activation, dense
+from helpers.loss_cases import LossCase, sample
+from helpers.naive import optimizers as naive
+from helpers.naive import training as naive_training
+from helpers.optimizer_cases import OPTIMIZERS, rule
+from helpers.parametrize import DTYPES, names
+from helpers.programs import Gradient, build, draw_theta, train
+from helpers.random_networks import BY_NAME, assert_parameters_close, parameters_of
 from sklearn_nn.network.parameter_update import CHUNK
 from sklearn_nn.network.program import Program
 from sklearn_nn.training.optimizers import SGD, Adam, AdamW

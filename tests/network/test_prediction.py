@@ -1,24 +1,16 @@
 """Prediction: right outputs and losses, the same bits however the rows are grouped."""
 
-import naive
-import naive_training
 import numpy as np
 import pytest
-from cases import (
-    DTYPES,
-    LOSSES,
-    activation,
-    batch_norm,
-    dense,
-    dropout,
-    layer_norm,
-    names,
-    noise,
-    sample,
-)
-from harness import Gradient, assert_close, build, draw_theta, forward, no_state
-from problems import BY_NAME, parameters_of
 
+from helpers.comparison import assert_close
+from helpers.layer_cases.vectors import activation, batch_norm, dense, dropout, layer_norm, noise
+from helpers.loss_cases import LOSSES, sample
+from helpers.naive import training as naive_training
+from helpers.naive import vectors as naive
+from helpers.parametrize import DTYPES, names
+from helpers.programs import Gradient, build, draw_theta, forward, no_state
+from helpers.random_networks import BY_NAME, parameters_of
 from sklearn_nn.jit.team import Team
 from sklearn_nn.layers.activation import ACTIVATIONS
 from sklearn_nn.network import machine

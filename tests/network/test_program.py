@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from cases import LAYERS, RESIDUAL, activation, dense, dropout
-from extra_layers import Grouped
-from harness import build
 
+from helpers.custom_layers import Grouped
+from helpers.layer_cases.vectors import LAYERS, RESIDUAL, activation, dense, dropout
+from helpers.programs import build
 from sklearn_nn.layers import Activation, BatchNorm, Dense, Dropout, Residual
 from sklearn_nn.network.lowering import ProgramBuilder, lower
 from sklearn_nn.network.program import (

@@ -3,12 +3,12 @@
 import gc
 import weakref
 
-import naive
 import numpy as np
 import pytest
-from cases import DTYPES
 from scipy import sparse
 
+from helpers.naive.training import gather_sparse
+from helpers.parametrize import DTYPES
 from sklearn_nn.layers.base import LENGTHS, LONGEST
 from sklearn_nn.network.memory import contexts
 from sklearn_nn.network.source import dense_rows, readonly, sequences, source
@@ -136,7 +136,7 @@ def test_sparse(dtype, index, kind, rng):
     rows = rng.integers(0, 30, 41)
     got = gather(source(X, dtype), rows, dtype)
     np.testing.assert_array_equal(got, X.toarray()[rows].astype(dtype))
-    expected = naive.gather_sparse(X.data, X.indices, X.indptr, rows, 17)
+    expected = gather_sparse(X.data, X.indices, X.indptr, rows, 17)
     np.testing.assert_array_equal(got, expected.astype(dtype))
 
 

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from cases import DTYPES
-from harness import Gradient, draw_theta
 
+from helpers.parametrize import DTYPES
+from helpers.programs import Gradient, draw_theta
 from sklearn_nn.jit.kernel import kernel
 from sklearn_nn.layers import Conv1D, Layer
 from sklearn_nn.layers.base import BACKWARD, CONTINUES, FORWARD, owned_rows

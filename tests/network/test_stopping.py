@@ -4,10 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from cases import LOSSES, activation, batch_norm, dense, dropout, sample
-from harness import LayerRun, assert_same_bits, build, draw_theta
-from interrupts import interrupt_when, sends_signals
 
+from helpers.comparison import assert_same_bits
+from helpers.interrupts import interrupt_when, sends_signals
+from helpers.layer_cases.vectors import activation, batch_norm, dense, dropout
+from helpers.layer_runs import LayerRun
+from helpers.loss_cases import LOSSES, sample
+from helpers.programs import build, draw_theta
 from sklearn_nn.jit import team
 from sklearn_nn.jit.team import Team
 from sklearn_nn.layers import (

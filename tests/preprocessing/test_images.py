@@ -1,10 +1,10 @@
 """Resized images against loops and PyTorch; augmented images against the twins of the kernels."""
 
-import naive_augmentation as twins
 import numpy as np
 import pytest
-from naive import Context
 
+from helpers.naive import augmentation as twins
+from helpers.naive.random_numbers import Context
 from sklearn_nn import augment_images, resize_images
 from sklearn_nn.layers import (
     Cutout,

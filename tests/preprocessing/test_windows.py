@@ -7,10 +7,10 @@ import pickle
 
 import numpy as np
 import pytest
-from learning import learning, median
 from sklearn.model_selection import TimeSeriesSplit, cross_val_score
 
 import sklearn_nn.preprocessing.windows as module
+from helpers.learning import learning, median
 from sklearn_nn import CNNRegressor, sliding_windows
 
 pd = pytest.importorskip("pandas")

@@ -16,8 +16,8 @@ import hypothesis
 import hypothesis.extra.numpy as arrays_of
 import numpy as np
 import pytest
-from faults import STEPS, failing
-from forgery import (
+
+from helpers.files.forged_files import (
     BOMBS,
     HEADER_LENGTH,
     Pickled,
@@ -29,7 +29,7 @@ from forgery import (
     sealed,
     unpacked,
 )
-
+from helpers.files.write_failures import STEPS, failing
 from sklearn_nn.training.checkpoint import CheckpointError, read, write
 from sklearn_nn.training.checkpoint import file as checkpoint
 
@@ -377,7 +377,7 @@ def test_what_killed_writers_left_is_removed(small):
 
 @posix
 def test_killed_writers(tmp_path):
-    script = Path(__file__).with_name("kill_writer.py")
+    script = Path(__file__).parents[1] / "helpers" / "processes" / "kill_writer.py"
     ran = subprocess.run(
         [sys.executable, script, tmp_path, "20"], capture_output=True, text=True, check=True
     )

@@ -11,10 +11,10 @@ from typing import Any
 import hypothesis.extra.numpy as arrays_of
 import numpy as np
 import pytest
-from forgery import HEADER_LENGTH, mutate, mutate_member, seal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from helpers.files.forged_files import HEADER_LENGTH, mutate, mutate_member, seal
 from sklearn_nn._spec import Spec
 from sklearn_nn.training.checkpoint import CheckpointError, read, write
 from sklearn_nn.training.checkpoint.encoding import DEEPEST, decode, encode

@@ -4,10 +4,10 @@ import itertools
 
 import numpy as np
 import pytest
-from interrupts import At, interrupt_when, raising, sends_signals
 from test_lbfgs import solve
 from test_trainer import make
 
+from helpers.interrupts import At, interrupt_when, raising, sends_signals
 from sklearn_nn.network import machine
 from sklearn_nn.training import history, optimizer_state
 from sklearn_nn.training import trainer as module
@@ -165,8 +165,9 @@ def test_an_interrupt_amid_a_slice(n_jobs, monkeypatch):
 @pytest.mark.parametrize("at", [1, 2, 7, 30])
 def test_lbfgs_keeps_what_the_last_iteration_has_come_to(at, monkeypatch, rng):
     """And not a step that was being tried."""
-    from cases import LOSSES, activation, dense, sample
-    from harness import build
+    from helpers.layer_cases.vectors import activation, dense
+    from helpers.loss_cases import LOSSES, sample
+    from helpers.programs import build
 
     case = {case.name: case for case in LOSSES}["multiclass"]
     X, y, _ = sample(rng, case, 40, 4, "float64")

@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
-from cases import DTYPES, LOSSES, activation, dense, sample
-from extra_layers import Grouped
-from harness import build, draw_theta, no_state
 from sklearn.linear_model import LogisticRegression, Ridge
 
+from helpers.custom_layers import Grouped
+from helpers.layer_cases.vectors import activation, dense
+from helpers.loss_cases import LOSSES, sample
+from helpers.parametrize import DTYPES
+from helpers.programs import build, draw_theta, no_state
 from sklearn_nn.network.machine import Machine
 from sklearn_nn.network.source import source
 from sklearn_nn.training.lbfgs import minimize

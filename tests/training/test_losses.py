@@ -6,14 +6,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cases import DTYPES, LOSSES, LossCase, dense, names, sample
-from gradcheck import check_gradient
-from harness import assert_close, build, forward
 from scipy import special
 from sklearn import metrics
 from sklearn.base import clone
 from sklearn.neural_network import _base as theirs
 
+from helpers.comparison import assert_close
+from helpers.gradient_check import check_gradient
+from helpers.layer_cases.vectors import dense
+from helpers.loss_cases import LOSSES, LossCase, sample
+from helpers.parametrize import DTYPES, names
+from helpers.programs import build, forward
 from sklearn_nn import training
 from sklearn_nn._spec import named_classes
 from sklearn_nn.training.losses import (

@@ -2,14 +2,15 @@
 
 import itertools
 
-import naive
 import numpy as np
 import pytest
-from cases import DTYPES, OPTIMIZERS, RMSPROP, names
-from harness import assert_close
 from sklearn.base import clone
 from sklearn.neural_network._stochastic_optimizers import AdamOptimizer, SGDOptimizer
 
+from helpers.comparison import assert_close
+from helpers.naive import optimizers as naive
+from helpers.optimizer_cases import OPTIMIZERS, RMSPROP
+from helpers.parametrize import DTYPES, names
 from sklearn_nn import training
 from sklearn_nn.training import optimizers
 from sklearn_nn.training.optimizer_state import OptimizerState

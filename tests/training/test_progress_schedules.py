@@ -4,10 +4,12 @@ import math
 
 import numpy as np
 import pytest
-from cases import DTYPES, activation, dense
-from harness import LayerRun, build, draw_theta, no_state
-from naive import Context
 
+from helpers.layer_cases.vectors import activation, dense
+from helpers.layer_runs import LayerRun
+from helpers.naive.random_numbers import Context
+from helpers.parametrize import DTYPES
+from helpers.programs import build, draw_theta, no_state
 from sklearn_nn.jit.kernel import real_bits
 from sklearn_nn.layers import Dropout
 from sklearn_nn.layers.base import PROGRESS, TRAINING

@@ -5,9 +5,10 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from cases import LOSSES, activation, dense, dropout, sample
-from harness import build, draw_theta, no_state
 
+from helpers.layer_cases.vectors import activation, dense, dropout
+from helpers.loss_cases import LOSSES, sample
+from helpers.programs import build, draw_theta, no_state
 from sklearn_nn.network.machine import Machine
 from sklearn_nn.network.source import readonly, source
 from sklearn_nn.training import trainer as module

@@ -1,6 +1,6 @@
 """Kill a fit that saves itself after every epoch, again and again, and look at what it leaves.
 
-Usage: python tests/estimators/kill_fit.py FOLDER KILLS [SEED]
+Usage: python tests/helpers/processes/kill_fit.py FOLDER KILLS [SEED]
 
 Prints how many kills there were, how many struck while a file was being written, how many epochs
 the files that were found had seen at least and at most, and how many times no file could be

@@ -1,6 +1,6 @@
 """Fit on a file that is mapped into memory, and report how much memory that took beside the file.
 
-Usage: python tests/estimators/large_fit.py FOLDER DTYPE FORM COMPUTE MEGABYTES
+Usage: python tests/helpers/processes/large_fit.py FOLDER DTYPE FORM COMPUTE MEGABYTES
 
 Makes a sparse file of zeros of that size, of DTYPE, and reads it as FORM: "images", "rows",
 "channels_first", "planes_apart" or "table". After a fit to a few samples, so that kernels are

@@ -15,12 +15,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from configuration_data import count, forms_of, frozen, take, target_forms
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.utils import get_tags
 
 import sklearn_nn
+from helpers.configurations.data import count, forms_of, frozen, take, target_forms
 from sklearn_nn._spec import Spec
 
 #: What may be said, by a part of the message.

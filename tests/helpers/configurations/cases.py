@@ -4,7 +4,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from configuration_data import (
+
+import sklearn_nn
+from helpers.configurations.data import (
     Data,
     count,
     draw_images,
@@ -16,9 +18,7 @@ from configuration_data import (
     draw_text,
     draw_whole,
 )
-from configuration_layers import LayerDraw
-
-import sklearn_nn
+from helpers.configurations.layers import LayerDraw
 from sklearn_nn import FeatureExtractor, TextGenerator
 from sklearn_nn.estimators._inputs.table.encoder import TableEncoder
 from sklearn_nn.layers import Dropout
@@ -306,7 +306,7 @@ class CaseDraw:
         lbfgs = parameters.get("solver") == "lbfgs"
         if not lbfgs and (self.true(0.15) or (stops and self.true(0.6))):
             rows = self.rng.permutation(n)[: max(2, n // 3)]
-            from configuration_data import take
+            from helpers.configurations.data import take
 
             y = take(data.y, rows)
             case.validation = {"X_val": take(data.X, rows), "y_val": y}

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from cases import DTYPES
-from harness import LayerRun
 
+from helpers.layer_runs import LayerRun
+from helpers.parametrize import DTYPES
 from sklearn_nn.layers import GRU, LSTM, SimpleRNN
 
 KINDS = (SimpleRNN, LSTM, GRU)

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import naive_tabular as twins
 import numpy as np
 
+from helpers.naive import tabular as twins
 from sklearn_nn.layers import (
     CategoryEmbedding,
     Layer,

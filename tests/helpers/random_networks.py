@@ -1,7 +1,7 @@
 """Random networks with data, and their parameters in the form of the naive twins."""
 
-from cases import (
-    LOSSES,
+from helpers.comparison import assert_close
+from helpers.layer_cases.vectors import (
     RESIDUAL,
     activation,
     batch_norm,
@@ -9,10 +9,9 @@ from cases import (
     dropout,
     layer_norm,
     noise,
-    sample,
 )
-from harness import assert_close, build
-
+from helpers.loss_cases import LOSSES, sample
+from helpers.programs import build
 from sklearn_nn.layers.activation import ACTIVATIONS
 
 BY_NAME = {case.name: case for case in LOSSES}

@@ -1,7 +1,8 @@
 """Gradients against central differences in float64, through the machine."""
 
 import numpy as np
-from harness import Gradient, draw_theta
+
+from helpers.programs import Gradient, draw_theta
 
 EPS, LIMIT = 1e-6, 1e-6
 

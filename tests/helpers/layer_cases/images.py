@@ -1,15 +1,16 @@
 """One row for every layer of images and sequences, with its naive twin; and how tests run them."""
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import naive
-import naive_images
 import numpy as np
-from harness import LayerRun, assert_close
-from naive_images import Window
 
+from helpers.comparison import assert_close
+from helpers.layer_runs import LayerRun
+from helpers.naive import images as naive_images
+from helpers.naive import vectors as naive
+from helpers.naive.images import Window
+from helpers.naive.random_numbers import Context
 from sklearn_nn.layers import (
     Activation,
     Add,
@@ -28,9 +29,9 @@ from sklearn_nn.layers import (
     Residual,
     ZeroPad,
 )
-from sklearn_nn.network.lowering import ProgramBuilder, lower
+from sklearn_nn.network.lowering import ProgramBuilder
 
-CONTEXT = naive.Context(seed=12, step=34)
+CONTEXT = Context(seed=12, step=34)
 
 
 @dataclass(frozen=True)
@@ -360,41 +361,3 @@ def check_rows(case, dtype, n=11):
     np.testing.assert_array_equal(np.delete(spoilt, 4, axis=0), np.delete(y, 4, axis=0))
     # What a window sees between its cells, or beyond an edge, is not the image.
     assert np.isnan(spoilt[4]).any(), "a NaN was swallowed"
-
-
-def build(layers, shape, dtype, loss=None):
-    """The program of some layers (or rows) for samples of a shape, with the loss's link."""
-    named = [(f"layer{i}", getattr(layer, "layer", layer)) for i, layer in enumerate(layers)]
-    return lower(named, shape, dtype, None if loss is None else loss.link_layer())
-
-
-class Guards:
-    """Buffers between guard words: bytes that are NaN to whoever reads beside a buffer."""
-
-    MARGIN = 4096
-
-    def __init__(self):
-        self._buffers = []
-
-    def allocate(self, shape, dtype):
-        """Zeros on a cache line, with guard words before and behind."""
-        size = int(np.prod(shape)) * np.dtype(dtype).itemsize
-        raw = np.full(size + 2 * self.MARGIN + 64, 0xFF, np.uint8)
-        start = self.MARGIN - (raw.ctypes.data + self.MARGIN) % 64
-        raw[start : start + size] = 0
-        self._buffers.append((raw, start, start + size))
-        return raw[start : start + size].view(dtype).reshape(shape)
-
-    def install(self, monkeypatch):
-        """Let the machine allocate here."""
-        for name, module in list(sys.modules.items()):
-            if name.startswith("sklearn_nn.") and hasattr(module, "allocate"):
-                monkeypatch.setattr(module, "allocate", self.allocate)
-
-    def check(self):
-        """Assert that nothing was written beside a buffer since the last check."""
-        assert self._buffers
-        for raw, start, stop in self._buffers:
-            assert (raw[:start] == 0xFF).all(), "wrote before a buffer"
-            assert (raw[stop:] == 0xFF).all(), "wrote behind a buffer"
-        self._buffers.clear()

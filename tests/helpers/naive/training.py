@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
-from naive import Context
 
-# --- networks: a stack is a list of rows of cases.LAYERS ---------------------------------------
+from helpers.naive.random_numbers import Context
+
+# --- networks: a stack is a list of rows of the table of layers --------------------------------
 
 
 def contexts(stack, seed, step, dtype="float64", *, training=True):
@@ -117,3 +118,11 @@ def train(
                 mean[...] = keep * mean + (1 - keep) * w
         losses.append(value)
     return np.array(losses)
+
+
+def gather_sparse(values, indices, indptr, rows, width):
+    x = np.zeros((len(rows), width))
+    for i, row in enumerate(rows):
+        for k in range(indptr[row], indptr[row + 1]):
+            x[i, indices[k]] += values[k]
+    return x

@@ -7,8 +7,9 @@ gradient is the transpose of its Jacobian, taken one element of the image at a t
 import math
 
 import numpy as np
-from naive import random_normal, random_uniform, stream
 from scipy import ndimage
+
+from helpers.naive.random_numbers import random_normal, random_uniform, stream
 
 #: What SciPy calls the fill modes.
 SCIPY_MODES = {

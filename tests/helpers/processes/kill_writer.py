@@ -1,6 +1,6 @@
 """Kill a process that writes checkpoints, again and again, and look at what it leaves.
 
-Usage: python tests/training/kill_writer.py FOLDER KILLS [SEED]
+Usage: python tests/helpers/processes/kill_writer.py FOLDER KILLS [SEED]
 
 Prints how many kills there were, how many struck while a file was being written, how many times
 each of the two checkpoints was found, and how many times neither was (never, it is hoped).
@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-SOURCE = Path(__file__).resolve().parents[2] / "sklearn_nn" / "training" / "checkpoint" / "file.py"
+SOURCE = Path(__file__).resolve().parents[3] / "sklearn_nn" / "training" / "checkpoint" / "file.py"
 
 
 def load_module():

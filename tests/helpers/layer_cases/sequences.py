@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import naive
-import naive_sequences as twins
 import numpy as np
-from harness import LayerRun, assert_close
 
+from helpers.comparison import assert_close
+from helpers.layer_runs import LayerRun
+from helpers.naive import sequences as twins
+from helpers.naive.random_numbers import Context
 from sklearn_nn.layers import (
     Activation,
     Add,
@@ -30,7 +31,7 @@ from sklearn_nn.layers import (
     TimeDistributed,
 )
 
-CONTEXT = naive.Context(seed=12, step=34)
+CONTEXT = Context(seed=12, step=34)
 #: Steps of the rows of a batch: none, all, and what kernels of several steps do not fit.
 LENGTHS = [5, 0, 9, 1, 2, 9, 3, 4, 8, 7, 6, 1, 0, 9, 5, 3, 2, 7, 9]
 

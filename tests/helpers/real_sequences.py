@@ -14,7 +14,7 @@ from sklearn.base import BaseEstimator, RegressorMixin, TransformerMixin, clone
 
 from sklearn_nn import sliding_windows
 
-FOLDER = Path(os.environ.get("SKLEARN_NN_DATA", Path(__file__).parents[1] / ".." / "shared/data"))
+FOLDER = Path(os.environ.get("SKLEARN_NN_DATA", Path(__file__).parents[2] / ".." / "shared/data"))
 #: Hours of a day and of a week.
 DAY, WEEK = 24, 168
 

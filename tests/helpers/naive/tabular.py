@@ -1,11 +1,12 @@
 """Slow, obvious twins of the layers of tables, in float64 NumPy.
 
-As in naive.py: `forward(parameters, x)` returns y, and `backward(parameters, x, dy)` returns dx and
+`forward(parameters, x)` returns y, and `backward(parameters, x, dy)` returns dx and
 the list of the parameters' gradients. Rows are samples; members are an axis behind them.
 """
 
-import naive
 import numpy as np
+
+from helpers.naive import vectors as naive
 
 
 def scale_forward(parameters, x):

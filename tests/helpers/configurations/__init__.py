@@ -1,0 +1,1 @@
+"""Random configurations of all estimators, and checks of what must hold for any."""

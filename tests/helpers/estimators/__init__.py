@@ -1,0 +1,1 @@
+"""Small data, and small estimators for it."""

@@ -1,0 +1,1 @@
+"""Files that are forged, and failures of writing one."""

@@ -1,0 +1,1 @@
+"""Slow, obvious twins of every kernel: the oracles of the tests."""
