@@ -69,7 +69,7 @@ class Chunk:
         return self
 
     def _note(self, *fault):
-        """Note a fault, and say so."""
+        """Note a fault, and print it."""
         self.faults.append(fault)
         if self.say is not None:
             self.say(fault)
@@ -163,7 +163,7 @@ def run_many(first, last, jobs=1, seconds=None, say=None, without=()):
 
 
 def summary(done):
-    """Faults by kind, with seeds, as a text."""
+    """Return the faults by kind, with seeds, as a text."""
     seeds = collections.defaultdict(dict)
     for seed, kind, seen in done.faults:
         seeds[kind][seed] = seen
@@ -182,7 +182,7 @@ def summary(done):
 
 
 def main():
-    """The command line."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("seeds", nargs="*", type=float, help="seeds to run here, with tracebacks")
     parser.add_argument("--from", dest="first", type=int, default=0)

@@ -13,7 +13,7 @@ hypothesis.settings.load_profile("repeatable")
 
 
 def pytest_configure(config):
-    """On ARM, NumPy's products may set flags of errors that none of their numbers has."""
+    """Ignore flags of errors that NumPy's products may set on ARM, for numbers that have none."""
     if platform.machine().lower() in ("arm64", "aarch64"):
         for error in ("divide by zero", "invalid value", "overflow"):
             config.addinivalue_line(
@@ -23,19 +23,19 @@ def pytest_configure(config):
 
 @pytest.fixture(autouse=True)
 def _threads_for_little_work(monkeypatch):
-    """Threads share the work of small networks too: those of the tests are small."""
+    """Let threads share the work of small networks too: those of the tests are small."""
     monkeypatch.setattr("sklearn_nn.jit.team.TINY", 0)
 
 
 @pytest.fixture
 def rng():
-    """Random numbers, the same in every run."""
+    """Return random numbers, the same in every run."""
     return np.random.default_rng(0)
 
 
 @pytest.fixture(scope="session")
 def torch():
-    """PyTorch on one thread, where it is installed: an oracle by other people."""
+    """Return PyTorch on one thread, where it is installed: an independent oracle."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         module = pytest.importorskip("torch", reason="compares with PyTorch, which is not here")

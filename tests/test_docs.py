@@ -1,4 +1,4 @@
-"""What the documentation lists is what there is: names, files, versions, figures."""
+"""The documentation lists exactly the names, files, versions and figures that exist."""
 
 import re
 import sys
@@ -128,7 +128,7 @@ def test_required_versions():
 
 
 def test_tables_beside_gradient_boosting():
-    """What README says of the figures on the page about performance."""
+    """README repeats figures of the page about performance."""
     rows = re.findall(r"^\| (\w+) \| (.*?) \| ([\d.e+]+) \|.*\| ([\d.]+) \|$",
                       TEXTS["docs/performance.md"], re.MULTILINE)  # fmt: skip
     ours, boosting = (

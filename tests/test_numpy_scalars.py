@@ -54,7 +54,7 @@ def made(kind, **parameters):
 
 @of_every_class
 def test_parameters_are_kept_as_python_values(kind):
-    """Whether `__init__`, `set_params` or an assignment sets them."""
+    """Values set by `__init__`, `set_params` or an assignment become plain ones."""
     assert kind.__setattr__ is set_plain
     names = set(kind._get_param_names()) - {"path", "layers", "augmentation"}  # of one sort only
     for value in VALUES:
@@ -76,11 +76,11 @@ def test_there_are_classes_of_every_family():
 
 
 @pytest.mark.parametrize("value", [np.timedelta64(3, "D"), np.datetime64("2024-01-01"), 3j, None])
-def test_what_is_no_number_or_text_is_left(value):
+def test_values_that_are_no_numbers_or_text_are_kept(value):
     assert plain(value) is value
 
 
-def test_what_is_plain_is_the_same_object():
+def test_plain_values_are_the_same_object():
     """As `clone` demands of what `__init__` assigns."""
     for value in ((8, 4), [Dense(3)], {"a": 1.5, "b": (1,)}, np.arange(3.0), "relu"):
         assert plain(value) is value
@@ -89,7 +89,7 @@ def test_what_is_plain_is_the_same_object():
     assert is_plain(plain(nested))
 
 
-def test_what_is_learnt_is_left():
+def test_learnt_attributes_are_kept():
     model = sklearn_nn.MLPClassifier()
     model.best_loss_ = best = np.float64(0.5)
     model._seed = seed = np.int64(7)

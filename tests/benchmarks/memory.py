@@ -86,7 +86,7 @@ def measure_sequence(steps, window):
 
 
 def in_a_process(*arguments):
-    """What `measure` returns in a new process."""
+    """Return the result of `measure` in a new process."""
     command = [sys.executable, __file__, "--measure", *map(str, arguments)]
     return int(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
 

@@ -123,7 +123,7 @@ def motions():
 
 
 def indoor():
-    """Whether someone changes rooms: 4 channels, 19 to 129 steps; mean of five folds."""
+    """Compare on walks that change rooms or not: 4 channels, 19 to 129 steps; five folds."""
     X, y = indoor_movement()
 
     def accuracy(seed):

@@ -52,7 +52,7 @@ THREADS = 2
 
 
 def adult():
-    """Whether a person earns more than 50,000 dollars: 48,842 rows, 14 columns."""
+    """Read adults, who earn more than 50,000 dollars or not: 48,842 rows, 14 columns."""
     names = [f"c{i}" for i in range(14)] + ["income"]
     options = {"header": None, "names": names, "skipinitialspace": True, "na_values": "?"}
     parts = [pd.read_csv(FOLDER / f"adult/adult-{p}.csv.gz", **options) for p in ("train", "test")]
@@ -61,7 +61,7 @@ def adult():
 
 
 def telco_churn():
-    """Whether a customer leaves: 7,043 rows, 19 columns."""
+    """Read customers, who leave or not: 7,043 rows, 19 columns."""
     table = pd.read_csv(FOLDER / "telco_churn/Telco-Customer-Churn.csv.gz")
     table["TotalCharges"] = pd.to_numeric(table["TotalCharges"], errors="coerce")
     y = table.pop("Churn")

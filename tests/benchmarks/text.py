@@ -36,7 +36,7 @@ def read_text():
 
 
 def seconds_of_an_epoch(model, text):
-    """Of `partial_fit`, the faster of two, after one that compiles."""
+    """Return the faster time of two of `partial_fit`, after one that compiles."""
     times = []
     for _ in range(3):
         start = time.perf_counter()
@@ -46,7 +46,7 @@ def seconds_of_an_epoch(model, text):
 
 
 def torch_seconds(hidden, batch, length, n_windows, n_symbols, threads):
-    """Of the same epoch in torch, the faster of two."""
+    """Return the faster time of two of the same epoch in torch."""
     import torch
 
     torch.set_num_threads(threads)

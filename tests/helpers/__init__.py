@@ -1,1 +1,1 @@
-"""What tests share: naive twins, tables of cases, small data, and ways to run things."""
+"""Shared by all tests: naive twins, tables of cases, small data, and ways to run things."""

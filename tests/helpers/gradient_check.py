@@ -8,7 +8,7 @@ EPS, LIMIT = 1e-6, 1e-6
 
 
 def numerical_gradient(value, theta, places):
-    """Central differences of `value` at `theta`, at some places of it."""
+    """Return central differences of `value` at `theta`, at some places of it."""
     gradient = np.zeros_like(theta)
     for k in places:
         moved = theta.copy()
@@ -20,7 +20,7 @@ def numerical_gradient(value, theta, places):
 
 
 def gradient_error(program, case, X, y, weight=None, *, alpha=0.0, theta=None, **options):
-    """The largest difference of gradients, relative to the parameter's largest element.
+    """Return the largest difference of gradients, relative to the parameter's largest element.
 
     (Or to a hundredth of the largest of all: differences carry the loss's rounding error.)
 

@@ -14,7 +14,7 @@ class Guards:
         self._buffers = []
 
     def allocate(self, shape, dtype):
-        """Zeros on a cache line, with guard words before and behind."""
+        """Return zeros on a cache line, with guard words before and behind."""
         size = int(np.prod(shape)) * np.dtype(dtype).itemsize
         raw = np.full(size + 2 * self.MARGIN + 64, 0xFF, np.uint8)
         start = self.MARGIN - (raw.ctypes.data + self.MARGIN) % 64

@@ -13,7 +13,7 @@ sends_signals = pytest.mark.skipif(
 
 
 class At:
-    """Raises an error at the k-th line that this thread runs of a file.
+    """Context that raises an error at the k-th line that this thread runs of a file.
 
     Attributes
     ----------
@@ -56,7 +56,7 @@ def interrupt_when(condition):
 
 
 def raising(error):
-    """A function of any arguments that raises an error."""
+    """Return a function of any arguments that raises an error."""
 
     def fail(*_, **__):
         raise error

@@ -19,7 +19,7 @@ from sklearn_nn.network.program import GEOMETRY, TABLE_WIDTH
 
 
 def _spans(sizes):
-    """Where arrays lie that follow one another in a flat vector."""
+    """Return the slices of arrays that follow one another in a flat vector."""
     return [slice(*edges) for edges in itertools.pairwise([0, *np.cumsum(sizes, dtype=int)])]
 
 
@@ -45,7 +45,9 @@ class LayerRun:
             self.output = builder.add("layer", layer, self.input)
         else:
             self.output = layer.lower(builder, self.input)
-        self.clock, self.fill = builder.clock(self.output), fill if ragged else np.nan
+        self.clock, self.shape = builder.clock(self.output), builder.shape(self.output)
+        # The slot that it ends in may be another name for the columns of one before.
+        self.output, self.fill = builder.homes[self.output], fill if ragged else np.nan
         self.dtype, self.instructions = dtype, builder.instructions
         self.widths = [int(np.prod(sizes)) for sizes in builder.slots]
         self.units = self.widths[self.output]
@@ -66,7 +68,7 @@ class LayerRun:
             self.ctx[[SEED, STEP, TRAINING]] = context.seed, context.step, context.training
 
     def set_lengths(self, lengths):
-        """The steps of each row of the batch."""
+        """Set the number of steps of each row of the batch."""
         self.ctx[[LENGTHS, LONGEST]] = self._room.stop, max(lengths)
         self.ctx = np.concatenate([self.ctx[: self._room.stop], lengths])
 
@@ -76,7 +78,7 @@ class LayerRun:
         self.ctx[CONTINUES] = 1
 
     def parameters(self, theta):
-        """The parameters that lie in a flat vector."""
+        """Return the parameters that lie in a flat vector."""
         found = [p for op in self.instructions for p in op.parameters]
         spans = _spans([p.size for p in found])
         return [theta[span].reshape(p.shape) for span, p in zip(spans, found, strict=True)]
@@ -93,7 +95,7 @@ class LayerRun:
             kernel(self.ctx, geometry, part, parts, *arguments)
 
     def _run_forward(self, theta, x, parts):
-        """The value of every slot, and what the kernels left in `work`."""
+        """Return the value of every slot, and what the kernels left in `work`."""
         slots = [np.full((len(x), width), self.fill, self.dtype) for width in self.widths]
         if self._before is not None:
             slots = [slot.copy() for slot in self._before]
@@ -109,11 +111,11 @@ class LayerRun:
         return slots, work
 
     def forward(self, theta, x, parts=1):
-        """y."""
+        """Return y."""
         return self._run_forward(theta, x, parts)[0][self.output]
 
     def backward(self, theta, x, dy, parts=1):
-        """dx and the parameters' gradient, after a run forward."""
+        """Return dx and the gradient of the parameters, after a run forward."""
         slots, whole_work = self._run_forward(theta, x, parts)
         gradients = {self.output: dy}
         whole_grad = np.full(self.n_theta, np.nan, self.dtype)

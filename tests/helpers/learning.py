@@ -17,12 +17,12 @@ learning = pytest.mark.learning
 
 
 def seeds(n=3):
-    """Seeds for so many trainings, others for each SKLEARN_NN_TEST_SEED."""
+    """Return seeds for n trainings, others for each SKLEARN_NN_TEST_SEED."""
     return range(1000 * _SET, 1000 * _SET + n)
 
 
 def median(measure, n=3):
-    """The median of what `measure` says of n trainings: of a number, or of each of several.
+    """Return the median of what `measure` returns for n trainings: a number, or several.
 
     Parameters
     ----------

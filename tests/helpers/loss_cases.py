@@ -27,7 +27,7 @@ from sklearn_nn.training.losses import (
 
 @dataclass(frozen=True)
 class LossCase:
-    """A loss, its twin, and what targets it takes.
+    """A loss, its twin, and the targets that it takes.
 
     Attributes
     ----------
@@ -63,7 +63,7 @@ def _binary(rng, n, n_outputs):
 
 
 def loss_row(name, loss, twin, n_outputs, draw):
-    """A row for a loss; the twin gets the same hyperparameters."""
+    """Return a row for a loss; the twin gets the same hyperparameters."""
     # scikit-learn's value is the mean over outputs, its gradient that of their sum; so are ours.
     factor = n_outputs if draw is _real else 1
     return LossCase(name, loss, partial(twin, **loss.get_params()), n_outputs, draw, factor)
@@ -100,7 +100,7 @@ LOSSES = [
 
 
 def sample(rng, case, n, width, dtype="float64"):
-    """Data, targets and weights (some of them zero) for a row of LOSSES."""
+    """Return data, targets and weights (some of them zero) for a row of LOSSES."""
     X = rng.standard_normal((n, width)).astype(dtype)
     weight = rng.uniform(0.5, 2.0, n)
     if n > 1:

@@ -7,7 +7,7 @@ _REAL = (np.float16, np.float32, np.float64, np.longdouble)
 
 
 def twins(value):
-    """Every NumPy scalar that equals a bool, int, float or str; of a list or tuple, all in one."""
+    """Return every NumPy scalar that equals a value of Python; of a list or tuple, all in one."""
     if isinstance(value, bool):
         return [np.bool_(value)]
     if isinstance(value, int):
@@ -25,7 +25,7 @@ def twins(value):
 
 
 def is_plain(value):
-    """Whether no NumPy scalar is in it."""
+    """Return whether a value holds no NumPy scalar."""
     if isinstance(value, list | tuple):
         return all(map(is_plain, value))
     if isinstance(value, dict):

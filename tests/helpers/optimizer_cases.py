@@ -32,7 +32,7 @@ class OptimizerCase:
 
 
 def rule(name, optimizer, twin):
-    """A row for an optimizer; the twin gets the same hyperparameters."""
+    """Return a row for an optimizer; the twin gets the same hyperparameters."""
     return OptimizerCase(name, optimizer, partial(twin, **optimizer.get_params()))
 
 

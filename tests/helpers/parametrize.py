@@ -7,5 +7,5 @@ dtypes = pytest.mark.parametrize("dtype", DTYPES)
 
 
 def names(rows):
-    """The test ids of a table."""
+    """Return the test ids of a table."""
     return [row.name for row in rows]

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from sklearn_nn.layers import Layer
 from sklearn_nn.network.lowering import lower
 from sklearn_nn.network.machine import Machine, Update, predict
 from sklearn_nn.network.source import Source, source
@@ -18,12 +19,13 @@ def build(layers, shape, dtype, loss=None):
     `shape` is that of a sample; a number is the width of a vector.
     """
     shape = shape if isinstance(shape, tuple) else (shape,)
-    named = [(f"layer{i}", getattr(layer, "layer", layer)) for i, layer in enumerate(layers)]
+    layers = [layer if isinstance(layer, Layer) else layer.layer for layer in layers]
+    named = [(f"layer{i}", layer) for i, layer in enumerate(layers)]
     return lower(named, shape, dtype, None if loss is None else loss.link_layer())
 
 
 def draw_theta(program, rng, scale=0.5):
-    """Parameters that are all of ordinary size, biases too. Gaps between them are zero."""
+    """Draw parameters of ordinary size, biases too. Gaps between them are zero."""
     theta = np.zeros(program.n_theta, program.dtype)
     for placed in program.parameters:
         view = placed.view(theta)
@@ -37,7 +39,7 @@ def no_state(program):
 
 
 def nothing(program):
-    """The update that computes gradients and changes no parameter."""
+    """Return the update that computes gradients and changes no parameter."""
     return Update(0, np.zeros((1, 1)), np.zeros((0, 0), program.dtype))
 
 
@@ -53,18 +55,18 @@ class Gradient:
         self.arguments = (np.arange(n), n, 0, 1, nothing(program), step)
 
     def loss(self, theta):
-        """The batch's loss, penalty included."""
+        """Return the loss of the batch, penalty included."""
         self.machine.theta[:] = theta
         return self.machine.train(self.data, self.targets, *self.arguments)[0]
 
     def gradient(self, theta):
-        """The gradient that the optimizer would see."""
+        """Return the gradient that the optimizer would see."""
         self.loss(theta)
         return self.machine.grad.copy()
 
 
 class Trained(NamedTuple):
-    """What training leaves behind."""
+    """Arrays that training leaves behind."""
 
     theta: np.ndarray
     losses: np.ndarray
@@ -99,5 +101,5 @@ def train(
 
 
 def forward(program, theta, X, **options):
-    """The output after the link."""
+    """Return the output after the link."""
     return predict(program, theta, no_state(program), source(X, program.dtype), **options)

@@ -18,7 +18,7 @@ BY_NAME = {case.name: case for case in LOSSES}
 
 
 def parameters_of(stack, program, theta):
-    """The parameters in theta, layer by layer: the form of the twins."""
+    """Return the parameters in theta, layer by layer: the form of the twins."""
     found = []
     for k in range(len(stack)):
         own = program.layers.get(f"layer{k}", {})
@@ -27,14 +27,14 @@ def parameters_of(stack, program, theta):
 
 
 def assert_parameters_close(actual, expected, dtype, factor=1.0):
-    """Two lists of layers' parameters agree."""
+    """Assert that two lists of parameters of layers agree."""
     for own, wanted in zip(actual, expected, strict=True):
         for a, b in zip(own, wanted, strict=True):
             assert_close(a, b, dtype, factor)
 
 
 def random_stack(rng, n_outputs):
-    """A random network: any layer, any width, residual branches."""
+    """Draw a network: any layer, any width, residual branches."""
     # No exp: stacked, it takes a log loss to its limit, where value and gradient part.
     choices = [name for name in ACTIVATIONS if name != "exp"]
     stack = []
@@ -51,7 +51,7 @@ def random_stack(rng, n_outputs):
 
 
 def random_problem(rng, dtype="float64"):
-    """A random network with a random loss, data, targets and weights."""
+    """Draw a network with a random loss, data, targets and weights."""
     case = LOSSES[rng.integers(len(LOSSES))]
     stack = random_stack(rng, case.n_outputs)
     width, n = (int(k) for k in rng.integers(1, 10, 2))

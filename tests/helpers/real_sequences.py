@@ -20,7 +20,7 @@ DAY, WEEK = 24, 168
 
 
 def find(name):
-    """The path of a file of the folder, packed or not.
+    """Return the path of a file of the folder, packed or not.
 
     Raises
     ------
@@ -36,7 +36,7 @@ def find(name):
 
 
 def read_ts(path):
-    """Sequences and labels of a file of the UCR and UEA archives (.ts, as sktime writes them).
+    """Return sequences and labels of a file of the UCR and UEA archives (sktime's .ts).
 
     A case is a line: its channels, each with values between commas, then its label, with colons in
     between. Lines of "#" are comments, and those of "@" settings, up to "@data".
@@ -60,7 +60,7 @@ def read_ts(path):
 
 
 def archive(name):
-    """Training and test set of a problem of the archive: (X, y), (X, y).
+    """Return training and test set of a problem of the archive: (X, y), (X, y).
 
     X is an array of shape (n, n_steps, n_channels) where all sequences are of one length, else a
     list of arrays of shape (n_steps, n_channels).
@@ -72,7 +72,7 @@ def archive(name):
 
 
 def indoor_movement():
-    """Strengths of four radio signals while someone walks, and whether he changes rooms.
+    """Return strengths of four radio signals while someone walks, and whether they change rooms.
 
     314 sequences of 19 to 129 steps; y is 1 where he does (Bacciu et al., 2014).
     """
@@ -88,7 +88,7 @@ def indoor_movement():
 
 
 def bike_hours():
-    """Bicycles hired in each hour of two years, and what was known at the time.
+    """Return bicycles hired in each hour of two years, and what was known at the time.
 
     Returns
     -------
@@ -127,7 +127,7 @@ def bike_hours():
 
 
 def bike_windows(stride=1):
-    """Weeks of `bike_hours`, and the hires of the day that follows each.
+    """Return weeks of `bike_hours`, and the hires of the day that follows each.
 
     A stride without a divisor in common with 24 makes windows that begin at every hour of a day.
 
@@ -144,13 +144,13 @@ def bike_windows(stride=1):
 
 
 class ChannelScaler(TransformerMixin, BaseEstimator):
-    """Sequences less the mean of each channel, over its standard deviation, in float32.
+    """Transformer of sequences: channels less their mean, over their deviation, in float32.
 
     Both are taken over all steps of the sequences that it is fitted to.
     """
 
     def fit(self, X, y=None):
-        """Take mean and standard deviation of each channel."""
+        """Compute mean and standard deviation of each channel."""
         steps = np.concatenate(X)
         self.mean_, self.scale_ = steps.mean(axis=0), steps.std(axis=0)
         return self
@@ -162,7 +162,7 @@ class ChannelScaler(TransformerMixin, BaseEstimator):
 
 
 class RelativeForecast(RegressorMixin, BaseEstimator):
-    """Forecasts relative to the mean of a window, by a regressor of one's choice.
+    """Regressor of forecasts relative to the mean of a window, by another regressor.
 
     The network sees the first channel, and what follows it, over the window's mean, less 1: a
     pattern looks the same in a good year. Windows count by their mean, so that an absolute error
@@ -192,6 +192,6 @@ class RelativeForecast(RegressorMixin, BaseEstimator):
         return self
 
     def predict(self, X):
-        """What follows each window."""
+        """Return a forecast for each window."""
         Z, level = self._relative(X)
         return (self.regressor_.predict(self.scaler_.transform(Z)) + 1) * level

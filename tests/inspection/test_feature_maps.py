@@ -9,7 +9,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from helpers.estimators.digits import IMAGES, LABELS, drawn, fitted_quietly, small_cnn, titles
-from helpers.layer_cases.images import CONTEXT
+from helpers.layer_cases.base import CONTEXT
 from helpers.naive import images as naive_images
 from sklearn_nn import CNNClassifier, MLPClassifier, NeuralNetworkClassifier
 from sklearn_nn.inspection import FeatureMapDisplay

@@ -152,7 +152,7 @@ def test_a_kernel_outside_the_package_goes_by_its_file(folder, tmp_path, monkeyp
 
 
 def test_a_file_edited_between_import_and_use(folder, tmp_path, monkeypatch):
-    """What was imported before the edit runs, and is not filed under the edited source."""
+    """Code imported before the edit runs, and is not filed under the edited source."""
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     file = tmp_path / "mine.py"
     file.write_text("def change(x, y):\n    y[0] = x[1] + 10\n")
@@ -162,7 +162,7 @@ def test_a_file_edited_between_import_and_use(folder, tmp_path, monkeypatch):
     assert apply(load(file))[0] == 21
 
 
-def test_what_stands_in_no_file_is_not_cached(folder):
+def test_functions_without_a_file_are_not_cached(folder):
     """Two versions typed into a notebook have one name and one signature."""
     for number in (10, 20):
         space = {}
@@ -253,7 +253,7 @@ def test_candidates(monkeypatch, tmp_path):
 
 
 def test_old_stamps_are_forgotten_and_nothing_else(choose, tmp_path):
-    """What a user keeps in the folder is not ours to delete."""
+    """Files that a user keeps in the folder are not deleted."""
     old = [f"{k:020x}" for k in range(cache.KEPT_STAMPS + 3)]
     for age, name in enumerate(old):
         (tmp_path / name).mkdir()
@@ -385,7 +385,7 @@ print(json.dumps(found))
 
 
 def process(script, folder, package=PACKAGE, **environment):
-    """What a script prints in a process of its own that sees `package` and caches in `folder`."""
+    """Return what a script prints in a process that sees `package` and caches in `folder`."""
     own = {"SKLEARN_NN_CACHE_DIR": str(folder), "PYTHONPATH": str(package.parent)} | environment
     done = subprocess.run(
         [sys.executable, "-B", "-c", script],

@@ -93,7 +93,7 @@ def refuse_to_write(monkeypatch, *roots):
 
 
 def as_user(uid, function):
-    """What a function returns in a process of another user."""
+    """Return a function's result in a process of another user."""
     reading, writing = os.pipe()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of threads that a fork leaves behind
@@ -125,7 +125,7 @@ def as_user(uid, function):
 
 
 def test_a_read_only_file_system(places, monkeypatch):
-    """What is there is read; what is missing is kept in the next folder, and found there."""
+    """Existing entries are read; missing ones are kept in the next folder, and found there."""
     folder = filled(places / "chosen")
     refuse_to_write(monkeypatch, places / "chosen")
     anew()
@@ -180,7 +180,7 @@ def test_a_cache_made_by_root_and_read_by_a_user(places):
 
 
 @posix
-def test_who_may_read_what_is_kept(places, monkeypatch):
+def test_permissions_of_cached_files(places, monkeypatch):
     """Others where the folder was chosen, and nobody else where it was not."""
     before = os.umask(0o022)
     try:
@@ -235,7 +235,7 @@ def test_a_folder_that_a_group_can_write(places, at):
 
 @posix
 @pytest.mark.parametrize("above", [False, True])
-def test_where_only_owners_can_rename(places, above):
+def test_folder_where_only_owners_can_rename(places, above):
     """The sticky bit, as that of /tmp."""
     folder = filled(places / "above" / "chosen")
     os.environ[cache.ENVIRONMENT_VARIABLE] = str(places / "above" / "chosen")
@@ -324,7 +324,7 @@ def test_a_folder_that_cannot_be_read(places):
 
 @posix
 def test_a_link_to_a_folder(places):
-    """What counts is where it leads."""
+    """The target of the link counts."""
     folder = filled(places / "real")
     (places / "chosen").symlink_to(places / "real")
     anew()

@@ -347,7 +347,7 @@ def test_groups_of_rows(dtype, with_row, M, N, K, O):  # noqa: E741
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("beta", [0, 1])
 @pytest.mark.parametrize(("M", "N", "K"), [(1, 40, 3), (14, 64, BLOCK + 9), (31, 33, 5)])
-def test_what_is_fetched_meanwhile_does_not_matter(dtype, beta, M, N, K):
+def test_prefetched_memory_does_not_change_the_product(dtype, beta, M, N, K):
     a, b = random(dtype, M * K), random(dtype, K * N, seed=1)
     expected = random(dtype, M * N, seed=2)
     operands, sizes = (a, K, 1, 0, b, N, 0), (N, M, N, K, 1, beta)

@@ -33,7 +33,7 @@ print(host.VECTOR_BITS, host.VECTOR_REGISTERS, cache.stamp())
 
 
 def says(apple=False, **settings):
-    """What a process says that has these settings: bits, registers, and its stamp."""
+    """Return what a process with these settings prints: bits, registers, and its stamp."""
     ran = subprocess.run(
         [sys.executable, "-c", SAYS.format(apple=apple)],
         capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2],

@@ -253,7 +253,7 @@ def test_a_second_interrupt_while_waiting(monkeypatch):
     np.testing.assert_array_equal(found, board)
 
 
-def test_what_was_left_at_work_is_stopped_before_the_next_job(monkeypatch):
+def test_unfinished_work_is_stopped_before_the_next_job(monkeypatch):
     own, board = Team(2), np.zeros(32, np.int64)
     with monkeypatch.context() as patch:
         patch.setattr(team._Job, "wait", raising(KeyboardInterrupt))
@@ -265,7 +265,7 @@ def test_what_was_left_at_work_is_stopped_before_the_next_job(monkeypatch):
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, TimeoutError])
 @pytest.mark.parametrize("parts", [1, 3])
-def test_whatever_instant_an_interrupt_comes_at(parts, error):
+def test_interrupt_at_any_line(parts, error):
     """At every line that the caller runs: all parts come back, and none is left behind."""
     before, own = set(threading.enumerate()), Team(parts)
     check_in_step(own)

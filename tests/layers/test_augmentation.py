@@ -1,21 +1,21 @@
-"""Augmentation against slow twins, what its draws depend on, and Mixup's losses."""
+"""Augmentation: what its draws depend on, how they are spread, and the losses of Mixup."""
 
-import pickle
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from scipy import stats
-from sklearn.base import clone
 
-from helpers.comparison import assert_close, assert_same_bits
+from helpers.comparison import assert_same_bits
 from helpers.gradient_check import check_gradient
 from helpers.guarded_memory import Guards
-from helpers.layer_cases.images import CONTEXT, ImageCase, ImageRun, check_against_twin, check_parts
+from helpers.layer_cases.augmentation import CASES, LINEAR, MIXED, SIGNAL
+from helpers.layer_cases.base import CONTEXT
+from helpers.layer_runs import LayerRun
 from helpers.loss_cases import LOSSES, sample
 from helpers.naive import augmentation as twins
 from helpers.naive.random_numbers import Context
-from helpers.parametrize import DTYPES, names
+from helpers.parametrize import DTYPES, dtypes, names
 from helpers.programs import Gradient, build, draw_theta, forward, nothing, train
 from sklearn_nn.layers import (
     Activation,
@@ -35,120 +35,15 @@ from sklearn_nn.layers import (
     RandomZoom,
     Residual,
 )
-from sklearn_nn.layers.augmentation.base import FILL_MODES
 from sklearn_nn.layers.base import TRAINING
 from sklearn_nn.network.lowering import ProgramBuilder, lower
 from sklearn_nn.network.machine import Machine
 from sklearn_nn.network.source import source
 from sklearn_nn.training.optimizers import Adam
 
-dtypes = pytest.mark.parametrize("dtype", DTYPES)
-SHAPES = [(7, 5, 1), (6, 9, 3), (5, 8, 5)]
-SIGNAL = (11, 2)
 MULTICLASS = next(case for case in LOSSES if case.name == "multiclass")
 
 
-def row(layer, shape, twin):
-    """A row for a layer whose twin changes one sample."""
-    name = f"{layer}-{'x'.join(map(str, shape))}".replace(" ", "")
-    return ImageCase(name, layer, shape, *twins.rowwise(twin, shape))
-
-
-def crop(shape, height, width, padding, mode="constant", value=0.0):
-    """A row for a crop; None stands for the whole axis."""
-    above, beside = (0, padding) if len(shape) == 2 else (padding, padding)
-    whole = (1, *shape)[-3:-1]
-    sizes = [whole[0] if height is None else height, whole[1] if width is None else width]
-    tops, lefts = (
-        (-m, n + m - size) for n, m, size in zip(whole, (above, beside), sizes, strict=True)
-    )
-    layer = RandomCrop(height, width, padding=padding, fill_mode=mode, fill_value=value)
-    return row(layer, shape, twins.window(sizes, tops, lefts, mode, value))
-
-
-def filled(mode):
-    return {"mode": mode, "value": 0.25}
-
-
-LINEAR = [
-    *(
-        row(RandomFlip(mode), shape, twins.flip(mode))
-        for shape in SHAPES
-        for mode in ("horizontal", "vertical", "horizontal_and_vertical")
-    ),
-    row(RandomFlip(), SIGNAL, twins.flip("horizontal")),
-    *(crop(shape, None, None, 3, mode, 0.5) for shape in SHAPES for mode in FILL_MODES),
-    *(crop(SHAPES[1], None, None, 14, mode) for mode in FILL_MODES),  # beyond the image twice over
-    *(crop(shape, 4, 3, 0) for shape in SHAPES),
-    crop((7, 5, 1), None, 3, 0),
-    crop((7, 5, 2), 9, 4, 2, "nearest"),
-    *(crop(SIGNAL, None, None, 4, mode, -1.0) for mode in FILL_MODES),
-    crop(SIGNAL, None, 6, 1),
-    *(
-        row(
-            RandomTranslation(0.3, (-0.2, 0.5), mode, fill_value=0.25),
-            shape,
-            twins.translation((-0.3, 0.3), (-0.2, 0.5), **filled(mode)),
-        )
-        for shape in SHAPES
-        for mode in FILL_MODES
-    ),
-    row(
-        RandomTranslation(0, 0.4, fill_mode="wrap"),
-        SIGNAL,
-        twins.translation((0, 0), (-0.4, 0.4), mode="wrap"),
-    ),
-    row(
-        RandomTranslation((0.2, 0.5), 0.3, "nearest", "nearest"),
-        (7, 5, 1),
-        twins.window((7, 5), (-4, -1), (-2, 2), "nearest"),
-    ),
-    row(
-        RandomTranslation(0, (-0.5, 0), "constant", "nearest", fill_value=2.0),
-        SIGNAL,
-        twins.window((1, 11), (0, 0), (0, 6), "constant", 2.0),
-    ),
-    *(
-        row(
-            RandomRotation(0.2, mode, fill_value=0.25),
-            shape,
-            twins.rotation((-0.2, 0.2), **filled(mode)),
-        )
-        for shape in SHAPES
-        for mode in FILL_MODES
-    ),
-    row(RandomRotation((0.3, 0.6)), (1, 6, 2), twins.rotation((0.3, 0.6))),
-    *(
-        row(
-            RandomZoom((-0.4, 0.8), 0.3, mode, fill_value=0.25),
-            shape,
-            twins.zoom((-0.4, 0.8), (-0.3, 0.3), **filled(mode)),
-        )
-        for shape in SHAPES
-        for mode in FILL_MODES
-    ),
-    row(RandomZoom((3.0, 5.0), fill_mode="reflect"), (6, 7, 1), twins.zoom((3.0, 5.0))),
-    row(RandomZoom(0.5), (6, 7, 1), twins.zoom((-0.5, 0.5))),
-    *(row(RandomBrightness(0.3), shape, twins.brightness(-0.3, 0.3)) for shape in SHAPES),
-    *(row(RandomContrast((0.8, 2.0)), shape, twins.contrast(0.2, 3.0)) for shape in SHAPES),
-    *(row(Cutout(3, 0.7), shape, twins.cutout(3, 3, 0.7)) for shape in SHAPES),
-    row(Cutout((2, 40)), SHAPES[1], twins.cutout(2, 40)),
-    row(Cutout(4), SIGNAL, twins.cutout(1, 4)),
-]
-#: Clipped values have a kink where they are clipped: no drawn value lies that near to it.
-CLIPPED = [
-    row(RandomBrightness((-0.1, 0.4), (-1, 1)), SHAPES[1], twins.brightness(-0.2, 0.8, (-1, 1))),
-    *(
-        row(RandomContrast(0.9, (-1, 1)), shape, twins.contrast(0.1, 1.9, (-1, 1)))
-        for shape in SHAPES
-    ),
-]
-MIXED = [
-    ImageCase(f"mixup-{alpha}-{shape}", Mixup(alpha), shape, *twins.mixup(alpha))
-    for alpha, shape in [(0.2, (6, 5, 3)), (1.0, (4,)), (3.0, (9, 2))]
-]
-CASES = [*LINEAR, *CLIPPED, *MIXED]
-cases = pytest.mark.parametrize("case", CASES, ids=names(CASES))
 #: One layer of a kind, on images.
 KINDS = [
     RandomFlip(), RandomCrop(padding=3), RandomCrop(4, 4), RandomTranslation(0.3, 0.3),
@@ -158,36 +53,14 @@ KINDS = [
 kinds = pytest.mark.parametrize("layer", KINDS, ids=str)
 
 
-@dtypes
-@cases
-def test_equals_naive(case, dtype):
-    # Differences of the twin are exact to about 2**-32.
-    for n in (1, 6):
-        check_against_twin(case, dtype, n) if dtype == "float32" else check_double(case, n)
-
-
-def check_double(case, n):
-    """As `check_against_twin`, but for the rounding of the twin's differences."""
-    run = ImageRun(case.layer, case.shape, "float64")
-    rng = np.random.default_rng(n)
-    x, dy = rng.standard_normal((n, int(np.prod(case.shape)))), rng.standard_normal((n, run.units))
-    nothing_trained = np.zeros(0)
-    y = run.forward(nothing_trained, x)
-    assert_close(y, case.forward([], x, CONTEXT), "float64", 4)
-    dx, _ = run.backward(nothing_trained, x, dy)
-    np.testing.assert_allclose(dx, case.backward([], x, dy, CONTEXT)[0], rtol=1e-7, atol=1e-7)
-
-
-@dtypes
-@cases
-def test_parts_own_their_outputs(case, dtype):
-    check_parts(case, dtype)
+def test_every_layer_is_random():
+    assert all(case.layer.is_random for case in CASES)
 
 
 @pytest.mark.parametrize("case", [*LINEAR, *MIXED], ids=names([*LINEAR, *MIXED]))
 def test_backward_is_the_transpose(case):
     """<dy, f(x) - f(0)> = <f'(x)^T dy, x>, to rounding."""
-    run = ImageRun(case.layer, case.shape, "float64")
+    run = LayerRun(case.layer, case.shape, "float64", CONTEXT)
     rng = np.random.default_rng(3)
     x, dy = rng.standard_normal((9, int(np.prod(case.shape)))), rng.standard_normal((9, run.units))
     none = np.zeros(0)
@@ -195,23 +68,12 @@ def test_backward_is_the_transpose(case):
     np.testing.assert_allclose((dy * image).sum(), (run.backward(none, x, dy)[0] * x).sum(), 1e-12)
 
 
-@cases
-def test_is_a_plain_value(case):
-    layer = case.layer
-    assert clone(layer) == layer
-    assert pickle.loads(pickle.dumps(layer)) == layer
-    builder = ProgramBuilder()
-    out = layer.lower(builder, builder.slot(case.shape))
-    assert builder.shape(out) == layer.output_shape(case.shape)
-    assert layer.is_random
-
-
 # --- what the draws depend on -------------------------------------------------------------------
 
 
 def changed(layer, n=40, shape=(8, 8, 2), dtype="float64", same=True, **context):
     """Images as a layer makes them: n times one image, unless not `same`."""
-    run = ImageRun(layer, shape, dtype, Context(**context))
+    run = LayerRun(layer, shape, dtype, Context(**context))
     rng = np.random.default_rng(0)
     x = rng.standard_normal((1 if same else n, int(np.prod(shape)))).astype(dtype)
     return run.forward(np.zeros(0, dtype), np.repeat(x, n, axis=0) if same else x)
@@ -253,7 +115,7 @@ def test_layers_draw_apart(layer):
 @kinds
 def test_prediction_is_the_identity(layer, dtype, rng):
     """Forward and backward; a crop takes the centre."""
-    run = ImageRun(layer, (8, 8, 2), dtype, Context(seed=3, training=True))
+    run = LayerRun(layer, (8, 8, 2), dtype, Context(seed=3, training=True))
     x = rng.standard_normal((21, 128)).astype(dtype)
     assert (run.forward(np.zeros(0, dtype), x).shape != x.shape) or (
         run.forward(np.zeros(0, dtype), x) != x
@@ -285,7 +147,7 @@ def test_prediction_is_the_identity(layer, dtype, rng):
         (RandomZoom(0, (0, 0)), (5, 6, 1)),
     ],
 )
-def test_what_does_nothing_is_no_instruction(layer, shape):
+def test_layers_that_do_nothing_are_no_instruction(layer, shape):
     builder = ProgramBuilder()
     slot = builder.slot(shape)
     assert layer.lower(builder, slot) == slot
@@ -297,7 +159,7 @@ def test_what_does_nothing_is_no_instruction(layer, shape):
 
 def test_half_of_the_images_are_flipped():
     image = np.arange(4.0).reshape(1, 4)
-    run = ImageRun(RandomFlip("horizontal_and_vertical"), (2, 2, 1), "float64", Context())
+    run = LayerRun(RandomFlip("horizontal_and_vertical"), (2, 2, 1), "float64", Context())
     seen = run.forward(np.zeros(0), np.repeat(image, 4000, axis=0))
     ways = [[0, 1, 2, 3], [1, 0, 3, 2], [2, 3, 0, 1], [3, 2, 1, 0]]
     counts = [(seen == way).all(axis=1).sum() for way in ways]
@@ -306,7 +168,7 @@ def test_half_of_the_images_are_flipped():
 
 
 def test_every_corner_of_a_crop_is_as_likely():
-    run = ImageRun(RandomCrop(padding=2), (3, 4, 1), "float64", Context())
+    run = LayerRun(RandomCrop(padding=2), (3, 4, 1), "float64", Context())
     seen = run.forward(np.zeros(0), np.repeat(np.arange(1.0, 13).reshape(1, 12), 5000, axis=0))
     _, counts = np.unique(seen, axis=0, return_counts=True)
     # 25 corners, of which some lose sight of the image alike: none here.
@@ -315,14 +177,14 @@ def test_every_corner_of_a_crop_is_as_likely():
 
 
 def test_brightness_is_uniform_in_the_range():
-    run = ImageRun(RandomBrightness((-0.1, 0.3), (0, 10)), (1, 1, 1), "float64", Context())
+    run = LayerRun(RandomBrightness((-0.1, 0.3), (0, 10)), (1, 1, 1), "float64", Context())
     added = run.forward(np.zeros(0), np.full((3000, 1), 5.0))[:, 0] - 5
     assert stats.kstest(added, stats.uniform(-1, 4).cdf).pvalue > 1e-6
 
 
 @pytest.mark.parametrize("alpha", [0.001, 0.2, 0.7, 1.0, 2.5, 40.0])
 def test_lambda_is_beta(alpha):
-    run = ImageRun(Mixup(alpha), (1,), "float64", Context(seed=8))
+    run = LayerRun(Mixup(alpha), (1,), "float64", Context(seed=8))
     x = np.array([[0.0], [1.0]])
     shares = []
     for step in range(1500):
@@ -338,11 +200,11 @@ def test_lambda_is_beta(alpha):
 
 def test_rotation_is_counter_clockwise_and_translation_down_and_right():
     image = np.arange(20.0).reshape(1, 5, 4)
-    quarter = ImageRun(RandomRotation((0.25, 0.25)), (5, 5, 1), "float64", Context())
+    quarter = LayerRun(RandomRotation((0.25, 0.25)), (5, 5, 1), "float64", Context())
     square = np.arange(25.0).reshape(5, 5)
     turned = quarter.forward(np.zeros(0), square.reshape(1, -1)).reshape(5, 5)
     np.testing.assert_allclose(turned, np.rot90(square), atol=1e-12)
-    moved = ImageRun(
+    moved = LayerRun(
         RandomTranslation((0.2, 0.2), (0.25, 0.25), "constant"), (5, 4, 1), "float64", Context()
     ).forward(np.zeros(0), image.reshape(1, -1))
     np.testing.assert_allclose(moved.reshape(5, 4)[1:, 1:], image[0, :-1, :-1], atol=1e-12)
@@ -391,7 +253,7 @@ IMAGE = (8, 6, 3)
         (Mixup(np.nan), IMAGE, "alpha=nan of Mixup"),
     ],
 )  # fmt: skip
-def test_what_does_not_fit(layer, shape, message):
+def test_arguments_that_do_not_fit(layer, shape, message):
     with pytest.raises(ValueError, match=message):
         layer.output_shape(shape)
     with pytest.raises(ValueError, match=f"layer 'a': .*{message}"):
@@ -524,7 +386,7 @@ def test_gradient_of_every_loss(case, rng):
 
 @losses
 def test_an_even_mix_of_equal_rows_is_the_plain_loss(case, rng):
-    """Of rows that equal their partners nothing changes; the middle one is its own."""
+    """Rows that equal their partners are not changed; the middle one is its own."""
     program, X, y, weight = mixed_problem(case, rng, "float64", n=9)
     for array in (X, y, weight):
         array[5:] = array[:4][::-1]

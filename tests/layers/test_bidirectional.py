@@ -1,4 +1,4 @@
-"""Recurrent layers that read from both ends, against NumPy, torch and central differences."""
+"""Recurrent layers that read from both ends: PyTorch, clocks, gradients and estimators."""
 
 import pickle
 import re
@@ -8,13 +8,10 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 
-from helpers.comparison import assert_close
 from helpers.gradient_check import check_gradient
-from helpers.layer_cases.recurrent import Ragged, draw, kinds
+from helpers.layer_cases.recurrent import kinds
 from helpers.layer_runs import LayerRun
 from helpers.learning import learning, median
-from helpers.naive.recurrent import run_both_ways as naive
-from helpers.parametrize import dtypes
 from sklearn_nn import NeuralNetworkClassifier, load
 from sklearn_nn.layers import GRU, LSTM, Activation, Add, Bidirectional, Dense, SimpleRNN
 from sklearn_nn.layers.base import Clock
@@ -28,48 +25,6 @@ returns = pytest.mark.parametrize("returned", [False, True])
 
 def make(kind, units, returned, mode="concat"):
     return Bidirectional(kind(units, return_sequences=returned), merge_mode=mode)
-
-
-@returns
-@modes
-@dtypes
-@kinds
-def test_equals_naive(kind, dtype, mode, returned):
-    for units, steps, features in [(1, 1, 1), (5, 9, 3), (17, 2, 20)]:
-        layer = make(kind, units, returned, mode)
-        for n in (1, 13):
-            run = LayerRun(layer, (steps, features), dtype)
-            theta = draw(dtype, run.n_theta, scale=0.5)
-            x, dy = draw(dtype, n, steps * features), draw(dtype, n, run.units, seed=1)
-            parameters = [p.astype("float64") for p in run.parameters(theta)]
-            sequences = x.reshape(n, steps, features).astype("float64")
-            expected = naive(layer, parameters, sequences)
-            y = run.forward(theta, x)
-            assert_close(y, expected.reshape(n, -1), dtype, factor=4)
-            wanted = dy.reshape(expected.shape).astype("float64")
-            expected_dx, gradients = naive(layer, parameters, sequences, wanted)
-            dx, grad = run.backward(theta, x, dy)
-            assert_close(dx, expected_dx.reshape(n, -1), dtype, factor=20)
-            for got, twin in zip(run.parameters(grad), gradients, strict=True):
-                scale = max(1.0, np.abs(twin).max())
-                assert_close(got / scale, twin / scale, dtype, factor=4)
-            for parts in (2, 3):
-                np.testing.assert_array_equal(run.forward(theta, x, parts), y)
-                again = run.backward(theta, x, dy, parts)
-                for other, one in zip(again, (dx, grad), strict=True):
-                    np.testing.assert_array_equal(other, one)
-
-
-@returns
-@modes
-@dtypes
-@kinds
-def test_padding_changes_no_bit(kind, dtype, mode, returned):
-    """Steps of both directions stand together, each row's by its own length."""
-    lengths = [3, 9, 1, 6, 9, 2, 5, 5, 7, 1, 4]
-    case = Ragged(make(kind, 5, returned, mode), lengths, 3, dtype)
-    for steps, fill in ((9, 7.0), (12, -100.0)):
-        case.check_rows(steps, fill)
 
 
 @returns
@@ -220,7 +175,7 @@ def test_in_an_estimator(tmp_path):
         np.testing.assert_array_equal(again.predict_proba(flat), model.predict_proba(flat))
 
 
-def test_what_does_not_fit_is_an_error():
+def test_arguments_that_do_not_fit():
     for layer, message in [
         (
             Bidirectional(Dense(3)),

@@ -1,4 +1,4 @@
-"""Embeddings and one-hot rows: what they read, and what they make of what they should not read."""
+"""Embeddings and one-hot rows: their tables, and numbers that are out of range."""
 
 from types import SimpleNamespace
 
@@ -7,9 +7,9 @@ import pytest
 
 from helpers.gradient_check import check_gradient
 from helpers.guarded_memory import Guards
-from helpers.layer_cases.sequences import own_steps
+from helpers.layer_cases.ragged import own_steps
 from helpers.layer_runs import LayerRun
-from helpers.parametrize import DTYPES
+from helpers.parametrize import dtypes
 from helpers.programs import draw_theta, no_state
 from sklearn_nn.layers import (
     AttentionPool,
@@ -27,8 +27,6 @@ from sklearn_nn.network.input_gradient import input_gradient
 from sklearn_nn.network.lowering import lower
 from sklearn_nn.network.source import source
 from sklearn_nn.training.losses import SquaredError
-
-dtypes = pytest.mark.parametrize("dtype", DTYPES)
 
 
 def parameter(layer, steps=4):
@@ -50,7 +48,7 @@ def test_table_is_that_of_keras():
 
 @dtypes
 @pytest.mark.parametrize("layer", [Embedding(5, 33), OneHot(5)])
-def test_what_is_out_of_range_is_the_nearest_number(layer, dtype):
+def test_numbers_out_of_range_are_clipped(layer, dtype):
     """And reads no memory beside the table."""
     bad = [-1, -1e9, -np.inf, np.nan, 5, 1e9, 1e30, np.inf, -0.5, 4.5]
     near = [0, 0, 0, 0, 4, 4, 4, 4, 0, 4]
@@ -103,7 +101,7 @@ def test_gradient_through_the_machine(pool):
 @pytest.mark.parametrize("layer", [Embedding(4, 2), OneHot(4)])
 @pytest.mark.parametrize("before", [Dense(3), Reshape((2,))])
 def test_must_be_first(layer, before):
-    """What comes out of other layers is not checked, and would be clipped to whole numbers."""
+    """Outputs of other layers are not checked, and would be clipped to whole numbers."""
     message = f"layer 'words': {type(layer).__name__} reads the whole numbers of X"
     with pytest.raises(ValueError, match=message):
         lower([("before", before), ("words", layer)], (2,), "float64")
@@ -111,7 +109,7 @@ def test_must_be_first(layer, before):
 
 
 def test_input_has_no_gradient():
-    """What it reads is clipped and cut to whole numbers, which is flat."""
+    """The input is clipped and cut to whole numbers, which has no slope."""
     layers = [("words", Embedding(4, 2)), ("pool", GlobalAveragePool())]
     program, rng = lower(layers, (5,), "float64", input_gradient=True), np.random.default_rng(0)
     theta, X = draw_theta(program, rng), rng.integers(0, 4, (9, 5)).astype(float)
@@ -134,7 +132,7 @@ def test_input_has_no_gradient():
         (Embedding(2**24 + 1, 1), (4,), "input_dim=16777217 of Embedding must be at most 16777216"),
     ],
 )
-def test_what_does_not_fit(layer, shape, message):
+def test_arguments_that_do_not_fit(layer, shape, message):
     with pytest.raises(ValueError, match=message):
         layer.output_shape(shape)
     with pytest.raises(ValueError, match=f"layer 'words': {message}"):

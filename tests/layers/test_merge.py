@@ -1,13 +1,10 @@
 """Branches that are joined or added: values, gradients, names, and what does not fit."""
 
-import pickle
-
 import numpy as np
 import pytest
-from sklearn.base import clone
 
-from helpers.layer_cases.images import MERGED, ImageRun, check_against_twin, check_parts, check_rows
-from helpers.parametrize import DTYPES, names
+from helpers.layer_cases.base import CONTEXT
+from helpers.layer_runs import LayerRun
 from helpers.programs import build
 from sklearn_nn.layers import (
     Activation,
@@ -22,41 +19,8 @@ from sklearn_nn.layers import (
     Residual,
 )
 from sklearn_nn.layers.merge import named_layers
-from sklearn_nn.network.lowering import ProgramBuilder, lower
+from sklearn_nn.network.lowering import lower
 from sklearn_nn.network.program import X_AT, Y_AT
-
-merged = pytest.mark.parametrize("case", MERGED, ids=names(MERGED))
-dtypes = pytest.mark.parametrize("dtype", DTYPES)
-
-
-@dtypes
-@merged
-def test_equals_naive(case, dtype):
-    for n in (1, 9):
-        check_against_twin(case, dtype, n)
-
-
-@dtypes
-@merged
-def test_parts_own_their_outputs(case, dtype):
-    check_parts(case, dtype)
-
-
-@dtypes
-@merged
-def test_rows_are_by_themselves(case, dtype):
-    check_rows(case, dtype)
-
-
-@merged
-def test_is_a_plain_value(case):
-    layer = case.layer
-    assert clone(layer) == layer
-    assert pickle.loads(pickle.dumps(layer)) == layer
-    assert hash(clone(layer)) == hash(layer)
-    builder = ProgramBuilder()
-    out = layer.lower(builder, builder.slot(case.shape))
-    assert builder.shape(out) == layer.output_shape(case.shape)
 
 
 def test_equals_torch(torch):
@@ -65,7 +29,7 @@ def test_equals_torch(torch):
         [Conv2D(6, 3, strides=2, padding="same"), Activation("relu"), Conv2D(6, 3, padding="same")],
         shortcut=Conv2D(6, 1, strides=2),
     )
-    run, rng = ImageRun(layer, (7, 9, 4), "float64"), np.random.default_rng(0)
+    run, rng = LayerRun(layer, (7, 9, 4), "float64", CONTEXT), np.random.default_rng(0)
     theta, x = rng.standard_normal(run.n_theta), rng.standard_normal((5, 7 * 9 * 4))
     dy = rng.standard_normal((5, run.units))
     there = torch.tensor(x.reshape(5, 7, 9, 4), requires_grad=True)
@@ -174,7 +138,7 @@ def test_branch_is_a_layer_a_pair_or_a_list():
         ),
     ],
 )
-def test_what_does_not_fit(layer, message):
+def test_arguments_that_do_not_fit(layer, message):
     with pytest.raises(ValueError, match=message):
         layer.output_shape((5, 5, 3))
     with pytest.raises(ValueError, match=f"layer 'block': .*{message}"):
@@ -189,7 +153,7 @@ def test_an_error_names_the_layer_within():
 
 
 def test_an_activation_behind_works_in_place():
-    """What is joined is not read again."""
+    """Joined slots are not read again."""
     for layer in (Residual([Conv2D(3, 1)]), Parallel([Conv2D(2, 1), []])):
         program = build([Conv2D(3, 1), layer, Activation("relu"), Flatten()], (5, 5, 3), "float32")
         *_, relu = program.table

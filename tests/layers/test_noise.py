@@ -6,16 +6,14 @@ from scipy import stats
 
 from helpers.layer_runs import LayerRun
 from helpers.naive.random_numbers import Context
-from helpers.parametrize import DTYPES
+from helpers.parametrize import dtypes
 from sklearn_nn.layers import GaussianNoise
 from sklearn_nn.layers.base import TRAINING
 from sklearn_nn.network.lowering import ProgramBuilder
 
-dtypes = pytest.mark.parametrize("dtype", DTYPES)
-
 
 def noise(stddev=1.0, n=20, width=50, dtype="float64", **context):
-    """What is added to zeros."""
+    """Return the output of Gaussian noise for zeros."""
     run = LayerRun(GaussianNoise(stddev), width, dtype, Context(**context))
     return run.forward(np.zeros(0, dtype), np.zeros((n, width), dtype))
 

@@ -10,14 +10,13 @@ from helpers.layer_runs import LayerRun
 from helpers.loss_cases import LOSSES, sample
 from helpers.naive import vectors as naive
 from helpers.naive.random_numbers import Context
-from helpers.parametrize import DTYPES
+from helpers.parametrize import dtypes
 from helpers.programs import Gradient, build, draw_theta
 from sklearn_nn.layers import Activation, BatchNorm, Conv2D, Dense, Flatten, LayerNorm, MaxPool2D
 from sklearn_nn.layers.base import TRAINING
 from sklearn_nn.network.lowering import lower
 from sklearn_nn.network.machine import predict
 
-dtypes = pytest.mark.parametrize("dtype", DTYPES)
 TRAIN, PREDICT = Context(training=True), Context(training=False)
 
 
@@ -185,7 +184,7 @@ NETWORK = [
 
 
 def network_gradient(frozen, dtype="float64", n=11, **options):
-    """Of a network of images with random memories, as a function of theta."""
+    """Return the gradient of a network of images with random memories, a function of theta."""
     (case,) = (row for row in LOSSES if row.name == "multiclass")
     rng = np.random.default_rng(0)
     program = lower(
@@ -305,7 +304,7 @@ def test_one_row_of_several_places_has_a_variance(rng):
 
 
 def test_gradient_of_a_batch_of_one_in_a_network():
-    """Of the last of three, whose input is one vector; the others have the places of an image."""
+    """The last of three has one vector as input; the others have the places of an image."""
     program, batch, theta, _ = network_gradient((), n=1)
     exact = batch.gradient(theta)
     approximate = numerical_gradient(batch.loss, theta, np.arange(theta.size))
@@ -320,7 +319,7 @@ def test_gradient_of_a_batch_of_one_in_a_network():
 @dtypes
 @pytest.mark.parametrize("shape", [5, (4, 5)])
 def test_small_batch_counts_by_its_rows(shape, dtype, rng):
-    """Of 64 rows a batch, one of 2 has a thirty-second of the weight of the others."""
+    """A batch of 2 rows has a thirty-second of the weight of one of 64."""
     run, theta = remembering(shape, rng, dtype)
     run.ctx[TRAINING] = 64
     for n, part in [(64, 1), (2, 2 / 64), (63, 63 / 64)]:

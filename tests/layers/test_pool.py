@@ -1,22 +1,13 @@
-"""Pools against loops and PyTorch, their ties, and the rules of every layer."""
-
-import pickle
+"""Pools: PyTorch, ties, NaN, and arguments that do not fit."""
 
 import numpy as np
 import pytest
-from sklearn.base import clone
 
 from helpers.comparison import assert_close
-from helpers.layer_cases.images import (
-    POOLED,
-    ImageRun,
-    check_against_twin,
-    check_parts,
-    check_rows,
-    pool,
-    prepared,
-)
-from helpers.parametrize import DTYPES, names
+from helpers.layer_cases.base import CONTEXT, prepared
+from helpers.layer_cases.images import pool
+from helpers.layer_runs import LayerRun
+from helpers.parametrize import dtypes, names
 from sklearn_nn.layers import (
     AveragePool1D,
     AveragePool2D,
@@ -25,39 +16,7 @@ from sklearn_nn.layers import (
     MaxPool1D,
     MaxPool2D,
 )
-from sklearn_nn.network.lowering import ProgramBuilder, lower
-
-pools = pytest.mark.parametrize("case", POOLED, ids=names(POOLED))
-dtypes = pytest.mark.parametrize("dtype", DTYPES)
-
-
-@dtypes
-@pools
-def test_equals_naive(case, dtype):
-    for n in (1, 9):
-        check_against_twin(case, dtype, n)
-
-
-@dtypes
-@pools
-def test_parts_own_their_outputs(case, dtype):
-    check_parts(case, dtype)
-
-
-@dtypes
-@pools
-def test_rows_are_by_themselves(case, dtype):
-    check_rows(case, dtype)
-
-
-@pools
-def test_is_a_plain_value(case):
-    layer = case.layer
-    assert clone(layer) == layer
-    assert pickle.loads(pickle.dumps(layer)) == layer
-    builder = ProgramBuilder()
-    out = layer.lower(builder, builder.slot(case.shape))
-    assert builder.shape(out) == layer.output_shape(case.shape)
+from sklearn_nn.network.lowering import lower
 
 
 @dtypes
@@ -104,7 +63,7 @@ def test_average_equals_torch(torch):
 @pytest.mark.parametrize("layer", [MaxPool2D(3, strides=1, padding="same"), GlobalMaxPool()])
 def test_nan_is_the_largest(layer):
     """Wherever in the window it is; of plus infinity too."""
-    run = ImageRun(layer, (3, 3, 1), "float32")
+    run = LayerRun(layer, (3, 3, 1), "float32", CONTEXT)
     for place in range(9):
         x = np.full((1, 9), np.inf, "float32")
         x[0, place] = np.nan
@@ -137,7 +96,7 @@ def by_window(row, values, beyond):
 @dtypes
 @pytest.mark.parametrize("row", APART, ids=names(APART))
 def test_gradient_goes_to_one_cell(row, dtype):
-    """Of ties, with NaN among them, and where the gradient itself is not finite."""
+    """Ties with NaN among them, and gradients that are not finite."""
     run, theta, x, dy = prepared(row, dtype, 9)
     values, shares = [-np.inf, -1, 0, 1, np.nan], [0.1, 0.3, 0.3, 0.2, 0.1]
     x = np.random.default_rng(0).choice(values, x.shape, p=shares).astype(dtype)
@@ -154,7 +113,7 @@ def test_gradient_goes_to_one_cell(row, dtype):
 
 
 def test_average_counts_what_is_inside():
-    run = ImageRun(AveragePool1D(3, strides=1, padding="same"), (4, 1), "float64")
+    run = LayerRun(AveragePool1D(3, strides=1, padding="same"), (4, 1), "float64", CONTEXT)
     y = run.forward(np.zeros(0), np.array([[1.0, 2.0, 6.0, 10.0]]))
     np.testing.assert_allclose(y, [[1.5, 3.0, 6.0, 8.0]])
 
@@ -175,7 +134,7 @@ def test_average_counts_what_is_inside():
         (MaxPool2D(2, padding="SAME"), (9, 9, 2), "padding='SAME' is not known; use one of"),
     ],
 )
-def test_what_does_not_fit(layer, shape, message):
+def test_arguments_that_do_not_fit(layer, shape, message):
     with pytest.raises(ValueError, match=message):
         layer.output_shape(shape)
     with pytest.raises(ValueError, match=f"layer 'pool': {message}"):

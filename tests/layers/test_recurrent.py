@@ -1,4 +1,4 @@
-"""Recurrent layers against NumPy loops, torch and central differences."""
+"""Recurrent layers: PyTorch, parameters, gradients through networks, and estimators."""
 
 import pickle
 from types import SimpleNamespace
@@ -7,13 +7,10 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 
-from helpers.comparison import assert_close
 from helpers.gradient_check import check_gradient
 from helpers.layer_cases.recurrent import kinds, ways
 from helpers.layer_runs import LayerRun
 from helpers.learning import learning, median
-from helpers.naive.recurrent import run as naive
-from helpers.parametrize import dtypes
 from helpers.programs import Gradient, draw_theta
 from sklearn_nn import NeuralNetworkClassifier, load
 from sklearn_nn.inspection import saliency_map
@@ -21,9 +18,6 @@ from sklearn_nn.layers import GRU, LSTM, Dense, Residual, SimpleRNN
 from sklearn_nn.network.initializers import Constant, get_initializer
 from sklearn_nn.network.lowering import ProgramBuilder, lower
 from sklearn_nn.training.losses import SquaredError
-
-#: units, steps, features
-SIZES = [(1, 1, 1), (1, 9, 3), (5, 2, 1), (5, 9, 20), (16, 2, 3), (16, 1, 20), (33, 9, 3)]
 
 
 def prepared(layer, steps, features, dtype, n, seed=0):
@@ -37,27 +31,6 @@ def prepared(layer, steps, features, dtype, n, seed=0):
         ]
     )  # fmt: skip
     return run, theta, x, dy
-
-
-@ways
-@dtypes
-@kinds
-def test_forward_and_backward_equal_naive(kind, dtype, way):
-    for units, steps, features in SIZES:
-        layer = kind(units, **way)
-        for n in (1, 13):
-            run, theta, x, dy = prepared(layer, steps, features, dtype, n)
-            parameters = [p.astype("float64") for p in run.parameters(theta)]
-            sequences = x.reshape(n, steps, features).astype("float64")
-            expected = naive(layer, parameters, sequences)
-            assert_close(run.forward(theta, x), expected.reshape(n, -1), dtype, factor=4)
-            dx, grad = run.backward(theta, x, dy)
-            wanted = dy.reshape(expected.shape).astype("float64")
-            expected_dx, gradients = naive(layer, parameters, sequences, wanted)
-            assert_close(dx, expected_dx.reshape(n, -1), dtype, factor=10)
-            for got, twin in zip(run.parameters(grad), gradients, strict=True):
-                scale = max(1.0, np.abs(twin).max())
-                assert_close(got / scale, twin / scale, dtype, factor=4)
 
 
 def _torch_twin(torch, layer, features, parameters):
@@ -118,41 +91,6 @@ def test_gradient_through_the_machine(kind):
         check_gradient(program, case, X, y, n_jobs=n_jobs)
 
 
-@ways
-@dtypes
-@kinds
-def test_parts_own_their_outputs(kind, dtype, way):
-    """Any number of parts, in any order, gives the same bits and leaves nothing unwritten."""
-    for units, steps, features in ((1, 9, 3), (5, 1, 3), (33, 4, 20)):
-        for n in (1, 8, 37):
-            run, theta, x, dy = prepared(kind(units, **way), steps, features, dtype, n)
-            y = run.forward(theta, x)
-            dx, grad = run.backward(theta, x, dy)
-            for array in (y, dx, grad):
-                assert not np.isnan(array).any()
-            for parts in (2, 3, 4):
-                np.testing.assert_array_equal(run.forward(theta, x, parts), y)
-                other, other_grad = run.backward(theta, x, dy, parts)
-                np.testing.assert_array_equal(other, dx)
-                np.testing.assert_array_equal(other_grad, grad)
-
-
-@dtypes
-@kinds
-def test_a_row_does_not_depend_on_the_rows_beside_it(kind, dtype):
-    run, theta, x, dy = prepared(kind(13), 6, 5, dtype, 37)
-    y, (dx, _) = run.forward(theta, x), run.backward(theta, x, dy)
-    for i in range(0, 37, 4):
-        rows = slice(i, i + 3)
-        np.testing.assert_array_equal(run.forward(theta, x[rows]), y[rows])
-        np.testing.assert_array_equal(run.backward(theta, x[rows], dy[rows])[0], dx[rows])
-    spoilt = x.copy()
-    spoilt[4, 2] = np.nan
-    got = run.forward(theta, spoilt)
-    assert np.isnan(got[4]).any()
-    np.testing.assert_array_equal(np.delete(got, 4, axis=0), np.delete(y, 4, axis=0))
-
-
 @kinds
 def test_shape_rule_is_what_lower_makes(kind):
     for layer, expected in ((kind(4), (4,)), (kind(4, return_sequences=True), (7, 4))):
@@ -162,7 +100,7 @@ def test_shape_rule_is_what_lower_makes(kind):
 
 
 @kinds
-def test_what_does_not_fit_is_an_error(kind):
+def test_arguments_that_do_not_fit(kind):
     for shape in ((5,), (5, 4, 3)):
         with pytest.raises(ValueError, match=f"{kind.__name__} takes sequences of shape"):
             kind(3).output_shape(shape)
@@ -172,7 +110,7 @@ def test_what_does_not_fit_is_an_error(kind):
 
 
 @kinds
-def test_is_a_plain_value(kind):
+def test_equality_and_text_go_by_the_parameters(kind):
     layer = kind(3, return_sequences=True, recurrent_initializer="glorot_uniform")
     for copy in (clone(layer), pickle.loads(pickle.dumps(layer))):
         assert copy == layer

@@ -1,4 +1,4 @@
-"""The activation within a recurrence, against NumPy loops and central differences."""
+"""The activation within a recurrence: states that grow, batches that go on, gradients."""
 
 from types import SimpleNamespace
 
@@ -7,13 +7,9 @@ import pytest
 
 from helpers.comparison import assert_close
 from helpers.gradient_check import check_gradient
-from helpers.layer_cases.recurrent import Ragged, draw, kinds, ways
+from helpers.layer_cases.recurrent import draw, kinds
 from helpers.layer_runs import LayerRun
-from helpers.naive.random_numbers import Context
 from helpers.naive.recurrent import ACTIVATIONS
-from helpers.naive.recurrent import run as naive
-from helpers.naive.recurrent import run_both_ways as naive_both_ways
-from helpers.naive.vectors import dropout_mask
 from helpers.parametrize import dtypes
 from helpers.programs import draw_theta
 from sklearn_nn import NeuralNetworkRegressor
@@ -26,105 +22,17 @@ from sklearn_nn.training.losses import SquaredError
 #: What is not the usual one, which the other files test.
 OTHERS = tuple(name for name in CELL_ACTIVATIONS if name != "tanh")
 activations = pytest.mark.parametrize("activation", OTHERS)
-SIZES = [(1, 1, 1), (5, 6, 3), (16, 5, 3), (33, 4, 20)]
-
-
-def check(run, theta, x, dy, expected, twin):
-    """Values and gradients are those of a naive twin, and the same for any number of parts."""
-    dtype = run.dtype
-    y = run.forward(theta, x)
-    dx, grad = run.backward(theta, x, dy)
-    expected_dx, gradients = twin(dy.reshape(expected.shape).astype("float64"))
-    pairs = [(y, expected), (dx, expected_dx), *zip(run.parameters(grad), gradients, strict=True)]
-    for got, wanted in pairs:
-        # Without bounds values differ in size, and cancel where they are summed.
-        scale = max(1.0, np.abs(wanted).max())
-        assert_close(got.reshape(wanted.shape) / scale, wanted / scale, dtype, factor=10)
-    for parts in (2, 3):
-        np.testing.assert_array_equal(run.forward(theta, x, parts), y)
-        for other, one in zip(run.backward(theta, x, dy, parts), (dx, grad), strict=True):
-            np.testing.assert_array_equal(other, one)
 
 
 def test_naive_twins_are_complete():
     assert set(ACTIVATIONS) == set(CELL_ACTIVATIONS)
 
 
-@ways
-@activations
-@dtypes
-@kinds
-def test_equals_naive(kind, dtype, activation, way):
-    for units, steps, features in SIZES:
-        layer = kind(units, activation, **way)
-        for n in (1, 13):
-            run = LayerRun(layer, (steps, features), dtype)
-            theta, x = draw(dtype, run.n_theta, scale=0.3), draw(dtype, n, steps * features, seed=1)
-            given = [p.astype("float64") for p in run.parameters(theta)]
-            seen = x.reshape(n, steps, features).astype("float64")
-            check(
-                run, theta, x, draw(dtype, n, run.units, seed=2), naive(layer, given, seen),
-                lambda dy, layer=layer, given=given, seen=seen: naive(layer, given, seen, dy),
-            )  # fmt: skip
-
-
-@pytest.mark.parametrize("returned", [False, True])
-@activations
-@dtypes
-@kinds
-def test_both_ways_equal_naive(kind, dtype, activation, returned):
-    n, steps, features = 13, 6, 3
-    layer = Bidirectional(kind(5, activation, return_sequences=returned))
-    run = LayerRun(layer, (steps, features), dtype)
-    theta, x = draw(dtype, run.n_theta, scale=0.3), draw(dtype, n, steps * features, seed=1)
-    given = [p.astype("float64") for p in run.parameters(theta)]
-    seen = x.reshape(n, steps, features).astype("float64")
-    check(
-        run, theta, x, draw(dtype, n, run.units, seed=2), naive_both_ways(layer, given, seen),
-        lambda dy: naive_both_ways(layer, given, seen, dy),
-    )  # fmt: skip
-
-
-@ways
-@activations
-@dtypes
-@kinds
-def test_recurrent_dropout_equals_naive(kind, dtype, activation, way):
-    n, steps, features, units = 13, 5, 6, 7
-    layer = kind(units, activation, recurrent_dropout=0.4, **way)
-    context = SimpleNamespace(seed=12, step=34, training=True)
-    run = LayerRun(layer, (steps, features), dtype, context)
-    theta, x = draw(dtype, run.n_theta, scale=0.3), draw(dtype, n, steps * features, seed=1)
-    masks = (1, dropout_mask(0.4, (n, units), Context(12, 34, 2)))
-    given = [p.astype("float64") for p in run.parameters(theta)]
-    seen = x.reshape(n, steps, features).astype("float64")
-    check(
-        run, theta, x, draw(dtype, n, run.units, seed=2), naive(layer, given, seen, masks=masks),
-        lambda dy: naive(layer, given, seen, dy, masks=masks),
-    )  # fmt: skip
-
-
-@pytest.mark.parametrize("both", [False, True])
-@ways
-@activations
-@dtypes
-@kinds
-def test_padding_changes_no_bit(kind, dtype, activation, way, both):
-    if both and way["go_backwards"]:
-        return
-    layer = kind(5, activation, **way)
-    lengths = [3, 9, 1, 6, 9, 2, 5, 5, 7, 1, 4]
-    case = Ragged(Bidirectional(layer) if both else layer, lengths, 3, dtype)
-    case.theta *= 0.5
-    for steps, fill in ((9, 7.0), (12, -100.0)):
-        case.check_rows(steps, fill)
-
-
 @pytest.mark.parametrize("activation", ["relu", "identity"])
 @dtypes
 @kinds
 def test_a_state_does_not_grow_behind_the_end_of_a_row(kind, dtype, activation):
-    """Where zeros are read it would be infinite after some steps; a long row's own state is 0."""
+    """If zeros were read it would be infinite after some steps; a long row's own state is 0."""
     steps, units = 400, 3
     layer = kind(units, activation)
     runs = [LayerRun(layer, (steps, 1), dtype, lengths=n) for n in ([1, steps, 2], [1, 0, 2])]
@@ -152,7 +60,7 @@ def test_a_state_does_not_grow_behind_the_end_of_a_row(kind, dtype, activation):
 @activations
 @kinds
 def test_windows_are_the_whole_cut_up(kind, activation):
-    """Where batches go on, to the last bit."""
+    """Batches that go on give the same to the last bit."""
     n, steps, features, units = 11, 4, 3, 6
     whole = draw("float32", n, 3 * steps, features)
     alone = LayerRun(kind(units, activation, return_sequences=True), whole.shape[1:], "float32")

@@ -18,44 +18,6 @@ from sklearn_nn.network.lowering import ProgramBuilder, lower
 from sklearn_nn.network.source import sequences
 from sklearn_nn.training.losses import SquaredError
 
-SIZES = [(5, 3), (1, 1), (33, 20), (16, 1)]
-
-
-@ways
-@dtypes
-@kinds
-def test_padding_changes_no_bit(kind, dtype, way):
-    """Whatever the room, the neighbours and what is in the padding: a row is as if alone."""
-    lengths = [3, 9, 1, 6, 9, 2, 5, 5, 7, 1, 4]
-    for units, features in SIZES:
-        case = Ragged(kind(units, **way), lengths, features, dtype)
-        for steps, fill in ((9, 7.0), (14, -100.0)):
-            case.check_rows(steps, fill)
-
-
-@ways
-@dtypes
-@kinds
-def test_gradient_of_the_weights_is_the_sum_of_the_rows(kind, dtype, way):
-    lengths = [3, 9, 1, 6, 0, 9, 2, 5, 0]
-    for units, features in SIZES:
-        case = Ragged(kind(units, **way), lengths, features, dtype)
-        run = case.run(12, fill=np.nan)  # what another batch has left is not read
-        x, dy = case.padded(12)
-        grad = run.backward(case.theta, x, dy)[1]
-        parameters = [p.astype("float64") for p in run.parameters(case.theta)]
-        total = 0
-        for sequence, gradient in zip(case.rows, case.dy, strict=True):
-            if len(sequence):
-                wanted = gradient if case.layer.return_sequences else gradient[0]
-                arguments = [a[np.newaxis].astype("float64") for a in (sequence, wanted)]
-                gradients = naive(case.layer, parameters, *arguments)[1]
-                total = total + np.concatenate([g.ravel() for g in gradients])
-        scale = max(1.0, np.abs(total).max())
-        assert_close(grad / scale, total / scale, dtype, factor=4)
-        for parts in (2, 3):
-            np.testing.assert_array_equal(run.backward(case.theta, x, dy, parts)[1], grad)
-
 
 @ways
 @kinds
@@ -169,7 +131,7 @@ def test_a_row_goes_on_from_its_own_last_step(kind, dtype):
 
 
 @kinds
-def test_what_goes_backwards_cannot_go_on(kind):
+def test_backward_layers_cannot_carry_their_state(kind):
     builder = ProgramBuilder(carries=True)
     message = re.escape(f"{kind.__name__} with go_backwards=True cannot go on")
     with pytest.raises(ValueError, match=message):

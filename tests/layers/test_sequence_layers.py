@@ -1,18 +1,18 @@
-"""Layers that read sequences step by step: values, gradients, and sequences of unequal length."""
+"""Layers that read sequences step by step, and who takes sequences of unequal length."""
 
-import pickle
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from sklearn.base import clone
 
 from helpers.comparison import assert_close
 from helpers.gradient_check import check_gradient
-from helpers.layer_cases.sequences import CASES, LENGTHS, OTHERS, Batch, SequenceCase, check_padding
+from helpers.layer_cases.base import LayerCase
+from helpers.layer_cases.ragged import Batch
+from helpers.layer_cases.sequences import PLAN
 from helpers.layer_runs import LayerRun
 from helpers.learning import learning, median
-from helpers.parametrize import DTYPES, names
+from helpers.parametrize import dtypes
 from helpers.programs import draw_theta, forward
 from sklearn_nn import NeuralNetworkClassifier
 from sklearn_nn.layers import (
@@ -36,79 +36,8 @@ from sklearn_nn.layers import (
     ZeroPad,
 )
 from sklearn_nn.layers.base import TRAINING
-from sklearn_nn.network.lowering import ProgramBuilder, lower
+from sklearn_nn.network.lowering import lower
 from sklearn_nn.training.losses import SquaredError
-
-cases = pytest.mark.parametrize("case", CASES, ids=names(CASES))
-dtypes = pytest.mark.parametrize("dtype", DTYPES)
-
-
-def expected(case, batch, lengths):
-    """y and dx of every row by the twin, and the gradient of the parameters."""
-    parameters = [p.astype("float64") for p in batch.run.parameters(batch.theta)]
-    y, dx, total = [], [], np.zeros(batch.grad.size)
-    for i, steps in enumerate(lengths):
-        x = batch.x[i, :steps].astype("float64")
-        y.append(case.forward(parameters, x))
-        own, gradients = case.backward(parameters, x, batch.dy[i][batch.own[i]].astype("float64"))
-        dx.append(own)
-        total += np.concatenate([np.zeros(0), *(g.ravel() for g in gradients)])
-    return y, dx, total
-
-
-@dtypes
-@cases
-def test_equals_naive(case, dtype):
-    """Full rows and unequal ones, in room for more."""
-    for lengths, most in ((LENGTHS, 9), (LENGTHS, 11), ([9] * 5, 9), ([1], 1), ([0, 0], 4)):
-        batch = Batch(case, dtype, lengths, most)
-        y, dx, grad = expected(case, batch, lengths)
-        scale = max(1.0, np.abs(grad).max(initial=0))
-        assert_close(batch.grad / scale, grad / scale, dtype, factor=4)
-        for i, steps in enumerate(lengths):
-            assert_close(batch.y[i], y[i], dtype, factor=4)
-            assert_close(batch.dx[i][:steps], dx[i], dtype, factor=4)
-            assert (batch.dx[i][steps:] == 0).all()
-
-
-@dtypes
-@cases
-def test_padding_changes_nothing(case, dtype):
-    check_padding(case, dtype)
-
-
-@dtypes
-@pytest.mark.parametrize(("layer", "channels"), OTHERS, ids=[f"{a}{b}" for a, b in OTHERS])
-def test_padding_changes_nothing_in_other_layers(layer, channels, dtype):
-    check_padding(SequenceCase("", layer, channels, None, None), dtype)
-
-
-@dtypes
-@cases
-def test_parts_own_their_outputs(case, dtype):
-    """Any number of parts, in any order, gives the same bits and leaves nothing unwritten."""
-    for lengths in (LENGTHS, [7] * 21):
-        whole = Batch(case, dtype, lengths, 9)
-        for array in (*whole.y, *whole.dx, whole.grad):
-            assert not np.isnan(array).any()
-        for parts in (2, 3, 4):
-            other = Batch(case, dtype, lengths, 9, parts=parts)
-            for got, wanted in zip(
-                (*other.y, *other.dx, other.grad), (*whole.y, *whole.dx, whole.grad), strict=True
-            ):
-                np.testing.assert_array_equal(got, wanted)
-
-
-@cases
-def test_is_a_plain_value(case):
-    layer = case.layer
-    assert clone(layer) == layer
-    assert pickle.loads(pickle.dumps(layer)) == layer
-    assert hash(clone(layer)) == hash(layer)
-    builder = ProgramBuilder()
-    shape = (6, case.channels)
-    out = layer.lower(builder, builder.slot(shape))
-    assert builder.shape(out) == layer.output_shape(shape)
 
 
 @pytest.mark.parametrize("layer", [LastStep(), AttentionPool(3), AttentionPool()])
@@ -229,7 +158,7 @@ def test_a_subclass_of_dense_will_do():
         (TimeDistributed(Dense(3)), (5, 4, 3), "TimeDistributed takes sequences of shape"),
     ],
 )
-def test_what_does_not_fit(layer, shape, message):
+def test_arguments_that_do_not_fit(layer, shape, message):
     with pytest.raises(ValueError, match=message):
         layer.output_shape(shape)
     with pytest.raises(ValueError, match=f"layer 'one': {message}"):
@@ -264,7 +193,7 @@ def test_what_does_not_fit(layer, shape, message):
         (Parallel([Conv1D(4, 3), []]), "which differ in more than their last axis"),
     ],
 )
-def test_who_refuses_unequal_lengths(layer, message):
+def test_layers_that_refuse_unequal_lengths(layer, message):
     shape = (7, 4)
     with pytest.raises(ValueError, match=message):
         lower([("one", layer)], shape, "float32", ragged=True)
@@ -279,7 +208,7 @@ def test_layers_that_refuse_say_so_for_unequal_lengths_only():
 def test_a_batch_shorter_than_its_room(training):
     """Steps behind the longest row need not be written, and are not read."""
     for layer in (TimeDistributed(Dense(5)), AttentionPool(), GlobalAveragePool()):
-        case = SequenceCase("", layer, 4, None, None)
+        case = LayerCase("", layer, ((9, 4),), None, None, PLAN)
         batch = Batch(case, "float64", [3, 0, 2], 50)
         batch.run.ctx[TRAINING] = training
         assert np.isfinite(batch.grad).all()

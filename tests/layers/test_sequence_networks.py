@@ -142,7 +142,7 @@ def test_predictions_do_not_depend_on_other_rows(name, dtype):
 
 @networks
 def test_a_short_batch_after_a_long_one(name):
-    """What the long one left behind, forward and backward, is not seen."""
+    """Values that the long batch left in memory are not read."""
     data, channels = data_of(NETWORKS[name][1], LENGTHS, "float64")
     program = program_of(name, data.width, channels, "float64")
     theta = draw_theta(program, np.random.default_rng(0))

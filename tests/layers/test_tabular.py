@@ -1,24 +1,17 @@
-"""Layers of tables against their naive twins, and what each of them promises beside that."""
-
-import pickle
-from types import SimpleNamespace
+"""Layers of tables: parameters, values by hand, and arguments that do not fit."""
 
 import numpy as np
 import pytest
-from sklearn.base import clone
 
 from helpers.comparison import assert_close
-from helpers.gradient_check import check_gradient
 from helpers.guarded_memory import Guards
-from helpers.layer_cases.tabular import BINS, CASES
+from helpers.layer_cases.tabular import BINS
 from helpers.layer_runs import LayerRun
 from helpers.naive.tabular import encode_piecewise
-from helpers.parametrize import DTYPES, names
-from helpers.programs import draw_theta
+from helpers.parametrize import dtypes
 from sklearn_nn.layers import (
     Activation,
     CategoryEmbedding,
-    Dense,
     MeanOverMembers,
     MemberHeads,
     MemberLinear,
@@ -29,174 +22,8 @@ from sklearn_nn.layers import (
     PiecewiseLinearEmbedding,
     ScaleFeatures,
 )
-from sklearn_nn.layers.base import ROW_GRAIN
 from sklearn_nn.network.initializers import get_initializer
-from sklearn_nn.network.lowering import ProgramBuilder, lower
-from sklearn_nn.training.losses import SquaredError
-
-dtypes = pytest.mark.parametrize("dtype", DTYPES)
-layers = pytest.mark.parametrize("case", CASES, ids=names(CASES))
-#: One row, several, more than a block of rows.
-BATCHES = (1, 5, 21, 300)
-
-
-def prepared(case, dtype, n, seed=0):
-    """A run of the layer, its parameters, x and dy: numbers that float32 holds exactly."""
-    run, rng = LayerRun(case.layer, case.shape, dtype), np.random.default_rng(seed)
-    theta, dy = (
-        rng.standard_normal(shape).astype("float32").astype(dtype)
-        for shape in (run.n_theta, (n, run.units))
-    )
-    return run, theta, case.draw(rng, n).astype(dtype), dy
-
-
-@dtypes
-@layers
-def test_equals_naive(case, dtype):
-    """In float32 too, against the twin in float64."""
-    for n in BATCHES:
-        run, theta, x, dy = prepared(case, dtype, n)
-        exact = run.parameters(theta.astype("float64"))
-        x64, dy64 = x.astype("float64"), dy.astype("float64")
-        assert_close(run.forward(theta, x), case.forward(exact, x64), dtype, factor=20)
-        dx, grad = run.backward(theta, x, dy)
-        expected, gradients = case.backward(exact, x64, dy64)
-        assert_close(dx, expected, dtype, factor=20)
-        for got, wanted in zip(run.parameters(grad), gradients, strict=True):
-            size = max(1.0, np.abs(wanted).max(initial=0))
-            assert_close(got / size, wanted.reshape(got.shape) / size, dtype, factor=20)
-
-
-@dtypes
-@layers
-def test_parts_own_their_outputs(case, dtype):
-    """Any number of parts, in any order, gives the same bits and leaves nothing unwritten."""
-    for n in (1, ROW_GRAIN, 37, 300):
-        run, theta, x, dy = prepared(case, dtype, n)
-        y = run.forward(theta, x)
-        dx, grad = run.backward(theta, x, dy)
-        for array in (y, dx, grad):
-            assert not np.isnan(array).any()
-        for parts in (2, 3, 7):
-            np.testing.assert_array_equal(run.forward(theta, x, parts), y)
-            other, other_grad = run.backward(theta, x, dy, parts)
-            np.testing.assert_array_equal(other, dx)
-            np.testing.assert_array_equal(other_grad, grad)
-
-
-class OwnerRun(LayerRun):
-    """A run where each part of a kernel sees nothing of the others; no two write one place."""
-
-    def _every_part(self, kernel, parts, op, *arguments):
-        if kernel is None:
-            return
-        geometry = np.zeros(16, np.int64)
-        geometry[: len(op.geometry)] = op.geometry
-        before = [array.copy() for array in arguments]
-        for part in range(parts):
-            copies = [array.copy() for array in before]
-            kernel(self.ctx, geometry, part, parts, *copies)
-            for array, old, new in zip(arguments, before, copies, strict=True):
-                written = np.isnan(old) & ~np.isnan(new)
-                assert np.isnan(array[written]).all(), "two parts write one place"
-                array[written] = new[written]
-
-
-@layers
-def test_no_place_is_written_by_two_parts(case):
-    run, theta, x, dy = prepared(case, "float64", 37)
-    owners = OwnerRun(case.layer, case.shape, "float64")
-    (dx, grad), expected = owners.backward(theta, x, dy, 3), run.backward(theta, x, dy)
-    np.testing.assert_array_equal(dx, expected[0])
-    np.testing.assert_array_equal(grad, expected[1])
-
-
-@dtypes
-@layers
-def test_a_row_does_not_depend_on_the_rows_beside_it(case, dtype):
-    run, theta, x, dy = prepared(case, dtype, 150)
-    y, (dx, _) = run.forward(theta, x), run.backward(theta, x, dy)
-    for n in (1, 2, 9, 33, 129):
-        np.testing.assert_array_equal(run.forward(theta, x[:n]), y[:n])
-        np.testing.assert_array_equal(run.forward(theta, x[-n:]), y[-n:])
-        np.testing.assert_array_equal(run.backward(theta, x[-n:], dy[-n:])[0], dx[-n:])
-
-
-@dtypes
-@layers
-def test_nan_and_infinity_stay_in_their_row(case, dtype):
-    run, theta, x, _ = prepared(case, dtype, 9)
-    y = run.forward(theta, x)
-    for bad in (np.nan, np.inf, -np.inf):
-        spoilt = x.copy()
-        spoilt[4, 0] = bad
-        got = run.forward(theta, spoilt)
-        np.testing.assert_array_equal(np.delete(got, 4, axis=0), np.delete(y, 4, axis=0))
-        is_category = len(case.sizes) == case.width
-        if np.isnan(bad) and not is_category:
-            assert np.isnan(got[4]).any(), "a NaN was swallowed"
-
-
-@layers
-def test_is_a_plain_value(case):
-    layer = case.layer
-    assert clone(layer) == layer
-    assert pickle.loads(pickle.dumps(layer)) == layer
-    assert hash(clone(layer)) == hash(layer)
-    assert type(layer).__name__ in repr(layer)
-
-
-@layers
-def test_shape_rule_is_what_lower_makes(case):
-    builder = ProgramBuilder()
-    out = case.layer.lower(builder, builder.slot(case.shape))
-    assert builder.shape(out) == case.layer.output_shape(case.shape)
-
-
-@layers
-def test_gradient(case, rng):
-    """Through the machine, in a network that has trained layers before and behind it.
-
-    Category numbers are no output of a layer: those layers stand first.
-    """
-    shape, loss = (case.shape, SquaredError())
-    named = [("own", case.layer)]
-    if not case.sizes and len(shape) == 1:
-        named = [("before", Dense(case.width)), *named]
-    elif len(shape) == 2:
-        before = MemberLinear(shape[1], shape[0])
-        named, shape = [("before", before), *named], (3,)
-    ends_in_members = len(case.layer.output_shape(case.shape)) == 2
-    named.append(("tanh", Activation("tanh")))
-    named += [("out", MemberHeads(2) if ends_in_members else Dense(2))]
-    program = lower(named, shape, "float64", loss.link_layer())
-    x = case.draw(rng, 5) if shape == case.shape else rng.standard_normal((5, 3))
-    case_of_loss = SimpleNamespace(loss=loss, gradient_factor=2)
-    weight = rng.uniform(0.5, 2, 5)
-    theta = draw_theta(program, rng)
-    for w in (None, weight):
-        check_gradient(program, case_of_loss, x, rng.standard_normal((5, 2)), w, theta=theta)
-
-
-@dtypes
-@layers
-def test_no_memory_is_touched_that_is_not_its_own(case, dtype, monkeypatch):
-    from helpers.programs import train
-    from sklearn_nn.training.optimizers import SGD
-
-    guards = Guards()
-    guards.install(monkeypatch)
-    loss, rng = SquaredError(), np.random.default_rng(0)
-    shape = case.layer.output_shape(case.shape)
-    program = lower([("own", case.layer)], case.shape, dtype, loss.link_layer())
-    if not program.n_theta:
-        return
-    rows = shape[0] if len(shape) == 2 and not program.has_members else 1
-    targets = loss.targets(rng.standard_normal((37 * rows, shape[-1])), None, dtype)
-    X = case.draw(rng, 37).astype(dtype)
-    theta = draw_theta(program, rng)
-    train(program, theta, X, targets, SGD(0.0, False), order=np.arange(37), batch_size=16, n_jobs=2)
-    guards.check()
+from sklearn_nn.network.lowering import lower
 
 
 def drawn(layer, shape, seed=0):
@@ -310,7 +137,7 @@ def test_ntp_is_drawn_standard_normal():
 
 
 @dtypes
-def test_what_is_no_category_is_zeros(dtype):
+def test_unknown_categories_are_zeros(dtype):
     """And reads no memory beside the tables, and leaves their gradient alone."""
     layer, guards = CategoryEmbedding((3, 4), 5), Guards()
     run = LayerRun(layer, (3,), dtype)
@@ -373,7 +200,7 @@ def test_categories_equal_torch(dtype, torch):
         (MeanOverMembers(), (3,), "MeanOverMembers takes a vector for each member"),
     ],
 )
-def test_what_does_not_fit(layer, shape, message):
+def test_arguments_that_do_not_fit(layer, shape, message):
     with pytest.raises(ValueError, match=message):
         layer.output_shape(shape)
 

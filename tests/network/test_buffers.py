@@ -9,7 +9,7 @@ from scipy import sparse
 from helpers.layer_cases.vectors import activation, batch_norm, dense, layer_norm
 from helpers.loss_cases import sample
 from helpers.optimizer_cases import OPTIMIZERS
-from helpers.parametrize import DTYPES
+from helpers.parametrize import dtypes
 from helpers.programs import build, draw_theta, forward, no_state, nothing, train
 from helpers.random_networks import BY_NAME, random_problem
 from sklearn_nn.layers import Mixup
@@ -20,7 +20,6 @@ from sklearn_nn.network.source import source
 from sklearn_nn.training.losses import SquaredError
 from sklearn_nn.training.optimizers import Adam
 
-dtypes = pytest.mark.parametrize("dtype", DTYPES)
 SENTINEL, MARGIN = 0xA5, 4096
 
 
@@ -91,7 +90,7 @@ def test_guard_words(dtype, guarded):
 @pytest.mark.parametrize("n_jobs", [1, 3])
 @dtypes
 def test_guard_words_of_several_chunks(dtype, n_jobs, guarded):
-    """Of the parameters, with channels that do not fill a block."""
+    """Channels do not fill a block."""
     case, rng = BY_NAME["multiclass"], np.random.default_rng(0)
     stack = [dense(117), batch_norm(), activation("relu"), dense(41), layer_norm(), dense(3)]
     program = build(stack, 61, dtype, case.loss)

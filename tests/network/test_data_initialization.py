@@ -1,18 +1,15 @@
 """Parameters that data sets: layer by layer, the same for any number of threads."""
 
 import numpy as np
-import pytest
 from scipy import sparse
 
-from helpers.parametrize import DTYPES
+from helpers.parametrize import dtypes
 from sklearn_nn.layers import Activation, BatchNorm, Dense, NTPLinear, Residual
 from sklearn_nn.network import data_initialization
 from sklearn_nn.network.data_initialization import adapt
 from sklearn_nn.network.lowering import lower
 from sklearn_nn.network.machine import predict
 from sklearn_nn.network.source import source
-
-dtypes = pytest.mark.parametrize("dtype", DTYPES)
 
 LAYERS = [
     ("first", NTPLinear(20)),
@@ -71,7 +68,7 @@ def test_kept_layers_are_left():
     assert (last.view(theta) != last.view(drawn)).all()
 
 
-def test_of_many_rows_some_are_drawn(monkeypatch):
+def test_some_of_many_rows_are_drawn(monkeypatch):
     monkeypatch.setattr(data_initialization, "MOST_ROWS", 50)
     seen = []
 

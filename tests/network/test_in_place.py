@@ -5,8 +5,8 @@ import itertools
 import numpy as np
 import pytest
 
-from helpers import custom_layers
 from helpers.comparison import assert_same_bits
+from helpers.layer_cases import custom_layers
 from helpers.loss_cases import LOSSES, sample
 from helpers.programs import Gradient, build, draw_theta, forward, no_state, train
 from helpers.random_networks import BY_NAME, random_stack
@@ -105,7 +105,7 @@ def test_every_activation(name, apart):
         [Dense(3), Residual([("act", RELU)]), Dense(2)],  # two read its input
     ],
 )
-def test_where_the_input_is_missed_it_stays(stack):
+def test_input_that_is_read_again_is_not_overwritten(stack):
     program = build(stack, 4, "float64", LOSSES[0].loss)
     assert len(merged(program)) == sum(
         a == Dense(3) and b == RELU for a, b in itertools.pairwise(stack)
@@ -178,7 +178,7 @@ def random_images(rng, n_outputs):
 
 
 def close(program):
-    """How near a program comes to one in which all slots are apart."""
+    """Return the assertion that compares a program with one whose slots are all apart."""
     if not program.absorbed:
         return np.testing.assert_array_equal
     return lambda a, b: np.testing.assert_allclose(a, b, 1e-8, 1e-10)

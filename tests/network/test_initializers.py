@@ -1,4 +1,4 @@
-"""How parameters are drawn: means, deviations and bounds against closed forms."""
+"""Initializers: means, deviations and bounds of their draws against closed forms."""
 
 import math
 

@@ -5,8 +5,8 @@ import pytest
 
 from helpers.comparison import assert_close
 from helpers.guarded_memory import Guards
-from helpers.layer_cases.images import CONVOLUTIONS, MERGED, POOLED, SHAPED
-from helpers.layer_cases.vectors import LAYERS, batch_norm, dense, dropout, noise
+from helpers.layer_cases import images, vectors
+from helpers.layer_cases.vectors import batch_norm, dense, dropout, noise
 from helpers.parametrize import DTYPES, names
 from sklearn_nn.layers import BatchNorm, Conv2D, Dense, Dropout, Flatten, MaxPool2D
 from sklearn_nn.network.input_gradient import ROWS, input_gradient
@@ -15,7 +15,6 @@ from sklearn_nn.network.machine import predict
 from sklearn_nn.network.source import source
 
 EPS = 1e-6
-IMAGES = [*CONVOLUTIONS, *POOLED, *SHAPED, *MERGED]
 
 
 def programs(layers, shape, dtype="float64"):
@@ -60,14 +59,14 @@ def check(layers, shape, rng, n=3):
     np.testing.assert_allclose(exact / size, expected / size, atol=2e-7)
 
 
-@pytest.mark.parametrize("case", LAYERS, ids=names(LAYERS))
+@pytest.mark.parametrize("case", vectors.CASES, ids=names(vectors.CASES))
 def test_every_layer(case, rng):
     """Between dense layers, and as the first: dropout and noise are off."""
     check([dense(4), case, dense(3)], (5,), rng)
     check([case, dense(3)], (5,), rng)
 
 
-@pytest.mark.parametrize("case", IMAGES, ids=names(IMAGES))
+@pytest.mark.parametrize("case", images.CASES, ids=names(images.CASES))
 def test_every_layer_of_images(case, rng):
     """As the first layer, whose input wants no gradient in training."""
     check([case, Flatten(), Dense(2)], case.shape, rng, n=2)

@@ -18,14 +18,13 @@ from helpers.layer_cases.vectors import (
 from helpers.loss_cases import LOSSES, sample
 from helpers.naive import training as naive_training
 from helpers.optimizer_cases import OPTIMIZERS
-from helpers.parametrize import DTYPES, names
+from helpers.parametrize import dtypes, names
 from helpers.programs import Gradient, build, draw_theta, forward, train
 from helpers.random_networks import BY_NAME, assert_parameters_close, parameters_of, random_problem
 from sklearn_nn.layers.activation import HIDDEN_ACTIVATIONS
 from sklearn_nn.training.losses import Poisson, SoftmaxLogLoss
 from sklearn_nn.training.optimizers import SGD, Adam
 
-dtypes = pytest.mark.parametrize("dtype", DTYPES)
 #: Sums over the batch between layers that are split by row.
 NORMALISED = [
     noise(0.1), dense(19), batch_norm(), activation("tanh"), dense(70), layer_norm(),

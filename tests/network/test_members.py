@@ -7,7 +7,7 @@ from scipy.special import expit, softmax
 from helpers.comparison import assert_close, assert_same_bits
 from helpers.gradient_check import check_gradient
 from helpers.loss_cases import LOSSES, sample
-from helpers.parametrize import DTYPES, names
+from helpers.parametrize import dtypes, names
 from helpers.programs import Gradient, draw_theta, train
 from sklearn_nn.layers import (
     Activation,
@@ -25,7 +25,6 @@ from sklearn_nn.network.source import source
 from sklearn_nn.training.losses import SigmoidLogLoss, SoftmaxLogLoss, SquaredError
 from sklearn_nn.training.optimizers import AdamW
 
-dtypes = pytest.mark.parametrize("dtype", DTYPES)
 losses = pytest.mark.parametrize("case", LOSSES, ids=names(LOSSES))
 
 
@@ -96,7 +95,7 @@ def test_gradient(case, mini, rng):
     ],
 )
 def test_prediction_is_the_mean_of_the_members(loss, n_outputs, link, dtype, rng):
-    """Of their probabilities, not of what these are made from."""
+    """The mean is one of probabilities, not of raw outputs."""
     X = rng.standard_normal((300, 4)).astype(dtype)
     for k in (1, 7):
         program = tabm(k, n_outputs, loss, dtype)

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from helpers.comparison import assert_close, assert_same_bits
-from helpers.custom_layers import Grouped
+from helpers.layer_cases.custom_layers import Grouped
 from helpers.layer_cases.vectors import LayerCase, activation, dense
 from helpers.loss_cases import LossCase, sample
 from helpers.naive import optimizers as naive
 from helpers.naive import training as naive_training
 from helpers.optimizer_cases import OPTIMIZERS, rule
-from helpers.parametrize import DTYPES, names
+from helpers.parametrize import dtypes, names
 from helpers.programs import Gradient, build, draw_theta, train
 from helpers.random_networks import BY_NAME, assert_parameters_close, parameters_of
 from sklearn_nn.network.parameter_update import CHUNK
@@ -46,7 +46,6 @@ RULES = [
 
 every_option = pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
 rules = pytest.mark.parametrize("case", RULES, ids=names(RULES))
-dtypes = pytest.mark.parametrize("dtype", DTYPES)
 
 
 @dataclass
@@ -185,7 +184,7 @@ def test_groups_of_parameters(case):
 @dtypes
 @every_option
 @pytest.mark.parametrize("optimizer", [SGD(), Adam()], ids=["sgd", "adam"])
-def test_what_is_frozen_stays_to_the_last_bit(optimizer, options, dtype):
+def test_frozen_parameters_stay_to_the_last_bit(optimizer, options, dtype):
     """And so does its average."""
     given = problem(dtype, FACTORS)
     got = given.train(optimizer, **options)
@@ -336,7 +335,7 @@ def test_clipping_equals_torch(clipnorm, there, torch):
 
 
 def test_decay_equals_torch(there, torch):
-    """Of the weights only: biases are a group of their own there."""
+    """Weights alone are decayed there: biases are a group of their own."""
     given = twenty_batches()
     w, gradient = there(given)
     groups = [

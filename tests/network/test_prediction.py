@@ -165,7 +165,7 @@ def test_a_predictor_is_used_again(problem):
 
 
 def test_losses_of_the_rows_add_up_to_the_batch_loss(problem):
-    """What early stopping watches is what training descends."""
+    """The loss that early stopping watches is the one that training minimises."""
     case = BY_NAME["multilabel"]
     program, theta, X, y, weight = problem(case)
     targets = case.loss.targets(y, weight, program.dtype)

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from helpers.custom_layers import Grouped
-from helpers.layer_cases.vectors import LAYERS, RESIDUAL, activation, dense, dropout
+from helpers.layer_cases.custom_layers import Grouped
+from helpers.layer_cases.vectors import CASES, RESIDUAL, activation, dense, dropout
 from helpers.programs import build
 from sklearn_nn.layers import Activation, BatchNorm, Dense, Dropout, Residual
 from sklearn_nn.network.lowering import ProgramBuilder, lower
@@ -78,7 +78,7 @@ def test_nothing_flows_back_to_the_data():
     assert (program.table[:, WEIGHTS_AT] != 0).tolist() == [False, True, True]
 
 
-def test_what_does_nothing_is_no_instruction():
+def test_layers_that_do_nothing_are_no_instruction():
     program = lower(
         [("a", Dense(2)), ("b", Activation("identity")), ("c", Dropout(0.0))],
         (3,),
@@ -154,7 +154,7 @@ def test_no_groups():
 
 
 def test_memories():
-    """What layers remember lies in `state`, as the parameters do in `theta`."""
+    """Memories of layers lie in `state`, as the parameters do in `theta`."""
     named = [("dense", Dense(3)), ("norm", BatchNorm()), ("norm2", BatchNorm())]
     program = lower(named, (4,), "float32")
     assert program.n_state == 32
@@ -196,7 +196,7 @@ def test_an_error_names_the_layer():
         lower([("dense", Dense(2))], (3, 3), "float64")
 
 
-@pytest.mark.parametrize("case", LAYERS, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_geometry_fits_its_columns(case):
     builder = ProgramBuilder()
     case.layer.lower(builder, builder.slot((5,)))

@@ -1,4 +1,4 @@
-"""Where batches come from: any memory layout and sparse matrices, gathered as the twin does."""
+"""Sources of batches: any memory layout and sparse matrices, gathered as the twin does."""
 
 import gc
 import weakref
@@ -8,12 +8,10 @@ import pytest
 from scipy import sparse
 
 from helpers.naive.training import gather_sparse
-from helpers.parametrize import DTYPES
+from helpers.parametrize import dtypes
 from sklearn_nn.layers.base import LENGTHS, LONGEST
 from sklearn_nn.network.memory import contexts
 from sklearn_nn.network.source import dense_rows, readonly, sequences, source
-
-dtypes = pytest.mark.parametrize("dtype", DTYPES)
 
 
 def gather(data, rows, dtype, parts=1):
@@ -66,7 +64,7 @@ def test_nothing_is_copied_without_need(dtype):
 
 
 def naive_bytes(X, dtype, divisor):
-    """What NumPy makes of bytes: scaled in float32, in float64 too."""
+    """Bytes are scaled as NumPy scales them in float32, in float64 too."""
     return (X.astype(np.float32) / np.float32(divisor)).astype(dtype)
 
 
@@ -182,7 +180,7 @@ def test_readonly_is_a_view():
 @dtypes
 @pytest.mark.parametrize("given", ["float64", "float32", "uint8"])
 def test_sequences_have_zeros_behind_them(dtype, given, rng):
-    """Of any lengths, none included, wherever they lie; the lengths are in the context."""
+    """Any lengths, zero included, at any place; the lengths are in the context."""
     channels, lengths = 3, np.array([4, 0, 7, 1, 7])
     values = rng.integers(0, 255, 200).astype(given)
     starts = np.array([90, 0, 30, 31, 179])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from helpers.parametrize import DTYPES
+from helpers.parametrize import dtypes
 from helpers.programs import Gradient, draw_theta
 from sklearn_nn.jit.kernel import kernel
 from sklearn_nn.layers import Conv1D, Layer
@@ -13,8 +13,6 @@ from sklearn_nn.network.lowering import lower
 from sklearn_nn.network.machine import Machine, Predictor, Update
 from sklearn_nn.network.source import in_windows, sequences, source
 from sklearn_nn.training.losses import SoftmaxLogLoss, SquaredError
-
-dtypes = pytest.mark.parametrize("dtype", DTYPES)
 
 
 @kernel(FORWARD)

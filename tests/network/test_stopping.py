@@ -1,4 +1,4 @@
-"""What an interrupt leaves behind: batches trained as a whole, and kernels that are not called."""
+"""Interrupts: batches are trained as a whole, and later kernels are not called."""
 
 from dataclasses import replace
 
@@ -196,7 +196,7 @@ def test_in_many_calls_the_result_is_the_same(n_jobs, cost):
     np.testing.assert_array_equal(*losses)
 
 
-def test_what_a_row_costs():
+def test_cost_of_a_row():
     """Parameters times the places where they are multiplied; or columns, where those are more."""
     layers = [Conv1D(8, 3), LSTM(5, return_sequences=True), TimeDistributed(Dense(4)), Flatten()]
     layers += [Dense(100), Activation("tanh")]

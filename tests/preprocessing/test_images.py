@@ -28,7 +28,7 @@ def images(shape, dtype, rng):
 
 
 def naive_resize(plane, size):
-    """Of one plane, a place at a time: the mean of places near its centre, by distance."""
+    """Return a resized plane, place by place: the mean of places near its centre, by distance."""
     for axis, new in enumerate(size):
         old = plane.shape[axis]
         scale, lines = old / new, []
@@ -123,7 +123,7 @@ def test_many_images_go_block_by_block(rng, monkeypatch):
         (np.zeros((2, 4, 4)), 2, {"data_format": "NCHW"}, "data_format='NCHW' is unknown; use"),
     ],
 )
-def test_what_is_no_image(X, size, options, message):
+def test_invalid_images(X, size, options, message):
     with pytest.raises(ValueError, match=message):
         resize_images(X, size, **options)
 
@@ -169,7 +169,7 @@ def test_forms_of_images_to_augment(rng):
     assert ((signals == 0).all(axis=2).sum(axis=1) >= 2).all()
 
 
-def test_what_is_no_augmentation():
+def test_invalid_augmentations():
     X = np.zeros((2, 4, 4))
     for wrong in (Dense(3), [RandomFlip(), "flip"], None):
         with pytest.raises(ValueError, match="is not a layer that acts only in training"):

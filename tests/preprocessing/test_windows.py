@@ -103,7 +103,7 @@ def test_frames(rng):
 
 
 @pytest.mark.parametrize(("horizon", "stride", "gap"), SPLITS)
-def test_what_the_split_leaves_out(horizon, stride, gap):
+def test_windows_that_the_split_leaves_out(horizon, stride, gap):
     """With the gap of the docstring nothing trained on lies after a test window; else some does."""
     width = 5
     X, y = sliding_windows(np.arange(120), width, horizon, stride, gap=gap)
@@ -171,7 +171,7 @@ def test_a_network_forecasts(horizon):
         (np.array([[0, 1], [0, np.inf], [0, 1]]), {}, "series holds inf at step 1, channel 1"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_cut(series, options, message):
+def test_series_that_cannot_be_cut(series, options, message):
     with pytest.raises(ValueError, match=message):
         sliding_windows(series, **{"width": 2, **options})
 

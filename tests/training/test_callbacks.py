@@ -318,7 +318,7 @@ def test_terminate_on_nan():
 
 
 class Terminal(io.StringIO):
-    """What says that it is a terminal."""
+    """Stream that claims to be a terminal."""
 
     def isatty(self):
         return True

@@ -298,7 +298,7 @@ def test_a_full_disk(small, room):
 
 @posix
 def test_order_of_steps(small, monkeypatch):
-    """What a power cut may undo is fixed by it: content, then name, then folder."""
+    """A power cut undoes nothing: content, then name, then folder are synchronised."""
     steps = []
 
     def note(name, function):
@@ -330,7 +330,7 @@ def test_failure_to_flush_the_folder(small, monkeypatch):
     assert [other.name for other in small.parent.iterdir()] == [small.name]
 
 
-def test_where_nothing_can_be_written(tmp_path, small):
+def test_folder_that_cannot_be_written_to(tmp_path, small):
     with pytest.raises(OSError, match=r"no/model.*No such file.*create the folder first"):
         write(tmp_path / "no" / "model", {}, {})
     with pytest.raises(OSError, match="To go on, create the folder first"):
@@ -360,7 +360,7 @@ def test_permissions_and_links(small):
     assert read(small)[0] == {"epoch": 4}
 
 
-def test_what_killed_writers_left_is_removed(small):
+def test_leftovers_of_killed_writers_are_removed(small):
     old, new, other = (
         small.with_name(f".{name}{checkpoint._TEMPORARY}")
         for name in (f"{small.name}.1", f"{small.name}.2", "another.1")

@@ -57,7 +57,7 @@ def there_and_back(value):
 
 
 def same(one, other):
-    """Whether two values are equal in type, order and every bit."""
+    """Return whether two values are equal in type, order and every bit."""
     if type(one) is not type(other):
         return False
     if isinstance(one, list | tuple):
@@ -285,7 +285,7 @@ def test_malformed(encoded):
 
 
 def outcomes(path, contents):
-    """How many of the files give a value, and how many a CheckpointError; nothing else may be."""
+    """Return the numbers of files that give a value and that give a CheckpointError."""
     loaded = refused = 0
     for content in contents:
         path.write_bytes(content)

@@ -44,7 +44,7 @@ def trainer_of(averaged=False, **options):
 
 
 def parameters_by_step(monkeypatch, **options):
-    """What straight training has come to after each number of batches."""
+    """Return the results of uninterrupted training after each number of batches."""
     with monkeypatch.context() as patch:
         patch.setattr(module, "_SLICE_SECONDS", 1e-12)
         made = trainer_of(**options)
@@ -61,7 +61,7 @@ def parameters_by_step(monkeypatch, **options):
 
 
 def check_whole(made):
-    """What is kept of an interrupted run fits together."""
+    """The state that an interrupted run leaves is consistent."""
     history, curves = made.history, made.history.curves
     assert {len(curve) for curve in curves.values()} <= {made.n_epochs}
     assert history.n_epochs == made.n_epochs
@@ -79,7 +79,7 @@ def check_whole(made):
 @pytest.mark.parametrize("averaged", [False, True])
 @pytest.mark.parametrize("validated", [False, True])
 @pytest.mark.parametrize("file", [module.__file__, history.__file__, optimizer_state.__file__])
-def test_whatever_instant_an_interrupt_comes_at(file, validated, averaged, monkeypatch):
+def test_interrupt_at_any_line(file, validated, averaged, monkeypatch):
     """At every line of the loop: epochs are recorded as a whole, batches trained as a whole."""
     steps = {} if averaged else parameters_by_step(monkeypatch, validated=validated)
     for k in itertools.count(1):
@@ -129,7 +129,7 @@ def test_a_second_interrupt_while_the_first_is_dealt_with(monkeypatch):
 
 
 def test_an_epoch_that_diverges_and_is_interrupted_is_undone(monkeypatch):
-    """What is kept is finite, whatever happened."""
+    """The state that is kept is finite, whatever happened."""
     made = trainer_of()
     made.run(1)
     before = [array.copy() for array in (made.machine.theta, made.descent.moments)]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression, Ridge
 
-from helpers.custom_layers import Grouped
+from helpers.layer_cases.custom_layers import Grouped
 from helpers.layer_cases.vectors import activation, dense
 from helpers.loss_cases import LOSSES, sample
 from helpers.parametrize import DTYPES
@@ -90,7 +90,7 @@ def test_limits_and_progress(rng, capsys):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_what_is_frozen_is_not_touched(dtype, rng):
+def test_frozen_parameters_are_not_touched(dtype, rng):
     """A kernel whose bias is trained has a gradient, which must not count; the rest is solved."""
     X, y, weight = sample(rng, BY_NAME["squared_error"], 60, 5, dtype)
     loss = SquaredError()

@@ -15,7 +15,7 @@ from helpers.comparison import assert_close
 from helpers.gradient_check import check_gradient
 from helpers.layer_cases.vectors import dense
 from helpers.loss_cases import LOSSES, LossCase, sample
-from helpers.parametrize import DTYPES, names
+from helpers.parametrize import DTYPES, dtypes, names
 from helpers.programs import build, forward
 from sklearn_nn import training
 from sklearn_nn._spec import named_classes
@@ -38,7 +38,6 @@ from sklearn_nn.training.losses import (
 )
 
 BY_NAME = {case.name: case for case in LOSSES}
-dtypes = pytest.mark.parametrize("dtype", DTYPES)
 losses = pytest.mark.parametrize("case", LOSSES, ids=names(LOSSES))
 
 
@@ -462,7 +461,7 @@ def test_poisson_of_zero_counts_and_large_outputs(dtype):
 @dtypes
 @losses
 def test_link(case, dtype):
-    """What predict returns: the mean that the loss assumes."""
+    """`predict` returns the mean that the loss assumes."""
     z, _, _ = draw(case, 7, dtype)
     program = build([], case.n_outputs, dtype, case.loss)
     link = {
@@ -604,7 +603,7 @@ def test_no_smoothing_is_the_plain_kernel():
 
 @pytest.fixture(scope="module")
 def documented():
-    """What the examples of docs/extending.rst define."""
+    """Return the names that the examples of docs/extending.rst define."""
     path = Path(__file__).parents[2] / "docs" / "extending.rst"
     text, scope = path.read_text(encoding="utf-8"), {"__name__": "documented"}
     test = doctest.DocTestParser().get_doctest(text, scope, path.name, str(path), 0)

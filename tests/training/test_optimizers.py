@@ -10,7 +10,7 @@ from sklearn.neural_network._stochastic_optimizers import AdamOptimizer, SGDOpti
 from helpers.comparison import assert_close
 from helpers.naive import optimizers as naive
 from helpers.optimizer_cases import OPTIMIZERS, RMSPROP
-from helpers.parametrize import DTYPES, names
+from helpers.parametrize import dtypes, names
 from sklearn_nn import training
 from sklearn_nn.training import optimizers
 from sklearn_nn.training.optimizer_state import OptimizerState
@@ -32,7 +32,6 @@ from sklearn_nn.training.schedules import Constant
 N, STEPS, RATE = 37, 100, 0.02
 RULES = [*OPTIMIZERS, RMSPROP]
 rules = pytest.mark.parametrize("case", RULES, ids=names(RULES))
-dtypes = pytest.mark.parametrize("dtype", DTYPES)
 
 
 def start(dtype="float64"):
@@ -66,7 +65,7 @@ def ours(optimizer, dtype="float64", **options):
 
 
 def steps_of(optimizer, gradients, dtype="float64", **options):
-    """How far each step goes against one parameter's gradients, from 0."""
+    """Return the size of each update of one parameter against its gradients, from 0."""
     gradients = np.asarray(gradients, dtype)[:, None]
     path, _ = descend(optimizer, np.zeros(1, dtype), gradients, **options)
     return -np.diff(path[:, 0], prepend=0)
@@ -244,7 +243,7 @@ def test_rmsprop_centered_divides_by_the_deviation():
 
 @dtypes
 def test_rmsprop_centered_survives_rounding(dtype):
-    """Of a constant gradient the variance is 0, and rounded less than that."""
+    """The variance of a constant gradient is 0, and may round to less than that."""
     gradients = np.random.default_rng(0).uniform(10, 1e4, 50) * np.ones((1000, 1))
     for rho in (0.5, 0.8, 0.9, 0.95, 0.99):
         optimizer = RMSprop(rho, centered=True)

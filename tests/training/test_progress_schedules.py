@@ -1,4 +1,4 @@
-"""What changes with the progress of training beside the rate: dropout, weight decay."""
+"""Hyperparameters that change with the progress of training: dropout, weight decay."""
 
 import math
 
@@ -8,7 +8,7 @@ import pytest
 from helpers.layer_cases.vectors import activation, dense
 from helpers.layer_runs import LayerRun
 from helpers.naive.random_numbers import Context
-from helpers.parametrize import DTYPES
+from helpers.parametrize import dtypes
 from helpers.programs import build, draw_theta, no_state
 from sklearn_nn.jit.kernel import real_bits
 from sklearn_nn.layers import Dropout
@@ -22,13 +22,12 @@ from sklearn_nn.training.optimizers import SGD, Adam, AdamW
 from sklearn_nn.training.schedules import Constant, CosLog4, FlatCos, Progress
 from sklearn_nn.training.trainer import Trainer
 
-dtypes = pytest.mark.parametrize("dtype", DTYPES)
 #: Parts of the training that are over.
 PARTS = (0.0, 0.25, 0.5, 0.6, 0.75, 0.99, 1.0)
 
 
 def mask(layer, part, dtype="float64", backward=False, training=True):
-    """What dropout multiplies ones by at some part of the training."""
+    """Return the output of dropout for ones at some part of the training."""
     run = LayerRun(layer, 100, dtype, Context(seed=5, step=9))
     run.ctx[PROGRESS], run.ctx[TRAINING] = real_bits(part), training
     ones, theta = np.ones((80, 100), dtype), np.zeros(0, dtype)

@@ -145,7 +145,7 @@ def test_closed_forms(schedule, expected):
 
 
 def test_shapes_of_curves():
-    """What the papers draw."""
+    """Compare with the figures in the papers."""
     waves = curve(CosLog4(), per_epoch=1000, epochs=15)
     # Peaks at log2(1 + 15 t) = 1/2, 3/2, ...; zeros at 0, 1, 2, 3 and 4.
     peaks = 15000 * (2.0 ** np.array([0.5, 1.5, 2.5, 3.5]) - 1) / 15
@@ -180,7 +180,7 @@ def test_restarts_fall_on_their_step(warmup, restarts):
 @pytest.mark.parametrize(("per_epoch", "epochs"), [(1, 1), (1, 2), (2, 1), (3, 1), (1, 10)])
 @pytest.mark.parametrize("pct_start", [0.0, 0.1, 0.3, 0.5, 1.0])
 def test_short_cycles(per_epoch, epochs, pct_start):
-    """Where a rise or a fall has no steps nothing is divided by zero."""
+    """A rise or a fall without steps is no division by zero."""
     total = per_epoch * epochs
     got = at(OneCycle(pct_start), *range(total + 2), per_epoch=per_epoch, epochs=epochs)
     assert (got >= 1 / 25e4 * 0.999).all()

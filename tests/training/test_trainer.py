@@ -276,7 +276,7 @@ def test_history():
 
 
 def test_curves_of_a_history_have_equal_lengths():
-    """What was not taken in an epoch is NaN."""
+    """Figures that were not taken in an epoch are NaN."""
     history, weights = History(validated=False), (np.zeros(1), np.zeros(0))
     history.record({"loss": 1.0}, weights, tol=0)
     history.record({"loss": 2.0, "val_loss": 3.0}, weights, tol=0)
@@ -290,7 +290,7 @@ def test_curves_of_a_history_have_equal_lengths():
 
 
 def test_interrupt_between_slices(monkeypatch):
-    """What has been learnt is kept, and training can go on."""
+    """Parameters that have been learnt are kept, and training can go on."""
     monkeypatch.setattr(module, "_SLICE_SECONDS", 1e-12)
     trainer = make()
     plain, count = trainer.machine.train, 0

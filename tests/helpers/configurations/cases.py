@@ -83,7 +83,7 @@ class Case:
 
     @property
     def network(self):
-        """The network among the estimators: itself, or what an extractor is made of."""
+        """Return the network among the estimators: itself, or the one in a feature extractor."""
         return getattr(self.estimator, "estimator", self.estimator)
 
     def __str__(self):
@@ -101,22 +101,22 @@ class Case:
 
 
 def halving(progress):
-    """A schedule as a function: a factor for an epoch."""
+    """Return the factor of an epoch: a schedule as a function."""
     return 0.5**progress
 
 
 def slower(epoch, rate):
-    """A schedule as a function for a callback."""
+    """Return a lower rate: a schedule as a function for a callback."""
     return rate * 0.75
 
 
 def quiet(epoch, log, estimator):
-    """A callback that lets training go on."""
+    """Return None: a callback that lets training go on."""
     return False
 
 
 class CaseDraw:
-    """Draws one configuration."""
+    """Generator of one configuration."""
 
     def __init__(self, seed):
         self.seed, self.rng = seed, np.random.default_rng(seed)
@@ -124,11 +124,11 @@ class CaseDraw:
         self.one, self.true = self.layers.one, self.layers.true
 
     def maybe(self, share, value, other):
-        """A value in a share of the cases, else the other."""
+        """Return a value in a share of the cases, else the other."""
         return value if self.true(share) else other
 
     def sizes(self, most=3, least=0):
-        """Sizes of hidden layers in one of the forms that they may come in."""
+        """Draw sizes of hidden layers in one of the forms that they may come in."""
         sizes = tuple(self.layers.units(9) for _ in range(self.rng.integers(least, most)))
         if len(sizes) == 1 and self.true():
             return sizes[0]
@@ -137,7 +137,7 @@ class CaseDraw:
     # --- what all networks share -------------------------------------------------------------
 
     def solver(self):
-        """A first-order solver."""
+        """Draw a first-order solver."""
         objects = (
             SGD(0.5, True), Adam(0.8, 0.95), AdamW(weight_decay=0.1), RMSprop(centered=True),
             RMSprop(momentum=0.5), NAdam(), Lion(weight_decay=0.1), Adagrad(0.2),
@@ -145,7 +145,7 @@ class CaseDraw:
         return self.one(*objects) if self.true(0.25) else self.one("adam", *OPTIMIZERS)
 
     def schedule(self):
-        """A learning-rate schedule."""
+        """Draw a learning-rate schedule."""
         objects = (
             Cosine(warmup=1, end=0.1), Cosine(restarts=1), Exponential(0.9), StepDecay(0.5, 2),
             Plateau(0.5, 1), OneCycle(0.25), Polynomial(2.0, 0.1), InverseTime(), Adaptive(),
@@ -154,7 +154,7 @@ class CaseDraw:
         return self.one("constant", self.one(*objects), self.one(*SCHEDULES))
 
     def callbacks(self):
-        """A list of callbacks, or None."""
+        """Draw a list of callbacks, or None."""
         if self.true(0.75):
             return None
         made = (
@@ -165,7 +165,7 @@ class CaseDraw:
         return [self.one(*made) for _ in range(self.rng.integers(0, 3))]
 
     def training(self):
-        """Parameters of training by a first-order solver."""
+        """Draw parameters of training by a first-order solver."""
         drawn = {
             "solver": self.solver(),
             "alpha": self.one(1e-4, 0.0, 0.125),
@@ -199,7 +199,7 @@ class CaseDraw:
         return {k: v for k, v in drawn.items() if k in kept or self.rng.random() < share}
 
     def of_batches(self, n):
-        """Further parameters of the networks that are no generator of texts."""
+        """Draw further parameters of all networks but generators of texts."""
         drawn = {
             "batch_size": self.one("auto", 1, 4, 5, 16, n),
             "shuffle": self.true(0.8),
@@ -216,7 +216,7 @@ class CaseDraw:
         return kept
 
     def lbfgs(self, parameters):
-        """The same for L-BFGS, which knows no steps."""
+        """Draw parameters of training by L-BFGS, which has no batches."""
         unfit = (
             "solver", "learning_rate", "callbacks", "clipnorm", "max_norm", "weight_decay",
             "ema_momentum", "l1_ratio", "learning_rate_factors",
@@ -225,7 +225,7 @@ class CaseDraw:
         return {**kept, "solver": "lbfgs"}
 
     def of_presets(self):
-        """Parameters of networks that are made from plain ones."""
+        """Draw parameters of networks that are made from plain ones."""
         names = sorted(set(INITIALIZERS) - {"orthogonal", "ones"})
         weights = self.one(
             "glorot_uniform", *names, "orthogonal", Orthogonal(0.5), Normal(0.0, 0.25)
@@ -242,7 +242,7 @@ class CaseDraw:
         return {k: v for k, v in drawn.items() if self.rng.random() < share}
 
     def of_target(self, data):
-        """Parameters that go by the kind of target."""
+        """Draw parameters that go by the kind of target."""
         if data.target in ("classes", "labels"):
             drawn = {
                 "loss": self.one("log_loss", "focal"),
@@ -267,13 +267,13 @@ class CaseDraw:
     # --- data --------------------------------------------------------------------------------
 
     def samples(self):
-        """How many samples there are."""
+        """Draw the number of samples."""
         if self.true(0.02):
             return 230  # more than a batch
         return int(self.one(self.rng.integers(16, 41), self.rng.integers(2, 16), 33))
 
     def with_targets(self, data, classifier, steps=False):
-        """Targets, and weights of the samples."""
+        """Draw targets, and weights of the samples."""
         if classifier:
             data.target = self.one("classes", "classes", "classes", "labels")
         else:
@@ -296,7 +296,7 @@ class CaseDraw:
         return data
 
     def validated(self, case):
-        """The case with a validation set, or without early stopping where there is no room."""
+        """Return the case with a validation set, or without early stopping if it is too small."""
         data, parameters = case.data, case.network.get_params(deep=False)
         if data.y is None or "early_stopping" not in parameters:
             return case
@@ -321,11 +321,11 @@ class CaseDraw:
     # --- each family -------------------------------------------------------------------------
 
     def estimator(self, family, classifier):
-        """A class of estimators."""
+        """Draw a class of estimators."""
         return getattr(sklearn_nn, f"{family}{'Classifier' if classifier else 'Regressor'}")
 
     def settings(self, data, presets=True):
-        """Parameters of a network for this data."""
+        """Draw parameters of a network for this data."""
         made = {**self.training(), **self.of_batches(count(data.X)), **self.of_target(data)}
         made |= data.parameters
         if presets:
@@ -333,7 +333,7 @@ class CaseDraw:
         return self.lbfgs(made) if self.true(0.12) else made
 
     def mlp(self, classifier):
-        """A multi-layer perceptron."""
+        """Draw a multi-layer perceptron."""
         n, width = self.samples(), int(self.rng.integers(1, 8))
         X = draw_rows(self.rng, n, width)
         data = Data("rows", X, draw_rows(self.rng, 9, width, X.dtype.name), (width,))
@@ -344,7 +344,7 @@ class CaseDraw:
         return self.estimator("MLP", classifier)(**parameters), data
 
     def images_or_signals(self, convolves=False):
-        """Images, or signals, for convolutions."""
+        """Draw images, or signals, for convolutions."""
         n = self.samples()
         if self.true(0.3):
             X = draw_signals(self.rng, n + 7)
@@ -357,7 +357,7 @@ class CaseDraw:
         return Data("images", X[7:], X[:7], shape)
 
     def cnn(self, classifier):
-        """Convolutions, made from plain parameters."""
+        """Draw convolutions, made from plain parameters."""
         data = self.with_targets(self.images_or_signals(True), classifier)
         n = int(self.rng.integers(1, 3))
         parameters = {
@@ -384,7 +384,7 @@ class CaseDraw:
         return self.estimator("CNN", classifier)(**parameters), data
 
     def sequences(self, ragged=None):
-        """Sequences, of one length or not."""
+        """Draw sequences of equal or unequal length."""
         n, channels = self.samples(), int(self.rng.integers(1, 4))
         if self.true() if ragged is None else ragged:
             X = draw_ragged(self.rng, n, channels)
@@ -394,7 +394,7 @@ class CaseDraw:
         return Data("signals", X[7:], X[:7], X.shape[1:])
 
     def rnn(self, classifier):
-        """Recurrent layers, made from plain parameters."""
+        """Draw recurrent layers, made from plain parameters."""
         data, steps = self.sequences(), self.true(0.35)
         self.with_targets(data, classifier, steps)
         parameters = {
@@ -412,7 +412,7 @@ class CaseDraw:
         return self.estimator("RNN", classifier)(**parameters), data
 
     def network_data(self):
-        """Data for layers of one's own, and a first layer that the data asks for."""
+        """Draw data for user-defined layers, and a first layer that the data asks for."""
         kind = self.one("rows", "rows", "images", "signals", "ragged", "numbers", "categories")
         if kind == "rows":
             n, width = self.samples(), int(self.rng.integers(1, 8))
@@ -438,7 +438,7 @@ class CaseDraw:
         return data, [self.layers.lookup(most)]
 
     def neural_network(self, classifier):
-        """A list of layers of one's own."""
+        """Draw a user-defined list of layers."""
         data, first = self.network_data()
         self.with_targets(data, classifier)
         # Where zeros may be padding, sequences may be of unequal length.
@@ -463,7 +463,7 @@ class CaseDraw:
         return self.estimator("NeuralNetwork", classifier)(chosen, **parameters), data
 
     def tabular(self, classifier):
-        """A network for tables."""
+        """Draw a network for tables."""
         X, columns = draw_table(self.rng, self.samples())
         query, _ = draw_table(self.rng, 8, query=True, columns=columns)
         data = self.with_targets(Data("table", X, query, (len(columns),)), classifier)
@@ -503,7 +503,7 @@ class CaseDraw:
         return self.estimator("Tabular", classifier)(**parameters), data
 
     def text(self, classifier):
-        """A generator of texts."""
+        """Draw a generator of texts."""
         X = [draw_text(self.rng, int(k)) for k in self.rng.integers(16, 80, self.one(1, 2, 3))]
         data = Data("text", X, [draw_text(self.rng, 7), "ab", ""], ())
         own = self.training()
@@ -526,7 +526,7 @@ class CaseDraw:
         return TextGenerator(self.layers.units(6), **own), data
 
     def features(self, classifier):
-        """A network whose features are taken."""
+        """Draw a network whose features are extracted."""
         network, data = self.one(self.mlp, self.cnn, self.neural_network)(classifier)
         hidden = [network.get_params().get(name) for name in ("hidden_layer_sizes", "layers")]
         bare = type(network).__name__.startswith(("MLP", "Neural")) and not any(map(np.any, hidden))
@@ -534,7 +534,7 @@ class CaseDraw:
         return FeatureExtractor(network, layer), data
 
     def encoder(self, classifier):
-        """What encodes tables."""
+        """Draw an encoder of tables."""
         X, columns = draw_table(self.rng, self.samples())
         query, _ = draw_table(self.rng, 8, query=True, columns=columns)
         made = TableEncoder(
@@ -547,7 +547,7 @@ class CaseDraw:
     # --- what is not valid -------------------------------------------------------------------
 
     def invalid(self, case):
-        """A parameter of the case that is not valid."""
+        """Draw an invalid value of a parameter of the case."""
         values = {
             "alpha": (-1.0, "much", None), "learning_rate_init": (0.0, -1, "auto2"),
             "batch_size": (0, -3, 2.5, "all"), "max_iter": (0, -1, 1.5), "tol": (-1.0, None),
@@ -570,7 +570,7 @@ class CaseDraw:
         return name, self.one(*values[name])
 
     def case(self):
-        """The configuration."""
+        """Draw the configuration."""
         family = self.rng.choice(_FAMILIES, p=_SHARES)
         names = {"MLP": "mlp", "CNN": "cnn", "RNN": "rnn", "NeuralNetwork": "neural_network"}
         draw = getattr(self, names.get(family, family.lower()))
@@ -582,5 +582,5 @@ class CaseDraw:
 
 
 def draw(seed):
-    """The configuration of a seed."""
+    """Return the configuration of a seed."""
     return CaseDraw(seed).case()

@@ -1,4 +1,4 @@
-"""What must hold for a random configuration: relations between runs, no expected values.
+"""Checks of a random configuration: relations between runs, no expected values.
 
 Every check raises `FaultError` with a kind, by which failures are counted, and what was seen.
 """
@@ -43,7 +43,7 @@ _USUAL_WARNINGS = (
 
 
 class FaultError(AssertionError):
-    """A relation does not hold.
+    """Error that says that a relation does not hold.
 
     Parameters
     ----------
@@ -72,14 +72,14 @@ _REFUSALS = (
 
 
 class DivergedError(Exception):
-    """Training came to infinite numbers, which the estimator says: there is nothing to check."""
+    """Error that says that training came to infinite numbers: there is nothing to check."""
 
 
 # --- equality ------------------------------------------------------------------------------------
 
 
 def same(a, b):
-    """Whether two values are equal to the bit, whatever they are made of."""
+    """Return whether two values, of any types, are equal to the bit."""
     if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
         if not (isinstance(a, np.ndarray) and isinstance(b, np.ndarray)):
             return False
@@ -106,13 +106,13 @@ def same(a, b):
 
 
 def state_of(value):
-    """What a pickle of an object holds, by name."""
+    """Return what a pickle of an object holds, by name."""
     state = value.__getstate__() if hasattr(value, "get_params") else vars(value)
     return {name: state[name] for name in sorted(state)}
 
 
 def joined(parts):
-    """Outputs of parts of the samples, one after another."""
+    """Return outputs of parts of the samples, one after another."""
     if isinstance(parts[0], list):
         return [item for part in parts for item in part]
     return np.concatenate(parts)
@@ -122,7 +122,7 @@ def joined(parts):
 
 
 def outputs(estimator, X):
-    """Everything that is predicted for X."""
+    """Return everything that is predicted for X."""
     found = {}
     for name in ("predict", "predict_proba", "transform"):
         if hasattr(estimator, name):
@@ -131,7 +131,7 @@ def outputs(estimator, X):
 
 
 def learnt(estimator):
-    """What training left: weights, curves, predictions are compared apart."""
+    """Return what training left, but for weights, curves and predictions."""
     network = getattr(estimator, "estimator_", estimator)
     names = (
         "layers_", "loss_curve_", "validation_loss_curve_", "validation_scores_", "n_iter_", "t_",
@@ -144,7 +144,7 @@ def learnt(estimator):
 
 
 def differences(a, b):
-    """Names of what differs in two dicts."""
+    """Return the names of values that differ in two dicts."""
     return [name for name in a if name not in b or not same(a[name], b[name])]
 
 
@@ -158,7 +158,7 @@ def check_same(kind, expected, found):
 
 
 def _apart(a, b):
-    """How far two values are apart, in words."""
+    """Return how far two values are apart, in words."""
     while isinstance(a, dict) and isinstance(b, dict) and list(a) == list(b):
         key = next((key for key in a if not same(a[key], b[key])), None)
         if key is None:
@@ -177,7 +177,7 @@ def _apart(a, b):
 
 
 def as_numpy(value, rng):
-    """A value with NumPy's scalars in place of Python's, as deep as it goes."""
+    """Return a value with NumPy's scalars in place of Python's, as deep as it goes."""
     if isinstance(value, bool):
         return np.bool_(value)
     if isinstance(value, int):
@@ -222,7 +222,7 @@ class Checks:
         return get_tags(self.case.estimator).input_tags.sparse and self.data.kind == "rows"
 
     def some(self, values, number):
-        """Some of the values."""
+        """Draw some of the values."""
         places = self.rng.permutation(len(values))[:number]
         return [values[place] for place in places]
 
@@ -260,7 +260,7 @@ class Checks:
     # --- fits ------------------------------------------------------------------------------
 
     def arguments(self, X=None, y=None, weight=None):
-        """Arguments of `fit`."""
+        """Return arguments of `fit`."""
         data = self.data
         arguments = {"X": data.X if X is None else X, "y": data.y if y is None else y}
         if data.weight is not None:
@@ -270,7 +270,7 @@ class Checks:
         return {**arguments, **self.case.validation}
 
     def fitted(self, estimator, **changes):
-        """A fitted clone; raises DivergedError if training diverges."""
+        """Return a fitted clone; raise DivergedError if training diverges."""
         estimator = clone(estimator)
         try:
             estimator.fit(**self.arguments(**changes))
@@ -284,7 +284,7 @@ class Checks:
     # --- prediction ------------------------------------------------------------------------
 
     def check_finite(self):
-        """Predictions and scores are finite, and probabilities add up to 1."""
+        """Check that predictions and scores are finite, and that probabilities add up to 1."""
         for name, values in self.expected.items():
             parts = values if isinstance(values, list) else [values]
             if any(p.dtype.kind == "f" and not np.isfinite(p).all() for p in parts):
@@ -300,7 +300,7 @@ class Checks:
                 raise FaultError("the score is not finite", str(score))
 
     def check_rows(self):
-        """A row's prediction does not depend on the rows beside it."""
+        """Check that the prediction of a row does not depend on the rows beside it."""
         X = self.data.query
         seen, n = frozen(X), count(X)
         order = self.rng.permutation(n)
@@ -320,7 +320,7 @@ class Checks:
             raise FaultError("predict changes its input")
 
     def check_forms(self):
-        """The same samples in other forms have the same predictions."""
+        """Check that the same samples in other forms have the same predictions."""
         for form in self.some([f for f in self.forms if not f.parameters], 3):
             self.attempt(self._check_form, form)
 
@@ -334,7 +334,7 @@ class Checks:
         check_same(f"predict of {form.name}", self._lists(self.expected), self._lists(found))
 
     def _lists(self, found):
-        """Outputs with a value for each step as lists: of one length they may be an array."""
+        """Return outputs of steps as lists of rows: of one length they may be an array."""
         if not self.data.steps:
             return found
         return {k: [np.asarray(item) for item in v] for k, v in found.items()}
@@ -342,7 +342,7 @@ class Checks:
     # --- state -----------------------------------------------------------------------------
 
     def check_state(self):
-        """Predicting again, and setting parameters to what they are, changes nothing."""
+        """Check that predicting again, and setting parameters to what they are, changes nothing."""
         state = frozen(state_of(self.model))
         check_same("predicting again", self.expected, outputs(self.model, self.data.query))
         changed = differences(state, state_of(self.model))
@@ -362,7 +362,7 @@ class Checks:
     # --- copies ----------------------------------------------------------------------------
 
     def copiers(self):
-        """Ways to copy a fitted estimator, by name."""
+        """Return ways to copy a fitted estimator, by name."""
         found = {
             "pickle": lambda model: pickle.loads(pickle.dumps(model)),
             "deepcopy": copy.deepcopy,
@@ -372,7 +372,7 @@ class Checks:
         return found
 
     def check_copies(self):
-        """Pickles, deep copies and files are the same estimator."""
+        """Check that pickles, deep copies and files are the same estimator."""
         for name, copier in self.some(list(self.copiers().items()), 2):
             other = copier(self.model)
             found = outputs(other, self.data.query)
@@ -380,7 +380,7 @@ class Checks:
             check_same(f"attributes of a copy ({name})", self.learnt, learnt(other))
 
     def from_file(self, model):
-        """What `save` and `load` make of a model."""
+        """Return a model after `save` and `load`."""
         folder = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
         with tempfile.TemporaryDirectory(dir=folder) as directory:
             path = Path(directory) / "model"
@@ -392,7 +392,7 @@ class Checks:
         return loaded.set_params(**again)
 
     def check_walk(self):
-        """Whatever is called next, a twin that is copied before every call comes to the same."""
+        """Check that a twin that is copied before every call stays equal, whatever is called."""
         copiers, twin = list(self.copiers().items()), self.model
         calls = [self.partly_fitted, self.resumed, self.warm_started, self.written]
         told = ""
@@ -409,7 +409,7 @@ class Checks:
                 raise FaultError(fault.kind, f"{told}{fault.seen}") from None
 
     def ending(self, call, model, rng):
-        """What a model comes to by a call, or the error that it cannot."""
+        """Return the model after a call, or the error that the call raises."""
         try:
             call(model, rng)
             return {**learnt(model), **outputs(model, self.data.query)}
@@ -419,7 +419,7 @@ class Checks:
             return {"error": str(error)}
 
     def partly_fitted(self, model, rng):
-        """partial_fit to some of the samples."""
+        """Return a model after partial_fit with some of the samples."""
         if not hasattr(model, "partial_fit"):
             return
         n = count(self.data.X)
@@ -444,15 +444,15 @@ class Checks:
             model.set_params(**{name: before[name] for name in kept})
 
     def resumed(self, model, rng):
-        """A fit that goes on as if there had been no end."""
+        """Return a model whose fit goes on as if there had been no end."""
         self._gone_on(model, "resume")
 
     def warm_started(self, model, rng):
-        """A fit from the weights of the last."""
+        """Return a model fitted from the weights of the last fit."""
         self._gone_on(model, True)
 
     def written(self, model, rng):
-        """Weights that are written into."""
+        """Return a model whose weights were written into."""
         layers = getattr(model, "layers_", {})
         arrays = [array for layer in layers.values() for array in layer.values()]
         # What says where weights lie is not for writing.
@@ -464,7 +464,7 @@ class Checks:
     # --- fits that must come to the same ------------------------------------------------------
 
     def check_refit(self):
-        """Another fit with other threads, NumPy scalars, other forms: the same to the bit."""
+        """Check that other threads, NumPy scalars or other forms give the same fit to the bit."""
         changes = self.changes()
         try:
             self._check_changed(changes)
@@ -483,7 +483,7 @@ class Checks:
             raise FaultError(f"refit with {name}", f"{type(error).__name__}: {error}") from error
 
     def changes(self):
-        """Changes that leave a fit as it is: functions of estimator and arguments."""
+        """Return changes that leave a fit as it is: functions of estimator and arguments."""
         seeds = np.random.default_rng([self.case.seed, 2])
         found = {"nothing": lambda estimator, arguments: (clone(estimator), arguments)}
         if "n_jobs" in self.case.network.get_params(deep=False):
@@ -552,7 +552,7 @@ class Checks:
     # --- resuming ----------------------------------------------------------------------------
 
     def check_resumed(self):
-        """Half a fit, a copy of it, and the rest: the same as one fit."""
+        """Check that half a fit, a copy of it, and the rest are the same as one fit."""
         parameters = self.case.estimator.get_params(deep=False)
         if parameters.get("max_iter") in (None, 1, "auto") or parameters.get("solver") == "lbfgs":
             return
@@ -580,7 +580,7 @@ class Checks:
         check_same(kind, self.expected, outputs(half, self.data.query))
 
     def _plans(self):
-        """Whether training goes by how long it is to last: then half of it is another."""
+        """Return whether training depends on its planned length: then half of it is another."""
         parameters = self.case.estimator.get_params(deep=False)
         plans = parameters.get("learning_rate", "constant")
         named = isinstance(plans, str) and plans in (
@@ -596,7 +596,7 @@ class Checks:
     # --- set_params ----------------------------------------------------------------------------
 
     def check_set_params(self):
-        """After another parameter is set, the estimator and its copies predict the same."""
+        """Check that, after another parameter is set, estimator and copies predict the same."""
         others = {
             "activation": ("tanh", "relu"), "pooling": ("max", "average", "mean"),
             "loss": ("focal", "log_loss", "poisson", "squared_error"), "dropout": (0.375,),
@@ -629,7 +629,7 @@ class Checks:
                 check_same(f"set_params({name}) after fit ({how})", ends["original"], end)
 
     def _end(self, model):
-        """Predictions, or the error that there are none."""
+        """Return predictions, or the error that there are none."""
         try:
             return self._lists(outputs(model, self.data.query))
         except ValueError as error:
@@ -638,7 +638,7 @@ class Checks:
     # --- invalid parameters ----------------------------------------------------------------------
 
     def check_invalid(self):
-        """fit refuses a parameter, names it, and leaves the estimator as it was."""
+        """Check that fit refuses a parameter, names it, and leaves the estimator as it was."""
         name, value = self.case.invalid
         estimator = clone(self.case.estimator)
         setattr(estimator, name, value)
@@ -693,7 +693,7 @@ def check(case, without=()):
 
 
 def described(error):
-    """The kind of a fault or a crash, and what was seen."""
+    """Return the kind of a fault or a crash, and what was seen."""
     if isinstance(error, FaultError):
         return error.kind, error.seen
     frame = traceback.extract_tb(error.__traceback__)[-1]

@@ -65,7 +65,7 @@ class Form:
 
 
 def take(X, index):
-    """Some samples of X, or targets, in the same form."""
+    """Return some samples of X, or targets, in the same form."""
     if X is None or isinstance(X, str):
         return X
     if isinstance(X, pd.DataFrame | pd.Series):
@@ -76,12 +76,12 @@ def take(X, index):
 
 
 def count(X):
-    """How many samples there are."""
+    """Return the number of samples."""
     return X.shape[0] if hasattr(X, "shape") else len(X)
 
 
 def frozen(X):
-    """A copy that shows later whether X was changed."""
+    """Return a copy that shows later whether X was changed."""
     return copy.deepcopy(X)
 
 
@@ -89,12 +89,12 @@ def frozen(X):
 
 
 def quarters(rng, shape, dtype="float64"):
-    """Numbers of which every type of float holds all."""
+    """Draw numbers that every type of float holds exactly."""
     return (rng.integers(-8, 9, shape) / 4).astype(dtype)
 
 
 def draw_rows(rng, n, width, dtype=None):
-    """Vectors."""
+    """Draw vectors."""
     dtype = dtype or rng.choice(["float64", "float64", "float32", "int64", "uint8"])
     if dtype in ("int64", "uint8"):
         return rng.integers(0, 5, (n, width)).astype(dtype)
@@ -106,7 +106,7 @@ def draw_rows(rng, n, width, dtype=None):
 
 
 def draw_images(rng, n, axes):
-    """Images of 2 or 3 axes."""
+    """Draw images of 2 or 3 axes."""
     shape = (n, *(int(k) for k in rng.integers(3, 7, 2)))
     if axes == 3:
         shape = (*shape, int(rng.integers(1, 4)))
@@ -116,19 +116,19 @@ def draw_images(rng, n, axes):
 
 
 def draw_signals(rng, n):
-    """Sequences of one length."""
+    """Draw sequences of one length."""
     return quarters(rng, (n, *rng.integers((1, 1), (9, 4))), rng.choice(["float32", "float64"]))
 
 
 def draw_ragged(rng, n, channels, most=7):
-    """A list of sequences of unequal length, some without a step; the first two are."""
+    """Draw a list of sequences of unequal length, some without a step; the first two have steps."""
     least = int(rng.random() < 0.7)
     lengths = [most, 4, *(int(k) for k in rng.integers(least, most + 1, max(0, n - 2)))][:n]
     return [quarters(rng, (steps, channels)) for steps in lengths]
 
 
 def draw_whole(rng, n, steps, most, ragged):
-    """Sequences of whole numbers, without channels."""
+    """Draw sequences of whole numbers, without channels."""
     if not ragged:
         return rng.integers(0, most, (n, steps))
     lengths = [steps, max(1, steps - 1), *rng.integers(1, steps + 1, max(0, n - 2))][:n]
@@ -137,7 +137,7 @@ def draw_whole(rng, n, steps, most, ragged):
 
 
 def draw_table(rng, n, query=False, columns=None):
-    """A table of numbers, words, categories and truth values, with missing ones, and its columns.
+    """Draw a table of numbers, words, categories and truth values, with missing ones.
 
     `query` brings categories that were not there before.
     """
@@ -175,7 +175,7 @@ def draw_table(rng, n, query=False, columns=None):
 
 
 def draw_text(rng, length):
-    """A text with every letter."""
+    """Draw a text with every letter."""
     return _LETTERS + "".join(_LETTERS[i] for i in rng.integers(0, len(_LETTERS), length))
 
 
@@ -188,7 +188,7 @@ _CLASSES = (
 
 
 def draw_target(rng, n, target):
-    """Targets of n samples (or steps)."""
+    """Draw targets of n samples (or steps)."""
     if target == "classes":
         classes = np.array(_CLASSES[rng.integers(len(_CLASSES))])
         drawn = rng.integers(0, len(classes), n)
@@ -251,18 +251,18 @@ LAYOUTS = [
 
 
 def as_type(name):
-    """The form of another type."""
+    """Return the form of another type."""
     return Form(name, lambda X: X.astype(name))
 
 
 def _holds(name, *arrays):
-    """Whether a type holds all values of some arrays."""
+    """Return whether a type holds all values of some arrays."""
     with np.errstate(over="ignore", invalid="ignore"):
         return all(np.array_equal(X.astype(name).astype(X.dtype), X) for X in arrays)
 
 
 def types_of(X, fixed):
-    """Forms of X in other types, where these lead to the same type to compute in."""
+    """Return forms of X in other types, where these lead to the same type to compute in."""
     dtype = X.dtype.name
     if dtype == "uint8" and X.ndim > 2:
         return []  # bytes of images are scaled
@@ -307,7 +307,7 @@ def _channels_first(X):
 
 
 def array_forms(data, fixed, takes_sparse):
-    """Forms of an array of vectors, images or signals."""
+    """Return forms of an array of vectors, images or signals."""
     X = data.X
     both = np.concatenate([X, data.query])
     forms = [*LAYOUTS, *types_of(both, fixed)]
@@ -347,7 +347,7 @@ def _objects(X):
 
 
 def list_forms(data, fixed):
-    """Forms of a list of sequences."""
+    """Return forms of a list of sequences."""
     forms = [
         Form("array of objects", _objects),
         Form("Series", lambda X: pd.Series(list(X))),
@@ -428,7 +428,7 @@ TEXT = [
 
 
 def forms_of(data, fixed, takes_sparse):
-    """All other forms of the samples; `fixed` says that the type to compute in is a parameter."""
+    """Return all other forms of the samples; `fixed` means that dtype is a parameter."""
     if data.kind == "table":
         return TABLE
     if data.kind == "text":
@@ -439,7 +439,7 @@ def forms_of(data, fixed, takes_sparse):
 
 
 def target_forms(data):
-    """Other forms of the targets: names and functions."""
+    """Return other forms of the targets: names and functions."""
     y = data.y
     if y is None or isinstance(y, list):
         return [("tuple", tuple)] if isinstance(y, list) else []

@@ -65,7 +65,7 @@ _FILLS = ("constant", "reflect", "wrap", "nearest")
 
 
 class LayerDraw:
-    """Draws layers, one after another.
+    """Generator of layers, one after another.
 
     Parameters
     ----------
@@ -80,19 +80,19 @@ class LayerDraw:
     # --- small draws -----------------------------------------------------------------------
 
     def one(self, *values):
-        """One of some values."""
+        """Draw one of some values."""
         return values[self.rng.integers(len(values))]
 
     def true(self, share=0.5):
-        """Whether something is so."""
+        """Draw a truth value."""
         return bool(self.rng.random() < share)
 
     def units(self, most=7):
-        """A small number of units."""
+        """Draw a small number of units."""
         return int(self.rng.integers(1, most + 1))
 
     def initializer(self):
-        """An initializer as a layer takes it; mostly the layer's own."""
+        """Draw an initializer as a layer takes it; mostly the default."""
         if self.true(0.7):
             return None
         return self.one(
@@ -105,13 +105,13 @@ class LayerDraw:
         )
 
     def initial(self, *names):
-        """Keyword arguments of a layer for its initializers."""
+        """Draw keyword arguments of a layer for its initializers."""
         return {f"{name}_initializer": self.initializer() for name in names}
 
     # --- a whole network -------------------------------------------------------------------
 
     def stack(self, shape, depth=None, first=()):
-        """A list of layers for samples of this shape, some of them with names.
+        """Draw a list of layers for samples of this shape, some of them with names.
 
         Afterwards `ragged` is whether they end in sequences of unequal length.
         """
@@ -133,7 +133,7 @@ class LayerDraw:
         return layers
 
     def layer(self, shape, depth=0):
-        """A layer that takes samples of this shape; None if what was drawn does not fit."""
+        """Draw a layer that takes samples of this shape; None if it does not fit."""
         makers = [self._any]
         by_rank = {1: self._vectors, 2: self._sequences, 3: self._images}
         makers += [by_rank[len(shape)]] * 2
@@ -159,7 +159,7 @@ class LayerDraw:
     # --- branches --------------------------------------------------------------------------
 
     def _same_shape(self, shape, depth):
-        """A layer that keeps the shape."""
+        """Draw a layer that keeps the shape."""
         rank = len(shape)
         if rank == 1:
             layers = [Dense(shape[0]), NTPLinear(shape[0])]
@@ -218,7 +218,7 @@ class LayerDraw:
         return Reshape(self.one((first, n // first), (first, n // first, 1), (n, 1)))
 
     def _members(self):
-        """Members of an ensemble, as one layer: their outputs' mean."""
+        """Draw the mean of members of an ensemble, as one layer."""
         members = self.units(4)
         begin = self.one(MemberScale(members), MemberLinear(self.units(), members))
         middle = self.one([], [Activation("relu")], [MemberLinear(self.units()), MemberScale()])
@@ -228,7 +228,7 @@ class LayerDraw:
     # --- sequences -------------------------------------------------------------------------
 
     def recurrent(self, sequences=None):
-        """A recurrent layer."""
+        """Draw a recurrent layer."""
         options = {
             "return_sequences": self.true() if sequences is None else sequences,
             "go_backwards": self.true(0.2),
@@ -300,7 +300,7 @@ class LayerDraw:
         return self.one(*kinds)()
 
     def augmentation(self, shape):
-        """A layer that changes images, or signals, while training."""
+        """Draw a layer that changes images, or signals, while training."""
         fill = self.one(*_FILLS)
         shared = [
             lambda: RandomFlip(),
@@ -327,7 +327,7 @@ class LayerDraw:
     # --- whole numbers ---------------------------------------------------------------------
 
     def lookup(self, count):
-        """A first layer that reads whole numbers below `count`."""
+        """Draw a first layer that reads whole numbers below `count`."""
         return self.one(
             OneHot(count),
             Embedding(count, self.units(4)),
@@ -335,5 +335,5 @@ class LayerDraw:
         )
 
     def categories(self, sizes):
-        """A first layer for rows whose last columns are categories."""
+        """Draw a first layer for rows whose last columns are categories."""
         return CategoryEmbedding(sizes, self.units(3))

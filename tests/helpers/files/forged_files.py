@@ -11,20 +11,20 @@ HEADER_LENGTH = len(b"sklearn_nn checkpoint 1 sha256 \n") + 64
 
 
 def seal(payload, version=1):
-    """A file that holds `payload`, with the header that belongs to it."""
+    """Return a file that holds `payload`, with the header that belongs to it."""
     digest = hashlib.sha256(payload).hexdigest()
     return f"sklearn_nn checkpoint {version} sha256 {digest}\n".encode() + payload
 
 
 def npz(**arrays):
-    """An npz file; its arrays of objects are pickled."""
+    """Return an npz file; its arrays of objects are pickled."""
     stream = io.BytesIO()
     np.savez(stream, **arrays)
     return stream.getvalue()
 
 
 def packed(members, **options):
-    """A zip of names to bytes."""
+    """Return a zip of names to bytes."""
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", **options) as archive:
         for name, content in members.items():
@@ -33,13 +33,13 @@ def packed(members, **options):
 
 
 def unpacked(payload):
-    """The members of a zip, as bytes."""
+    """Return the members of a zip, as bytes."""
     with zipfile.ZipFile(io.BytesIO(payload)) as archive:
         return {name: archive.read(name) for name in archive.namelist()}
 
 
 def npy(header, data=b""):
-    """What np.save writes, with a header of one's own."""
+    """Return a file as np.save writes it, with a user-defined header."""
     text = header.encode("latin1") + b"\n"
     return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text + data
 
@@ -49,14 +49,14 @@ def array_header(descr, shape):
 
 
 def sealed(*, meta=b"{}", **members):
-    """A sealed file with that JSON text and those npy members."""
+    """Return a sealed file with that JSON text and those npy members."""
     text = npy(array_header("|u1", f"({len(meta)},)"), meta)
     files = {f"arrays/{name}.npy": content for name, content in members.items()}
     return seal(packed({"meta.npy": text, **files}))
 
 
 def mutate(data, rng):
-    """A few random edits: bytes replaced, inserted, deleted, doubled, moved, cut off."""
+    """Return data with random edits: bytes replaced, inserted, deleted, doubled, moved, cut off."""
     data = bytearray(data)
     for _ in range(rng.integers(1, 6)):
         at, length = int(rng.integers(len(data) + 1)), int(rng.integers(1, 17))
@@ -79,7 +79,7 @@ def mutate(data, rng):
 
 
 def mutate_member(payload, rng):
-    """One member of a zip edited, and all checksums put right again."""
+    """Return a zip with one member edited, and all checksums put right again."""
     members = unpacked(payload)
     name = list(members)[rng.integers(len(members))]
     content = members[name]
@@ -95,7 +95,7 @@ def mutate_member(payload, rng):
 
 
 class Pickled:
-    """Makes a folder when it is unpickled."""
+    """Object that makes a folder when it is unpickled."""
 
     def __init__(self, folder):
         self.folder = folder
@@ -105,7 +105,7 @@ class Pickled:
 
 
 def bomb(length=2, **changes):
-    """A zip of one member with two bytes, and a directory that says what is not so."""
+    """Return a zip of one member with two bytes, and a directory that states a larger size."""
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as archive:
         archive.writestr("meta.npy", npy(array_header("|u1", f"({length},)"), b"{}"))

@@ -21,7 +21,7 @@ NAMES = ["n_iter_", "_history", "classes_", "predict", "_lower", "__class__", "n
 
 
 def _places(tree, place=()):
-    """Where in nested lists and dicts there is something."""
+    """Yield the place of every item in nested lists and dicts."""
     pairs = tree.items() if isinstance(tree, dict) else enumerate(tree)
     for key, item in pairs:
         yield (*place, key)
@@ -36,7 +36,7 @@ def _node(tree, place):
 
 
 def forged_meta(meta, rng):
-    """The JSON with one or two values changed, left out, doubled or called otherwise."""
+    """Return the JSON with one or two values changed, left out, doubled or renamed."""
     meta = json.loads(json.dumps(meta))
     for _ in range(1 if rng.random() < 0.8 else 2):
         places = list(_places(meta))
@@ -66,7 +66,7 @@ def forged_meta(meta, rng):
 
 
 def forged_arrays(arrays, rng):
-    """The arrays, of which one has another shape, type, order or content, or another's name."""
+    """Return the arrays, one of them with another shape, type, order, content or name."""
     names = list(arrays)
     name, other = names[rng.integers(len(names))], names[rng.integers(len(names))]
     array = arrays[name]

@@ -9,7 +9,7 @@ import numpy as np
 
 
 def failing(function, at, number):
-    """The function, whose call number `at` fails."""
+    """Return the function, whose call number `at` fails."""
     calls = itertools.count(1)
 
     def fails(*args, **kwargs):
@@ -21,7 +21,7 @@ def failing(function, at, number):
 
 
 def raising(error):
-    """A function that does nothing else."""
+    """Return a function that raises an error."""
 
     def raises(*_, **__):
         raise error

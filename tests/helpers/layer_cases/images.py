@@ -1,16 +1,9 @@
-"""One row for every layer of images and sequences, with its naive twin; and how tests run them."""
+"""One row for every layer of images and signals, with its naive twin."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
-import numpy as np
-
-from helpers.comparison import assert_close
-from helpers.layer_runs import LayerRun
+from helpers.layer_cases.base import LayerCase, Plan, Tolerance
 from helpers.naive import images as naive_images
 from helpers.naive import vectors as naive
 from helpers.naive.images import Window
-from helpers.naive.random_numbers import Context
 from sklearn_nn.layers import (
     Activation,
     Add,
@@ -21,7 +14,6 @@ from sklearn_nn.layers import (
     Flatten,
     GlobalAveragePool,
     GlobalMaxPool,
-    Layer,
     MaxPool1D,
     MaxPool2D,
     Parallel,
@@ -29,27 +21,15 @@ from sklearn_nn.layers import (
     Residual,
     ZeroPad,
 )
-from sklearn_nn.network.lowering import ProgramBuilder
 
-CONTEXT = Context(seed=12, step=34)
+PLAN = Plan(
+    tolerance=Tolerance(unit="largest", parameter_unit="sum"),
+    row_slices=(slice(0, 1), slice(3, 4), slice(0, 8), slice(2, 11)),
+)
 
 
-@dataclass(frozen=True)
-class ImageCase:
-    """A layer, the shape of its samples, and its twin.
-
-    Attributes
-    ----------
-    n_parameters : int
-        How many parameters it has.
-    """
-
-    name: str
-    layer: Layer
-    shape: tuple
-    forward: Callable
-    backward: Callable
-    n_parameters: int = 0
+def _row(name, layer, shape, forward, backward, n_parameters=0):
+    return LayerCase(name, layer, (shape,), forward, backward, PLAN, n_parameters=n_parameters)
 
 
 def _several(value, count):
@@ -64,7 +44,7 @@ def conv(
     shape, filters, kernel_size, strides=1, padding="valid", dilation_rate=1, groups=1,
     use_bias=True,
 ):  # fmt: skip
-    """A row for a convolution of images, or of sequences if the shape has two axes."""
+    """Return a row for a convolution of images, or of sequences if the shape has two axes."""
     count = len(shape) - 1
     options = {"strides": strides, "padding": padding, "dilation_rate": dilation_rate}
     numbers = (_several(value, count) for value in (kernel_size, strides, dilation_rate))
@@ -73,8 +53,9 @@ def conv(
         filters, kernel_size, **options, groups=groups, use_bias=use_bias
     )
     name = _name("x".join(map(str, shape)), filters, kernel_size, *options.values(), groups)
+    name += "" if use_bias else "_no_bias"
     twin = naive_images.conv(window, filters, groups)
-    return ImageCase(name, layer, shape, *twin, n_parameters=1 + use_bias)
+    return _row(name, layer, shape, *twin, n_parameters=1 + use_bias)
 
 
 POOLS = {
@@ -84,7 +65,7 @@ POOLS = {
 
 
 def pool(kind, shape, pool_size=2, strides=None, padding="valid"):
-    """A row for a pool of "max" or "mean"."""
+    """Return a row for a pool of "max" or "mean"."""
     twin, *classes = POOLS[kind]
     count = len(shape) - 1
     layer = classes[count - 1](pool_size, strides=strides, padding=padding)
@@ -92,33 +73,33 @@ def pool(kind, shape, pool_size=2, strides=None, padding="valid"):
     steps = size if strides is None else _several(strides, count)
     window = Window(shape, size, steps, (1,) * count, padding)
     name = _name(kind, "x".join(map(str, shape)), pool_size, strides, padding)
-    return ImageCase(name, layer, shape, *twin(window))
+    return _row(name, layer, shape, *twin(window))
 
 
 def global_pool(kind, shape):
-    """A row for a pool over all places."""
+    """Return a row for a pool over all places."""
     twin, *_, layer = POOLS[kind]
     count = len(shape) - 1
     window = Window(shape, shape[:-1], (1,) * count, (1,) * count, "valid")
-    return ImageCase(_name("global", kind, shape), layer(), shape, *twin(window))
+    return _row(_name("global", kind, shape), layer(), shape, *twin(window))
 
 
 def zero_pad(shape, padding, margins):
-    """A row for a padding, with what it comes to for each axis."""
+    """Return a row for a padding, with what it comes to for each axis."""
     twin = naive_images.zero_pad(shape, margins)
-    return ImageCase(_name("pad", shape, padding), ZeroPad(padding), shape, *twin)
+    return _row(_name("pad", shape, padding), ZeroPad(padding), shape, *twin)
 
 
 def renamed(layer, shape):
-    """A row for a layer that leaves the elements as they are."""
+    """Return a row for a layer that leaves the elements as they are."""
     twin = naive.elementwise_forward("identity"), naive.elementwise_backward("identity")
-    return ImageCase(_name(layer, shape), layer, shape, *twin)
+    return _row(_name(layer, shape), layer, shape, *twin)
 
 
 def activation(name, shape):
-    """A row for an activation of images."""
+    """Return a row for an activation of images."""
     twin = naive.elementwise_forward(name), naive.elementwise_backward(name)
-    return ImageCase(name, Activation(name), shape, *twin)
+    return _row(name, Activation(name), shape, *twin)
 
 
 def _end(cases, shape):
@@ -131,23 +112,23 @@ def _branch_row(name, layer, shape, chains, *, joined):
     ends = [_end(cases, shape) for cases in chains]
     twin = naive_images.branches(chains, ends, joined=joined)
     count = sum(case.n_parameters for cases in chains for case in cases)
-    return ImageCase(name, layer, shape, *twin, n_parameters=count)
+    return _row(f"{type(layer).__name__}_{name}", layer, shape, *twin, n_parameters=count)
 
 
 def parallel(name, shape, *chains):
-    """A row for branches joined by channel; each is a list of rows."""
+    """Return a row for branches joined by channel; each is a list of rows."""
     layer = Parallel([[case.layer for case in cases] for cases in chains])
     return _branch_row(name, layer, shape, chains, joined=True)
 
 
 def add(name, shape, *chains):
-    """A row for branches that are added; each is a list of rows."""
+    """Return a row for branches that are added; each is a list of rows."""
     layer = Add([[case.layer for case in cases] for cases in chains])
     return _branch_row(name, layer, shape, chains, joined=False)
 
 
 def residual(name, shape, cases, shortcut=None):
-    """A row for layers whose input is added to what they make of it."""
+    """Return a row for layers whose input is added to what they make of it."""
     shorter = None if shortcut is None else [case.layer for case in shortcut]
     layer = Residual([case.layer for case in cases], shortcut=shorter)
     return _branch_row(name, layer, shape, [cases, shortcut or []], joined=False)
@@ -291,73 +272,4 @@ MERGED = [
     residual("nested", _IMAGE, [*_THREE, residual("inner", _IMAGE, _THREE)]),
     residual("only_shortcut", _IMAGE, [], _THREE),
 ]
-
-
-# --- runs ------------------------------------------------------------------------------------
-
-
-class ImageRun(LayerRun):
-    """A layer, run kernel by kernel; the slot that it ends in may be another name for one."""
-
-    def __init__(self, layer, shape, dtype, context=CONTEXT):
-        super().__init__(layer, shape, dtype, context)
-        builder = ProgramBuilder()
-        out = layer.lower(builder, builder.slot(shape))
-        self.output, self.shape = builder.homes[out], builder.shape(out)
-
-
-def prepared(case, dtype, n, seed=0):
-    """A run of a row, its parameters, x and dy: numbers that float32 holds exactly."""
-    run = ImageRun(case.layer, case.shape, dtype)
-    rng = np.random.default_rng(seed)
-    sizes = run.n_theta, (n, int(np.prod(case.shape))), (n, run.units)
-    theta, x, dy = (rng.standard_normal(s).astype("float32").astype(dtype) for s in sizes)
-    return run, theta, x, dy
-
-
-def check_against_twin(case, dtype, n):
-    """Forward, dx and every parameter's gradient, in float32 too against the twin in float64.
-
-    Sums are off by so much of what is summed, which may be far larger than what comes of it.
-    """
-    run, theta, x, dy = prepared(case, dtype, n)
-    exact = run.parameters(theta.astype("float64")), *(a.astype("float64") for a in (x, dy))
-    assert len(exact[0]) == case.n_parameters
-    expected = case.forward(*exact[:2], CONTEXT)
-    size = max(1, np.abs(expected).max())
-    assert_close(run.forward(theta, x) / size, expected / size, dtype, factor=4)
-    dx, grad = run.backward(theta, x, dy)
-    expected, gradients = case.backward(*exact, CONTEXT)
-    size = max(1, np.abs(expected).max())
-    assert_close(dx / size, expected / size, dtype, factor=4)
-    for got, wanted in zip(run.parameters(grad), gradients, strict=True):
-        # Sums over places and samples.
-        size = np.sqrt(n * np.prod(case.shape))
-        assert_close(got / size, wanted / size, dtype, factor=4)
-
-
-def check_parts(case, dtype, n=21):
-    """Any number of parts, in any order, gives the same bits and leaves nothing unwritten."""
-    run, theta, x, dy = prepared(case, dtype, n)
-    y, (dx, grad) = run.forward(theta, x), run.backward(theta, x, dy)
-    for array in (y, dx, grad):
-        assert not np.isnan(array).any()
-    for parts in (2, 3, 4, 7):
-        np.testing.assert_array_equal(run.forward(theta, x, parts), y)
-        other, other_grad = run.backward(theta, x, dy, parts)
-        np.testing.assert_array_equal(other, dx)
-        np.testing.assert_array_equal(other_grad, grad)
-
-
-def check_rows(case, dtype, n=11):
-    """A row does not depend on the rows beside it, forward and backward; a NaN stays in its row."""
-    run, theta, x, dy = prepared(case, dtype, n)
-    y, (dx, _) = run.forward(theta, x), run.backward(theta, x, dy)
-    for some in (slice(0, 1), slice(3, 4), slice(0, 8), slice(2, n)):
-        np.testing.assert_array_equal(run.forward(theta, x[some]), y[some])
-        np.testing.assert_array_equal(run.backward(theta, x[some], dy[some])[0], dx[some])
-    x[4] = np.nan
-    spoilt = run.forward(theta, x)
-    np.testing.assert_array_equal(np.delete(spoilt, 4, axis=0), np.delete(y, 4, axis=0))
-    # What a window sees between its cells, or beyond an edge, is not the image.
-    assert np.isnan(spoilt[4]).any(), "a NaN was swallowed"
+CASES = [*CONVOLUTIONS, *POOLED, *SHAPED, *MERGED]

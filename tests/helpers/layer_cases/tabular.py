@@ -1,14 +1,9 @@
 """One row for every layer of tables with its naive twin."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
-import numpy as np
-
+from helpers.layer_cases.base import LayerCase, Plan, Tolerance
 from helpers.naive import tabular as twins
 from sklearn_nn.layers import (
     CategoryEmbedding,
-    Layer,
     MeanOverMembers,
     MemberHeads,
     MemberLinear,
@@ -20,65 +15,51 @@ from sklearn_nn.layers import (
     ScaleFeatures,
 )
 from sklearn_nn.layers.activation import ELEMENTWISE
+from sklearn_nn.layers.base import ROW_GRAIN
+
+PLAN = Plan(
+    batches=(1, 5, 21, 300),  # one row, several, more than a block of rows
+    training=(True, False),
+    tolerance=Tolerance(output=20, input_gradient=20, parameter_gradient=20),
+    part_batches=(1, ROW_GRAIN, 37, 300),
+    row_batch=150,
+    row_slices=tuple(
+        part for n in (1, 2, 9, 33, 129) for part in (slice(0, n), slice(150 - n, 150))
+    ),
+    input_scale=2.0,
+    nan_place=0,
+)
 
 
-@dataclass(frozen=True)
-class TabularCase:
-    """A layer, the shape of a sample, and the layer's twin.
-
-    Attributes
-    ----------
-    sizes : tuple of int
-        The last columns are categories, of which there are so many.
-    passes_nan : bool
-        Whether a NaN in the first column of a row is seen in its output.
-    """
-
-    name: str
-    layer: Layer
-    shape: tuple
-    forward: Callable
-    backward: Callable
-    sizes: tuple = ()
-
-    @property
-    def width(self):
-        return int(np.prod(self.shape))
-
-    def draw(self, rng, n):
-        """A batch, of numbers that float32 holds exactly."""
-        x = (2 * rng.standard_normal((n, self.width))).astype("float32").astype("float64")
-        for c, size in enumerate(self.sizes):
-            # Some are none: missing, and not seen before.
-            x[:, self.width - len(self.sizes) + c] = rng.integers(-1, size + 1, n)
-        return x
+def _row(name, layer, shape, forward, backward, categories=()):
+    return LayerCase(name, layer, (shape,), forward, backward, PLAN, categories=categories)
 
 
 def _scale(width):
     twin = (twins.scale_forward, twins.scale_backward)
-    return TabularCase(f"scale{width}", ScaleFeatures(), (width,), *twin)
+    return _row(f"scale{width}", ScaleFeatures(), (width,), *twin)
 
 
 def _parametric(name, width=19):
     twin = (twins.parametric_forward(name), twins.parametric_backward(name))
-    return TabularCase(f"{name}{width}", ParametricActivation(name), (width,), *twin)
+    return _row(f"{name}{width}", ParametricActivation(name), (width,), *twin)
 
 
 def _ntp(fan_in, units):
     twin = (twins.ntp_forward, twins.ntp_backward)
-    return TabularCase(f"ntp{fan_in}x{units}", NTPLinear(units), (fan_in,), *twin)
+    return _row(f"ntp{fan_in}x{units}", NTPLinear(units), (fan_in,), *twin)
 
 
 def _category(numbers, sizes, columns=8):
     twin = (twins.category_forward(sizes), twins.category_backward(sizes))
     layer, width = CategoryEmbedding(sizes, columns), numbers + len(sizes)
-    return TabularCase(f"category{numbers}_{sizes}x{columns}", layer, (width,), *twin, sizes)
+    return _row(f"category{numbers}_{sizes}x{columns}", layer, (width,), *twin, sizes)
 
 
 def _periodic(width, **options):
     twin = (twins.periodic_forward, twins.periodic_backward)
     layer = PeriodicEmbedding(**options)
-    return TabularCase(f"periodic{width}_{options}", layer, (width,), *twin)
+    return _row(f"periodic{width}_{options}", layer, (width,), *twin)
 
 
 #: Bins of three features: several, of very unequal width, and one.
@@ -90,13 +71,13 @@ def _piecewise(others, bins=BINS, units=5, **options):
     twin = (twins.piecewise_forward(bins, relu), twins.piecewise_backward(bins, relu))
     layer = PiecewiseLinearEmbedding(bins, units, **options)
     name = f"piecewise{len(bins)}x{units}_{options}+{others}"
-    return TabularCase(name, layer, (len(bins) + others,), *twin)
+    return _row(name, layer, (len(bins) + others,), *twin)
 
 
 def _linear(shape, units, members=None):
     begins = len(shape) == 1
     twin = (twins.linear_forward(begins), twins.linear_backward(begins))
-    return TabularCase(f"linear{shape}x{units}", MemberLinear(units, members), shape, *twin)
+    return _row(f"linear{shape}x{units}", MemberLinear(units, members), shape, *twin)
 
 
 _SPREAD = (twins.spread_forward, twins.spread_backward)
@@ -118,18 +99,18 @@ CASES = [
     _piecewise(1, linear=True),
     _piecewise(1, activation="relu"),
     _piecewise(0, units=33, linear=True, activation="relu"),
-    *(TabularCase(f"spread{n}", MemberScale(4), (n,), *_SPREAD) for n in (1, 5, 40)),
-    TabularCase(
+    *(_row(f"spread{n}", MemberScale(4), (n,), *_SPREAD) for n in (1, 5, 40)),
+    _row(
         "member_scale", MemberScale(), (4, 7), twins.scale_forward, twins.scale_backward
     ),
     *(_linear((n,), units, 3) for n, units in [(1, 1), (5, 7), (33, 20)]),
     *(_linear((k, 9), 6) for k in (1, 5)),
     *(
-        TabularCase(f"heads{shape}x{units}", MemberHeads(units), shape, *_HEADS)
+        _row(f"heads{shape}x{units}", MemberHeads(units), shape, *_HEADS)
         for shape, units in [((1, 4), 1), ((5, 7), 1), ((5, 7), 3), ((32, 20), 2), ((3, 65), 19)]
     ),
     *(
-        TabularCase(
+        _row(
             f"mean{shape}", MeanOverMembers(), shape,
             twins.mean_forward(shape[0]), twins.mean_backward(shape[0]),
         )

@@ -1,9 +1,7 @@
 """One row for every layer of vectors, with its naive twin."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
-from helpers.custom_layers import Residual
+from helpers.layer_cases.base import LayerCase, Plan, Tolerance
+from helpers.layer_cases.custom_layers import Residual
 from helpers.naive import vectors as naive
 from sklearn_nn.layers import (
     Activation,
@@ -11,43 +9,39 @@ from sklearn_nn.layers import (
     Dense,
     Dropout,
     GaussianNoise,
-    Layer,
     LayerNorm,
 )
 from sklearn_nn.layers.activation import ACTIVATIONS
+from sklearn_nn.layers.base import ROW_GRAIN
+
+#: Widths of the vectors of every row.
+WIDTHS = (1, 7, 16, 33)
+PLAN = Plan(
+    batches=(1, 5, 16, 37),
+    training=(True, False),
+    tolerance=Tolerance(parameter_unit="element"),
+    part_batches=(1, ROW_GRAIN, 21, 37),
+    row_batch=37,
+    input_scale=2.0,
+    nan_place=2,
+)
 
 
-@dataclass(frozen=True)
-class LayerCase:
-    """A layer and its twin.
-
-    Attributes
-    ----------
-    units : int or None
-        Width of the output; None is the input's.
-    n_slots : int
-        How many slots it makes.
-    over_batch : bool
-        Whether, in training, a row's output depends on the rows beside it.
-    """
-
-    name: str
-    layer: Layer
-    forward: Callable
-    backward: Callable
-    units: int | None = None
-    n_slots: int = 1
-    over_batch: bool = False
+def _row(name, layer, forward, backward, units=None, n_slots=1, **options):
+    shapes = tuple((width,) for width in WIDTHS)
+    return LayerCase(
+        name, layer, shapes, forward, backward, PLAN, units=units, n_slots=n_slots, **options
+    )
 
 
 def dense(units):
-    """A row for a dense layer; its width is part of it."""
+    """Return a row for a dense layer of that width."""
     twin = (naive.dense_forward, naive.dense_backward)
-    return LayerCase(f"dense{units}", Dense(units), *twin, units)
+    return _row(f"dense{units}", Dense(units), *twin, units)
 
 
 def activated(units, name):
-    """A row for a dense layer that ends in an activation."""
+    """Return a row for a dense layer that ends in an activation."""
     value, backward = naive.elementwise_forward(name), naive.elementwise_backward(name)
 
     def forward(parameters, x, context):
@@ -58,45 +52,46 @@ def activated(units, name):
         return naive.dense_backward(parameters, x, dz, context)
 
     layer = Dense(units, activation=name)
-    return LayerCase(f"dense{units}_{name}", layer, forward, both_back, units, n_slots=2)
+    return _row(f"dense{units}_{name}", layer, forward, both_back, units, n_slots=2)
 
 
 def dropout(rate):
-    """A row for a dropout layer."""
+    """Return a row for a dropout layer."""
     twin = (naive.dropout_forward(rate), naive.dropout_backward(rate))
-    return LayerCase(f"dropout{rate}", Dropout(rate), *twin, n_slots=int(rate > 0))
+    return _row(f"dropout{rate}", Dropout(rate), *twin, n_slots=int(rate > 0))
 
 
 def activation(name):
-    """A row for an activation."""
+    """Return a row for an activation."""
     if name == "softmax":
         twin = (naive.softmax_forward, naive.softmax_backward)
     else:
         twin = (naive.elementwise_forward(name), naive.elementwise_backward(name))
-    return LayerCase(name, Activation(name), *twin, n_slots=int(name != "identity"))
+    return _row(name, Activation(name), *twin, n_slots=int(name != "identity"))
 
 
 def noise(stddev):
-    """A row for Gaussian noise."""
+    """Return a row for Gaussian noise."""
     twin = (naive.noise_forward(stddev), naive.noise_backward)
-    return LayerCase(f"noise{stddev}", GaussianNoise(stddev), *twin, n_slots=int(stddev > 0))
+    return _row(f"noise{stddev}", GaussianNoise(stddev), *twin, n_slots=int(stddev > 0))
 
 
 def batch_norm(epsilon=1e-5):
-    """A row for batch normalisation."""
+    """Return a row for batch normalisation."""
     twin = (naive.norm_forward(0, epsilon), naive.norm_backward(0, epsilon))
     layer = BatchNorm(epsilon=epsilon)
-    return LayerCase(f"batch_norm{epsilon}", layer, *twin, over_batch=True)
+    return _row(f"batch_norm{epsilon}", layer, *twin, over_batch=True)
 
 
 def layer_norm(epsilon=1e-5):
-    """A row for layer normalisation."""
+    """Return a row for layer normalisation."""
     twin = (naive.norm_forward(1, epsilon), naive.norm_backward(1, epsilon))
-    return LayerCase(f"layer_norm{epsilon}", LayerNorm(epsilon=epsilon), *twin, n_slots=2)
+    return _row(f"layer_norm{epsilon}", LayerNorm(epsilon=epsilon), *twin, n_slots=2)
 
 
-RESIDUAL = LayerCase("residual", Residual(), naive.residual_forward, naive.residual_backward)
-LAYERS = [
+RESIDUAL = _row("residual", Residual(), naive.residual_forward, naive.residual_backward)
+#: Rows of `helpers.layer_cases.CASES`.
+CASES = [
     dense(5),
     dense(1),
     activated(4, "tanh"),

@@ -1,4 +1,4 @@
-"""What each layer of augmentation does to one sample, slowly: the twins of its kernels.
+"""Slow, obvious twins of the layers of augmentation, for one sample.
 
 A twin is a function of (image, draw), where ``draw(unit)`` is the sample's uniform number. Its
 gradient is the transpose of its Jacobian, taken one element of the image at a time.
@@ -39,7 +39,7 @@ def flip(mode):
 
 
 def window(sizes, tops, lefts, mode="constant", value=0.0):
-    """A window whose corner is drawn from the ranges `tops` and `lefts`."""
+    """Return the twin of a window whose corner is drawn from the ranges `tops` and `lefts`."""
 
     def twin(image, draw):
         top, left = whole(draw, 0, *tops), whole(draw, 1, *lefts)
@@ -53,7 +53,7 @@ def window(sizes, tops, lefts, mode="constant", value=0.0):
 
 
 def affine(coordinates, mode="reflect", value=0.0):
-    """What is read at `coordinates(draw, y, x, height, width)`."""
+    """Return the twin that reads at `coordinates(draw, y, x, height, width)`."""
 
     def twin(image, draw):
         height, width, channels = image.shape
@@ -126,7 +126,7 @@ def cutout(height, width, value=0.0):
 
 
 def rowwise(twin, shape):
-    """Forward and backward of a twin on rows that hold samples of a shape."""
+    """Return forward and backward of a twin on rows that hold samples of a shape."""
     image_shape = (1, *shape)[-3:]
 
     def draws(i, context):
@@ -157,7 +157,7 @@ def rowwise(twin, shape):
 
 
 def log_gamma(key, alpha):
-    """By Marsaglia and Tsang."""
+    """Return the logarithm of a gamma variate, by Marsaglia and Tsang."""
     shape = alpha if alpha >= 1 else alpha + 1
     d = shape - 1 / 3
     unit = 1
@@ -173,7 +173,7 @@ def log_gamma(key, alpha):
 
 
 def partner_share(alpha, context):
-    """1 - lambda."""
+    """Return 1 - lambda."""
     one, other = (
         log_gamma(stream(context.seed, context.step, context.slot, k), alpha) for k in (0, 1)
     )

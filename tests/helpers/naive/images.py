@@ -21,7 +21,7 @@ class Window:
     padding: str
 
     def places(self):
-        """How often it stands along each axis: counted, not computed, for padding "valid"."""
+        """Return the number of places along each axis: counted, not computed, for "valid"."""
         found = []
         for n, k, s, d in zip(self.shape, self.size, self.strides, self.dilations, strict=False):
             starts = range(0, n, s)
@@ -31,7 +31,7 @@ class Window:
         return tuple(found)
 
     def before(self):
-        """How many cells the first place lies beyond the beginning of each axis."""
+        """Return the number of cells that the first place lies beyond the start of each axis."""
         found = []
         axes = zip(self.shape, self.size, self.strides, self.dilations, strict=False)
         for (n, k, s, d), places in zip(axes, self.places(), strict=True):
@@ -40,7 +40,7 @@ class Window:
         return tuple(found)
 
     def meetings(self):
-        """(place, cell of the window, cell of the input), place by place, in row-major order."""
+        """Yield (place, cell of the window, cell of the input), in row-major order of places."""
         before = self.before()
         for place in itertools.product(*map(range, self.places())):
             for tap in itertools.product(*map(range, self.size)):
@@ -54,7 +54,7 @@ class Window:
                     yield place, tap, cell
 
     def cells(self):
-        """For each place the cells of the input that it sees."""
+        """Return the cells of the input that each place sees."""
         found = {}
         for place, _, cell in self.meetings():
             found.setdefault(place, []).append(cell)
@@ -62,7 +62,7 @@ class Window:
 
 
 def sample_shape(x, shape):
-    """Rows of a slot as samples of a shape."""
+    """Return rows of a slot as samples of a shape."""
     return x.reshape(len(x), *shape)
 
 
@@ -74,13 +74,13 @@ def rows(samples):
 
 
 def group_slices(channels, filters, groups):
-    """The channels and the filters of each group."""
+    """Return the channels and the filters of each group."""
     c, f = channels // groups, filters // groups
     return [(slice(g * c, (g + 1) * c), slice(g * f, (g + 1) * f)) for g in range(groups)]
 
 
 def conv(window, filters, groups):
-    """Forward and backward of a convolution; parameters are the kernel and perhaps a bias."""
+    """Return forward and backward of a convolution of a kernel and perhaps a bias."""
     groups = group_slices(window.shape[-1], filters, groups)
     every = (slice(None),)
 
@@ -113,7 +113,7 @@ def conv(window, filters, groups):
 
 
 def max_pool(window):
-    """Forward and backward: the gradient goes to the first cell that is the largest."""
+    """Return forward and backward: the gradient goes to the first cell that is the largest."""
     channels = window.shape[-1]
 
     def forward(parameters, x, context=None):
@@ -137,7 +137,7 @@ def max_pool(window):
 
 
 def mean_pool(window):
-    """Forward and backward: the mean of the cells inside the image."""
+    """Return forward and backward: the mean of the cells inside the image."""
     channels = window.shape[-1]
 
     def forward(parameters, x, context=None):
@@ -162,7 +162,7 @@ def mean_pool(window):
 
 
 def zero_pad(shape, margins):
-    """Forward and backward; margins are (before, after) for every axis but the channels."""
+    """Return forward and backward; margins are (before, after) for every axis but the channels."""
 
     def forward(parameters, x, context=None):
         return rows(np.pad(sample_shape(x, shape), [(0, 0), *margins, (0, 0)]))
@@ -176,7 +176,7 @@ def zero_pad(shape, margins):
 
 
 def chain(cases):
-    """Forward and backward of rows of a table that follow one another; each has `n_parameters`."""
+    """Return forward and backward of rows of a table that follow one another."""
 
     def outputs(parameters, x, context):
         found, own = [x], []
@@ -201,7 +201,7 @@ def chain(cases):
 
 
 def branches(chains, shapes, *, joined):
-    """Forward and backward of chains of rows that read one x; `shapes` are those they end in.
+    """Return forward and backward of chains of rows that read one x and end in `shapes`.
 
     Their ends are joined by channel, or added.
     """

@@ -47,7 +47,7 @@ def softmax_log_loss(z, y, eps, label_smoothing=0.0):
 
 
 def focal(p, eps, gamma):
-    """Value and derivative in p, the probability of the true label."""
+    """Return value and derivative in p, the probability of the true label."""
     slope = gamma * (1 - p) ** (gamma - 1) * np.log(p) - (1 - p) ** gamma / p
     return -((1 - p) ** gamma) * np.log(np.clip(p, eps, 1)), slope
 

@@ -30,7 +30,7 @@ def rmsprop(theta, gradient, moments, t, rate, rho=0.9, momentum=0.0, centered=F
 
 
 def means(gradient, moments, beta_1, beta_2):
-    """Running means of the gradient and its square."""
+    """Return running means of the gradient and its square."""
     moments[0] = beta_1 * moments[0] + (1 - beta_1) * gradient
     moments[1] = beta_2 * moments[1] + (1 - beta_2) * gradient**2
 

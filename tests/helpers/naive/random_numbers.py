@@ -7,7 +7,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Context:
-    """What a layer's random numbers depend on, and whether any are drawn."""
+    """State that the random numbers of a layer depend on, and whether any are drawn."""
 
     seed: int = 0
     step: int = 0
@@ -36,7 +36,7 @@ def stream(*numbers):
 
 
 def random_word(key, unit, index=0):
-    """32 bits, number `index` of one unit."""
+    """Return 32 bits, number `index` of one unit."""
     start = mix32((key + unit) % 2**32) ^ (key >> 32)
     return mix32((start + index * 0x9E3779B9) % 2**32)
 
@@ -49,6 +49,6 @@ def random_uniform(key, unit, index, dtype):
 
 
 def random_normal(key, unit, dtype):
-    """By Box and Muller."""
+    """Return a normal variate, by Box and Muller."""
     u, v = (random_uniform(key, unit, index, dtype) for index in (0, 1))
     return np.sqrt(-2 * np.log1p(-u)) * np.cos(2 * np.pi * v)

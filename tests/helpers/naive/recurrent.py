@@ -25,7 +25,7 @@ OTHER_NAMES = {"sigmoid": "logistic", "linear": "identity", None: "identity"}
 
 
 def simple(x, W, R, b, start, mask, activation):
-    """h = f(x W + h R + b)."""
+    """Compute h = f(x W + h R + b)."""
     value, slope = activation
     steps, h = x.shape[1], [start[0]]
     for t in range(steps):
@@ -46,7 +46,7 @@ def simple(x, W, R, b, start, mask, activation):
 
 
 def lstm(x, W, R, b, start, mask, activation):
-    """c = f c + i g, h = o a(c)."""
+    """Compute c = f c + i g, h = o a(c)."""
     value, slope = activation
     steps, h, c, gates = x.shape[1], [start[0]], [start[1]], []
     for t in range(steps):
@@ -78,7 +78,7 @@ def lstm(x, W, R, b, start, mask, activation):
 
 
 def gru(x, W, R, b, start, mask, activation):
-    """h = z h + (1 - z) hh, where r acts on what h R gives."""
+    """Compute h = z h + (1 - z) hh, where r acts on h R."""
     value, slope = activation
     steps, h, kept = x.shape[1], [start[0]], []
     for t in range(steps):
@@ -112,7 +112,7 @@ CELLS = {"SimpleRNN": simple, "LSTM": lstm, "GRU": gru}
 
 
 def run(layer, parameters, x, dy=None, *, start=None, last=False, masks=(1, 1)):
-    """Output of a layer, and with `dy` the gradients of x and of its parameters.
+    """Return the output of a layer, and with `dy` the gradients of x and of its parameters.
 
     `start` is the state before the first step, zeros if it is None; with `last` the state after
     the last step is returned. `masks` are those of x and of h, one for all steps.
@@ -140,7 +140,7 @@ def run(layer, parameters, x, dy=None, *, start=None, last=False, masks=(1, 1)):
 
 
 def merge(mode, a, b):
-    """What Bidirectional makes of both values, and a function for their gradients."""
+    """Return Bidirectional's merge of both values, and a function for their gradients."""
     return {
         "concat": (np.concatenate([a, b], -1), lambda d: np.split(d, 2, axis=-1)),
         "sum": (a + b, lambda d: (d, d)),
@@ -150,7 +150,7 @@ def merge(mode, a, b):
 
 
 def run_both_ways(layer, parameters, x, dy=None):
-    """As `run`, for a Bidirectional layer; parameters are those of both directions in turn."""
+    """Return the same for a Bidirectional layer; its parameters are those of both directions."""
     one, other = layer.layer, clone(layer.layer).set_params(go_backwards=True)
     turn = (lambda a: a[:, ::-1]) if one.return_sequences else (lambda a: a)
     a, b = run(one, parameters[:3], x), turn(run(other, parameters[3:], x))

@@ -24,7 +24,7 @@ def max_forward(parameters, x):
 
 
 def max_backward(parameters, x, dy):
-    """To the first of equal ones."""
+    """Return dx: the gradient goes to the first of equal ones."""
     dx = np.zeros_like(x)
     for c, column in enumerate(x.T):
         if len(x):
@@ -44,7 +44,7 @@ def last_backward(parameters, x, dy):
 
 
 def _attention(parameters, x):
-    """What is made of every step, and the weights."""
+    """Return the hidden value of every step, and the weights."""
     kernel, bias, context = parameters
     seen = [np.tanh(step @ kernel + bias) for step in x]
     scores = np.array([np.dot(one, context) for one in seen])

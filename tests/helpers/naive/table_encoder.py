@@ -8,7 +8,7 @@ def is_missing(cell):
 
 
 def quantile(values, level):
-    """The mean of the two values between which a level falls, else the value it falls into."""
+    """Return the mean of the two values around a level, or the value that it falls into."""
     values, place = sorted(values), level * len(values)
     if place == int(place):
         place = int(place)
@@ -17,7 +17,7 @@ def quantile(values, level):
 
 
 def robust(values):
-    """Values to what each becomes."""
+    """Return the encoded value of each value."""
     median = quantile(values, 0.5)
     spread = quantile(values, 0.75) - quantile(values, 0.25)
     reach = max(values) - min(values)
@@ -33,7 +33,7 @@ def robust(values):
 
 
 def encode(fitted, table, is_category, max_one_hot=9):
-    """Rows of `table` encoded as an encoder that is fitted to `fitted` does; lists of rows."""
+    """Return rows of `table` as an encoder fitted to `fitted` encodes them; lists of rows."""
     blocks = [[], [], [], []]
     for j, category in enumerate(is_category):
         seen, cells = [row[j] for row in fitted], [row[j] for row in table]

@@ -1,7 +1,6 @@
 """Slow, obvious twins of the layers of tables, in float64 NumPy.
 
-`forward(parameters, x)` returns y, and `backward(parameters, x, dy)` returns dx and
-the list of the parameters' gradients. Rows are samples; members are an axis behind them.
+Their form is that of the twins of vectors. Rows are samples; members are an axis behind them.
 """
 
 import numpy as np
@@ -9,18 +8,18 @@ import numpy as np
 from helpers.naive import vectors as naive
 
 
-def scale_forward(parameters, x):
+def scale_forward(parameters, x, context=None):
     return x * parameters[0].ravel()
 
 
-def scale_backward(parameters, x, dy):
+def scale_backward(parameters, x, dy, context=None):
     return dy * parameters[0].ravel(), [(dy * x).sum(axis=0)]
 
 
 def parametric_forward(name):
     value = naive.elementwise_forward(name)
 
-    def forward(parameters, x):
+    def forward(parameters, x, context=None):
         (a,) = parameters
         return x + a * (value([], x, None) - x)
 
@@ -30,7 +29,7 @@ def parametric_forward(name):
 def parametric_backward(name):
     value, slope = naive.elementwise_forward(name), naive.elementwise_backward(name)
 
-    def backward(parameters, x, dy):
+    def backward(parameters, x, dy, context=None):
         (a,) = parameters
         derivative = slope([], x, np.ones_like(x), None)[0]
         return dy * (1 + a * (derivative - 1)), [(dy * (value([], x, None) - x)).sum(axis=0)]
@@ -38,12 +37,12 @@ def parametric_backward(name):
     return backward
 
 
-def ntp_forward(parameters, x):
+def ntp_forward(parameters, x, context=None):
     w, b = parameters
     return x @ w / np.sqrt(len(w)) + b
 
 
-def ntp_backward(parameters, x, dy):
+def ntp_backward(parameters, x, dy, context=None):
     w, _ = parameters
     root = np.sqrt(len(w))
     return dy @ w.T / root, [x.T @ dy / root, dy.sum(axis=0)]
@@ -53,7 +52,7 @@ def ntp_backward(parameters, x, dy):
 
 
 def category_forward(sizes):
-    def forward(parameters, x):
+    def forward(parameters, x, context=None):
         (tables,) = parameters
         numbers, firsts = x.shape[1] - len(sizes), np.cumsum([0, *sizes])
         y = [x[:, :numbers]]
@@ -69,7 +68,7 @@ def category_forward(sizes):
 
 
 def category_backward(sizes):
-    def backward(parameters, x, dy):
+    def backward(parameters, x, dy, context=None):
         (tables,) = parameters
         numbers, firsts, width = x.shape[1] - len(sizes), np.cumsum([0, *sizes]), tables.shape[1]
         dx, grad = np.zeros_like(x), np.zeros_like(tables)
@@ -84,7 +83,7 @@ def category_backward(sizes):
     return backward
 
 
-def periodic_forward(parameters, x):
+def periodic_forward(parameters, x, context=None):
     w, p, kernel, bias = parameters
     count = len(w)
     y = []
@@ -94,7 +93,7 @@ def periodic_forward(parameters, x):
     return np.concatenate([*y, x[:, count:]], axis=1)
 
 
-def periodic_backward(parameters, x, dy):
+def periodic_backward(parameters, x, dy, context=None):
     w, p, kernel, bias = parameters
     (count, units), dx = bias.shape, np.zeros_like(x)
     grads = [np.zeros_like(array) for array in parameters]
@@ -112,7 +111,7 @@ def periodic_backward(parameters, x, dy):
 
 
 def encode_piecewise(x, edges):
-    """The encoding of numbers by the edges of their bins, and its slope."""
+    """Return the encoding of numbers by the edges of their bins, and its slope."""
     edges = np.asarray(edges, dtype=np.float64)
     n = len(edges) - 1
     e, slope = np.zeros((len(x), n)), np.zeros((len(x), n))
@@ -127,7 +126,7 @@ def encode_piecewise(x, edges):
 
 
 def _of_features(bins, parameters):
-    """For each feature: its edges, the rows of its bins, and its other parameters."""
+    """Yield for each feature its edges, the rows of its bins, and its other parameters."""
     start = 0
     for f, edges in enumerate(bins):
         stop = start + len(edges) - 1
@@ -136,7 +135,7 @@ def _of_features(bins, parameters):
 
 
 def piecewise_forward(bins, relu=False):
-    def forward(parameters, x):
+    def forward(parameters, x, context=None):
         *slopes, bias = parameters[1:]
         y = []
         for f, edges, _, kernel in _of_features(bins, parameters):
@@ -151,7 +150,7 @@ def piecewise_forward(bins, relu=False):
 def piecewise_backward(bins, relu=False):
     value = piecewise_forward(bins, relu)
 
-    def backward(parameters, x, dy):
+    def backward(parameters, x, dy, context=None):
         *slopes, bias = parameters[1:]
         (count, units), dx = bias.shape, np.zeros_like(x)
         grads = [np.zeros_like(array) for array in parameters]
@@ -175,21 +174,21 @@ def piecewise_backward(bins, relu=False):
 # --- members -------------------------------------------------------------------------------
 
 
-def spread_forward(parameters, x):
+def spread_forward(parameters, x, context=None):
     (r,) = parameters
     return (x[:, np.newaxis] * r).reshape(len(x), -1)
 
 
-def spread_backward(parameters, x, dy):
+def spread_backward(parameters, x, dy, context=None):
     (r,) = parameters
     dy = dy.reshape(len(x), *r.shape)
     return (dy * r).sum(axis=1), [(dy * x[:, np.newaxis]).sum(axis=0)]
 
 
 def linear_forward(begins):
-    """Of the first such layer, which all members read one vector in, or of another."""
+    """Return the twin of a first layer, whose members read one vector, or of another layer."""
 
-    def forward(parameters, x):
+    def forward(parameters, x, context=None):
         r, w, s, b = parameters
         y = []
         for m in range(len(r)):
@@ -201,7 +200,7 @@ def linear_forward(begins):
 
 
 def linear_backward(begins):
-    def backward(parameters, x, dy):
+    def backward(parameters, x, dy, context=None):
         r, w, s, _ = parameters
         dx = np.zeros((len(x), *r.shape))
         grads = [np.zeros_like(array) for array in parameters]
@@ -219,13 +218,13 @@ def linear_backward(begins):
     return backward
 
 
-def heads_forward(parameters, x):
+def heads_forward(parameters, x, context=None):
     w, b = parameters
     own = x.reshape(len(x), len(w), -1)
     return np.concatenate([own[:, m] @ w[m] + b[m] for m in range(len(w))], axis=1)
 
 
-def heads_backward(parameters, x, dy):
+def heads_backward(parameters, x, dy, context=None):
     w, b = parameters
     own, given = x.reshape(len(x), len(w), -1), dy.reshape(len(x), *b.shape)
     dx, dw = np.zeros_like(own), np.zeros_like(w)
@@ -235,14 +234,14 @@ def heads_backward(parameters, x, dy):
 
 
 def mean_forward(members):
-    def forward(parameters, x):
+    def forward(parameters, x, context=None):
         return x.reshape(len(x), members, -1).mean(axis=1)
 
     return forward
 
 
 def mean_backward(members):
-    def backward(parameters, x, dy):
+    def backward(parameters, x, dy, context=None):
         return np.tile(dy, (1, members)) / members, []
 
     return backward

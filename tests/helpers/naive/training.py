@@ -10,7 +10,7 @@ from helpers.naive.random_numbers import Context
 
 
 def contexts(stack, seed, step, dtype="float64", *, training=True):
-    """Each layer's context: its output slot counts the slots before it."""
+    """Return the context of each layer: its output slot counts the slots before it."""
     slot, found = 0, []
     for case in stack:
         slot += case.n_slots
@@ -19,7 +19,7 @@ def contexts(stack, seed, step, dtype="float64", *, training=True):
 
 
 def outputs(stack, parameters, x, places):
-    """The input of every layer, and the raw output."""
+    """Return the input of every layer, and the raw output."""
     found = [x]
     for case, own, context in zip(stack, parameters, places, strict=True):
         found.append(case.forward(own, found[-1], context))
@@ -29,7 +29,7 @@ def outputs(stack, parameters, x, places):
 def batch_gradient(
     stack, parameters, x, loss, y, weight, eps, *, seed=0, step=0, dtype="float64"
 ):  # fmt: skip
-    """The batch's loss and the gradient of every parameter, without the penalty."""
+    """Return the loss of the batch and the gradient of every parameter, without the penalty."""
     places = contexts(stack, seed, step, dtype)
     slots = outputs(stack, parameters, x, places)
     values, dz = loss(slots[-1], y, eps)
@@ -47,7 +47,7 @@ def batch_gradient(
 
 @dataclass(frozen=True)
 class Step:
-    """What a step does besides the optimizer's rule, as the machine calls it. Zero is nothing."""
+    """Parts of an update beside the optimizer's rule, as the machine names them. Zero is off."""
 
     alpha: float = 0.0
     l1_ratio: float = 0.0
@@ -58,7 +58,7 @@ class Step:
 
 
 def usual_factors(parameters):
-    """Weights are penalised and decayed, biases are not."""
+    """Return the default factors: weights are penalised and decayed, biases are not."""
     return [[(1.0, float(p.ndim > 1)) for p in own] for own in parameters]
 
 
@@ -67,7 +67,7 @@ def flat(nested):
 
 
 def penalize(weights, gradients, factors, strength, l1_ratio):
-    """Add the penalty's gradient; returns the penalty."""
+    """Add the gradient of the penalty, and return the penalty."""
     penalty = 0.0
     for w, g, (rate, factor) in zip(weights, gradients, factors, strict=True):
         if rate > 0:
@@ -96,7 +96,7 @@ def train(
     stack, parameters, x, loss, y, weight, eps, *, order, batch_size, rule, rate, seed=0,
     factors=None, average=None, **options,
 ):  # fmt: skip
-    """Batch after batch over `order`: the losses, with `parameters` (and `average`) changed.
+    """Train batch after batch over `order`, in place, and return the losses.
 
     `options` are those of Step.
     """

@@ -94,7 +94,7 @@ def dense_backward(parameters, x, dy, context=None):
 
 
 def dropout_mask(rate, shape, context):
-    """1 / (1 - rate) where a unit is kept, 0 where it is not."""
+    """Return 1 / (1 - rate) where a unit is kept, 0 where it is not."""
     mask = np.zeros(shape)
     for i in range(shape[0]):
         key = stream(context.seed, context.step, context.slot, i)
@@ -139,7 +139,7 @@ def standardize(x, mean, variance, epsilon):
 
 
 def standardize_backward(x, dy, axis, epsilon):
-    """dx, where mean and variance are taken along an axis of x."""
+    """Return dx, where mean and variance are taken along an axis of x."""
     mean, variance = x.mean(axis, keepdims=True), x.var(axis, keepdims=True)
     y = standardize(x, mean, variance, epsilon)
     dx = dy - dy.mean(axis, keepdims=True) - y * (dy * y).mean(axis, keepdims=True)
@@ -147,12 +147,12 @@ def standardize_backward(x, dy, axis, epsilon):
 
 
 def remembers(axis, x, context):
-    """Whether it is a batch norm in prediction, or of one place, which has no variance."""
+    """Return whether batch norm uses its memories: in prediction, or for a single place."""
     return axis == 0 and (len(x) == 1 or not context.training)
 
 
 def norm_forward(axis, epsilon):
-    """Batch norm for axis 0, layer norm for axis 1: x has a row a place, a column a channel."""
+    """Return batch norm (axis 0) or layer norm (axis 1); rows of x are places, columns channels."""
 
     def forward(parameters, x, context):
         gamma, beta = parameters

@@ -27,7 +27,7 @@ Y = np.arange(60) % 3
 
 
 def network(*callbacks):
-    """A network of which a checkpoint is 0.5 MB."""
+    """Return a network whose checkpoint is 0.5 MB."""
     return MLPClassifier(
         (150, 100), max_iter=EPOCHS, random_state=0, tol=0.0, n_iter_no_change=np.inf,
         callbacks=list(callbacks),
@@ -39,7 +39,7 @@ def digest(model):
 
 
 def fit_and_save(path, ready):
-    """What the child does until it is killed."""
+    """Fit until the process is killed."""
 
     def tell(epoch, log, model):
         if epoch == 2:  # the first checkpoint is there
@@ -68,7 +68,7 @@ def kill_once(path, delay):
 
 
 def epoch_of(path, digests):
-    """How many epochs the model in the file has seen; None if it is not what it should be."""
+    """Return the number of epochs that the model in the file has seen; None if it is damaged."""
     try:
         model = load(path)
     except CheckpointError:

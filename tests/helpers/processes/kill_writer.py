@@ -28,7 +28,7 @@ def load_module():
 
 
 def contents():
-    """Two checkpoints, of 0.2 and of 0.6 MB."""
+    """Return two checkpoints, of 0.2 and of 0.6 MB."""
     rng = np.random.default_rng(0)
     return [
         ({"which": which, "history": list(range(10))}, {"theta": rng.normal(size=size)})
@@ -37,7 +37,7 @@ def contents():
 
 
 def write_for_ever(checkpoint, path, both, ready):
-    """What the child does until it is killed."""
+    """Write until the process is killed."""
     checkpoint.write(path, *both[0])
     os.write(ready, b"!")
     while True:
@@ -64,7 +64,7 @@ def kill_once(checkpoint, path, both, delay):
 
 
 def which(checkpoint, path, both):
-    """Which of the two the file holds; None if neither."""
+    """Return which of the two the file holds; None if neither."""
     try:
         meta, arrays = checkpoint.read(path)
     except checkpoint.CheckpointError:

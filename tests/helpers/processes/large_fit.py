@@ -26,7 +26,7 @@ LENGTH = 32 * 32 * 4
 
 
 def data_size():
-    """Bytes of private memory that the process may write to."""
+    """Return the bytes of private memory that the process may write to."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith("VmData:"):
             return int(line.split()[1]) * 1024
@@ -34,7 +34,7 @@ def data_size():
 
 
 def mapped(folder, dtype, form, megabytes):
-    """Zeros, of which no byte is in memory or on the disk."""
+    """Return zeros, none of which is in memory or on the disk."""
     n = megabytes * 10**6 // (LENGTH * np.dtype(dtype).itemsize)
     shape = (n, LENGTH)
     if form in ("images", "channels_first"):
@@ -45,7 +45,7 @@ def mapped(folder, dtype, form, megabytes):
 
 
 def network(form, compute):
-    """One with few units, which has little to do."""
+    """Return a network with few units."""
     options = {"max_iter": 1, "batch_size": 100, "random_state": 0, "dtype": compute}
     options |= {"early_stopping": True}
     if form == "table":
@@ -57,7 +57,7 @@ def network(form, compute):
 
 
 def work(model, X, y):
-    """All that reads X."""
+    """Run everything that reads X."""
     model.fit(X, y, X_val=X[:2000], y_val=y[:2000])
     model.fit(X, y)
     model.set_params(warm_start="resume", max_iter=2).fit(X, y)

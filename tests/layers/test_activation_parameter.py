@@ -45,7 +45,7 @@ makers = pytest.mark.parametrize("maker", MAKERS)
 
 
 def programs(maker, activation, behind=None):
-    """Of a layer with an activation, and of the layer with that behind it; one more follows."""
+    """Return programs of a layer with an activation, and of two layers; another layer follows."""
     make, shape, ragged = MAKERS[maker]
     behind = Activation(activation) if behind is None else behind
     last = TimeDistributed(Dense(2)) if len(shape) == 2 else Activation("tanh")
@@ -67,7 +67,7 @@ def assert_same_program(one, two):
 
 @makers
 @pytest.mark.parametrize("name", [*ACTIVATIONS, *OTHER_NAMES])
-def test_it_is_lowered_as_the_layer_behind(maker, name):
+def test_activation_parameter_is_lowered_as_a_layer_behind(maker, name):
     one, two = programs(maker, name)
     assert_same_program(one, two)
     assert one.cuts["first"] == two.cuts["behind"]
@@ -76,7 +76,7 @@ def test_it_is_lowered_as_the_layer_behind(maker, name):
 
 
 @makers
-def test_objects(maker):
+def test_activation_layers_as_parameter(maker):
     assert_same_program(*programs(maker, Activation("relu"), Activation("relu")))
     alpha = ParametricActivation("relu", rate_factor=0.5)
     if not MAKERS[maker][2]:
@@ -103,7 +103,7 @@ def test_names_of_keras():
 
 
 @pytest.mark.parametrize("bad", ["rectified", "", 3, Dense(3), np.tanh, Activation])
-def test_what_is_no_activation(bad):
+def test_invalid_activations(bad):
     for layer, shape in ((Dense(3, activation=bad), (4,)), (Conv1D(3, 2, activation=bad), (4, 1))):
         with pytest.raises(ValueError, match=r"activation=.* of (Dense|Conv1D) is not known; use"):
             layer.output_shape(shape)
@@ -208,7 +208,7 @@ def test_a_summary_and_a_text_say_it(pair):
     assert Dense(3, "relu") == Dense(3, activation="relu") != Dense(3)
 
 
-def test_it_is_a_parameter(pair, tmp_path):
+def test_activation_is_a_nested_parameter(pair, tmp_path):
     net = clone(pair[0]).set_params(dense__activation="tanh")
     assert net.get_params()["dense__activation"] == "tanh"
     assert pair[0].get_params()["dense__activation"] == "gelu"

@@ -11,7 +11,7 @@ from sklearn_nn.layers.dense import dense_backward, dense_prepare, dense_weights
 
 @kernel(FORWARD)
 def copy_forward(ctx, op, part, parts, theta, state, work, x, y):
-    """y = x. Owners: rows."""
+    """Compute y = x. Owners: rows."""
     lo, hi = owned_rows(x, part, parts)
     for i in range(lo, hi):
         for j in range(x.shape[1]):
@@ -20,7 +20,7 @@ def copy_forward(ctx, op, part, parts, theta, state, work, x, y):
 
 @kernel(BACKWARD)
 def copy_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
-    """dx = dy. Owners: rows."""
+    """Compute dx = dy. Owners: rows."""
     lo, hi = owned_rows(x, part, parts)
     for i in range(lo, hi):
         for j in range(x.shape[1]):
@@ -29,7 +29,7 @@ def copy_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
 
 @kernel(FORWARD)
 def add_dense_forward(ctx, op, part, parts, theta, state, work, x, y):
-    """y += x W + b. Owners: rows."""
+    """Compute y += x W + b. Owners: rows."""
     n = x.shape[1]
     lo, hi = owned_rows(x, part, parts)
     bias = theta[n * n :]
@@ -40,7 +40,7 @@ def add_dense_forward(ctx, op, part, parts, theta, state, work, x, y):
 
 
 class Residual(Layer):
-    """y = x + x W + b: two instructions read one slot, and both write another."""
+    """Layer y = x + x W + b: two instructions read one slot, and both write another."""
 
     def output_shape(self, shape):
         return shape
@@ -68,7 +68,7 @@ class Residual(Layer):
 
 
 class _Factors:
-    """A builder that changes the factors of the parameters that pass through."""
+    """Builder that changes the factors of the parameters that pass through."""
 
     def __init__(self, builder, factors):
         self.builder, self.factors = builder, factors
@@ -82,7 +82,7 @@ class _Factors:
 
 
 class Grouped(Layer):
-    """A dense layer whose kernel and bias have factors of their own.
+    """Dense layer whose kernel and bias have factors of their own.
 
     Parameters
     ----------

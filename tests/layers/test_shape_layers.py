@@ -1,17 +1,13 @@
 """Layers that rename or pad shapes; stacks of image layers in the machine."""
 
-import pickle
-
 import numpy as np
 import pytest
-from sklearn.base import clone
 
 from helpers.comparison import assert_same_bits
 from helpers.gradient_check import check_gradient
 from helpers.guarded_memory import Guards
-from helpers.layer_cases.images import SHAPED, check_against_twin, check_parts, check_rows
 from helpers.loss_cases import LOSSES, sample
-from helpers.parametrize import DTYPES, names
+from helpers.parametrize import dtypes
 from helpers.programs import build, draw_theta, forward, train
 from sklearn_nn.layers import (
     Activation,
@@ -31,42 +27,11 @@ from sklearn_nn.layers import (
     Residual,
     ZeroPad,
 )
-from sklearn_nn.network.lowering import ProgramBuilder, lower
+from sklearn_nn.network.lowering import lower
 from sklearn_nn.training.losses import SoftmaxLogLoss
 from sklearn_nn.training.optimizers import Adam
 
 MULTICLASS = next(case for case in LOSSES if case.name == "multiclass")
-dtypes = pytest.mark.parametrize("dtype", DTYPES)
-shaped = pytest.mark.parametrize("case", SHAPED, ids=names(SHAPED))
-
-
-@dtypes
-@shaped
-def test_equals_naive(case, dtype):
-    for n in (1, 9):
-        check_against_twin(case, dtype, n)
-
-
-@dtypes
-@shaped
-def test_parts_own_their_outputs(case, dtype):
-    check_parts(case, dtype)
-
-
-@dtypes
-@shaped
-def test_rows_are_by_themselves(case, dtype):
-    check_rows(case, dtype)
-
-
-@shaped
-def test_is_a_plain_value(case):
-    layer = case.layer
-    assert clone(layer) == layer
-    assert pickle.loads(pickle.dumps(layer)) == layer
-    builder = ProgramBuilder()
-    out = layer.lower(builder, builder.slot(case.shape))
-    assert builder.shape(out) == layer.output_shape(case.shape)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +53,7 @@ def test_is_a_plain_value(case):
         (ZeroPad(1), (4,), r"ZeroPad takes images of .* got samples of shape \(4,\); put a Res"),
     ],
 )  # fmt: skip
-def test_what_does_not_fit(layer, shape, message):
+def test_arguments_that_do_not_fit(layer, shape, message):
     with pytest.raises(ValueError, match=message):
         layer.output_shape(shape)
     with pytest.raises(ValueError, match=f"layer 'a': .*{message}"):
