@@ -3,11 +3,15 @@
 No failure is expected of any. Runs on scikit-learn 1.6 to 1.9.
 """
 
+import re
+
 import pytest
 import sklearn.neural_network
 from sklearn.utils import estimator_checks, get_tags
 from sklearn.utils.estimator_checks import estimator_checks_generator, parametrize_with_checks
 
+import sklearn_nn
+from helpers.estimators.all_estimators import KINDS
 from sklearn_nn import (
     CNNClassifier,
     CNNRegressor,
@@ -153,6 +157,14 @@ def _remaining_checks():
             if name not in left_out:
                 yield pytest.param(instance, check, id=f"{instance!r}-{name}".replace("\n", ""))
         assert len(names & left_out) >= 2, "a check that is left out has another name now"
+
+
+def test_every_estimator_is_checked():
+    """The X of TextGenerator is not a matrix; FeatureExtractor is tested by way of another."""
+    estimator = re.compile("(ifier|ressor|rator|ractor)$")
+    public = {name for name in sklearn_nn.__all__ if estimator.search(name)}
+    assert {type(one).__name__ for one in EVERY_CHECK} == public - {"TextGenerator"}
+    assert {kind.__name__ for kind, *_ in KINDS.values()} == public - {"FeatureExtractor"}
 
 
 @_with_checks(EVERY_CHECK)

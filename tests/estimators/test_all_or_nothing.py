@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.exceptions import ConvergenceWarning
 
-from helpers.estimators.every import (
+from helpers.estimators.all_estimators import (
     CLASSES,
     KINDS,
     NUMBERS,
@@ -119,7 +119,7 @@ def test_training_that_fails(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_cannot_be_fitted(kind):
+def test_data_that_cannot_be_fitted(kind):
     """Found late: in the last value, in the validation set, when all is encoded."""
     if kind == "TextGenerator":
         bad = [("",), ("a",), (["ab", 3],)]
@@ -214,7 +214,7 @@ def test_a_generator_is_put_back():
 
 @pytest.mark.parametrize("hook", ["on_fit_begin", "on_epoch_end", "on_fit_end"])
 @pytest.mark.parametrize("kind", ["MLPRegressor", "RNNClassifier", "TabularClassifier"])
-def test_what_a_callback_stops_is_whole(kind, hook):
+def test_fits_stopped_by_a_callback_are_complete(kind, hook):
     """As where it is interrupted: as many epochs as the history has, and training goes on."""
 
     def fail(*arguments):

@@ -217,7 +217,7 @@ def test_noise_may_stand_among_them():
 
 
 @learning
-def test_it_helps_on_little_data():
+def test_augmentation_helps_on_little_data():
     """Shifts of a pixel, on a few images, where test images lie as they please."""
     X, y = DIGITS.images / 16, DIGITS.target
     options = {"filters": (8,), "max_iter": 60, "learning_rate_init": 0.005, "batch_size": 20}

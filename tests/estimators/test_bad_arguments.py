@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_iris
 
-from helpers.estimators.small_data import BOTH, CLASSES, NUMBERS, SOLVERS, X, make, output, target
+from helpers.estimators.mlp_problem import BOTH, SOLVERS
+from helpers.estimators.small_data import CLASSES, NUMBERS, X, make, output, target
 from sklearn_nn import MLPClassifier, MLPRegressor
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

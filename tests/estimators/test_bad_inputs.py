@@ -4,11 +4,10 @@ import numpy as np
 import pytest
 from scipy import sparse
 
+from helpers.estimators.mlp_problem import BOTH, SOLVERS
 from helpers.estimators.small_data import (
-    BOTH,
     CLASSES,
     NUMBERS,
-    SOLVERS,
     X,
     fit_or_error,
     make,

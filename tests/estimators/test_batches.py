@@ -188,7 +188,7 @@ def test_a_first_batch_that_is_bad_leaves_nothing(Estimator):
 
 
 @BOTH
-def test_what_is_no_iterable_of_batches(Estimator):
+def test_invalid_iterables_of_batches(Estimator):
     y, first = setting(Estimator)
     model = make(Estimator)
     with pytest.raises(ValueError, match=r"yielded no batch.*make a\s+new one"):

@@ -8,8 +8,8 @@ import pytest
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
+from helpers.estimators.mlp_problem import BOTH
 from helpers.estimators.noisy_data import (
-    BOTH,
     CLASSES,
     NUMBERS,
     X,
@@ -184,7 +184,7 @@ def test_a_callback_that_returns_true_stops():
     assert_same_training(model, fitted(max_iter=3, callbacks=[first]))
 
 
-def test_what_was_stopped_is_saved_as_such(tmp_path):
+def test_stopped_models_are_saved_as_stopped(tmp_path):
     callbacks = [ModelCheckpoint(tmp_path / "model"), LambdaCallback(lambda epoch, *_: epoch == 3)]
     fitted(callbacks=callbacks)
     with pytest.warns(UserWarning, match="callbacks"):
@@ -395,7 +395,7 @@ def test_ctrl_c_in_a_callback(hook):
     ],
     ids=["class", "name", "function", "not a list", "patience", "every"],
 )
-def test_what_is_no_callback(callbacks, message):
+def test_invalid_callbacks(callbacks, message):
     """An error before training begins, which leaves the estimator as it was."""
     model = make(callbacks=callbacks)
     with pytest.raises(ValueError, match=message):

@@ -108,7 +108,7 @@ def test_fit_warns_once_and_goes_by_what_is_set(data_format):
     (told,) = told_by(cnn(data_format).fit, list(wrong), Y)
 
 
-def test_what_is_said_is_meant():
+def test_declared_channel_axis_is_used_without_warning():
     X = images(3, 12, 10)
     assert told_by(cnn(input_shape=(3, 12, 10)).fit, X, Y) == []
     assert told_by(cnn(FIRST, input_shape=(12, 10, 3)).fit, X, Y) == []

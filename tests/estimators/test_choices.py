@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from helpers.estimators.mlp_problem import BOTH
 from helpers.estimators.noisy_data import (
-    BOTH,
     CLASSES,
     NUMBERS,
     N,
@@ -239,14 +239,14 @@ def test_weight_decay_of_its_own():
     ],
     ids=str,
 )
-def test_what_does_not_suit_lbfgs(parameters, message):
+def test_parameters_that_lbfgs_refuses(parameters, message):
     model = make(solver="lbfgs", **parameters)
     with pytest.raises(ValueError, match=message):
         model.fit(X, CLASSES)
     assert not hasattr(model, "coefs_")
 
 
-def test_what_suits_lbfgs():
+def test_parameters_that_lbfgs_takes():
     fitted(solver="lbfgs", weight_decay=0, l1_ratio=1.0, alpha=0.0, learning_rate="cosine")
     assert not hasattr(make(solver="lbfgs"), "partial_fit")
 

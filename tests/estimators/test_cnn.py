@@ -23,7 +23,7 @@ def probabilities(X, **options):
 
 
 @learning
-def test_it_learns():
+def test_cnn_learns():
     X, y = DIGITS.images / 16, DIGITS.target
 
     def score(seed):

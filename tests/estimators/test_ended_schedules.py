@@ -59,7 +59,7 @@ def feeder(model, first=True):
 
 
 @pytest.mark.parametrize("learning_rate", [*ENDING, Ramp(), Cosine(warmup=2, restarts=1)])
-def test_it_begins_again_and_says_so_once(learning_rate):
+def test_ended_schedule_begins_again_with_one_warning(learning_rate):
     model = MLPClassifier(learning_rate=learning_rate, max_iter=6, batch_size=10, **SMALL)
     assert told(feeder(model), 6) == []
     before = model.coefs_[0].copy()
@@ -71,7 +71,7 @@ def test_it_begins_again_and_says_so_once(learning_rate):
 
 
 @pytest.mark.parametrize("learning_rate", ENDING)
-def test_it_is_as_if_training_began_again(learning_rate):
+def test_restarted_schedule_equals_a_new_one(learning_rate):
     """With plain steps: the same weights as those of a new optimizer after the plan."""
     options = {"learning_rate": learning_rate, "max_iter": 4, "solver": "sgd", "momentum": 0.0}
     one = MLPRegressor(**options, shuffle=False, batch_size=10, **SMALL)
@@ -143,7 +143,7 @@ def test_copies_do_not_say_it_again(tmp_path):
 
 
 @pytest.mark.parametrize("remedy", [{"max_iter": 30}, {"learning_rate": "constant"}])
-def test_what_the_warning_advises_can_be_done_at_any_time(remedy):
+def test_advice_of_the_warning_works_at_any_time(remedy):
     model = MLPClassifier(learning_rate="cosine", max_iter=3, **SMALL)
     assert told(feeder(model), 3) == []
     model.set_params(**remedy)

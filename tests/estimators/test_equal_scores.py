@@ -130,7 +130,7 @@ def test_mlps_do_as_scikit_learns():
     assert_loss_decides(ours.set_params(early_stopping="best").fit(X, CONSTANT))
 
 
-def test_of_restarts_with_equal_scores_that_of_the_smallest_loss_is_kept():
+def test_smallest_loss_decides_between_restarts_with_equal_scores():
     for seed in range(3):
         model = NeuralNetworkRegressor(
             LAYERS, early_stopping="best", max_iter=5, n_restarts=4, random_state=seed

@@ -13,7 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 
-from helpers.estimators.every import activations
+from helpers.estimators.all_estimators import activations
 from sklearn_nn import (
     CNNClassifier,
     FeatureExtractor,

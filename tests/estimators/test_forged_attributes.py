@@ -8,7 +8,7 @@ import warnings
 import numpy as np
 import pytest
 
-from helpers.estimators.every import KINDS, data, fitted, outputs
+from helpers.estimators.all_estimators import KINDS, data, fitted, outputs
 from helpers.files.forged_metadata import forged_arrays, forged_meta
 from sklearn_nn import TextGenerator, load, load_checkpoint
 from sklearn_nn.network import initializers

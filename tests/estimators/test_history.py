@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
+from helpers.estimators.mlp_problem import BOTH
 from helpers.estimators.noisy_data import (
-    BOTH,
     CLASSES,
     NUMBERS,
     WEIGHTS,

@@ -5,17 +5,8 @@ import pytest
 from scipy import sparse
 from sklearn.exceptions import DataConversionWarning
 
-from helpers.estimators.small_data import (
-    BOTH,
-    CLASSES,
-    NUMBERS,
-    RNG,
-    SOLVERS,
-    X,
-    make,
-    output,
-    target,
-)
+from helpers.estimators.mlp_problem import BOTH, SOLVERS
+from helpers.estimators.small_data import CLASSES, NUMBERS, RNG, X, make, output, target
 from sklearn_nn import MLPClassifier, MLPRegressor
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

@@ -78,7 +78,7 @@ def instants(file, stride):
 
 @pytest.mark.parametrize("name", FITS)
 @pytest.mark.parametrize("file", [module.__file__, _training.__file__])
-def test_whatever_instant_an_interrupt_comes_at(name, file):
+def test_interrupt_at_any_line(name, file):
     """It is resumed, to the same number of epochs."""
     count = 0
     for at in instants(file, 23 if name in ("MLPClassifier", "early stopping") else 97):

@@ -140,7 +140,7 @@ def test_branches_and_shortcuts_learn():
 
 
 @pytest.mark.parametrize("how", ["pickle", "file"])
-def test_what_is_kept_predicts_alike(how, tmp_path):
+def test_saved_model_predicts_the_same(how, tmp_path):
     model = images(stack()).fit(X, Y)
     if how == "pickle":
         again = pickle.loads(pickle.dumps(model))

@@ -21,7 +21,6 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from helpers.estimators.iris import (
-    BOTH,
     IRIS,
     LENGTH,
     SETTINGS,
@@ -32,6 +31,7 @@ from helpers.estimators.iris import (
     output,
     target,
 )
+from helpers.estimators.mlp_problem import BOTH
 from helpers.learning import learning, seeds
 from sklearn_nn import MLPClassifier, MLPRegressor
 

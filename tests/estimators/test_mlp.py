@@ -13,12 +13,10 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.class_weight import compute_sample_weight
 
 from helpers.estimators.iris import (
-    BOTH,
     IRIS,
     LABELS,
     LENGTH,
     SETTINGS,
-    SOLVERS,
     SPECIES,
     assert_equal,
     fitted,
@@ -26,6 +24,7 @@ from helpers.estimators.iris import (
     output,
     target,
 )
+from helpers.estimators.mlp_problem import BOTH, SOLVERS
 from helpers.learning import learning, median
 from sklearn_nn import MLPClassifier, MLPRegressor
 from sklearn_nn.layers.activation import HIDDEN_ACTIVATIONS

@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 import pytest
 
-from helpers.estimators.every import KINDS, data, fitted, make, outputs
+from helpers.estimators.all_estimators import KINDS, data, fitted, make, outputs
 from sklearn_nn import TabularClassifier, load
 from sklearn_nn.estimators._core.fitted_network import network_of
 from sklearn_nn.training import CheckpointError, LambdaCallback, RMSprop
@@ -227,7 +227,7 @@ def categories():
 
 
 @pytest.mark.parametrize(("layer", "name"), [("numbers", "counts"), ("categories", "sizes")])
-def test_what_says_where_weights_lie_cannot_be_written(layer, name, tmp_path):
+def test_layout_of_weights_is_read_only(layer, name, tmp_path):
     """Kernels would read and write where there is no memory."""
     X, y = categories()
     model = TabularClassifier(

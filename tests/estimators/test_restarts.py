@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from sklearn.exceptions import ConvergenceWarning
 
+from helpers.estimators.mlp_problem import BOTH
 from helpers.estimators.noisy_data import (
-    BOTH,
     CLASSES,
     NUMBERS,
     X,
@@ -166,7 +166,7 @@ def test_an_error_in_a_restart_is_an_error():
         fitted(n_restarts=3, callbacks=[LambdaCallback(on_fit_begin=fail)])
 
 
-def test_what_goes_on_does_not_restart():
+def test_warm_started_and_resumed_fits_do_not_restart():
     model, runs = restarted(n=3, warm_start=True)
     model.fit(X, CLASSES).fit(X, CLASSES).partial_fit(X, CLASSES)
     assert len(runs.outcomes) == 5

@@ -9,8 +9,8 @@ import joblib
 import numpy as np
 import pytest
 
+from helpers.estimators.mlp_problem import BOTH
 from helpers.estimators.noisy_data import (
-    BOTH,
     CLASSES,
     NUMBERS,
     WEIGHTS,
@@ -250,7 +250,7 @@ def test_a_finished_estimator_does_no_further_epoch(parameters, tmp_path):
 
 
 @pytest.mark.parametrize("early_stopping", [False, True])
-def test_what_has_stopped_early_stays_so(early_stopping, tmp_path):
+def test_fits_that_stopped_early_stay_stopped(early_stopping, tmp_path):
     parameters = {"early_stopping": early_stopping, "tol": 0.5, "n_iter_no_change": 2}
     model = make(warm_start="resume", **parameters).fit(X, CLASSES)
     assert model.n_iter_ < EPOCHS

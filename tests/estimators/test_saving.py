@@ -15,7 +15,8 @@ import pytest
 from scipy import sparse
 from sklearn.base import clone
 
-from helpers.estimators.noisy_data import BOTH, CLASSES, NUMBERS, WEIGHTS, X, fitted, make, output
+from helpers.estimators.mlp_problem import BOTH
+from helpers.estimators.noisy_data import CLASSES, NUMBERS, WEIGHTS, X, fitted, make, output
 from helpers.files.forged_files import HEADER_LENGTH, mutate_member, seal
 from helpers.files.write_failures import STEPS
 from sklearn_nn import MLPClassifier, MLPRegressor, load, load_checkpoint
@@ -133,7 +134,7 @@ def test_round_trip(name, tmp_path):
 
 
 @BOTH
-def test_what_was_learnt_comes_back(Estimator, tmp_path):
+def test_learnt_attributes_are_loaded(Estimator, tmp_path):
     model = fitted(Estimator, early_stopping=True)
     model.save(tmp_path / "model")
     loaded = load(tmp_path / "model")
@@ -292,7 +293,7 @@ def test_the_wrong_class(tmp_path):
     assert isinstance(load(tmp_path / "model"), MLPRegressor)
 
 
-def test_what_is_no_estimator(tmp_path):
+def test_files_of_other_objects(tmp_path):
     path = tmp_path / "model"
     with pytest.raises(CheckpointError, match="No such file"):
         load(path)

@@ -71,7 +71,7 @@ def test_arrays_longer_than_all_sequences(steps):
         np.testing.assert_array_equal(other.predict_proba(form), model.predict_proba(A))
 
 
-def test_even_sequences_are_read_where_they_are():
+def test_sequences_of_one_length_are_not_copied():
     for found in (from_padded(ended(A, 9)), from_list(list(ended(A, 9)), "channels_last")):
         assert found.is_even
         assert found.shape == (40, 12)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 
-from helpers.estimators.every import (
+from helpers.estimators.all_estimators import (
     IMAGES,
     KINDS,
     RAGGED,
@@ -211,7 +211,7 @@ def test_a_warm_start_takes_a_new_activation_and_refuses_new_shapes(warm):
     assert model._made_with["hidden_layer_sizes"] == (5,)
 
 
-def test_what_looks_into_a_network_looks_at_what_was_fitted():
+def test_inspection_reads_the_fitted_network():
     images = IMAGES.reshape(N, 1, 4, 4)
     model = CNNClassifier((3,), hidden_layer_sizes=(4,), max_iter=2, random_state=0,
                           data_format="channels_first").fit(images, np.arange(N) % 2)  # fmt: skip

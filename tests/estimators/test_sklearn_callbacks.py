@@ -10,8 +10,8 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from helpers.estimators.mlp_problem import BOTH
 from helpers.estimators.noisy_data import (
-    BOTH,
     CLASSES,
     X,
     assert_same_training,
@@ -104,7 +104,7 @@ def test_tasks_of_other_fits():
 
 
 @BOTH
-def test_what_callbacks_keep_stays_as_it_was(Estimator):
+def test_values_that_callbacks_keep_do_not_change(Estimator):
     """Each epoch's estimator predicts, and shows the weights, of its epoch for ever."""
     seen = Tasks()
     make(Estimator, ema_momentum=0.5, batch_norm=True).set_callbacks(seen).fit(X, target(Estimator))

@@ -7,7 +7,7 @@ import pytest
 from sklearn.base import clone
 from sklearn.metrics import log_loss
 
-from helpers.estimators.every import activations
+from helpers.estimators.all_estimators import activations
 from helpers.learning import learning, median
 from sklearn_nn import NeuralNetworkClassifier, NeuralNetworkRegressor, load, load_checkpoint
 from sklearn_nn.layers import (

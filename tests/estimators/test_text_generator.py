@@ -245,7 +245,7 @@ def test_learns_what_is_far_back(cell):
     assert share < 0.2
 
 
-def test_what_is_published():
+def test_published_attributes():
     text = prose(500)
     model = small(validation_fraction=0.2).fit(text)
     assert model.vocabulary_ == "".join(sorted(set(text)))
@@ -388,7 +388,7 @@ def test_validation_needs_text():
     (None, TypeError, "X is a NoneType"),
     (iter("ab"), TypeError, "pass one string, or a list of strings"),
 ])  # fmt: skip
-def test_what_is_no_text(X, error, message):
+def test_invalid_texts(X, error, message):
     model = small()
     with pytest.raises(error, match=message):
         model.fit(X)
@@ -526,7 +526,7 @@ def test_draws_follow_their_probabilities():
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 1.5])
-def test_what_is_written_follows_the_softmax(temperature):
+def test_sampled_characters_follow_the_softmax(temperature):
     model = small(max_iter=10, learning_rate_init=0.01).fit(prose(600))
     z = naive_logits(model, "the c")[-1].astype(float)
     p = np.exp(log_softmax(z / temperature))
@@ -610,7 +610,7 @@ def test_sampling_parameters_are_checked_at_once(choice, message):
             call(**choice)
 
 
-def test_what_sampling_needs():
+def test_arguments_of_sampling():
     with pytest.raises(NotFittedError):
         small().sample()
     for call in (small().score, small().perplexity, small().predict_proba):

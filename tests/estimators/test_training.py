@@ -7,8 +7,8 @@ import pytest
 from sklearn.metrics import f1_score, get_scorer, make_scorer
 from sklearn.model_selection import train_test_split
 
+from helpers.estimators.mlp_problem import BOTH
 from helpers.estimators.noisy_data import (
-    BOTH,
     CLASSES,
     NUMBERS,
     RNG,

@@ -12,7 +12,7 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from helpers.estimators.every import activations
+from helpers.estimators.all_estimators import activations
 from sklearn_nn import (
     CNNClassifier,
     MLPClassifier,
@@ -256,7 +256,7 @@ def test_errors_of_from_pretrained(source, residual_source):
 
 @every_solver
 @pytest.mark.parametrize("frozen", [["dense1"], ["dense2", "output"], ["batchnorm1", "dense2"]])
-def test_what_is_frozen_stays_to_the_last_bit(solver, frozen):
+def test_frozen_layers_stay_to_the_last_bit(solver, frozen):
     options = {} if solver == "lbfgs" else HARD
     new = mlp(batch_norm=True, solver=solver, alpha=0.1, **options)
     before = arrays_of(clone(new).initialize(X, Y))

@@ -111,7 +111,7 @@ def test_knowledge_travels(tmp_path):
         assert told_by(copy.predict, PIXELS) == []
 
 
-def test_whatever_reads_samples_warns():
+def test_every_method_that_reads_samples_warns():
     model, floats = cnn().fit(PIXELS, Y), PIXELS.astype(float)
     extractor = FeatureExtractor(model).fit(PIXELS)
     for call in (

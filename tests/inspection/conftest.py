@@ -1,4 +1,4 @@
-"""What tests of plots share: no window, no figure left open."""
+"""Fixtures for tests of plots: no window, no figure left open."""
 
 import sys
 
@@ -7,13 +7,13 @@ from sklearn.base import BaseEstimator
 
 
 class Fitted(BaseEstimator):
-    """An estimator that has exactly these fitted attributes."""
+    """Estimator that has exactly these fitted attributes."""
 
     def __init__(self, **attributes):
         self.__dict__.update(attributes)
 
     def fit(self, X, y):
-        """Nothing to learn."""
+        """Return the estimator, which has nothing to learn."""
         return self
 
 
@@ -25,7 +25,7 @@ def fitted():
 
 @pytest.fixture
 def plt():
-    """matplotlib.pyplot without a window; figures are closed at the end."""
+    """Yield matplotlib.pyplot without a window; figures are closed at the end."""
     matplotlib = pytest.importorskip("matplotlib", reason="plots; matplotlib is not installed")
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
@@ -47,7 +47,7 @@ def without(monkeypatch):
 
 
 def texts(legend):
-    """The words of a legend."""
+    """Return the words of a legend."""
     return [text.get_text() for text in legend.get_texts()]
 
 
@@ -59,7 +59,7 @@ def legend_of():
 
 @pytest.fixture
 def overlaps():
-    """Whether two artists overlap as drawn."""
+    """Return a function that returns whether two artists overlap as drawn."""
 
     def overlap(first, second):
         first.figure.draw_without_rendering()

@@ -87,7 +87,7 @@ def test_regions_can_be_left_out():
 
 
 @pytest.mark.parametrize(("train", "best"), [([0.6, 0.8, 0.9], 0), ([0.9, 0.8, 0.6], 2)])
-def test_of_equal_values_the_least_complex_is_best(train, best):
+def test_least_complex_of_equal_values_is_best(train, best):
     assert display_of([1, 2, 3], train, [0.5, 0.4, 0.5]).plot().best_index_ == best
 
 

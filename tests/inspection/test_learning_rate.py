@@ -101,7 +101,7 @@ def test_an_estimator_without_a_seed():
     assert 1e-4 < median(suggestion) < 1e-1
 
 
-def test_it_ends_where_the_loss_explodes():
+def test_search_ends_when_the_loss_explodes():
     found = find_learning_rate(
         make(MLPRegressor, solver="sgd"), X, LENGTH, min_rate=1e-4, max_rate=1e6, n_steps=100
     )
@@ -163,7 +163,7 @@ def test_unsuitable_estimators():
         find_learning_rate(make(), np.full((9, 2), np.nan), Y[:9])
 
 
-def test_what_is_drawn(plt):
+def test_rates_and_losses_are_drawn(plt):
     display = find_learning_rate(make(), X, Y, n_steps=60).plot()
     assert display.suggestion_ == display.suggestion
     assert display.lines_[0].get_xdata()[0] == pytest.approx(1e-6)

@@ -38,7 +38,7 @@ def test_any_number_of_rates(n_rates):
     assert within(suggest_rate(rates, curve(rates)), 6 / (n_rates - 1) + 0.06)
 
 
-def test_it_is_one_of_the_rates():
+def test_suggestion_is_one_of_the_rates():
     rate = suggest_rate(list(RATES), list(curve()))
     assert type(rate) is float
     assert rate in RATES
@@ -52,7 +52,7 @@ def test_divergence_at_the_end(end):
     assert suggest_rate(RATES, losses) == expected
 
 
-def test_what_follows_divergence_does_not_count():
+def test_losses_after_divergence_do_not_count():
     losses = curve()
     losses[100] = np.nan
     losses[101:] = -5.0
@@ -94,7 +94,7 @@ def test_bad_arguments():
         suggest_rate([1, 2, 3], [1, np.nan, 2])
 
 
-def test_what_is_drawn(plt, legend_of):
+def test_curve_and_suggestion_are_drawn(plt, legend_of):
     losses = curve()
     losses[-10:] = np.nan
     display = LearningRateDisplay(RATES, losses).plot()

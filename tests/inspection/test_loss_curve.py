@@ -115,7 +115,7 @@ def test_epochs_without_validation_leave_gaps():
     assert_array_equal(display.lines_[1].get_ydata(), [np.nan, 2.5, np.nan])
 
 
-def test_what_is_asked_for_must_be_there():
+def test_requested_curves_must_exist():
     display = LossCurveDisplay({"loss": [1, 2]})
     with pytest.raises(ValueError, match=r"score=True.*X_val"):
         display.plot(score=True)

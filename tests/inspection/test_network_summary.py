@@ -169,7 +169,7 @@ def test_a_real_network(dtype, rng):
     assert "Dense" in str(table)
 
 
-def test_what_is_frozen_is_marked_and_counted():
+def test_frozen_layers_are_marked_and_counted():
     X, y = np.eye(4), np.arange(4) % 2
     network = MLPClassifier((5, 7), batch_norm=True, random_state=0).initialize(X, y)
     assert network.freeze("dense1", "batchnorm2").summary().n_frozen == 25 + 14

@@ -20,17 +20,17 @@ def fitted_quietly(model, X, y):
 
 
 def small_cnn(X=IMAGES, y=LABELS, **options):
-    """A small convolutional network, fitted briefly."""
+    """Return a small convolutional network, fitted briefly."""
     defaults = {"filters": (4, 6), "hidden_layer_sizes": 16, "max_iter": 3, "random_state": 0}
     return fitted_quietly(CNNClassifier(**defaults | options), X, y)
 
 
 def drawn(ax):
-    """The array of the one image on some axes."""
+    """Return the array of the one image on some axes."""
     (image,) = ax.images
     return np.asarray(image.get_array())
 
 
 def titles(display):
-    """What stands above each picture."""
+    """Return the title of each picture."""
     return [ax.get_title() for ax in np.ravel(display.axes_)]

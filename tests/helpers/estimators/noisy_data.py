@@ -1,11 +1,10 @@
 """Small noisy data, and estimators for the tests of training control."""
 
 import numpy as np
-import pytest
 
+from helpers.estimators.mlp_problem import MLPProblem
 from sklearn_nn import MLPClassifier, MLPRegressor
 
-BOTH = pytest.mark.parametrize("Estimator", [MLPClassifier, MLPRegressor])
 RNG = np.random.default_rng(0)
 N = 200
 X = RNG.standard_normal((N, 6))
@@ -18,40 +17,30 @@ NUMBERS_VAL = X_VAL[:, 0] - X_VAL[:, 1] ** 2 + 0.5 * RNG.standard_normal(80)
 CLASSES_VAL = np.digitize(NUMBERS_VAL, [-1.0, 0.2])
 
 
-def make(Estimator=MLPClassifier, **parameters):
-    defaults = {
+_PROBLEM = MLPProblem(
+    X, CLASSES, NUMBERS,
+    {
         "hidden_layer_sizes": (12, 6), "max_iter": 12, "batch_size": 32, "random_state": 3,
         "learning_rate_init": 0.01,
-    }  # fmt: skip
-    return Estimator(**{**defaults, **parameters})
-
-
-def target(Estimator):
-    return CLASSES if Estimator is MLPClassifier else NUMBERS
+    },
+)  # fmt: skip
+make, target = _PROBLEM.make, _PROBLEM.target
+fitted, output = _PROBLEM.fitted, _PROBLEM.output
 
 
 def validation(Estimator):
+    """Return the validation set, as arguments of fit."""
     y = CLASSES_VAL if Estimator is MLPClassifier else NUMBERS_VAL
     return {"X_val": X_VAL, "y_val": y}
 
 
-def fitted(Estimator=MLPClassifier, **parameters):
-    return make(Estimator, **parameters).fit(X, target(Estimator))
-
-
 def diverging(**parameters):
-    """A regressor that comes to infinite numbers in its first epochs, on `1e3 * X`."""
+    """Return a regressor that diverges in its first epochs, on `1e3 * X`."""
     return make(MLPRegressor, **{"solver": "sgd", "learning_rate_init": 1e6, **parameters})
 
 
-def output(estimator, rows=X):
-    if isinstance(estimator, MLPClassifier):
-        return estimator.predict_proba(rows)
-    return estimator.predict(rows)
-
-
 def assert_same_training(a, b):
-    """Weights, memories and curves are the same to the last bit."""
+    """Assert that weights, memories and curves are the same to the last bit."""
     np.testing.assert_array_equal(a._network.theta, b._network.theta)
     np.testing.assert_array_equal(a._network.state, b._network.state)
     assert a.loss_curve_ == b.loss_curve_

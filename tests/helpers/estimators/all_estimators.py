@@ -63,13 +63,13 @@ KINDS = {
 
 
 def make(kind, **parameters):
-    """An estimator of a kind, small."""
+    """Return a small estimator of a kind."""
     Estimator, small, _, _ = KINDS[kind]
     return Estimator(**copy.deepcopy({**small, **parameters}))
 
 
 def data(kind):
-    """X and y of a kind, as arguments."""
+    """Return X and y of a kind, as arguments."""
     _, _, X, y = KINDS[kind]
     return (X,) if y is None else (X, y)
 
@@ -79,7 +79,7 @@ def fitted(kind, **parameters):
 
 
 def outputs(model, kind):
-    """All that a fitted estimator says of its data, as one array of float64."""
+    """Return all that a fitted estimator predicts for its data, as one array of float64."""
     X = KINDS[kind][2]
     if isinstance(model, TextGenerator):
         said = [model.predict_proba([TEXT[:9], "a", ""]), [model.score(TEXT)]]
@@ -93,7 +93,7 @@ def outputs(model, kind):
 
 
 def copies(model, folder):
-    """(name, copy) by every way to make one."""
+    """Yield (name, copy) for every way to copy a model."""
     model.save(folder / "model")
     yield "deep copy", copy.deepcopy(model)
     yield "shallow copy", copy.copy(model)
