@@ -107,7 +107,8 @@ def same(a, b):
 
 def state_of(value):
     """Return what a pickle of an object holds, by name."""
-    state = value.__getstate__() if hasattr(value, "get_params") else vars(value)
+    pickled = type(value).__getstate__ is not object.__getstate__
+    state = value.__getstate__() if pickled else vars(value)
     return {name: state[name] for name in sorted(state)}
 
 
