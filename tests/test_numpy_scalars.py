@@ -179,8 +179,8 @@ def predicted(model, x):
 
 
 def same(a, b):
-    for name in ("_theta", "_state"):
-        np.testing.assert_array_equal(getattr(a, name), getattr(b, name))
+    for name in ("theta", "state"):
+        np.testing.assert_array_equal(getattr(a._network, name), getattr(b._network, name))
     assert a.n_iter_ == b.n_iter_
     assert a.loss_ == b.loss_
 

@@ -13,10 +13,10 @@ import pytest
 import sklearn.neural_network
 
 import sklearn_nn
-from sklearn_nn.estimators._core.checks import encode_rows
 from sklearn_nn.estimators._core.fit import Fit
 from sklearn_nn.estimators._core.fitted_network import network_of
 from sklearn_nn.estimators._core.parts import FitMode
+from sklearn_nn.estimators._inputs.reader import encode_rows
 from sklearn_nn.network.machine import Update
 
 _FILE = Path(sklearn.neural_network.__file__).parent / "tests" / "test_mlp.py"

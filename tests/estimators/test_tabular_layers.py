@@ -10,6 +10,7 @@ from sklearn.metrics import log_loss
 from helpers.estimators.all_estimators import activations
 from helpers.learning import learning, median
 from sklearn_nn import NeuralNetworkClassifier, NeuralNetworkRegressor, load, load_checkpoint
+from sklearn_nn.estimators._core.fit import Fit
 from sklearn_nn.layers import (
     Activation,
     CategoryEmbedding,
@@ -23,6 +24,7 @@ from sklearn_nn.layers import (
     ScaleFeatures,
 )
 from sklearn_nn.training import ModelCheckpoint
+from sklearn_nn.training.schedules import FlatCos
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -107,12 +109,14 @@ def test_saved_and_resumed(layers, tmp_path):
 
 
 def test_decay_of_an_estimator_may_have_a_schedule():
-    """What `_decay_schedule` returns is the descent's, also where training goes on."""
-    from sklearn_nn.training.schedules import FlatCos
+    """What `Fit.decay_schedule` returns is the optimizer's, also where training goes on."""
+
+    class FallingFit(Fit):
+        def decay_schedule(self):
+            return FlatCos()
 
     class Falling(NeuralNetworkRegressor):
-        def _decay_schedule(self):
-            return FlatCos()
+        _fit_kind = FallingFit
 
     options = {"weight_decay": 0.5, "learning_rate": "constant", "warm_start": True, "max_iter": 8}
     plain, falling = (
