@@ -222,7 +222,7 @@ def profile():
         )
         ctx = np.zeros(CTX_SIZE + max(op.scratch for op in builder.instructions), np.int64)
         ctx[TRAINING] = 1
-        print(f"{name}: us of forward, its sums, prepare, backward, its sums, weights")
+        print(f"{name}: us of forward, backward, weights, prepare, sums of forward and backward")
         total = 0.0
         for op in builder.instructions:
             size = sum(p.size for p in op.parameters)
@@ -235,7 +235,7 @@ def profile():
             before = (ctx, geometry, 0, 1, theta)
             behind = (*before, grad, state, work, x, y, gradients[op.x], gradients[op.y])
             ahead, figures = (*before, state, work, x, y), []
-            given = (ahead, ahead, (*before, work), behind, behind, behind)
+            given = (ahead, behind, behind, (*before, work), ahead, behind)
             used = op.used_kernels(trained=True, through=wants[op.x], weights=True)
             for kernel, arguments in zip(used, given, strict=True):
                 if kernel is None:

@@ -88,7 +88,7 @@ class Timed:
         ctx = np.zeros(CTX_SIZE + max(op.scratch for op in builder.instructions), np.int64)
         self.seconds: dict[tuple[int, str], float] = {}
         for k, op in enumerate(builder.instructions):
-            forward, _, prepare, backward, _, weights = op.kernels
+            forward, backward, weights, prepare, *_ = op.kernels
             size = sum(p.size for p in op.parameters)
             theta, grad = draw(size), allocate(size, dtype)
             state, work = np.zeros(0, dtype), allocate(op.work, dtype)

@@ -186,7 +186,7 @@ class Kernels:
         before = (self._ctx, geometry, 0, 1, theta)
         ahead = (*before, state, work, x, y)
         behind = (*before, grad, state, work, x, y, self._gradients[op.x], self._gradients[op.y])
-        given = (ahead, ahead, (*before, work), behind, behind, behind)
+        given = (ahead, behind, behind, (*before, work), ahead, behind)
         for kernel, arguments in zip(op.kernels, given, strict=True):
             if kernel is not None:
                 at = kernel.address("float32")

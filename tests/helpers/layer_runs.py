@@ -12,8 +12,8 @@ from sklearn_nn.layers.base import (
     SEED,
     STEP,
     TRAINING,
-    Clock,
 )
+from sklearn_nn.layers.layer import Clock
 from sklearn_nn.network.lowering import ProgramBuilder
 from sklearn_nn.network.program import GEOMETRY, TABLE_WIDTH
 
@@ -102,7 +102,7 @@ class LayerRun:
         slots[self.input] = x
         work = np.full(sum(op.work for op in self.instructions), np.nan, self.dtype)
         for k, op in enumerate(self.instructions):
-            forward, sums, *_ = op.kernels
+            forward, sums = op.kernels.forward, op.kernels.forward_sums
             arguments = (theta[self._theta[k]], self.state[self._state[k]], work[self._work[k]])
             arguments += (slots[op.x], slots[op.y])
             if self.ctx[TRAINING]:
@@ -120,7 +120,7 @@ class LayerRun:
         gradients = {self.output: dy}
         whole_grad = np.full(self.n_theta, np.nan, self.dtype)
         for k, op in reversed(list(enumerate(self.instructions))):
-            _, _, prepare, backward, sums, weights = op.kernels
+            _, backward, weights, prepare, _, sums = op.kernels
             sums = sums if self.ctx[TRAINING] else None
             span, work = self._theta[k], whole_work[self._work[k]]
             in_place = op.x == op.y

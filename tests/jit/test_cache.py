@@ -372,7 +372,7 @@ from sklearn_nn.network.lowering import ProgramBuilder
 def apply(name):
     builder = ProgramBuilder()
     Activation(name).lower(builder, builder.slot((1,)))
-    forward, none = builder.instructions[0].kernels[0], np.zeros(0)
+    forward, none = builder.instructions[0].kernels.forward, np.zeros(0)
     x, y = np.full((1, 1), -1.0), np.zeros((1, 1))
     forward(np.zeros(8, np.int64), np.zeros(16, np.int64), 0, 1, none, none, none, x, y)
     return y[0, 0]

@@ -26,7 +26,7 @@ def kernels_of(layer, shape):
     """The forward kernel of the last instruction."""
     builder = ProgramBuilder()
     layer.lower(builder, builder.slot(shape))
-    return builder.instructions[-1].kernels[0]
+    return builder.instructions[-1].kernels.forward
 
 
 def test_three_by_three_takes_fewer_multiplications():

@@ -21,7 +21,7 @@ from sklearn_nn.layers import (
     Parallel,
     Reshape,
 )
-from sklearn_nn.layers.base import Clock
+from sklearn_nn.layers.layer import Clock
 from sklearn_nn.network.initializers import Constant, get_initializer
 from sklearn_nn.network.input_gradient import input_gradient
 from sklearn_nn.network.lowering import lower

@@ -188,7 +188,7 @@ def test_arguments_that_do_not_fit(layer, shape, message):
         (AveragePool1D(2, padding="same"), 'strides=2 does not take .* use padding="valid"'),
         (
             Add([Conv1D(4, 3, strides=2), Conv1D(4, 2, strides=2)]),
-            "branches end in sequences of which the padding lies in different places; let every",
+            "branches end in sequences with different padding; let every",
         ),
         (Parallel([Conv1D(4, 3), []]), "which differ in more than their last axis"),
     ],

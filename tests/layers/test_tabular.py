@@ -176,7 +176,7 @@ def test_categories_equal_torch(dtype, torch):
 @pytest.mark.parametrize(
     ("layer", "shape", "message"),
     [
-        (CategoryEmbedding(()), (3,), r"sizes=\(\) .* leave it out"),
+        (CategoryEmbedding(()), (3,), r"sizes=\(\) .* leave the layer out"),
         (CategoryEmbedding((3, 0)), (3,), r"sizes=\(3, 0\) must be a positive whole number"),
         (CategoryEmbedding((3, 2**25)), (3,), "must be at most 16777216"),
         (CategoryEmbedding((3, 3), 0), (3,), "output_dim=0 must be"),
@@ -189,11 +189,11 @@ def test_categories_equal_torch(dtype, torch):
         (PiecewiseLinearEmbedding([[0, 1]] * 4), (3,), "features=4 of Piecewise.* more than the 3"),
         (PiecewiseLinearEmbedding([[0, 1], [2]]), (3,), r"bins\[1\]=\[2\] .* two finite edges"),
         (PiecewiseLinearEmbedding([[0, np.nan]]), (3,), r"bins\[0\]=.* two finite edges"),
-        (PiecewiseLinearEmbedding([[0, 1, 1]]), (3,), r"bins\[0\]=\[0, 1, 1\] .* must rise"),
+        (PiecewiseLinearEmbedding([[0, 1, 1]]), (3,), r"bins\[0\]=\[0, 1, 1\] .* increasing"),
         (PiecewiseLinearEmbedding(BINS, activation="tanh"), (3,), "activation='tanh'"),
         (MemberScale(), (3,), "members=None of MemberScale must be a number"),
         (MemberLinear(5), (3,), "members=None of MemberLinear must be a number"),
-        (MemberLinear(5, 4), (3, 2), "members=4 of MemberLinear does not suit the 3"),
+        (MemberLinear(5, 4), (3, 2), "members=4 of MemberLinear differs from the 3"),
         (MemberLinear(0, 4), (2,), "units=0 must be"),
         (MemberLinear(5), (3, 2, 2), "takes a vector for each member"),
         (MemberHeads(1), (3,), "MemberHeads takes a vector for each member"),

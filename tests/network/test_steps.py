@@ -8,6 +8,7 @@ from helpers.programs import Gradient, draw_theta
 from sklearn_nn.jit.kernel import kernel
 from sklearn_nn.layers import Conv1D, Layer
 from sklearn_nn.layers.base import BACKWARD, CONTINUES, FORWARD, owned_rows
+from sklearn_nn.layers.layer import Instruction, Kernels
 from sklearn_nn.layers.lengths import longest, own_steps
 from sklearn_nn.network.lowering import lower
 from sklearn_nn.network.machine import Machine, Predictor, Update
@@ -52,11 +53,8 @@ class RunningSum(Layer):
         steps, _ = builder.shape(slot)
         out = builder.slot((steps + 1, 1))
         clock = builder.clock(slot) or (0, 0)
-        builder.instruction(
-            slot, out, forward=running_sum_forward, backward=running_sum_backward,
-            geometry=(steps, *clock),
-        )  # fmt: skip
-        return out
+        kernels = Kernels(running_sum_forward, running_sum_backward)
+        return builder.append(Instruction(slot, out, kernels, geometry=(steps, *clock)))
 
 
 def per_step(dtype, n, steps, loss, rng, weighted):

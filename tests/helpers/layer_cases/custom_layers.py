@@ -5,8 +5,9 @@ from dataclasses import replace
 from sklearn_nn.jit.contract import contract
 from sklearn_nn.jit.kernel import kernel
 from sklearn_nn.layers import Dense, Layer
-from sklearn_nn.layers.base import BACKWARD, FORWARD, Parameter, owned_rows
+from sklearn_nn.layers.base import BACKWARD, FORWARD, owned_rows
 from sklearn_nn.layers.dense import dense_backward, dense_prepare, dense_weights
+from sklearn_nn.layers.layer import Instruction, Kernels, Parameter
 
 
 @kernel(FORWARD)
@@ -49,22 +50,14 @@ class Residual(Layer):
         (n,) = builder.shape(slot)
         out = builder.slot((n,))
         fans = {"fan_in": n, "fan_out": n}
-        builder.instruction(slot, out, forward=copy_forward, backward=copy_backward)
-        builder.instruction(
-            slot,
-            out,
-            forward=add_dense_forward,
-            prepare=dense_prepare,
-            backward=dense_backward,
-            weights=dense_weights,
-            parameters=[
-                Parameter("kernel", (n, n), "glorot_uniform", **fans),
-                Parameter("bias", (n,), "zeros", **fans, decay=0.0),
-            ],
-            work=n * n,
-            geometry=(n, n),
-        )
-        return out
+        builder.append(Instruction(slot, out, Kernels(copy_forward, copy_backward)))
+        kernels = Kernels(add_dense_forward, dense_backward, dense_weights, dense_prepare)
+        parameters = [
+            Parameter("kernel", (n, n), "glorot_uniform", **fans),
+            Parameter("bias", (n,), "zeros", **fans, decay=0.0),
+        ]
+        op = Instruction(slot, out, kernels, parameters, geometry=(n, n), work=n * n)
+        return builder.append(op)
 
 
 class _Factors:
@@ -76,9 +69,9 @@ class _Factors:
     def __getattr__(self, name):
         return getattr(self.builder, name)
 
-    def instruction(self, x, y, *, parameters=(), **rest):
-        changed = [replace(p, **self.factors.get(p.name, {})) for p in parameters]
-        self.builder.instruction(x, y, parameters=changed, **rest)
+    def append(self, instruction):
+        changed = [replace(p, **self.factors.get(p.name, {})) for p in instruction.parameters]
+        return self.builder.append(replace(instruction, parameters=changed))
 
 
 class Grouped(Layer):

@@ -11,7 +11,7 @@ from helpers.naive.random_numbers import Context
 from helpers.naive.recurrent import run, run_both_ways
 from helpers.naive.vectors import dropout_mask
 from sklearn_nn.layers import GRU, LSTM, Bidirectional, SimpleRNN
-from sklearn_nn.layers.recurrent.activation import CELL_ACTIVATIONS
+from sklearn_nn.layers.recurrent.cells import CELL_ACTIVATIONS
 
 KINDS = (SimpleRNN, LSTM, GRU)
 WAYS = [

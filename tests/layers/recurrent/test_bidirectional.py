@@ -14,7 +14,7 @@ from helpers.layer_runs import LayerRun
 from helpers.learning import learning, median
 from sklearn_nn import NeuralNetworkClassifier, load
 from sklearn_nn.layers import GRU, LSTM, Activation, Add, Bidirectional, Dense, SimpleRNN
-from sklearn_nn.layers.base import Clock
+from sklearn_nn.layers.layer import Clock
 from sklearn_nn.network.lowering import ProgramBuilder, lower
 from sklearn_nn.training.losses import SquaredError
 
@@ -181,12 +181,12 @@ def test_arguments_that_do_not_fit():
             Bidirectional(Dense(3)),
             "layer=Dense(units=3) of Bidirectional must be a recurrent layer",
         ),
-        (Bidirectional(GRU(3, go_backwards=True)), "goes backwards already"),
+        (Bidirectional(GRU(3, go_backwards=True)), "of Bidirectional goes backwards; leave out"),
         (Bidirectional(GRU(3), merge_mode="max"), "merge_mode='max' of Bidirectional must be one"),
         (Bidirectional(GRU(0)), "units=0 must be a positive whole number"),
     ]:
         with pytest.raises(ValueError, match=re.escape(message)):
             layer.output_shape((5, 2))
     builder = ProgramBuilder(carries=True)
-    with pytest.raises(ValueError, match=r"Bidirectional cannot go on .* use GRU alone"):
+    with pytest.raises(ValueError, match=r"Bidirectional cannot continue .* use GRU alone"):
         Bidirectional(GRU(3)).lower(builder, builder.slot((5, 2)))

@@ -14,7 +14,7 @@ from helpers.parametrize import dtypes
 from helpers.programs import draw_theta
 from sklearn_nn import NeuralNetworkRegressor
 from sklearn_nn.layers import Bidirectional, Dense, SimpleRNN
-from sklearn_nn.layers.recurrent.activation import CELL_ACTIVATIONS
+from sklearn_nn.layers.recurrent.cells import CELL_ACTIVATIONS
 from sklearn_nn.network.lowering import lower
 from sklearn_nn.network.source import sequences
 from sklearn_nn.training.losses import SquaredError

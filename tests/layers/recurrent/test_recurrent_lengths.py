@@ -13,7 +13,8 @@ from helpers.layer_runs import LayerRun
 from helpers.naive.recurrent import run as naive
 from helpers.parametrize import dtypes
 from sklearn_nn.layers import Dense
-from sklearn_nn.layers.base import CONTINUES, Clock
+from sklearn_nn.layers.base import CONTINUES
+from sklearn_nn.layers.layer import Clock
 from sklearn_nn.network.lowering import ProgramBuilder, lower
 from sklearn_nn.network.source import sequences
 from sklearn_nn.training.losses import SquaredError
@@ -133,7 +134,7 @@ def test_a_row_goes_on_from_its_own_last_step(kind, dtype):
 @kinds
 def test_backward_layers_cannot_carry_their_state(kind):
     builder = ProgramBuilder(carries=True)
-    message = re.escape(f"{kind.__name__} with go_backwards=True cannot go on")
+    message = re.escape(f"{kind.__name__} with go_backwards=True cannot continue")
     with pytest.raises(ValueError, match=message):
         kind(3, go_backwards=True).lower(builder, builder.slot((4, 2)))
 
