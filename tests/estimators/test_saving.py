@@ -384,7 +384,7 @@ def test_forged_files(mutation, name, tmp_path):
     model_of(parameters, y).fit(X, y).save(path)
     data, (meta, arrays) = path.read_bytes(), checkpoint.read(path)
     loaded = 0
-    for _ in range(40):
+    for _ in range(120):
         if mutation == "bytes":
             path.write_bytes(seal(mutate_member(data[HEADER_LENGTH:], rng)))
         elif mutation == "meta":

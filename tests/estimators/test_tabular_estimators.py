@@ -18,7 +18,9 @@ from sklearn.model_selection import (
 from helpers.learning import learning, median
 from sklearn_nn import TabularClassifier, TabularRegressor, load, load_checkpoint
 from sklearn_nn.estimators._core.fitted_network import publish_network
+from sklearn_nn.estimators._core.parts import FitMode
 from sklearn_nn.estimators._inputs.table import reader as table_reader
+from sklearn_nn.estimators.tabular.fit import TableFit
 from sklearn_nn.estimators.tabular.recipes import RECIPES
 from sklearn_nn.training import CheckpointError, ModelCheckpoint
 from sklearn_nn.training.losses import Huber
@@ -406,7 +408,8 @@ def test_networks_hold_out_rows_of_their_own(Estimator, y):
     seen = []
     for k in range(10):
         model._earlier = [None] * k
-        train, held_out = model._split(target)
+        fit = TableFit(model, FitMode.FRESH, TABLE, y)
+        train, held_out = fit.split(target)
         assert sorted([*train, *held_out]) == list(range(N))
         seen.append(set(held_out))
     assert seen[0] == set(model._held_out)
