@@ -59,6 +59,9 @@ class Plan:
         Standard deviations of the numbers that are drawn.
     nan_place : int or None
         The element of a row whose NaN is seen in the output; None if only a row of NaN is.
+    all_lengths : bool
+        Whether a layer of sequences is compared with its twin for several sets of lengths, or for
+        one.
     memory : float or None
         What memory is full of before a layer of sequences of unequal length writes there; None is
         what lies in the padding of its input.
@@ -76,6 +79,7 @@ class Plan:
     input_scale: float = 1.0
     parameter_scale: float = 1.0
     nan_place: int | None = None
+    all_lengths: bool = True
     memory: float | None = None
     pads_with_zeros: bool = False
 
