@@ -36,7 +36,7 @@ def test_threads_that_predict_with_one_estimator(n_jobs):
     model = _fit(0, n_jobs)
     model.coefs_[0] = model.coefs_[0].copy()  # has to be taken in by every predict
     expected = model.predict_proba(X)
-    model.__dict__.pop("_network")  # as after unpickling: all threads make the program
+    model._network._program = None  # as after unpickling: all threads make the program
     with ThreadPoolExecutor(8) as pool:
         results = list(pool.map(lambda _: model.predict_proba(X), range(80)))
     for result in results:
