@@ -1,1 +1,1 @@
-"""What users touch: scikit-learn estimators."""
+"""Estimators: the public classes by family, and the parts that they share."""

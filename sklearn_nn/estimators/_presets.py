@@ -1,4 +1,4 @@
-"""Lists of layers that are made from plain parameters."""
+"""Lists of layers, made from plain parameters of estimators."""
 
 from __future__ import annotations
 
@@ -9,13 +9,7 @@ from sklearn_nn.network.initializers import GlorotUniform
 
 
 def check_sizes(name, sizes):
-    """A number or a list of numbers of units, as a list.
-
-    Raises
-    ------
-    ValueError
-        If there is something else in it than whole positive numbers.
-    """
+    """Return numbers of units as a list; raise ValueError unless all are positive integers."""
     sizes = list(sizes) if hasattr(sizes, "__iter__") else [sizes]
     if any(not isinstance(size, Integral) or size <= 0 for size in sizes):
         raise ValueError(f"{name} must be > 0, got {sizes}; pass whole numbers.")
@@ -23,13 +17,7 @@ def check_sizes(name, sizes):
 
 
 def dropout_rates(rate, n_layers):
-    """The dropout rate of each of some layers.
-
-    Raises
-    ------
-    ValueError
-        If there are not as many rates as layers, or one is no rate.
-    """
+    """Return the dropout rate of each layer; raise ValueError if they are invalid or too few."""
     if isinstance(rate, Real):
         return [float(rate)] * n_layers
     rates = list(rate)
@@ -42,7 +30,7 @@ def dropout_rates(rate, n_layers):
 
 
 def draws(estimator):
-    """What draws weights, and what draws biases."""
+    """Return the initializers of weights and of biases."""
     # Glorot's scale for logistic units, and biases drawn like weights: as scikit-learn does.
     own = GlorotUniform(2.0 if estimator.activation == "logistic" else 6.0)
     return [
@@ -52,7 +40,7 @@ def draws(estimator):
 
 
 def hidden_layers(estimator, n_before=0):
-    """Dense layers of `hidden_layer_sizes` units, each with its norm, activation and dropout.
+    """Return dense layers with their norm, activation and dropout.
 
     `n_before` other layers, which have rates of dropout too, stand before them.
     """

@@ -1,1 +1,1 @@
-"""What all estimators have in common: parameters, fit, fitted networks, files."""
+"""Parts that all estimators share: parameters, fit, fitted networks, files."""

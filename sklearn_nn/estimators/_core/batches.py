@@ -10,7 +10,7 @@ _OF_ROWS = (list, tuple, str, bytes)
 
 
 def is_stream(X):
-    """Whether X is an iterable of batches and not data itself.
+    """Return whether X is an iterable of batches and not data itself.
 
     A list or tuple is rows, as everywhere in scikit-learn.
     """
@@ -20,13 +20,7 @@ def is_stream(X):
 
 
 def unpack(item, number):
-    """(X, y, sample_weight or None) of a batch.
-
-    Raises
-    ------
-    ValueError
-        If it is not such a tuple or list, of two or three.
-    """
+    """Return (X, y, sample_weight or None) of a batch; raise ValueError if it is something else."""
     if isinstance(item, tuple | list) and len(item) in (2, 3):
         X, y, *weight = item
         return X, y, weight[0] if weight else None
@@ -42,11 +36,8 @@ def unpack(item, number):
 def fit_batches(estimator, X, y, sample_weight, **options):
     """Call partial_fit with each batch that the iterable X yields, and `options`.
 
-    Raises
-    ------
-    ValueError
-        If there is no batch, if y or sample_weight come beside X, or if a batch is not valid. What
-        the batches before it have taught stays.
+    Raise ValueError if there is no batch, if y or sample_weight come beside X, or if a batch is
+    invalid. What was learnt from the batches before it is kept.
     """
     for name, given in (("y", y), ("sample_weight", sample_weight)):
         if given is not None:

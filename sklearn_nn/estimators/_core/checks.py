@@ -12,7 +12,7 @@ import numpy as np
 def check_some_weight(
     weights: np.ndarray | None, what: str, given_by: str = "sample_weight"
 ) -> None:
-    """Raise a ValueError if all weights are zero."""
+    """Raise ValueError if all weights are zero."""
     if weights is not None and not np.any(weights > 0):
         raise ValueError(
             f"{given_by} is zero for every {what}; give at least one a positive weight."
@@ -20,7 +20,7 @@ def check_some_weight(
 
 
 def check_fits(name: str, values: np.ndarray, dtype: str) -> None:
-    """Raise a ValueError if `dtype` cannot hold values, which are finite in their own type."""
+    """Raise ValueError if `dtype` cannot hold values, which are finite in their own type."""
     if values.dtype.itemsize <= np.dtype(dtype).itemsize or values.dtype.kind != "f":
         return
     largest = np.finfo(dtype).max
@@ -32,7 +32,7 @@ def check_fits(name: str, values: np.ndarray, dtype: str) -> None:
 
 
 def check_no_dates(X: Any) -> None:
-    """Raise a ValueError if X holds dates, which NumPy would make numbers of."""
+    """Raise ValueError if X holds dates, which NumPy would convert to numbers."""
     dtypes = np.ravel(np.asarray(getattr(X, "dtypes", getattr(X, "dtype", None)), dtype=object))
     dates = [dtype for dtype in dtypes if getattr(dtype, "kind", "") in ("m", "M")]
     if dates:
@@ -43,7 +43,7 @@ def check_no_dates(X: Any) -> None:
 
 
 def is_bytes(X: Any) -> bool:
-    """Whether X is an array of whole numbers of one byte, which the machine reads as they are."""
+    """Return whether X is an array of bytes (uint8), which the machine reads as they are."""
     return isinstance(X, np.ndarray) and X.dtype == np.uint8
 
 
@@ -52,14 +52,10 @@ _BETWEEN = {"sklearn_nn", "sklearn", "joblib"}
 
 
 def warn(message, category=UserWarning):
-    """Warn of the line that called into this package, directly or through scikit-learn.
+    """Warn at the line that called into this package, directly or through scikit-learn.
 
-    How many calls lie between differs: a prediction may come from a pipeline, a score or a display.
-
-    Parameters
-    ----------
-    message : str
-    category : type, default=UserWarning
+    The number of calls in between differs: a prediction may come from a pipeline, a score or a
+    display.
     """
     frame, level = sys._getframe(1), 2
     while frame is not None and frame.f_globals.get("__name__", "").split(".")[0] in _BETWEEN:

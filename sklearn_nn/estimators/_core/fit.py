@@ -63,17 +63,17 @@ LEFT_BY_TRAINING = (
 
 
 def is_lbfgs(estimator) -> bool:
-    """Whether the estimator is trained on all samples at once, by scipy's L-BFGS."""
+    """Return whether the estimator is trained on all samples at once, by scipy's L-BFGS."""
     return isinstance(estimator.solver, str) and estimator.solver == "lbfgs"
 
 
 def checked_callbacks(estimator) -> list[Callback]:
-    """The estimator's callbacks; an error if one is none, or has unsuitable parameters."""
+    """Return the estimator's callbacks; raise an error if one is invalid."""
     callbacks = list(estimator.callbacks or ())
     for i, callback in enumerate(callbacks):
         if not isinstance(callback, Callback):
             raise InvalidParameterError(
-                f"callbacks[{i}]={callback!r} is no Callback object of sklearn_nn.training; "
+                f"callbacks[{i}]={callback!r} is not a Callback object of sklearn_nn.training; "
                 "scikit-learn's own callbacks are for set_callbacks."
             )
         callback.check_parameters()

@@ -263,7 +263,7 @@ class FittedNetwork:
 
     @property
     def is_finite(self):
-        """Whether all parameters are finite."""
+        """True if all parameters are finite."""
         return bool(np.isfinite(self.theta).all())
 
     def __getstate__(self):

@@ -54,5 +54,5 @@ class FitMode(Enum):
 
     @property
     def keeps_training(self):
-        """Whether optimizer and history of the last fit are kept."""
+        """True if the optimizer and the history of the last fit are kept."""
         return self in (FitMode.RESUMED, FitMode.ONE_EPOCH)

@@ -1,8 +1,7 @@
-"""What attributes of a fitted estimator may be: what a file says of them is held against this.
+"""Checks of the attributes of fitted estimators that are read from files.
 
-Attributes are looked at by name, each by one check, whatever estimator has it; which ones there
-must be an estimator says (`_needed`). What follows from others (the layout of the weights, the
-shape of a sample) is not taken from a file at all.
+Each attribute has one check, by its name, whatever estimator has it. Attributes that follow from
+others, such as the shape of a sample, are not read from files.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ _MOST = 2**53
 
 
 def whole(least=0):
-    """Check for a whole number."""
+    """Return a check for a whole number."""
 
     def is_whole(value, _):
         is_number = isinstance(value, Integral) and not isinstance(value, bool | np.bool_)
@@ -29,27 +28,27 @@ def whole(least=0):
 
 
 def is_real(value, _=None):
-    """Whether this is a number, infinite or NaN perhaps."""
+    """Return whether a value is a number, perhaps infinite or NaN."""
     return isinstance(value, Real) and not isinstance(value, bool | np.bool_)
 
 
 def is_rate(value, _=None):
-    """Whether this is a finite number of at least 0."""
+    """Return whether a value is a finite number of at least 0."""
     return is_real(value) and 0 <= value < math.inf
 
 
 def of_kind(*kinds):
-    """Check for an instance of these types."""
+    """Return a check for an instance of these types."""
     return lambda value, _: isinstance(value, kinds)
 
 
 def or_none(check):
-    """Check for None, or what another asks for."""
+    """Return a check for None, or for what another check accepts."""
     return lambda value, estimator: value is None or check(value, estimator)
 
 
 def sequence_of(kind, check):
-    """Check for a list, say, of what another asks for."""
+    """Return a check for a list or tuple of what another check accepts."""
 
     def is_such(value, estimator):
         return type(value) is kind and all(check(item, estimator) for item in value)
@@ -58,7 +57,7 @@ def sequence_of(kind, check):
 
 
 def mapping_of(check):
-    """Check for a dict of names to what another asks for."""
+    """Return a check for a dict of names to what another check accepts."""
 
     def is_such(value, estimator):
         return (
@@ -71,7 +70,7 @@ def mapping_of(check):
 
 
 def is_array(kinds, n_axes=None):
-    """Check for an array of finite numbers of a kind of dtype."""
+    """Return a check for an array of finite numbers of the given kinds of dtype."""
 
     def is_such(value, _):
         if not isinstance(value, np.ndarray) or value.dtype.kind not in kinds:
@@ -82,7 +81,7 @@ def is_array(kinds, n_axes=None):
 
 
 def like(name):
-    """Check for a vector of the shape and type of one of the estimator's, and finite."""
+    """Return a check for a finite vector of the shape and type of a vector of the network."""
 
     def is_such(value, estimator):
         wanted = getattr(estimator._network, name)
@@ -95,7 +94,7 @@ def like(name):
 
 
 def are_curves(value, _=None):
-    """Whether this is a dict of equally long lists of numbers, as `history_` is."""
+    """Return whether a value is a dict of equally long lists of numbers, as `history_` is."""
     if not mapping_of(sequence_of(list, is_real))(value, None):
         return False
     return len({len(curve) for curve in value.values()}) < 2 and (not value or "loss" in value)
@@ -138,7 +137,7 @@ def _is_history(value, estimator):
 
 
 def _is_start(value, estimator):
-    """Whether this is what `from_pretrained` keeps."""
+    """Return whether a value is what `from_pretrained` keeps."""
     return (
         type(value) is dict
         and set(value) == {"source", "names", "arrays"}
@@ -210,7 +209,7 @@ OF_PARTS = {
 
 
 def check_names(state, estimator, reserved):
-    """Raise a ValueError if attributes are missing, or would hide what belongs to the class."""
+    """Raise ValueError if attributes are missing, or would hide those of the class."""
     missing = [name for name in estimator._NEEDED if name not in state]
     if missing:
         raise ValueError(f"there is no {', '.join(missing)}")
@@ -222,15 +221,7 @@ def check_names(state, estimator, reserved):
 
 
 def check_attributes(state, estimator):
-    """Raise a ValueError if an attribute is not what its name says.
-
-    Parameters
-    ----------
-    state : dict of str to object
-        Attributes by name; those without a check here are a user's own.
-    estimator : BaseNetwork
-        Has these attributes.
-    """
+    """Raise ValueError if an attribute is invalid; those without a check are a user's own."""
     for name, value in state.items():
         if name in CHECKS and not CHECKS[name](value, estimator):
             raise ValueError(f"{name} is {value!r:.60}, which it cannot be")

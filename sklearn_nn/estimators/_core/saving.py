@@ -1,4 +1,4 @@
-"""Saving an estimator to a file that holds numbers and plain values only, and loading it."""
+"""Files of estimators: arrays and plain values only."""
 
 from __future__ import annotations
 
@@ -85,14 +85,14 @@ _OF_DESCENT = (
 
 
 def _subclasses(kind):
-    """A class and all that derive from it; the nearest come last."""
+    """Yield a class and all that derive from it; the nearest come last."""
     for child in kind.__subclasses__():
         yield from _subclasses(child)
     yield kind
 
 
 def _known():
-    """The classes that a file may name: this package's own bundles of plain values."""
+    """Return the classes of this package that a file may name: bundles of plain values."""
     # With their family: there is a Constant among the schedules, and one among the initializers.
     specs = {
         f"{family.__name__}.{kind.__name__}": kind
@@ -104,7 +104,7 @@ def _known():
 
 
 def _encode_parameters(parameters, arrays):
-    """Parameters that can be saved, and the names of those that cannot: functions, say."""
+    """Return encoded parameters, and the names of those that cannot be saved, such as functions."""
     saved, left_out = {}, []
     for name, value in parameters.items():
         try:
@@ -115,14 +115,14 @@ def _encode_parameters(parameters, arrays):
 
 
 def _names(names):
-    """A list of names of parameters; a ValueError if it is something else."""
+    """Return the names of parameters; raise ValueError if they are no list of strings."""
     if type(names) is not list or not all(type(name) is str for name in names):
-        raise ValueError("what was left out is no list of names")
+        raise ValueError("the names of parameters that were left out are no list of strings")
     return names
 
 
 def _encode_descent(descent, arrays):
-    """A descent; without its optimizer or schedule, where it is one of a user's own."""
+    """Return an encoded optimizer state, without a user-defined optimizer or schedule."""
     made = {"optimizer": descent.optimizer, "schedule": descent.schedule}
     saved, _ = _encode_parameters(made, arrays)
     fields = {name: getattr(descent, name) for name in _OF_DESCENT}
@@ -130,7 +130,7 @@ def _encode_descent(descent, arrays):
 
 
 def _encode_attribute(name, value, arrays):
-    """What was learnt, or what a user has set on the estimator."""
+    """Return an encoded attribute, which was learnt or set by a user."""
     try:
         return encode(value, arrays, _known())
     except TypeError as error:
@@ -138,7 +138,7 @@ def _encode_attribute(name, value, arrays):
 
 
 def _as_buffer(name, array, shape, dtype):
-    """An array that machine code will work in, as it needs it."""
+    """Return an array as machine code needs it; raise ValueError if its shape or type differs."""
     if array.shape != shape or array.dtype != dtype:
         raise ValueError(f"{name} of another network")
     buffer = allocate(shape if len(shape) > 1 else shape[0], np.dtype(dtype).name)
@@ -210,7 +210,7 @@ def load(cls, path):
         ) from error
     if left_out:
         warn(
-            f"Parameters that are functions or objects of one's own were not saved and have "
+            f"Parameters that are functions or user-defined objects were not saved and have "
             f"their defaults: {left_out}. Pass them again with set_params."
         )
     return estimator
@@ -335,7 +335,7 @@ def _checked_made_with(estimator, made_with, left_out):
 
 
 def _restore_descent(estimator, saved, arrays):
-    """Go on with a descent that was saved."""
+    """Restore the optimizer state that was saved."""
     fields = decode(saved["fields"], arrays, _known())
     made_of = {k: decode(v, arrays, _known()) for k, v in saved["made_of"].items()}
     # One of a user's own is that of the parameters, when it is there. Moments then tell.
@@ -345,24 +345,24 @@ def _restore_descent(estimator, saved, arrays):
     optimizer = Adam() if optimizer is None else optimizer
     schedule = Schedule() if schedule is None else schedule
     if not isinstance(optimizer, Optimizer) or not isinstance(schedule, Schedule):
-        raise ValueError("a descent that is made of something else")
+        raise ValueError("an optimizer state of something else")
     shapes = {"moments": (n_moments, estimator._network.theta.size)}
     shapes |= dict.fromkeys(("average", "raw"), estimator._network.theta.shape)
     for name, shape in shapes.items():
         if fields[name] is not None:
             fields[name] = _as_buffer(name, fields[name], shape, estimator._network.theta.dtype)
             if not np.isfinite(fields[name]).all() and name != "moments":
-                raise ValueError(f"{name} that is not finite")
+                raise ValueError(f"{name} is not finite")
     if not whole()(fields["step"], estimator):
-        raise ValueError("a step that is no number of batches")
+        raise ValueError("an invalid number of batches")
     epochs = fields.setdefault("epochs", None)
     if epochs is not None and not (isinstance(epochs, int | float) and 0 <= epochs < np.inf):
-        raise ValueError("epochs that are no number of them")
+        raise ValueError("an invalid number of epochs")
     if not isinstance(fields.setdefault("stood_alone", False), bool):
-        raise ValueError("an epoch that stood neither alone nor not")
+        raise ValueError("an invalid flag of the last epoch")
     rates = [fields[name] for name in ("base_rate", "learning_rate", "weight_decay")]
     if not all(map(is_rate, rates)):
-        raise ValueError(f"rates that are none: {rates}")
+        raise ValueError(f"invalid rates: {rates}")
     schedule.check()
     optimizer.scalars(np.arange(1, 3), 0.5).astype(np.float64)
     estimator._optimizer = OptimizerState(

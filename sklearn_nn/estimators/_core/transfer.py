@@ -123,12 +123,12 @@ PRETRAINED = "pretrained"
 
 
 def is_within(layer, name):
-    """Whether a layer is the one of that name, or lies within it."""
+    """Return whether a layer has this name, or lies within a layer of this name."""
     return layer == name or layer.startswith(f"{name}.")
 
 
 def as_names(names, parameter):
-    """Names as a list of strings; a TypeError if there is something else in it."""
+    """Return names as a list; raise TypeError if one is not a string."""
     listed = [names] if isinstance(names, str) else names
     is_list = isinstance(listed, list | tuple | set | frozenset)
     if not is_list or not all(isinstance(name, str) for name in listed):
@@ -137,7 +137,7 @@ def as_names(names, parameter):
 
 
 def check_known(names, layers, what):
-    """Raise a ValueError if a name is neither that of a layer nor of what holds some."""
+    """Raise ValueError if a name is of no layer."""
     for name in names:
         if not any(is_within(layer, name) for layer in layers):
             raise ValueError(
@@ -146,7 +146,7 @@ def check_known(names, layers, what):
 
 
 def check_factors(factors):
-    """Raise a ValueError if the factors are no dict of names and numbers >= 0."""
+    """Raise ValueError unless the factors are a dict of names and numbers >= 0."""
     for name, factor in factors.items():
         is_factor = isinstance(factor, Real) and math.isfinite(factor) and factor >= 0
         if not isinstance(name, str) or not is_factor:
@@ -157,25 +157,10 @@ def check_factors(factors):
 
 
 def resolve(factors, layers, copied):
-    """The factor of each layer that has one.
+    """Return the factor of each layer that has one, by full name.
 
-    Parameters
-    ----------
-    factors : dict of str to float
-        As the user gives them.
-    layers : list of str
-        Full names of all layers.
-    copied : collection of str
-        Those that "pretrained" stands for.
-
-    Returns
-    -------
-    rates : dict of str to float
-
-    Raises
-    ------
-    ValueError
-        If a factor is none, or a name that of no layer.
+    `copied` are the layers that "pretrained" stands for. Raise ValueError if a factor is invalid or
+    a name is of no layer.
     """
     check_factors(factors)
     check_known([name for name in factors if name != PRETRAINED], layers, "The network")
@@ -189,7 +174,7 @@ def resolve(factors, layers, copied):
 
 
 def factor_of(factors, layer, copied):
-    """The factor of one layer, or None."""
+    """Return the factor of one layer, or None."""
     names = [name for name in factors if is_within(layer, name)]
     if names:
         return float(factors[max(names, key=len)])
@@ -197,9 +182,9 @@ def factor_of(factors, layer, copied):
 
 
 def frozen(factors, names, copied):
-    """The factors with those of some layers, and of all within them, at 0.
+    """Return the factors with 0 for the named layers and all within them.
 
-    `copied` is what "pretrained" may stand for.
+    `copied` are the layers that "pretrained" may stand for.
     """
     covered = [*names, *copied] if PRETRAINED in names else names
     rest = {
@@ -211,11 +196,9 @@ def frozen(factors, names, copied):
 
 
 def thawed(factors, names):
-    """The factors without zeros for some layers and all within them; without names, for any.
+    """Return the factors without zeros for the named layers and all within them.
 
-    Returns
-    -------
-    factors : dict of str to float, or None where none is left
+    Without names, all zeros are removed. None stands for no factors.
     """
     factors = factors or {}
     if not names:

@@ -402,18 +402,9 @@ BINARY, MULTICLASS, MULTILABEL = "binary", "multiclass", "multilabel-indicator"
 
 
 def find_classes(y: np.ndarray) -> tuple[str, np.ndarray]:
-    """The kind of a classification target, and its sorted classes.
+    """Return the kind of a classification target, and its sorted classes; one class is binary.
 
-    Returns
-    -------
-    kind : {"binary", "multiclass", "multilabel-indicator"}
-        One class counts as binary.
-    classes : ndarray
-
-    Raises
-    ------
-    ValueError
-        If y is continuous, mixed or of several multiclass outputs.
+    Raise ValueError if y is continuous, mixed or of several multiclass outputs.
     """
     try:
         check_classification_targets(y)
@@ -433,7 +424,7 @@ def find_classes(y: np.ndarray) -> tuple[str, np.ndarray]:
 
 
 def _unsortable(y: np.ndarray, error: TypeError) -> Exception:
-    """What is wrong with labels that cannot be sorted, in place of a TypeError about '<'."""
+    """Return an error about labels that cannot be sorted, in place of a TypeError about '<'."""
     names = sorted({type(label).__name__ for label in np.ravel(y)})
     if len(names) == 1:
         return error
@@ -444,17 +435,9 @@ def _unsortable(y: np.ndarray, error: TypeError) -> Exception:
 
 
 def encode_labels(y: Any, kind: str, classes: np.ndarray) -> np.ndarray:
-    """Labels to targets.
+    """Return class numbers in one column, or the 0/1 indicators of a multilabel target.
 
-    Returns
-    -------
-    target : ndarray of shape (n_samples, n_outputs)
-        Class numbers in one column, or the 0/1 indicators of a multilabel target.
-
-    Raises
-    ------
-    ValueError
-        If y has labels that are not among the classes, or is of another kind.
+    Raise ValueError if y has unknown labels, or is of another kind.
     """
     if kind == MULTILABEL:
         dense = y.toarray() if sparse.issparse(y) else np.asarray(y)
@@ -479,7 +462,7 @@ def encode_labels(y: Any, kind: str, classes: np.ndarray) -> np.ndarray:
 
 
 def decode_labels(output: np.ndarray, kind: str, classes: np.ndarray) -> np.ndarray:
-    """Outputs after the link to labels: the likeliest class, or all labels above one half."""
+    """Return labels for outputs after the link: the most probable, or all above one half."""
     if kind == MULTILABEL:
         return (output > 0.5).astype(np.int64)
     if kind == MULTICLASS:
@@ -496,23 +479,11 @@ def class_weights(
     classes: np.ndarray,
     sample_weight: np.ndarray | None,
 ) -> list[np.ndarray]:
-    """The weight of each class, for each column of the target.
+    """Return the weight of each class, for each column of the encoded target.
 
-    Parameters
-    ----------
-    class_weight : dict or "balanced"
-        "balanced" is the total of the sample weights over the number of classes times the class's
-        own total, as in scikit-learn.
-    target : ndarray of shape (n_samples, n_columns)
-        As encoded by `encode_labels`.
-    kind, classes : str, ndarray
-    sample_weight : ndarray of shape (n_samples,) or None
-
-    Raises
-    ------
-    ValueError
-        If the dict names no class for a weight, has a weight that is none, or is given for several
-        labels a sample.
+    "balanced" is the total of the sample weights over the number of classes times the class's own
+    total, as in scikit-learn. Raise ValueError if a dict has a weight for an unknown class and none
+    for a known one, an invalid weight, or is given for several labels a sample.
     """
     if class_weight == "balanced":
         n_classes = 2 if kind == MULTILABEL else len(classes)
@@ -537,7 +508,7 @@ def class_weights(
 
 
 def _balanced(labels: np.ndarray, n_classes: int, sample_weight: np.ndarray | None) -> np.ndarray:
-    """Weights inversely proportional to the frequencies of classes; 0 for classes not seen."""
+    """Return weights inversely proportional to class frequencies; 0 for classes not seen."""
     counts = np.bincount(labels, weights=sample_weight, minlength=n_classes).astype(np.float64)
     seen = counts > 0
     return np.divide(counts.sum(), seen.sum() * counts, out=np.zeros(n_classes), where=seen)

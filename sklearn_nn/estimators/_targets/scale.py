@@ -9,21 +9,10 @@ _CENTER, _SPREAD, _LEAST, _MOST = range(4)
 
 
 def fit_scale(target, weight, link):
-    """What is learnt of targets.
+    """Return center, spread, smallest and largest of each output, of shape (4, n_outputs).
 
-    Parameters
-    ----------
-    target : ndarray of shape (n_samples, n_outputs)
-        Finite numbers.
-    weight : ndarray of shape (n_samples,) or None
-    link : str
-        How outputs become predictions. For "identity", targets get mean 0 and standard deviation
-        1; for "exp", whose predictions are positive, mean 1. For others they stay.
-
-    Returns
-    -------
-    learnt : ndarray of shape (4, n_outputs)
-        Center, spread, smallest and largest of each output.
+    `target` has shape (n_samples, n_outputs). With the link "identity" targets get mean 0 and
+    standard deviation 1; with "exp", whose predictions are positive, mean 1; others are unchanged.
     """
     target = target.astype(np.float64)
     least, most = target.min(axis=0), target.max(axis=0)
@@ -43,7 +32,7 @@ def fit_scale(target, weight, link):
 
 
 def widened(learnt, target):
-    """What was learnt, with room for further targets: center and spread stay."""
+    """Return the scale with room for further targets; center and spread stay."""
     target = target.astype(np.float64)
     least = np.minimum(learnt[_LEAST], target.min(axis=0))
     most = np.maximum(learnt[_MOST], target.max(axis=0))
@@ -51,23 +40,23 @@ def widened(learnt, target):
 
 
 def scaled(target, learnt):
-    """Targets as a network learns them."""
+    """Return targets as a network learns them."""
     return target / learnt[_SPREAD] - learnt[_CENTER] / learnt[_SPREAD]
 
 
 def unscaled(values, learnt):
-    """What `scaled` was given; float64."""
+    """Return targets in their own units, as float64."""
     return values.astype(np.float64) * learnt[_SPREAD] + learnt[_CENTER]
 
 
 def predicted(output, learnt):
-    """Outputs of a network as targets, cut to the range of those learnt."""
+    """Return outputs of a network as targets, cut to the range of those learnt."""
     return np.clip(unscaled(output, learnt), learnt[_LEAST], learnt[_MOST])
 
 
 def check_scale(learnt, n_outputs):
-    """Raise a ValueError if this cannot have been learnt."""
+    """Raise ValueError if the scale is invalid."""
     if learnt.shape != (4, n_outputs) or not np.isfinite(learnt).all():
         raise ValueError("a scale of other targets")
     if not ((learnt[_SPREAD] > 0).all() and (learnt[_LEAST] <= learnt[_MOST]).all()):
-        raise ValueError("a scale of targets that is none")
+        raise ValueError("an invalid scale of targets")

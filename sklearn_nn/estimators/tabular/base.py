@@ -1,4 +1,4 @@
-"""What TabularClassifier and TabularRegressor have in common."""
+"""Base of TabularClassifier and TabularRegressor."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from sklearn_nn.estimators.tabular.recipes import RECIPES
 from sklearn_nn.layers.activation import HIDDEN_ACTIVATIONS
 
 AUTO = "auto"
-#: Parameters that a recipe may give.
+#: Parameters whose value may be "auto": then the recipe gives it.
 _AUTOMATIC = {
     "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
     "activation": [StrOptions(set(HIDDEN_ACTIVATIONS))],
@@ -58,7 +58,7 @@ _AS_OTHERS = (
 
 
 class BaseTabular(BaseNetwork):
-    """A table, encoded, and networks for tables, with a recipe for their training."""
+    """Base of estimators for tables: an encoder, networks for tables, a recipe for training."""
 
     _fit_kind = TableFit
     _input_tags: ClassVar[dict] = {"allow_nan": True, "string": True, "categorical": True}
@@ -91,7 +91,7 @@ class BaseTabular(BaseNetwork):
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             The targets: class labels in classification, numbers in regression.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows. A row of weight 0 is as if it were not there.
+            Weights of the rows. Rows with zero weight are ignored.
         X_val : DataFrame or array-like of shape (n_val, n_features), default=None
             A validation table. With `early_stopping` it takes the place of the split; without, its
             loss and score are recorded in `history_` after each epoch.
@@ -119,7 +119,7 @@ class BaseTabular(BaseNetwork):
 
     @abstractmethod
     def _kind(self):
-        """What is learnt: one of `KINDS`."""
+        """Return the kind of target, one of `KINDS`."""
 
     def _setting(self, name):
         value = getattr(self, name)
@@ -178,7 +178,7 @@ class BaseTabular(BaseNetwork):
     def _check_loaded(self):
         wanted = self._recipe().parameters(1, self._kind())
         if set(self.recipe_) != set(wanted):
-            raise ValueError("a recipe that is none")
+            raise ValueError("a recipe with other parameters")
         constraints = {**TRAINING_CONSTRAINTS, **_AUTOMATIC}
         validate_parameter_constraints(constraints, self.recipe_, "the recipe")
         temperatures = vars(self).get("_temperatures")
