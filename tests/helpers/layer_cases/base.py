@@ -59,6 +59,8 @@ class Plan:
         Standard deviations of the numbers that are drawn.
     nan_place : int or None
         The element of a row whose NaN is seen in the output; None if only a row of NaN is.
+    all_gradients : bool
+        Whether every row is checked by central differences, or the first of each layer.
     all_lengths : bool
         Whether a layer of sequences is compared with its twin for several sets of lengths, or for
         one.
@@ -79,6 +81,7 @@ class Plan:
     input_scale: float = 1.0
     parameter_scale: float = 1.0
     nan_place: int | None = None
+    all_gradients: bool = True
     all_lengths: bool = True
     memory: float | None = None
     pads_with_zeros: bool = False
