@@ -24,7 +24,7 @@ from sklearn_nn._spec import set_plain
 from sklearn_nn.estimators._core import layer_list, saving, transfer
 from sklearn_nn.estimators._core.batches import fit_batches, is_stream
 from sklearn_nn.estimators._core.callbacks import CallbackSupportMixin, with_callbacks
-from sklearn_nn.estimators._core.fit import OF_A_FIT, Fit, is_lbfgs, mode_of
+from sklearn_nn.estimators._core.fit import Fit, is_lbfgs, mode_of
 from sklearn_nn.estimators._core.fitted_network import (
     FittedNetwork,
     Plan,
@@ -35,6 +35,7 @@ from sklearn_nn.estimators._core.fitted_network import (
 )
 from sklearn_nn.estimators._core.parameters import ACT_AT_ONCE
 from sklearn_nn.estimators._core.parts import FitMode
+from sklearn_nn.estimators._core.results import OF_A_FIT
 from sklearn_nn.estimators._core.transfer import PRETRAINED, as_names, check_known
 from sklearn_nn.estimators._inputs.reader import InputReader
 from sklearn_nn.estimators._inputs.sequences import is_listed

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import functools
 import inspect
@@ -27,11 +26,21 @@ from sklearn_nn.estimators._core.fitted_network import (
     writable,
 )
 from sklearn_nn.estimators._core.parts import FitMode
-from sklearn_nn.estimators._core.validation import evaluation, resumed_rows, split
+from sklearn_nn.estimators._core.results import (
+    LEFT_BY_TRAINING,
+    DivergenceError,
+    Publisher,
+    all_or_nothing,
+    objective,
+    publish_history,
+    tell_divergence,
+    tell_end_of_schedule,
+)
+from sklearn_nn.estimators._core.validation import evaluation, is_given, resumed_rows, split
 from sklearn_nn.jit.team import resolve_n_jobs
 from sklearn_nn.network.data_initialization import adapt
 from sklearn_nn.network.machine import Machine
-from sklearn_nn.training.callbacks import Callback, TrainingScore, is_stopped_gently
+from sklearn_nn.training.callbacks import Callback, TrainingScore
 from sklearn_nn.training.history import History
 from sklearn_nn.training.optimizer_state import OptimizerState
 from sklearn_nn.training.optimizers import get_optimizer
@@ -41,25 +50,6 @@ from sklearn_nn.training.trainer import Ending, Trainer
 
 #: scikit-learn's own schedules, which its adam does not heed.
 _SCIKIT_LEARN_SCHEDULES = ("constant", "invscaling", "adaptive")
-#: Attributes that a training leaves and that a new one from other weights begins without.
-LEFT_BY_TRAINING = (
-    "_history",
-    "_optimizer",
-    "_order",
-    "_was_frozen",
-    "_seed",
-    "_incomplete",
-    "_end_was_told",
-    "_no_improvement_count",
-    "history_",
-    "loss_",
-    "loss_curve_",
-    "validation_loss_curve_",
-    "best_loss_",
-    "best_iteration_",
-    "validation_scores_",
-    "best_validation_score_",
-)
 
 
 def is_lbfgs(estimator) -> bool:
@@ -78,18 +68,6 @@ def checked_callbacks(estimator) -> list[Callback]:
             )
         callback.check_parameters()
     return callbacks
-
-
-def _is_given(X, y, sample_weight):
-    """Return whether a validation set was passed to fit; raise ValueError if only half of it."""
-    if X is None and y is None:
-        if sample_weight is not None:
-            raise ValueError("sample_weight_val is provided, but X_val and y_val were not.")
-        return False
-    if X is None or y is None:
-        given, missing = ("X_val", "y_val") if y is None else ("y_val", "X_val")
-        raise ValueError(f"{given} is provided, but {missing} was not provided.")
-    return True
 
 
 def mode_of(estimator):
@@ -129,35 +107,6 @@ class FitRequest:
     def on_rows(self, rows):
         """Return source, the given rows, target and weight."""
         return self.source, rows, self.target, self.weight
-
-
-class _Publisher(Callback):
-    """Brings the estimator up to date before other callbacks look at it."""
-
-    def __init__(self, trainer):
-        self._trainer = trainer
-
-    def on_epoch_end(self, epoch, log, estimator):
-        """Publish the order of the rows and the history."""
-        estimator._order = self._trainer.rows
-        publish_history(estimator, self._trainer.history, self._trainer.n_epochs)
-
-
-def publish_history(estimator, history, n_epochs):
-    """Publish the history under scikit-learn's names, and its own."""
-    curves = history.curves
-    estimator.n_iter_ = n_epochs
-    estimator.t_ = history.samples_seen
-    estimator.loss_curve_ = curves.setdefault("loss", [])
-    estimator.validation_loss_curve_ = curves.get("val_loss")
-    if estimator.loss_curve_:
-        estimator.loss_ = estimator.loss_curve_[-1]
-    estimator.best_loss_ = None if history.validated else history.best_loss
-    estimator.best_iteration_ = history.best_epoch
-    scored = history.validated or "val_score" in curves
-    estimator.validation_scores_ = curves.get("val_score", []) if scored else None
-    estimator.best_validation_score_ = history.best_score if scored else None
-    estimator._no_improvement_count = history.no_improvement
 
 
 class Fit:
@@ -268,7 +217,7 @@ class Fit:
     def read_validation(self, reader, codec, dtype):
         """Return source, rows, target and weight of the validation set passed to fit, or None."""
         X, y, sample_weight = self.validation
-        if not _is_given(X, y, sample_weight):
+        if not is_given(X, y, sample_weight):
             return None
         try:
             samples = reader.check(X, self.estimator)
@@ -367,7 +316,7 @@ class Fit:
                     est.__dict__ = best[1]
                     est._stopped_by = interrupt
                 raise
-            rank = diverged, *_objective(est)
+            rank = diverged, *objective(est)
             if best is None or rank < best[0]:
                 # What is kept goes on from the random numbers that it has come to.
                 state = {"_random_state": copy.deepcopy(generator)} if times > 1 else {}
@@ -681,7 +630,7 @@ class Fit:
         if "_subtasks" in est.__dict__:
             trainer.callbacks = [*trainer.callbacks, est._subtasks]
         if trainer.callbacks:
-            trainer.callbacks = [_Publisher(trainer), *trainer.callbacks]
+            trainer.callbacks = [Publisher(trainer), *trainer.callbacks]
         try:
             ending = trainer.run(max_iter, once=once)
             publish_history(est, trainer.history, trainer.n_epochs)
@@ -704,61 +653,10 @@ class Fit:
                 ConvergenceWarning,
             )
         elif ending is Ending.DIVERGED:
-            _tell_divergence(trainer)
+            tell_divergence(trainer)
         if trainer.schedule_ended and not est.__dict__.get("_end_was_told"):
-            _tell_end_of_schedule(est)
+            tell_end_of_schedule(est)
         return ending
-
-
-def _tell_end_of_schedule(est):
-    """Warn that partial_fit has been called more often than the schedule plans for."""
-    est._end_was_told = True
-    told = f"learning_rate={est._setting('learning_rate')!r}"
-    endless = "a learning_rate without an end, such as 'constant' or 'inverse_time'."
-    if est._optimizer.schedule.plans_the_end:
-        message = (
-            f"{told} plans for max_iter={est._setting('max_iter')} epochs, and each call of "
-            "partial_fit, or batch of an iterable, is one. They are over, so it begins again "
-            f"from its start; set max_iter to the number of all that will come, or {endless}"
-        )
-    else:
-        message = f"{told} has come to 0, so that nothing more is learnt; set {endless}"
-    warn(message)
-
-
-def _tell_divergence(trainer):
-    """Warn where there are best weights to keep, or where that is asked for; else raise."""
-    told = (
-        f"Training diverged in epoch {trainer.n_epochs} with a learning rate of "
-        f"{trainer.descent.learning_rate:g}; scale the data (StandardScaler) or lower "
-        "learning_rate_init."
-    )
-    best = trainer.history.best_theta is not None
-    if best or is_stopped_gently(trainer.callbacks):
-        kept = "best weights" if best else "weights from before that epoch"
-        warn(f"{told} The {kept} are kept.", ConvergenceWarning)
-        return
-    raise DivergenceError(
-        "Solver produced non-finite parameter weights. The input data may contain large"
-        f" values and need to be preprocessed. {told} The weights from before that epoch are"
-        " kept."
-    )
-
-
-def _objective(estimator):
-    """Return the objective by which restarts are compared: the smaller, the better.
-
-    That is minus a score, and the loss for those that are equal in it.
-    """
-    history = getattr(estimator, "_history", None)
-    scores = getattr(estimator, "validation_scores_", None)
-    found = getattr(estimator, "loss_", np.inf), 0.0
-    if history is not None and scores:
-        kept = history.best_theta is not None
-        losses = history.curves["val_loss"]
-        score = history.best_score if kept else scores[-1]
-        found = -score, losses[history.best_epoch - 1 if kept else -1]
-    return tuple(objective if np.isfinite(objective) else np.inf for objective in found)
 
 
 def range_test(estimator, X, y, sample_weight, rates):
@@ -773,44 +671,3 @@ def range_test(estimator, X, y, sample_weight, rates):
         trainer.train_epoch(1)
         losses.extend(trainer.batch_losses)
     return np.array(losses[: len(rates)])
-
-
-#: Attributes that exist only while a fit is under way.
-OF_A_FIT = ("_callback_data", "_descent_before", "_first_rows", "_stopped_by", "_subtasks")
-
-
-class DivergenceError(ValueError):
-    """Training came to numbers that are infinite or NaN."""
-
-
-@contextlib.contextmanager
-def all_or_nothing(estimator):
-    """Restore the estimator if an error is raised within.
-
-    Weights are trained in buffers of their own; what training changes in place, the optimizer and
-    the history, is put back. Two endings are kept, since their results stand for themselves:
-    training that diverged, as it was before that epoch; and training that was stopped by an error
-    in a callback or by an interrupt, as it is.
-    """
-    before = estimator.__dict__.copy()
-    history, generator = before.get("_history"), before.get("random_state")
-    mark = None if history is None else history.mark()
-    is_generator = isinstance(generator, np.random.RandomState)
-    drawn = generator.get_state() if is_generator else None
-    try:
-        yield
-    except BaseException as error:
-        stopped = estimator.__dict__.get("_stopped_by") is error
-        if not stopped and not isinstance(error, DivergenceError):
-            descent = estimator.__dict__.get("_descent_before")
-            estimator.__dict__ = before
-            if descent is not None:
-                vars(before["_optimizer"]).update(vars(descent))
-            if history is not None:
-                history.back_to(mark)
-            if is_generator:
-                generator.set_state(drawn)
-        raise
-    finally:
-        for name in OF_A_FIT:
-            estimator.__dict__.pop(name, None)

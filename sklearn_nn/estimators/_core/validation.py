@@ -45,6 +45,18 @@ def split(n_rows, share, labels, random_state):
     return train, held_out
 
 
+def is_given(X, y, sample_weight):
+    """Return whether a validation set was passed to fit; raise ValueError if only half of it."""
+    if X is None and y is None:
+        if sample_weight is not None:
+            raise ValueError("sample_weight_val is provided, but X_val and y_val were not.")
+        return False
+    if X is None or y is None:
+        given, missing = ("X_val", "y_val") if y is None else ("y_val", "X_val")
+        raise ValueError(f"{given} is provided, but {missing} was not provided.")
+    return True
+
+
 def evaluation(estimator, data, rows, target, weight):
     """Return a function that returns loss and score of the weights at the time of the call.
 
