@@ -386,9 +386,9 @@ def test_ctrl_c_in_a_callback(hook):
 @pytest.mark.parametrize(
     ("callbacks", "message"),
     [
-        ([EarlyStopping], r"callbacks\[0\]=<class.*no Callback object"),
-        ([EarlyStopping(), "loss"], r"callbacks\[1\]='loss' is no Callback object"),
-        ([lambda *_: None], r"no Callback object of sklearn_nn.training.*set_callbacks"),
+        ([EarlyStopping], r"callbacks\[0\]=<class.*not a Callback object"),
+        ([EarlyStopping(), "loss"], r"callbacks\[1\]='loss' is not a Callback object"),
+        ([lambda *_: None], r"not a Callback object of sklearn_nn.training.*set_callbacks"),
         (EarlyStopping(), "'callbacks' parameter"),
         ([EarlyStopping(patience=-1)], "patience=-1 of EarlyStopping"),
         ([ModelCheckpoint("a", every=0)], "every=0 of ModelCheckpoint"),

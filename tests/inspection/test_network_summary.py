@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_nn import MLPClassifier
+from sklearn_nn import MLPClassifier, NeuralNetworkClassifier
 from sklearn_nn.inspection import Summary, SummaryRow, summary
 from sklearn_nn.inspection.network_summary import _format_bytes
 
@@ -29,8 +29,12 @@ def placed(size, rate=1.0):
     return SimpleNamespace(parameter=SimpleNamespace(size=size, rate=rate))
 
 
+class Fitted(NeuralNetworkClassifier):
+    """An estimator with a network that is made up."""
+
+
 @pytest.fixture
-def network(fitted):
+def network():
     """A convolution that is frozen, running means, a name that HTML could misread."""
     program = SimpleNamespace(
         dtype="float32",
@@ -44,7 +48,10 @@ def network(fitted):
         frozen=("conv2d1", "<b>&"),
         parameters=[placed(320, 0.0), placed(64), placed(2_163_200), placed(100)],
     )
-    return fitted(theta_=1, _trained_program=lambda: program, _remarks=tuple)
+    model = Fitted()
+    model.layers_, model._views = {}, []
+    model._network = SimpleNamespace(program=program, places=[])
+    return model
 
 
 TEXT = """\
