@@ -4,6 +4,7 @@ Every check raises `FaultError` with a kind, by which failures are counted, and 
 """
 
 import copy
+import functools
 import os
 import pickle
 import random
@@ -100,6 +101,8 @@ def same(a, b):
         return same(a.get_state(legacy=False), b.get_state(legacy=False))
     if type(a) is not type(b):
         return False
+    if isinstance(a, functools.partial):  # such as an initializer
+        return same((a.func, a.args, a.keywords), (b.func, b.args, b.keywords))
     if hasattr(a, "__dict__") and not callable(a) and not isinstance(a, type):
         return same(state_of(a), state_of(b))
     return bool(a == b)
