@@ -549,6 +549,7 @@ class TextGenerator(BaseNetwork):
         reader = self._text_reader().read(encoded(prime, self.vocabulary_, "prime"))
 
         def characters():
+            """Yield each character as soon as it is drawn."""
             for _ in itertools.count() if n_chars is None else range(n_chars):
                 code = draw(probabilities(reader.logits, temperature, top_k, top_p), rng)
                 yield self.vocabulary_[code]
