@@ -11,7 +11,7 @@ import sklearn_nn
 from helpers.numpy_scalars import is_plain, twins
 from sklearn_nn import layers, training
 from sklearn_nn._spec import plain, set_plain
-from sklearn_nn.estimators._inputs.table.encoder import TableEncoder
+from sklearn_nn.estimators.table_encoder import TableEncoder
 from sklearn_nn.inspection import occlusion_map, saliency_map
 from sklearn_nn.layers import Conv2D, Dense, Dropout, RandomCrop, RandomFlip
 from sklearn_nn.network import initializers

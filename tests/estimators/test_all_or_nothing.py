@@ -22,7 +22,7 @@ from helpers.estimators.all_estimators import (
 )
 from sklearn_nn import FeatureExtractor, MLPClassifier, MLPRegressor, RNNClassifier
 from sklearn_nn.estimators._core import validation as _held_out
-from sklearn_nn.estimators._inputs.table.encoder import TableEncoder
+from sklearn_nn.estimators.table_encoder import TableEncoder
 from sklearn_nn.training import Huber, LambdaCallback
 from sklearn_nn.training.history import History
 from sklearn_nn.training.trainer import Trainer

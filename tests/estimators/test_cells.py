@@ -11,7 +11,7 @@ from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
 
 from sklearn_nn import TabularClassifier, TabularRegressor
-from sklearn_nn.estimators._inputs.table.encoder import TableEncoder
+from sklearn_nn.estimators.table_encoder import TableEncoder
 
 pd = pytest.importorskip("pandas")
 

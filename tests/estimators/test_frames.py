@@ -9,7 +9,7 @@ import pytest
 from scipy import sparse
 
 from sklearn_nn.estimators._inputs.table import frames as _frames
-from sklearn_nn.estimators._inputs.table.encoder import TableEncoder
+from sklearn_nn.estimators.table_encoder import TableEncoder
 
 ROWS = [[1.0, "a", 3], [2.5, None, 1], [None, "b", 2], [-1.0, "c", 2], [0.0, "a", 7]]
 NAMES = ["size", "kind", "count"]

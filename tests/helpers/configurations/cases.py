@@ -20,7 +20,7 @@ from helpers.configurations.data import (
 )
 from helpers.configurations.layers import LayerDraw
 from sklearn_nn import FeatureExtractor, TextGenerator
-from sklearn_nn.estimators._inputs.table.encoder import TableEncoder
+from sklearn_nn.estimators.table_encoder import TableEncoder
 from sklearn_nn.layers import Dropout
 from sklearn_nn.layers.activation import HIDDEN_ACTIVATIONS
 from sklearn_nn.network.initializers import INITIALIZERS, Normal, Orthogonal, VarianceScaling

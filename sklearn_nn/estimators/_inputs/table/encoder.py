@@ -81,7 +81,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
 
     Examples
     --------
-    >>> from sklearn_nn.estimators._inputs.table.encoder import TableEncoder
+    >>> from sklearn_nn.estimators.table_encoder import TableEncoder
     >>> X = [[1.0, "red"], [2.0, "blue"], [None, "red"], [4.0, "green"]]
     >>> encoder = TableEncoder().fit(X)
     >>> encoder.get_feature_names_out()
