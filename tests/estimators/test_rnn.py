@@ -1,6 +1,7 @@
 """RNNClassifier and RNNRegressor: forms of sequences, padding, targets of steps, truncation."""
 
 import pickle
+import warnings
 
 import numpy as np
 import pytest
@@ -660,3 +661,18 @@ def test_numbers_that_stand_for_words():
             NeuralNetworkClassifier(layers, **options).fit(bad, y)
         with pytest.raises(ValueError, match="Embedding"):
             model.predict(bad)
+
+
+def test_targets_of_sequences_that_are_all_shorter_than_those_fitted():
+    """Of equal lengths, in a list or an array: as many targets as each has steps."""
+    rng = np.random.default_rng(0)
+    fitted = [rng.standard_normal((n, 2)) for n in (7, 4, 6, 7)]
+    model = RNNRegressor(3, return_sequences=True, max_iter=1, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model.fit(fitted, [x[:, 0] for x in fitted])
+    short = [x[:3] for x in fitted]
+    single = [model.predict([x])[0] for x in short]
+    assert [len(steps) for steps in model.predict(short)] == [3, 3, 3, 3]
+    np.testing.assert_array_equal(np.stack(model.predict(short)), np.stack(single))
+    np.testing.assert_array_equal(model.predict(np.stack(short)), np.stack(single))

@@ -328,8 +328,8 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator, ABC):
         for data, output in self._outputs(X):
             decoded.append(decode(output))
             if steps is not None and steps.of_each:
-                n, length = data.n_rows, self._reader.shape[0]
-                lengths.append(np.full(n, length) if data.lengths is None else data.lengths)
+                even = np.full(data.n_rows, len(output) // max(data.n_rows, 1))
+                lengths.append(even if data.lengths is None else data.lengths)
         y = decoded[0] if len(decoded) == 1 else np.concatenate(decoded)
         if not lengths:
             return y
