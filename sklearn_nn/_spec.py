@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
+import inspect
 from types import ModuleType
-from typing import Any, TypeVar
+from typing import Any, TypeVar, dataclass_transform
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -59,6 +61,25 @@ def set_plain(self: Any, name: str, value: Any) -> None:
         kind: Any = type(self)
         value = plain(value) if name in _parameters_of(kind) else value
     object.__setattr__(self, name, value)
+
+
+_Class = TypeVar("_Class", bound=type)
+
+
+@dataclass_transform(eq_default=False, field_specifiers=(dataclasses.field,))
+def parameters(kind: _Class) -> _Class:
+    """Make the annotated attributes of a class, its own and inherited ones, its parameters.
+
+    The decorated class gets an `__init__` that sets them, as from :func:`dataclasses.dataclass`.
+    In its signature, the class's own parameters stand before those of its bases.
+    """
+    dataclasses.dataclass(eq=False, repr=False)(kind)
+    init: Any = vars(kind)["__init__"]
+    made, own = inspect.signature(init), ["self", *inspect.get_annotations(kind)]
+    place = {name: own.index(name) if name in own else len(own) for name in made.parameters}
+    order = sorted(made.parameters.values(), key=lambda one: (one.kind, place[one.name]))
+    init.__signature__ = made.replace(parameters=order)
+    return kind
 
 
 class Spec(BaseEstimator):
