@@ -8,7 +8,7 @@ is compiled by itself, in either real type, when a program first needs it.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -55,6 +55,8 @@ class Kind:
         self.name = name
         self.options = {**OPTIONS, "no_cfunc_wrapper": True} if entry else HELPER_OPTIONS
         self.arguments = arguments
+        #: Names of the arguments that the caller gives, not the team.
+        self.own = [name for name in arguments if name not in ("part", "parts", "sync")]
 
     def signature(self, dtype: str) -> Any:
         """Return the Numba signature for one real type."""
@@ -77,11 +79,10 @@ class Kernel:
         self._dispatcher: Any = None
         self._addresses: dict[str, int] = {}
 
-    def ordered(self, **arguments: Any) -> tuple[Any, ...]:
+    def ordered(self, arguments: Mapping[str, Any]) -> tuple[Any, ...]:
         """Return these arguments in the order of the kind, those of the team left out."""
-        names = [name for name in self.kind.arguments if name not in ("part", "parts", "sync")]
-        assert arguments.keys() == set(names), arguments.keys() ^ set(names)
-        return tuple(arguments[name] for name in names)
+        assert len(arguments) == len(self.kind.own), set(self.kind.own) ^ arguments.keys()
+        return tuple([arguments[name] for name in self.kind.own])
 
     def compiled(self, dtype: str) -> Any:
         """Return the dispatcher, compiled for `dtype`."""

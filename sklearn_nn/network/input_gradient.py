@@ -94,7 +94,7 @@ def input_gradient(
     work = allocate((parts, program.n_work), dtype)
     arenas, darenas = (allocate((parts, capacity * program.width), dtype) for _ in range(2))
     team, n_lengths = Team(parts), capacity if program.ragged else 0
-    arguments = differentiate_rows.ordered(
+    arguments = differentiate_rows.ordered(dict(
         contexts=contexts(
             parts, program.n_scratch, dtype, n_lengths=n_lengths, stop_at=team.stop_at
         ),
@@ -103,6 +103,6 @@ def input_gradient(
         seeds=readonly(np.ascontiguousarray(seeds, dtype=dtype)),
         theta=readonly(theta), state=readonly(state),
         work=work, arenas=arenas, darenas=darenas, out=out,
-    )  # fmt: skip
+    ))  # fmt: skip
     team.run(differentiate_rows.compiled(dtype), *arguments, work=2 * n * program.cost)
     return out

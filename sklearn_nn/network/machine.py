@@ -121,7 +121,6 @@ class Machine:
         self.capacity = -(-capacity // 16) * 16
         settings = np.array([alpha, l1_ratio, clipnorm, max_norm, average_keep])
         assert settings.size == SETTINGS_SIZE
-        self._settings = readonly(settings)
         self._team = Team(n_jobs)
         self._contexts = contexts(
             n_jobs,
@@ -132,22 +131,26 @@ class Machine:
             n_lengths=self.capacity if program.ragged else 0,
             stop_at=self._team.stop_at,
         )
-        self._arenas = [allocate(self.capacity * program.width, program.dtype) for _ in range(2)]
-        self._work = allocate(program.n_work, program.dtype)
-        self._kept_state = allocate(program.n_state, program.dtype)
+        dtype, groups = program.dtype, program.groups()
+        self._arena = allocate(self.capacity * program.width, dtype)
         # If rows are mixed: also the losses for the partners' targets, and the partners' numbers.
         n_targets = self.capacity * program.steps
         room = n_targets if program.mixes_rows or program.steps > 1 else 0
-        self._losses = allocate(n_targets + room, "float64")
-        self._numbers = allocate(room, "int64")
         n_chunks = -(-program.n_theta // CHUNK)
-        self._penalties, self._norms = (allocate(n_chunks, "float64") for _ in range(2))
-        self._table = program.table[: program.n_trained]
-        groups, factors = program.groups()
-        self._groups, self._factors = readonly(groups), readonly(factors)
-        self._matrices = readonly(program.matrices())
-        self._nothing = np.zeros(0, dtype=program.dtype)
-        self._train = train_slice.compiled(program.dtype)
+        #: The arguments of the kernel that are the same in every call.
+        self._fixed = {
+            "contexts": self._contexts, "table": program.table[: program.n_trained],
+            "ends": program.raw_ends, "capacity": self.capacity, "settings": readonly(settings),
+            "groups": readonly(groups[0]), "factors": readonly(groups[1]),
+            "matrices": readonly(program.matrices()), "theta": theta, "grad": self.grad,
+            "state": state, "kept": allocate(program.n_state, dtype),
+            "work": allocate(program.n_work, dtype), "arena": self._arena,
+            "darena": allocate(self._arena.size, dtype),
+            "losses": allocate(n_targets + room, "float64"), "numbers": allocate(room, "int64"),
+            "penalties": allocate(n_chunks, "float64"), "norms": allocate(n_chunks, "float64"),
+        }  # fmt: skip
+        self._nothing = np.zeros(0, dtype=dtype)
+        self._train = train_slice.compiled(dtype)
 
     @property
     def step(self) -> int:
@@ -182,21 +185,16 @@ class Machine:
             np.zeros(last - first) if given is None else given
             for given in (update.decays, update.progress)
         )
-        average = self._nothing if update.average is None else update.average
         self.go_on_from(step)
         n_rows = min(order.size, last * batch_size) - first * batch_size
-        arguments = train_slice.ordered(
-            contexts=self._contexts, table=self._table, ends=self.program.raw_ends,
-            capacity=self.capacity, batch_size=batch_size, first=first, last=last, windows=windows,
-            order=readonly(order), **data.arguments(self.program.dtype), **targets.arguments(),
-            settings=self._settings, groups=self._groups, factors=self._factors,
-            matrices=self._matrices, update_at=update.kernel_at, decays=readonly(decays),
-            scalars=readonly(update.scalars), progress=readonly(progress),
-            theta=self.theta, grad=self.grad, state=self.state, kept=self._kept_state,
-            work=self._work, arena=self._arenas[0], darena=self._arenas[1],
-            moments=update.moments, average=average, losses=self._losses, numbers=self._numbers,
-            penalties=self._penalties, norms=self._norms, batch_losses=losses,
-        )  # fmt: skip
+        arguments = train_slice.ordered({
+            **self._fixed, **data.arguments(self.program.dtype), **targets.arguments(),
+            "batch_size": batch_size, "first": first, "last": last, "windows": windows,
+            "order": readonly(order), "update_at": update.kernel_at, "decays": readonly(decays),
+            "scalars": readonly(update.scalars), "progress": readonly(progress),
+            "moments": update.moments, "batch_losses": losses,
+            "average": self._nothing if update.average is None else update.average,
+        })  # fmt: skip
         self._team.run(self._train, *arguments, work=3 * n_rows * self.program.cost)
         return losses
 
@@ -204,7 +202,7 @@ class Machine:
         """Return the raw output of the batch trained last, before its update."""
         first, width = self.program.raw_slot
         start = self.capacity * first
-        return self._arenas[0][start : start + n_rows * width].reshape(n_rows, width).copy()
+        return self._arena[start : start + n_rows * width].reshape(n_rows, width).copy()
 
 
 #: Rows per block of prediction in each thread: enough for the tiles, small in the cache. Of long

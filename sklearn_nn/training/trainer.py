@@ -165,9 +165,10 @@ class Trainer:
         """Train and record an epoch; return whether and how training ends with it."""
         theta = self.machine.theta
         self._keep()
-        with self._calling_back():
-            for callback in self.callbacks:
-                callback.on_epoch_begin(self.history.n_epochs + 1, self.estimator)
+        if self.callbacks:
+            with self._calling_back():
+                for callback in self.callbacks:
+                    callback.on_epoch_begin(self.history.n_epochs + 1, self.estimator)
         self._trained, self._is_evaluated = None, False
         self._before = self._bookmark()
         log = self.train_epoch(max_epochs, alone=alone)
