@@ -13,6 +13,7 @@ from helpers.parametrize import dtypes
 from helpers.programs import build, draw_theta, forward, no_state, nothing, train
 from helpers.random_networks import BY_NAME, random_problem
 from sklearn_nn.layers import Mixup
+from sklearn_nn.layers.base import CTX_SIZE, LENGTHS
 from sklearn_nn.network import machine, memory
 from sklearn_nn.network.machine import Machine, Predictor, predict
 from sklearn_nn.network.parameter_update import CHUNK
@@ -164,3 +165,12 @@ def test_batches_need_not_fill_the_memory(rng):
         gradients.append(made.grad)
     np.testing.assert_array_equal(gradients[1], gradients[0])
     np.testing.assert_array_equal(gradients[2], gradients[0])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_scratch_memory_begins_on_a_cache_line(dtype):
+    rows = memory.contexts(3, 37, dtype, n_lengths=5)
+    for row in rows:
+        address = row[CTX_SIZE:].__array_interface__["data"][0]
+        assert address % 64 == 0
+    assert (rows[:, LENGTHS] % 8 == 0).all()
