@@ -36,8 +36,8 @@ PREPARE = _kind("prepare", "theta work")
 #: PROGRESS: fraction of the planned training that is done, as the bits of a real number.
 #: STOP_AT: address of the word that `is_stopped` reads, or 0.
 STEP, SEED, TRAINING, PARTNER, LENGTHS, LONGEST, CONTINUES, PROGRESS, STOP_AT = range(9)
-#: Numbers of `ctx` before the scratch memory: whole cache lines, so that its vectors do not straddle
-#: two.
+#: Numbers of `ctx` before the scratch memory: whole cache lines, so that vectors of it do not
+#: straddle two.
 CTX_SIZE = 16
 #: Rows of a batch, rows of weights (a tile's height) and columns (a cache line of float32) are
 #: shared out in multiples of these. Which columns are in a loop's vectors and which in its tail
