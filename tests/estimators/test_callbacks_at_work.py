@@ -404,7 +404,7 @@ def test_invalid_callbacks(callbacks, message):
 
 
 def test_lbfgs_has_no_epochs():
-    with pytest.raises(ValueError, match=r"callbacks=\[Early.*solver='lbfgs' has not"):
+    with pytest.raises(ValueError, match=r"callbacks=\[Early.*solver='lbfgs' does not have"):
         fitted(solver="lbfgs", callbacks=[EarlyStopping()])
     fitted(solver="lbfgs", callbacks=[])
 

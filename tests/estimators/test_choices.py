@@ -235,7 +235,7 @@ def test_weight_decay_of_its_own():
         ({"weight_decay": 0.1}, "weight_decay=0.1 acts on steps"),
         ({"ema_momentum": 0.9}, "ema_momentum=0.9 acts on steps"),
         ({"l1_ratio": 0.5}, "l1_ratio=0.5 has a kink at 0, which solver='lbfgs' cannot"),
-        ({"callbacks": [TerminateOnNaN()]}, "callbacks=.*solver='lbfgs' has not"),
+        ({"callbacks": [TerminateOnNaN()]}, "callbacks=.*solver='lbfgs' does not have"),
     ],
     ids=str,
 )

@@ -24,7 +24,7 @@ from sklearn_nn._spec import set_plain
 from sklearn_nn.estimators._core import layer_list, saving, transfer
 from sklearn_nn.estimators._core.batches import fit_batches, is_stream
 from sklearn_nn.estimators._core.callbacks import CallbackSupportMixin, with_callbacks
-from sklearn_nn.estimators._core.fit import Fit, is_lbfgs, mode_of
+from sklearn_nn.estimators._core.fit import OF_A_FIT, Fit, is_lbfgs, mode_of
 from sklearn_nn.estimators._core.fitted_network import (
     FittedNetwork,
     Plan,
@@ -35,7 +35,6 @@ from sklearn_nn.estimators._core.fitted_network import (
 )
 from sklearn_nn.estimators._core.parameters import ACT_AT_ONCE
 from sklearn_nn.estimators._core.parts import FitMode
-from sklearn_nn.estimators._core.results import OF_A_FIT
 from sklearn_nn.estimators._core.transfer import PRETRAINED, as_names, check_known
 from sklearn_nn.estimators._inputs.reader import InputReader
 from sklearn_nn.estimators._inputs.sequences import is_listed
@@ -105,7 +104,7 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator, ABC):
         """Return plan and program with factors on the learning rates of layers."""
         if factors:
             start = vars(self).get("_pretrained") if PRETRAINED in factors else None
-            copied = transfer.copied_layers(program, start)
+            copied = () if start is None else transfer.copied_layers(program, start)
             names = [line.name for line in program.outline]
             plan = replace(plan, rates=transfer.resolve(factors, names, copied))
             program = plan.lower()

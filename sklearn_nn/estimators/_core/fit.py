@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import functools
-import inspect
-import warnings
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,9 +14,15 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import InvalidParameterError
 from sklearn.utils.validation import _check_sample_weight
 
-from sklearn_nn.estimators._core import transfer
+from sklearn_nn.estimators._core import lbfgs, transfer
 from sklearn_nn.estimators._core.callbacks import SubtaskCallback
 from sklearn_nn.estimators._core.checks import check_fits, check_some_weight, is_bytes, warn
+from sklearn_nn.estimators._core.endings import (
+    DivergenceError,
+    objective,
+    tell_divergence,
+    tell_end_of_schedule,
+)
 from sklearn_nn.estimators._core.fitted_network import (
     FittedNetwork,
     adopted,
@@ -26,16 +31,6 @@ from sklearn_nn.estimators._core.fitted_network import (
     writable,
 )
 from sklearn_nn.estimators._core.parts import FitMode
-from sklearn_nn.estimators._core.results import (
-    LEFT_BY_TRAINING,
-    DivergenceError,
-    Publisher,
-    all_or_nothing,
-    objective,
-    publish_history,
-    tell_divergence,
-    tell_end_of_schedule,
-)
 from sklearn_nn.estimators._core.validation import evaluation, is_given, resumed_rows, split
 from sklearn_nn.jit.team import resolve_n_jobs
 from sklearn_nn.network.data_initialization import adapt
@@ -50,24 +45,54 @@ from sklearn_nn.training.trainer import Ending, Trainer
 
 #: scikit-learn's own schedules, which its adam does not heed.
 _SCIKIT_LEARN_SCHEDULES = ("constant", "invscaling", "adaptive")
+#: Attributes that a training leaves and that a new one from other weights begins without.
+LEFT_BY_TRAINING = (
+    "_history", "_optimizer", "_order", "_was_frozen", "_seed", "_incomplete", "_end_was_told",
+    "_no_improvement_count", "history_", "loss_", "loss_curve_", "validation_loss_curve_",
+    "best_loss_", "best_iteration_", "validation_scores_", "best_validation_score_",
+)  # fmt: skip
+
+
+#: Attributes that exist only while a fit is under way.
+OF_A_FIT = ("_callback_data", "_descent_before", "_first_rows", "_stopped_by", "_subtasks")
+
+
+@contextlib.contextmanager
+def all_or_nothing(estimator):
+    """Restore the estimator if an error is raised within.
+
+    Weights are trained in buffers of their own; what training changes in place, the optimizer and
+    the history, is put back. Two endings are kept, since their results stand for themselves:
+    training that diverged, as it was before that epoch; and training that was stopped by an error
+    in a callback or by an interrupt, as it is.
+    """
+    before = estimator.__dict__.copy()
+    history, generator = before.get("_history"), before.get("random_state")
+    mark = None if history is None else history.mark()
+    is_generator = isinstance(generator, np.random.RandomState)
+    drawn = generator.get_state() if is_generator else None
+    try:
+        yield
+    except BaseException as error:
+        stopped = estimator.__dict__.get("_stopped_by") is error
+        if not stopped and not isinstance(error, DivergenceError):
+            descent = estimator.__dict__.get("_descent_before")
+            estimator.__dict__ = before
+            if descent is not None:
+                vars(before["_optimizer"]).update(vars(descent))
+            if history is not None:
+                history.back_to(mark)
+            if is_generator:
+                generator.set_state(drawn)
+        raise
+    finally:
+        for name in OF_A_FIT:
+            estimator.__dict__.pop(name, None)
 
 
 def is_lbfgs(estimator) -> bool:
     """Return whether the estimator is trained on all samples at once, by scipy's L-BFGS."""
     return isinstance(estimator.solver, str) and estimator.solver == "lbfgs"
-
-
-def checked_callbacks(estimator) -> list[Callback]:
-    """Return the estimator's callbacks; raise an error if one is invalid."""
-    callbacks = list(estimator.callbacks or ())
-    for i, callback in enumerate(callbacks):
-        if not isinstance(callback, Callback):
-            raise InvalidParameterError(
-                f"callbacks[{i}]={callback!r} is not a Callback object of sklearn_nn.training; "
-                "scikit-learn's own callbacks are for set_callbacks."
-            )
-        callback.check_parameters()
-    return callbacks
 
 
 def mode_of(estimator):
@@ -183,7 +208,7 @@ class Fit:
         codec.learn_class_weights(target, sample_weight, self.mode)
         weight = self.weight(codec, target, sample_weight, dtype)
         target, weight = codec.arrange(target, weight, lengths)
-        program = self.build(reader, codec, dtype)
+        self.build(reader, codec, dtype)
         validation = self.read_validation(reader, codec, dtype)
         source = reader.source(samples, dtype, est._network)
         program = est._network.program_for(source)
@@ -217,15 +242,13 @@ class Fit:
     def read_validation(self, reader, codec, dtype):
         """Return source, rows, target and weight of the validation set passed to fit, or None."""
         X, y, sample_weight = self.validation
-        if not is_given(X, y, sample_weight):
+        if (X is None and y is None and sample_weight is None) or not is_given(*self.validation):
             return None
         try:
             samples = reader.check(X, self.estimator)
-            read = self._read_targets(reader, codec, samples, y, sample_weight)
-            samples, lengths, y, sample_weight = read
+            _, lengths, y, weight = self._read_targets(reader, codec, samples, y, sample_weight)
             target = codec.encode(y)
-            weight = codec.row_weights(sample_weight, lengths)
-            weight = self.weight(codec, target, weight, dtype)
+            weight = self.weight(codec, target, codec.row_weights(weight, lengths), dtype)
             codec.check_validation_target(target, self.estimator.scoring)
             target, weight = codec.arrange(target, weight, lengths)
             source = reader.source(samples, dtype, self.estimator._network)
@@ -271,13 +294,13 @@ class Fit:
         reader.publish(est)
         codec.publish(est)
         publish_network(est, network)
-        return program
 
     def _fresh(self, plan, program):
         """Return a network with new weights; nothing is seen yet, and there is no optimizer."""
         est = self.estimator
         theta, state = program.initialize(est._random_state), program.initial_state()
-        transfer.copy_into(program, vars(est).get("_pretrained"), theta, state)
+        if (start := vars(est).get("_pretrained")) is not None:
+            transfer.copy_into(program, start, theta, state)
         est.n_iter_ = est.t_ = 0
         for name in LEFT_BY_TRAINING:
             est.__dict__.pop(name, None)
@@ -285,9 +308,9 @@ class Fit:
 
     def _adapt(self, program, source):
         """Let data set the weights of layers that ask for it, but for those that are copied."""
-        est = self.estimator
-        kept = transfer.copied_layers(program, vars(est).get("_pretrained"))
-        jobs, network = resolve_n_jobs(est.n_jobs), est._network
+        est, network = self.estimator, self.estimator._network
+        start, jobs = vars(est).get("_pretrained"), resolve_n_jobs(est.n_jobs)
+        kept = () if start is None else transfer.copied_layers(program, start)
         rng = est._random_state
         adapt(program, network.theta, network.state, source, rng, kept=kept, n_jobs=jobs)
 
@@ -316,7 +339,7 @@ class Fit:
                     est.__dict__ = best[1]
                     est._stopped_by = interrupt
                 raise
-            rank = diverged, *objective(est)
+            rank = diverged, *(objective(est) if times > 1 else ())
             if best is None or rank < best[0]:
                 # What is kept goes on from the random numbers that it has come to.
                 state = {"_random_state": copy.deepcopy(generator)} if times > 1 else {}
@@ -342,81 +365,39 @@ class Fit:
     def ready(self):
         """Return a training that is ready to begin: a function that returns how it ended."""
         est, request = self.estimator, self.request
-        transfer.check_some_trained(request.program, est.learning_rate_factors)
+        if not request.program.groups()[0].size:
+            raise ValueError(
+                f"All layers are frozen (learning_rate_factors={est.learning_rate_factors}), so "
+                "there is nothing to train; unfreeze('output'), or copy layers='body' only with "
+                "from_pretrained."
+            )
         if is_lbfgs(est):
-            return functools.partial(self._run_lbfgs, *self._lbfgs(request))
+            return lbfgs.prepared(self, request)
         return functools.partial(self._run_descent, self.trainer(request))
 
-    def _machine(self, program, capacity):
+    def callbacks(self):
+        """Return the estimator's callbacks; raise an error if one is invalid."""
+        callbacks = list(self.estimator.callbacks or ())
+        for i, callback in enumerate(callbacks):
+            if not isinstance(callback, Callback):
+                raise InvalidParameterError(
+                    f"callbacks[{i}]={callback!r} is not a Callback object of sklearn_nn.training; "
+                    "scikit-learn's own callbacks are for set_callbacks."
+                )
+            callback.check_parameters()
+        return callbacks
+
+    def machine(self, program, capacity):
         """Return the machine that trains the estimator's weights."""
         est = self.estimator
         if not hasattr(est, "_seed"):
             # Nothing is drawn without need: scikit-learn's MLP draws no such number.
             est._seed = est._random_state.randint(2**31 - 1) if program.is_random else 0
         return Machine(
-            program,
-            est._network.theta,
-            est._network.state,
-            capacity,
-            alpha=est.alpha,
-            l1_ratio=est.l1_ratio,
-            clipnorm=est.clipnorm,
-            max_norm=est.max_norm,
-            average_keep=est.ema_momentum,
-            seed=est._seed,
-            n_jobs=resolve_n_jobs(est.n_jobs),
-        )
-
-    # --- L-BFGS ------------------------------------------------------------------------------
-
-    def _lbfgs(self, request):
-        """Return what L-BFGS trains on all rows at once: machine, data, targets."""
-        est = self.estimator
-        if checked_callbacks(est):
-            raise ValueError(
-                f"callbacks={est.callbacks} are called after epochs, which solver='lbfgs' has "
-                "not; use solver='adam', say, or callbacks=None."
-            )
-        for name in ("clipnorm", "max_norm", "weight_decay", "ema_momentum"):
-            default = inspect.signature(type(est)).parameters[name].default
-            if getattr(est, name) not in (0, None, default):
-                raise ValueError(
-                    f"{name}={getattr(est, name)} acts on steps of a first-order solver; use "
-                    f"solver='adam', say, or {name}=0 with solver='lbfgs'."
-                )
-        transfer.check_frozen_or_not(request.program, est.learning_rate_factors)
-        if est.l1_ratio and est.alpha:
-            raise ValueError(
-                f"l1_ratio={est.l1_ratio} has a kink at 0, which solver='lbfgs' cannot take; use "
-                "solver='adam', say, or l1_ratio=0."
-            )
-        machine = self._machine(request.program, request.source.n_rows)
-        dtype = request.program.dtype
-        targets = est._codec.loss.targets(request.target, request.weight, dtype)
-        return machine, request.source, targets
-
-    def _run_lbfgs(self, machine, data, targets):
-        from sklearn.utils.optimize import _check_optimize_result
-
-        from sklearn_nn.training.lbfgs import minimize
-
-        est = self.estimator
-        self.begin_subtasks(0)
-        result = minimize(
-            machine,
-            data,
-            targets,
-            max_iter=est.max_iter,
-            max_fun=est.max_fun,
-            tol=est.tol,
-            verbose=bool(est.verbose),
-        )
-        with warnings.catch_warnings(record=True) as told:
-            warnings.simplefilter("always")
-            est.n_iter_ = _check_optimize_result("lbfgs", result, est.max_iter)
-        for warning in told:  # at the user's line
-            warn(str(warning.message), warning.category)
-        est.loss_ = float(result.fun)
+            program, est._network.theta, est._network.state, capacity, alpha=est.alpha,
+            l1_ratio=est.l1_ratio, clipnorm=est.clipnorm, max_norm=est.max_norm,
+            average_keep=est.ema_momentum, seed=est._seed, n_jobs=resolve_n_jobs(est.n_jobs),
+        )  # fmt: skip
 
     # --- first order -------------------------------------------------------------------------
 
@@ -440,13 +421,15 @@ class Fit:
             request = replace(request, validation=request.on_rows(held_out))
         history = self._begin_history(request.validation is not None)
         self._begin_optimizer(program)
-        transfer.hold_frozen(est, program, history)
+        est._was_frozen = program.frozen
+        if program.frozen or any(placed.parameter.rate == 0 for placed in program.parameters):
+            transfer.hold_frozen(est, program, history)
         batch_size = self.batch_size(rows.size)
-        verbose, callbacks = bool(est.verbose), checked_callbacks(est)
+        verbose, callbacks = bool(est.verbose), self.callbacks()
         if verbose and can_draw():
             verbose, callbacks = False, [*callbacks, self.progress_bar(rows.size)]
         trainer = Trainer(
-            machine=self._machine(program, batch_size),
+            machine=self.machine(program, batch_size),
             data=request.source,
             targets=est._codec.loss.targets(request.target, request.weight, program.dtype),
             descent=est._optimizer,
@@ -476,16 +459,12 @@ class Fit:
         est, setting = self.estimator, self.estimator._setting
         incomplete = est.__dict__.pop("_incomplete", False)
         continues = self.mode.keeps_training and hasattr(est, "_optimizer")
-        if not continues or transfer.thaws(est, program):
-            optimizer, schedule = self._optimizer_and_schedule()
+        thaws = not set(vars(est).get("_was_frozen", ())) <= set(program.frozen)
+        if not continues or thaws:
             est._optimizer = OptimizerState.start(
-                optimizer,
-                schedule,
-                setting("learning_rate_init"),
-                est._network.theta,
-                weight_decay=setting("weight_decay"),
-                averaged=est.ema_momentum > 0,
-            )
+                *self._optimizer_and_schedule(), setting("learning_rate_init"), est._network.theta,
+                weight_decay=setting("weight_decay"), averaged=est.ema_momentum > 0,
+            )  # fmt: skip
         else:
             est._descent_before = est._optimizer.copy()  # if training fails
             # As of `max_iter`: what the parameters say now.
@@ -657,6 +636,35 @@ class Fit:
         if trainer.schedule_ended and not est.__dict__.get("_end_was_told"):
             tell_end_of_schedule(est)
         return ending
+
+
+class Publisher(Callback):
+    """Callback that updates the estimator before other callbacks read it."""
+
+    def __init__(self, trainer):
+        self._trainer = trainer
+
+    def on_epoch_end(self, epoch, log, estimator):
+        """Publish the order of the rows and the history."""
+        estimator._order = self._trainer.rows
+        publish_history(estimator, self._trainer.history, self._trainer.n_epochs)
+
+
+def publish_history(estimator, history, n_epochs):
+    """Publish the history under scikit-learn's names, and its own."""
+    curves = history.curves
+    estimator.n_iter_ = n_epochs
+    estimator.t_ = history.samples_seen
+    estimator.loss_curve_ = curves.setdefault("loss", [])
+    estimator.validation_loss_curve_ = curves.get("val_loss")
+    if estimator.loss_curve_:
+        estimator.loss_ = estimator.loss_curve_[-1]
+    estimator.best_loss_ = None if history.validated else history.best_loss
+    estimator.best_iteration_ = history.best_epoch
+    scored = history.validated or "val_score" in curves
+    estimator.validation_scores_ = curves.get("val_score", []) if scored else None
+    estimator.best_validation_score_ = history.best_score if scored else None
+    estimator._no_improvement_count = history.no_improvement
 
 
 def range_test(estimator, X, y, sample_weight, rates):

@@ -81,8 +81,6 @@ def copied_layers(program, start):
     ValueError
         If there are none, or a layer does not have the shapes of the one it is copied from.
     """
-    if start is None:
-        return []
     if start.names is not None:
         check_known(start.names, [line.name for line in program.outline], "The network to copy to")
     copied = []
@@ -216,16 +214,6 @@ def thawed(factors, names):
     return rest or None
 
 
-def check_some_trained(program, factors):
-    """Raise ValueError if all layers are frozen."""
-    if not len(program.groups()[0]):
-        raise ValueError(
-            f"All layers are frozen (learning_rate_factors={factors}), so "
-            "there is nothing to train; unfreeze('output'), or copy layers='body' only with "
-            "from_pretrained."
-        )
-
-
 def check_frozen_or_not(program, factors):
     """Raise ValueError if there are factors other than 0 and 1, for L-BFGS, which has no steps."""
     if np.isin(program.groups()[1][:, 0], (0, 1)).all():
@@ -245,18 +233,10 @@ def check_frozen_or_not(program, factors):
                 )
 
 
-def thaws(estimator, program):
-    """Return whether training goes on with layers that were frozen in the last one."""
-    return not set(vars(estimator).get("_was_frozen", ())).issubset(program.frozen)
-
-
 def hold_frozen(estimator, program, history):
     """Keep frozen arrays as they are now, wherever training goes on from, or back to."""
-    estimator._was_frozen = program.frozen
     parameters = [placed for placed in program.parameters if placed.parameter.rate == 0]
     memories = [p for name in program.frozen for p in program.memories.get(name, {}).values()]
-    if not parameters and not memories:
-        return
     descent, network = estimator._optimizer, estimator._network
 
     def held(theta, state):

@@ -1,0 +1,53 @@
+"""Training on all samples at once, by scipy's L-BFGS."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import warnings
+
+from sklearn_nn.estimators._core import transfer
+from sklearn_nn.estimators._core.checks import warn
+
+
+def prepared(fit, request):
+    """Return a function that trains by L-BFGS; raise ValueError if the parameters exclude it."""
+    est = fit.estimator
+    if fit.callbacks():
+        raise ValueError(
+            f"callbacks={est.callbacks} are called after epochs, which solver='lbfgs' does not "
+            "have; use solver='adam', for example, or callbacks=None."
+        )
+    for name in ("clipnorm", "max_norm", "weight_decay", "ema_momentum"):
+        default = inspect.signature(type(est)).parameters[name].default
+        if getattr(est, name) not in (0, None, default):
+            raise ValueError(
+                f"{name}={getattr(est, name)} acts on steps of a first-order solver; use "
+                f"solver='adam', say, or {name}=0 with solver='lbfgs'."
+            )
+    transfer.check_frozen_or_not(request.program, est.learning_rate_factors)
+    if est.l1_ratio and est.alpha:
+        raise ValueError(
+            f"l1_ratio={est.l1_ratio} has a kink at 0, which solver='lbfgs' cannot take; use "
+            "solver='adam', say, or l1_ratio=0."
+        )
+    machine = fit.machine(request.program, request.source.n_rows)
+    targets = est._codec.loss.targets(request.target, request.weight, request.program.dtype)
+    return functools.partial(_run, fit, machine, request.source, targets)
+
+
+def _run(fit, machine, data, targets):
+    from sklearn.utils.optimize import _check_optimize_result
+
+    from sklearn_nn.training.lbfgs import minimize
+
+    est = fit.estimator
+    fit.begin_subtasks(0)
+    limits = {"max_iter": est.max_iter, "max_fun": est.max_fun, "tol": est.tol}
+    result = minimize(machine, data, targets, **limits, verbose=bool(est.verbose))
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        est.n_iter_ = _check_optimize_result("lbfgs", result, est.max_iter)
+    for warning in told:  # at the user's line
+        warn(str(warning.message), warning.category)
+    est.loss_ = float(result.fun)
