@@ -66,7 +66,7 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator, ABC):
     #: Lists of arrays that are published under names of their own: attribute to array name.
     _ARRAY_LISTS: ClassVar[dict[str, str]] = {}
     #: Attributes that are made from the rest and stay out of pickles.
-    _transient: ClassVar[tuple[str, ...]] = ("_validated", "_views", "layers_")
+    _transient: ClassVar[tuple[str, ...]] = ("_validated", "_views", "_published", "layers_")
     #: scikit-learn's tags of X, where they differ from its defaults.
     _input_tags: ClassVar[dict[str, bool]] = {"sparse": True}
     #: Attributes that a file must have.
