@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import KW_ONLY
 from typing import Any
 
+from sklearn_nn._spec import parameters
 from sklearn_nn.jit.functions import fma
 from sklearn_nn.jit.kernel import kernel, like
 from sklearn_nn.jit.team import share
@@ -62,6 +64,7 @@ def _kernels(name: str) -> Kernels:
     return Kernels(forward, backward, weights)
 
 
+@parameters
 class ParametricActivation(Layer):
     """Activation with a trained factor per unit: ``y = x + a (f(x) - x)``.
 
@@ -86,12 +89,10 @@ class ParametricActivation(Layer):
     He, K., Zhang, X., Ren, S., & Sun, J. (2015). Delving deep into rectifiers. ICCV.
     """
 
-    def __init__(
-        self, activation: str, *, rate_factor: float = 0.1, decay_factor: float = 1.0
-    ) -> None:
-        self.activation = activation
-        self.rate_factor = rate_factor
-        self.decay_factor = decay_factor
+    activation: str
+    _: KW_ONLY
+    rate_factor: float = 0.1
+    decay_factor: float = 1.0
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return `shape`."""

@@ -10,6 +10,7 @@ from typing import Any
 from numba import njit
 from numba.extending import register_jitable
 
+from sklearn_nn._spec import parameters
 from sklearn_nn.jit.functions import erf, exp, expm1, sigmoid, softplus, tanh
 from sklearn_nn.jit.host import INLINED_OPTIONS
 from sklearn_nn.jit.kernel import Kernel, kernel, like
@@ -245,6 +246,7 @@ def row_sum(x: Any, i: int) -> Any:
     return total
 
 
+@parameters
 class Activation(Layer):
     """Layer that applies an activation to every element.
 
@@ -256,10 +258,9 @@ class Activation(Layer):
         (logistic), swish (silu) and exponential (exp) are accepted.
     """
 
-    lengths = "keeps"
+    activation: str
 
-    def __init__(self, activation: str) -> None:
-        self.activation = activation
+    lengths = "keeps"
 
     def _known_name(self) -> str:
         """Return the activation's name in this package."""

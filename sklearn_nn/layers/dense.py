@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import KW_ONLY
 from typing import Any
 
+from sklearn_nn._spec import parameters
 from sklearn_nn.jit.contract import matmul, matmul_onto, matmul_transposed
 from sklearn_nn.jit.kernel import kernel
 from sklearn_nn.jit.team import share
@@ -58,6 +60,7 @@ def dense_weights(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
     sum_rows(dy, lo, vector(grad, fan_in * units + lo, hi - lo))
 
 
+@parameters
 class Dense(Activated):
     """Fully connected layer: ``y = x W + b``.
 
@@ -75,18 +78,11 @@ class Dense(Activated):
         Initial b, of shape (units,). None is zeros.
     """
 
-    def __init__(
-        self,
-        units: int,
-        activation: Any = None,
-        *,
-        kernel_initializer: Any = None,
-        bias_initializer: Any = None,
-    ) -> None:
-        self.units = units
-        self.activation = activation
-        self.kernel_initializer = kernel_initializer
-        self.bias_initializer = bias_initializer
+    units: int
+    activation: Any = None
+    _: KW_ONLY
+    kernel_initializer: Any = None
+    bias_initializer: Any = None
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return (units,); samples must be vectors."""

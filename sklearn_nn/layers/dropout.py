@@ -7,6 +7,7 @@ import math
 import numpy as np
 from numba import njit
 
+from sklearn_nn._spec import parameters
 from sklearn_nn.jit.host import INLINED_OPTIONS
 from sklearn_nn.jit.kernel import kernel, like, real, real_bits
 from sklearn_nn.jit.random import random_bits, random_normal, stream
@@ -69,6 +70,7 @@ def dropout_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, d
     _drop_features(ctx, op, part, parts, dy, dx)
 
 
+@parameters
 class Dropout(Layer):
     """Layer that sets random inputs to zero in training (Srivastava et al., 2014).
 
@@ -92,12 +94,11 @@ class Dropout(Layer):
     and boosted trees on tabular data. NeurIPS.
     """
 
+    rate: float
+    schedule: str = "constant"
+
     is_random = True
     lengths = "keeps"
-
-    def __init__(self, rate: float, schedule: str = "constant") -> None:
-        self.rate = rate
-        self.schedule = schedule
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return `shape`."""
@@ -178,6 +179,7 @@ def noise_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy)
     copy_rows(part, parts, dy, dx)
 
 
+@parameters
 class GaussianNoise(Layer):
     """Layer that adds normal noise in training, drawn anew for each batch (Bishop, 1995).
 
@@ -187,11 +189,10 @@ class GaussianNoise(Layer):
         Standard deviation of the noise, in the units of its input.
     """
 
+    stddev: float
+
     is_random = True
     lengths = "keeps"
-
-    def __init__(self, stddev: float) -> None:
-        self.stddev = stddev
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return `shape`."""

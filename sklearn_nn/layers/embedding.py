@@ -7,11 +7,13 @@ within it.
 
 from __future__ import annotations
 
+from dataclasses import KW_ONLY
 from typing import Any
 
 import numpy as np
 from numba import njit
 
+from sklearn_nn._spec import parameters
 from sklearn_nn.jit.host import INLINED_OPTIONS
 from sklearn_nn.jit.kernel import kernel, like
 from sklearn_nn.jit.team import share
@@ -144,6 +146,7 @@ class _Lookup(Layer):
             )
 
 
+@parameters
 class Embedding(_Lookup):
     """Layer that maps whole numbers to trained vectors (Bengio et al., 2003).
 
@@ -169,18 +172,11 @@ class Embedding(_Lookup):
     model. JMLR 3.
     """
 
-    def __init__(
-        self,
-        input_dim: int,
-        output_dim: int,
-        *,
-        mask_zero: bool = False,
-        embeddings_initializer: Any = None,
-    ) -> None:
-        self.input_dim = input_dim
-        self.output_dim = output_dim
-        self.mask_zero = mask_zero
-        self.embeddings_initializer = embeddings_initializer
+    input_dim: int
+    output_dim: int
+    _: KW_ONLY
+    mask_zero: bool = False
+    embeddings_initializer: Any = None
 
     @property
     def padding_value(self) -> int | None:
@@ -203,6 +199,7 @@ class Embedding(_Lookup):
         )
 
 
+@parameters
 class OneHot(_Lookup):
     """Layer that encodes whole numbers as one-hot vectors.
 
@@ -216,8 +213,7 @@ class OneHot(_Lookup):
         Number of different whole numbers: the largest plus one.
     """
 
-    def __init__(self, input_dim: int) -> None:
-        self.input_dim = input_dim
+    input_dim: int
 
     def _width(self) -> int:
         return int(self.input_dim)

@@ -10,10 +10,12 @@ slot that branches read is the sum of theirs, which the machine computes.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import KW_ONLY
 from typing import Any, ClassVar
 
 import numpy as np
 
+from sklearn_nn._spec import parameters
 from sklearn_nn.jit.kernel import kernel
 from sklearn_nn.jit.views import vector
 from sklearn_nn.layers.base import BACKWARD, FORWARD, owned_rows
@@ -160,6 +162,7 @@ def _numbered(layer: Layer, branches: Any) -> list[tuple[str, Branch]]:
     return [(f"{number}.", branch) for number, branch in enumerate(branches)]
 
 
+@parameters
 class Parallel(_Branches):
     """Layer of several branches with the same input, whose outputs are concatenated by channel.
 
@@ -174,8 +177,7 @@ class Parallel(_Branches):
         number of its branch and its name, such as "parallel1.0.conv2d1".
     """
 
-    def __init__(self, branches: Sequence[Branch]) -> None:
-        self.branches = branches
+    branches: Sequence[Branch]
 
     def _named_branches(self) -> list[tuple[str, Branch]]:
         return _numbered(self, self.branches)
@@ -199,27 +201,11 @@ class Parallel(_Branches):
         return out
 
 
-class Add(_Branches):
-    """Layer of several branches with the same input, whose outputs are added.
-
-    The output of an empty branch is its input.
-
-    Parameters
-    ----------
-    branches : list of branches
-        Each is a layer, a (name, layer) pair, or a list of these, applied in order. Their outputs
-        have the same shape. The parameters of a layer are filed under the number of its branch and
-        its name, such as "add1.0.conv2d1".
-    """
+class _Sum(_Branches):
+    """Base of layers that add the outputs of their branches."""
 
     #: Advice in the error about branches of different shapes.
-    _remedy: ClassVar[str] = 'use equal strides and filters and padding="same" in all branches.'
-
-    def __init__(self, branches: Sequence[Branch]) -> None:
-        self.branches = branches
-
-    def _named_branches(self) -> list[tuple[str, Branch]]:
-        return _numbered(self, self.branches)
+    _remedy: ClassVar[str]
 
     def _joined(self, shapes: Sequence[Shape]) -> Shape:
         if len(set(shapes)) > 1:
@@ -236,7 +222,30 @@ class Add(_Branches):
         return out
 
 
-class Residual(Add):
+@parameters
+class Add(_Sum):
+    """Layer of several branches with the same input, whose outputs are added.
+
+    The output of an empty branch is its input.
+
+    Parameters
+    ----------
+    branches : list of branches
+        Each is a layer, a (name, layer) pair, or a list of these, applied in order. Their outputs
+        have the same shape. The parameters of a layer are filed under the number of its branch and
+        its name, such as "add1.0.conv2d1".
+    """
+
+    branches: Sequence[Branch]
+
+    _remedy = 'use equal strides and filters and padding="same" in all branches.'
+
+    def _named_branches(self) -> list[tuple[str, Branch]]:
+        return _numbered(self, self.branches)
+
+
+@parameters
+class Residual(_Sum):
     """Residual connection: ``y = f(x) + x`` (He et al., 2016).
 
     Parameters
@@ -249,14 +258,14 @@ class Residual(Add):
         strides=2)``. Parameters are filed under names such as "residual1.shortcut.conv2d1".
     """
 
+    layers: Branch
+    _: KW_ONLY
+    shortcut: Branch | None = None
+
     _remedy = (
         "let the layers keep the shape, or give a shortcut such as Conv2D(filters, 1, "
         "strides=strides) that changes it alike."
     )
-
-    def __init__(self, layers: Branch, *, shortcut: Branch | None = None) -> None:
-        self.layers = layers
-        self.shortcut = shortcut
 
     def _named_branches(self) -> list[tuple[str, Branch]]:
         return [("", self.layers), ("shortcut.", [] if self.shortcut is None else self.shortcut)]

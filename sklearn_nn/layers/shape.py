@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from sklearn_nn._spec import parameters
 from sklearn_nn.jit.kernel import kernel
 from sklearn_nn.jit.views import vector
 from sklearn_nn.layers.base import BACKWARD, FORWARD, owned_rows
@@ -217,6 +218,7 @@ class Flatten(Layer):
         return builder.reshape(slot, self.output_shape(builder.shape(slot)))
 
 
+@parameters
 class Reshape(Layer):
     """Layer that reshapes each sample; elements keep their order. Nothing is copied.
 
@@ -226,8 +228,7 @@ class Reshape(Layer):
         Shape of one sample. One entry may be -1, which is inferred.
     """
 
-    def __init__(self, target_shape: Sequence[int]) -> None:
-        self.target_shape = target_shape
+    target_shape: Sequence[int]
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return the target shape, with -1 replaced."""
@@ -251,6 +252,7 @@ class Reshape(Layer):
         return builder.reshape(slot, self.output_shape(builder.shape(slot)))
 
 
+@parameters
 class ZeroPad(Layer):
     """Layer that pads images on all sides, or sequences at both ends, with zeros.
 
@@ -261,8 +263,7 @@ class ZeroPad(Layer):
         (left, right)). For sequences: the same on both sides, or (before, after).
     """
 
-    def __init__(self, padding: Any = 1) -> None:
-        self.padding = padding
+    padding: Any = 1
 
     def _margins(self, shape: Shape) -> Margins:
         if len(shape) not in (2, 3):

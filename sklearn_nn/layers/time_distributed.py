@@ -7,6 +7,7 @@ from typing import Any
 
 from numba import njit
 
+from sklearn_nn._spec import parameters
 from sklearn_nn.jit.contract import contract, matmul, matmul_onto
 from sklearn_nn.jit.host import INLINED_OPTIONS
 from sklearn_nn.jit.kernel import kernel
@@ -110,6 +111,7 @@ def lower_steps(builder: Builder, slot: int, parameters: Sequence[Parameter]) ->
     return builder.append(op)
 
 
+@parameters
 class TimeDistributed(Layer):
     """Layer that applies a `Dense` layer to every step of a sequence: ``y_t = x_t W + b``.
 
@@ -123,10 +125,9 @@ class TimeDistributed(Layer):
         `TimeDistributed`.
     """
 
-    lengths = "keeps"
+    layer: Any
 
-    def __init__(self, layer: Any) -> None:
-        self.layer = layer
+    lengths = "keeps"
 
     @property
     def label(self) -> str:

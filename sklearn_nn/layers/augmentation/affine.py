@@ -7,11 +7,13 @@ places. Points beyond the edges read the fill values.
 from __future__ import annotations
 
 import math
+from dataclasses import KW_ONLY
 from typing import Any
 
 import numpy as np
 from numba import njit
 
+from sklearn_nn._spec import parameters
 from sklearn_nn.jit.functions import fma
 from sklearn_nn.jit.host import HELPER_OPTIONS, INLINED_OPTIONS
 from sklearn_nn.jit.kernel import kernel, like, real, real_bits
@@ -243,6 +245,7 @@ class _Affine(Augmentation):
         return shape
 
 
+@parameters
 class RandomTranslation(_Affine):
     """Layer that shifts each image or signal at random.
 
@@ -261,20 +264,12 @@ class RandomTranslation(_Affine):
         Value beyond the edges with "constant".
     """
 
-    def __init__(
-        self,
-        height_factor: Any,
-        width_factor: Any,
-        fill_mode: str = "reflect",
-        interpolation: str = "bilinear",
-        *,
-        fill_value: float = 0.0,
-    ) -> None:
-        self.height_factor = height_factor
-        self.width_factor = width_factor
-        self.fill_mode = fill_mode
-        self.interpolation = interpolation
-        self.fill_value = fill_value
+    height_factor: Any
+    width_factor: Any
+    fill_mode: str = "reflect"
+    interpolation: str = "bilinear"
+    _: KW_ONLY
+    fill_value: float = 0.0
 
     def _ranges(self, shape: Shape) -> tuple[Range, Range | None]:
         self._check_samples(shape, signals=True)
@@ -302,6 +297,7 @@ class RandomTranslation(_Affine):
         return lower_window(builder, slot, sizes, tops, lefts, filling)
 
 
+@parameters
 class RandomRotation(_Affine):
     """Layer that rotates each image about its centre by a random angle.
 
@@ -316,10 +312,10 @@ class RandomRotation(_Affine):
         Value beyond the edges with "constant".
     """
 
-    def __init__(self, factor: Any, fill_mode: str = "reflect", *, fill_value: float = 0.0) -> None:
-        self.factor = factor
-        self.fill_mode = fill_mode
-        self.fill_value = fill_value
+    factor: Any
+    fill_mode: str = "reflect"
+    _: KW_ONLY
+    fill_value: float = 0.0
 
     def _ranges(self, shape: Shape) -> tuple[Range, Range | None]:
         self._check_samples(shape, signals=False)
@@ -330,6 +326,7 @@ class RandomRotation(_Affine):
         return self._lower_map(builder, slot, TURN)
 
 
+@parameters
 class RandomZoom(_Affine):
     """Layer that zooms each image about its centre at random.
 
@@ -346,18 +343,11 @@ class RandomZoom(_Affine):
         Value beyond the edges with "constant".
     """
 
-    def __init__(
-        self,
-        height_factor: Any,
-        width_factor: Any = None,
-        fill_mode: str = "reflect",
-        *,
-        fill_value: float = 0.0,
-    ) -> None:
-        self.height_factor = height_factor
-        self.width_factor = width_factor
-        self.fill_mode = fill_mode
-        self.fill_value = fill_value
+    height_factor: Any
+    width_factor: Any = None
+    fill_mode: str = "reflect"
+    _: KW_ONLY
+    fill_value: float = 0.0
 
     def _ranges(self, shape: Shape) -> tuple[Range, Range | None]:
         self._check_samples(shape, signals=False)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from sklearn_nn._spec import parameters
 from sklearn_nn.jit.host import HELPER_OPTIONS, INLINED_OPTIONS
 from sklearn_nn.jit.kernel import kernel, like, real, real_bits
 from sklearn_nn.jit.random import random_normal, random_uniform, stream
@@ -145,12 +146,12 @@ def contrast_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, 
                 out[j] = factor * out[j] + rest
 
 
+@parameters
 class _Lighting(Augmentation):
     """Base of brightness and contrast: the random factor, and the range of values."""
 
-    def __init__(self, factor: Any, value_range: Any = None) -> None:
-        self.factor = factor
-        self.value_range = value_range
+    factor: Any
+    value_range: Any = None
 
     def _values(self) -> Range:
         """Return the range of values, infinite if `value_range` is None."""
@@ -309,6 +310,7 @@ def mixup_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy)
     _mix(ctx, part, parts, dy, dx)
 
 
+@parameters
 class Mixup(Augmentation):
     """Layer that mixes each sample with another one of its batch (Zhang et al., 2018).
 
@@ -328,10 +330,9 @@ class Mixup(Augmentation):
         uniform distribution, and for large values lambda is close to 1/2.
     """
 
-    mixes_rows = True
+    alpha: float = 0.2
 
-    def __init__(self, alpha: float = 0.2) -> None:
-        self.alpha = alpha
+    mixes_rows = True
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return `shape`."""

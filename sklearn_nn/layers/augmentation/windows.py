@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import KW_ONLY
 from typing import Any
 
 import numpy as np
 from numba import njit
 
+from sklearn_nn._spec import parameters
 from sklearn_nn.jit.host import INLINED_OPTIONS
 from sklearn_nn.jit.kernel import kernel, like, real, real_bits
 from sklearn_nn.jit.random import random_uniform
@@ -119,6 +121,7 @@ def lower_window(
     return builder.append(Instruction(slot, out, kernels, geometry=geometry))
 
 
+@parameters
 class RandomCrop(Augmentation):
     """Layer that crops each image or signal at random, and to the centre in prediction.
 
@@ -138,20 +141,12 @@ class RandomCrop(Augmentation):
         Value beyond the edges with "constant".
     """
 
-    def __init__(
-        self,
-        height: int | None = None,
-        width: int | None = None,
-        *,
-        padding: Any = 0,
-        fill_mode: str = "constant",
-        fill_value: float = 0.0,
-    ) -> None:
-        self.height = height
-        self.width = width
-        self.padding = padding
-        self.fill_mode = fill_mode
-        self.fill_value = fill_value
+    height: int | None = None
+    width: int | None = None
+    _: KW_ONLY
+    padding: Any = 0
+    fill_mode: str = "constant"
+    fill_value: float = 0.0
 
     def _margins(self, shape: Shape) -> tuple[int, int]:
         count, value = len(shape) - 1, self.padding
@@ -245,6 +240,7 @@ def flip_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
     _flip(ctx, op, part, parts, dy, dx)
 
 
+@parameters
 class RandomFlip(Augmentation):
     """Layer that mirrors each image, or reverses each signal, with probability 1/2.
 
@@ -255,8 +251,7 @@ class RandomFlip(Augmentation):
         independently. Signals are reversed by "horizontal".
     """
 
-    def __init__(self, mode: str = "horizontal") -> None:
-        self.mode = mode
+    mode: str = "horizontal"
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return `shape`."""
@@ -307,6 +302,7 @@ def cutout_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy
     _cut(ctx, op, part, parts, dy, dx, like(dy[0, 0], 0))
 
 
+@parameters
 class Cutout(Augmentation):
     """Layer that sets a random window of each image or signal to a constant.
 
@@ -321,9 +317,8 @@ class Cutout(Augmentation):
         The constant, in all channels. If X is standardised, 0 is its mean.
     """
 
-    def __init__(self, size: Any, fill_value: float = 0.0) -> None:
-        self.size = size
-        self.fill_value = fill_value
+    size: Any
+    fill_value: float = 0.0
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return `shape`."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import KW_ONLY, replace
 from typing import Any, ClassVar
 
 import numpy as np
 
+from sklearn_nn._spec import parameters
 from sklearn_nn.layers.activated import Activated
 from sklearn_nn.layers.convolution.convolve import AMID_ZEROS, BY_LANES, DEPTHWISE, DIRECT
 from sklearn_nn.layers.convolution.winograd import FEWEST_CHANNELS, FEWEST_PLACES, WINOGRAD, room
@@ -41,35 +42,23 @@ def _is_fast(height: Axis, width: Axis, channels: int, filters: int, groups: int
     )
 
 
+@parameters
 class _Conv(Activated):
     """Base of convolutions; `_rank` is the number of axes along which the kernel slides."""
 
-    _rank: ClassVar[int]
+    filters: int
+    kernel_size: int | Sequence[int]
+    _: KW_ONLY
+    strides: int | Sequence[int] = 1
+    padding: str = "valid"
+    dilation_rate: int | Sequence[int] = 1
+    groups: int = 1
+    activation: Any = None
+    use_bias: bool = True
+    kernel_initializer: Any = None
+    bias_initializer: Any = None
 
-    def __init__(
-        self,
-        filters: int,
-        kernel_size: int | Sequence[int],
-        *,
-        strides: int | Sequence[int] = 1,
-        padding: str = "valid",
-        dilation_rate: int | Sequence[int] = 1,
-        groups: int = 1,
-        activation: Any = None,
-        use_bias: bool = True,
-        kernel_initializer: Any = None,
-        bias_initializer: Any = None,
-    ) -> None:
-        self.filters = filters
-        self.kernel_size = kernel_size
-        self.strides = strides
-        self.padding = padding
-        self.dilation_rate = dilation_rate
-        self.groups = groups
-        self.activation = activation
-        self.use_bias = use_bias
-        self.kernel_initializer = kernel_initializer
-        self.bias_initializer = bias_initializer
+    _rank: ClassVar[int]
 
     def _axes(self, shape: Shape) -> list[Axis]:
         """Return the positions of the kernel over samples of `shape`; check all parameters."""

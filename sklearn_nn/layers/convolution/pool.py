@@ -7,11 +7,13 @@ than any number. As in PyTorch, the gradient of the maximum goes to the first ma
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import KW_ONLY
 from typing import Any, ClassVar
 
 from llvmlite import ir
 from numba import njit
 
+from sklearn_nn._spec import parameters
 from sklearn_nn.jit.host import INLINED_OPTIONS
 from sklearn_nn.jit.kernel import kernel, like
 from sklearn_nn.jit.lanes import Load, Store, make_lanes
@@ -178,22 +180,17 @@ def mean_pool_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx,
                         cell[c] += gradient[c] * share_of_one
 
 
+@parameters
 class _Pool(Layer):
     """Base of pooling; `_rank` is the number of axes along which the window slides."""
 
+    pool_size: int | Sequence[int] = 2
+    _: KW_ONLY
+    strides: int | Sequence[int] | None = None
+    padding: str = "valid"
+
     _rank: ClassVar[int]
     _is_max: ClassVar[bool]
-
-    def __init__(
-        self,
-        pool_size: int | Sequence[int] = 2,
-        *,
-        strides: int | Sequence[int] | None = None,
-        padding: str = "valid",
-    ) -> None:
-        self.pool_size = pool_size
-        self.strides = strides
-        self.padding = padding
 
     def _axes(self, shape: Shape) -> list[Axis]:
         check_axes(self, shape, self._rank)

@@ -8,12 +8,14 @@ channels of a place.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import KW_ONLY
 from typing import Any
 
 import numpy as np
 from llvmlite import ir
 from numba import njit
 
+from sklearn_nn._spec import parameters
 from sklearn_nn.jit.functions import fma
 from sklearn_nn.jit.host import INLINED_OPTIONS
 from sklearn_nn.jit.kernel import kernel, like, real, real_bits
@@ -275,6 +277,7 @@ def batch_norm_weights(ctx, op, part, parts, theta, grad, state, work, x, y, dx,
     copy(vector(work, 2 * channels + lo, own), vector(grad, channels + lo, own))
 
 
+@parameters
 class BatchNorm(Layer):
     """Layer that standardises, scales and shifts each channel (Ioffe & Szegedy, 2015).
 
@@ -295,9 +298,9 @@ class BatchNorm(Layer):
         Added to the variance.
     """
 
-    def __init__(self, momentum: float = 0.9, *, epsilon: float = 1e-5) -> None:
-        self.momentum = momentum
-        self.epsilon = epsilon
+    momentum: float = 0.9
+    _: KW_ONLY
+    epsilon: float = 1e-5
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return `shape`."""

@@ -8,9 +8,11 @@ sequence) count as samples.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import KW_ONLY
 
 import numpy as np
 
+from sklearn_nn._spec import parameters
 from sklearn_nn.jit.functions import fma
 from sklearn_nn.jit.kernel import kernel, like, real, real_bits
 from sklearn_nn.jit.sums import dot, total, total_of_squares
@@ -118,6 +120,7 @@ def check_epsilon(layer: Layer, epsilon: float) -> None:
         )
 
 
+@parameters
 class LayerNorm(Layer):
     """Layer that standardises, scales and shifts the channels of each sample (Ba et al., 2016).
 
@@ -130,10 +133,10 @@ class LayerNorm(Layer):
         Added to the variance.
     """
 
-    lengths = "keeps"
+    _: KW_ONLY
+    epsilon: float = 1e-5
 
-    def __init__(self, *, epsilon: float = 1e-5) -> None:
-        self.epsilon = epsilon
+    lengths = "keeps"
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return `shape`."""

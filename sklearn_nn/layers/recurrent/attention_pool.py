@@ -7,11 +7,13 @@ instruction reads. Backward computes the attention weights again.
 
 from __future__ import annotations
 
+from dataclasses import KW_ONLY
 from typing import Any
 
 import numpy as np
 from numba import njit
 
+from sklearn_nn._spec import parameters
 from sklearn_nn.jit.functions import exp, fma
 from sklearn_nn.jit.host import INLINED_OPTIONS
 from sklearn_nn.jit.kernel import kernel, like
@@ -123,6 +125,7 @@ def attend_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy
                 found[c] = weight * gradient[c]
 
 
+@parameters
 class AttentionPool(Layer):
     """Layer that takes the mean over the steps of a sequence, weighted by attention.
 
@@ -150,20 +153,13 @@ class AttentionPool(Layer):
     Yang, Z., et al. (2016). Hierarchical attention networks for document classification. NAACL.
     """
 
-    lengths = "heeds"
+    units: int | None = None
+    _: KW_ONLY
+    kernel_initializer: Any = None
+    bias_initializer: Any = None
+    context_initializer: Any = None
 
-    def __init__(
-        self,
-        units: int | None = None,
-        *,
-        kernel_initializer: Any = None,
-        bias_initializer: Any = None,
-        context_initializer: Any = None,
-    ) -> None:
-        self.units = units
-        self.kernel_initializer = kernel_initializer
-        self.bias_initializer = bias_initializer
-        self.context_initializer = context_initializer
+    lengths = "heeds"
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return (channels,)."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import KW_ONLY
 
 import numpy as np
 
+from sklearn_nn._spec import parameters
 from sklearn_nn.jit.kernel import kernel
 from sklearn_nn.jit.views import vector
 from sklearn_nn.layers.base import BACKWARD, FORWARD, owned_rows
@@ -59,6 +61,7 @@ def merge_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy)
                 da[j] = db[j] = given[j]
 
 
+@parameters
 class Bidirectional(Layer):
     """Layer that reads sequences in both directions (Schuster & Paliwal, 1997).
 
@@ -81,11 +84,11 @@ class Bidirectional(Layer):
     Transactions on Signal Processing 45(11).
     """
 
-    lengths = "heeds"
+    layer: Recurrent
+    _: KW_ONLY
+    merge_mode: str = "concat"
 
-    def __init__(self, layer: Recurrent, *, merge_mode: str = "concat") -> None:
-        self.layer = layer
-        self.merge_mode = merge_mode
+    lengths = "heeds"
 
     @property
     def is_random(self) -> bool:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import KW_ONLY
 from numbers import Real
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numba import njit
 
+from sklearn_nn._spec import parameters
 from sklearn_nn.jit.host import INLINED_OPTIONS
 from sklearn_nn.jit.kernel import kernel
 from sklearn_nn.jit.views import vector
@@ -107,35 +109,24 @@ def _remember_all(
     return bias
 
 
+@parameters
 class Recurrent(Layer):
     """Base of the recurrent layers: a cell, and where it reads and writes."""
+
+    units: int
+    activation: str | None = "tanh"
+    _: KW_ONLY
+    return_sequences: bool = False
+    go_backwards: bool = False
+    dropout: float = 0.0
+    recurrent_dropout: float = 0.0
+    kernel_initializer: Any = None
+    recurrent_initializer: Any = None
+    bias_initializer: Any = None
 
     lengths = "heeds"
     _cell: ClassVar[_Cell]
     _default_bias: ClassVar[Any] = "zeros"
-
-    def __init__(
-        self,
-        units: int,
-        activation: str | None = "tanh",
-        *,
-        return_sequences: bool = False,
-        go_backwards: bool = False,
-        dropout: float = 0.0,
-        recurrent_dropout: float = 0.0,
-        kernel_initializer: Any = None,
-        recurrent_initializer: Any = None,
-        bias_initializer: Any = None,
-    ) -> None:
-        self.units = units
-        self.activation = activation
-        self.return_sequences = return_sequences
-        self.go_backwards = go_backwards
-        self.dropout = dropout
-        self.recurrent_dropout = recurrent_dropout
-        self.kernel_initializer = kernel_initializer
-        self.recurrent_initializer = recurrent_initializer
-        self.bias_initializer = bias_initializer
 
     @property
     def label(self) -> str:

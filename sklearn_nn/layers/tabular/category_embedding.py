@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import KW_ONLY
 from typing import Any
 
 import numpy as np
 from numba import njit
 
+from sklearn_nn._spec import parameters
 from sklearn_nn.jit.host import INLINED_OPTIONS
 from sklearn_nn.jit.kernel import kernel, like
 from sklearn_nn.jit.team import share
@@ -79,6 +81,7 @@ def category_weights(ctx, op, part, parts, theta, grad, state, work, x, y, dx, d
         first += count
 
 
+@parameters
 class CategoryEmbedding(Layer):
     """Layer that maps category codes to trained vectors (Guo & Berkhahn, 2016).
 
@@ -106,20 +109,12 @@ class CategoryEmbedding(Layer):
     Guo, C., & Berkhahn, F. (2016). Entity embeddings of categorical variables. arXiv:1604.06737.
     """
 
-    def __init__(
-        self,
-        sizes: Sequence[int],
-        output_dim: int = 8,
-        *,
-        embeddings_initializer: Any = None,
-        rate_factor: float = 1.0,
-        decay_factor: float = 1.0,
-    ) -> None:
-        self.sizes = sizes
-        self.output_dim = output_dim
-        self.embeddings_initializer = embeddings_initializer
-        self.rate_factor = rate_factor
-        self.decay_factor = decay_factor
+    sizes: Sequence[int]
+    output_dim: int = 8
+    _: KW_ONLY
+    embeddings_initializer: Any = None
+    rate_factor: float = 1.0
+    decay_factor: float = 1.0
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return (columns before the categories + lengths of their vectors,)."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import KW_ONLY
 from typing import Any
 
 import numpy as np
 from numba import njit
 
+from sklearn_nn._spec import parameters
 from sklearn_nn.jit.contract import matmul, matmul_transposed
 from sklearn_nn.jit.functions import fma
 from sklearn_nn.jit.host import INLINED_OPTIONS
@@ -71,6 +73,7 @@ def lower_scale(builder: Builder, slot: int, parameter: Parameter) -> int:
     return builder.append(Instruction(slot, out, kernels, [parameter], keeps="x"))
 
 
+@parameters
 class ScaleFeatures(Layer):
     """Layer that multiplies every input by a trained factor, with an initial value of 1.
 
@@ -90,9 +93,9 @@ class ScaleFeatures(Layer):
     and boosted trees on tabular data. NeurIPS.
     """
 
-    def __init__(self, *, rate_factor: float = 6.0, decay_factor: float = 1.0) -> None:
-        self.rate_factor = rate_factor
-        self.decay_factor = decay_factor
+    _: KW_ONLY
+    rate_factor: float = 6.0
+    decay_factor: float = 1.0
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return `shape`."""
@@ -146,6 +149,7 @@ def ntp_weights(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
     sum_rows(dy, lo, vector(grad, fan_in * units + lo, hi - lo))
 
 
+@parameters
 class NTPLinear(Layer):
     """Fully connected layer in neural tangent parametrisation: ``y = x W / sqrt(inputs) + b``.
 
@@ -178,20 +182,12 @@ class NTPLinear(Layer):
     and boosted trees on tabular data. NeurIPS.
     """
 
-    def __init__(
-        self,
-        units: int,
-        *,
-        data_driven: bool = True,
-        kernel_initializer: Any = None,
-        bias_initializer: Any = None,
-        bias_rate_factor: float = 0.1,
-    ) -> None:
-        self.units = units
-        self.data_driven = data_driven
-        self.kernel_initializer = kernel_initializer
-        self.bias_initializer = bias_initializer
-        self.bias_rate_factor = bias_rate_factor
+    units: int
+    _: KW_ONLY
+    data_driven: bool = True
+    kernel_initializer: Any = None
+    bias_initializer: Any = None
+    bias_rate_factor: float = 0.1
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return (units,); samples must be vectors."""

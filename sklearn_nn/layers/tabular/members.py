@@ -6,8 +6,10 @@ target of their row in common: the loss is the mean of theirs.
 
 from __future__ import annotations
 
+from dataclasses import KW_ONLY
 from typing import Any
 
+from sklearn_nn._spec import parameters
 from sklearn_nn.jit.contract import contract, contract_onto, matmul, matmul_transposed
 from sklearn_nn.jit.functions import fma
 from sklearn_nn.jit.kernel import kernel, like
@@ -135,6 +137,7 @@ class _Spread(Layer):
         return builder.append(Instruction(slot, builder.slot(shape), kernels, [scale], keeps="x"))
 
 
+@parameters
 class MemberScale(_Spread):
     """Layer that multiplies every input by a factor of each member: the first layer of TabM-mini.
 
@@ -156,9 +159,9 @@ class MemberScale(_Spread):
     parameter-efficient ensembling. ICLR.
     """
 
-    def __init__(self, members: int | None = None, *, scale_initializer: Any = None) -> None:
-        self.members = members
-        self.scale_initializer = scale_initializer
+    members: int | None = None
+    _: KW_ONLY
+    scale_initializer: Any = None
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return (members, inputs)."""
@@ -169,6 +172,7 @@ class MemberScale(_Spread):
         return self._lower_scale(builder, slot, "scale", self.scale_initializer)
 
 
+@parameters
 class MemberLinear(_Spread):
     """Fully connected layer whose weights members share: ``y_m = ((x_m r_m) W) s_m + b_m``.
 
@@ -198,18 +202,11 @@ class MemberLinear(_Spread):
     parameter-efficient ensembling. ICLR.
     """
 
-    def __init__(
-        self,
-        units: int,
-        members: int | None = None,
-        *,
-        kernel_initializer: Any = None,
-        scale_initializer: Any = None,
-    ) -> None:
-        self.units = units
-        self.members = members
-        self.kernel_initializer = kernel_initializer
-        self.scale_initializer = scale_initializer
+    units: int
+    members: int | None = None
+    _: KW_ONLY
+    kernel_initializer: Any = None
+    scale_initializer: Any = None
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return (members, units)."""
@@ -324,6 +321,7 @@ def mean_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
                 target[j] = scale * given[j]
 
 
+@parameters
 class MemberHeads(Layer):
     """Fully connected layer with separate weights for each member: ``y_m = x_m W_m + b_m``.
 
@@ -345,14 +343,12 @@ class MemberHeads(Layer):
     parameter-efficient ensembling. ICLR.
     """
 
-    has_members = True
+    units: int
+    _: KW_ONLY
+    kernel_initializer: Any = None
+    bias_initializer: Any = None
 
-    def __init__(
-        self, units: int, *, kernel_initializer: Any = None, bias_initializer: Any = None
-    ) -> None:
-        self.units = units
-        self.kernel_initializer = kernel_initializer
-        self.bias_initializer = bias_initializer
+    has_members = True
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return (members, units)."""

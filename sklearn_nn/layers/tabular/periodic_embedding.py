@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import functools
 import math
+from dataclasses import KW_ONLY
 from typing import Any
 
 import numpy as np
 
+from sklearn_nn._spec import parameters
 from sklearn_nn.jit.functions import cos_turns, fma, sin_turns
 from sklearn_nn.jit.kernel import kernel, like
 from sklearn_nn.jit.sums import dot, total
@@ -131,6 +133,7 @@ def _draw_phases(rng: np.random.RandomState, shape: Shape, fan_in: int, fan_out:
     return rng.uniform(-math.pi, math.pi, shape)
 
 
+@parameters
 class PeriodicEmbedding(Layer):
     """Periodic embedding of every number of a row, with the number itself (PBLD).
 
@@ -165,22 +168,13 @@ class PeriodicEmbedding(Layer):
     tabular deep learning. NeurIPS.
     """
 
-    def __init__(
-        self,
-        waves: int = 16,
-        units: int = 3,
-        *,
-        stddev: float = 0.1,
-        features: int | None = None,
-        rate_factor: float = 0.1,
-        decay_factor: float = 1.0,
-    ) -> None:
-        self.waves = waves
-        self.units = units
-        self.stddev = stddev
-        self.features = features
-        self.rate_factor = rate_factor
-        self.decay_factor = decay_factor
+    waves: int = 16
+    units: int = 3
+    _: KW_ONLY
+    stddev: float = 0.1
+    features: int | None = None
+    rate_factor: float = 0.1
+    decay_factor: float = 1.0
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return (columns + embedded columns * units,)."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
+from dataclasses import KW_ONLY
 from typing import Any
 
 import numpy as np
 from numba import njit
 
+from sklearn_nn._spec import parameters
 from sklearn_nn.jit.functions import fma
 from sklearn_nn.jit.host import INLINED_OPTIONS
 from sklearn_nn.jit.kernel import kernel, like
@@ -192,6 +194,7 @@ def _draw_within(
     return rng.uniform(-bound, bound, shape)
 
 
+@parameters
 class PiecewiseLinearEmbedding(Layer):
     """Piecewise linear embedding of every number of a row.
 
@@ -227,22 +230,13 @@ class PiecewiseLinearEmbedding(Layer):
     parameter-efficient ensembling. ICLR.
     """
 
-    def __init__(
-        self,
-        bins: Sequence[Sequence[float]],
-        units: int = 16,
-        *,
-        linear: bool = False,
-        activation: str = "identity",
-        rate_factor: float = 1.0,
-        decay_factor: float = 0.0,
-    ) -> None:
-        self.bins = bins
-        self.units = units
-        self.linear = linear
-        self.activation = activation
-        self.rate_factor = rate_factor
-        self.decay_factor = decay_factor
+    bins: Sequence[Sequence[float]]
+    units: int = 16
+    _: KW_ONLY
+    linear: bool = False
+    activation: str = "identity"
+    rate_factor: float = 1.0
+    decay_factor: float = 0.0
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return (columns + embedded columns * (units - 1),)."""
