@@ -26,7 +26,7 @@ from sklearn_nn.layers import (
     MaxPool2D,
 )
 from sklearn_nn.layers.activation import HIDDEN_ACTIVATIONS
-from sklearn_nn.layers.names import repeated_name
+from sklearn_nn.layers.layer import repeated_name
 from sklearn_nn.training.losses import CLASSIFICATION_LOSSES, REGRESSION_LOSSES, Loss
 
 _POOLS = {("max", 1): MaxPool1D, ("max", 2): MaxPool2D}

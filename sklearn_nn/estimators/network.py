@@ -26,7 +26,7 @@ from sklearn_nn.layers import (
     OneHot,
     Reshape,
 )
-from sklearn_nn.layers.names import is_named
+from sklearn_nn.layers.layer import is_named
 from sklearn_nn.layers.recurrent.layers import Recurrent
 from sklearn_nn.layers.shape import CHANNELS_FIRST, CHANNELS_LAST
 from sklearn_nn.training.losses import CLASSIFICATION_LOSSES, REGRESSION_LOSSES, Loss

@@ -1,7 +1,7 @@
 """Layers of a network. `__all__` is the layers that are imported here."""
 
-from sklearn_nn.layers.activated import ParametricActivation as ParametricActivation
 from sklearn_nn.layers.activation import Activation as Activation
+from sklearn_nn.layers.activation import ParametricActivation as ParametricActivation
 from sklearn_nn.layers.augmentation.affine import RandomRotation as RandomRotation
 from sklearn_nn.layers.augmentation.affine import RandomTranslation as RandomTranslation
 from sklearn_nn.layers.augmentation.affine import RandomZoom as RandomZoom
@@ -21,16 +21,18 @@ from sklearn_nn.layers.convolution.pool import AveragePool2D as AveragePool2D
 from sklearn_nn.layers.convolution.pool import MaxPool1D as MaxPool1D
 from sklearn_nn.layers.convolution.pool import MaxPool2D as MaxPool2D
 from sklearn_nn.layers.dense import Dense as Dense
+from sklearn_nn.layers.dense import TimeDistributed as TimeDistributed
 from sklearn_nn.layers.dropout import Dropout as Dropout
 from sklearn_nn.layers.dropout import GaussianNoise as GaussianNoise
+from sklearn_nn.layers.embedding import CategoryEmbedding as CategoryEmbedding
 from sklearn_nn.layers.embedding import Embedding as Embedding
 from sklearn_nn.layers.embedding import OneHot as OneHot
 from sklearn_nn.layers.layer import Layer as Layer
 from sklearn_nn.layers.merge import Add as Add
 from sklearn_nn.layers.merge import Parallel as Parallel
 from sklearn_nn.layers.merge import Residual as Residual
-from sklearn_nn.layers.normalization.batch_norm import BatchNorm as BatchNorm
-from sklearn_nn.layers.normalization.layer_norm import LayerNorm as LayerNorm
+from sklearn_nn.layers.normalization import BatchNorm as BatchNorm
+from sklearn_nn.layers.normalization import LayerNorm as LayerNorm
 from sklearn_nn.layers.recurrent.attention_pool import AttentionPool as AttentionPool
 from sklearn_nn.layers.recurrent.bidirectional import Bidirectional as Bidirectional
 from sklearn_nn.layers.recurrent.layers import GRU as GRU
@@ -39,18 +41,16 @@ from sklearn_nn.layers.recurrent.layers import SimpleRNN as SimpleRNN
 from sklearn_nn.layers.shape import Flatten as Flatten
 from sklearn_nn.layers.shape import Reshape as Reshape
 from sklearn_nn.layers.shape import ZeroPad as ZeroPad
-from sklearn_nn.layers.tabular.category_embedding import CategoryEmbedding as CategoryEmbedding
 from sklearn_nn.layers.tabular.linear import NTPLinear as NTPLinear
 from sklearn_nn.layers.tabular.linear import ScaleFeatures as ScaleFeatures
 from sklearn_nn.layers.tabular.members import MeanOverMembers as MeanOverMembers
 from sklearn_nn.layers.tabular.members import MemberHeads as MemberHeads
 from sklearn_nn.layers.tabular.members import MemberLinear as MemberLinear
 from sklearn_nn.layers.tabular.members import MemberScale as MemberScale
-from sklearn_nn.layers.tabular.periodic_embedding import PeriodicEmbedding as PeriodicEmbedding
-from sklearn_nn.layers.tabular.piecewise_linear_embedding import (
+from sklearn_nn.layers.tabular.number_embedding import PeriodicEmbedding as PeriodicEmbedding
+from sklearn_nn.layers.tabular.number_embedding import (
     PiecewiseLinearEmbedding as PiecewiseLinearEmbedding,
 )
-from sklearn_nn.layers.time_distributed import TimeDistributed as TimeDistributed
 
 __all__ = sorted(
     name

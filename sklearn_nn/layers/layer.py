@@ -26,7 +26,8 @@ the machine runs between two barriers, just before the forward or backward kerne
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple, Protocol
 
@@ -36,6 +37,12 @@ from sklearn_nn._spec import Spec
 from sklearn_nn.jit.kernel import Kernel
 
 Shape = tuple[int, ...]
+#: Names of samples by the number of axes without the channels.
+SAMPLES = {
+    0: "vectors",
+    1: "sequences of shape (steps, channels)",
+    2: "images of shape (height, width, channels)",
+}
 #: The slot of the network's input, which is the first one.
 INPUT = 0
 
@@ -317,6 +324,27 @@ class Layer(Spec):
             Whether all values are whole numbers.
         """
 
+    def _whole_numbers(self, name: str, count: int) -> tuple[int, ...]:
+        """Return the hyperparameter `name` as `count` positive ints, or raise ValueError."""
+        return whole_numbers(name, getattr(self, name), count)
+
+    def _whole_number(self, name: str) -> int:
+        """Return the hyperparameter `name` as a positive int, or raise ValueError."""
+        return whole_numbers(name, getattr(self, name), 1)[0]
+
+    def _check_axes(self, shape: Shape, count: int) -> None:
+        """Raise ValueError unless samples have `count` axes besides the channels."""
+        if len(shape) == count + 1:
+            return
+        remedy = "Reshape" if count else "Flatten"
+        after = ""
+        if (count, len(shape)) == (1, 1):
+            after = ", or return_sequences=True in the recurrent layer before it"
+        raise ValueError(
+            f"{type(self).__name__} takes {SAMPLES[count]}, got samples of shape {shape}; put a "
+            f"{remedy} before it{after}."
+        )
+
     def output_shape(self, shape: Shape) -> Shape:
         """Return the shape of one sample after this layer, given its shape before.
 
@@ -330,3 +358,51 @@ class Layer(Spec):
     def lower(self, builder: Builder, slot: int) -> int:
         """Append this layer's instructions, which read `slot`; return the slot of the output."""
         raise TypeError(f"{type(self).__name__} must define lower")
+
+
+def is_named(entry: Any) -> bool:
+    """Return whether an entry of a list of layers is a (name, layer) pair."""
+    return isinstance(entry, tuple) and len(entry) == 2 and isinstance(entry[0], str)
+
+
+def with_names(entries: Iterable[Any]) -> list[tuple[str, Any]]:
+    """Return the (name, layer) pairs of a list that may hold layers without a name.
+
+    A layer without a name is named after its class, with a number: "conv2d1", "conv2d2". The types
+    of the entries are not checked.
+    """
+    counts: Counter[str] = Counter()
+    pairs = []
+    for entry in entries:
+        if is_named(entry):
+            pairs.append(entry)
+            continue
+        kind = type(entry).__name__.lower()
+        counts[kind] += 1
+        pairs.append((f"{kind}{counts[kind]}", entry))
+    return pairs
+
+
+def repeated_name(pairs: Iterable[tuple[str, Any]]) -> str | None:
+    """Return the first name that occurs more than once, or None."""
+    counts = Counter(name for name, _ in pairs)
+    return next((name for name, count in counts.items() if count > 1), None)
+
+
+def is_whole(value: Any) -> bool:
+    """Return whether a value is an int of Python or NumPy."""
+    return isinstance(value, int | np.integer)
+
+
+def several_values(value: Any, count: int) -> tuple[Any, ...]:
+    """Return a sequence as a tuple, and a single value repeated `count` times."""
+    return tuple(value) if isinstance(value, Sequence | np.ndarray) else (value,) * count
+
+
+def whole_numbers(name: str, value: Any, count: int) -> tuple[int, ...]:
+    """Return one or `count` positive whole numbers as `count` ints, or raise ValueError."""
+    numbers = several_values(value, count)
+    if len(numbers) != count or not all(is_whole(n) and n > 0 for n in numbers):
+        or_several = "" if count == 1 else f", or {count} of them"
+        raise ValueError(f"{name}={value!r} must be a positive whole number{or_several}.")
+    return tuple(int(n) for n in numbers)

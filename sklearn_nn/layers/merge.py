@@ -19,8 +19,17 @@ from sklearn_nn._spec import parameters
 from sklearn_nn.jit.kernel import kernel
 from sklearn_nn.jit.views import vector
 from sklearn_nn.layers.base import BACKWARD, FORWARD, owned_rows
-from sklearn_nn.layers.layer import Builder, Clock, Instruction, Kernels, Layer, Shape
-from sklearn_nn.layers.names import is_named, repeated_name, with_names
+from sklearn_nn.layers.layer import (
+    Builder,
+    Clock,
+    Instruction,
+    Kernels,
+    Layer,
+    Shape,
+    is_named,
+    repeated_name,
+    with_names,
+)
 from sklearn_nn.layers.vectors import copy
 
 #: A layer, a (name, layer) pair, or a list of these, applied in order.

@@ -16,47 +16,23 @@ from sklearn_nn._spec import parameters
 from sklearn_nn.jit.kernel import kernel
 from sklearn_nn.jit.views import vector
 from sklearn_nn.layers.base import BACKWARD, FORWARD, owned_rows
-from sklearn_nn.layers.layer import Builder, Clock, Instruction, Kernels, Layer, Shape
+from sklearn_nn.layers.layer import (
+    SAMPLES,
+    Builder,
+    Clock,
+    Instruction,
+    Kernels,
+    Layer,
+    Shape,
+    is_whole,
+    several_values,
+)
 from sklearn_nn.layers.lengths import after_window, trim
 from sklearn_nn.layers.vectors import clear, copy
 
 PADDINGS = ("valid", "same")
 #: Axis of the channels in samples; in a slot they are last.
 CHANNELS_FIRST, CHANNELS_LAST = "channels_first", "channels_last"
-#: Names of samples by the number of axes without the channels.
-_KINDS = {1: "sequences of shape (steps, channels)", 2: "images of shape (height, width, channels)"}
-
-
-def _is_whole(value: Any) -> bool:
-    return isinstance(value, int | np.integer)
-
-
-def _several(value: Any, count: int) -> tuple[Any, ...]:
-    """Return a sequence as a tuple, and a single value repeated `count` times."""
-    return tuple(value) if isinstance(value, Sequence | np.ndarray) else (value,) * count
-
-
-def whole_numbers(name: str, value: Any, count: int) -> tuple[int, ...]:
-    """Return one or `count` positive whole numbers as `count` ints, or raise ValueError."""
-    numbers = _several(value, count)
-    if len(numbers) != count or not all(_is_whole(n) and n > 0 for n in numbers):
-        several = "" if count == 1 else f", or {count} of them"
-        raise ValueError(f"{name}={value!r} must be a positive whole number{several}.")
-    return tuple(int(n) for n in numbers)
-
-
-def check_axes(layer: Layer, shape: Shape, count: int) -> None:
-    """Raise ValueError unless samples have `count` axes besides the channels."""
-    if len(shape) != count + 1:
-        after = (
-            ", or return_sequences=True in the recurrent layer before it"
-            if (count, len(shape)) == (1, 1)
-            else ""
-        )
-        raise ValueError(
-            f"{type(layer).__name__} takes {_KINDS[count]}, got samples of shape {shape}; put a "
-            f"Reshape before it{after}."
-        )
 
 
 @dataclass(frozen=True)
@@ -232,8 +208,8 @@ class Reshape(Layer):
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return the target shape, with -1 replaced."""
-        target = _several(self.target_shape, 1)
-        valid = all(_is_whole(n) and (n > 0 or n == -1) for n in target)
+        target = several_values(self.target_shape, 1)
+        valid = all(is_whole(n) and (n > 0 or n == -1) for n in target)
         if not target or not valid or target.count(-1) > 1:
             raise ValueError(
                 f"target_shape={self.target_shape!r} must hold positive whole numbers, of which "
@@ -268,15 +244,15 @@ class ZeroPad(Layer):
     def _margins(self, shape: Shape) -> Margins:
         if len(shape) not in (2, 3):
             raise ValueError(
-                f"ZeroPad takes {_KINDS[2]} or {_KINDS[1]}, got samples of shape {shape}; put a "
+                f"ZeroPad takes {SAMPLES[2]} or {SAMPLES[1]}, got samples of shape {shape}; put a "
                 "Reshape before it."
             )
         count, given = len(shape) - 1, self.padding
-        sides = _several(given, 2)
-        pairs = [sides] if count == 1 else [_several(side, 2) for side in sides]
+        sides = several_values(given, 2)
+        pairs = [sides] if count == 1 else [several_values(side, 2) for side in sides]
         numbers = [n for pair in pairs for n in pair]
         fits = len(pairs) == count and all(len(pair) == 2 for pair in pairs)
-        if not fits or not all(_is_whole(n) and n >= 0 for n in numbers):
+        if not fits or not all(is_whole(n) and n >= 0 for n in numbers):
             wanted = "two of them" if count == 1 else "two of them, or two pairs of them"
             raise ValueError(
                 f"padding={given!r} of ZeroPad must be a whole number >= 0, {wanted}, for samples "

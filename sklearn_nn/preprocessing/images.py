@@ -10,8 +10,7 @@ from sklearn.utils import check_random_state
 from sklearn_nn.estimators._core.checks import warn
 from sklearn_nn.estimators._inputs.channels import misplaced_channels
 from sklearn_nn.layers import Layer
-from sklearn_nn.layers.names import with_names
-from sklearn_nn.layers.shape import whole_numbers
+from sklearn_nn.layers.layer import whole_numbers, with_names
 from sklearn_nn.network.lowering import lower
 from sklearn_nn.network.machine import Machine, Update
 from sklearn_nn.network.source import source

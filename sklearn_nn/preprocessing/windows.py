@@ -8,7 +8,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from sklearn.utils import check_array
 
-from sklearn_nn.layers.shape import whole_numbers
+from sklearn_nn.layers.layer import whole_numbers
 
 
 def sliding_windows(

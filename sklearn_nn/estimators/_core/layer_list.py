@@ -6,7 +6,7 @@ import copy
 
 from sklearn_nn.estimators._core.transfer import PRETRAINED
 from sklearn_nn.layers import Layer
-from sklearn_nn.layers.names import is_named, repeated_name, with_names
+from sklearn_nn.layers.layer import is_named, repeated_name, with_names
 
 #: In the place of a layer: nothing is done there.
 PASSTHROUGH = "passthrough"

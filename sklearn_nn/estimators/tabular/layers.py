@@ -20,7 +20,7 @@ from sklearn_nn.layers import (
     PiecewiseLinearEmbedding,
     ScaleFeatures,
 )
-from sklearn_nn.layers.tabular.draws import draw_normal
+from sklearn_nn.layers.tabular.linear import draw_normal
 
 #: Largest number of bins of a piecewise linear embedding.
 N_BINS = 48

@@ -20,7 +20,6 @@ from sklearn_nn.jit.kernel import real_bits
 from sklearn_nn.jit.random import random_uniform, stream
 from sklearn_nn.layers.base import SEED, STEP
 from sklearn_nn.layers.layer import Builder, Instruction, Kernels, Layer, Shape
-from sklearn_nn.layers.shape import check_axes
 
 Range = tuple[float, float]
 #: How places beyond the edges are filled, as in Keras; a geometry holds the index of a mode.
@@ -93,7 +92,7 @@ class Augmentation(Layer):
                 f"signals of shape {shape}; RandomFlip, RandomCrop, RandomTranslation, Cutout and "
                 "Mixup take signals."
             )
-        check_axes(self, shape, 2)
+        self._check_axes(shape, 2)
 
     def _range(self, name: str, least: float = -math.inf, most: float = math.inf) -> Range:
         """Return the range of a factor: (-f, f) for one number f, or the given pair."""

@@ -25,8 +25,7 @@ from sklearn_nn.layers.augmentation.base import (
     whole_between,
 )
 from sklearn_nn.layers.base import BACKWARD, FORWARD, TRAINING, owned_rows
-from sklearn_nn.layers.layer import Builder, Instruction, Kernels, Shape
-from sklearn_nn.layers.shape import whole_numbers
+from sklearn_nn.layers.layer import Builder, Instruction, Kernels, Shape, whole_numbers
 from sklearn_nn.layers.vectors import clear, copy, copy_rows, fill
 
 # Geometry of a window behind the image's: height and width of the output, the ranges of its first
@@ -323,14 +322,14 @@ class Cutout(Augmentation):
     def output_shape(self, shape: Shape) -> Shape:
         """Return `shape`."""
         self._check_samples(shape, signals=True)
-        whole_numbers("size", self.size, len(shape) - 1)
+        self._whole_numbers("size", len(shape) - 1)
         self._finite("fill_value", self.fill_value)
         return shape
 
     def lower(self, builder: Builder, slot: int) -> int:
         """Append one instruction."""
         shape = self.output_shape(builder.shape(slot))
-        height, width = (1, *whole_numbers("size", self.size, len(shape) - 1))[-2:]
+        height, width = (1, *self._whole_numbers("size", len(shape) - 1))[-2:]
         bits = real_bits(self._finite("fill_value", self.fill_value))
         kernels = Kernels(cutout_forward, cutout_backward)
         return self._append(builder, slot, kernels, height, width, bits)

@@ -9,19 +9,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from sklearn_nn._spec import parameters
-from sklearn_nn.layers.activated import Activated
+from sklearn_nn.layers.activation import Activated
 from sklearn_nn.layers.convolution.convolve import AMID_ZEROS, BY_LANES, DEPTHWISE, DIRECT
 from sklearn_nn.layers.convolution.winograd import FEWEST_CHANNELS, FEWEST_PLACES, WINOGRAD, room
 from sklearn_nn.layers.layer import Builder, Instruction, Parameter, Shape
-from sklearn_nn.layers.shape import (
-    Axis,
-    as_images,
-    check_axes,
-    read_by_window,
-    slide,
-    slide_all,
-    whole_numbers,
-)
+from sklearn_nn.layers.shape import Axis, as_images, read_by_window, slide, slide_all
 
 _ONE = slide(1, 1, 1, 1, "valid")
 
@@ -62,10 +54,8 @@ class _Conv(Activated):
 
     def _axes(self, shape: Shape) -> list[Axis]:
         """Return the positions of the kernel over samples of `shape`; check all parameters."""
-        check_axes(self, shape, self._rank)
-        (filters,), (groups,) = (
-            whole_numbers(name, getattr(self, name), 1) for name in ("filters", "groups")
-        )
+        self._check_axes(shape, self._rank)
+        (filters,), (groups,) = ((self._whole_number(name),) for name in ("filters", "groups"))
         for name, number in (("filters", filters), ("channels", shape[-1])):
             if number % groups:
                 raise ValueError(
@@ -73,7 +63,7 @@ class _Conv(Activated):
                     f"{filters} filters and the {shape[-1]} channels."
                 )
         window, strides, dilations = (
-            whole_numbers(name, getattr(self, name), self._rank)
+            self._whole_numbers(name, self._rank)
             for name in ("kernel_size", "strides", "dilation_rate")
         )
         return slide_all("kernel_size", shape, window, strides, dilations, self.padding)

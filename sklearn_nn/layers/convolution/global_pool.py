@@ -17,7 +17,6 @@ from sklearn_nn.jit.views import vector, workspace
 from sklearn_nn.layers.base import BACKWARD, CTX_SIZE, FORWARD, owned_rows
 from sklearn_nn.layers.layer import Builder, Instruction, Kernels, Layer, Shape
 from sklearn_nn.layers.lengths import geometry_of, own_steps
-from sklearn_nn.layers.shape import check_axes
 from sklearn_nn.layers.vectors import clear, copy
 
 # An instruction's geometry: places, channels, and the clock.
@@ -176,5 +175,5 @@ class LastStep(_GlobalPool):
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return (channels,)."""
-        check_axes(self, shape, 1)
+        self._check_axes(shape, 1)
         return shape[-1:]

@@ -20,14 +20,7 @@ from sklearn_nn.jit.lanes import Load, Store, make_lanes
 from sklearn_nn.jit.views import vector, workspace
 from sklearn_nn.layers.base import BACKWARD, CTX_SIZE, FORWARD, owned_rows
 from sklearn_nn.layers.layer import Builder, Instruction, Kernels, Layer, Shape
-from sklearn_nn.layers.shape import (
-    Axis,
-    as_images,
-    check_axes,
-    read_by_window,
-    slide_all,
-    whole_numbers,
-)
+from sklearn_nn.layers.shape import Axis, as_images, read_by_window, slide_all
 from sklearn_nn.layers.vectors import clear, copy
 
 # An instruction's geometry: height, width and channels of the input, height and width of the window
@@ -193,11 +186,11 @@ class _Pool(Layer):
     _is_max: ClassVar[bool]
 
     def _axes(self, shape: Shape) -> list[Axis]:
-        check_axes(self, shape, self._rank)
-        window = whole_numbers("pool_size", self.pool_size, self._rank)
+        self._check_axes(shape, self._rank)
+        window = self._whole_numbers("pool_size", self._rank)
         strides = window
         if self.strides is not None:
-            strides = whole_numbers("strides", self.strides, self._rank)
+            strides = self._whole_numbers("strides", self._rank)
         return slide_all("pool_size", shape, window, strides, [1] * self._rank, self.padding)
 
     def output_shape(self, shape: Shape) -> Shape:

@@ -23,11 +23,10 @@ from sklearn_nn.jit.views import vector, workspace
 from sklearn_nn.layers.activation import Activation
 from sklearn_nn.layers.base import BACKWARD, COLUMN_GRAIN, CTX_SIZE, FORWARD, owned_rows
 from sklearn_nn.layers.convolution.global_pool import CHANNELS, PLACES, own_places
+from sklearn_nn.layers.dense import lower_steps
 from sklearn_nn.layers.layer import Builder, Instruction, Kernels, Layer, Parameter, Shape
 from sklearn_nn.layers.lengths import geometry_of
 from sklearn_nn.layers.merge import join
-from sklearn_nn.layers.shape import check_axes, whole_numbers
-from sklearn_nn.layers.time_distributed import lower_steps
 from sklearn_nn.layers.vectors import clear
 
 # Geometry is that of global pooling: steps, channels, and the clock.
@@ -163,9 +162,9 @@ class AttentionPool(Layer):
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return (channels,)."""
-        check_axes(self, shape, 1)
+        self._check_axes(shape, 1)
         if self.units is not None:
-            whole_numbers("units", self.units, 1)
+            self._whole_number("units")
         return shape[-1:]
 
     def _parameters(self, channels: int) -> list[Parameter]:

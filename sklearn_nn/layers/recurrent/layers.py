@@ -21,7 +21,6 @@ from sklearn_nn.layers.recurrent.cells import CELL_ACTIVATION_NAMES, cell_activa
 from sklearn_nn.layers.recurrent.gru import GRU_CELL
 from sklearn_nn.layers.recurrent.lstm import LSTM_CELL
 from sklearn_nn.layers.recurrent.simple_rnn import SIMPLE_RNN
-from sklearn_nn.layers.shape import check_axes, whole_numbers
 from sklearn_nn.layers.vectors import clear, copy
 
 #: Rows of the tape that are a multiple of _PAGE elements apart share few sets of the cache.
@@ -141,9 +140,9 @@ class Recurrent(Layer):
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return (units,), or (steps, units) with `return_sequences`."""
-        check_axes(self, shape, 1)
+        self._check_axes(shape, 1)
         self._activation_number()
-        (units,) = whole_numbers("units", self.units, 1)
+        units = self._whole_number("units")
         for name in ("dropout", "recurrent_dropout"):
             rate = getattr(self, name)
             if not (isinstance(rate, Real) and 0 <= float(rate) < 1):

@@ -1,7 +1,11 @@
-"""Scaling of inputs, and the fully connected layer in neural tangent parametrisation."""
+"""Scaling of inputs, and the fully connected layer in neural tangent parametrisation.
+
+The initial distributions of layers for tables are functions of the form of an initializer.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import KW_ONLY
 from typing import Any
@@ -19,8 +23,31 @@ from sklearn_nn.jit.views import matrix, vector
 from sklearn_nn.layers.base import BACKWARD, COLUMN_GRAIN, FORWARD, WEIGHT_GRAIN, owned_rows
 from sklearn_nn.layers.dense import dense_prepare
 from sklearn_nn.layers.layer import Builder, Instruction, Kernels, Layer, Parameter, Shape
-from sklearn_nn.layers.tabular.draws import draw_normal
 from sklearn_nn.layers.vectors import clear, rows_of, sum_rows
+
+
+def draw_normal(rng: np.random.RandomState, shape: Shape, fan_in: int, fan_out: int) -> np.ndarray:
+    """Draw from the standard normal distribution."""
+    return rng.standard_normal(shape)
+
+
+def draw_signs(rng: np.random.RandomState, shape: Shape, fan_in: int, fan_out: int) -> np.ndarray:
+    """Draw 1 or -1 with equal probability."""
+    return 2.0 * rng.randint(2, size=shape) - 1.0
+
+
+def draw_within_fan(
+    rng: np.random.RandomState, shape: Shape, fan_in: int, fan_out: int
+) -> np.ndarray:
+    """Draw uniformly from [-b, b) with b = 1 / sqrt(fan_in)."""
+    bound = 1 / math.sqrt(fan_in)
+    return rng.uniform(-bound, bound, shape)
+
+
+def draw_alike(rng: np.random.RandomState, shape: Shape, fan_in: int, fan_out: int) -> np.ndarray:
+    """Draw one row by `draw_within_fan` and repeat it."""
+    return np.broadcast_to(draw_within_fan(rng, shape[1:], fan_in, fan_out), shape)
+
 
 #: Minimal standard deviation of an output, relative to the root mean square of all: with few or
 #: similar samples some outputs hardly vary by chance, and their weights would be huge.
@@ -191,10 +218,7 @@ class NTPLinear(Layer):
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return (units,); samples must be vectors."""
-        if len(shape) != 1:
-            raise ValueError(
-                f"NTPLinear takes vectors, got samples of shape {shape}; put a Flatten before it."
-            )
+        self._check_axes(shape, 0)
         return (self.units,)
 
     @property

@@ -19,10 +19,8 @@ from sklearn_nn.jit.views import matrix, vector
 from sklearn_nn.layers.base import BACKWARD, FORWARD, PREPARE, WEIGHT_GRAIN, owned_rows
 from sklearn_nn.layers.dense import dense_prepare
 from sklearn_nn.layers.layer import Builder, Instruction, Kernels, Layer, Parameter, Shape
-from sklearn_nn.layers.normalization.layer_norm import lower_scale_and_shift
-from sklearn_nn.layers.shape import whole_numbers
-from sklearn_nn.layers.tabular.draws import draw_alike, draw_signs, draw_within_fan
-from sklearn_nn.layers.tabular.linear import lower_scale
+from sklearn_nn.layers.normalization import lower_scale_and_shift
+from sklearn_nn.layers.tabular.linear import draw_alike, draw_signs, draw_within_fan, lower_scale
 from sklearn_nn.layers.vectors import clear, sum_rows
 
 # An instruction's geometry: inputs and units of a member, and members.
@@ -117,7 +115,7 @@ class _Spread(Layer):
         if len(shape) == 1:
             if self.members is None:
                 raise ValueError(f"members=None of {kind} must be a number if samples are vectors.")
-            return (*whole_numbers("members", self.members, 1), *shape)
+            return (self._whole_number("members"), *shape)
         check_members(self, shape)
         if self.members not in (None, shape[0]):
             raise ValueError(
@@ -210,7 +208,7 @@ class MemberLinear(_Spread):
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return (members, units)."""
-        return (self._spread_shape(shape)[0], *whole_numbers("units", self.units, 1))
+        return (self._spread_shape(shape)[0], self._whole_number("units"))
 
     def lower(self, builder: Builder, slot: int) -> int:
         """Append three instructions: input factors; the shared product; output factors and bias."""
@@ -353,7 +351,7 @@ class MemberHeads(Layer):
     def output_shape(self, shape: Shape) -> Shape:
         """Return (members, units)."""
         check_members(self, shape)
-        return (shape[0], *whole_numbers("units", self.units, 1))
+        return (shape[0], self._whole_number("units"))
 
     def lower(self, builder: Builder, slot: int) -> int:
         """Append one instruction, with a kernel and a bias."""

@@ -1,1 +1,0 @@
-"""Normalization by sample and by batch."""
