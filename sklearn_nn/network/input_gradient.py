@@ -14,8 +14,14 @@ from sklearn_nn.jit.views import matrix, row, vector
 from sklearn_nn.layers.base import is_stopped
 from sklearn_nn.network.epoch_loop import DATA, PROGRAM, TEAM
 from sklearn_nn.network.interpreter import run_forward, run_gradient, run_prepare
-from sklearn_nn.network.memory import allocate, contexts
-from sklearn_nn.network.program import INPUT_WIDTH, OUTPUT_AT, OUTPUT_WIDTH, Program
+from sklearn_nn.network.program import (
+    INPUT_WIDTH,
+    OUTPUT_AT,
+    OUTPUT_WIDTH,
+    Program,
+    allocate,
+    contexts,
+)
 from sklearn_nn.network.source import Source, readonly
 
 #: Rows per block in each thread, which take twice the memory of prediction.

@@ -1,8 +1,9 @@
-"""Machine that trains a program in batches, and predictor that runs it forward."""
+"""Machine that trains a program in batches, predictor that runs it forward, and `adapt`."""
 
 from __future__ import annotations
 
 import functools
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,9 +12,8 @@ import numpy as np
 from sklearn_nn.jit.team import TINY, Team
 from sklearn_nn.layers.base import CONTINUES, STEP
 from sklearn_nn.network.epoch_loop import predict_rows, train_slice
-from sklearn_nn.network.memory import allocate, contexts
 from sklearn_nn.network.parameter_update import CHUNK, SETTINGS_SIZE
-from sklearn_nn.network.program import OUTPUT_WIDTH, Program
+from sklearn_nn.network.program import OUTPUT_WIDTH, Program, allocate, contexts
 from sklearn_nn.network.source import Source, readonly
 
 
@@ -338,3 +338,35 @@ def predict(
 ) -> np.ndarray:
     """Return the network's output after the link for rows of `data`, by default all of them."""
     return Predictor(program, data, rows, None, n_jobs).run(theta, state)
+
+
+#: Largest number of rows that data-dependent initialization uses.
+MOST_ROWS = 10_000
+
+
+def adapt(
+    program: Program,
+    theta: np.ndarray,
+    state: np.ndarray,
+    data: Source,
+    rng: np.random.RandomState,
+    *,
+    kept: Collection[str] = (),
+    n_jobs: int = 1,
+) -> None:
+    """Let layers with data-dependent initialization set their parameters in `theta`, in order.
+
+    Each layer sees its own output on the data, behind layers that have been set before, except
+    those named in `kept`. Of more than `MOST_ROWS` rows a sample is drawn. Without such layers
+    nothing is drawn from `rng`. The result does not depend on `n_jobs`.
+    """
+    layers = [(name, layer) for name, layer in program.adapting if name not in kept]
+    if not layers:
+        return
+    rows = np.arange(data.n_rows)
+    if rows.size > MOST_ROWS:
+        rows = np.sort(rng.choice(rows.size, MOST_ROWS, replace=False))
+    for name, layer in layers:
+        outputs = predict(program.cut(name), theta, state, data, rows, n_jobs)
+        found = {key: placed.view(theta) for key, placed in program.layers[name].items()}
+        layer.adapt(rng, outputs.astype(np.float64), found)

@@ -14,9 +14,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from sklearn_nn.layers.base import CTX_SIZE, LENGTHS, SEED, STOP_AT, TRAINING
 from sklearn_nn.layers.layer import Layer, Memory, Parameter, Shape
 from sklearn_nn.network.initializers import get_initializer
-from sklearn_nn.network.memory import allocate
 
 # Columns of the table: kernel addresses (0: none), slots as (first column, width), spans of flat
 # buffers, costs, and the instruction's own geometry.
@@ -34,6 +34,48 @@ GEOMETRY, TABLE_WIDTH = 20, 37
 #: slot that is read out, and of the raw output; first column behind the slots, where the
 #: gradient of a second loss is written; losses and targets per row.
 INPUT_WIDTH, OUTPUT_AT, OUTPUT_WIDTH, RAW_AT, RAW_WIDTH, SPARE_AT, N_LOSSES, N_TARGETS = range(8)
+#: Bytes of a cache line.
+_LINE = 64
+
+
+def allocate(shape: int | tuple[int, int], dtype: str) -> np.ndarray:
+    """Return zeros that begin on a cache line.
+
+    NumPy begins 16 bytes into a line. Every vector load then touches two lines, and an update of
+    the parameters, which streams five vectors, takes almost three times as long.
+    """
+    length = shape[0] * shape[1] if isinstance(shape, tuple) else shape
+    size = length * np.dtype(dtype).itemsize
+    raw = np.zeros(size + _LINE, dtype=np.uint8)
+    start = -raw.__array_interface__["data"][0] % _LINE
+    return raw[start : start + size].view(dtype).reshape(shape)
+
+
+def contexts(
+    parts: int,
+    n_scratch: int,
+    dtype: str,
+    *,
+    seed: int = 0,
+    usual_rows: int = 0,
+    n_lengths: int = 0,
+    stop_at: int = 0,
+) -> np.ndarray:
+    """Return the `ctx` of kernels, an int64 row for each part.
+
+    Behind the numbers is room for scratch, `n_scratch` elements of `dtype`, and then for the
+    lengths of sequences in a batch, `n_lengths`. `seed` is the key of random numbers in kernels,
+    `usual_rows` the size of training batches (0 is prediction), `stop_at` the address of the stop
+    flag (0 is never).
+    """
+    words = -(-n_scratch * np.dtype(dtype).itemsize // _LINE) * _LINE // 8
+    end = CTX_SIZE + words
+    rows = allocate((parts, end + -(-n_lengths // 8) * 8), "int64")
+    rows[:, LENGTHS] = end if n_lengths else 0
+    rows[:, SEED] = seed
+    rows[:, TRAINING] = usual_rows
+    rows[:, STOP_AT] = stop_at
+    return rows
 
 
 @dataclass(frozen=True)

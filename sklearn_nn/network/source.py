@@ -13,7 +13,7 @@ from sklearn_nn.jit.functions import fma
 from sklearn_nn.jit.kernel import Kernel, Kind, kernel
 from sklearn_nn.jit.views import octets, vector
 from sklearn_nn.layers.base import LENGTHS, LONGEST, owned_rows
-from sklearn_nn.network.memory import contexts
+from sklearn_nn.network.program import contexts
 
 GATHER = Kind(
     "gather",

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from sklearn_nn.network.machine import Update
-from sklearn_nn.network.memory import allocate
+from sklearn_nn.network.program import allocate
 from sklearn_nn.training.optimizers.base import Optimizer
 from sklearn_nn.training.schedules.base import Progress, Schedule
 

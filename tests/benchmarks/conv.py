@@ -29,7 +29,7 @@ from sklearn_nn.layers import (
 )
 from sklearn_nn.layers.base import CTX_SIZE
 from sklearn_nn.network.lowering import ProgramBuilder
-from sklearn_nn.network.memory import allocate
+from sklearn_nn.network.program import allocate
 
 BATCH = 64
 #: (shape of a sample, filters, kernel size), all with padding "same".

@@ -21,7 +21,7 @@ from conv import best_seconds, repeat
 from sklearn_nn.layers import GRU, LSTM, SimpleRNN
 from sklearn_nn.layers.base import CTX_SIZE, TRAINING
 from sklearn_nn.network.lowering import ProgramBuilder
-from sklearn_nn.network.memory import allocate
+from sklearn_nn.network.program import allocate
 
 BATCH, N_BATCHES, RAGGED_BATCH = 64, 40, 32
 CELLS = {"SimpleRNN": (SimpleRNN, "RNN"), "GRU": (GRU, "GRU"), "LSTM": (LSTM, "LSTM")}

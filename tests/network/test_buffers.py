@@ -14,9 +14,10 @@ from helpers.programs import build, draw_theta, forward, no_state, nothing, trai
 from helpers.random_networks import BY_NAME, random_problem
 from sklearn_nn.layers import Mixup
 from sklearn_nn.layers.base import CTX_SIZE, LENGTHS
-from sklearn_nn.network import machine, memory
+from sklearn_nn.network import machine
 from sklearn_nn.network.machine import Machine, Predictor, predict
 from sklearn_nn.network.parameter_update import CHUNK
+from sklearn_nn.network.program import allocate, contexts
 from sklearn_nn.network.source import source
 from sklearn_nn.training.losses import SquaredError
 from sklearn_nn.training.optimizers import Adam
@@ -129,7 +130,7 @@ def test_guard_words_notice(guarded):
 @pytest.mark.parametrize("shape", [0, 1, 17, (3, 16), (2, 0)])
 @dtypes
 def test_buffers_begin_on_a_cache_line(shape, dtype):
-    buffer = memory.allocate(shape, dtype)
+    buffer = allocate(shape, dtype)
     assert buffer.shape == (shape if isinstance(shape, tuple) else (shape,))
     assert buffer.dtype == dtype
     assert buffer.size == 0 or buffer.ctypes.data % 64 == 0
@@ -139,11 +140,11 @@ def test_buffers_begin_on_a_cache_line(shape, dtype):
 def test_memory_does_not_grow_with_samples(monkeypatch):
     sizes = []
 
-    def allocate(shape, dtype):
+    def counted(shape, dtype):
         sizes.append(int(np.prod(shape)))
-        return memory.allocate(shape, dtype)
+        return allocate(shape, dtype)
 
-    monkeypatch.setattr(machine, "allocate", allocate)
+    monkeypatch.setattr(machine, "allocate", counted)
     program = build([dense(5), dense(2)], 3, "float32", SquaredError())
     theta = np.zeros(program.n_theta, "float32")
     Machine(program, theta, no_state(program), 20)
@@ -170,7 +171,7 @@ def test_batches_need_not_fill_the_memory(rng):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_scratch_memory_begins_on_a_cache_line(dtype):
-    rows = memory.contexts(3, 37, dtype, n_lengths=5)
+    rows = contexts(3, 37, dtype, n_lengths=5)
     for row in rows:
         address = row[CTX_SIZE:].__array_interface__["data"][0]
         assert address % 64 == 0

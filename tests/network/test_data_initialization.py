@@ -5,10 +5,9 @@ from scipy import sparse
 
 from helpers.parametrize import dtypes
 from sklearn_nn.layers import Activation, BatchNorm, Dense, NTPLinear, Residual
-from sklearn_nn.network import data_initialization
-from sklearn_nn.network.data_initialization import adapt
+from sklearn_nn.network import machine
 from sklearn_nn.network.lowering import lower
-from sklearn_nn.network.machine import predict
+from sklearn_nn.network.machine import adapt, predict
 from sklearn_nn.network.source import source
 
 LAYERS = [
@@ -69,7 +68,7 @@ def test_kept_layers_are_left():
 
 
 def test_some_of_many_rows_are_drawn(monkeypatch):
-    monkeypatch.setattr(data_initialization, "MOST_ROWS", 50)
+    monkeypatch.setattr(machine, "MOST_ROWS", 50)
     seen = []
 
     class Watching(NTPLinear):

@@ -10,7 +10,7 @@ from scipy import sparse
 from helpers.naive.training import gather_sparse
 from helpers.parametrize import dtypes
 from sklearn_nn.layers.base import LENGTHS, LONGEST
-from sklearn_nn.network.memory import contexts
+from sklearn_nn.network.program import contexts
 from sklearn_nn.network.source import dense_rows, readonly, sequences, source
 
 

@@ -33,8 +33,7 @@ from sklearn_nn.estimators._core.fitted_network import (
 from sklearn_nn.estimators._core.parts import FitMode
 from sklearn_nn.estimators._core.validation import evaluation, is_given, resumed_rows, split
 from sklearn_nn.jit.team import resolve_n_jobs
-from sklearn_nn.network.data_initialization import adapt
-from sklearn_nn.network.machine import Machine
+from sklearn_nn.network.machine import Machine, adapt
 from sklearn_nn.training.callbacks import Callback, TrainingScore
 from sklearn_nn.training.history import History
 from sklearn_nn.training.optimizer_state import OptimizerState

@@ -15,7 +15,7 @@ from sklearn_nn.layers.layer import Layer, Memory
 from sklearn_nn.network.input_gradient import input_gradient
 from sklearn_nn.network.lowering import lower
 from sklearn_nn.network.machine import predict
-from sklearn_nn.network.memory import allocate
+from sklearn_nn.network.program import allocate
 
 #: Programs that a network keeps for data of another form than the training data.
 MOST_PROGRAMS = 32

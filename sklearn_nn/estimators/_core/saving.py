@@ -25,7 +25,7 @@ from sklearn_nn.estimators._core.saved_values import (
     is_rate,
     whole,
 )
-from sklearn_nn.network.memory import allocate
+from sklearn_nn.network.program import allocate
 from sklearn_nn.training import checkpoint
 from sklearn_nn.training.checkpoint import CheckpointError
 from sklearn_nn.training.checkpoint.encoding import decode, encode
