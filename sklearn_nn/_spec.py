@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
-from types import ModuleType
+from collections.abc import Mapping
 from typing import Any, TypeVar, dataclass_transform
 
 import numpy as np
@@ -103,16 +103,15 @@ class Spec(BaseEstimator):
 _Kind = TypeVar("_Kind")
 
 
-def named_classes(base: type[_Kind], *modules: ModuleType) -> list[type[_Kind]]:
-    """Return the public subclasses of `base` with a `name` that `modules` define, in their order.
+def named_classes(base: type[_Kind], namespace: Mapping[str, Any]) -> list[type[_Kind]]:
+    """Return the public subclasses of `base` with a `name` that a module defines, in its order.
 
-    Tables of values that parameters accept by name are made from this list. User-defined classes
-    are not in it, since they stand in other modules.
+    `namespace` is the module's `globals()`. Tables of values that parameters accept by name are
+    made from this list; user-defined classes are not in it, since they stand in other modules.
     """
     return [
         kind
-        for module in modules
-        for key, kind in vars(module).items()
+        for key, kind in namespace.items()
         if isinstance(kind, type) and issubclass(kind, base) and hasattr(kind, "name")
-        if kind.__module__ == module.__name__ and not key.startswith("_")
+        if kind.__module__ == namespace["__name__"] and not key.startswith("_")
     ]

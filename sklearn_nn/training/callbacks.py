@@ -15,8 +15,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from sklearn_nn._spec import Spec
-from sklearn_nn.training.schedules.base import lies_in
-from sklearn_nn.training.schedules.by_epoch import Plateau
+from sklearn_nn.training.schedules import Plateau, lies_in
 
 __all__ = [
     "CSVLogger", "Callback", "EarlyStopping", "LambdaCallback", "LearningRateScheduler",

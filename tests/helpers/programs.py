@@ -9,7 +9,7 @@ from sklearn_nn.layers import Layer
 from sklearn_nn.network.lowering import lower
 from sklearn_nn.network.machine import Machine, Update, predict
 from sklearn_nn.network.source import Source, source
-from sklearn_nn.training.optimizer_state import OptimizerState
+from sklearn_nn.training.optimizers import OptimizerState
 from sklearn_nn.training.schedules import Constant
 
 

@@ -29,8 +29,7 @@ from sklearn_nn.network.lowering import lower
 from sklearn_nn.network.machine import Machine, Predictor
 from sklearn_nn.network.program import ROW_COST, WEIGHTS_COST, Y_WIDTH
 from sklearn_nn.network.source import source
-from sklearn_nn.training.optimizer_state import OptimizerState
-from sklearn_nn.training.optimizers import Adam
+from sklearn_nn.training.optimizers import Adam, OptimizerState
 from sklearn_nn.training.schedules import Constant
 
 CASE = {case.name: case for case in LOSSES}["multiclass"]

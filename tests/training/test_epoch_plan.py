@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sklearn_nn.network.source import in_windows, sequences, source
-from sklearn_nn.training.epoch_plan import plan_epoch
+from sklearn_nn.training.trainer import plan_epoch
 
 
 def batches(plan):

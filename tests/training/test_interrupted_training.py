@@ -9,7 +9,7 @@ from test_trainer import make
 
 from helpers.interrupts import At, interrupt_when, raising, sends_signals
 from sklearn_nn.network import machine
-from sklearn_nn.training import history, optimizer_state
+from sklearn_nn.training import history, optimizers
 from sklearn_nn.training import trainer as module
 from sklearn_nn.training.callbacks import Callback
 from sklearn_nn.training.schedules import Adaptive
@@ -78,7 +78,7 @@ def check_whole(made):
 
 @pytest.mark.parametrize("averaged", [False, True])
 @pytest.mark.parametrize("validated", [False, True])
-@pytest.mark.parametrize("file", [module.__file__, history.__file__, optimizer_state.__file__])
+@pytest.mark.parametrize("file", [module.__file__, history.__file__, optimizers.__file__])
 def test_interrupt_at_any_line(file, validated, averaged, monkeypatch):
     """At every line of the loop: epochs are recorded as a whole, batches trained as a whole."""
     steps = {} if averaged else parameters_by_step(monkeypatch, validated=validated)

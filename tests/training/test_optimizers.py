@@ -13,7 +13,6 @@ from helpers.optimizer_cases import OPTIMIZERS, RMSPROP
 from helpers.parametrize import dtypes, names
 from sklearn_nn import training
 from sklearn_nn.training import optimizers
-from sklearn_nn.training.optimizer_state import OptimizerState
 from sklearn_nn.training.optimizers import (
     SGD,
     Adadelta,
@@ -24,6 +23,7 @@ from sklearn_nn.training.optimizers import (
     Lion,
     NAdam,
     Optimizer,
+    OptimizerState,
     RMSprop,
     get_optimizer,
 )

@@ -17,8 +17,7 @@ from sklearn_nn.network.machine import Machine
 from sklearn_nn.network.source import source
 from sklearn_nn.training.history import History
 from sklearn_nn.training.losses import SquaredError
-from sklearn_nn.training.optimizer_state import OptimizerState
-from sklearn_nn.training.optimizers import SGD, Adam, AdamW
+from sklearn_nn.training.optimizers import SGD, Adam, AdamW, OptimizerState
 from sklearn_nn.training.schedules import Constant, CosLog4, FlatCos, Progress
 from sklearn_nn.training.trainer import Trainer
 

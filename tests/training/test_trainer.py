@@ -13,8 +13,7 @@ from sklearn_nn.network.machine import Machine
 from sklearn_nn.network.source import readonly, source
 from sklearn_nn.training import trainer as module
 from sklearn_nn.training.history import History
-from sklearn_nn.training.optimizer_state import OptimizerState
-from sklearn_nn.training.optimizers import SGD, Adam
+from sklearn_nn.training.optimizers import SGD, Adam, OptimizerState
 from sklearn_nn.training.schedules import Adaptive, Constant, InverseScaling
 from sklearn_nn.training.trainer import Ending, Trainer
 

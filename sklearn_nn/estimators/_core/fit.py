@@ -36,8 +36,7 @@ from sklearn_nn.jit.team import resolve_n_jobs
 from sklearn_nn.network.machine import Machine, adapt
 from sklearn_nn.training.callbacks import Callback, TrainingScore
 from sklearn_nn.training.history import History
-from sklearn_nn.training.optimizer_state import OptimizerState
-from sklearn_nn.training.optimizers import get_optimizer
+from sklearn_nn.training.optimizers import OptimizerState, get_optimizer
 from sklearn_nn.training.progress_bar import ProgressBar, can_draw
 from sklearn_nn.training.schedules import SCHEDULES, Listed, get_schedule
 from sklearn_nn.training.trainer import Ending, Trainer

@@ -30,8 +30,7 @@ from sklearn_nn.training import checkpoint
 from sklearn_nn.training.checkpoint import CheckpointError
 from sklearn_nn.training.checkpoint.encoding import decode, encode
 from sklearn_nn.training.history import History
-from sklearn_nn.training.optimizer_state import OptimizerState
-from sklearn_nn.training.optimizers import Adam, Optimizer
+from sklearn_nn.training.optimizers import Adam, Optimizer, OptimizerState
 from sklearn_nn.training.schedules import Schedule
 
 #: Attributes that are made again from others, or that belong to a fit that is under way.

@@ -18,8 +18,8 @@ from sklearn_nn.training.losses.regression import *
 __all__ = ["Loss", *classification.__all__, *regression.__all__]
 
 #: Losses of regressors by name.
-REGRESSION_LOSSES = {kind.name: kind for kind in named_classes(Loss, regression)}
-_BY_LINK = {(kind.name, kind.link): kind for kind in named_classes(Loss, classification)}
+REGRESSION_LOSSES = {kind.name: kind for kind in named_classes(Loss, vars(regression))}
+_BY_LINK = {(kind.name, kind.link): kind for kind in named_classes(Loss, vars(classification))}
 #: Losses of classifiers by name: for two classes or several labels, and for more classes.
 CLASSIFICATION_LOSSES = {
     name: (_BY_LINK[name, "logistic"], _BY_LINK[name, "softmax"]) for name, _ in _BY_LINK
