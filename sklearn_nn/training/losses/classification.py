@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numba import njit
 
+from sklearn_nn._spec import named_classes, parameters
 from sklearn_nn.jit.functions import exp, fma, log, log1p, sigmoid, softplus
 from sklearn_nn.jit.host import INLINED_OPTIONS
 from sklearn_nn.jit.kernel import Kernel, kernel, like
@@ -16,8 +18,14 @@ from sklearn_nn.layers.activation import exponentials, row_sum
 from sklearn_nn.layers.base import owned_rows
 from sklearn_nn.network.epoch_loop import LOSS
 from sklearn_nn.network.machine import Targets
-from sklearn_nn.training.losses.base import Loss, at_most, check_option, row_weight
-from sklearn_nn.training.losses.pointwise import pointwise
+from sklearn_nn.training.losses.base import (
+    Loss,
+    at_most,
+    check_option,
+    look_up,
+    pointwise,
+    row_weight,
+)
 
 __all__ = ["SigmoidFocal", "SigmoidLogLoss", "SoftmaxFocal", "SoftmaxLogLoss"]
 
@@ -121,14 +129,14 @@ def softmax_focal(part, parts, options, target, weight, rows, scale, z, dz, loss
         dz[i, label] = -slope * rest
 
 
+@parameters
 class _LogLoss(Loss):
     """Cross-entropy, where a label costs at most -log(epsilon of the dtype) as in scikit-learn."""
 
     name = "log_loss"
     shared = ("label_smoothing",)
 
-    def __init__(self, label_smoothing: float = 0.0) -> None:
-        self.label_smoothing = label_smoothing
+    label_smoothing: float = 0.0
 
     def check(self) -> None:
         """Raise ValueError unless label_smoothing lies in [0, 1)."""
@@ -192,13 +200,13 @@ class SoftmaxLogLoss(_LogLoss):
         return smooth_softmax_log_loss if self.label_smoothing > 0 else self.kernel
 
 
+@parameters
 class _Focal(Loss):
     """Focal loss: cross-entropy times (1 - p)^gamma, p the probability of the true label."""
 
     name = "focal"
 
-    def __init__(self, gamma: float = 2.0) -> None:
-        self.gamma = gamma
+    gamma: float = 2.0
 
     def check(self) -> None:
         """Raise ValueError unless gamma is a finite number >= 0."""
@@ -265,3 +273,21 @@ class SoftmaxFocal(_Focal):
 
     kernel = softmax_focal
     link = "softmax"
+
+
+_BY_LINK = {(kind.name, kind.link): kind for kind in named_classes(Loss, globals())}
+#: Losses of classifiers by name: for two classes or several labels, and for more classes.
+CLASSIFICATION_LOSSES = {
+    name: (_BY_LINK[name, "logistic"], _BY_LINK[name, "softmax"]) for name, _ in _BY_LINK
+}
+
+
+def get_classification_loss(loss: Any, multiclass: bool, settings: Mapping[str, Any]) -> Loss:
+    """Return the loss of this name with the parameters that it shares with an estimator's.
+
+    `multiclass` selects the form for a softmax; otherwise each output has a sigmoid of its own.
+    A `Loss` is returned unchanged; an unknown name raises ValueError.
+    """
+    if isinstance(loss, Loss):
+        return loss
+    return look_up(loss, CLASSIFICATION_LOSSES)[int(multiclass)].sharing(settings)

@@ -7,16 +7,25 @@ and its derivative in z, from which `pointwise` makes the kernel.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
+from sklearn_nn._spec import named_classes, parameters
 from sklearn_nn.jit.functions import exp, expm1, log, log1p, tanh
 from sklearn_nn.jit.kernel import kernel, like
 from sklearn_nn.layers.base import owned_rows
 from sklearn_nn.network.epoch_loop import LOSS
-from sklearn_nn.training.losses.base import Loss, at_most, check_option, row_weight
-from sklearn_nn.training.losses.pointwise import inlined, pointwise
+from sklearn_nn.training.losses.base import (
+    Loss,
+    at_most,
+    check_option,
+    inlined,
+    look_up,
+    pointwise,
+    row_weight,
+)
 
 __all__ = ["AbsoluteError", "Huber", "LogCosh", "Poisson", "Quantile", "SquaredError"]
 
@@ -107,6 +116,7 @@ def _huber_derivative(z: Any, y: Any, options: Any) -> Any:
     return -delta if error < -delta else error
 
 
+@parameters
 class Huber(Loss):
     """Half the squared error up to an error of `delta`, and linear beyond (Huber, 1964).
 
@@ -126,8 +136,7 @@ class Huber(Loss):
     kernel = pointwise(name, _huber, _huber_derivative)
     link = "identity"
 
-    def __init__(self, delta: float = 1.0) -> None:
-        self.delta = delta
+    delta: float = 1.0
 
     def check(self) -> None:
         """Raise ValueError unless delta is positive and finite."""
@@ -153,6 +162,7 @@ def _quantile_derivative(z: Any, y: Any, options: Any) -> Any:
     return _signed(z - y, like(z, 1) - below, -below)
 
 
+@parameters
 class Quantile(Loss):
     """Pinball loss, which is minimal at a quantile (Koenker & Bassett, 1978).
 
@@ -174,8 +184,7 @@ class Quantile(Loss):
     link = "identity"
     shared = ("quantile",)
 
-    def __init__(self, quantile: float = 0.5) -> None:
-        self.quantile = quantile
+    quantile: float = 0.5
 
     def check(self) -> None:
         """Raise ValueError unless the quantile lies inside (0, 1)."""
@@ -226,3 +235,15 @@ class Poisson(Loss):
                 f"loss='poisson' needs y >= 0, got a smallest value of {y.min()}; "
                 "use loss='squared_error' or shift the target."
             )
+
+
+#: Losses of regressors by name.
+REGRESSION_LOSSES = {kind.name: kind for kind in named_classes(Loss, globals())}
+
+
+def get_regression_loss(loss: Any, settings: Mapping[str, Any]) -> Loss:
+    """Return the loss of this name with the parameters that it shares with an estimator's.
+
+    A `Loss` is returned unchanged; an unknown name raises ValueError.
+    """
+    return loss if isinstance(loss, Loss) else look_up(loss, REGRESSION_LOSSES).sharing(settings)
