@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from sklearn_nn._spec import Spec
+from sklearn_nn._spec import Spec, parameters
 
 #: Standard deviation of a standard normal cut off at ±2: sqrt(1 - 4 φ(2) / (2 Φ(2) - 1)).
 _TRUNCATED_STDDEV = 0.87962566103423978
@@ -47,6 +47,7 @@ class Initializer(Spec):
         raise TypeError(f"{type(self).__name__} must define __call__")
 
 
+@parameters
 class Constant(Initializer):
     """Initializer with a constant value.
 
@@ -56,8 +57,7 @@ class Constant(Initializer):
         Value of all elements.
     """
 
-    def __init__(self, value: float = 0.0) -> None:
-        self.value = value
+    value: float = 0.0
 
     def __call__(
         self, rng: np.random.RandomState, shape: tuple[int, ...], fan_in: int, fan_out: int
@@ -66,6 +66,7 @@ class Constant(Initializer):
         return np.full(shape, self.value, np.float64)
 
 
+@parameters
 class Uniform(Initializer):
     """Uniform distribution between two bounds, independent of the fans.
 
@@ -77,9 +78,8 @@ class Uniform(Initializer):
         Bounds.
     """
 
-    def __init__(self, low: float = -0.1, high: float = 0.1) -> None:
-        self.low = low
-        self.high = high
+    low: float = -0.1
+    high: float = 0.1
 
     def __call__(
         self, rng: np.random.RandomState, shape: tuple[int, ...], fan_in: int, fan_out: int
@@ -90,6 +90,7 @@ class Uniform(Initializer):
         return rng.uniform(self.low, self.high, shape)
 
 
+@parameters
 class Normal(Initializer):
     """Normal distribution, independent of the fans.
 
@@ -99,9 +100,8 @@ class Normal(Initializer):
         Mean and standard deviation.
     """
 
-    def __init__(self, mean: float = 0.0, stddev: float = 0.05) -> None:
-        self.mean = mean
-        self.stddev = stddev
+    mean: float = 0.0
+    stddev: float = 0.05
 
     def __call__(
         self, rng: np.random.RandomState, shape: tuple[int, ...], fan_in: int, fan_out: int
@@ -130,6 +130,7 @@ class TruncatedNormal(Normal):
         return _truncated_normal(rng, shape)
 
 
+@parameters
 class VarianceScaling(Initializer):
     """Distribution with mean 0 and variance scale / fan, which keeps the scale of signals.
 
@@ -168,12 +169,9 @@ class VarianceScaling(Initializer):
     LeCun, Y., Bottou, L., Orr, G., & Müller, K.-R. (1998). Efficient BackProp. Equation 16.
     """
 
-    def __init__(
-        self, scale: float = 1.0, mode: str = "fan_in", distribution: str = "truncated_normal"
-    ) -> None:
-        self.scale = scale
-        self.mode = mode
-        self.distribution = distribution
+    scale: float = 1.0
+    mode: str = "fan_in"
+    distribution: str = "truncated_normal"
 
     def __call__(
         self, rng: np.random.RandomState, shape: tuple[int, ...], fan_in: int, fan_out: int
@@ -198,6 +196,7 @@ class VarianceScaling(Initializer):
         )
 
 
+@parameters
 class GlorotUniform(Initializer):
     """Uniform distribution in ±sqrt(scale / (fan_in + fan_out)) (Glorot & Bengio, 2010, eq. 16).
 
@@ -210,8 +209,7 @@ class GlorotUniform(Initializer):
         scikit-learn uses 2 for logistic units.
     """
 
-    def __init__(self, scale: float = 6.0) -> None:
-        self.scale = scale
+    scale: float = 6.0
 
     def __call__(
         self, rng: np.random.RandomState, shape: tuple[int, ...], fan_in: int, fan_out: int
@@ -223,6 +221,7 @@ class GlorotUniform(Initializer):
         return rng.uniform(-bound, bound, shape)
 
 
+@parameters
 class Orthogonal(Initializer):
     """Random orthogonal matrix, which preserves the norm of a signal.
 
@@ -245,8 +244,7 @@ class Orthogonal(Initializer):
     Notices of the AMS 54(5).
     """
 
-    def __init__(self, gain: float = 1.0) -> None:
-        self.gain = gain
+    gain: float = 1.0
 
     def __call__(
         self, rng: np.random.RandomState, shape: tuple[int, ...], fan_in: int, fan_out: int

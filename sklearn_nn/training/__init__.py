@@ -3,17 +3,15 @@
 The classes that users pass to estimators as objects can be imported from here.
 """
 
-from sklearn_nn.training import callbacks, losses, optimizers, progress_bar, schedules
+from sklearn_nn.training import callbacks, losses, optimizers, schedules
 from sklearn_nn.training.callbacks import *
 from sklearn_nn.training.checkpoint import CheckpointError as CheckpointError
 from sklearn_nn.training.losses import *
 from sklearn_nn.training.optimizers import *
-from sklearn_nn.training.progress_bar import *
 from sklearn_nn.training.schedules import *
 
 __all__ = ["CheckpointError"]
 __all__ += callbacks.__all__
 __all__ += losses.__all__
 __all__ += optimizers.__all__
-__all__ += progress_bar.__all__
 __all__ += schedules.__all__

@@ -7,19 +7,23 @@ it had not been interrupted.
 from __future__ import annotations
 
 import csv
+import importlib.util
 import math
 import os
+import sys
+import time
 from collections.abc import Callable, Mapping
+from dataclasses import KW_ONLY
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, ClassVar
 
-from sklearn_nn._spec import Spec
+from sklearn_nn._spec import Spec, parameters
 from sklearn_nn.training.schedules import Plateau, lies_in
 
 __all__ = [
     "CSVLogger", "Callback", "EarlyStopping", "LambdaCallback", "LearningRateScheduler",
-    "ModelCheckpoint", "ReduceLROnPlateau", "TerminateOnNaN", "TrainingScore",
+    "ModelCheckpoint", "ProgressBar", "ReduceLROnPlateau", "TerminateOnNaN", "TrainingScore",
 ]  # fmt: skip
 
 
@@ -96,6 +100,7 @@ def _losses(monitor: str, curve: list[float]) -> list[float]:
     return [math.inf if math.isnan(value) else sign * value for value in curve]
 
 
+@parameters
 class EarlyStopping(Callback):
     """Callback that stops training when a figure no longer improves.
 
@@ -115,12 +120,10 @@ class EarlyStopping(Callback):
 
     _limits = {"patience": ("[0, inf)", Integral), "min_delta": ("[0, inf)", Real)}
 
-    def __init__(
-        self, monitor: str | None = None, *, patience: int = 10, min_delta: float = 0.0
-    ) -> None:
-        self.monitor = monitor
-        self.patience = patience
-        self.min_delta = min_delta
+    monitor: str | None = None
+    _: KW_ONLY
+    patience: int = 10
+    min_delta: float = 0.0
 
     def on_epoch_end(self, epoch: int, log: dict[str, float], estimator: Any) -> bool:
         """Return True if none of the last `patience` epochs improved on all epochs before."""
@@ -131,6 +134,7 @@ class EarlyStopping(Callback):
         return bool(before) and min(recent) >= min(before) - self.min_delta
 
 
+@parameters
 class ModelCheckpoint(Callback):
     """Callback that saves the estimator to a file during training.
 
@@ -151,18 +155,14 @@ class ModelCheckpoint(Callback):
     sees_others = True
     _limits = {"every": ("[1, inf)", Integral)}
 
-    def __init__(
-        self,
-        path: str | Path,
-        *,
-        monitor: str | None = None,
-        save_best_only: bool = False,
-        every: int = 1,
-    ) -> None:
-        self.path = os.fspath(path)  # a str, which a checkpoint can store
-        self.monitor = monitor
-        self.save_best_only = save_best_only
-        self.every = every
+    path: str | Path
+    _: KW_ONLY
+    monitor: str | None = None
+    save_best_only: bool = False
+    every: int = 1
+
+    def __post_init__(self) -> None:
+        self.path = os.fspath(self.path)  # a str, which a checkpoint can store
 
     def file(self, epoch: int, log: Mapping[str, float]) -> Path:
         """Return the file for an epoch.
@@ -192,6 +192,7 @@ class ModelCheckpoint(Callback):
         estimator.save(self.file(epoch, log))
 
 
+@parameters
 class LearningRateScheduler(Callback):
     """Callback that sets the base learning rate by a user-defined function after every epoch.
 
@@ -203,8 +204,7 @@ class LearningRateScheduler(Callback):
         Called with the number of the next epoch, from 0, and the rate; returns the new rate.
     """
 
-    def __init__(self, schedule: Callable[[int, float], float]) -> None:
-        self.schedule = schedule
+    schedule: Callable[[int, float], float]
 
     def on_epoch_end(self, epoch: int, log: dict[str, float], estimator: Any) -> None:
         """Set the rate of the next epoch."""
@@ -217,6 +217,7 @@ class LearningRateScheduler(Callback):
         log["learning_rate"] = rate
 
 
+@parameters
 class ReduceLROnPlateau(Callback):
     """Callback that reduces the base learning rate when a figure no longer improves.
 
@@ -239,20 +240,12 @@ class ReduceLROnPlateau(Callback):
         "min_delta": ("[0, inf)", Real), "min_rate": ("[0, inf)", Real),
     }  # fmt: skip
 
-    def __init__(
-        self,
-        monitor: str | None = None,
-        *,
-        factor: float = 0.1,
-        patience: int = 10,
-        min_delta: float = 1e-4,
-        min_rate: float = 0.0,
-    ) -> None:
-        self.monitor = monitor
-        self.factor = factor
-        self.patience = patience
-        self.min_delta = min_delta
-        self.min_rate = min_rate
+    monitor: str | None = None
+    _: KW_ONLY
+    factor: float = 0.1
+    patience: int = 10
+    min_delta: float = 1e-4
+    min_rate: float = 0.0
 
     def on_epoch_end(self, epoch: int, log: dict[str, float], estimator: Any) -> None:
         """Reduce the rate of the next epoch if patience has run out."""
@@ -276,6 +269,7 @@ class TrainingScore(Callback):
     """
 
 
+@parameters
 class CSVLogger(Callback):
     """Callback that appends the figures of every epoch to a CSV file.
 
@@ -287,9 +281,12 @@ class CSVLogger(Callback):
         Continue an existing file with its columns, for resumed training.
     """
 
-    def __init__(self, path: str | Path, *, append: bool = False) -> None:
-        self.path = os.fspath(path)
-        self.append = append
+    path: str | Path
+    _: KW_ONLY
+    append: bool = False
+
+    def __post_init__(self) -> None:
+        self.path = os.fspath(self.path)
 
     def on_fit_begin(self, estimator: Any) -> None:
         """Empty the file unless `append` is set."""
@@ -342,3 +339,80 @@ class LambdaCallback(Callback):
 def is_stopped_gently(callbacks: Any) -> bool:
     """Return whether divergence warns instead of raising."""
     return any(isinstance(callback, TerminateOnNaN) for callback in callbacks)
+
+
+def can_draw() -> bool:
+    """Return whether stdout is a terminal and rich is installed."""
+    return sys.stdout.isatty() and importlib.util.find_spec("rich") is not None
+
+
+@parameters
+class ProgressBar(Callback):
+    """Progress bar with loss, validation score, samples per second and remaining time.
+
+    `verbose=True` shows one by itself if stdout is a terminal.
+
+    Parameters
+    ----------
+    max_epochs : int or None, default=None
+        Length of the bar; None is the estimator's `max_iter`.
+    n_samples : int or None, default=None
+        Samples per epoch, for the speed.
+    unit : str, default='samples'
+        Unit of the speed.
+    """
+
+    max_epochs: int | None = None
+    n_samples: int | None = None
+    unit: str = "samples"
+
+    def on_fit_begin(self, estimator: Any) -> None:
+        """Draw the bar.
+
+        Raises
+        ------
+        ImportError
+            If rich is not installed.
+        """
+        try:
+            from rich import progress
+        except ImportError as error:
+            raise ImportError(
+                "ProgressBar draws with rich; install it with pip install 'sklearn_nn[progress]'."
+            ) from error
+        self._bar = progress.Progress(
+            progress.TextColumn("epoch {task.completed:.0f}/{task.total:.0f}"),
+            progress.BarColumn(),
+            progress.TextColumn("{task.fields[figures]}"),
+            progress.TimeRemainingColumn(),
+        )
+        total = self.max_epochs or estimator.max_iter
+        self._task = self._bar.add_task("training", total=total, figures="")
+        self._shown = 0.0
+        self._log: dict[str, float] = {}
+        self._bar.start()
+
+    def on_epoch_end(self, epoch: int, log: dict[str, float], estimator: Any) -> None:
+        """Advance the bar, at most ten times a second."""
+        self._log = log
+        now = time.perf_counter()
+        if now - self._shown > 0.1:
+            self._shown = now
+            self._show(epoch)
+
+    def on_fit_end(self, estimator: Any) -> None:
+        """Show the last epoch and stop drawing."""
+        self._show(len(estimator.history_.get("loss", ())))
+        self._bar.stop()
+        del self._bar, self._task, self._log  # a bar holds a lock, which cannot be pickled
+
+    def _show(self, epoch: int) -> None:
+        """Move the bar to the end of an epoch and show the figures of the last one."""
+        log, figures = self._log, []
+        if "loss" in log:
+            figures.append(f"loss {log['loss']:.4f}")
+        if "val_score" in log:
+            figures.append(f"val_score {log['val_score']:.4f}")
+        if self.n_samples and log.get("seconds", 0) > 0:
+            figures.append(f"{self.n_samples / log['seconds']:,.0f} {self.unit}/s")
+        self._bar.update(self._task, completed=epoch, figures="  ".join(figures))

@@ -740,7 +740,7 @@ def test_the_bar_counts_characters(monkeypatch):
     monkeypatch.setattr("sklearn_nn.estimators._core.fit.can_draw", lambda: True)
     shown = []
     monkeypatch.setattr(
-        "sklearn_nn.training.progress_bar.ProgressBar._show", lambda bar, _: shown.append(bar)
+        "sklearn_nn.training.callbacks.ProgressBar._show", lambda bar, _: shown.append(bar)
     )
     small(verbose=True).fit(prose(500))
     assert (shown[0].max_epochs, shown[0].n_samples, shown[0].unit) == (3, 500, "characters")

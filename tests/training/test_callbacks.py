@@ -24,8 +24,7 @@ from sklearn_nn.training import (
     TerminateOnNaN,
     TrainingScore,
 )
-from sklearn_nn.training.callbacks import is_stopped_gently, monitored
-from sklearn_nn.training.progress_bar import can_draw
+from sklearn_nn.training.callbacks import can_draw, is_stopped_gently, monitored
 
 
 def half(epoch, rate):
@@ -38,9 +37,7 @@ EVERY = [
     LearningRateScheduler(half), ReduceLROnPlateau(patience=1), TerminateOnNaN(), TrainingScore(),
     CSVLogger("a.csv", append=True), LambdaCallback(half, on_fit_end=print), ProgressBar(7, 100),
 ]  # fmt: skip
-assert {type(callback).__name__ for callback in EVERY} == {
-    *training.callbacks.__all__, *training.progress_bar.__all__,
-}  # fmt: skip
+assert {type(callback).__name__ for callback in EVERY} == {*training.callbacks.__all__}
 every_callback = pytest.mark.parametrize("callback", EVERY, ids=lambda c: type(c).__name__)
 
 

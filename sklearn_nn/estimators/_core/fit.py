@@ -34,10 +34,9 @@ from sklearn_nn.estimators._core.parts import FitMode
 from sklearn_nn.estimators._core.validation import evaluation, is_given, resumed_rows, split
 from sklearn_nn.jit.team import resolve_n_jobs
 from sklearn_nn.network.machine import Machine, adapt
-from sklearn_nn.training.callbacks import Callback, TrainingScore
+from sklearn_nn.training.callbacks import Callback, ProgressBar, TrainingScore, can_draw
 from sklearn_nn.training.history import History
 from sklearn_nn.training.optimizers import OptimizerState, get_optimizer
-from sklearn_nn.training.progress_bar import ProgressBar, can_draw
 from sklearn_nn.training.schedules import SCHEDULES, Listed, get_schedule
 from sklearn_nn.training.trainer import Ending, Trainer
 

@@ -16,8 +16,8 @@ from sklearn_nn.estimators._inputs.text import (
     streams,
 )
 from sklearn_nn.estimators._targets.codec import TargetCodec
+from sklearn_nn.training.callbacks import ProgressBar
 from sklearn_nn.training.losses import SoftmaxLogLoss
-from sklearn_nn.training.progress_bar import ProgressBar
 from sklearn_nn.training.trainer import say
 
 #: Value of `validation_fraction=None` with `early_stopping`.
