@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 import numpy as np
 
@@ -38,6 +39,7 @@ KERNELS_AT = (FORWARD_AT, BACKWARD_AT, WEIGHTS_AT, PREPARE_AT, FORWARD_SUMS_AT, 
 
 #: Elements; spans begin on a cache line.
 _ALIGNMENT = 16
+_Array = TypeVar("_Array", Parameter, Memory)
 
 
 def _align(n: int) -> int:
@@ -51,8 +53,8 @@ class Layout:
     n_theta: int = 0
     n_state: int = 0
     n_work: int = 0
-    parameters: dict[str, dict[str, Placed]] = field(default_factory=dict)
-    memories: dict[str, dict[str, Placed]] = field(default_factory=dict)
+    parameters: dict[str, dict[str, Placed[Parameter]]] = field(default_factory=dict)
+    memories: dict[str, dict[str, Placed[Memory]]] = field(default_factory=dict)
 
     def place(self, op: Instruction) -> tuple[int, ...]:
         """Place an instruction; return begin and size of its spans of `theta`, `state`, `work`."""
@@ -65,54 +67,31 @@ class Layout:
 
 
 def _place_all(
-    arrays: Sequence[Parameter] | Sequence[Memory],
-    start: int,
-    places: dict[str, dict[str, Placed]],
-    layer: str,
+    arrays: Sequence[_Array], start: int, places: dict[str, dict[str, Placed[_Array]]], layer: str
 ) -> int:
     """Place arrays one after another from `start` and return their end."""
     for array in arrays:
-        places.setdefault(layer, {})[array.name] = Placed(array, start)
-        start += array.size
+        placed = places.setdefault(layer, {})[array.name] = Placed(array, start)
+        start = placed.stop
     return start
 
 
 @dataclass
 class ProgramBuilder:
-    """Collector of slots and instructions from the layers; `finish` makes the program.
+    """Collector of slots and instructions from the layers; `finish` makes the program."""
 
-    Attributes
-    ----------
-    slots : list of tuple of int
-        Shape of one sample in each slot.
-    homes : list of int
-        For each slot the one whose columns it uses: itself, unless `reshape` made it.
-    layer : str
-        Full name of the present layer, such as "residual1.conv2d2" for a layer within another.
-    clocks : list of Clock or None
-        Clock of each slot, if sequences have unequal lengths.
-    rates : mapping of str to float
-        Factors on the learning rates of layers, by full name; 0 freezes a layer.
-    carries : bool
-        Whether a batch may continue the one before.
-    has_members : bool
-        Whether the raw outputs of a row are those of members, which share one target.
-    adapting : list of (str, Layer)
-        Layers with data-dependent initialization, in order.
-    """
-
-    slots: list[Shape] = field(default_factory=list)
-    clocks: list[Clock | None] = field(default_factory=list)
-    homes: list[int] = field(default_factory=list)
+    slots: list[Shape] = field(default_factory=list)  # shape of one sample in each
+    clocks: list[Clock | None] = field(default_factory=list)  # of slots of unequal sequences
+    homes: list[int] = field(default_factory=list)  # slot whose columns each uses; see `reshape`
     instructions: list[Instruction] = field(default_factory=list)
-    layer: str = ""
+    layer: str = ""  # full name of the present layer, such as "residual1.conv2d2"
     layers: list[tuple[str, str, int, int]] = field(default_factory=list)
     is_random: bool = False
     mixes_rows: bool = False
     has_members: bool = False
     adapting: list[tuple[str, Layer]] = field(default_factory=list)
-    rates: Mapping[str, float] = field(default_factory=dict)
-    carries: bool = False
+    rates: Mapping[str, float] = field(default_factory=dict)  # see `lower`
+    carries: bool = False  # whether a batch may continue the one before
 
     @property
     def is_frozen(self) -> bool:
@@ -348,27 +327,12 @@ def lower(
 ) -> Program:
     """Return the program of named layers, from input to raw output.
 
-    Parameters
-    ----------
-    layers : sequence of (name, Layer)
-    shape : tuple of int
-        Shape of one input sample, of the longest if they are `ragged` sequences.
-    dtype : {"float32", "float64"}
-    link : Layer, optional
-        Applied after the last layer in prediction only, where members are then averaged; the loss
-        acts on the raw output.
-    input_gradient : bool
-        Whether backward kernels compute the gradient of the input instead of the parameters'.
-    rates : mapping of str to float, optional
-        Factors on the learning rates of layers, by full name; 0 freezes a layer.
-    ragged, carries : bool
-        Whether samples are sequences of unequal length, and whether a batch may continue the one
-        before.
-
-    Raises
-    ------
-    ValueError
-        If a layer does not fit the one before it; the error names the layer.
+    `shape` is that of one input sample, of the longest if they are sequences of unequal length
+    (`ragged`). `link` is applied after the last layer in prediction only, where members are then
+    averaged; the loss acts on the raw output. With `input_gradient`, backward kernels compute the
+    gradient of the input instead of the parameters'. `rates` are factors on the learning rates of
+    layers, by full name; 0 freezes a layer. `carries` tells whether a batch may continue the one
+    before. Raises ValueError, which names the layer, if one does not fit the one before it.
     """
     builder = ProgramBuilder(rates=rates or {}, carries=carries)
     slot = builder.slot(shape, Clock(0, 1) if ragged else None)

@@ -19,24 +19,12 @@ from sklearn_nn.network.source import Source, readonly
 
 @dataclass(frozen=True)
 class Targets:
-    """Loss kernel with its targets and weights.
+    """Loss kernel with its targets and weights."""
 
-    Attributes
-    ----------
-    loss_at : int
-        Address of the loss kernel.
-    options : ndarray of float64
-        Hyperparameters of the loss.
-    values : ndarray of shape (n_samples, n_targets)
-        Targets.
-    weight : ndarray of shape (n_samples,) or (0,)
-        Sample weights; empty if there are none.
-    """
-
-    loss_at: int
-    options: np.ndarray
-    values: np.ndarray
-    weight: np.ndarray
+    loss_at: int  # address of the loss kernel
+    options: np.ndarray  # float64 hyperparameters of the loss
+    values: np.ndarray  # targets, of shape (n_samples, n_targets)
+    weight: np.ndarray  # sample weights, of shape (n_samples,); empty if there are none
 
     def arguments(self) -> dict[str, Any]:
         """Return the arguments of kernels by name."""
@@ -48,55 +36,27 @@ class Targets:
 
 @dataclass(frozen=True)
 class Update:
-    """Update of the parameters in a run of batches.
+    """Update of the parameters in a run of batches."""
 
-    Attributes
-    ----------
-    kernel_at : int
-        Address of the update kernel; 0 computes gradients and changes nothing.
-    scalars : ndarray of shape (n_batches, n_scalars)
-        Numbers of the optimizer for each batch, among them the learning rate.
-    moments : ndarray of shape (n_moments, n_theta)
-    decays : ndarray of shape (n_batches,) or None
-        Share of each weight that is subtracted before the update of each batch; None is 0.
-    average : ndarray of shape (n_theta,) or None
-        Running average of the parameters, if one is kept.
-    progress : ndarray of shape (n_batches,) or None
-        Elapsed fraction of the planned training before each batch; None is 0.
-    """
-
-    kernel_at: int
-    scalars: np.ndarray
-    moments: np.ndarray
-    decays: np.ndarray | None = None
-    average: np.ndarray | None = None
+    kernel_at: int  # address of the update kernel; 0 computes gradients and changes nothing
+    scalars: np.ndarray  # numbers of the optimizer, of shape (n_batches, n_scalars)
+    moments: np.ndarray  # of shape (n_moments, n_theta)
+    decays: np.ndarray | None = None  # share of each weight subtracted before each update; None: 0
+    average: np.ndarray | None = None  # running average of the parameters, if one is kept
+    #: Elapsed fraction of the planned training before each batch; None is 0.
     progress: np.ndarray | None = None
 
 
 class Machine:
     """Program with its parameters and the memory to train it in batches.
 
-    Parameters
-    ----------
-    program : Program
-    theta, state : ndarray of shape (n_theta,), (n_state,)
-        Parameters and state, changed in place.
-    capacity : int
-        Size of the largest batch, which determines the memory. Layers may give smaller batches less
-        weight in running statistics.
-    alpha : float
-        Strength of the penalty, divided by the batch's sum of weights as in scikit-learn.
-    l1_ratio : float
-        Share of the L1 penalty; the rest is L2.
-    clipnorm, max_norm : float
-        Largest norm of the gradient of all parameters, and of the weights into one unit; 0 is no
-        limit.
-    average_keep : float
-        Exponential decay rate of the running average of the parameters, in [0, 1).
-    seed : int
-        Key of the random numbers in kernels.
-    n_jobs : int
-        Number of threads, which does not affect results.
+    `theta` and `state`, of shape (n_theta,) and (n_state,), are changed in place. `capacity` is the
+    size of the largest batch; layers may give smaller ones less weight in running statistics. The
+    penalty has strength `alpha`, divided by the batch's sum of weights as in scikit-learn, and the
+    share `l1_ratio` of it is L1. `clipnorm` and `max_norm` limit the norm of the gradient of all
+    parameters, and of the weights into one unit; 0 is no limit. `average_keep` is the decay rate of
+    the running average of the parameters, in [0, 1), and `seed` the key of random numbers in
+    kernels. Results do not depend on the number of threads, `n_jobs`.
     """
 
     def __init__(
@@ -114,42 +74,36 @@ class Machine:
         seed: int = 0,
         n_jobs: int = 1,
     ) -> None:
-        self.program = program
-        self.theta = theta
-        self.state = state
-        self.grad = allocate(program.n_theta, program.dtype)
+        dtype = program.dtype
+        self.program, self.theta, self.state = program, theta, state
+        self.grad = allocate(program.n_theta, dtype)
         self.capacity = -(-capacity // 16) * 16
-        settings = np.array([alpha, l1_ratio, clipnorm, max_norm, average_keep])
-        assert settings.size == SETTINGS_SIZE
         self._team = Team(n_jobs)
         self._contexts = contexts(
-            n_jobs,
-            program.n_scratch,
-            program.dtype,
-            seed=seed,
-            usual_rows=capacity,
-            n_lengths=self.capacity if program.ragged else 0,
-            stop_at=self._team.stop_at,
-        )
-        dtype, groups = program.dtype, program.groups()
-        self._arena = allocate(self.capacity * program.width, dtype)
+            n_jobs, program.n_scratch, dtype, seed=seed, usual_rows=capacity,
+            n_lengths=self.capacity if program.ragged else 0, stop_at=self._team.stop_at,
+        )  # fmt: skip
+        arena, darena = (allocate(self.capacity * program.width, dtype) for _ in range(2))
+        self._arena = arena
+        settings = np.array([alpha, l1_ratio, clipnorm, max_norm, average_keep])
+        assert settings.size == SETTINGS_SIZE
+        groups, factors = program.groups()
         # If rows are mixed: also the losses for the partners' targets, and the partners' numbers.
         n_targets = self.capacity * program.steps
         room = n_targets if program.mixes_rows or program.steps > 1 else 0
         n_chunks = -(-program.n_theta // CHUNK)
-        #: The arguments of the kernel that are the same in every call.
+        #: Arguments of the kernel that are the same for all batches.
         self._fixed = {
             "contexts": self._contexts, "table": program.table[: program.n_trained],
             "ends": program.raw_ends, "capacity": self.capacity, "settings": readonly(settings),
-            "groups": readonly(groups[0]), "factors": readonly(groups[1]),
+            "groups": readonly(groups), "factors": readonly(factors),
             "matrices": readonly(program.matrices()), "theta": theta, "grad": self.grad,
             "state": state, "kept": allocate(program.n_state, dtype),
-            "work": allocate(program.n_work, dtype), "arena": self._arena,
-            "darena": allocate(self._arena.size, dtype),
+            "work": allocate(program.n_work, dtype), "arena": arena, "darena": darena,
             "losses": allocate(n_targets + room, "float64"), "numbers": allocate(room, "int64"),
             "penalties": allocate(n_chunks, "float64"), "norms": allocate(n_chunks, "float64"),
         }  # fmt: skip
-        self._nothing = np.zeros(0, dtype=dtype)
+        self._no_average = np.zeros(0, dtype=dtype)
         self._train = train_slice.compiled(dtype)
 
     @property
@@ -187,14 +141,13 @@ class Machine:
         )
         self.go_on_from(step)
         n_rows = min(order.size, last * batch_size) - first * batch_size
-        arguments = train_slice.ordered({
+        arguments = train_slice.ordered(dict(
             **self._fixed, **data.arguments(self.program.dtype), **targets.arguments(),
-            "batch_size": batch_size, "first": first, "last": last, "windows": windows,
-            "order": readonly(order), "update_at": update.kernel_at, "decays": readonly(decays),
-            "scalars": readonly(update.scalars), "progress": readonly(progress),
-            "moments": update.moments, "batch_losses": losses,
-            "average": self._nothing if update.average is None else update.average,
-        })  # fmt: skip
+            batch_size=batch_size, first=first, last=last, windows=windows, order=readonly(order),
+            update_at=update.kernel_at, decays=readonly(decays), scalars=readonly(update.scalars),
+            progress=readonly(progress), moments=update.moments, batch_losses=losses,
+            average=self._no_average if update.average is None else update.average,
+        ))  # fmt: skip
         self._team.run(self._train, *arguments, work=3 * n_rows * self.program.cost)
         return losses
 
@@ -216,20 +169,10 @@ def _rows_at_a_time(width: int) -> int:
 
 
 class Predictor:
-    """Program prepared to run the same rows forward repeatedly.
+    """Program prepared to run the same rows of `data` forward repeatedly.
 
-    Parameters
-    ----------
-    program : Program
-    data : Source
-    rows : ndarray of int64 or None
-        Rows of `data`; None is all of them.
-    targets : Targets or None
-        If given, the loss of each row is computed too.
-    n_jobs : int
-        Number of threads.
-    keeps_output : bool
-        Whether the output, which may be large, is stored.
+    `rows` None are all of them. With `targets`, the loss of each row is computed too. The output,
+    which may be large, is stored only if `keeps_output`.
 
     Attributes
     ----------

@@ -8,9 +8,10 @@ arena of `capacity` rows, so that a table is valid for batches of any size.
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -37,12 +38,14 @@ INPUT_WIDTH, OUTPUT_AT, OUTPUT_WIDTH, RAW_AT, RAW_WIDTH, SPARE_AT, N_LOSSES, N_T
 #: Bytes of a cache line.
 _LINE = 64
 
+_Array = TypeVar("_Array", Parameter, Memory)
+
 
 def allocate(shape: int | tuple[int, int], dtype: str) -> np.ndarray:
     """Return zeros that begin on a cache line.
 
-    NumPy begins 16 bytes into a line. Every vector load then touches two lines, and an update of
-    the parameters, which streams five vectors, takes almost three times as long.
+    NumPy begins 16 bytes into a line. Every vector load then touches two lines, so that an update
+    of the parameters takes almost three times as long.
     """
     length = shape[0] * shape[1] if isinstance(shape, tuple) else shape
     size = length * np.dtype(dtype).itemsize
@@ -79,16 +82,24 @@ def contexts(
 
 
 @dataclass(frozen=True)
-class Placed:
+class Placed(Generic[_Array]):
     """Parameter with its first element in `theta`, or memory with its first element in `state`."""
 
-    parameter: Parameter | Memory
+    parameter: _Array
     start: int
+
+    @property
+    def stop(self) -> int:
+        """One past the last element."""
+        return self.start + self.parameter.size
 
     def view(self, theta: np.ndarray) -> np.ndarray:
         """Return the array as a view of a vector with the layout of `theta` (or `state`)."""
-        stop = self.start + self.parameter.size
-        return theta[self.start : stop].reshape(self.parameter.shape)
+        return theta[self.start : self.stop].reshape(self.parameter.shape)
+
+
+def _factors(placed: Placed[Parameter]) -> tuple[float, float]:
+    return placed.parameter.rate, placed.parameter.decay
 
 
 class Outline(NamedTuple):
@@ -103,72 +114,37 @@ class Outline(NamedTuple):
 
 @dataclass
 class Program:
-    """Network in the form that the machine runs.
+    """Network in the form that the machine runs."""
 
-    Attributes
-    ----------
-    dtype : str
-        "float32" or "float64".
-    table : ndarray of shape (n_instructions, TABLE_WIDTH)
-    n_trained : int
-        Number of instructions that training runs; the others, for the link, run in prediction only.
-    input_width, raw_slot, output_slot : int, (int, int), (int, int)
-        Width of the input slot; (first column, width) of the raw output, on which the loss acts,
-        and of the output after the link.
-    width, n_theta, n_state, n_work : int
-        Columns of the arena, elements of `theta`, `state` and `work`.
-    layers, memories : dict of str to dict of str to Placed
-        Parameters and memories by layer and name.
-    outline : list of Outline
-        Lines of the summary.
-    is_random : bool
-        Whether kernels draw random numbers in training.
-    mixes_rows : bool
-        Whether losses of rows are mixed with those of their partners. The last columns of the arena
-        then hold the gradient of the partners' losses.
-    cuts : dict of str to (int, (int, int))
-        For each layer the number of instructions up to its end, and its output slot as (first
-        column, width).
-    frozen : tuple of str
-        Layers that training does not change.
-    n_scratch : int
-        Elements of scratch memory behind each part's `ctx`.
-    steps : int
-        Losses per row: one, or one for each time step or member of the raw output.
-    ragged : bool
-        Whether rows are sequences of unequal length.
-    absorbed : sequence of (int, int, int)
-        Instruction that also does the work of another, place of the flag in its geometry, and the
-        other instruction.
-    has_members : bool
-        Whether the losses of a row are those of members, which share one target.
-    adapting : tuple of (str, Layer)
-        Layers with data-dependent initialization, in order.
-    """
-
-    dtype: str
-    table: np.ndarray
-    n_trained: int
+    dtype: str  # "float32" or "float64"
+    table: np.ndarray  # of shape (n_instructions, TABLE_WIDTH)
+    n_trained: int  # instructions that training runs; those for the link run in prediction only
     input_width: int
+    #: First column and width of the raw output, on which the loss acts, and of that after the link.
     raw_slot: tuple[int, int]
     output_slot: tuple[int, int]
-    width: int
-    n_theta: int
+    width: int  # columns of the arena
+    n_theta: int  # elements of `theta`, `state` and `work`
     n_state: int
     n_work: int
-    layers: dict[str, dict[str, Placed]]
-    memories: dict[str, dict[str, Placed]]
+    layers: dict[str, dict[str, Placed[Parameter]]]  # by layer and name
+    memories: dict[str, dict[str, Placed[Memory]]]
     outline: list[Outline]
-    is_random: bool = False
+    is_random: bool = False  # whether kernels draw random numbers in training
+    #: Whether losses of rows are mixed with those of their partners, the gradient of which is then
+    #: written to the last columns of the arena.
     mixes_rows: bool = False
+    #: For each layer the number of instructions up to its end, and its output slot.
     cuts: dict[str, tuple[int, tuple[int, int]]] = field(default_factory=dict)
-    frozen: tuple[str, ...] = ()
-    n_scratch: int = 0
+    frozen: tuple[str, ...] = ()  # layers that training does not change
+    n_scratch: int = 0  # elements of scratch memory behind each part's `ctx`
+    #: Instructions that also do the work of another: the instruction, the place of the flag in its
+    #: geometry, and the other instruction.
     absorbed: Sequence[tuple[int, int, int]] = ()
-    steps: int = 1
-    ragged: bool = False
-    has_members: bool = False
-    adapting: tuple[tuple[str, Layer], ...] = ()
+    steps: int = 1  # losses per row: one, or one for each time step or member of the raw output
+    ragged: bool = False  # whether rows are sequences of unequal length
+    has_members: bool = False  # whether the losses of a row are those of members with one target
+    adapting: tuple[tuple[str, Layer], ...] = ()  # layers with data-dependent initialization
 
     def __post_init__(self) -> None:
         self.table.flags.writeable = False  # the type that the drivers declare
@@ -207,7 +183,7 @@ class Program:
         return ends
 
     @property
-    def parameters(self) -> list[Placed]:
+    def parameters(self) -> list[Placed[Parameter]]:
         """Parameters in the order of the layers."""
         return [placed for layer in self.layers.values() for placed in layer.values()]
 
@@ -216,7 +192,6 @@ class Program:
         theta = allocate(self.n_theta, self.dtype)
         for placed in self.parameters:
             p = placed.parameter
-            assert isinstance(p, Parameter)
             draw = get_initializer(p.initializer)
             placed.view(theta)[...] = draw(rng, p.shape, p.fan_in, p.fan_out)
         return theta
@@ -226,7 +201,6 @@ class Program:
         state = allocate(self.n_state, self.dtype)
         for layer in self.memories.values():
             for placed in layer.values():
-                assert isinstance(placed.parameter, Memory)
                 placed.view(state)[...] = placed.parameter.start
         return state
 
@@ -234,7 +208,6 @@ class Program:
         """Raise ValueError if a memory in `state` has values that kernels cannot use."""
         for layer, arrays in self.memories.items():
             for placed in arrays.values():
-                assert isinstance(placed.parameter, Memory)
                 try:
                     placed.parameter.check(placed.view(state))
                 except ValueError as error:
@@ -258,27 +231,20 @@ class Program:
         return allocate(self.n_theta, self.dtype), allocate(self.n_state, self.dtype)
 
     def groups(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return spans of `theta` with equal factors, and these factors.
+        """Return spans of `theta` with equal factors, and these factors, of shape (n_groups, 2).
 
-        Spans, of shape (n_groups, 2), hold the first and one past the last element; factors, of
-        shape (n_groups, 2), those on the learning rate and on penalty and decay. Neighbours with
-        equal factors share a span; frozen parameters (a rate factor of 0) are in none.
+        Spans hold the first and one past the last element; factors are those on the learning rate
+        and on penalty and decay. Frozen parameters (a rate factor of 0) are in no span.
         """
-        spans: list[list[int]] = []
-        factors: list[tuple[float, float]] = []
-        for placed in self.parameters:
-            p, stop = placed.parameter, placed.start + placed.parameter.size
-            assert isinstance(p, Parameter)
-            value = (p.rate, p.decay)
-            if factors and factors[-1] == value:
-                spans[-1][1] = stop
-            else:
-                spans.append([placed.start, stop])
+        spans, factors = [], []
+        for value, group in itertools.groupby(self.parameters, _factors):
+            members = [*group]
+            if value[0] != 0:
+                spans.append((members[0].start, members[-1].stop))
                 factors.append(value)
-        kept = [i for i, (rate, _) in enumerate(factors) if rate != 0]
         return (
-            np.array([spans[i] for i in kept], dtype=np.int64).reshape(-1, 2),
-            np.array([factors[i] for i in kept], dtype=np.float64).reshape(-1, 2),
+            np.array(spans, dtype=np.int64).reshape(-1, 2),
+            np.array(factors, dtype=np.float64).reshape(-1, 2),
         )
 
     def matrices(self) -> np.ndarray:
@@ -286,7 +252,6 @@ class Program:
         rows = []
         for placed in self.parameters:
             p = placed.parameter
-            assert isinstance(p, Parameter)
             if len(p.shape) > 1 and p.rate != 0:
                 rows.append((placed.start, p.size // p.shape[-1], p.shape[-1]))
         return np.array(rows, dtype=np.int64).reshape(-1, 3)

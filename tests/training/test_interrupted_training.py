@@ -39,7 +39,8 @@ def trainer_of(averaged=False, **options):
     made.callbacks = [Notes()]
     if averaged:
         made.descent.average = machine.allocate(made.machine.theta.size, "float64")
-        made.machine._settings = machine.readonly(np.array([0.01, 0.0, 0.0, 0.0, 0.5]))
+        settings = machine.readonly(np.array([0.01, 0.0, 0.0, 0.0, 0.5]))
+        made.machine._fixed["settings"] = settings
     return made
 
 
