@@ -1,8 +1,14 @@
 """Kernels that run a program over batches without returning to Python.
 
+The functions `run_...` run the kernels of a program's table in order, on one batch. Rows of a batch
+have one owner from the gather to the loss and back, so that instructions need no barrier. Only
+kernels that sum over the batch stand between two barriers.
+
 `train_slice` trains on a slice of an epoch, `predict_rows` predicts rows. All parts of a team enter
 together, and leave together when told to stop (see `Team.stop_at`): training then completes or
-undoes its batch, prediction omits rows.
+undoes its batch, prediction omits rows. Before each kernel a part tests whether to stop; it then
+skips the kernels but not the barriers, until all parts agree. A long kernel is called several times
+as one of more parts, each call for some of what the part owns, with the same result.
 """
 
 from __future__ import annotations
@@ -14,20 +20,52 @@ from sklearn_nn.jit.host import INLINED_OPTIONS
 from sklearn_nn.jit.kernel import Kind, invoke, kernel, real
 from sklearn_nn.jit.team import agree_to_stop, barrier, share
 from sklearn_nn.jit.views import matrix, row, vector
-from sklearn_nn.layers.base import CONTINUES, PARTNER, PROGRESS, STEP, is_stopped, owned_rows
-from sklearn_nn.network.interpreter import calls_by_row, run_forward, run_gradient, run_prepare
+from sklearn_nn.layers.base import (
+    CONTINUES,
+    PARTNER,
+    PROGRESS,
+    ROW_GRAIN,
+    STEP,
+    is_stopped,
+    owned_rows,
+)
 from sklearn_nn.network.parameter_update import ALPHA, descend, plain_sum
 from sklearn_nn.network.program import (
+    BACKWARD_AT,
+    BACKWARD_SUMS_AT,
+    DX_AT,
+    DX_WIDTH,
+    FORWARD_AT,
+    FORWARD_SUMS_AT,
+    GEOMETRY,
     INPUT_WIDTH,
     N_LOSSES,
     N_TARGETS,
     OUTPUT_AT,
     OUTPUT_WIDTH,
+    PREPARE_AT,
     RAW_AT,
     RAW_WIDTH,
+    ROW_COST,
     SPARE_AT,
+    STATE_AT,
+    STATE_SIZE,
+    TABLE_WIDTH,
+    THETA_AT,
+    THETA_SIZE,
+    WEIGHTS_AT,
+    WEIGHTS_COST,
+    WORK_AT,
+    WORK_SIZE,
+    X_AT,
+    X_WIDTH,
+    Y_AT,
+    Y_WIDTH,
 )
 
+#: Most multiplications and additions of one call of a kernel: a tenth of a second or two. Weights
+#: kernels have twice as many, since each call reads all rows.
+_CALL = 2**31
 #: Cost of gathering a number and of the loss of a raw output, in multiplications and additions.
 _GATHER_COST, _LOSS_COST = 16, 64
 
@@ -44,6 +82,115 @@ LOSS = Kind(
     dz="real[:,:]",
     losses="float64[:]",
 )
+
+
+@njit(**INLINED_OPTIONS)
+def _calls_by_row(rows, cost, parts):
+    """Return the number of calls in which a part computes its rows of a batch."""
+    return max(1, min(rows * cost // (_CALL * parts), rows // (ROW_GRAIN * parts)))
+
+
+@njit(**INLINED_OPTIONS)
+def _calls(rows, op, parts):
+    """Return the number of calls in which a part computes sums over a batch."""
+    # Those of a recurrence mostly wait for memory.
+    cost = op[WEIGHTS_COST] * (16 if op[ROW_COST] == 0 else 1)
+    return max(1, rows * cost // (2 * _CALL * parts))
+
+
+@njit(**INLINED_OPTIONS)
+def run_forward(part, parts, sync, ctx, table, capacity, rows, theta, state, work, arena):
+    """Run the forward kernels of a table on one batch; with `sync`, their sums too."""
+    for k in range(table.shape[0]):
+        op = row(table, k)
+        geometry = vector(op, GEOMETRY, TABLE_WIDTH - GEOMETRY)
+        operands = (
+            vector(theta, op[THETA_AT], op[THETA_SIZE]),
+            vector(state, op[STATE_AT], op[STATE_SIZE]),
+            vector(work, op[WORK_AT], op[WORK_SIZE]),
+            matrix(arena, capacity * op[X_AT], rows, op[X_WIDTH]),
+            matrix(arena, capacity * op[Y_AT], rows, op[Y_WIDTH]),
+        )
+        sums = op[FORWARD_SUMS_AT] if sync.size else 0
+        for stage in range(2):
+            if sums != 0:
+                barrier(sync, parts)
+            address, calls = sums, _calls(rows, op, parts)
+            if stage == 1:
+                address, calls = op[FORWARD_AT], _calls_by_row(rows, op[ROW_COST], parts)
+            for call in range(calls if address != 0 else 0):
+                if is_stopped(ctx):
+                    break
+                invoke(address, (ctx, geometry, part * calls + call, parts * calls, *operands))
+
+
+@njit(**INLINED_OPTIONS)
+def run_prepare(part, parts, ctx, table, theta, work):
+    """Run the prepare kernels, which read parameters only."""
+    for k in range(table.shape[0]):
+        op = row(table, k)
+        if op[PREPARE_AT] != 0:
+            arguments = (
+                ctx,
+                vector(op, GEOMETRY, TABLE_WIDTH - GEOMETRY),
+                part,
+                parts,
+                vector(theta, op[THETA_AT], op[THETA_SIZE]),
+                vector(work, op[WORK_AT], op[WORK_SIZE]),
+            )
+            invoke(op[PREPARE_AT], arguments)
+
+
+@njit(**INLINED_OPTIONS)
+def _add_rows(part, parts, dx, extra):
+    """Add extra to dx: a slot read by two instructions gets the sum of two gradients."""
+    lo, hi = owned_rows(dx, part, parts)
+    for i in range(lo, hi):
+        for j in range(dx.shape[1]):
+            dx[i, j] += extra[i, j]
+
+
+@njit(**INLINED_OPTIONS)
+def run_gradient(
+    part, parts, sync, ctx, table, capacity, rows, theta, grad, state, work, arena, darena
+):
+    """Run the backward kernels from last to first, then, after a barrier, the weights kernels.
+
+    As in `run_forward`, sums over the batch are run only with `sync`.
+    """
+    n = table.shape[0]
+    for k in range(2 * n - 1, -1, -1):
+        backward = k >= n
+        if k == n - 1:
+            barrier(sync, parts)
+        op = row(table, k - n if backward else k)
+        geometry = vector(op, GEOMETRY, TABLE_WIDTH - GEOMETRY)
+        operands = (
+            vector(theta, op[THETA_AT], op[THETA_SIZE]),
+            vector(grad, op[THETA_AT], op[THETA_SIZE]),
+            vector(state, op[STATE_AT], op[STATE_SIZE]),
+            vector(work, op[WORK_AT], op[WORK_SIZE]),
+            matrix(arena, capacity * op[X_AT], rows, op[X_WIDTH]),
+            matrix(arena, capacity * op[Y_AT], rows, op[Y_WIDTH]),
+            matrix(darena, capacity * op[DX_AT], rows, op[DX_WIDTH]),
+            matrix(darena, capacity * op[Y_AT], rows, op[Y_WIDTH]),
+        )
+        sums = op[BACKWARD_SUMS_AT] if backward and sync.size else 0
+        for stage in range(2):
+            if sums != 0:
+                barrier(sync, parts)
+            address, calls = sums, _calls(rows, op, parts)
+            if stage == 1:
+                address = op[BACKWARD_AT] if backward else op[WEIGHTS_AT]
+                if backward:
+                    calls = _calls_by_row(rows, op[ROW_COST], parts)
+            for call in range(calls if address != 0 else 0):
+                if is_stopped(ctx):
+                    break
+                invoke(address, (ctx, geometry, part * calls + call, parts * calls, *operands))
+        if backward and op[BACKWARD_AT] != 0 and op[DX_AT] != op[X_AT]:
+            dx = matrix(darena, capacity * op[X_AT], rows, op[X_WIDTH])
+            _add_rows(part, parts, dx, matrix(darena, capacity * op[DX_AT], rows, op[X_WIDTH]))
 
 
 @njit(**INLINED_OPTIONS)
@@ -120,7 +267,7 @@ def _take_losses(
     dz = matrix(darena, capacity * ends[RAW_AT], n, ends[RAW_WIDTH])
     partner = real(ctx[PARTNER])
     own = scale * (1.0 - partner)
-    calls = calls_by_row(n, _LOSS_COST * z.shape[1], parts)
+    calls = _calls_by_row(n, _LOSS_COST * z.shape[1], parts)
     for call in range(calls):
         if is_stopped(ctx):
             break
@@ -150,7 +297,7 @@ def _copy(source, target):
 @njit(**INLINED_OPTIONS)
 def _gather(ctx, part, parts, gather_at, values, indices, indptr, rows, x):
     """Gather a part's rows of a batch, in several calls if there are many."""
-    calls = calls_by_row(x.shape[0], _GATHER_COST * x.shape[1], parts)
+    calls = _calls_by_row(x.shape[0], _GATHER_COST * x.shape[1], parts)
     for call in range(calls):
         if is_stopped(ctx):
             break

@@ -6,14 +6,16 @@ import math
 from typing import Any
 
 import numpy as np
+from numpy.random import RandomState
 
 from sklearn_nn._spec import Spec, parameters
+from sklearn_nn.layers.layer import Shape
 
 #: Standard deviation of a standard normal cut off at ±2: sqrt(1 - 4 φ(2) / (2 Φ(2) - 1)).
 _TRUNCATED_STDDEV = 0.87962566103423978
 
 
-def _truncated_normal(rng: np.random.RandomState, shape: tuple[int, ...]) -> np.ndarray:
+def _truncated_normal(rng: RandomState, shape: Shape) -> np.ndarray:
     """Draw standard normal numbers within ±2."""
     drawn = rng.standard_normal(math.prod(shape))
     outside = np.flatnonzero(np.abs(drawn) > 2)
@@ -26,9 +28,7 @@ def _truncated_normal(rng: np.random.RandomState, shape: tuple[int, ...]) -> np.
 class Initializer(Spec):
     """Base class of initializers, which are called with a shape and its fans."""
 
-    def __call__(
-        self, rng: np.random.RandomState, shape: tuple[int, ...], fan_in: int, fan_out: int
-    ) -> np.ndarray:
+    def __call__(self, rng: RandomState, shape: Shape, fan_in: int, fan_out: int) -> np.ndarray:
         """Draw an array.
 
         Parameters
@@ -59,9 +59,7 @@ class Constant(Initializer):
 
     value: float = 0.0
 
-    def __call__(
-        self, rng: np.random.RandomState, shape: tuple[int, ...], fan_in: int, fan_out: int
-    ) -> np.ndarray:
+    def __call__(self, rng: RandomState, shape: Shape, fan_in: int, fan_out: int) -> np.ndarray:
         """Fill an array with the value."""
         return np.full(shape, self.value, np.float64)
 
@@ -81,9 +79,7 @@ class Uniform(Initializer):
     low: float = -0.1
     high: float = 0.1
 
-    def __call__(
-        self, rng: np.random.RandomState, shape: tuple[int, ...], fan_in: int, fan_out: int
-    ) -> np.ndarray:
+    def __call__(self, rng: RandomState, shape: Shape, fan_in: int, fan_out: int) -> np.ndarray:
         """Draw from the uniform distribution."""
         if not self.low <= self.high:
             raise ValueError(f"low={self.low} is not below high={self.high}; swap them.")
@@ -103,15 +99,13 @@ class Normal(Initializer):
     mean: float = 0.0
     stddev: float = 0.05
 
-    def __call__(
-        self, rng: np.random.RandomState, shape: tuple[int, ...], fan_in: int, fan_out: int
-    ) -> np.ndarray:
+    def __call__(self, rng: RandomState, shape: Shape, fan_in: int, fan_out: int) -> np.ndarray:
         """Draw from the normal distribution."""
         if not self.stddev >= 0:
             raise ValueError(f"stddev={self.stddev} is negative; use 0 or more.")
         return self.mean + self.stddev * self._standard(rng, shape)
 
-    def _standard(self, rng: np.random.RandomState, shape: tuple[int, ...]) -> np.ndarray:
+    def _standard(self, rng: RandomState, shape: Shape) -> np.ndarray:
         return rng.standard_normal(shape)
 
 
@@ -126,7 +120,7 @@ class TruncatedNormal(Normal):
         Mean and standard deviation of the normal distribution before truncation.
     """
 
-    def _standard(self, rng: np.random.RandomState, shape: tuple[int, ...]) -> np.ndarray:
+    def _standard(self, rng: RandomState, shape: Shape) -> np.ndarray:
         return _truncated_normal(rng, shape)
 
 
@@ -173,9 +167,7 @@ class VarianceScaling(Initializer):
     mode: str = "fan_in"
     distribution: str = "truncated_normal"
 
-    def __call__(
-        self, rng: np.random.RandomState, shape: tuple[int, ...], fan_in: int, fan_out: int
-    ) -> np.ndarray:
+    def __call__(self, rng: RandomState, shape: Shape, fan_in: int, fan_out: int) -> np.ndarray:
         """Draw from the distribution, scaled by the fan."""
         if not self.scale > 0:
             raise ValueError(f"scale={self.scale} is not positive; 1 keeps the variance.")
@@ -211,9 +203,7 @@ class GlorotUniform(Initializer):
 
     scale: float = 6.0
 
-    def __call__(
-        self, rng: np.random.RandomState, shape: tuple[int, ...], fan_in: int, fan_out: int
-    ) -> np.ndarray:
+    def __call__(self, rng: RandomState, shape: Shape, fan_in: int, fan_out: int) -> np.ndarray:
         """Draw from the uniform distribution."""
         if not self.scale > 0:
             raise ValueError(f"scale={self.scale} is not positive; 6 keeps the variance.")
@@ -246,9 +236,7 @@ class Orthogonal(Initializer):
 
     gain: float = 1.0
 
-    def __call__(
-        self, rng: np.random.RandomState, shape: tuple[int, ...], fan_in: int, fan_out: int
-    ) -> np.ndarray:
+    def __call__(self, rng: RandomState, shape: Shape, fan_in: int, fan_out: int) -> np.ndarray:
         """Draw an orthogonal matrix, reshaped."""
         if len(shape) < 2:
             raise ValueError(

@@ -12,8 +12,14 @@ from sklearn_nn.jit.kernel import Kind, invoke, kernel
 from sklearn_nn.jit.team import Team, share
 from sklearn_nn.jit.views import matrix, row, vector
 from sklearn_nn.layers.base import is_stopped
-from sklearn_nn.network.epoch_loop import DATA, PROGRAM, TEAM
-from sklearn_nn.network.interpreter import run_forward, run_gradient, run_prepare
+from sklearn_nn.network.epoch_loop import (
+    DATA,
+    PROGRAM,
+    TEAM,
+    run_forward,
+    run_gradient,
+    run_prepare,
+)
 from sklearn_nn.network.program import (
     INPUT_WIDTH,
     OUTPUT_AT,
