@@ -71,17 +71,10 @@ _GATHER_COST, _LOSS_COST = 16, 64
 
 LOSS = Kind(
     "loss",
-    part="int64",
-    parts="int64",
-    options="const float64[:]",
-    target="const real[:,:]",
-    weight="const real[:]",
-    rows="const int64[:]",
-    scale="float64",
-    z="real[:,:]",
-    dz="real[:,:]",
-    losses="float64[:]",
-)
+    part="int64", parts="int64", options="const float64[:]", target="const real[:,:]",
+    weight="const real[:]", rows="const int64[:]", scale="float64",
+    z="real[:,:]", dz="real[:,:]", losses="float64[:]",
+)  # fmt: skip
 
 
 @njit(**INLINED_OPTIONS)
@@ -306,60 +299,29 @@ def _gather(ctx, part, parts, gather_at, values, indices, indptr, rows, x):
 
 
 # Arguments that several kinds share.
-TEAM = {"part": "int64", "parts": "int64", "sync": "int64[:]"}
+TEAM = {"part": "int64", "parts": "int64", "sync": "int64[:]", "contexts": "int64[:,:]"}
 PROGRAM = {"table": "const int64[:,:]", "ends": "const int64[:]", "capacity": "int64"}
 DATA = {"gather_at": "int64", "values": "const real[:]"}
 DATA |= {"indices": "const int64[:]", "indptr": "const int64[:]"}
 _TARGETS = {"loss_at": "int64", "options": "const float64[:]"}
 _TARGETS |= {"target": "const real[:,:]", "weight": "const real[:]"}
 _TRAIN = Kind(
-    "train",
-    True,
-    **TEAM,
-    contexts="int64[:,:]",
-    **PROGRAM,
-    batch_size="int64",
-    first="int64",
-    last="int64",
-    windows="int64",
-    order="const int64[:]",
-    **DATA,
-    **_TARGETS,
-    settings="const float64[:]",
-    groups="const int64[:,:]",
-    factors="const float64[:,:]",
-    matrices="const int64[:,:]",
-    update_at="int64",
-    decays="const float64[:]",
-    scalars="const float64[:,:]",
-    progress="const float64[:]",
+    "train", True, **TEAM, **PROGRAM,
+    batch_size="int64", first="int64", last="int64", windows="int64", order="const int64[:]",
+    **DATA, **_TARGETS,
+    settings="const float64[:]", groups="const int64[:,:]", factors="const float64[:,:]",
+    matrices="const int64[:,:]", update_at="int64", decays="const float64[:]",
+    scalars="const float64[:,:]", progress="const float64[:]",
     **dict.fromkeys(("theta", "grad", "state", "kept", "work", "arena", "darena"), "real[:]"),
-    moments="real[:,:]",
-    average="real[:]",
-    losses="float64[:]",
-    numbers="int64[:]",
-    penalties="float64[:]",
-    norms="float64[:]",
-    batch_losses="float64[:]",
-)
+    moments="real[:,:]", average="real[:]", losses="float64[:]", numbers="int64[:]",
+    penalties="float64[:]", norms="float64[:]", batch_losses="float64[:]",
+)  # fmt: skip
 _PREDICT = Kind(
-    "predict",
-    True,
-    **TEAM,
-    contexts="int64[:,:]",
-    **PROGRAM,
-    windows="int64",
-    order="const int64[:]",
-    **DATA,
-    **_TARGETS,
-    theta="const real[:]",
-    state="const real[:]",
-    work="real[:,:]",
-    arenas="real[:,:]",
-    out="real[:,:]",
-    losses="float64[:]",
-    numbers="int64[:]",
-)
+    "predict", True, **TEAM, **PROGRAM,
+    windows="int64", order="const int64[:]", **DATA, **_TARGETS,
+    theta="const real[:]", state="const real[:]", work="real[:,:]", arenas="real[:,:]",
+    out="real[:,:]", losses="float64[:]", numbers="int64[:]",
+)  # fmt: skip
 
 
 @kernel(_TRAIN)

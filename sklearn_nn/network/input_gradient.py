@@ -34,18 +34,11 @@ from sklearn_nn.network.source import Source, readonly
 ROWS = 64
 
 _DIFFERENTIATE = Kind(
-    "differentiate",
-    True,
-    **TEAM,
-    contexts="int64[:,:]",
-    **PROGRAM,
-    order="const int64[:]",
-    **DATA,
-    seeds="const real[:,:]",
-    theta="const real[:]",
-    state="const real[:]",
+    "differentiate", True, **TEAM, **PROGRAM,
+    order="const int64[:]", **DATA, seeds="const real[:,:]",
+    theta="const real[:]", state="const real[:]",
     **dict.fromkeys(("work", "arenas", "darenas", "out"), "real[:,:]"),
-)
+)  # fmt: skip
 
 
 @kernel(_DIFFERENTIATE)

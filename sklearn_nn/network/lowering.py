@@ -16,26 +16,18 @@ from sklearn_nn.layers.layer import Clock, Instruction, Kernels, Layer, Memory, 
 from sklearn_nn.layers.tabular.members import MeanOverMembers
 from sklearn_nn.network.initializers import get_initializer
 from sklearn_nn.network.program import (
-    BACKWARD_AT,
-    BACKWARD_SUMS_AT,
     DX_AT,
     DX_WIDTH,
-    FORWARD_AT,
-    FORWARD_SUMS_AT,
     GEOMETRY,
-    PREPARE_AT,
+    KERNELS_AT,
     ROW_COST,
     TABLE_WIDTH,
     THETA_AT,
-    WEIGHTS_AT,
     X_AT,
     Outline,
     Placed,
     Program,
 )
-
-#: Columns of the table that hold the addresses of `Kernels`, in their order.
-KERNELS_AT = (FORWARD_AT, BACKWARD_AT, WEIGHTS_AT, PREPARE_AT, FORWARD_SUMS_AT, BACKWARD_SUMS_AT)
 
 #: Elements; spans begin on a cache line.
 _ALIGNMENT = 16
@@ -48,18 +40,18 @@ def _align(n: int) -> int:
 
 @dataclass
 class Layout:
-    """Places of parameters, memories and work in their flat buffers."""
+    """Places of parameters, memories and work in their flat buffers, as fields of `Program`."""
 
     n_theta: int = 0
     n_state: int = 0
     n_work: int = 0
-    parameters: dict[str, dict[str, Placed[Parameter]]] = field(default_factory=dict)
+    layers: dict[str, dict[str, Placed[Parameter]]] = field(default_factory=dict)
     memories: dict[str, dict[str, Placed[Memory]]] = field(default_factory=dict)
 
     def place(self, op: Instruction) -> tuple[int, ...]:
         """Place an instruction; return begin and size of its spans of `theta`, `state`, `work`."""
         theta, state, work = self.n_theta, self.n_state, self.n_work
-        end = _place_all(op.parameters, theta, self.parameters, op.layer)
+        end = _place_all(op.parameters, theta, self.layers, op.layer)
         state_end = _place_all(op.state, state, self.memories, op.layer)
         self.n_theta, self.n_state = _align(end), _align(state_end)
         self.n_work = _align(work + op.work)
@@ -233,16 +225,12 @@ class ProgramBuilder:
         return Program(
             dtype,
             table,
-            n_trained=n_trained,
+            n_trained,
             input_width=widths[0],
             raw_slot=spans[raw],
             output_slot=spans[output],
             width=width,
-            n_theta=layout.n_theta,
-            n_state=layout.n_state,
-            n_work=layout.n_work,
-            layers=layout.parameters,
-            memories=layout.memories,
+            **vars(layout),
             outline=self._outline(layout),
             is_random=self.is_random,
             mixes_rows=self.mixes_rows,
@@ -270,7 +258,7 @@ class ProgramBuilder:
                 name,
                 kind,
                 self.slots[slot],
-                sum(p.parameter.size for p in layout.parameters.get(name, {}).values()),
+                sum(p.parameter.size for p in layout.layers.get(name, {}).values()),
                 sum(p.parameter.size for p in layout.memories.get(name, {}).values()),
             )
             for name, kind, slot, _ in self.layers

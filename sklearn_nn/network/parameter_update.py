@@ -27,14 +27,9 @@ _COLUMN_GRAIN = 16
 
 UPDATE = Kind(
     "update",
-    scalars="const float64[:]",
-    rate="float64",
-    lo="int64",
-    hi="int64",
-    theta="real[:]",
-    grad="real[:]",
-    state="real[:,:]",
-)
+    scalars="const float64[:]", rate="float64", lo="int64", hi="int64",
+    theta="real[:]", grad="real[:]", state="real[:,:]",
+)  # fmt: skip
 
 
 @njit(**HELPER_OPTIONS)

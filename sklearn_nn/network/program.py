@@ -20,8 +20,9 @@ from sklearn_nn.layers.layer import Layer, Memory, Parameter, Shape
 from sklearn_nn.network.initializers import get_initializer
 
 # Columns of the table: kernel addresses (0: none), slots as (first column, width), spans of flat
-# buffers, costs, and the instruction's own geometry.
+# buffers, costs, and the instruction's own geometry. `KERNELS_AT` is in the order of `Kernels`.
 FORWARD_AT, FORWARD_SUMS_AT, PREPARE_AT, BACKWARD_AT, BACKWARD_SUMS_AT, WEIGHTS_AT = range(6)
+KERNELS_AT = (FORWARD_AT, BACKWARD_AT, WEIGHTS_AT, PREPARE_AT, FORWARD_SUMS_AT, BACKWARD_SUMS_AT)
 X_AT, X_WIDTH, Y_AT, Y_WIDTH = 6, 7, 8, 9
 # Slot that backward writes; the machine adds it to the slot at X_AT if it is another one. The width
 # is 0 if the input needs no gradient.

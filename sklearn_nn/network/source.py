@@ -17,15 +17,9 @@ from sklearn_nn.network.program import contexts
 
 GATHER = Kind(
     "gather",
-    ctx="int64[:]",
-    part="int64",
-    parts="int64",
-    values="const real[:]",
-    indices="const int64[:]",
-    indptr="const int64[:]",
-    rows="const int64[:]",
-    x="real[:,:]",
-)
+    ctx="int64[:]", part="int64", parts="int64", values="const real[:]",
+    indices="const int64[:]", indptr="const int64[:]", rows="const int64[:]", x="real[:,:]",
+)  # fmt: skip
 
 
 @kernel(GATHER)
