@@ -15,7 +15,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from helpers.naive import table_encoder
 from sklearn_nn.estimators._inputs.table import columns as _table_columns
-from sklearn_nn.estimators._inputs.table.number_scaling import SCALINGS, bin_edges, quantiles
+from sklearn_nn.estimators._inputs.table.columns import SCALINGS, bin_edges, quantiles
 from sklearn_nn.estimators.table_encoder import TableEncoder
 from sklearn_nn.training.checkpoint.encoding import decode, encode
 

@@ -215,7 +215,7 @@ def test_predicts_rows_in_blocks_as_one_by_one(Estimator, y, architecture, monke
     expected = outputs(model)
     single = np.concatenate([outputs(model, TABLE[i : i + 1]) for i in range(0, N, 50)])
     np.testing.assert_array_equal(single, expected[::50])
-    monkeypatch.setattr(table_reader, "_BLOCK_BYTES", 2000)
+    monkeypatch.setattr(table_reader, "BLOCK_BYTES", 2000)
     assert len(list(model._outputs(TABLE))) > 10
     np.testing.assert_array_equal(outputs(model), expected)
 

@@ -8,7 +8,7 @@ import numpy as np
 from scipy import sparse
 
 from sklearn_nn.estimators._inputs.sequences import as_numbers, n_axes, samples_of
-from sklearn_nn.estimators._inputs.table.cells import is_missing, short
+from sklearn_nn.estimators._inputs.table.frames import is_missing, short
 
 #: Messages of NumPy about cells that are lists or arrays, and of scikit-learn about NaN.
 _NO_NUMBER, _NAN = "setting an array element with a sequence", "Input X contains NaN"

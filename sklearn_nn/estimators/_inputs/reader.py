@@ -20,7 +20,7 @@ _SPARSE_FORMATS = ("csr", "csc")
 
 
 #: Bytes of X that prediction converts at a time, where its type is not the network's.
-_BLOCK_BYTES = 8 * 2**20
+BLOCK_BYTES = 8 * 2**20
 
 
 @contextlib.contextmanager
@@ -198,6 +198,6 @@ def row_blocks(X: Any, dtype: str, divisor: int = 1) -> Iterator[Source]:
         yield source(X, dtype, divisor)
         return
     X = X.tocsr() if sparse.issparse(X) else X
-    step = max(1, _BLOCK_BYTES // (8 * max(1, math.prod(X.shape[1:]))))
+    step = max(1, BLOCK_BYTES // (8 * max(1, math.prod(X.shape[1:]))))
     for start in range(0, n_rows, step):
         yield encode_rows(X[start : start + step], dtype, divisor)

@@ -11,7 +11,7 @@ from sklearn.utils.validation import _check_sample_weight, _num_samples
 
 from sklearn_nn.estimators._core.fit import Fit
 from sklearn_nn.estimators._core.parts import FitMode
-from sklearn_nn.estimators._inputs.table.rows import TableRows
+from sklearn_nn.estimators._inputs.table.reader import TableRows
 from sklearn_nn.estimators.tabular.layers import N_BINS, PIECEWISE_LINEAR
 from sklearn_nn.training.callbacks import Callback
 from sklearn_nn.training.trainer import Ending

@@ -1,13 +1,14 @@
-"""The two kinds of encoded column: numbers and categories."""
+"""The two kinds of encoded column, numbers and categories, and the scaling of their output."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import ndtri
 
-from sklearn_nn.estimators._inputs.table.cells import CATEGORY, NUMBER, is_printed, plain, short
-from sklearn_nn.estimators._inputs.table.number_scaling import SCALINGS, quantiles, scale_table
+from sklearn_nn.estimators._inputs.table.frames import is_printed, plain, short
 
 #: Blocks of the output, from left to right.
 BLOCKS = ("numbers", "indicators", "one_hots", "embedded")
@@ -16,6 +17,16 @@ _PLAIN = {str, bool, int, float}
 _MOST_CATEGORIES = 2**24 - 1
 #: Rows that are written at a time, so that temporary arrays fit into a cache.
 _BLOCK = 2**15
+#: Relative tolerance at which two sums of weights are equal.
+_SAME = 1e-12
+#: Limit of scaled numbers before the smooth clip, which tends to 3, squares them.
+_FAR = 1e30
+#: Distance of probabilities from 0 and 1, as in scikit-learn's QuantileTransformer.
+_RAREST = 1e-7
+_FEWEST_KNOTS, _MOST_KNOTS, _ROWS_A_KNOT = 10, 1000, 30
+
+
+# --- columns -----------------------------------------------------------------------------------
 
 
 def _blocks(n_rows):
@@ -31,21 +42,12 @@ def _sum_of(weights, codes, size):
 class NumberColumn:
     """Scaled numbers; the median and an indicator stand for a missing number.
 
-    Attributes
-    ----------
-    scaling : str
-        A key of `SCALINGS`.
-    median : float
-    learnt : ndarray
-        Fitted values of the scaling.
-    indicator : ndarray of shape (2, 1) or None
-        Values for a present and for a missing number; None if `fit` saw no missing number.
-    takes_text : bool
-        Whether the fitted column could hold text. If so, text in later tables is a missing value,
-        otherwise an error.
+    `scaling` is a key of `SCALINGS`, and `learnt` what it has fitted. `indicator`, of shape (2, 1),
+    holds the values for a present and for a missing number; it is None if `fit` saw no missing
+    number. With `takes_text`, text in later tables is a missing value, otherwise an error.
     """
 
-    kind = NUMBER
+    kind = "number"
     scaling: str
     median: float
     learnt: np.ndarray
@@ -65,7 +67,7 @@ class NumberColumn:
         indicator = None
         if missing.any():
             counts = _sum_of(weights, missing.astype(np.intp), 2)
-            indicator = scale_table(SCALINGS[scaling], np.array([[0.0], [1.0]]), counts)
+            indicator = _scale_table(SCALINGS[scaling], np.array([[0.0], [1.0]]), counts)
             values, weights = values[~missing], None if weights is None else weights[~missing]
         (median,) = quantiles(values, [0.5], weights)
         learnt = SCALINGS[scaling].fit(values, weights)
@@ -77,9 +79,9 @@ class NumberColumn:
         return (1, 0 if self.indicator is None else 1, 0, 0)
 
     def write(self, frame, i, out, starts):
-        """Write column `i` of a frame to `out`; `starts` is its first column in each block.
+        """Write column `i` of a frame to `out`, and return the text of a warning or None.
 
-        Return the text of a warning, or None.
+        `starts` are its first output columns in each of the `BLOCKS`.
         """
         found_text = [] if self.takes_text else None
         values = frame.numbers(i, found_text)
@@ -118,19 +120,14 @@ class NumberColumn:
 class CategoryColumn:
     """Categories: one-hot if there are few, else codes for an embedding to look up.
 
-    Attributes
-    ----------
-    categories : list of str, bool, int and float
-        Sorted, numbers before text. Category i has the code i + 1; code 0 is a missing value or a
-        category that `fit` did not see.
-    one_hot : ndarray of shape (len(categories) + 1, n_columns) or None
-        Row of output values for each code; None if the code itself is the output.
-    prints : bool
-        Whether some categories are the text of pandas categories such as dates or intervals. If
-        so, `write` converts such objects to text in a column of any type.
+    `categories` are sorted, numbers before text. Category i has the code i + 1; code 0 is a missing
+    value or a category that `fit` did not see. `one_hot`, of shape (len(categories) + 1,
+    n_columns), holds the output values for each code; it is None if the code itself is the output.
+    With `prints`, some categories are the text of pandas categories such as dates or intervals, and
+    `write` converts such objects to text in a column of any type.
     """
 
-    kind = CATEGORY
+    kind = "category"
     categories: list
     one_hot: np.ndarray | None
     prints: bool
@@ -149,8 +146,7 @@ class CategoryColumn:
         prints = frame.prints(i) and any(is_printed(values[k]) for k in np.flatnonzero(seen))
         of_value = {k: plain(values[k], label, prints) for k in np.flatnonzero(seen)}
         categories = sorted(set(of_value.values()), key=lambda v: (isinstance(v, str), v))
-        column = cls(categories, None, prints)
-        m = len(column.categories)
+        column, m = cls(categories, None, prints), len(categories)
         if m > _MOST_CATEGORIES:
             raise ValueError(
                 f"{label} has {m} categories, more than the maximum of {_MOST_CATEGORIES}; "
@@ -161,7 +157,7 @@ class CategoryColumn:
             numbers[k] = column._numbers[value]
         counts = _sum_of(weights, numbers[codes], m + 1)
         if m + (counts[0] > 0) <= max_one_hot:
-            column.one_hot = scale_table(SCALINGS[scaling], _one_hot(m), counts)
+            column.one_hot = _scale_table(SCALINGS[scaling], _one_hot(m), counts)
         return column
 
     @property
@@ -170,10 +166,7 @@ class CategoryColumn:
         return (0, 0, 0, 1) if self.one_hot is None else (0, 0, self.one_hot.shape[1], 0)
 
     def write(self, frame, i, out, starts):
-        """Write column `i` of a frame to `out`; `starts` is its first column in each block.
-
-        Return the text of a warning, or None.
-        """
+        """Write column `i` of a frame to `out`, as `NumberColumn.write` does."""
         codes, values = frame.codes(i)
         numbers = np.zeros(len(values) + 1, dtype=np.intp)  # the last is for code -1
         for k, value in enumerate(values):
@@ -206,9 +199,9 @@ class CategoryColumn:
         strange = [is_text for is_text in unseen if is_text not in known]
         if not known or not strange:
             return None
-        found, seen, remedy = ("a number", "text", ".astype(str)")
+        found, seen, remedy = "a number", "text", ".astype(str)"
         if strange[0]:
-            found, seen, remedy = ("text", "numbers", "pandas.to_numeric")
+            found, seen, remedy = "text", "numbers", "pandas.to_numeric"
         return (
             f"{label} holds {short(unseen[strange[0]])}, which is {found}, where fit saw {seen}, "
             f"such as {short(self.categories[0])}: it is treated as an unknown category. Convert "
@@ -247,3 +240,119 @@ def _is_array(values, shape):
     """Return whether values are a finite array of float64 of the given shape."""
     is_float = isinstance(values, np.ndarray) and values.dtype == np.float64
     return is_float and values.shape == shape and bool(np.isfinite(values).all())
+
+
+# --- scaling -----------------------------------------------------------------------------------
+
+
+def quantiles(values, levels, weights=None):
+    """Return weighted quantiles, as np.quantile with method="averaged_inverted_cdf".
+
+    `values` (n,) are finite and not empty, `levels` lie in [0, 1], `weights` (n,) are positive.
+    """
+    levels, last = np.asarray(levels, dtype=np.float64), len(values) - 1
+    if weights is None:
+        position = levels * len(values)
+        lower = np.ceil(position * (1 - _SAME)).astype(np.intp) - 1
+        upper = np.floor(position * (1 + _SAME)).astype(np.intp)
+        lower, upper = np.clip(lower, 0, last), np.clip(upper, 0, last)
+        needed = np.unique(np.concatenate([lower, upper]))
+        ordered = np.sort(values) if len(needed) > 100 else np.partition(values, needed)
+    else:
+        order = np.argsort(values, kind="stable")
+        ordered, total = values[order], np.cumsum(weights[order])
+        position = levels * total[-1]
+        lower = np.searchsorted(total, position * (1 - _SAME), side="left")
+        upper = np.minimum(np.searchsorted(total, position * (1 + _SAME), side="right"), last)
+    low, high = ordered[lower], ordered[upper]
+    # Halved before the addition, which may overflow.
+    return np.where(low == high, low, low / 2 + high / 2)
+
+
+def _fit_robust(values, weights):
+    """Return the median and the factor."""
+    low, first, median, third, high = quantiles(values, [0, 0.25, 0.5, 0.75, 1], weights)
+    spread, reach = third / 2 - first / 2, high / 2 - low / 2
+    with np.errstate(over="ignore", divide="ignore"):
+        factor = 0.5 / spread if spread > 0 else 1 / reach if reach > 0 else 0.0
+    return np.array([median, min(factor, np.finfo(np.float64).max)])
+
+
+def _apply_robust(learnt, values):
+    """Return x / sqrt(1 + (x / 3)^2) with x = (value - median) * factor."""
+    median, factor = learnt
+    limit = np.finfo(np.float64).max
+    with np.errstate(over="ignore"):
+        x = np.clip(values - median, -limit, limit)
+        x *= factor
+    np.clip(x, -_FAR, _FAR, out=x)
+    root = x / 3
+    root *= root
+    root += 1
+    np.sqrt(root, out=root)
+    x /= root
+    return x
+
+
+def _fit_quantile(values, weights):
+    """Return quantiles at equally spaced levels: one for 30 rows, but between 10 and 1000."""
+    rows = len(values) if weights is None else weights.sum() / weights.min()
+    count = int(np.clip(rows // _ROWS_A_KNOT, _FEWEST_KNOTS, _MOST_KNOTS))
+    return quantiles(values, np.linspace(0, 1, count), weights)
+
+
+def _apply_quantile(learnt, values):
+    """Return the normal quantile of each value's share of smaller values, ties in the middle."""
+    if learnt[0] == learnt[-1]:
+        return np.zeros(len(values))
+    levels = np.linspace(0, 1, len(learnt))
+    below = np.interp(values, learnt, levels)
+    above = np.interp(-values, -learnt[::-1], -levels[::-1])
+    share = (below - above) / 2
+    return ndtri(np.clip(share, _RAREST, 1 - _RAREST))
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """Scaling method: `fit(values, weights)` returns the array that `apply(learnt, values)` takes.
+
+    Values are finite float64; weights are None or positive. `of_indicators` tells whether columns
+    of zeros and ones are scaled, too; `has_learnt(a)` whether `fit` can have returned an array.
+    """
+
+    fit: Callable
+    apply: Callable
+    of_indicators: bool
+    has_learnt: Callable
+
+
+SCALINGS = {
+    # RealMLP's "robust scale + smooth clip" (Holzmueller et al., NeurIPS 2024).
+    "robust": Scaling(_fit_robust, _apply_robust, True, lambda a: a.size == 2 and a[1] >= 0),
+    # TabM's quantiles to a normal distribution (Gorishniy et al., ICLR 2025).
+    "quantile": Scaling(
+        _fit_quantile, _apply_quantile, False, lambda a: a.size > 1 and (np.diff(a) >= 0).all()
+    ),
+}
+
+
+def _scale_table(scaling, table, weights):
+    """Return a small table with each column scaled, where rows count by their weights."""
+    occurs = weights > 0
+    if not scaling.of_indicators or not occurs.any() or not table.size:
+        return table
+    columns = [scaling.apply(scaling.fit(c[occurs], weights[occurs]), c) for c in table.T]
+    return np.column_stack(columns)
+
+
+def bin_edges(values, n_bins, weights=None):
+    """Return the edges of bins with about equally many values: ascending, at least two.
+
+    The count of a value is capped at the size of a bin, so that a frequent value does not use up
+    most bins.
+    """
+    unique, number = np.unique(values, return_inverse=True)
+    counts = np.bincount(number.ravel(), weights).astype(np.float64)
+    counts = np.minimum(counts, counts.sum() / n_bins)
+    edges = np.unique(quantiles(unique, np.linspace(0, 1, n_bins + 1), counts))
+    return edges if len(edges) > 1 else np.array([edges[0], edges[0] + 1])

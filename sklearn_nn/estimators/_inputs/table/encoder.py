@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import KW_ONLY
 from numbers import Integral
+from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_feature_names_in, _check_sample_weight, check_is_fitted
 
-from sklearn_nn._spec import set_plain
+from sklearn_nn._spec import parameters, set_plain
 from sklearn_nn.estimators._core.checks import check_some_weight, warn
-from sklearn_nn.estimators._inputs.table.column_selection import categorical_mask, match_columns
-from sklearn_nn.estimators._inputs.table.columns import BLOCKS, CategoryColumn, NumberColumn
-from sklearn_nn.estimators._inputs.table.frames import read_frame
-from sklearn_nn.estimators._inputs.table.number_scaling import SCALINGS, bin_edges
+from sklearn_nn.estimators._inputs.table.columns import (
+    BLOCKS,
+    SCALINGS,
+    CategoryColumn,
+    NumberColumn,
+    bin_edges,
+)
+from sklearn_nn.estimators._inputs.table.frames import read_frame, short
 
+#: Most names of each kind that an error lists.
+_SHOWN = 5
 _COLUMNS = {column.kind: column for column in (NumberColumn, CategoryColumn)}
 
 
+@parameters
 class TableEncoder(TransformerMixin, BaseEstimator):
     """Encoder of tables: scaled numbers, indicators of missing values, one-hots and codes.
 
@@ -91,6 +100,12 @@ class TableEncoder(TransformerMixin, BaseEstimator):
     (1, 1, 3)
     """
 
+    categorical_features: Any = "from_dtype"
+    _: KW_ONLY
+    numeric: str = "robust"
+    max_one_hot: int = 9
+    dtype: str = "float32"
+
     __setattr__ = set_plain
 
     _parameter_constraints = {
@@ -99,14 +114,6 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         "max_one_hot": [Interval(Integral, 0, None, closed="left")],
         "dtype": [StrOptions({"float32", "float64"})],
     }
-
-    def __init__(
-        self, categorical_features="from_dtype", *, numeric="robust", max_one_hot=9, dtype="float32"
-    ):
-        self.categorical_features = categorical_features
-        self.numeric = numeric
-        self.max_one_hot = max_one_hot
-        self.dtype = dtype
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None, sample_weight=None):
@@ -123,7 +130,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         """Fit, with errors that name `estimator`."""
         frame = read_frame(X, estimator)
         weights = self._weights(sample_weight, frame)
-        mask = categorical_mask(frame, self.categorical_features)
+        mask = _categorical_mask(frame, self.categorical_features)
         columns = [
             CategoryColumn.fit(frame, i, weights, self.numeric, self.max_one_hot)
             if mask[i]
@@ -185,7 +192,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         owner = self if estimator is None else estimator
         frame = read_frame(X, owner)
         known = getattr(self, "feature_names_in_", None)
-        positions = match_columns(
+        positions = _match_columns(
             frame.names, frame.shape[1], known, self.n_features_in_, type(owner).__name__
         )
         n_samples = frame.shape[0]
@@ -287,3 +294,106 @@ def _from_plain(fields):
     column = _COLUMNS[fields["kind"]](**{k: v for k, v in fields.items() if k != "kind"})
     column.check()
     return column
+
+
+# --- selection of columns ----------------------------------------------------------------------
+
+
+def _match_columns(names, n_columns, known, n_known, owner):
+    """Return the position in a table of each fitted column: by name, or in the same order.
+
+    `names` (or None) and `n_columns` describe the table, `known` and `n_known` the fitted one, and
+    `owner` names the fitted estimator. Errors and warnings have the text of scikit-learn's.
+    """
+    if names is not None and known is not None:
+        at = {name: i for i, name in enumerate(names)}
+        missing = [name for name in known if name not in at]
+        unseen = sorted(set(names).difference(known))
+        if missing or unseen:
+            raise ValueError(_mismatch(missing, unseen))
+        return [at[name] for name in known]
+    if n_columns != n_known:
+        raise ValueError(
+            f"X has {n_columns} features, but {owner} is expecting {n_known} features as input."
+        )
+    if names is not None:
+        warn(f"X has feature names, but {owner} was fitted without feature names")
+    elif known is not None:
+        warn(f"X does not have valid feature names, but {owner} was fitted with feature names")
+    return list(range(n_known))
+
+
+def _mismatch(missing, unseen):
+    """Return scikit-learn's message about names that do not match."""
+    lines = ["The feature names should match those that were passed during fit."]
+    for title, names in (
+        ("Feature names unseen at fit time:", unseen),
+        ("Feature names seen at fit time, yet now missing:", missing),
+    ):
+        if names:
+            lines += [title, *(f"- {name}" for name in names[:_SHOWN])]
+            lines += ["- ..."] * (len(names) > _SHOWN)
+    return "\n".join(lines) + "\n"
+
+
+def _categorical_mask(frame, categorical_features):
+    """Return a boolean mask of the categorical columns of a frame.
+
+    `categorical_features` is as in HistGradientBoosting: "from_dtype", None, or names, positions
+    or a mask of columns. Raise ValueError if a column does not exist.
+    """
+    n_columns = frame.shape[1]
+    if isinstance(categorical_features, str) and categorical_features == "from_dtype":
+        return np.array([frame.is_categorical(i) for i in range(n_columns)])
+    asked = [] if categorical_features is None else list(categorical_features)
+    mask = np.zeros(n_columns, dtype=bool)
+    kinds = {_kind(value) for value in asked}
+    if kinds <= {"name"}:
+        mask[_positions(frame, asked)] = True
+    elif kinds == {"position"}:
+        for position in asked:
+            if not 0 <= position < n_columns:
+                raise ValueError(
+                    f"categorical_features={short(asked, 80)} has the position {position}, but X "
+                    f"has {n_columns} columns; use positions from 0 to {n_columns - 1}."
+                )
+        mask[asked] = True
+    elif kinds == {"mask"}:
+        if len(asked) != n_columns:
+            raise ValueError(
+                f"categorical_features is a mask of {len(asked)} columns, but X has {n_columns}; "
+                "pass one boolean per column."
+            )
+        mask[:] = asked
+    else:
+        raise ValueError(
+            f"categorical_features={short(asked, 80)} must be names, positions or booleans, all of "
+            "one kind, 'from_dtype' or None."
+        )
+    return mask
+
+
+def _kind(value):
+    if isinstance(value, str):
+        return "name"
+    if isinstance(value, bool | np.bool_):
+        return "mask"
+    return "position" if isinstance(value, int | np.integer) else "invalid"
+
+
+def _positions(frame, asked):
+    """Return the positions of columns by name."""
+    if not asked:
+        return []
+    if frame.names is None:
+        raise ValueError(
+            f"categorical_features={short(asked, 80)} are names, but the columns of X have none; "
+            "use positions or a mask, or pass a DataFrame whose column names are strings."
+        )
+    unknown = [name for name in asked if name not in frame.names]
+    if unknown:
+        raise ValueError(
+            f"categorical_features has {unknown[0]!r}, which is not a column of X; its columns are "
+            f"{', '.join(map(repr, frame.names))}."
+        )
+    return [frame.names.index(name) for name in asked]

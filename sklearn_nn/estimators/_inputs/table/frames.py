@@ -2,27 +2,47 @@
 
 from __future__ import annotations
 
+import datetime
+import decimal
+import numbers
 import sys
 from abc import ABC, abstractmethod
+from collections.abc import Hashable
+from typing import NamedTuple
 
 import numpy as np
 from scipy import sparse
 from sklearn.utils import check_array
 
-from sklearn_nn.estimators._inputs.table.cells import (
-    CATEGORY,
-    NUMBER,
-    UNSUPPORTED,
-    as_numbers,
-    check_scalar,
-    infinity_error,
-    is_missing,
-    kind_of,
-    lookalikes,
-    numbered,
-    unsupported,
-)
-from sklearn_nn.estimators._inputs.table.column_selection import names_of
+_DATES = (datetime.date, datetime.time, np.datetime64)
+_DURATIONS = (datetime.timedelta, np.timedelta64)
+#: Every float of at least this magnitude is a whole number.
+_ALL_WHOLE = 2.0**53
+#: Errors about types that are neither numbers nor categories, by NumPy's letter for the type.
+_UNSUPPORTED = {
+    "M": "{label} holds dates ({dtype}); turn dates into numbers first, such as year, month and "
+    "weekday.",
+    "m": "{label} holds time differences ({dtype}); turn them into numbers first, such as seconds "
+    "(.dt.total_seconds() of a pandas column).",
+    "c": "Complex data not supported: {label} holds complex numbers; pass their real and imaginary "
+    "parts as two columns.",
+}
+
+
+def _refuse(letter, label, dtype):
+    """Raise ValueError if NumPy's letter for a type is one of dates, durations or complex."""
+    if letter in _UNSUPPORTED:
+        raise ValueError(_UNSUPPORTED[letter].format(label=label, dtype=dtype))
+
+
+def _infinity_error(label):
+    return ValueError(
+        f"Input X contains infinity or a value too large for dtype('float64') in {label}; replace "
+        "it, by NaN if it stands for a missing value."
+    )
+
+
+# --- tables ------------------------------------------------------------------------------------
 
 
 def read_frame(X, estimator=None):
@@ -67,12 +87,27 @@ def _as_array(X):
         ) from error
 
 
-def _numbered_by_value(column):
-    """Return `Frame.codes` of an array of numbers or booleans."""
-    values, codes = np.unique(column, return_inverse=True)
-    if column.dtype.kind == "f" and len(values) and np.isnan(values[-1]):
-        codes = np.where(codes == len(values) - 1, -1, codes)
-    return codes, values.tolist()
+def _names_of(columns):
+    """Return the names of columns if all are strings, as scikit-learn does; else None.
+
+    Raise TypeError if only some are strings, and ValueError if a name occurs twice.
+    """
+    columns = list(columns)
+    texts = [isinstance(name, str) for name in columns]
+    if any(texts) and not all(texts):
+        kinds = sorted({type(name).__qualname__ for name in columns})
+        raise TypeError(
+            "Feature names are only supported if all input features have string names, but your "
+            f"input has {kinds} as feature name / column name types; use X.columns = "
+            "X.columns.astype(str)."
+        )
+    if len(set(columns)) < len(columns):
+        twice = next(name for name in columns if columns.count(name) > 1)
+        raise ValueError(
+            f"X has {columns.count(twice)} columns of the name {twice!r}; rename or drop all but "
+            "one."
+        )
+    return columns if columns and all(texts) else None
 
 
 class Frame(ABC):
@@ -85,26 +120,24 @@ class Frame(ABC):
         """Return the name of a column in errors."""
         return f"Column {i if self.names is None else repr(self.names[i])} of X"
 
-    def kind(self, i):
-        """Return `NUMBER` or `CATEGORY` by the type of a column, or raise an error.
+    def is_categorical(self, i):
+        """Return whether a column holds categories by its type, or no value at all.
 
-        A column without any value is a `CATEGORY`.
+        Raise an error if it holds neither numbers nor categories.
         """
-        kind = self._kind(i)
-        if kind == NUMBER:
-            values = self._numbers(i)
-            if len(values) and np.isnan(values[0]) and np.isnan(values).all():
-                return CATEGORY
-        return kind
+        if self._has_categories(i):
+            return True
+        values = self._numbers(i)
+        return bool(len(values) and np.isnan(values[0]) and np.isnan(values).all())
 
     def numbers(self, i, found_text=None):
         """Return a column as float64, with NaN for missing values; it must not be written to.
 
-        Text is treated as in `as_numbers`. Infinite numbers raise ValueError.
+        Text is treated as in `_as_numbers`. Infinite numbers raise ValueError.
         """
         values = self._numbers(i, found_text)
         if np.isinf(values).any():
-            raise infinity_error(self.label(i))
+            raise _infinity_error(self.label(i))
         return values
 
     def prints(self, i):
@@ -127,8 +160,8 @@ class Frame(ABC):
         """Return the rows from `start` to before `stop` as a frame."""
 
     @abstractmethod
-    def _kind(self, i):
-        """Return `kind` of a column that holds a value."""
+    def _has_categories(self, i):
+        """Return `is_categorical` of a column that holds a value."""
 
     @abstractmethod
     def _numbers(self, i, found_text=None):
@@ -139,13 +172,8 @@ class Frame(ABC):
         codes, values = self.codes(i)
         seen = np.unique(codes[codes >= 0])
         table = np.full(len(values) + 1, np.nan)
-        table[seen] = as_numbers([values[code] for code in seen], self.label(i), found_text)
+        table[seen] = _as_numbers([values[code] for code in seen], self.label(i), found_text)
         return table[codes]  # code -1 is the last
-
-    def _refuse(self, i, letter, dtype):
-        """Raise ValueError if NumPy's letter for a type is one of dates or complex numbers."""
-        if letter in UNSUPPORTED:
-            raise unsupported(letter, self.label(i), dtype)
 
     def checked(self, estimator):
         """Return the frame; raise scikit-learn's error if it has no rows or no columns."""
@@ -165,32 +193,32 @@ class _ArrayFrame(Frame):
 
     def _column(self, i):
         """Return a column and NumPy's letter for its type, which is not one of dates."""
-        self._refuse(i, self._array.dtype.kind, self._array.dtype)
-        return self._array[:, i], self._array.dtype.kind
+        letter = self._array.dtype.kind
+        _refuse(letter, self.label(i), self._array.dtype)
+        return self._array[:, i], letter
 
     def takes_text(self, i):
         return not self._is_typed or self._array.dtype.kind not in "iufb"
 
-    def _kind(self, i):
+    def _has_categories(self, i):
         column, letter = self._column(i)
-        if letter in "iuf":
-            return NUMBER
         if letter == "O":
-            return kind_of(column, self.label(i))
-        check_scalar(column[0], self.label(i))
-        return CATEGORY
+            return _are_categories(column, self.label(i))
+        if letter not in "iuf":
+            _check_scalar(column[0], self.label(i))
+        return letter not in "iuf"
 
     def _numbers(self, i, found_text=None):
         column, letter = self._column(i)
         if letter in "iufb":
             with np.errstate(over="ignore"):
                 return column.astype(np.float64, copy=False)
-        return as_numbers(column, self.label(i), found_text)
+        return _as_numbers(column, self.label(i), found_text)
 
     def codes(self, i):
         column, letter = self._column(i)
         if letter not in "iufb":
-            return numbered(column.tolist(), self.label(i))
+            return _numbered(column.tolist(), self.label(i))
         return _numbered_by_value(column)
 
     def rows(self, start, stop):
@@ -203,7 +231,7 @@ class _PandasFrame(Frame):
     def __init__(self, frame):
         self._frame = frame
         self.shape = frame.shape
-        self.names = names_of(frame.columns)
+        self.names = _names_of(frame.columns)
         self._pandas = sys.modules["pandas"]
 
     def _column(self, i):
@@ -213,35 +241,36 @@ class _PandasFrame(Frame):
         column = series.to_numpy() if is_numpy else series.array
         return column, getattr(column.dtype, "kind", "O")
 
-    def _is_categorical(self, column):
+    def _is_coded(self, column):
+        """Return whether a column has pandas' type of categories."""
         return isinstance(column.dtype, self._pandas.CategoricalDtype)
 
     def prints(self, i):
-        return self._is_categorical(self._column(i)[0])
+        return self._is_coded(self._column(i)[0])
 
     def takes_text(self, i):
         column, letter = self._column(i)
-        if self._is_categorical(column):
+        if self._is_coded(column):
             letter = getattr(column.categories.dtype, "kind", "O")
         return letter not in "iufb"
 
-    def _kind(self, i):
+    def _has_categories(self, i):
         column, letter = self._column(i)
-        if self._is_categorical(column) or letter == "b" or column.dtype.type is str:
-            return CATEGORY
+        if self._is_coded(column) or letter == "b" or column.dtype.type is str:
+            return True
         if letter in "iuf":
-            return NUMBER
-        self._refuse(i, letter, column.dtype)
-        return kind_of(np.asarray(column, dtype=object), self.label(i))
+            return False
+        _refuse(letter, self.label(i), column.dtype)
+        return _are_categories(np.asarray(column, dtype=object), self.label(i))
 
     def _numbers(self, i, found_text=None):
         column, letter = self._column(i)
-        if self._is_categorical(column):
+        if self._is_coded(column):
             return self._numbers_of_codes(i, found_text)
         if letter not in "mM" or not column.isna().all():  # NaT alone is missing, not a date
-            self._refuse(i, letter, column.dtype)
+            _refuse(letter, self.label(i), column.dtype)
         if letter not in "iufb":
-            return as_numbers(np.asarray(column, dtype=object), self.label(i), found_text)
+            return _as_numbers(np.asarray(column, dtype=object), self.label(i), found_text)
         if isinstance(column.dtype, np.dtype | self._pandas.SparseDtype):
             with np.errstate(over="ignore"):
                 return np.asarray(column).astype(np.float64, copy=False)
@@ -249,18 +278,18 @@ class _PandasFrame(Frame):
 
     def codes(self, i):
         column, letter = self._column(i)
-        if self._is_categorical(column):
+        if self._is_coded(column):
             codes, values = np.asarray(column.codes), list(column.categories)
             letter = getattr(column.categories.dtype, "kind", "O")
         elif isinstance(column, np.ndarray) and letter in "iufb":
             return _numbered_by_value(column)
-        elif letter == "O" and lookalikes(column):
-            return numbered(list(column), self.label(i))
+        elif letter == "O" and _lookalikes(column):
+            return _numbered(list(column), self.label(i))
         else:
             try:
                 codes, values = self._pandas.factorize(column)
-            except TypeError:  # cells that cannot be hashed, which `numbered` names
-                return numbered(column, self.label(i))
+            except TypeError:  # cells that cannot be hashed, which `_numbered` names
+                return _numbered(column, self.label(i))
             values = list(values)
         if letter == "f":  # nullable types distinguish NaN and NA
             missing = [code for code, value in enumerate(values) if is_missing(value)]
@@ -277,7 +306,7 @@ class _PolarsFrame(Frame):
     def __init__(self, frame):
         self._frame = frame
         self.shape = frame.shape
-        self.names = names_of(frame.columns)
+        self.names = _names_of(frame.columns)
         self._polars = sys.modules["polars"]
 
     def _column(self, i):
@@ -286,23 +315,21 @@ class _PolarsFrame(Frame):
     def _refuse_times(self, i, dtype):
         """Raise ValueError if a type is one of dates or durations."""
         if dtype.is_temporal():
-            self._refuse(i, "m" if dtype == self._polars.Duration else "M", dtype)
+            _refuse("m" if dtype == self._polars.Duration else "M", self.label(i), dtype)
 
     def takes_text(self, i):
         dtype = self._column(i).dtype
         return not (dtype.is_numeric() or dtype == self._polars.Boolean)
 
-    def _kind(self, i):
+    def _has_categories(self, i):
         column = self._column(i)
         self._refuse_times(i, column.dtype)
-        if column.dtype.is_numeric():
-            return NUMBER
         if column.dtype == self._polars.Object:
-            return kind_of(np.array(column.to_list(), dtype=object), self.label(i))
+            return _are_categories(np.array(column.to_list(), dtype=object), self.label(i))
         if column.dtype.is_nested() or column.dtype == self._polars.Binary:
             for example in column.drop_nulls().head(1).to_list():
-                check_scalar(example, self.label(i))
-        return CATEGORY
+                _check_scalar(example, self.label(i))
+        return not column.dtype.is_numeric()
 
     def _numbers(self, i, found_text=None):
         column = self._column(i)
@@ -311,11 +338,196 @@ class _PolarsFrame(Frame):
         if column.dtype.is_numeric():
             return column.cast(self._polars.Float64).to_numpy()
         if column.dtype == self._polars.Object:
-            return as_numbers(column.to_list(), self.label(i), found_text)
+            return _as_numbers(column.to_list(), self.label(i), found_text)
         return self._numbers_of_codes(i, found_text)
 
     def codes(self, i):
-        return numbered(self._column(i), self.label(i))
+        return _numbered(self._column(i), self.label(i))
 
     def rows(self, start, stop):
         return _PolarsFrame(self._frame[start:stop])
+
+
+# --- cells -------------------------------------------------------------------------------------
+
+
+def is_missing(value):
+    """Return whether a cell is empty: None, NaN, pandas' NA or NaT."""
+    if value is None or value is getattr(sys.modules.get("pandas"), "NA", None):
+        return True
+    if isinstance(value, str):
+        return False
+    try:
+        return bool(value != value)  # true of NaN and NaT
+    except (ArithmeticError, TypeError, ValueError):  # an array has no truth value
+        return False
+
+
+def _is_number(value):
+    """Return whether a value is a real number; booleans and Decimals are."""
+    if isinstance(value, _DURATIONS):  # NumPy's are registered as integers
+        return False
+    return isinstance(value, numbers.Real | np.bool_ | decimal.Decimal)
+
+
+def is_printed(value):
+    """Return whether a value of a pandas category is represented by its text, such as a date."""
+    if isinstance(value, _DURATIONS):
+        return True
+    return not (isinstance(value, str | bytes | numbers.Complex) or _is_number(value))
+
+
+def short(value, length=40):
+    """Return the representation of a value on one line of at most `length` characters."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= length else text[: length - 3] + "..."
+
+
+def _check_scalar(value, label):
+    """Raise ValueError or TypeError unless a cell is a real number or a string."""
+    if isinstance(value, str) or _is_number(value):
+        return
+    kind = type(value).__name__
+    if isinstance(value, _DATES) or kind == "Period":
+        _refuse("M", label, kind)
+    if isinstance(value, _DURATIONS):
+        _refuse("m", label, kind)
+    if isinstance(value, numbers.Complex):
+        _refuse("c", label, kind)
+    if isinstance(value, bytes):
+        raise ValueError(
+            f"{label} holds bytes, such as {value!r}; decode them first (.str.decode('utf-8') of "
+            "a pandas column, numpy.char.decode of an array)."
+        )
+    raise TypeError(
+        f"{label} holds {short(value)} of type {kind}; a cell's argument must be a string or a "
+        "real number. Turn the column into text or numbers first, as with .astype(str)."
+    )
+
+
+def _examples(values):
+    """Map each type among objects to a value that is not missing, or to None if all are."""
+    backwards = values[::-1]  # so that the dict keeps the first value of each type
+    examples = dict(zip(map(type, backwards), backwards, strict=True))
+    for kind in [kind for kind, example in examples.items() if is_missing(example)]:
+        # NaN shares its type with numbers: search for a value that is present.
+        present = (v for v in values if type(v) is kind and not is_missing(v))
+        examples[kind] = next(present, None)
+    return examples
+
+
+def _are_categories(values, label):
+    """Return whether objects are categories: booleans, not all numbers, or all missing.
+
+    Raise ValueError or TypeError for dates, complex numbers and objects that are not scalars.
+    """
+    examples = [example for example in _examples(values).values() if example is not None]
+    for example in examples:
+        _check_scalar(example, label)
+    are_booleans = all(isinstance(example, bool | np.bool_) for example in examples)
+    return are_booleans or not all(_is_number(example) for example in examples)
+
+
+def _as_numbers(values, label, found_text=None):
+    """Convert objects to float64, with NaN for missing values; `label` names them in errors.
+
+    Text is an error if `found_text` is None. Otherwise text is missing, and the first one is
+    appended to the list `found_text`.
+    """
+    examples = _examples(values)
+    text = [value for value in examples.values() if value is not None and not _is_number(value)]
+    for example in text:
+        _check_scalar(example, label)
+    if text and found_text is None:
+        raise ValueError(
+            f"{label} holds {short(text[0])}, which is text, where numbers are expected. Convert "
+            "it (pandas.to_numeric), or fit with the column listed in categorical_features."
+        )
+    if text:
+        found_text.append(text[0])
+    absent = {k for k, example in examples.items() if example is None or isinstance(example, str)}
+    if not all(issubclass(kind, float) for kind in absent):
+        values = [None if type(value) in absent else value for value in values]
+    try:
+        with np.errstate(over="ignore"):
+            return np.array(values, dtype=np.float64)
+    except OverflowError as error:
+        raise _infinity_error(label) from error
+
+
+def _numbered_by_value(column):
+    """Return `Frame.codes` of an array of numbers or booleans."""
+    values, codes = np.unique(column, return_inverse=True)
+    if column.dtype.kind == "f" and len(values) and np.isnan(values[-1]):
+        codes = np.where(codes == len(values) - 1, -1, codes)
+    return codes, values.tolist()
+
+
+def _lookalikes(values):
+    """Return the types of objects that may compare equal to real numbers, such as complex."""
+    return {
+        kind
+        for kind in set(map(type, values))
+        if (issubclass(kind, numbers.Complex) and not issubclass(kind, numbers.Real))
+        or issubclass(kind, np.timedelta64)  # of NumPy before 2.0
+    }
+
+
+class _Apart(NamedTuple):
+    """Dictionary key of a value that must not equal a real number."""
+
+    value: object
+
+    def __eq__(self, other):
+        return type(other) is _Apart and self.value == other.value
+
+    def __hash__(self):
+        return hash(self.value)
+
+
+def _numbered(values, label):
+    """Return `Frame.codes` of objects: positions of type intp, and the distinct values."""
+    known = {}
+    kinds = _lookalikes(values)
+    keys = [_Apart(v) if type(v) in kinds else v for v in values] if kinds else values
+    try:
+        codes = np.array([known.setdefault(key, len(known)) for key in keys], dtype=np.intp)
+    except TypeError as error:
+        for value in values:
+            if not isinstance(value, Hashable):
+                _check_scalar(value, label)
+        raise TypeError(f"{label} holds values that cannot be hashed: {error}") from error
+    distinct = [key.value if type(key) is _Apart else key for key in known]
+    missing = [code for code, value in enumerate(distinct) if is_missing(value)]
+    if missing:
+        codes[np.isin(codes, missing)] = -1
+    return codes, distinct
+
+
+def plain(value, label, prints=False):
+    """Convert a category to a str, bool, int or finite float of Python.
+
+    Whole numbers of any type become int. With `prints`, dates, intervals and other objects become
+    the text that they print as; without, they raise ValueError or TypeError.
+    """
+    if type(value) is str:
+        return value
+    if prints and is_printed(value):
+        return _printed(value)
+    _check_scalar(value, label)  # first, because .item() makes integers of NumPy's dates
+    value = value.item() if isinstance(value, np.generic) else value
+    for kind in (str, bool, int):
+        if isinstance(value, kind):
+            return kind(value)
+    value = float(value)
+    if not np.isfinite(value):
+        raise _infinity_error(label)
+    return int(value) if value.is_integer() and abs(value) < _ALL_WHOLE else value
+
+
+def _printed(value):
+    """Return the text of a value; that of NumPy's dates and durations is as pandas prints them."""
+    pandas = sys.modules.get("pandas")
+    if pandas is not None and isinstance(value, np.datetime64 | np.timedelta64):
+        value = (pandas.Timestamp if isinstance(value, np.datetime64) else pandas.Timedelta)(value)
+    return str(value)

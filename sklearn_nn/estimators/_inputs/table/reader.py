@@ -1,27 +1,21 @@
-"""Reader of tables of any kind: numbers, text, categories, missing values."""
+"""Reader of tables of any kind, and their encoded rows."""
 
 from __future__ import annotations
 
-from sklearn_nn.estimators._inputs.reader import InputReader
-from sklearn_nn.estimators._inputs.table.encoder import TableEncoder
+from dataclasses import dataclass
 
-#: Bytes of encoded rows that prediction makes at a time.
-_BLOCK_BYTES = 8 * 2**20
+import numpy as np
+
+from sklearn_nn.estimators._core.checks import check_some_weight
+from sklearn_nn.estimators._inputs.reader import BLOCK_BYTES, InputReader
+from sklearn_nn.estimators._inputs.table.encoder import TableEncoder
 
 
 class TableReader(InputReader):
     """Reader of tables, which an encoder turns into rows of numbers.
 
-    Parameters
-    ----------
-    **options : dict
-        Parameters of `TableEncoder`.
-
-    Attributes
-    ----------
-    encoder : TableEncoder
-    bins : list of ndarray or None
-        Edges of bins for each number, where embeddings need them.
+    `options` are the parameters of the `encoder`. `bins` holds the edges of bins for each number,
+    where embeddings need them, or is None.
     """
 
     LEARNT = NEEDED = ("encoder", "bins")
@@ -31,7 +25,7 @@ class TableReader(InputReader):
         self.bins = None
 
     def learn_encoder(self, X, sample_weight, estimator):
-        """Learn what the columns of the table are, and publish it."""
+        """Learn the encoding of the columns of a table, and publish it."""
         self.encoder = TableEncoder(**self.options)._learn(X, sample_weight, estimator)
         self.publish(estimator)
 
@@ -50,7 +44,7 @@ class TableReader(InputReader):
 
     def blocks(self, X, network, estimator):
         """Check X and yield its sources, each for a block of rows."""
-        n_rows = max(1, _BLOCK_BYTES // (8 * self.encoder.n_features_out_))
+        n_rows = max(1, BLOCK_BYTES // (8 * self.encoder.n_features_out_))
         for values in self.encoder.encode_blocks(X, n_rows, estimator):
             yield self.source(values, network.dtype)
 
@@ -76,3 +70,45 @@ class TableReader(InputReader):
         same = estimator.n_features_in_ == self.encoder.n_features_in_
         if not same or list(names[0]) != list(names[1]):
             raise ValueError("an encoder of other columns")
+
+
+@dataclass(frozen=True)
+class TableRows:
+    """Encoded rows, (n_rows, n_columns), with their targets and weights (or None).
+
+    Weights are of an integer type if they only count equal rows.
+    """
+
+    values: np.ndarray
+    y: np.ndarray
+    weight: np.ndarray | None
+
+    def without_weightless(self):
+        """Return the rows with a positive weight."""
+        if self.weight is None or (self.weight > 0).all():
+            return self
+        check_some_weight(self.weight, "sample")
+        kept = np.flatnonzero(self.weight > 0)
+        return TableRows(self.values[kept], self.y[kept], self.weight[kept])
+
+    def distinct(self):
+        """Return sorted rows, with the weights of equal rows with equal targets added up.
+
+        A row of weight 2 then gives the same network as a row that occurs twice, to the last bit.
+        """
+        labels = _ranks(self.y)
+        if labels is None:
+            return self
+        keys = np.column_stack([self.values.astype(np.float64), labels])
+        _, first, number = np.unique(keys, axis=0, return_index=True, return_inverse=True)
+        weight = np.bincount(number.ravel(), self.weight, minlength=len(first))
+        return TableRows(self.values[first], self.y[first], None if (weight == 1).all() else weight)
+
+
+def _ranks(y):
+    """Return the rank of each target within its column; None if targets cannot be sorted."""
+    columns = y.reshape(len(y), -1).T
+    try:
+        return np.column_stack([np.unique(c, return_inverse=True)[1].ravel() for c in columns])
+    except TypeError:
+        return None
