@@ -14,7 +14,7 @@ from sklearn_nn import (
     augment_images,
     resize_images,
 )
-from sklearn_nn.estimators._inputs.channels import misplaced_channels
+from sklearn_nn.estimators._inputs.advice import misplaced_channels
 from sklearn_nn.layers import (
     BatchNorm,
     Conv1D,

@@ -17,7 +17,7 @@ from sklearn_nn import (
     RNNClassifier,
     TabularClassifier,
 )
-from sklearn_nn.estimators._inputs.units import other_units, units_of
+from sklearn_nn.estimators._inputs.advice import other_units, units_of
 from sklearn_nn.inspection import SaliencyDisplay, occlusion_map, saliency_map
 from sklearn_nn.layers import GRU, Conv2D, Embedding
 from sklearn_nn.training.checkpoint import CheckpointError
@@ -223,4 +223,4 @@ def test_few_values_of_many_are_looked_at():
     X[::2] = 255
     assert units_of(X, True) == {"bytes": True, "whole": True, "largest": 255.0}
     assert units_of(np.empty((0, 3)), False)["largest"] == 0.0
-    assert other_units(units_of(X, True), X, True, "who") is None
+    assert other_units(units_of(X / 255, False), X, True, "who") is None

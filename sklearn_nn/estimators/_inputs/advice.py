@@ -1,17 +1,60 @@
-"""Advice in errors about X, in place of the messages of NumPy and scikit-learn."""
+"""Advice on an invalid X in errors, and warnings about unusual units and axes of X."""
 
 from __future__ import annotations
-
-import contextlib
 
 import numpy as np
 from scipy import sparse
 
-from sklearn_nn.estimators._inputs.sequences import as_numbers, n_axes, samples_of
+from sklearn_nn.estimators._inputs.sequences import Sequences, as_numbers, n_axes, samples_of
 from sklearn_nn.estimators._inputs.table.frames import is_missing, short
+from sklearn_nn.layers.shape import CHANNELS_FIRST, CHANNELS_LAST
 
 #: Messages of NumPy about cells that are lists or arrays, and of scikit-learn about NaN.
 _NO_NUMBER, _NAN = "setting an array element with a sequence", "Input X contains NaN"
+#: Divisor of the bytes of images and sequences: 0..255 becomes 0..1.
+WHITE = 255
+#: Number of values whose units are examined, evenly spaced over the samples.
+_LOOKED_AT = 2**16
+#: Upper limit of values that were scaled to 0..1, with a margin for brightened images.
+_BEYOND = 2.0
+#: Factor by which whole numbers may exceed the fitted maximum.
+_BRIGHTER = 16.0
+#: Numbers of channels of grey, RGB and RGBA images.
+_USUAL = (1, 3, 4)
+#: Smallest number of pixels of a side; a shorter axis is ambiguous.
+_SMALLEST = 8
+#: Largest ratio of the sides of an image.
+_LONGEST = 3
+
+
+# --- advice in place of the messages of NumPy and scikit-learn ----------------------------------
+
+
+def about_table(X, owner, message):
+    """Return advice for an error with a `message` about a table of numbers, or None.
+
+    `owner` names the estimator.
+    """
+    if not message.startswith(_NO_NUMBER):
+        return None
+    return _about_cells(X, owner, takes_sequences=False) or _about_rows(X, owner)
+
+
+def about_shaped(X, owner, message, steps):
+    """Return advice for an error about images or sequences, or None.
+
+    `steps` is (steps, channels) of the sequences that rows stand for, (-1, 1) if each value is a
+    time step, or None if the estimator does not read sequences.
+    """
+    if message.startswith(_NO_NUMBER):
+        return _about_cells(X, owner, takes_sequences=True)
+    return _about_nan(X, owner, steps) if message.startswith(_NAN) else None
+
+
+def about_samples(X, message):
+    """Return advice for NumPy's message about samples of unequal shapes, or None."""
+    said = _about_samples(X)
+    return None if said is None else f"{said} NumPy: {message}"
 
 
 def _columns(X):
@@ -24,11 +67,8 @@ def _columns(X):
             yield f"X[:, {i}]", X[:, i]
 
 
-def about_cells(X, owner, takes_sequences):
-    """Return advice about a table with a list, an array or a Series in a cell, else None.
-
-    `owner` names the estimator; `takes_sequences` tells whether its samples can be sequences.
-    """
+def _about_cells(X, owner, takes_sequences):
+    """Return advice about a table with a list, an array or a Series in a cell, else None."""
     for written, column in _columns(X):
         found = next((cell for cell in column if (n_axes(cell) or 0) > 0), None)
         if found is None:
@@ -43,12 +83,12 @@ def about_cells(X, owner, takes_sequences):
     return None
 
 
-def about_rows(X, owner):
+def _about_rows(X, owner):
     """Return advice about a list of samples that is not a table, else None."""
     samples = samples_of(X)
     if not len(samples):
         return None
-    told = about_samples(samples)
+    told = _about_samples(samples)
     if told is not None or not n_axes(samples[0]):
         return told
     kind = type(samples[0]).__name__
@@ -56,7 +96,7 @@ def about_rows(X, owner):
     return f"X has items of type {kind}; {owner} reads tables, such as {table}."
 
 
-def about_samples(X):
+def _about_samples(X):
     """Return advice about a list of samples of unequal shapes, else None."""
     shapes = {}
     for i, sample in enumerate(X):
@@ -81,12 +121,8 @@ def about_samples(X):
     return f"X holds samples of shapes {first} and {other}, but all need the same; {remedy}."
 
 
-def about_nan(X, owner, steps):
-    """Return advice about NaN in samples that are images or sequences.
-
-    `steps` is (steps, channels) of the sequences that rows stand for, (-1, 1) if each value is a
-    time step, or None if the estimator (`owner`) does not read sequences.
-    """
+def _about_nan(X, owner, steps):
+    """Return advice about NaN in samples that are images or sequences."""
     if steps is None:
         return (
             f"{_NAN}, which {owner} does not accept; fill it first, as with np.nan_to_num(X), or "
@@ -117,23 +153,79 @@ def _as_array(X):
     return "X" if hasattr(X, "shape") else "np.asarray(X)", as_numbers(X)
 
 
-@contextlib.contextmanager
-def advising(about):
-    """Replace the message of a ValueError by `about(message)`, unless that is None."""
-    try:
-        yield
-    except ValueError as error:
-        message = about(str(error))
-        if message is None:
-            raise
-        raise ValueError(message) from error
+# --- warnings -----------------------------------------------------------------------------------
 
 
-def is_about_cells(message):
-    """Return whether a message is NumPy's about cells that are not numbers."""
-    return message.startswith(_NO_NUMBER)
+def units_of(X, are_bytes):
+    """Return a dict that describes the units of checked samples.
+
+    X is an array, a sparse matrix or `Sequences`. "bytes" tells whether X was uint8, "largest" is
+    the largest value, of bytes before scaling, and "whole" tells whether all are whole numbers.
+    """
+    values = X.data if sparse.issparse(X) else X.values if isinstance(X, Sequences) else X
+    values = values[:: max(1, values.size // _LOOKED_AT)]
+    largest = float(np.fmax.reduce(values, axis=None)) if values.size else 0.0
+    if are_bytes:
+        # Bytes of sequences are scaled already.
+        largest = float(round(largest * WHITE)) if isinstance(X, Sequences) else largest
+        return {"bytes": True, "whole": True, "largest": largest}
+    whole = values.dtype.kind in "biu" or bool((np.floor(values) == values).all())
+    return {"bytes": False, "whole": whole, "largest": largest}
 
 
-def is_about_nan(message):
-    """Return whether a message is scikit-learn's about NaN in X."""
-    return message.startswith(_NAN)
+def check_units(units):
+    """Raise ValueError unless `units` has the form that `units_of` returns."""
+    kinds = {name: type(value) for name, value in units.items()}
+    if kinds != {"bytes": bool, "whole": bool, "largest": float}:
+        raise ValueError("invalid units of samples")
+
+
+def other_units(fitted, X, are_bytes, owner):
+    """Return a warning if samples seem to be in other units than the fitted ones, else None.
+
+    `fitted` is `units_of` the fitted samples, which were bytes if X is not, or the reverse; `owner`
+    names the fitted estimator.
+    """
+    found = units_of(X, are_bytes)
+    if are_bytes:
+        # Images of 0 and 1 would be almost black as bytes.
+        alike = fitted["whole"] and 0 < found["largest"] <= fitted["largest"]
+        if not (fitted["largest"] > _BEYOND or alike):
+            return None
+        return (
+            f"X holds bytes (uint8), which {owner} divides by {WHITE}, but it was fitted on "
+            f"numbers of another type, up to {fitted['largest']:g}, which it did not scale. "
+            "Convert X to the fitted type: X.astype(float)."
+        )
+    brighter = found["largest"] > _BRIGHTER * fitted["largest"] / WHITE and found["whole"]
+    if not (found["largest"] > _BEYOND or brighter):
+        return None
+    return (
+        f"X holds numbers up to {found['largest']:g} that are not bytes, but {owner} was fitted on "
+        f"bytes (uint8), which it divides by {WHITE}, so that they lie in 0..1. Pass the same "
+        f"pixels as bytes, X.astype('uint8'), or divide them: X / {WHITE}."
+    )
+
+
+def misplaced_channels(axes, data_format, otherwise):
+    """Return a warning if images seem to have their channels on another axis, else None.
+
+    `axes` is the shape of an image as passed, and `otherwise` ends the text with what to do if that
+    shape is intended. An axis of 1, 3 or 4 is suspicious beside two long ones of similar length, if
+    it is in the place of channels with the other `data_format`.
+    """
+    if len(axes) != 3:
+        return None
+    is_first = data_format == CHANNELS_FIRST
+    channels, sides = (axes[-1], axes[:-1]) if is_first else (axes[0], axes[1:])
+    # An axis of 1 may also be a height of one pixel, unless the other axes are of similar length.
+    longest = _LONGEST if channels > 1 else _LONGEST - 1
+    if channels not in _USUAL or min(sides) < _SMALLEST or max(sides) > longest * min(sides):
+        return None
+    height, width, read = (axes[1], axes[2], axes[0]) if is_first else axes
+    other = CHANNELS_LAST if is_first else CHANNELS_FIRST
+    return (
+        f"X has samples of shape {axes}, which with data_format={data_format!r} are images of "
+        f"{height} x {width} pixels with {read} channels. If the axis of {channels} is that of the "
+        f"channels, set data_format={other!r}{otherwise}."
+    )

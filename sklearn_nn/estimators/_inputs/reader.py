@@ -1,4 +1,4 @@
-"""Readers of X: what an estimator's samples are, checked, and as sources of the machine."""
+"""Reader of X: checks an estimator's samples, and makes sources of batches from them."""
 
 from __future__ import annotations
 
@@ -13,11 +13,8 @@ from sklearn.utils.validation import validate_data
 
 from sklearn_nn.estimators._core.checks import check_no_dates, is_bytes
 from sklearn_nn.estimators._core.parts import Part
-from sklearn_nn.estimators._inputs.advice import about_cells, about_rows, is_about_cells
+from sklearn_nn.estimators._inputs.advice import about_table
 from sklearn_nn.network.source import Source, source
-
-_SPARSE_FORMATS = ("csr", "csc")
-
 
 #: Bytes of X that prediction converts at a time, where its type is not the network's.
 BLOCK_BYTES = 8 * 2**20
@@ -32,6 +29,18 @@ def missing_values_told(what):
         if "NA is ambiguous" not in str(error):
             raise
         message = f"{what} contains missing values (pd.NA); fill or drop them first."
+        raise ValueError(message) from error
+
+
+@contextlib.contextmanager
+def advising(about, *details):
+    """Replace the message of a ValueError by `about(*details, message)`, unless that is None."""
+    try:
+        yield
+    except ValueError as error:
+        message = about(*details, str(error))
+        if message is None:
+            raise
         raise ValueError(message) from error
 
 
@@ -54,17 +63,17 @@ class InputReader(Part):
     divisor = 1
 
     def learn(self, X, estimator):
-        """Return X checked, and learn what its samples are."""
-        samples = self._read(X, estimator, reset=True)
-        self.settle(estimator)
-        self._look_at_units(samples, estimator, reset=True)
-        return samples
+        """Return X checked, and learn the form of its samples."""
+        return self._learn_or_check(X, estimator, reset=True)
 
     def check(self, X, estimator):
-        """Return X checked against what was learnt."""
-        samples = self._read(X, estimator, reset=False)
+        """Return X checked against the samples that were learnt."""
+        return self._learn_or_check(X, estimator, reset=False)
+
+    def _learn_or_check(self, X, estimator, *, reset):
+        samples = self._read(X, estimator, reset=reset)
         self.settle(estimator)
-        self._look_at_units(samples, estimator, reset=False)
+        self._look_at_units(samples, estimator, reset=reset)
         return samples
 
     def going_on(self, before):
@@ -94,57 +103,41 @@ class InputReader(Part):
 
     def blocks(self, X, network, estimator):
         """Check X and return an iterator over its sources, each for a block of rows."""
-        given = X
-        X, planes = self._flatten(X, estimator, reset=False)
-        are_bytes = is_bytes(X)
+        rows, planes = self._flatten(X, estimator, reset=False)
+        is_ready = self._needs_no_validation(rows, estimator)
+        are_bytes = not is_ready and is_bytes(rows)
         divisor = self.divisor if are_bytes else 1  # a frame of bytes is a table
-        if not self._needs_no_validation(X, estimator):
-            with self._advising(given, estimator):
-                X = validate_data(estimator, X, accept_sparse=_SPARSE_FORMATS, reset=False)
-            if X.dtype.kind in "mM":
-                check_no_dates(X)
-        self._look_at_units(X, estimator, reset=False, are_bytes=are_bytes)
-        return self._blocks(in_planes(X, planes), network, divisor)
+        if not is_ready:
+            rows = self._validated(X, rows, estimator, "numeric", reset=False)
+        self._look_at_units(rows, estimator, reset=False, are_bytes=are_bytes)
+        return self._blocks(_in_planes(rows, planes), network, divisor)
 
     def _blocks(self, X, network, divisor):
         return row_blocks(X, network.dtype, divisor)
 
     def _read(self, X, estimator, *, reset):
         """Return X as float64, float32 or bytes; rows of several planes get an axis for them."""
-        check_no_dates(X)
-        given = X
-        X, planes = self._flatten(X, estimator, reset=reset)
-        with missing_values_told("Input"), self._advising(given, estimator):
-            X = validate_data(
-                estimator,
-                X,
-                accept_sparse=_SPARSE_FORMATS,
-                dtype="numeric" if is_bytes(X) else (np.float64, np.float32),
-                reset=reset,
-            )
-        return in_planes(X, planes)
+        rows, planes = self._flatten(X, estimator, reset=reset)
+        dtype = "numeric" if is_bytes(rows) else (np.float64, np.float32)
+        return _in_planes(self._validated(X, rows, estimator, dtype, reset=reset), planes)
 
     def _flatten(self, X, estimator, *, reset):
         """Return X as rows, and the number of planes that a row holds one after another."""
         return X, 1
 
-    @contextlib.contextmanager
-    def _advising(self, X, estimator):
-        """Turn a ValueError about X into one that says what to do, where that is known."""
-        try:
-            yield
-        except ValueError as error:
-            message = self._advice(X, str(error), estimator)
-            if message is None:
-                raise
-            raise ValueError(message) from error
+    def _validated(self, X, rows, estimator, dtype, *, reset):
+        """Return the rows of X as scikit-learn validates them; errors advise on X, if possible."""
+        check_no_dates(rows)
+        known = {"accept_sparse": ("csr", "csc"), "dtype": dtype, "reset": reset}
+        with missing_values_told("Input"), advising(self._advice, X, type(estimator).__name__):
+            rows = validate_data(estimator, rows, **known)
+        if rows.dtype.kind in "mM":  # of a list
+            check_no_dates(rows)
+        return rows
 
-    def _advice(self, X, message, estimator):
-        """Return a better message for an error about X, or None."""
-        if not is_about_cells(message):
-            return None
-        owner = type(estimator).__name__
-        return about_cells(X, owner, takes_sequences=False) or about_rows(X, owner)
+    def _advice(self, X, owner, message):
+        """Return a better message for an error about X, or None; `owner` names the estimator."""
+        return about_table(X, owner, message)
 
     def _look_at_units(self, samples, estimator, *, reset, are_bytes=None):
         """Learn the units of the samples, or warn where they come in other units."""
@@ -154,7 +147,7 @@ class InputReader(Part):
 
         Validation takes longer than the prediction of a row.
         """
-        if type(X) is not np.ndarray or X.dtype.name not in ("float64", "float32"):
+        if type(X) is not np.ndarray or X.dtype.char not in "fd":
             return False
         if X.ndim != 2 or X.shape[0] == 0 or X.shape[1] != estimator.n_features_in_:
             return False
@@ -162,20 +155,15 @@ class InputReader(Part):
             return not hasattr(estimator, "feature_names_in_") and math.isfinite(X.sum())
 
 
-def in_planes(X: Any, planes: int) -> Any:
-    """Rows of several planes with an axis for these; rows of one are what they are."""
+def _in_planes(X: Any, planes: int) -> Any:
+    """Return rows of several planes with an axis for these; rows of one plane unchanged."""
     return X if planes == 1 else X.reshape(X.shape[0], planes, X.shape[1] // planes)
 
 
 def encode_rows(X: Any, dtype: str, divisor: int = 1) -> Source:
-    """X, checked before, in the form the machine gathers batches from.
+    """Return checked rows, or rows in planes, in the form the machine gathers batches from.
 
-    `divisor` is what bytes are divided by. An X of three axes holds rows in planes.
-
-    Raises
-    ------
-    ValueError
-        If X holds numbers that `dtype` cannot.
+    Bytes are divided by `divisor`. Raise ValueError if X holds numbers that `dtype` cannot.
     """
     with np.errstate(over="ignore"):  # looked for below
         data = source(X.tocsr() if sparse.issparse(X) else X, dtype, divisor)
@@ -188,7 +176,7 @@ def encode_rows(X: Any, dtype: str, divisor: int = 1) -> Source:
 
 
 def row_blocks(X: Any, dtype: str, divisor: int = 1) -> Iterator[Source]:
-    """X a block of rows at a time, so that converting it takes little memory.
+    """Yield X a block of rows at a time, so that converting it takes little memory.
 
     X that the machine reads as it is makes one block, since it is not copied.
     """

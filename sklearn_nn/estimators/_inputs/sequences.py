@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from sklearn_nn.layers.shape import CHANNELS_FIRST
@@ -13,28 +15,22 @@ _FAULTS = {"missing values (NaN)": np.isnan, "infinite values": np.isinf}
 _BLOCK = 1024
 
 
+@dataclass(eq=False)
 class Sequences:
     """Sequences in one array.
 
-    Attributes
-    ----------
-    values : ndarray of shape (n_values,)
-        float64 or float32.
-    starts, lengths : ndarray of shape (n_sequences,)
-        Index in `values` of the first value, and number of time steps, of each sequence.
-    channels : int
-        Values of a time step.
-    are_bytes : bool
-        Whether the values were bytes, which are scaled already.
-    window : int or None
-        Time steps that the network reads at a time.
+    `values` are float64 or float32; `starts` and `lengths` hold the index in `values` of the first
+    value, and the number of time steps, of each sequence. A time step has `channels` values, which
+    were bytes, and are scaled already, if `are_bytes`. A network reads `window` time steps at a
+    time, or all if it is None.
     """
 
-    def __init__(self, values, starts, lengths, channels, *, are_bytes=False):
-        self.values, self.starts, self.lengths = values, starts, lengths
-        self.channels = channels
-        self.are_bytes = are_bytes
-        self.window = None
+    values: np.ndarray
+    starts: np.ndarray
+    lengths: np.ndarray
+    channels: int
+    are_bytes: bool = False
+    window: int | None = None
 
     def __len__(self):
         return len(self.lengths)
@@ -90,13 +86,15 @@ class Sequences:
             left = left[lengths[left] > 0]
         self.lengths = lengths
 
-    def close_up(self):
-        """Make sequences of one length contiguous."""
+    def checked(self):
+        """Return self with sequences of one length contiguous; raise if a value is not finite."""
+        self._check_finite()
         if self.is_of_one_length and not self.is_even:
             self.values = self.own_values()
             self.starts = np.arange(len(self)) * self.shape[1]
+        return self
 
-    def check_finite(self):
+    def _check_finite(self):
         """Raise ValueError if a value of a sequence is not finite."""
         with np.errstate(all="ignore"):
             if np.isfinite(self.values.sum()):
@@ -204,14 +202,14 @@ def _steps(item, index, data_format):
     return numbers.T if data_format == CHANNELS_FIRST else numbers
 
 
-def _common_width(arrays, known):
-    """Return the common number of channels of those arrays for which it is `known`."""
-    width = next((a.shape[1] for a, is_known in zip(arrays, known, strict=True) if is_known), 1)
-    first = known.index(True) if any(known) else 0
-    for index, array in enumerate(arrays):
-        if known[index] and array.shape[1] != width:
+def _common_width(arrays, items):
+    """Return the common number of channels of the arrays of all items that are not ``[]``."""
+    widths = {i: arrays[i].shape[1] for i, item in enumerate(items) if n_axes(item) is not None}
+    first, width = next(iter(widths.items()), (0, 1))
+    for index, found in widths.items():
+        if found != width:
             raise ValueError(
-                f"X[{index}] has {array.shape[1]} channels, but X[{first}] has {width}; all "
+                f"X[{index}] has {found} channels, but X[{first}] has {width}; all "
                 f"sequences need the same number. Shapes are (steps, channels) with data_format="
                 "'channels_last', (channels, steps) with 'channels_first'."
             )
@@ -235,7 +233,7 @@ def from_list(X, data_format, *, divisor=1, padding=None):
     """
     items = samples_of(X)
     arrays = [_steps(item, index, data_format) for index, item in enumerate(items)]
-    channels = _common_width(arrays, [n_axes(item) is not None for item in items])
+    channels = _common_width(arrays, items)
     types = {array.dtype for array in arrays if array.size}
     are_bytes = types == {np.dtype(np.uint8)}
     if divisor != 1 and not are_bytes:
@@ -252,9 +250,7 @@ def from_list(X, data_format, *, divisor=1, padding=None):
     emptied = np.flatnonzero((found.lengths == 0) & (lengths > 0))
     missing = emptied[np.isnan(found.values[starts[emptied]])]
     found.lengths[missing] = lengths[missing]
-    found.check_finite()
-    found.close_up()
-    return found
+    return found.checked()
 
 
 def from_padded(X, *, divisor=1, padding=None):
@@ -269,6 +265,4 @@ def from_padded(X, *, divisor=1, padding=None):
     values = _scaled(X, divisor).reshape(-1)
     found = Sequences(values, starts, lengths, channels, are_bytes=X.dtype == np.uint8)
     found.drop_padding(padding)
-    found.check_finite()
-    found.close_up()
-    return found
+    return found.checked()

@@ -1,24 +1,25 @@
-"""Readers of samples that are more than vectors: images and sequences, kept as flat rows."""
+"""Readers of images and sequences, which are kept as flat rows."""
 
 from __future__ import annotations
 
 import math
-from typing import ClassVar
+from dataclasses import KW_ONLY, dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 from scipy import sparse
 
-from sklearn_nn.estimators._core.checks import check_no_dates, is_bytes, warn
+from sklearn_nn.estimators._core.checks import is_bytes, warn
 from sklearn_nn.estimators._inputs.advice import (
-    about_cells,
-    about_nan,
+    WHITE,
     about_samples,
-    advising,
-    is_about_cells,
-    is_about_nan,
+    about_shaped,
+    check_units,
+    misplaced_channels,
+    other_units,
+    units_of,
 )
-from sklearn_nn.estimators._inputs.channels import misplaced_channels
-from sklearn_nn.estimators._inputs.reader import InputReader
+from sklearn_nn.estimators._inputs.reader import InputReader, advising
 from sklearn_nn.estimators._inputs.sequences import (
     Sequences,
     as_numbers,
@@ -30,57 +31,39 @@ from sklearn_nn.estimators._inputs.sequences import (
     n_axes,
     samples_of,
 )
-from sklearn_nn.estimators._inputs.units import WHITE, check_units, other_units, units_of
 from sklearn_nn.layers.shape import CHANNELS_FIRST, CHANNELS_LAST
 from sklearn_nn.network.source import in_windows
 
 
 def _listed(X):
-    """An array of objects, or a Series, of samples that are arrays as a list; else X."""
+    """Return an array of objects, or a Series, of samples that are arrays as a list; else X."""
     samples = samples_of(X)
     one_axis = isinstance(samples, np.ndarray) and samples.ndim == 1
     return list(samples) if one_axis and any(n_axes(sample) for sample in samples) else X
 
 
 def _as_array(X):
-    """X as an array; what to do where its samples have different shapes or units."""
-
-    def about(message):
-        said = about_samples(X)
-        return None if said is None else f"{said} NumPy: {message}"
-
-    with advising(about):
+    """Return X as an array; raise ValueError if its samples have different shapes or units."""
+    with advising(about_samples, X):
         array = np.asarray(X)
-    if array.ndim > 2 and isinstance(X, list | tuple):
-        _check_types(X)
-    return array
-
-
-def _check_types(X):
-    """Raise a ValueError if some samples in a list are bytes, which are scaled, and others not."""
-    types = {x.dtype for x in X if isinstance(x, np.ndarray)}
+    is_list = array.ndim > 2 and isinstance(X, list | tuple)
+    types = {x.dtype for x in X if isinstance(x, np.ndarray)} if is_list else set()
     if np.dtype(np.uint8) in types and len(types) > 1:
         other = next(str(dtype) for dtype in types if dtype != np.uint8)
         raise ValueError(
             f"X holds samples of bytes (uint8), which are divided by {WHITE}, and samples of "
             f"{other}, which are not; convert all to one type."
         )
+    return array
 
 
 def flat_rows(X, data_format, has_channels):
-    """X as rows; nothing is copied where X is contiguous.
+    """Return X as rows, the shape of a sample, and the number of planes of a row.
 
-    `has_channels` is a function of the number of a sample's axes: whether channels have one.
-
-    Returns
-    -------
-    rows : array-like or sparse matrix of shape (n_samples, n_features)
-        What is rows, a frame, or sparse already is itself.
-    shape : tuple of int, or None
-        The shape of one sample, channels last; None where X came as rows.
-    planes : int
-        Number of channels that each row holds one after the other: more than one where X has
-        its channels first.
+    A contiguous X is not copied. The shape has channels last; it is None if X is rows, a frame or
+    sparse. A row holds the planes, which are channels, one after another; there are several only if
+    X has its channels first. `has_channels` is a function of the number of a sample's axes that
+    returns whether one is for channels.
     """
     if sparse.issparse(X) or hasattr(X, "columns"):
         return X, None, 1
@@ -88,7 +71,6 @@ def flat_rows(X, data_format, has_channels):
     array = _as_array(X)
     if array.ndim < 3:
         return (array if array.dtype == np.uint8 else X), None, 1
-    check_no_dates(array)
     shape, planes = array.shape[1:], 1
     if data_format == CHANNELS_FIRST and has_channels(len(shape)):
         planes, *others = shape
@@ -97,36 +79,17 @@ def flat_rows(X, data_format, has_channels):
 
 
 def _signals(X):
-    """Rows of numbers as an array (n, steps, 1), in whatever form they come; else None."""
+    """Return rows of numbers in any form as an array (n, steps, 1), or None."""
     array = as_numbers(X.toarray() if sparse.issparse(X) else X)
     return array[:, :, np.newaxis] if array is not None and array.ndim == 2 else None
 
 
+@dataclass(eq=False)
 class ShapedReader(InputReader):
     """Reader of images, sequences and rows, each of which stands for a sample with axes.
 
-    Where sequences are not of one length, `shape` is that of the longest. Networks whose layers do
-    not depend on the number of steps read sequences of any other length afterwards.
-
-    Parameters
-    ----------
-    input_shape : tuple of int or None
-        Shape of a sample, channels last; None is that of the samples of the first fit.
-    data_format : {"channels_last", "channels_first"}
-    takes_any_length : bool
-        Whether samples may be sequences of any length.
-    rows_are_signals : bool
-        Whether a row is a signal of one channel, of shape (n, 1).
-    planes_are_grey : bool
-        Whether samples of two axes are grey images.
-    goes_by_place : bool
-        Whether the network depends on which axis is that of the channels.
-    steps_of_rows : tuple of (int, int) or None
-        Steps and channels of the sequence that a row is; None where it is no sequence.
-    padding_value : int or None
-        Number behind the end of sequences in rows of numbers.
-    first_layer : Layer or None
-        A first layer that reads whole numbers, which are not scaled.
+    If sequences are not of one length, `shape` is that of the longest. Networks whose layers do
+    not depend on the number of time steps read sequences of any other length afterwards.
     """
 
     LEARNT = ("seen_shape", "ragged", "units")
@@ -135,28 +98,24 @@ class ShapedReader(InputReader):
     ragged = False
     units = None
 
-    def __init__(
-        self,
-        input_shape=None,
-        data_format=CHANNELS_LAST,
-        *,
-        takes_any_length=False,
-        rows_are_signals=False,
-        planes_are_grey=False,
-        goes_by_place=False,
-        steps_of_rows=None,
-        padding_value=None,
-        first_layer=None,
-    ):
-        self.input_shape = input_shape
-        self.data_format = data_format
-        self.takes_any_length = takes_any_length
-        self.rows_are_signals = rows_are_signals
-        self.planes_are_grey = planes_are_grey
-        self.goes_by_place = goes_by_place
-        self.steps_of_rows = steps_of_rows
-        self.padding_value = padding_value
-        self.first_layer = first_layer
+    #: Shape of a sample, channels last; None is that of the samples of the first fit.
+    input_shape: tuple[int, ...] | None = None
+    data_format: str = CHANNELS_LAST
+    _: KW_ONLY
+    #: Whether samples may be sequences of any length.
+    takes_any_length: bool = False
+    #: Whether a row is a signal of one channel, of shape (n, 1).
+    rows_are_signals: bool = False
+    #: Whether samples of two axes are grey images.
+    planes_are_grey: bool = False
+    #: Whether the network depends on which axis is that of the channels.
+    goes_by_place: bool = False
+    #: Time steps and channels of the sequence that a row is; None if it is no sequence.
+    steps_of_rows: tuple[int, int] | None = None
+    #: Number after the end of sequences in rows of numbers.
+    padding_value: int | None = None
+    #: A first layer that reads whole numbers, which are not scaled.
+    first_layer: Any = None
 
     # --- reading -----------------------------------------------------------------------------
 
@@ -232,10 +191,8 @@ class ShapedReader(InputReader):
 
     def _found_sequences(self, X, *, reset):
         signals = not reset and self.ragged and self.channels == 1
-        reading = {
-            "divisor": WHITE if self.first_layer is None else 1,
-            "padding": self.padding_value,
-        }
+        divisor = WHITE if self.first_layer is None else 1
+        reading = {"divisor": divisor, "padding": self.padding_value}
         if is_listed(X) or (signals and is_list_of_signals(X)):
             return from_list(X, self.data_format, **reading)
         masks = self.padding_value is not None
@@ -274,7 +231,7 @@ class ShapedReader(InputReader):
         rows, shape, planes = flat_rows(X, self.data_format, self._has_channels)
         if reset:
             self.seen_shape = shape
-            if self.input_shape is None and self.goes_by_place:
+            if shape is not None and self.input_shape is None and self.goes_by_place:
                 self._look_at_axes(shape)
         elif shape is not None:
             wanted = self.seen_shape or self.shape
@@ -293,8 +250,6 @@ class ShapedReader(InputReader):
 
     def _look_at_axes(self, shape):
         """Warn of images whose channels seem to be on another axis than `data_format` says."""
-        if shape is None or len(shape) != 3:
-            return
         meant = f"; if it is not, say so with input_shape={shape}"
         message = misplaced_channels(self._axes(shape), self.data_format, meant)
         if message is not None:
@@ -302,13 +257,11 @@ class ShapedReader(InputReader):
 
     def _way_back(self, shape, wanted):
         """Return the remedy where samples only have their channels on another axis."""
-        if len(shape) != 3:
-            return ""
+        moved, way = (*shape[1:], shape[0]), "np.moveaxis(X, 1, -1)"
         if self.data_format == CHANNELS_FIRST:
-            way = "np.moveaxis(X, -1, 1)" if self._axes(shape) == wanted else None
-        else:
-            way = "np.moveaxis(X, 1, -1)" if (*shape[1:], shape[0]) == wanted else None
-        return "" if way is None else f"; bring the channels where they were: {way}"
+            moved, way = self._axes(shape), "np.moveaxis(X, -1, 1)"
+        is_moved = len(shape) == 3 and moved == wanted
+        return f"; bring the channels where they were: {way}" if is_moved else ""
 
     def settle(self, estimator):
         """Set `shape` from the shape seen and the parameter `input_shape`."""
@@ -359,16 +312,13 @@ class ShapedReader(InputReader):
             are_bytes = getattr(samples, "are_bytes", is_bytes(samples))
         if reset:
             self.units = units_of(samples, are_bytes)
-        elif self.units is not None and self.divisor != 1:
+        elif self.units and self.units["bytes"] != are_bytes and self.divisor != 1:
             message = other_units(self.units, samples, are_bytes, type(estimator).__name__)
             if message is not None:
                 warn(message)
 
-    def _advice(self, X, message, estimator):
-        owner = type(estimator).__name__
-        if is_about_cells(message):
-            return about_cells(X, owner, takes_sequences=True)
-        return about_nan(X, owner, self.steps_of_rows) if is_about_nan(message) else None
+    def _advice(self, X, owner, message):
+        return about_shaped(X, owner, message, self.steps_of_rows)
 
     def check_loaded(self, estimator):
         """Raise ValueError if what was learnt, now loaded from a file, contradicts itself."""
@@ -380,20 +330,12 @@ class ShapedReader(InputReader):
             check_units(self.units)
 
 
+@dataclass(eq=False)
 class WindowReader(ShapedReader):
-    """Reader of sequences that are trained on window by window.
+    """Reader of sequences that are trained on in windows of `truncation` time steps."""
 
-    Parameters
-    ----------
-    truncation : int
-        Steps of a window.
-    **options : dict
-        Parameters of `ShapedReader`.
-    """
-
-    def __init__(self, *shape, truncation, **options):
-        super().__init__(*shape, **options)
-        self.truncation = truncation
+    _: KW_ONLY
+    truncation: int
 
     def form(self):
         """Return the arguments of `lower` that describe a window."""
