@@ -1,12 +1,12 @@
-"""Targets: what y is, as numbers for training, and outputs as what users predict."""
+"""Codecs of targets: y as numbers for training, and outputs as predictions."""
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from abc import ABC, abstractmethod
+from typing import ClassVar
 
 import numpy as np
 from scipy import sparse
-from sklearn.base import is_regressor
 from sklearn.exceptions import DataConversionWarning
 from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
@@ -15,14 +15,7 @@ from sklearn.utils.validation import _check_y
 from sklearn_nn.estimators._core.checks import check_fits, warn
 from sklearn_nn.estimators._core.parts import FitMode, Part
 from sklearn_nn.estimators._inputs.reader import missing_values_told
-from sklearn_nn.estimators._targets.scale import (
-    check_scale,
-    fit_scale,
-    predicted,
-    scaled,
-    unscaled,
-    widened,
-)
+from sklearn_nn.estimators._targets.steps import flat_steps
 from sklearn_nn.training.losses import (
     CLASSIFICATION_LOSSES,
     REGRESSION_LOSSES,
@@ -38,22 +31,18 @@ _SETTINGS = {
     *(name for kinds in CLASSIFICATION_LOSSES.values() for kind in kinds for name in kind.shared),
 }
 
+BINARY, MULTICLASS, MULTILABEL = "binary", "multiclass", "multilabel-indicator"
 
-class TargetCodec(Part):
-    """Codec of targets: learns what y is, encodes it, and decodes outputs after the link.
 
-    Parameters
-    ----------
-    settings : dict
-        The estimator's parameters by name, as training uses them.
-    steps : Steps or None
-        Arrangement of targets in time, where samples are sequences.
+class TargetCodec(Part, ABC):
+    """Codec of targets: learns the kind of y, encodes it, and decodes outputs after the link.
 
-    Attributes
-    ----------
-    n_outputs : int
+    `settings` are the estimator's parameters by name, as training uses them. `steps` is the
+    arrangement of targets in time if samples are sequences, else None. `n_outputs` is learnt.
     """
 
+    #: Whether targets must be numbers.
+    is_numeric = False
     LEARNT: ClassVar[tuple[str, ...]] = ("n_outputs",)
     NEEDED: ClassVar[tuple[str, ...]] = LEARNT
     PUBLISHED: ClassVar[dict[str, str]] = {"n_outputs": "n_outputs_"}
@@ -63,24 +52,29 @@ class TargetCodec(Part):
         self.steps = steps
 
     @property
+    @abstractmethod
     def loss(self):
-        """The loss for the kind of target at hand."""
-        raise NotImplementedError
+        """Return the loss for the kind of target at hand."""
 
     def publish(self, estimator):
         """Set the public attributes of the estimator."""
         super().publish(estimator)
         estimator.out_activation_ = self.loss.link
 
+    @property
+    def _is_of_steps(self):
+        """Return whether there is a target for each time step."""
+        return self.steps is not None and self.steps.of_each
+
     # --- y -----------------------------------------------------------------------------------
 
     def check_y(self, y, lengths, estimator):
         """Return y checked: a vector, or a matrix of several outputs.
 
-        `lengths` are the numbers of time steps of the samples, or as many of any number.
+        `lengths` has the number of time steps of each sample.
         """
-        if self.steps is not None and self.steps.of_each:
-            return self._checked(self.steps.flat_targets(y, lengths), estimator)
+        if self._is_of_steps:
+            return self._checked(flat_steps(y, lengths), estimator)
         self.check_given(y, estimator)
         y = self._checked(y, estimator)
         check_consistent_length(lengths, y)
@@ -88,8 +82,7 @@ class TargetCodec(Part):
 
     def check_given(self, y, estimator):
         """Raise ValueError if there is no y, where there is one for each sample."""
-        of_each = self.steps is not None and self.steps.of_each
-        if y is None and not of_each:
+        if y is None and not self._is_of_steps:
             raise ValueError(
                 f"This {type(estimator).__name__} estimator requires y to be passed, but the "
                 "target y is None."
@@ -98,12 +91,10 @@ class TargetCodec(Part):
     def _checked(self, y, estimator):
         """Return y as scikit-learn validates it; numbers in float64 and C order.
 
-        So the same numbers have the same means and scores to the last bit, in whatever type and
-        order they come.
+        The means and scores of numbers are then the same for every type and order of y.
         """
-        numeric = is_regressor(estimator)
         with missing_values_told("Input y"):
-            y = _check_y(y, multi_output=True, y_numeric=numeric, estimator=estimator)
+            y = _check_y(y, multi_output=True, y_numeric=self.is_numeric, estimator=estimator)
         if y.ndim == 2 and y.shape[1] == 1 and not sparse.issparse(y):
             y = column_or_1d(y)
             warn(
@@ -111,27 +102,27 @@ class TargetCodec(Part):
                 "shape of y to (n_samples, ), for example using ravel().",
                 DataConversionWarning,
             )
-        if not numeric or y.dtype.kind not in "biuf":
+        if not self.is_numeric or y.dtype.kind not in "biuf":
             return y
         y = y.toarray() if sparse.issparse(y) else y
         check_fits("y", y, "float64")
         return np.ascontiguousarray(y, np.float64)
 
+    @abstractmethod
     def learn(self, y, mode, estimator, weight=None):
-        """Learn what kind of target y is, or check that it is the kind seen before."""
-        raise NotImplementedError
+        """Learn the kind of y, or check that it is the kind seen before."""
 
+    @abstractmethod
     def encode(self, y):
         """Return targets of shape (n_samples, n_columns) as numbers."""
-        raise NotImplementedError
 
     def decode_target(self, target):
-        """Return encoded targets as a user would pass them."""
-        raise NotImplementedError
+        """Return encoded targets as a user would pass them: here, unchanged."""
+        return target
 
     def decode(self, output):
-        """Return the prediction for each row of outputs after the link."""
-        raise NotImplementedError
+        """Return the prediction for each row of outputs after the link: here, the output."""
+        return output
 
     def stratify(self, target):
         """Return the labels by which the validation split is stratified, or None."""
@@ -139,10 +130,6 @@ class TargetCodec(Part):
 
     def check_validation_target(self, target, scoring):
         """Raise ValueError if the score is not defined for the validation target."""
-
-    def score(self, target, output, sample_weight):
-        """Return the estimator's own score of outputs after the link, which are finite."""
-        raise NotImplementedError
 
     # --- weights -----------------------------------------------------------------------------
 
@@ -157,15 +144,15 @@ class TargetCodec(Part):
 
     def row_weights(self, sample_weight, lengths):
         """Return sample weights, one for each target."""
-        if sample_weight is None or self.steps is None or not self.steps.of_each:
+        if sample_weight is None or not self._is_of_steps:
             return sample_weight
         return np.repeat(sample_weight, lengths)
 
     def arrange(self, target, weight, lengths):
         """Return encoded targets and weights with an axis for samples before all others."""
-        return (
-            (target, weight) if self.steps is None else self.steps.arrange(target, weight, lengths)
-        )
+        if self.steps is None:
+            return target, weight
+        return self.steps.arrange(target, weight, lengths)
 
     def flat(self, target, output, weight):
         """Return targets, outputs and weights as they are scored, one target a row."""
@@ -181,12 +168,8 @@ class TargetCodec(Part):
 class LabelCodec(TargetCodec):
     """Codec of class labels: binary, multiclass and multilabel targets.
 
-    Parameters
-    ----------
-    settings : dict
-    steps : Steps or None
-    as_scikit_learn : bool
-        Whether only binary targets stratify the validation split, as scikit-learn's MLP does.
+    With `as_scikit_learn`, only binary targets stratify the validation split, as in scikit-learn's
+    MLP.
     """
 
     LEARNT = ("n_outputs", "kind", "classes", "weights")
@@ -200,13 +183,13 @@ class LabelCodec(TargetCodec):
 
     @property
     def loss(self):
-        """The loss for the kind of target at hand."""
+        """Return the loss for the kind of target at hand."""
         multiclass = self.kind == MULTICLASS
         return get_classification_loss(self.settings["loss"], multiclass, self.settings)
 
     def begin(self, y, classes):
         """Learn all classes before a first batch, which need not have all of them."""
-        if self.steps is not None and self.steps.of_each and y is not None:
+        if self._is_of_steps and y is not None:
             y = getattr(y, "to_numpy", lambda: y)()
             y = np.concatenate([np.ravel(item) for item in y])
         if y is not None and type_of_target(y) == MULTILABEL:
@@ -242,8 +225,31 @@ class LabelCodec(TargetCodec):
             raise ValueError("classes that are not sorted")
 
     def encode(self, y):
-        """Return class numbers in one column, or indicators."""
-        return encode_labels(y, self.kind, self.classes)
+        """Return class numbers in one column, or the 0/1 indicators of a multilabel target.
+
+        Raise ValueError if y has unknown labels, or is of another kind.
+        """
+        classes = self.classes
+        if self.kind == MULTILABEL:
+            dense = y.toarray() if sparse.issparse(y) else np.asarray(y)
+            if dense.ndim != 2 or dense.shape[1] != len(classes):
+                raise ValueError(
+                    f"y has shape {dense.shape}; multilabel targets of {len(classes)} labels, as "
+                    f"seen before, have shape (n_samples, {len(classes)})."
+                )
+            return (dense != 0).astype(np.int64)
+        if y.ndim != 1:
+            raise ValueError(f"y has shape {y.shape}; one label a sample was seen before.")
+        try:
+            unknown = np.setdiff1d(y, classes)
+        except TypeError as error:
+            raise _unsortable(np.concatenate([classes.astype(object), y]), error) from error
+        if unknown.size:
+            raise ValueError(
+                "`y` has classes not in `self.classes_`. "
+                f"`self.classes_` has {classes}. 'y' has also {unknown}."
+            )
+        return np.searchsorted(classes, y).reshape(-1, 1)
 
     def decode_target(self, target):
         """Return labels."""
@@ -266,32 +272,59 @@ class LabelCodec(TargetCodec):
 
     def stratify(self, target):
         """Return the labels by which the validation split is stratified, or None."""
+        if self._is_of_steps or self.kind == MULTILABEL:
+            return None
         if self.steps is not None:
-            if self.steps.of_each:
-                return None
-            target = self.steps.only_targets(target)
-        if self.as_scikit_learn:  # named as it names them
+            target = target.sum(axis=1)  # all but one window have zeros
+        if self.as_scikit_learn:  # with its names
             is_binary = self.kind == BINARY
             return np.array(["False", "True"])[target[:, 0]] if is_binary else None
-        if self.kind == MULTILABEL:
-            return None
-        # Numbers in the order of the classes' numbers as text: the split was always drawn so, and
-        # of a column scikit-learn makes a string for each sample.
+        # Ranks of the class numbers as text, as scikit-learn sorts them in a column.
         order = np.argsort([str(k) for k in range(len(self.classes))])
         return np.argsort(order)[target[:, 0]]
 
     def learn_class_weights(self, target, sample_weight, mode):
-        """Learn the weight of each class."""
+        """Learn the weight of each class, for each column of the encoded target.
+
+        "balanced" is the total of the sample weights over the number of classes times the class's
+        own total, as in scikit-learn.
+        """
         class_weight = self.settings["class_weight"]
         self.weights = None
-        if class_weight is None:
-            return
-        if mode is FitMode.ONE_EPOCH and class_weight == "balanced":
+        if class_weight == "balanced":
+            if mode is FitMode.ONE_EPOCH:
+                raise ValueError(
+                    "class_weight='balanced' is not supported for partial_fit, which does not see "
+                    "all classes at once; pass a dict of weights."
+                )
+            n_classes = 2 if self.kind == MULTILABEL else len(self.classes)
+            self.weights = [_balanced(labels, n_classes, sample_weight) for labels in target.T]
+        elif class_weight is not None:
+            self.weights = [self._weights_of(class_weight)]
+
+    def _weights_of(self, class_weight):
+        """Return the weights of the classes in a dict, which are 1 by default.
+
+        Raise ValueError if the dict has a weight for an unknown class and none for a known one, an
+        invalid weight, or is given for several labels a sample.
+        """
+        if self.kind == MULTILABEL:
             raise ValueError(
-                "class_weight='balanced' is not supported for partial_fit, which does not see all "
-                "classes at once; pass a dict of weights."
+                "class_weight as a dict is for one label a sample; for several pass 'balanced', or "
+                "sample_weight to fit."
             )
-        self.weights = class_weights(class_weight, target, self.kind, self.classes, sample_weight)
+        labels = self.classes.tolist()
+        missing = [label for label in labels if label not in class_weight]
+        unknown = [label for label in class_weight if label not in labels]
+        if missing and unknown:
+            raise ValueError(
+                f"class_weight={class_weight} has weights for {unknown}, which are not among the "
+                f"classes, and none for {missing}, which are."
+            )
+        weights = np.array([class_weight.get(label, 1.0) for label in labels], dtype=np.float64)
+        if not np.all(np.isfinite(weights) & (weights >= 0)):
+            raise ValueError(f"class_weight={class_weight} must hold finite weights >= 0.")
+        return weights
 
     def class_weights(self, target):
         """Return the weight of each sample by its class, or None."""
@@ -312,9 +345,11 @@ class LabelCodec(TargetCodec):
 class NumberCodec(TargetCodec):
     """Codec of one or several numbers a sample."""
 
+    is_numeric = True
+
     @property
     def loss(self):
-        """The loss of regression."""
+        """Return the loss of regression."""
         return get_regression_loss(self.settings["loss"], self.settings)
 
     def learn(self, y, mode, estimator, weight=None):
@@ -359,56 +394,95 @@ class NumberCodec(TargetCodec):
 
 
 class ScaledNumberCodec(NumberCodec):
-    """Codec of numbers that are scaled for training; predictions are cut to the range of y."""
+    """Codec of numbers that are scaled for training; predictions are cut to the range of y.
+
+    `scale`, of shape (4, n_outputs), holds center, spread, smallest and largest target.
+    """
 
     LEARNT = NEEDED = ("n_outputs", "scale")
 
     def learn(self, y, mode, estimator, weight=None):
         """Learn the number of outputs and their scale, or widen the range."""
         super().learn(y, mode, estimator)
-        if mode in (FitMode.FRESH, FitMode.WARM):
-            target = super().encode(y)
-            if mode is FitMode.FRESH:
-                self.scale = fit_scale(target, weight, self.loss.link)
-            else:
-                self.scale = widened(self.scale, target)
+        if mode not in (FitMode.FRESH, FitMode.WARM):
+            return
+        target = super().encode(y).astype(np.float64)
+        least, most = target.min(axis=0), target.max(axis=0)
+        if mode is FitMode.FRESH:
+            center, spread = _center_and_spread(target, weight, self.loss.link)
+        else:
+            center, spread, least_before, most_before = self.scale
+            least, most = np.minimum(least_before, least), np.maximum(most_before, most)
+        self.scale = np.array([center, spread, least, most])
 
     def check_loaded(self, estimator):
         """Raise ValueError if the scale, now loaded from a file, cannot have been learnt."""
-        check_scale(self.scale, self.n_outputs)
+        if self.scale.shape != (4, self.n_outputs) or not np.isfinite(self.scale).all():
+            raise ValueError("a scale of other targets")
+        _, spread, least, most = self.scale
+        if not ((spread > 0).all() and (least <= most).all()):
+            raise ValueError("an invalid scale of targets")
+
+    def _scaled(self, target):
+        center, spread, *_ = self.scale
+        return target / spread - center / spread
+
+    def _unscaled(self, values):
+        center, spread, *_ = self.scale
+        return values.astype(np.float64) * spread + center
 
     def encode(self, y):
         """Return scaled targets."""
-        return scaled(super().encode(y), self.scale)
+        return self._scaled(super().encode(y))
 
     def decode_target(self, target):
         """Return targets in the units of y."""
-        return super().decode_target(unscaled(target, self.scale))
+        return super().decode_target(self._unscaled(target))
 
     def decode(self, output):
-        """Return predictions in the units of y."""
-        return super().decode(predicted(output, self.scale))
+        """Return predictions in the units of y, cut to the range of y."""
+        return super().decode(np.clip(self._unscaled(output), *self.scale[2:]))
 
     def cut(self, output):
         """Return scaled outputs, cut to the range of the targets."""
-        return scaled(predicted(output, self.scale), self.scale)
+        return self._scaled(np.clip(self._unscaled(output), *self.scale[2:]))
 
     def score(self, target, output, sample_weight):
         """Return R^2, averaged over outputs."""
         return super().score(target, self.cut(output), sample_weight)
 
 
-BINARY, MULTICLASS, MULTILABEL = "binary", "multiclass", "multilabel-indicator"
+def _center_and_spread(target, weight, link):
+    """Return center and spread of each column of `target`, which is (n_samples, n_outputs).
+
+    With the link "identity" scaled targets get mean 0 and standard deviation 1; with "exp", whose
+    predictions are positive, mean 1; others are unchanged.
+    """
+    # Divided first: squares of very large numbers are infinite.
+    size = np.abs(target).max(axis=0)
+    size[size == 0] = 1
+    parts = target / size
+    mean = np.average(parts, axis=0, weights=weight)
+    center, spread = np.zeros(len(size)), np.ones(len(size))
+    if link == "identity":
+        deviation = np.sqrt(np.average((parts - mean) ** 2, axis=0, weights=weight))
+        least = target.min(axis=0)
+        varies = least < target.max(axis=0)
+        spread = size * np.where((deviation > 0) & varies, deviation, 1)
+        center = np.where(varies, mean * size, least)
+    elif link == "exp":
+        spread = np.where(mean > 0, mean * size, 1)
+    return center, spread
 
 
-def find_classes(y: np.ndarray) -> tuple[str, np.ndarray]:
+def find_classes(y):
     """Return the kind of a classification target, and its sorted classes; one class is binary.
 
     Raise ValueError if y is continuous, mixed or of several multiclass outputs.
     """
     try:
         check_classification_targets(y)
-        kind = type_of_target(y, input_name="y")
+        kind = type_of_target(y, input_name="y") if y.ndim > 1 else None
         if kind == "multiclass-multioutput":
             raise ValueError(
                 "y has several columns of more than two classes, which is not supported; fit one "
@@ -423,7 +497,7 @@ def find_classes(y: np.ndarray) -> tuple[str, np.ndarray]:
     return kind, classes
 
 
-def _unsortable(y: np.ndarray, error: TypeError) -> Exception:
+def _unsortable(y, error):
     """Return an error about labels that cannot be sorted, in place of a TypeError about '<'."""
     names = sorted({type(label).__name__ for label in np.ravel(y)})
     if len(names) == 1:
@@ -434,34 +508,7 @@ def _unsortable(y: np.ndarray, error: TypeError) -> Exception:
     )
 
 
-def encode_labels(y: Any, kind: str, classes: np.ndarray) -> np.ndarray:
-    """Return class numbers in one column, or the 0/1 indicators of a multilabel target.
-
-    Raise ValueError if y has unknown labels, or is of another kind.
-    """
-    if kind == MULTILABEL:
-        dense = y.toarray() if sparse.issparse(y) else np.asarray(y)
-        if dense.ndim != 2 or dense.shape[1] != len(classes):
-            raise ValueError(
-                f"y has shape {dense.shape}; multilabel targets of {len(classes)} labels, as seen "
-                f"before, have shape (n_samples, {len(classes)})."
-            )
-        return (dense != 0).astype(np.int64)
-    if y.ndim != 1:
-        raise ValueError(f"y has shape {y.shape}; one label a sample was seen before.")
-    try:
-        unknown = np.setdiff1d(y, classes)
-    except TypeError as error:
-        raise _unsortable(np.concatenate([classes.astype(object), y]), error) from error
-    if unknown.size:
-        raise ValueError(
-            "`y` has classes not in `self.classes_`. "
-            f"`self.classes_` has {classes}. 'y' has also {unknown}."
-        )
-    return np.searchsorted(classes, y).reshape(-1, 1)
-
-
-def decode_labels(output: np.ndarray, kind: str, classes: np.ndarray) -> np.ndarray:
+def decode_labels(output, kind, classes):
     """Return labels for outputs after the link: the most probable, or all above one half."""
     if kind == MULTILABEL:
         return (output > 0.5).astype(np.int64)
@@ -472,42 +519,7 @@ def decode_labels(output: np.ndarray, kind: str, classes: np.ndarray) -> np.ndar
     return classes[(output[:, 0] > 0.5).astype(np.intp)]
 
 
-def class_weights(
-    class_weight: Any,
-    target: np.ndarray,
-    kind: str,
-    classes: np.ndarray,
-    sample_weight: np.ndarray | None,
-) -> list[np.ndarray]:
-    """Return the weight of each class, for each column of the encoded target.
-
-    "balanced" is the total of the sample weights over the number of classes times the class's own
-    total, as in scikit-learn. Raise ValueError if a dict has a weight for an unknown class and none
-    for a known one, an invalid weight, or is given for several labels a sample.
-    """
-    if class_weight == "balanced":
-        n_classes = 2 if kind == MULTILABEL else len(classes)
-        return [_balanced(labels, n_classes, sample_weight) for labels in target.T]
-    if kind == MULTILABEL:
-        raise ValueError(
-            "class_weight as a dict is for one label a sample; for several pass 'balanced', or "
-            "sample_weight to fit."
-        )
-    labels = classes.tolist()
-    missing = [label for label in labels if label not in class_weight]
-    unknown = [label for label in class_weight if label not in labels]
-    if missing and unknown:
-        raise ValueError(
-            f"class_weight={class_weight} has weights for {unknown}, which are not among the "
-            f"classes, and none for {missing}, which are."
-        )
-    weights = np.array([class_weight.get(label, 1.0) for label in labels], dtype=np.float64)
-    if not np.all(np.isfinite(weights) & (weights >= 0)):
-        raise ValueError(f"class_weight={class_weight} must hold finite weights >= 0.")
-    return [weights]
-
-
-def _balanced(labels: np.ndarray, n_classes: int, sample_weight: np.ndarray | None) -> np.ndarray:
+def _balanced(labels, n_classes, sample_weight):
     """Return weights inversely proportional to class frequencies; 0 for classes not seen."""
     counts = np.bincount(labels, weights=sample_weight, minlength=n_classes).astype(np.float64)
     seen = counts > 0

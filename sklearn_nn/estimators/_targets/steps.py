@@ -1,29 +1,19 @@
-"""Targets of steps: one for every step of a sequence, or one for its last, in its last window."""
+"""Targets of sequences: one for every time step, or one for the last window of each."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 from sklearn.utils import check_consistent_length
 
 
 def flat_steps(y, lengths):
-    """Targets of all steps, one after another.
+    """Return the targets of all time steps, one after another.
 
-    Parameters
-    ----------
-    y : list of arrays, or array of shape (n_sequences, n_steps[, n_outputs])
-        Behind the end of a sequence, what an array holds is not looked at.
-    lengths : ndarray of shape (n_sequences,)
-        Steps of each sequence.
-
-    Returns
-    -------
-    flat : ndarray of shape (n_steps_in_all,) or (n_steps_in_all, n_outputs)
-
-    Raises
-    ------
-    ValueError
-        If a sequence's targets are more or fewer than its steps.
+    y is a list of arrays, or an array of shape (n_sequences, n_steps[, n_outputs]), whose values
+    after the end of a sequence are ignored. `lengths` are the time steps of each sequence. Raise
+    ValueError if a sequence has more or fewer targets than time steps.
     """
     if y is None:
         raise ValueError("return_sequences=True requires y to be passed: a target for each step.")
@@ -48,27 +38,17 @@ def flat_steps(y, lengths):
     return np.concatenate(arrays)
 
 
+@dataclass(frozen=True)
 class Steps:
-    """Arrangement of targets in time: one for each step of a sequence, or one for its last.
+    """Arrangement of targets in time: one for each time step of a sequence, or one in all.
 
-    With `truncation` a sequence is read in windows. Its only target, where it has one, is that of
-    the last window in which it has steps; in the others it has none, which is a weight of 0.
-
-    Parameters
-    ----------
-    of_each : bool
-        Whether there is a target for each step.
-    truncation : int or None
-        Steps of a window.
+    With `of_each`, each time step has a target. With `truncation` a sequence is read in windows of
+    this number of time steps. The only target of a sequence is that of the last window in which it
+    has time steps; in the other windows, its weight is 0.
     """
 
-    def __init__(self, of_each, truncation):
-        self.of_each = of_each
-        self.truncation = truncation
-
-    def flat_targets(self, y, lengths):
-        """Return the targets of all steps, one after another."""
-        return flat_steps(y, lengths)
+    of_each: bool
+    truncation: int | None
 
     def _last_windows(self, lengths):
         """Return the number of the window in which each sequence ends."""
@@ -91,10 +71,6 @@ class Steps:
         weights[place] = 1 if weight is None else weight
         return arranged, weights
 
-    def only_targets(self, target):
-        """Return the target of each sequence; in the windows before the last there are zeros."""
-        return target.sum(axis=1)
-
     def flat(self, target, output, weight):
         """Return targets, outputs and weights of all steps or sequences, one a row."""
         flat = target.reshape(-1, target.shape[-1])
@@ -103,15 +79,14 @@ class Steps:
             return flat, output, None
         weight = weight.reshape(-1)
         own = weight > 0
-        # Weights of 1 only say which steps there are: a score need not take them.
+        # Weights that are all 1 only mark the existing steps, and a score need not take them.
         weights = None if (weight[own] == 1).all() else weight[own]
         return flat[own], output[own], weights
 
     def own_outputs(self, data, output, *, of_steps):
-        """Return the outputs that belong to a sequence.
+        """Return the outputs of sequences: that of the window in which each ends.
 
-        `of_steps` says whether the output is one vector for each step. Those of all windows are
-        then one after another; else the output is that of the window in which a sequence ends.
+        With `of_steps`, an output is one vector for each time step, and all are returned.
         """
         if of_steps or data.windows == 1:
             return output
@@ -121,7 +96,7 @@ class Steps:
         return output[np.arange(data.n_rows), self._last_windows(data.lengths)]
 
     def own_steps(self, data, output, n_outputs):
-        """Return the outputs of the steps that there are, one a row."""
+        """Return the outputs of the existing time steps, one a row."""
         output = output.reshape(len(output), -1, n_outputs)
         if data.lengths is None:
             return output.reshape(-1, n_outputs)
