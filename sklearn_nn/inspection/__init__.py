@@ -1,8 +1,7 @@
 """Inspection of networks: summaries, plots and saliency."""
 
 from sklearn_nn.inspection.complexity_curve import ComplexityCurveDisplay
-from sklearn_nn.inspection.feature_maps import FeatureMapDisplay
-from sklearn_nn.inspection.filters import FilterDisplay
+from sklearn_nn.inspection.convolution import FeatureMapDisplay, FilterDisplay
 from sklearn_nn.inspection.learning_rate import (
     LearningRateDisplay,
     find_learning_rate,

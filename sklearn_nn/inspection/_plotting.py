@@ -22,51 +22,50 @@ def pyplot(caller):
     return plt
 
 
-def axes_or_new(ax, caller, figsize):
-    """Return `ax`, or if it is None the axes of a new figure of `figsize` inches."""
-    plt = pyplot(caller)
-    if ax is None:
-        _, ax = plt.subplots(figsize=figsize, layout="constrained")
-    return ax
+class Display:
+    """Base class of displays, which draw on axes that the user passes or on new ones."""
 
+    def _use_axes(self, ax, figsize):
+        """Set `ax_` and `figure_` to `ax`, or if it is None to new axes of `figsize` inches."""
+        plt = pyplot(f"{type(self).__name__}.plot")
+        if ax is None:
+            _, ax = plt.subplots(figsize=figsize, layout="constrained")
+        self.ax_, self.figure_ = ax, ax.figure
+        return ax
 
-def checked_axes(axes, n, what):
-    """Return axes as a flat array of length n, or raise ValueError."""
-    axes = np.ravel(axes)
-    if axes.size != n:
-        raise ValueError(f"{axes.size} axes were passed for {n} {what}; pass one for each.")
-    return axes
+    def _use_grid(self, n, columns, axes, figure, *, cell, title=None, what="pictures"):
+        """Set `axes_` and `figure_`: to `n` axes passed, or a grid in `figure` or a new figure.
 
-
-def new_grid(figure, n, rows, columns):
-    """Return n axes of a grid in `figure`, without the unused ones, as a flat array."""
-    grid = figure.subplots(rows, columns, squeeze=False)
-    for unused in grid.flat[n:]:
-        unused.remove()
-    return grid.flat[:n]
-
-
-def picture_axes(caller, n, columns, axes, figure, *, cell, title=None):
-    """Return axes for `n` pictures: those passed, or a grid in `figure` or in a new figure.
-
-    The grid has at most `columns` columns and a `title`; `cell` is the size of a picture in a new
-    figure, in inches. Raise ValueError if both axes and a figure are passed, or the number of axes
-    is not `n`.
-    """
-    plt = pyplot(caller)
-    if axes is not None:
-        if figure is not None:
+        The grid has at most `columns` columns and a `title`; `cell` is the size of a picture in a
+        new figure, in inches. Raise ValueError if both axes and a figure are passed, or the number
+        of axes is not `n`.
+        """
+        caller = f"{type(self).__name__}.plot"
+        plt = pyplot(caller)
+        if axes is None:
+            axes = _new_grid(plt, n, min(n, columns), figure, cell, title)
+        elif figure is not None:
             raise ValueError(f"{caller}: axes and figure were both passed; pass one of them.")
-        return checked_axes(axes, n, "pictures")
-    columns = min(n, columns)
+        self.axes_ = np.ravel(axes)
+        if self.axes_.size != n:
+            raise ValueError(
+                f"{self.axes_.size} axes were passed for {n} {what}; pass one for each."
+            )
+        self.figure_ = self.axes_[0].figure
+
+
+def _new_grid(plt, n, columns, figure, cell, title):
+    """Return `n` axes of a grid in `figure`, or in a new figure."""
     rows = math.ceil(n / columns)
     if figure is None:
         size = (max(cell[0] * columns, 4.0) + 0.1, cell[1] * rows + (0.4 if title else 0.1))
         figure = plt.figure(figsize=size, layout="constrained")
-    grid = new_grid(figure, n, rows, columns)
+    grid = figure.subplots(rows, columns, squeeze=False)
+    for unused in grid.flat[n:]:
+        unused.remove()
     if title:
         figure.suptitle(title, fontsize="medium")
-    return grid
+    return grid.flat[:n]
 
 
 def grid_title(layer, drawn, total, what):

@@ -6,10 +6,10 @@ from numbers import Real
 
 import numpy as np
 
-from sklearn_nn.inspection._plotting import MARK, axes_or_new, pyplot
+from sklearn_nn.inspection._plotting import MARK, Display, pyplot
 
 
-class ComplexityCurveDisplay:
+class ComplexityCurveDisplay(Display):
     """Display of training and validation scores against a parameter of the model's complexity.
 
     The best value has the highest mean validation score; ties go to the least complex value. With
@@ -176,14 +176,8 @@ class ComplexityCurveDisplay:
 
         Parameters
         ----------
-        ax : matplotlib Axes, default=None
-            Axes to draw on; None makes a new figure.
-        negate_score : bool, default=False
-            Whether to draw the negative of the scores.
-        label_regions : bool, default=True
-            Whether to shade and label the regions of under- and overfitting.
-        line_kw, fill_between_kw : dict, default=None
-            Passed to matplotlib's `plot` and `fill_between`.
+        ax, negate_score, label_regions, line_kw, fill_between_kw : optional
+            See `from_estimator`.
 
         Returns
         -------
@@ -191,7 +185,7 @@ class ComplexityCurveDisplay:
             This display.
         """
         _check_values(self.param_range)
-        ax = axes_or_new(ax, "ComplexityCurveDisplay.plot", (6.4, 4.4))
+        ax = self._use_axes(ax, (6.4, 4.4))
         x = _positions(self.param_range)
         order = np.argsort(x, kind="stable")
         train, test = (np.asarray(s, float)[order] for s in (self.train_scores, self.test_scores))
@@ -210,7 +204,6 @@ class ComplexityCurveDisplay:
             line_kw=line_kw,
             fill_between_kw={"alpha": 0.2, "linewidth": 0, **(fill_between_kw or {})},
         )
-        self.ax_, self.figure_ = drawn.ax_, drawn.figure_
         self.lines_, self.fill_between_ = drawn.lines_, drawn.fill_between_
         for line, label in zip(self.lines_, ("Training", "Validation"), strict=True):
             line.set_label(label)

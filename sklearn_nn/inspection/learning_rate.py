@@ -10,7 +10,7 @@ from sklearn.utils import check_random_state
 from sklearn_nn._spec import plain
 from sklearn_nn.estimators._core.base import BaseNetwork
 from sklearn_nn.estimators._core.fit import range_test
-from sklearn_nn.inspection._plotting import MARK, TRAINING, VALIDATION, axes_or_new
+from sklearn_nn.inspection._plotting import MARK, TRAINING, VALIDATION, Display
 
 
 def find_learning_rate(
@@ -136,7 +136,7 @@ def suggest_rate(rates, losses):
     return float(rates[np.argmin(slopes[: lowest + 1])])
 
 
-class LearningRateDisplay:
+class LearningRateDisplay(Display):
     """Display of the loss against the learning rate, with the suggested rate.
 
     Parameters
@@ -196,7 +196,7 @@ class LearningRateDisplay:
         suggestion = self.suggestion
         if suggestion is None:
             suggestion = suggest_rate(rates, losses)
-        ax = axes_or_new(ax, "LearningRateDisplay.plot", (6.4, 4.2))
+        ax = self._use_axes(ax, (6.4, 4.2))
         smooth = {"color": TRAINING, "linewidth": 2, "label": "Smoothed loss", **(line_kw or {})}
         raw = {"color": TRAINING, "alpha": 0.35, "linewidth": 1, "label": "Loss"}
         capped = _capped(losses)
@@ -214,7 +214,6 @@ class LearningRateDisplay:
         ax.set_xlabel("Learning rate")
         ax.set_ylabel("Loss")
         ax.legend()
-        self.ax_, self.figure_ = ax, ax.figure
         return self
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from sklearn_nn.inspection._fitted import fitted_network
-from sklearn_nn.inspection._plotting import MARK, TRAINING, VALIDATION, axes_or_new
+from sklearn_nn.inspection._plotting import MARK, TRAINING, VALIDATION, Display
 
 #: Label, colour (by data set) and line style (by quantity) of each curve.
 CURVES = {
@@ -21,7 +21,7 @@ ATTRIBUTES = {
 }
 
 
-class LossCurveDisplay:
+class LossCurveDisplay(Display):
     """Display of the training and validation loss of every epoch.
 
     A validation loss that rises while the training loss falls is a sign of overfitting; if both
@@ -115,16 +115,8 @@ class LossCurveDisplay:
 
         Parameters
         ----------
-        ax : matplotlib Axes, default=None
-            Axes to draw on; None makes a new figure.
-        log_scale : bool, default=False
-            Whether the loss axis is logarithmic.
-        score : bool, default=False
-            Whether to draw the scores, on a second axis.
-        learning_rate : bool, default=False
-            Whether to draw the learning rate, on another axis.
-        line_kw : dict, default=None
-            Passed to matplotlib's `plot` for every curve.
+        ax, log_scale, score, learning_rate, line_kw : optional
+            See `from_estimator`.
 
         Returns
         -------
@@ -140,9 +132,7 @@ class LossCurveDisplay:
         self._check_recorded(
             learning_rate, ("learning_rate",), "learning_rate", "an estimator of sklearn_nn"
         )
-        width = 6.4 + 0.9 * (score + learning_rate)
-        ax = axes_or_new(ax, "LossCurveDisplay.plot", (width, 4.2))
-        self.ax_, self.figure_ = ax, ax.figure
+        ax = self._use_axes(ax, (6.4 + 0.9 * (score + learning_rate), 4.2))
         self.lines_ = self._draw(ax, ("loss", "val_loss"), line_kw)
         ax.set_xlabel("Epoch")
         ax.set_ylabel("Loss")

@@ -4,11 +4,11 @@ import numpy as np
 
 from sklearn_nn.estimators._core.fitted_network import data_format_of
 from sklearn_nn.inspection._fitted import checked_shape, fitted_network
-from sklearn_nn.inspection._plotting import bare, draw_sample, drawable, limits_of, picture_axes
+from sklearn_nn.inspection._plotting import Display, bare, draw_sample, drawable, limits_of
 from sklearn_nn.layers.shape import CHANNELS_FIRST
 
 
-class MisclassifiedDisplay:
+class MisclassifiedDisplay(Display):
     """Display of misclassified samples, those with the highest probability first.
 
     They show whether labels are wrong, classes overlap, or the network misses a feature.
@@ -133,12 +133,8 @@ class MisclassifiedDisplay:
 
         Parameters
         ----------
-        columns : int, default=6
-            Largest number of pictures in a row.
-        axes : sequence of matplotlib Axes, default=None
-            One for each sample drawn.
-        figure : matplotlib Figure or SubFigure, default=None
-            Figure to draw a grid in. None makes a new one unless `axes` are passed.
+        columns, axes, figure : optional
+            See `from_estimator`.
 
         Returns
         -------
@@ -154,9 +150,7 @@ class MisclassifiedDisplay:
         known = self.n_wrong is not None and self.n_samples is not None
         title = f"{self.n_wrong} of {self.n_samples} wrong" if known else None
         n, cell = max(1, len(X)), (1.4, 1.75) if X.ndim == 4 else (2.2, 1.7)
-        caller = "MisclassifiedDisplay.plot"
-        self.axes_ = picture_axes(caller, n, columns, axes, figure, cell=cell, title=title)
-        self.figure_ = self.axes_[0].figure
+        self._use_grid(n, columns, axes, figure, cell=cell, title=title)
         if not len(X):
             self.axes_[0].set_axis_off()
             self.axes_[0].text(0.5, 0.5, "nothing to show", ha="center", va="center")

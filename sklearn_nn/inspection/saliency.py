@@ -16,12 +16,12 @@ from sklearn_nn.inspection._fitted import (
     samples,
 )
 from sklearn_nn.inspection._plotting import (
+    Display,
     bare,
     draw_map,
     draw_sample,
     drawable,
     limits_of,
-    picture_axes,
     scales_of,
 )
 from sklearn_nn.network.source import source
@@ -234,7 +234,7 @@ def _fill(fill_value, images):
     return fill
 
 
-class SaliencyDisplay:
+class SaliencyDisplay(Display):
     """Display of samples beside their saliency maps, one sample per row.
 
     The gradient shows the pixels to which the score is sensitive; occlusion shows how much the
@@ -367,12 +367,8 @@ class SaliencyDisplay:
 
         Parameters
         ----------
-        share_scale : bool, default=False
-            Whether to use one scale for the maps of all samples.
-        axes : sequence of matplotlib Axes, default=None
-            For each sample one for itself and one for each map.
-        figure : matplotlib Figure or SubFigure, default=None
-            Figure to draw a grid in. None makes a new one unless `axes` are passed.
+        share_scale, axes, figure : optional
+            See `from_estimator`.
 
         Returns
         -------
@@ -386,9 +382,8 @@ class SaliencyDisplay:
         """
         X, columns = np.asarray(self.X), 1 + len(self.maps)
         n, cell = len(X) * columns, (1.7, 1.8) if X.ndim == 4 else (2.6, 1.5)
-        axes = picture_axes("SaliencyDisplay.plot", n, columns, axes, figure, cell=cell)
-        self.axes_ = np.reshape(axes, (len(X), columns))
-        self.figure_ = self.axes_[0, 0].figure
+        self._use_grid(n, columns, axes, figure, cell=cell)
+        self.axes_ = self.axes_.reshape(len(X), columns)
         limits = limits_of(X)
         scales = {name: scales_of(of, share_scale) for name, of in self.maps.items()}
         for number, (sample, row) in enumerate(zip(X, self.axes_, strict=True)):

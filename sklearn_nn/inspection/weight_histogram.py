@@ -5,13 +5,13 @@ import math
 import numpy as np
 
 from sklearn_nn.inspection._fitted import fitted_network
-from sklearn_nn.inspection._plotting import checked_axes, new_grid, pyplot
+from sklearn_nn.inspection._plotting import Display, pyplot
 
 #: Largest number of subplots in a row.
 COLUMNS = 3
 
 
-class WeightHistogramDisplay:
+class WeightHistogramDisplay(Display):
     """Display of histograms of the weights, a subplot for each layer.
 
     Weights that pile up at zero belong to units that learnt nothing; long tails suggest a stronger
@@ -90,10 +90,8 @@ class WeightHistogramDisplay:
 
         Parameters
         ----------
-        axes : sequence of matplotlib Axes, default=None
-            One for each layer; None makes a new figure.
-        bins : int or sequence, default=50
-            Number of bins, or their edges, as for `numpy.histogram`.
+        axes, bins : optional
+            See `from_estimator`.
 
         Returns
         -------
@@ -105,25 +103,19 @@ class WeightHistogramDisplay:
         ValueError
             If the number of axes is not the number of layers.
         """
-        plt = pyplot("WeightHistogramDisplay.plot")
-        n_layers = len(self.weights)
-        axes = _new_axes(plt, n_layers) if axes is None else axes
-        self.axes_ = checked_axes(axes, n_layers, "layers")
-        self.figure_ = self.axes_[0].figure
-        self.histograms_ = {}
-        for ax, (layer, arrays) in zip(self.axes_, self.weights.items(), strict=True):
-            self.histograms_[layer] = _draw(ax, layer, arrays, bins)
+        n_layers, figure = len(self.weights), None
+        if axes is None:
+            plt, columns = pyplot("WeightHistogramDisplay.plot"), min(n_layers, COLUMNS)
+            size = (max(3.4 * columns, 4.8), 2.7 * math.ceil(n_layers / columns) + 0.3)
+            figure = plt.figure(figsize=size, layout="constrained")
+        self._use_grid(n_layers, COLUMNS, axes, figure, cell=None, what="layers")
+        for ax in [] if figure is None else self.axes_[::COLUMNS]:
+            ax.set_ylabel("Share of values")
+        self.histograms_ = {
+            layer: _draw(ax, layer, arrays, bins)
+            for ax, (layer, arrays) in zip(self.axes_, self.weights.items(), strict=True)
+        }
         return self
-
-
-def _new_axes(plt, n_layers):
-    columns = min(n_layers, COLUMNS)
-    rows = math.ceil(n_layers / columns)
-    size = (max(3.4 * columns, 4.8), 2.7 * rows + 0.3)
-    axes = new_grid(plt.figure(figsize=size, layout="constrained"), n_layers, rows, columns)
-    for ax in axes[::columns]:
-        ax.set_ylabel("Share of values")
-    return axes
 
 
 def _draw(ax, layer, arrays, bins):
