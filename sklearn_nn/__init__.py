@@ -7,8 +7,7 @@ from sklearn_nn.estimators.feature_extractor import FeatureExtractor
 from sklearn_nn.estimators.mlp import MLPClassifier, MLPRegressor
 from sklearn_nn.estimators.network import NeuralNetworkClassifier, NeuralNetworkRegressor
 from sklearn_nn.estimators.rnn import RNNClassifier, RNNRegressor
-from sklearn_nn.estimators.tabular.classifier import TabularClassifier
-from sklearn_nn.estimators.tabular.regressor import TabularRegressor
+from sklearn_nn.estimators.tabular.estimators import TabularClassifier, TabularRegressor
 from sklearn_nn.estimators.text.generator import TextGenerator
 from sklearn_nn.inspection import find_learning_rate, summary
 from sklearn_nn.preprocessing import augment_images, resize_images, sliding_windows

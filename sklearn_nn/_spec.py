@@ -71,14 +71,18 @@ def parameters(kind: _Class) -> _Class:
     """Make the annotated attributes of a class, its own and inherited ones, its parameters.
 
     The decorated class gets an `__init__` that sets them, as from :func:`dataclasses.dataclass`.
-    In its signature, the class's own parameters stand before those of its bases.
+    In its signature, keyword-only parameters stand in the order of the classes that declare them:
+    those of the class itself, then those of its bases in the order of their inheritance.
     """
     dataclasses.dataclass(eq=False, repr=False)(kind)
     init: Any = vars(kind)["__init__"]
-    made, own = inspect.signature(init), ["self", *inspect.get_annotations(kind)]
-    place = {name: own.index(name) if name in own else len(own) for name in made.parameters}
-    order = sorted(made.parameters.values(), key=lambda one: (one.kind, place[one.name]))
-    init.__signature__ = made.replace(parameters=order)
+    declared = [name for base in kind.__mro__ for name in inspect.get_annotations(base)]
+
+    def place(one: inspect.Parameter) -> tuple[int, int]:
+        return one.kind, declared.index(one.name) if one.kind is one.KEYWORD_ONLY else 0
+
+    made = inspect.signature(init)
+    init.__signature__ = made.replace(parameters=sorted(made.parameters.values(), key=place))
     return kind
 
 

@@ -70,7 +70,12 @@ def _warm_up_images(dtypes: tuple[str, ...]) -> None:
     from sklearn_nn.estimators.cnn import CNNClassifier
     from sklearn_nn.layers import RandomCrop, RandomFlip, RandomRotation
 
-    small = {"filters": (16, 16), "hidden_layer_sizes": (2,), "max_iter": 1, "random_state": 0}
+    small: dict[str, Any] = {
+        "filters": (16, 16),
+        "hidden_layer_sizes": (2,),
+        "max_iter": 1,
+        "random_state": 0,
+    }
     moves = [RandomFlip(), RandomCrop(padding=1), RandomRotation(0.1)]
     images, labels = np.zeros((16, 8, 8), dtype=np.uint8), np.arange(16) % 3
     for dtype in dtypes:
@@ -84,11 +89,10 @@ def _warm_up_images(dtypes: tuple[str, ...]) -> None:
 
 def _warm_up_sequences(dtypes: tuple[str, ...]) -> None:
     """Compile kernels for sequences: cells, both directions, pooling, unequal lengths."""
-    from sklearn_nn.estimators.rnn import POOLS, RNNClassifier
-    from sklearn_nn.estimators.rnn_layers import CELLS
+    from sklearn_nn.estimators.rnn import CELLS, POOLS, RNNClassifier
     from sklearn_nn.estimators.text.generator import TextGenerator
 
-    small = {"hidden_size": 2, "max_iter": 1, "random_state": 0}
+    small: dict[str, Any] = {"hidden_size": 2, "max_iter": 1, "random_state": 0}
     x, labels = np.linspace(-1, 1, 160).reshape(16, 5, 2), np.arange(16) % 3
     for dtype in dtypes:
         data = x.astype(dtype)
@@ -104,9 +108,8 @@ def _warm_up_sequences(dtypes: tuple[str, ...]) -> None:
 
 def _warm_up_tables(dtypes: tuple[str, ...]) -> None:
     """Compile kernels for tables: embeddings of numbers and categories, both architectures."""
-    from sklearn_nn.estimators.tabular.classifier import TabularClassifier
-    from sklearn_nn.estimators.tabular.recipes import RECIPES
-    from sklearn_nn.estimators.tabular.regressor import TabularRegressor
+    from sklearn_nn.estimators.tabular.architecture import RECIPES
+    from sklearn_nn.estimators.tabular.estimators import TabularClassifier, TabularRegressor
 
     small: dict[str, Any] = {"hidden_layer_sizes": (2,), "max_iter": 1, "random_state": 0}
     small |= {"n_networks": 1, "categorical_features": [2], "max_one_hot": 2}
@@ -124,7 +127,12 @@ def _warm_up_rows(dtypes: tuple[str, ...]) -> None:
     from sklearn_nn.estimators.mlp import MLPClassifier, MLPRegressor
 
     x = np.linspace(-1, 1, 48).reshape(16, 3)
-    small = {"hidden_layer_sizes": (2,), "max_iter": 1, "dropout": 0.5, "random_state": 0}
+    small: dict[str, Any] = {
+        "hidden_layer_sizes": (2,),
+        "max_iter": 1,
+        "dropout": 0.5,
+        "random_state": 0,
+    }
     for dtype in dtypes:
         data = x.astype(dtype)
         for activation in HIDDEN_ACTIVATIONS:

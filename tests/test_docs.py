@@ -9,7 +9,7 @@ import pytest
 
 import sklearn_nn
 from sklearn_nn import inspection, layers, training
-from sklearn_nn.estimators.mlp import HIDDEN_ACTIVATIONS
+from sklearn_nn.layers.activation import HIDDEN_ACTIVATIONS
 from sklearn_nn.network import initializers
 from sklearn_nn.network.initializers import INITIALIZERS, Initializer
 from sklearn_nn.training.losses import CLASSIFICATION_LOSSES, REGRESSION_LOSSES

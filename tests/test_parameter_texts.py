@@ -1,11 +1,15 @@
 """The parameters and attributes of the estimators are documented by one table of texts."""
 
 import inspect
+import itertools
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+import sklearn_nn
+from sklearn_nn import inspection, layers, preprocessing, training
 
 TOOL = Path(__file__).parents[1] / "tools" / "parameter_texts.py"
 sys.path.insert(0, str(TOOL.parent))
@@ -50,6 +54,33 @@ def test_every_text_is_used():
             chosen = {name for kind in have for name in parameter_texts.selectors(kind)}
             variants = {name for name, value in entry.items() if isinstance(value, dict)}
             assert variants <= chosen, names
+
+
+def documented_parameters(kind):
+    """Return the names in the Parameters section of a docstring."""
+    lines = (inspect.getdoc(kind) or "").splitlines()
+    if "Parameters" not in lines:
+        return []
+    section = lines[lines.index("Parameters") + 2 :]
+    heads = itertools.takewhile(lambda line: line[:3] != "---", section)
+    names = [line.partition(" : ")[0] for line in heads if " : " in line and line[0] != " "]
+    return [name.strip("*") for group in names for name in group.split(", ")]
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        kind
+        for module in (sklearn_nn, layers, training, inspection, preprocessing)
+        for kind in (getattr(module, name) for name in module.__all__)
+        if callable(kind)
+    ],
+)
+def test_documented_parameters_exist(kind):
+    methods = [f for name, f in inspect.getmembers(kind, inspect.isfunction) if name[0] != "_"]
+    for documented in (kind, *methods):
+        if names := documented_parameters(documented):
+            assert set(names) <= set(inspect.signature(documented).parameters)
 
 
 def test_check_is_a_command():

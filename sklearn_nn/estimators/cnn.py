@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from numbers import Integral, Real
-from typing import ClassVar
+from dataclasses import KW_ONLY
+from typing import Any, ClassVar
 
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import StrOptions
 
 from sklearn_nn.estimators._core.base import BaseNetwork, BatchClassifier, BatchRegressor
 from sklearn_nn.estimators._core.layer_list import listed_layers
-from sklearn_nn.estimators._core.parameters import TRAINING_CONSTRAINTS
+from sklearn_nn.estimators._core.parameters import COUNT, estimator_parameters
 from sklearn_nn.estimators._inputs.shaped import ShapedReader
-from sklearn_nn.estimators._presets import check_sizes, draws, hidden_layers, with_output
-from sklearn_nn.estimators.network import SHAPE_CONSTRAINTS, SHAPED_TAGS
+from sklearn_nn.estimators.mlp import check_sizes, draws, hidden_layers, with_output
+from sklearn_nn.estimators.network import SHAPED_TAGS
 from sklearn_nn.layers import (
     Activation,
     AveragePool1D,
@@ -25,20 +25,36 @@ from sklearn_nn.layers import (
     MaxPool1D,
     MaxPool2D,
 )
-from sklearn_nn.layers.activation import HIDDEN_ACTIVATIONS
 from sklearn_nn.layers.layer import repeated_name
-from sklearn_nn.training.losses import CLASSIFICATION_LOSSES, REGRESSION_LOSSES, Loss
+from sklearn_nn.layers.shape import CHANNELS_LAST
+from sklearn_nn.network.initializers import Initializer
 
 _POOLS = {("max", 1): MaxPool1D, ("max", 2): MaxPool2D}
 _POOLS |= {("average", 1): AveragePool1D, ("average", 2): AveragePool2D}
-_POSITIVE = [Interval(Integral, 1, None, closed="left"), tuple, list]
+_POSITIVE = [*COUNT, tuple, list]
 
 
+@estimator_parameters
 class BaseCNN(BaseNetwork):
     """Augmentation, convolutions, each with activation and pooling, then dense layers."""
 
-    _layers_parameter = "augmentation"
-    _input_tags = SHAPED_TAGS
+    filters: int | tuple[int, ...] = (32, 64)
+    _: KW_ONLY
+    kernel_size: Any = 3
+    strides: Any = 1
+    padding: str = "same"
+    pool_size: Any = 2
+    pooling: str = "max"
+    hidden_layer_sizes: int | tuple[int, ...] = (128,)
+    activation: str = "relu"
+    dropout: float | list[float] = 0.0
+    input_noise: float = 0.0
+    batch_norm: bool = False
+    weight_init: str | Initializer = "glorot_uniform"
+    bias_init: str | Initializer = "glorot_uniform"
+    augmentation: list | None = None
+    input_shape: tuple[int, ...] | None = None
+    data_format: str = CHANNELS_LAST
 
     _parameter_constraints: ClassVar[dict] = {
         "filters": _POSITIVE,
@@ -47,12 +63,10 @@ class BaseCNN(BaseNetwork):
         "padding": [StrOptions({"same", "valid"})],
         "pool_size": [*_POSITIVE, None],
         "pooling": [StrOptions({"max", "average"})],
-        "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
-        "activation": [StrOptions(set(HIDDEN_ACTIVATIONS))],
         "augmentation": [list, tuple, None],
-        **SHAPE_CONSTRAINTS,
-        **TRAINING_CONSTRAINTS,
     }
+    _layers_parameter = "augmentation"
+    _input_tags = SHAPED_TAGS
 
     def _make_reader(self):
         return ShapedReader(
@@ -125,6 +139,7 @@ class BaseCNN(BaseNetwork):
         return with_output(layers, shape, n_outputs)
 
 
+@estimator_parameters
 class CNNClassifier(BaseCNN, BatchClassifier):
     """Convolutional network for the classification of images and signals.
 
@@ -146,13 +161,27 @@ class CNNClassifier(BaseCNN, BatchClassifier):
         Number of units of each dense layer after the convolutions.
     activation : str, default='relu'
         Activation of the hidden layers, as in :class:`MLPClassifier`.
+    dropout : float or list of float, default=0.0
+        Dropout rate, in [0, 1), of all dense layers, or a list with one rate per layer.
+    input_noise : float, default=0.0
+        Standard deviation of Gaussian noise added to X in training, in the units of X.
+    batch_norm : bool, default=False
+        Whether to apply batch normalization before the activation of each hidden layer.
+    weight_init, bias_init : str or Initializer, default='glorot_uniform'
+        Initializers of weights and biases, as in :class:`MLPClassifier`.
+    augmentation : list of Layer, or of (name, Layer), or None, default=None
+        Random changes of training samples: ``[RandomFlip(), RandomCrop(padding=4), Mixup(0.2)]``.
+        Their parameters are the estimator's, too (``randomflip1__mode``); 'passthrough' skips one.
     input_shape : tuple of int or None, default=None
         Shape of one sample, (height, width, channels) or (steps, channels), where X has flat rows.
     data_format : {'channels_last', 'channels_first'}, default='channels_last'
         Axis of X that holds the channels.
-    augmentation : list of Layer, or of (name, Layer), or None, default=None
-        Random changes of training samples: ``[RandomFlip(), RandomCrop(padding=4), Mixup(0.2)]``.
-        Their parameters are the estimator's, too (``randomflip1__mode``); 'passthrough' skips one.
+    loss : {'log_loss', 'focal'} or Loss, default='log_loss'
+        'focal' (Lin et al., 2017) gives less weight to easy samples. Objects may be user-defined.
+    label_smoothing : float, default=0.0
+        Share of each target that 'log_loss' distributes evenly over all classes, in [0, 1).
+    class_weight : dict, 'balanced' or None, default=None
+        Factors on sample weights by class, also in validation; 'balanced': inverse frequencies.
     solver : str or Optimizer, default='adam'
         Optimizer of the weights, as in :class:`MLPClassifier`.
     alpha : float, default=0.0001
@@ -193,20 +222,8 @@ class CNNClassifier(BaseCNN, BatchClassifier):
         Training stops when more than this many epochs bring no improvement of `tol`.
     max_fun : int, default=15000
         Maximum number of evaluations of the loss by 'lbfgs'.
-    loss : {'log_loss', 'focal'} or Loss, default='log_loss'
-        'focal' (Lin et al., 2017) gives less weight to easy samples. Objects may be user-defined.
-    label_smoothing : float, default=0.0
-        Share of each target that 'log_loss' distributes evenly over all classes, in [0, 1).
-    class_weight : dict, 'balanced' or None, default=None
-        Factors on sample weights by class, also in validation; 'balanced': inverse frequencies.
     l1_ratio : float, default=0.0
         Share of L1, ``sum(abs(w))``, in the penalty, in [0, 1]; L2 is ``sum(w**2) / 2``.
-    dropout : float or list of float, default=0.0
-        Dropout rate, in [0, 1), of all dense layers, or a list with one rate per layer.
-    input_noise : float, default=0.0
-        Standard deviation of Gaussian noise added to X in training, in the units of X.
-    batch_norm : bool, default=False
-        Whether to apply batch normalization before the activation of each hidden layer.
     max_norm : float, default=0.0
         Maximum L2 norm of the incoming weights of a unit; 0 is no limit.
     weight_decay : float or None, default=None
@@ -217,8 +234,6 @@ class CNNClassifier(BaseCNN, BatchClassifier):
         Decay rate, in [0, 1), of the moving average of weights that is kept; 0 is off, 0.99 usual.
     learning_rate_factors : dict of str to float or None, default=None
         Learning-rate factors by layer name, as in :class:`MLPClassifier`; 0 freezes a layer.
-    weight_init, bias_init : str or Initializer, default='glorot_uniform'
-        Initializers of weights and biases, as in :class:`MLPClassifier`.
     scoring : str, callable or None, default=None
         Score of the validation set: None is that of `score`, or 'loss', or a scikit-learn scorer.
     n_restarts : int, default=1
@@ -264,120 +279,8 @@ class CNNClassifier(BaseCNN, BatchClassifier):
     True
     """
 
-    _parameter_constraints: ClassVar[dict] = {
-        **BaseCNN._parameter_constraints,
-        "loss": [StrOptions(set(CLASSIFICATION_LOSSES)), Loss],
-        "label_smoothing": [Interval(Real, 0, 1, closed="left")],
-        "class_weight": [dict, StrOptions({"balanced"}), None],
-    }
 
-    def __init__(
-        self,
-        filters=(32, 64),
-        *,
-        kernel_size=3,
-        strides=1,
-        padding="same",
-        pool_size=2,
-        pooling="max",
-        hidden_layer_sizes=(128,),
-        activation="relu",
-        input_shape=None,
-        data_format="channels_last",
-        augmentation=None,
-        solver="adam",
-        alpha=0.0001,
-        batch_size="auto",
-        learning_rate="constant",
-        learning_rate_init=0.001,
-        power_t=0.5,
-        max_iter=200,
-        shuffle=True,
-        random_state=None,
-        tol=1e-4,
-        verbose=False,
-        warm_start=False,
-        momentum=0.9,
-        nesterovs_momentum=True,
-        early_stopping=False,
-        validation_fraction=0.1,
-        beta_1=0.9,
-        beta_2=0.999,
-        epsilon=1e-8,
-        n_iter_no_change=10,
-        max_fun=15000,
-        loss="log_loss",
-        label_smoothing=0.0,
-        class_weight=None,
-        l1_ratio=0.0,
-        dropout=0.0,
-        input_noise=0.0,
-        batch_norm=False,
-        max_norm=0.0,
-        weight_decay=None,
-        clipnorm=0.0,
-        ema_momentum=0.0,
-        learning_rate_factors=None,
-        weight_init="glorot_uniform",
-        bias_init="glorot_uniform",
-        scoring=None,
-        n_restarts=1,
-        callbacks=None,
-        n_jobs=None,
-        dtype="auto",
-    ):
-        self.filters = filters
-        self.kernel_size = kernel_size
-        self.strides = strides
-        self.padding = padding
-        self.pool_size = pool_size
-        self.pooling = pooling
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.input_shape = input_shape
-        self.data_format = data_format
-        self.augmentation = augmentation
-        self.solver = solver
-        self.alpha = alpha
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.learning_rate_init = learning_rate_init
-        self.power_t = power_t
-        self.max_iter = max_iter
-        self.shuffle = shuffle
-        self.random_state = random_state
-        self.tol = tol
-        self.verbose = verbose
-        self.warm_start = warm_start
-        self.momentum = momentum
-        self.nesterovs_momentum = nesterovs_momentum
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.beta_1, self.beta_2 = beta_1, beta_2
-        self.epsilon = epsilon
-        self.n_iter_no_change = n_iter_no_change
-        self.max_fun = max_fun
-        self.loss = loss
-        self.label_smoothing = label_smoothing
-        self.class_weight = class_weight
-        self.l1_ratio = l1_ratio
-        self.dropout = dropout
-        self.input_noise = input_noise
-        self.batch_norm = batch_norm
-        self.max_norm = max_norm
-        self.weight_decay = weight_decay
-        self.clipnorm = clipnorm
-        self.ema_momentum = ema_momentum
-        self.learning_rate_factors = learning_rate_factors
-        self.weight_init = weight_init
-        self.bias_init = bias_init
-        self.scoring = scoring
-        self.n_restarts = n_restarts
-        self.callbacks = callbacks
-        self.n_jobs = n_jobs
-        self.dtype = dtype
-
-
+@estimator_parameters
 class CNNRegressor(BaseCNN, BatchRegressor):
     """Convolutional network for regression on images and signals.
 
@@ -399,13 +302,25 @@ class CNNRegressor(BaseCNN, BatchRegressor):
         Number of units of each dense layer after the convolutions.
     activation : str, default='relu'
         Activation of the hidden layers, as in :class:`MLPClassifier`.
+    dropout : float or list of float, default=0.0
+        Dropout rate, in [0, 1), of all dense layers, or a list with one rate per layer.
+    input_noise : float, default=0.0
+        Standard deviation of Gaussian noise added to X in training, in the units of X.
+    batch_norm : bool, default=False
+        Whether to apply batch normalization before the activation of each hidden layer.
+    weight_init, bias_init : str or Initializer, default='glorot_uniform'
+        Initializers of weights and biases, as in :class:`MLPClassifier`.
+    augmentation : list of Layer, or of (name, Layer), or None, default=None
+        Random changes of training samples: ``[RandomFlip(), RandomCrop(padding=4), Mixup(0.2)]``.
+        Their parameters are the estimator's, too (``randomflip1__mode``); 'passthrough' skips one.
     input_shape : tuple of int or None, default=None
         Shape of one sample, (height, width, channels) or (steps, channels), where X has flat rows.
     data_format : {'channels_last', 'channels_first'}, default='channels_last'
         Axis of X that holds the channels.
-    augmentation : list of Layer, or of (name, Layer), or None, default=None
-        Random changes of training samples: ``[RandomFlip(), RandomCrop(padding=4), Mixup(0.2)]``.
-        Their parameters are the estimator's, too (``randomflip1__mode``); 'passthrough' skips one.
+    loss : str or Loss, default='squared_error'
+        Loss to minimize, as in :class:`MLPRegressor`.
+    quantile : float, default=0.5
+        Quantile that ``loss='quantile'`` predicts, in (0, 1).
     solver : str or Optimizer, default='adam'
         Optimizer of the weights, as in :class:`MLPClassifier`.
     alpha : float, default=0.0001
@@ -446,18 +361,8 @@ class CNNRegressor(BaseCNN, BatchRegressor):
         Training stops when more than this many epochs bring no improvement of `tol`.
     max_fun : int, default=15000
         Maximum number of evaluations of the loss by 'lbfgs'.
-    loss : str or Loss, default='squared_error'
-        Loss to minimize, as in :class:`MLPRegressor`.
-    quantile : float, default=0.5
-        Quantile that ``loss='quantile'`` predicts, in (0, 1).
     l1_ratio : float, default=0.0
         Share of L1, ``sum(abs(w))``, in the penalty, in [0, 1]; L2 is ``sum(w**2) / 2``.
-    dropout : float or list of float, default=0.0
-        Dropout rate, in [0, 1), of all dense layers, or a list with one rate per layer.
-    input_noise : float, default=0.0
-        Standard deviation of Gaussian noise added to X in training, in the units of X.
-    batch_norm : bool, default=False
-        Whether to apply batch normalization before the activation of each hidden layer.
     max_norm : float, default=0.0
         Maximum L2 norm of the incoming weights of a unit; 0 is no limit.
     weight_decay : float or None, default=None
@@ -468,8 +373,6 @@ class CNNRegressor(BaseCNN, BatchRegressor):
         Decay rate, in [0, 1), of the moving average of weights that is kept; 0 is off, 0.99 usual.
     learning_rate_factors : dict of str to float or None, default=None
         Learning-rate factors by layer name, as in :class:`MLPClassifier`; 0 freezes a layer.
-    weight_init, bias_init : str or Initializer, default='glorot_uniform'
-        Initializers of weights and biases, as in :class:`MLPClassifier`.
     scoring : str, callable or None, default=None
         Score of the validation set: None is that of `score`, or 'loss', or a scikit-learn scorer.
     n_restarts : int, default=1
@@ -512,113 +415,3 @@ class CNNRegressor(BaseCNN, BatchRegressor):
     >>> model.score(X, y) > 0.9
     True
     """
-
-    _parameter_constraints: ClassVar[dict] = {
-        **BaseCNN._parameter_constraints,
-        "loss": [StrOptions(set(REGRESSION_LOSSES)), Loss],
-        "quantile": [Interval(Real, 0, 1, closed="neither")],
-    }
-
-    def __init__(
-        self,
-        filters=(32, 64),
-        *,
-        kernel_size=3,
-        strides=1,
-        padding="same",
-        pool_size=2,
-        pooling="max",
-        hidden_layer_sizes=(128,),
-        activation="relu",
-        input_shape=None,
-        data_format="channels_last",
-        augmentation=None,
-        solver="adam",
-        alpha=0.0001,
-        batch_size="auto",
-        learning_rate="constant",
-        learning_rate_init=0.001,
-        power_t=0.5,
-        max_iter=200,
-        shuffle=True,
-        random_state=None,
-        tol=1e-4,
-        verbose=False,
-        warm_start=False,
-        momentum=0.9,
-        nesterovs_momentum=True,
-        early_stopping=False,
-        validation_fraction=0.1,
-        beta_1=0.9,
-        beta_2=0.999,
-        epsilon=1e-8,
-        n_iter_no_change=10,
-        max_fun=15000,
-        loss="squared_error",
-        quantile=0.5,
-        l1_ratio=0.0,
-        dropout=0.0,
-        input_noise=0.0,
-        batch_norm=False,
-        max_norm=0.0,
-        weight_decay=None,
-        clipnorm=0.0,
-        ema_momentum=0.0,
-        learning_rate_factors=None,
-        weight_init="glorot_uniform",
-        bias_init="glorot_uniform",
-        scoring=None,
-        n_restarts=1,
-        callbacks=None,
-        n_jobs=None,
-        dtype="auto",
-    ):
-        self.filters = filters
-        self.kernel_size = kernel_size
-        self.strides = strides
-        self.padding = padding
-        self.pool_size = pool_size
-        self.pooling = pooling
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.input_shape = input_shape
-        self.data_format = data_format
-        self.augmentation = augmentation
-        self.solver = solver
-        self.alpha = alpha
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.learning_rate_init = learning_rate_init
-        self.power_t = power_t
-        self.max_iter = max_iter
-        self.shuffle = shuffle
-        self.random_state = random_state
-        self.tol = tol
-        self.verbose = verbose
-        self.warm_start = warm_start
-        self.momentum = momentum
-        self.nesterovs_momentum = nesterovs_momentum
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.beta_1, self.beta_2 = beta_1, beta_2
-        self.epsilon = epsilon
-        self.n_iter_no_change = n_iter_no_change
-        self.max_fun = max_fun
-        self.loss = loss
-        self.quantile = quantile
-        self.l1_ratio = l1_ratio
-        self.dropout = dropout
-        self.input_noise = input_noise
-        self.batch_norm = batch_norm
-        self.max_norm = max_norm
-        self.weight_decay = weight_decay
-        self.clipnorm = clipnorm
-        self.ema_momentum = ema_momentum
-        self.learning_rate_factors = learning_rate_factors
-        self.weight_init = weight_init
-        self.bias_init = bias_init
-        self.scoring = scoring
-        self.n_restarts = n_restarts
-        self.callbacks = callbacks
-        self.n_jobs = n_jobs
-        self.dtype = dtype

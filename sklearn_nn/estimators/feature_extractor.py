@@ -20,7 +20,7 @@ from sklearn.utils import get_tags
 from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
-from sklearn_nn._spec import set_plain
+from sklearn_nn._spec import parameters, set_plain
 from sklearn_nn.estimators._core.base import BaseNetwork
 from sklearn_nn.estimators._core.fitted_network import network_of
 
@@ -45,6 +45,7 @@ def _before_output(network):
     return names[-2]
 
 
+@parameters
 class FeatureExtractor(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
     """Transformer that returns the output of a layer of a network as features.
 
@@ -95,13 +96,11 @@ class FeatureExtractor(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
     array(['activation1_0', 'activation1_1'], dtype=object)
     """
 
-    __setattr__ = set_plain
+    estimator: BaseEstimator
+    layer: str | None = None
 
     _parameter_constraints = {"estimator": [HasMethods(["fit", "predict"])], "layer": [str, None]}
-
-    def __init__(self, estimator, layer=None):
-        self.estimator = estimator
-        self.layer = layer
+    __setattr__ = set_plain
 
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y=None, **fit_params):

@@ -2,27 +2,93 @@
 
 from __future__ import annotations
 
+from dataclasses import KW_ONLY
 from numbers import Integral, Real
-from typing import ClassVar
-
-from sklearn.utils._param_validation import Interval, StrOptions
+from typing import Any, ClassVar
 
 from sklearn_nn.estimators._core.base import BaseNetwork, BatchClassifier, BatchRegressor
-from sklearn_nn.estimators._core.parameters import TRAINING_CONSTRAINTS
-from sklearn_nn.estimators._presets import draws, hidden_layers
-from sklearn_nn.layers import Dense, GaussianNoise
-from sklearn_nn.layers.activation import HIDDEN_ACTIVATIONS
-from sklearn_nn.training.losses import CLASSIFICATION_LOSSES, REGRESSION_LOSSES, Loss
+from sklearn_nn.estimators._core.parameters import estimator_parameters
+from sklearn_nn.layers import Activation, BatchNorm, Dense, Dropout, Flatten, GaussianNoise
+from sklearn_nn.network.initializers import GlorotUniform, Initializer
+from sklearn_nn.training.losses import Loss
 
 
+def check_sizes(name, sizes):
+    """Return numbers of units as a list; raise ValueError unless all are positive integers."""
+    sizes = list(sizes) if hasattr(sizes, "__iter__") else [sizes]
+    if any(not isinstance(size, Integral) or size <= 0 for size in sizes):
+        raise ValueError(f"{name} must be > 0, got {sizes}; pass whole numbers.")
+    return [int(size) for size in sizes]
+
+
+def dropout_rates(rate, n_layers):
+    """Return the dropout rate of each layer; raise ValueError if they are invalid or too few."""
+    if isinstance(rate, Real):
+        return [float(rate)] * n_layers
+    rates = list(rate)
+    if len(rates) != n_layers or not all(isinstance(r, Real) and 0 <= r < 1 for r in rates):
+        raise ValueError(
+            f"dropout={rate!r} must be one rate in [0, 1), or one for each of the {n_layers} "
+            "hidden layers."
+        )
+    return rates
+
+
+def draws(estimator):
+    """Return the initializers of weights and of biases."""
+    # Glorot's scale for logistic units, and biases drawn like weights: as scikit-learn does.
+    own = GlorotUniform(2.0 if estimator.activation == "logistic" else 6.0)
+    return [
+        own if isinstance(name, str) and name == "glorot_uniform" else name
+        for name in (estimator.weight_init, estimator.bias_init)
+    ]
+
+
+def hidden_layers(estimator, n_before=0):
+    """Return dense layers with their norm, activation and dropout.
+
+    `n_before` other layers, which have rates of dropout too, stand before them.
+    """
+    kernel, bias = draws(estimator)
+    sizes = check_sizes("hidden_layer_sizes", estimator.hidden_layer_sizes)
+    rates, layers = dropout_rates(estimator.dropout, n_before + len(sizes))[n_before:], []
+    for i, (units, rate) in enumerate(zip(sizes, rates, strict=True), 1):
+        dense = Dense(units, kernel_initializer=kernel, bias_initializer=bias)
+        layers.append((f"dense{i}", dense))
+        if estimator.batch_norm:
+            layers.append((f"batchnorm{i}", BatchNorm()))
+        layers.append((f"activation{i}", Activation(estimator.activation)))
+        if rate:
+            layers.append((f"dropout{i}", Dropout(rate)))
+    return layers
+
+
+def with_output(layers, shape, n_outputs):
+    """Return the layers, a Flatten if samples are not vectors by then, and the output layer.
+
+    `shape` is that of one sample.
+    """
+    for name, layer in layers:
+        try:
+            shape = layer.output_shape(shape)
+        except ValueError as error:
+            raise ValueError(f"layer {name!r}: {error}") from error
+    flatten = [("flatten", Flatten())] if len(shape) > 1 else []
+    return [*layers, *flatten, ("output", Dense(n_outputs))]
+
+
+@estimator_parameters
 class BaseMLP(BaseNetwork):
     """Dense layers of `hidden_layer_sizes` units, each with an activation and dropout."""
 
-    _parameter_constraints: ClassVar[dict] = {
-        "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
-        "activation": [StrOptions(set(HIDDEN_ACTIVATIONS))],
-        **TRAINING_CONSTRAINTS,
-    }
+    hidden_layer_sizes: Any = (100,)
+    activation: str = "relu"
+    _: KW_ONLY
+    dropout: float | list[float] = 0.0
+    input_noise: float = 0.0
+    batch_norm: bool = False
+    weight_init: str | Initializer = "glorot_uniform"
+    bias_init: str | Initializer = "glorot_uniform"
 
     _like_scikit_learn = True
     _ARRAY_LISTS: ClassVar[dict] = {"coefs_": "kernel", "intercepts_": "bias"}
@@ -34,12 +100,13 @@ class BaseMLP(BaseNetwork):
         return [*noise, *hidden_layers(self), ("output", output)]
 
 
+@estimator_parameters
 class MLPClassifier(BaseMLP, BatchClassifier):
     """Multi-layer perceptron classifier, a drop-in replacement for scikit-learn's.
 
-    The parameters up to `max_fun`, their defaults, the random draws and the fitted attributes are
-    those of :class:`sklearn.neural_network.MLPClassifier`. With float64 data and the same
-    `random_state`, both train the same model, up to rounding.
+    It has all parameters of :class:`sklearn.neural_network.MLPClassifier`, with their defaults, its
+    random draws and its fitted attributes. With float64 data and the same `random_state`, both
+    train the same model, up to rounding.
 
     Parameters
     ----------
@@ -48,6 +115,23 @@ class MLPClassifier(BaseMLP, BatchClassifier):
     activation : str, default='relu'
         Activation of the hidden layers: 'identity', 'logistic', 'tanh', 'relu', as in scikit-learn;
         'leaky_relu', 'elu', 'selu', 'gelu', 'silu', 'mish', 'softplus', 'hard_sigmoid'.
+    dropout : float or list of float, default=0.0
+        Dropout rate, in [0, 1), of all hidden layers, or a list with one rate per layer.
+    input_noise : float, default=0.0
+        Standard deviation of Gaussian noise added to X in training, in the units of X.
+    batch_norm : bool, default=False
+        Whether to apply batch normalization before the activation of each hidden layer.
+    weight_init, bias_init : str or Initializer, default='glorot_uniform'
+        Initializers of weights and biases: 'zeros', 'ones', 'uniform' (in [-0.1, 0.1]),
+        'fan_in_uniform', 'normal', 'truncated_normal', 'glorot_uniform', 'glorot_normal',
+        'he_uniform', 'he_normal', 'lecun_uniform', 'lecun_normal', 'orthogonal' (weights only), or
+        an object of :mod:`sklearn_nn.network.initializers`.
+    loss : {'log_loss', 'focal'} or Loss, default='log_loss'
+        'focal' (Lin et al., 2017) gives less weight to easy samples. Objects may be user-defined.
+    label_smoothing : float, default=0.0
+        Share of each target that 'log_loss' distributes evenly over all classes, in [0, 1).
+    class_weight : dict, 'balanced' or None, default=None
+        Factors on sample weights by class, also in validation; 'balanced': inverse frequencies.
     solver : str or Optimizer, default='adam'
         Optimizer of the weights. 'lbfgs' uses all samples in each iteration and is often best for
         small data; 'sgd', 'adam', 'adamw', 'nadam', 'adamax', 'rmsprop', 'adagrad', 'adadelta' and
@@ -102,20 +186,8 @@ class MLPClassifier(BaseMLP, BatchClassifier):
         `early_stopping`, schedules of fixed length, such as 'onecycle', run to their end.
     max_fun : int, default=15000
         Maximum number of evaluations of the loss by 'lbfgs'.
-    loss : {'log_loss', 'focal'} or Loss, default='log_loss'
-        'focal' (Lin et al., 2017) gives less weight to easy samples. Objects may be user-defined.
-    label_smoothing : float, default=0.0
-        Share of each target that 'log_loss' distributes evenly over all classes, in [0, 1).
-    class_weight : dict, 'balanced' or None, default=None
-        Factors on sample weights by class, also in validation; 'balanced': inverse frequencies.
     l1_ratio : float, default=0.0
         Share of L1, ``sum(abs(w))``, in the penalty, in [0, 1]; L2 is ``sum(w**2) / 2``.
-    dropout : float or list of float, default=0.0
-        Dropout rate, in [0, 1), of all hidden layers, or a list with one rate per layer.
-    input_noise : float, default=0.0
-        Standard deviation of Gaussian noise added to X in training, in the units of X.
-    batch_norm : bool, default=False
-        Whether to apply batch normalization before the activation of each hidden layer.
     max_norm : float, default=0.0
         Maximum L2 norm of the incoming weights of a unit; 0 is no limit.
     weight_decay : float or None, default=None
@@ -128,11 +200,6 @@ class MLPClassifier(BaseMLP, BatchClassifier):
         Learning-rate factors by layer name (see :meth:`summary`); 0 freezes a layer. A name
         includes nested layers, 'pretrained' those that :meth:`from_pretrained` copies; the longest
         matching name wins. 'lbfgs' accepts 0 and 1.
-    weight_init, bias_init : str or Initializer, default='glorot_uniform'
-        Initializers of weights and biases: 'zeros', 'ones', 'uniform' (in [-0.1, 0.1]),
-        'fan_in_uniform', 'normal', 'truncated_normal', 'glorot_uniform', 'glorot_normal',
-        'he_uniform', 'he_normal', 'lecun_uniform', 'lecun_normal', 'orthogonal' (weights only), or
-        an object of :mod:`sklearn_nn.network.initializers`.
     scoring : str, callable or None, default=None
         Score of the validation set: None is that of `score`, or 'loss', or a scikit-learn scorer.
     n_restarts : int, default=1
@@ -205,109 +272,14 @@ class MLPClassifier(BaseMLP, BatchClassifier):
     True
     """
 
-    _parameter_constraints: ClassVar[dict] = {
-        **BaseMLP._parameter_constraints,
-        "loss": [StrOptions(set(CLASSIFICATION_LOSSES)), Loss],
-        "label_smoothing": [Interval(Real, 0, 1, closed="left")],
-        "class_weight": [dict, StrOptions({"balanced"}), None],
-    }
 
-    def __init__(
-        self,
-        hidden_layer_sizes=(100,),
-        activation="relu",
-        *,
-        solver="adam",
-        alpha=0.0001,
-        batch_size="auto",
-        learning_rate="constant",
-        learning_rate_init=0.001,
-        power_t=0.5,
-        max_iter=200,
-        shuffle=True,
-        random_state=None,
-        tol=1e-4,
-        verbose=False,
-        warm_start=False,
-        momentum=0.9,
-        nesterovs_momentum=True,
-        early_stopping=False,
-        validation_fraction=0.1,
-        beta_1=0.9,
-        beta_2=0.999,
-        epsilon=1e-8,
-        n_iter_no_change=10,
-        max_fun=15000,
-        loss="log_loss",
-        label_smoothing=0.0,
-        class_weight=None,
-        l1_ratio=0.0,
-        dropout=0.0,
-        input_noise=0.0,
-        batch_norm=False,
-        max_norm=0.0,
-        weight_decay=None,
-        clipnorm=0.0,
-        ema_momentum=0.0,
-        learning_rate_factors=None,
-        weight_init="glorot_uniform",
-        bias_init="glorot_uniform",
-        scoring=None,
-        n_restarts=1,
-        callbacks=None,
-        n_jobs=None,
-        dtype="auto",
-    ):
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.solver = solver
-        self.alpha = alpha
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.learning_rate_init = learning_rate_init
-        self.power_t = power_t
-        self.max_iter = max_iter
-        self.shuffle = shuffle
-        self.random_state = random_state
-        self.tol = tol
-        self.verbose = verbose
-        self.warm_start = warm_start
-        self.momentum = momentum
-        self.nesterovs_momentum = nesterovs_momentum
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
-        self.n_iter_no_change = n_iter_no_change
-        self.max_fun = max_fun
-        self.loss = loss
-        self.label_smoothing = label_smoothing
-        self.class_weight = class_weight
-        self.l1_ratio = l1_ratio
-        self.dropout = dropout
-        self.input_noise = input_noise
-        self.batch_norm = batch_norm
-        self.max_norm = max_norm
-        self.weight_decay = weight_decay
-        self.clipnorm = clipnorm
-        self.ema_momentum = ema_momentum
-        self.learning_rate_factors = learning_rate_factors
-        self.weight_init = weight_init
-        self.bias_init = bias_init
-        self.scoring = scoring
-        self.n_restarts = n_restarts
-        self.callbacks = callbacks
-        self.n_jobs = n_jobs
-        self.dtype = dtype
-
-
+@estimator_parameters
 class MLPRegressor(BaseMLP, BatchRegressor):
     """Multi-layer perceptron regressor, a drop-in replacement for scikit-learn's.
 
-    The parameters up to `max_fun`, their defaults, the random draws and the fitted attributes are
-    those of :class:`sklearn.neural_network.MLPRegressor`. With float64 data and the same
-    `random_state`, both train the same model, up to rounding. y may have several outputs.
+    It has all parameters of :class:`sklearn.neural_network.MLPRegressor`, with their defaults, its
+    random draws and its fitted attributes. With float64 data and the same `random_state`, both
+    train the same model, up to rounding. y may have several outputs.
 
     Parameters
     ----------
@@ -320,6 +292,16 @@ class MLPRegressor(BaseMLP, BatchRegressor):
         Number of units of each hidden layer.
     activation : str, default='relu'
         Activation of the hidden layers, as in :class:`MLPClassifier`.
+    dropout : float or list of float, default=0.0
+        Dropout rate, in [0, 1), of all hidden layers, or a list with one rate per layer.
+    input_noise : float, default=0.0
+        Standard deviation of Gaussian noise added to X in training, in the units of X.
+    batch_norm : bool, default=False
+        Whether to apply batch normalization before the activation of each hidden layer.
+    weight_init, bias_init : str or Initializer, default='glorot_uniform'
+        Initializers of weights and biases, as in :class:`MLPClassifier`.
+    quantile : float, default=0.5
+        Quantile that ``loss='quantile'`` predicts, in (0, 1).
     solver : str or Optimizer, default='adam'
         Optimizer of the weights, as in :class:`MLPClassifier`.
     alpha : float, default=0.0001
@@ -361,16 +343,8 @@ class MLPRegressor(BaseMLP, BatchRegressor):
         Training stops when more than this many epochs bring no improvement of `tol`.
     max_fun : int, default=15000
         Maximum number of evaluations of the loss by 'lbfgs'.
-    quantile : float, default=0.5
-        Quantile that ``loss='quantile'`` predicts, in (0, 1).
     l1_ratio : float, default=0.0
         Share of L1, ``sum(abs(w))``, in the penalty, in [0, 1]; L2 is ``sum(w**2) / 2``.
-    dropout : float or list of float, default=0.0
-        Dropout rate, in [0, 1), of all hidden layers, or a list with one rate per layer.
-    input_noise : float, default=0.0
-        Standard deviation of Gaussian noise added to X in training, in the units of X.
-    batch_norm : bool, default=False
-        Whether to apply batch normalization before the activation of each hidden layer.
     max_norm : float, default=0.0
         Maximum L2 norm of the incoming weights of a unit; 0 is no limit.
     weight_decay : float or None, default=None
@@ -381,8 +355,6 @@ class MLPRegressor(BaseMLP, BatchRegressor):
         Decay rate, in [0, 1), of the moving average of weights that is kept; 0 is off, 0.99 usual.
     learning_rate_factors : dict of str to float or None, default=None
         Learning-rate factors by layer name, as in :class:`MLPClassifier`; 0 freezes a layer.
-    weight_init, bias_init : str or Initializer, default='glorot_uniform'
-        Initializers of weights and biases, as in :class:`MLPClassifier`.
     scoring : str, callable or None, default=None
         Score of the validation set: None is that of `score`, or 'loss', or a scikit-learn scorer.
     n_restarts : int, default=1
@@ -453,95 +425,4 @@ class MLPRegressor(BaseMLP, BatchRegressor):
     True
     """
 
-    _parameter_constraints: ClassVar[dict] = {
-        **BaseMLP._parameter_constraints,
-        "loss": [StrOptions(set(REGRESSION_LOSSES)), Loss],
-        "quantile": [Interval(Real, 0, 1, closed="neither")],
-    }
-
-    def __init__(
-        self,
-        loss="squared_error",
-        hidden_layer_sizes=(100,),
-        activation="relu",
-        *,
-        solver="adam",
-        alpha=0.0001,
-        batch_size="auto",
-        learning_rate="constant",
-        learning_rate_init=0.001,
-        power_t=0.5,
-        max_iter=200,
-        shuffle=True,
-        random_state=None,
-        tol=1e-4,
-        verbose=False,
-        warm_start=False,
-        momentum=0.9,
-        nesterovs_momentum=True,
-        early_stopping=False,
-        validation_fraction=0.1,
-        beta_1=0.9,
-        beta_2=0.999,
-        epsilon=1e-8,
-        n_iter_no_change=10,
-        max_fun=15000,
-        quantile=0.5,
-        l1_ratio=0.0,
-        dropout=0.0,
-        input_noise=0.0,
-        batch_norm=False,
-        max_norm=0.0,
-        weight_decay=None,
-        clipnorm=0.0,
-        ema_momentum=0.0,
-        learning_rate_factors=None,
-        weight_init="glorot_uniform",
-        bias_init="glorot_uniform",
-        scoring=None,
-        n_restarts=1,
-        callbacks=None,
-        n_jobs=None,
-        dtype="auto",
-    ):
-        self.loss = loss
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.solver = solver
-        self.alpha = alpha
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.learning_rate_init = learning_rate_init
-        self.power_t = power_t
-        self.max_iter = max_iter
-        self.shuffle = shuffle
-        self.random_state = random_state
-        self.tol = tol
-        self.verbose = verbose
-        self.warm_start = warm_start
-        self.momentum = momentum
-        self.nesterovs_momentum = nesterovs_momentum
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
-        self.n_iter_no_change = n_iter_no_change
-        self.max_fun = max_fun
-        self.quantile = quantile
-        self.l1_ratio = l1_ratio
-        self.dropout = dropout
-        self.input_noise = input_noise
-        self.batch_norm = batch_norm
-        self.max_norm = max_norm
-        self.weight_decay = weight_decay
-        self.clipnorm = clipnorm
-        self.ema_momentum = ema_momentum
-        self.learning_rate_factors = learning_rate_factors
-        self.weight_init = weight_init
-        self.bias_init = bias_init
-        self.scoring = scoring
-        self.n_restarts = n_restarts
-        self.callbacks = callbacks
-        self.n_jobs = n_jobs
-        self.dtype = dtype
+    loss: str | Loss = "squared_error"

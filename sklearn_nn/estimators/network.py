@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from numbers import Real
+from dataclasses import KW_ONLY
 from typing import ClassVar
-
-from sklearn.utils._param_validation import Interval, StrOptions
 
 from sklearn_nn.estimators._core.base import BaseNetwork, BatchClassifier, BatchRegressor
 from sklearn_nn.estimators._core.layer_list import PASSTHROUGH, listed_layers
-from sklearn_nn.estimators._core.parameters import TRAINING_CONSTRAINTS
+from sklearn_nn.estimators._core.parameters import estimator_parameters
 from sklearn_nn.estimators._inputs.shaped import ShapedReader
-from sklearn_nn.estimators._presets import with_output
+from sklearn_nn.estimators.mlp import with_output
 from sklearn_nn.layers import (
     Activation,
     AttentionPool,
@@ -28,34 +26,28 @@ from sklearn_nn.layers import (
 )
 from sklearn_nn.layers.layer import is_named
 from sklearn_nn.layers.recurrent.layers import Recurrent
-from sklearn_nn.layers.shape import CHANNELS_FIRST, CHANNELS_LAST
-from sklearn_nn.training.losses import CLASSIFICATION_LOSSES, REGRESSION_LOSSES, Loss
+from sklearn_nn.layers.shape import CHANNELS_LAST
 
-#: Parameters that shape the layers of a preset, and that a list of layers takes the place of.
-_OF_PRESETS = ("dropout", "input_noise", "batch_norm", "weight_init", "bias_init")
 #: Layers that do the same with each value, wherever it lies.
 _OF_EACH_VALUE = Activation | Dropout | GaussianNoise
 #: Layers that read samples step by step.
 _OF_STEPS = AttentionPool | Bidirectional | Conv1D | Embedding | LastStep | OneHot | Recurrent
 #: Tags of estimators whose samples may have any shape.
 SHAPED_TAGS = {"sparse": True, "three_d_array": True}
-SHAPE_CONSTRAINTS: dict = {
-    "input_shape": [tuple, list, None],
-    "data_format": [StrOptions({CHANNELS_FIRST, CHANNELS_LAST})],
-}
 
 
+@estimator_parameters
 class BaseNeuralNetwork(BaseNetwork):
     """A user-defined list of layers."""
 
+    layers: list | None = None
+    _: KW_ONLY
+    input_shape: tuple[int, ...] | None = None
+    data_format: str = CHANNELS_LAST
+
+    _parameter_constraints: ClassVar[dict] = {"layers": [list, tuple, None]}
     _layers_parameter = "layers"
     _input_tags = SHAPED_TAGS
-
-    _parameter_constraints: ClassVar[dict] = {
-        "layers": [list, tuple, None],
-        **SHAPE_CONSTRAINTS,
-        **{k: v for k, v in TRAINING_CONSTRAINTS.items() if k not in _OF_PRESETS},
-    }
 
     def _layers(self, reader, n_outputs):
         layers = [] if self.layers is None else listed_layers(self)
@@ -84,6 +76,7 @@ class BaseNeuralNetwork(BaseNetwork):
         )
 
 
+@estimator_parameters
 class NeuralNetworkClassifier(BaseNeuralNetwork, BatchClassifier):
     """Classifier with user-defined layers.
 
@@ -97,6 +90,12 @@ class NeuralNetworkClassifier(BaseNeuralNetwork, BatchClassifier):
         Shape of one sample, (height, width, channels) or (steps, channels), where X has flat rows.
     data_format : {'channels_last', 'channels_first'}, default='channels_last'
         Axis of X that holds the channels.
+    loss : {'log_loss', 'focal'} or Loss, default='log_loss'
+        'focal' (Lin et al., 2017) gives less weight to easy samples. Objects may be user-defined.
+    label_smoothing : float, default=0.0
+        Share of each target that 'log_loss' distributes evenly over all classes, in [0, 1).
+    class_weight : dict, 'balanced' or None, default=None
+        Factors on sample weights by class, also in validation; 'balanced': inverse frequencies.
     solver : str or Optimizer, default='adam'
         Optimizer of the weights, as in :class:`MLPClassifier`.
     alpha : float, default=0.0001
@@ -137,12 +136,6 @@ class NeuralNetworkClassifier(BaseNeuralNetwork, BatchClassifier):
         Training stops when more than this many epochs bring no improvement of `tol`.
     max_fun : int, default=15000
         Maximum number of evaluations of the loss by 'lbfgs'.
-    loss : {'log_loss', 'focal'} or Loss, default='log_loss'
-        'focal' (Lin et al., 2017) gives less weight to easy samples. Objects may be user-defined.
-    label_smoothing : float, default=0.0
-        Share of each target that 'log_loss' distributes evenly over all classes, in [0, 1).
-    class_weight : dict, 'balanced' or None, default=None
-        Factors on sample weights by class, also in validation; 'balanced': inverse frequencies.
     l1_ratio : float, default=0.0
         Share of L1, ``sum(abs(w))``, in the penalty, in [0, 1]; L2 is ``sum(w**2) / 2``.
     max_norm : float, default=0.0
@@ -203,95 +196,8 @@ class NeuralNetworkClassifier(BaseNeuralNetwork, BatchClassifier):
     True
     """
 
-    _parameter_constraints: ClassVar[dict] = {
-        **BaseNeuralNetwork._parameter_constraints,
-        "loss": [StrOptions(set(CLASSIFICATION_LOSSES)), Loss],
-        "label_smoothing": [Interval(Real, 0, 1, closed="left")],
-        "class_weight": [dict, StrOptions({"balanced"}), None],
-    }
 
-    def __init__(
-        self,
-        layers=None,
-        *,
-        input_shape=None,
-        data_format="channels_last",
-        solver="adam",
-        alpha=0.0001,
-        batch_size="auto",
-        learning_rate="constant",
-        learning_rate_init=0.001,
-        power_t=0.5,
-        max_iter=200,
-        shuffle=True,
-        random_state=None,
-        tol=1e-4,
-        verbose=False,
-        warm_start=False,
-        momentum=0.9,
-        nesterovs_momentum=True,
-        early_stopping=False,
-        validation_fraction=0.1,
-        beta_1=0.9,
-        beta_2=0.999,
-        epsilon=1e-8,
-        n_iter_no_change=10,
-        max_fun=15000,
-        loss="log_loss",
-        label_smoothing=0.0,
-        class_weight=None,
-        l1_ratio=0.0,
-        max_norm=0.0,
-        weight_decay=None,
-        clipnorm=0.0,
-        ema_momentum=0.0,
-        learning_rate_factors=None,
-        scoring=None,
-        n_restarts=1,
-        callbacks=None,
-        n_jobs=None,
-        dtype="auto",
-    ):
-        self.layers = layers
-        self.input_shape = input_shape
-        self.data_format = data_format
-        self.solver = solver
-        self.alpha = alpha
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.learning_rate_init = learning_rate_init
-        self.power_t = power_t
-        self.max_iter = max_iter
-        self.shuffle = shuffle
-        self.random_state = random_state
-        self.tol = tol
-        self.verbose = verbose
-        self.warm_start = warm_start
-        self.momentum = momentum
-        self.nesterovs_momentum = nesterovs_momentum
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
-        self.n_iter_no_change = n_iter_no_change
-        self.max_fun = max_fun
-        self.loss = loss
-        self.label_smoothing = label_smoothing
-        self.class_weight = class_weight
-        self.l1_ratio = l1_ratio
-        self.max_norm = max_norm
-        self.weight_decay = weight_decay
-        self.clipnorm = clipnorm
-        self.ema_momentum = ema_momentum
-        self.learning_rate_factors = learning_rate_factors
-        self.scoring = scoring
-        self.n_restarts = n_restarts
-        self.callbacks = callbacks
-        self.n_jobs = n_jobs
-        self.dtype = dtype
-
-
+@estimator_parameters
 class NeuralNetworkRegressor(BaseNeuralNetwork, BatchRegressor):
     """Regressor with user-defined layers.
 
@@ -305,6 +211,10 @@ class NeuralNetworkRegressor(BaseNeuralNetwork, BatchRegressor):
         Shape of one sample, (height, width, channels) or (steps, channels), where X has flat rows.
     data_format : {'channels_last', 'channels_first'}, default='channels_last'
         Axis of X that holds the channels.
+    loss : str or Loss, default='squared_error'
+        Loss to minimize, as in :class:`MLPRegressor`.
+    quantile : float, default=0.5
+        Quantile that ``loss='quantile'`` predicts, in (0, 1).
     solver : str or Optimizer, default='adam'
         Optimizer of the weights, as in :class:`MLPClassifier`.
     alpha : float, default=0.0001
@@ -345,10 +255,6 @@ class NeuralNetworkRegressor(BaseNeuralNetwork, BatchRegressor):
         Training stops when more than this many epochs bring no improvement of `tol`.
     max_fun : int, default=15000
         Maximum number of evaluations of the loss by 'lbfgs'.
-    loss : str or Loss, default='squared_error'
-        Loss to minimize, as in :class:`MLPRegressor`.
-    quantile : float, default=0.5
-        Quantile that ``loss='quantile'`` predicts, in (0, 1).
     l1_ratio : float, default=0.0
         Share of L1, ``sum(abs(w))``, in the penalty, in [0, 1]; L2 is ``sum(w**2) / 2``.
     max_norm : float, default=0.0
@@ -405,88 +311,3 @@ class NeuralNetworkRegressor(BaseNeuralNetwork, BatchRegressor):
     >>> make_pipeline(StandardScaler(), network).fit(X, y).score(X, y) > 0.5
     True
     """
-
-    _parameter_constraints: ClassVar[dict] = {
-        **BaseNeuralNetwork._parameter_constraints,
-        "loss": [StrOptions(set(REGRESSION_LOSSES)), Loss],
-        "quantile": [Interval(Real, 0, 1, closed="neither")],
-    }
-
-    def __init__(
-        self,
-        layers=None,
-        *,
-        input_shape=None,
-        data_format="channels_last",
-        solver="adam",
-        alpha=0.0001,
-        batch_size="auto",
-        learning_rate="constant",
-        learning_rate_init=0.001,
-        power_t=0.5,
-        max_iter=200,
-        shuffle=True,
-        random_state=None,
-        tol=1e-4,
-        verbose=False,
-        warm_start=False,
-        momentum=0.9,
-        nesterovs_momentum=True,
-        early_stopping=False,
-        validation_fraction=0.1,
-        beta_1=0.9,
-        beta_2=0.999,
-        epsilon=1e-8,
-        n_iter_no_change=10,
-        max_fun=15000,
-        loss="squared_error",
-        quantile=0.5,
-        l1_ratio=0.0,
-        max_norm=0.0,
-        weight_decay=None,
-        clipnorm=0.0,
-        ema_momentum=0.0,
-        learning_rate_factors=None,
-        scoring=None,
-        n_restarts=1,
-        callbacks=None,
-        n_jobs=None,
-        dtype="auto",
-    ):
-        self.layers = layers
-        self.input_shape = input_shape
-        self.data_format = data_format
-        self.solver = solver
-        self.alpha = alpha
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.learning_rate_init = learning_rate_init
-        self.power_t = power_t
-        self.max_iter = max_iter
-        self.shuffle = shuffle
-        self.random_state = random_state
-        self.tol = tol
-        self.verbose = verbose
-        self.warm_start = warm_start
-        self.momentum = momentum
-        self.nesterovs_momentum = nesterovs_momentum
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
-        self.n_iter_no_change = n_iter_no_change
-        self.max_fun = max_fun
-        self.loss = loss
-        self.quantile = quantile
-        self.l1_ratio = l1_ratio
-        self.max_norm = max_norm
-        self.weight_decay = weight_decay
-        self.clipnorm = clipnorm
-        self.ema_momentum = ema_momentum
-        self.learning_rate_factors = learning_rate_factors
-        self.scoring = scoring
-        self.n_restarts = n_restarts
-        self.callbacks = callbacks
-        self.n_jobs = n_jobs
-        self.dtype = dtype

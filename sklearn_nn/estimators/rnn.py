@@ -2,60 +2,101 @@
 
 from __future__ import annotations
 
-from numbers import Real
+from dataclasses import KW_ONLY
 from typing import ClassVar
 
 import numpy as np
 from sklearn.base import is_classifier
 from sklearn.utils import check_consistent_length
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import StrOptions
 
 from sklearn_nn.estimators._core.base import BaseNetwork, BatchClassifier, BatchRegressor
 from sklearn_nn.estimators._core.fitted_network import check_fitted
-from sklearn_nn.estimators._core.parameters import TRAINING_CONSTRAINTS
+from sklearn_nn.estimators._core.parameters import COUNT, estimator_parameters
 from sklearn_nn.estimators._inputs.shaped import ShapedReader, WindowReader
-from sklearn_nn.estimators._presets import (
+from sklearn_nn.estimators._targets.steps import Steps, flat_steps
+from sklearn_nn.estimators.mlp import (
     check_sizes,
     draws,
     dropout_rates,
     hidden_layers,
     with_output,
 )
-from sklearn_nn.estimators._targets.steps import Steps, flat_steps
-from sklearn_nn.estimators.network import SHAPE_CONSTRAINTS, SHAPED_TAGS
-from sklearn_nn.estimators.rnn_layers import COUNT, RECURRENT_CONSTRAINTS, recurrent_layers
+from sklearn_nn.estimators.network import SHAPED_TAGS
 from sklearn_nn.layers import (
+    GRU,
+    LSTM,
     AttentionPool,
+    Bidirectional,
     Dense,
     Dropout,
     GaussianNoise,
     GlobalAveragePool,
     GlobalMaxPool,
+    SimpleRNN,
     TimeDistributed,
 )
-from sklearn_nn.layers.activation import HIDDEN_ACTIVATIONS
-from sklearn_nn.training.losses import CLASSIFICATION_LOSSES, REGRESSION_LOSSES, Loss
+from sklearn_nn.layers.shape import CHANNELS_LAST
+from sklearn_nn.network.initializers import Initializer
 
+#: Classes of recurrent layers that `cell` selects.
+CELLS = {"lstm": LSTM, "gru": GRU, "rnn": SimpleRNN}
+CELL_CONSTRAINT = [StrOptions(set(CELLS))]
 #: What is made of the last recurrent layer's steps; for "last" it hands on no other.
 POOLS = {"mean": GlobalAveragePool, "max": GlobalMaxPool, "attention": AttentionPool}
 
 
+def recurrent_layers(
+    cell, units, rates, *, return_sequences=True, bidirectional=False, kernel_initializer=None
+):
+    """Return (name, layer) pairs of recurrent layers, each of which reads the one before.
+
+    `rates` are the rates of dropout after each layer; that after the last is left to the caller.
+    The last layer returns all time steps with `return_sequences`.
+    """
+    layers = []
+    for i, rate in enumerate(rates, 1):
+        steps = i < len(rates) or return_sequences
+        layer = CELLS[cell](units, return_sequences=steps, kernel_initializer=kernel_initializer)
+        if bidirectional:
+            layer = Bidirectional(layer)
+        layers.append((f"{cell}{i}", layer))
+        if rate and i < len(rates):
+            layers.append((f"{cell}dropout{i}", Dropout(rate)))
+    return layers
+
+
+@estimator_parameters
 class BaseRNN(BaseNetwork):
     """Recurrent layers, pooling over time, then dense layers."""
 
-    _input_tags = SHAPED_TAGS
+    hidden_size: int = 64
+    _: KW_ONLY
+    cell: str = "lstm"
+    num_layers: int = 1
+    bidirectional: bool = False
+    pooling: str = "last"
+    hidden_layer_sizes: int | tuple[int, ...] = ()
+    return_sequences: bool = False
+    truncation: int | None = None
+    activation: str = "relu"
+    dropout: float | list[float] = 0.0
+    input_noise: float = 0.0
+    weight_init: str | Initializer = "glorot_uniform"
+    bias_init: str | Initializer = "glorot_uniform"
+    clipnorm: float = 1.0
+    input_shape: tuple[int, ...] | None = None
+    data_format: str = CHANNELS_LAST
 
     _parameter_constraints: ClassVar[dict] = {
-        **RECURRENT_CONSTRAINTS,
+        "cell": CELL_CONSTRAINT,
         "bidirectional": ["boolean"],
         "pooling": [StrOptions({"last", *POOLS})],
-        "hidden_layer_sizes": ["array-like", *COUNT],
         "return_sequences": ["boolean"],
         "truncation": [*COUNT, None],
-        "activation": [StrOptions(set(HIDDEN_ACTIVATIONS))],
-        **SHAPE_CONSTRAINTS,
-        **{k: v for k, v in TRAINING_CONSTRAINTS.items() if k != "batch_norm"},
     }
+    _input_tags = SHAPED_TAGS
+    batch_norm = False  # not a parameter: dense layers have none here
 
     def _make_reader(self):
         shape = self.input_shape
@@ -163,6 +204,7 @@ class BaseRNN(BaseNetwork):
         return float(metric(y, predicted, sample_weight=sample_weight))
 
 
+@estimator_parameters
 class RNNClassifier(BaseRNN, BatchClassifier):
     """Recurrent network for the classification of sequences of equal or unequal lengths.
 
@@ -193,10 +235,25 @@ class RNNClassifier(BaseRNN, BatchClassifier):
         its last window is trained on, and `pooling` must be 'last'. None is the whole sequence.
     activation : str, default='relu'
         Activation of the dense layers, as in :class:`MLPClassifier`.
+    dropout : float or list of float, default=0.0
+        Dropout rate, in [0, 1), of all recurrent and dense layers, or a list with one per layer.
+    input_noise : float, default=0.0
+        Standard deviation of Gaussian noise added to X in training, in the units of X.
+    weight_init, bias_init : str or Initializer, default='glorot_uniform'
+        Initializers of dense layers and of recurrent input weights, as in :class:`MLPClassifier`.
+        Recurrent weights are orthogonal, recurrent biases 0 (1 for the forget gate).
+    clipnorm : float, default=1.0
+        Maximum L2 norm of the gradient of all parameters (Pascanu et al., 2013); 0 is no limit.
     input_shape : tuple of int or None, default=None
         Shape of one sample, (steps, channels), where X has flat rows; None is (n_features, 1).
     data_format : {'channels_last', 'channels_first'}, default='channels_last'
         Axes of a sample: (steps, channels), or (channels, steps) for 'channels_first'.
+    loss : {'log_loss', 'focal'} or Loss, default='log_loss'
+        'focal' (Lin et al., 2017) gives less weight to easy samples. Objects may be user-defined.
+    label_smoothing : float, default=0.0
+        Share of each target that 'log_loss' distributes evenly over all classes, in [0, 1).
+    class_weight : dict, 'balanced' or None, default=None
+        Factors on sample weights by class, also in validation; 'balanced': inverse frequencies.
     solver : str or Optimizer, default='adam'
         Optimizer of the weights, as in :class:`MLPClassifier`.
     alpha : float, default=0.0001
@@ -237,31 +294,16 @@ class RNNClassifier(BaseRNN, BatchClassifier):
         Training stops when more than this many epochs bring no improvement of `tol`.
     max_fun : int, default=15000
         Maximum number of evaluations of the loss by 'lbfgs'.
-    loss : {'log_loss', 'focal'} or Loss, default='log_loss'
-        'focal' (Lin et al., 2017) gives less weight to easy samples. Objects may be user-defined.
-    label_smoothing : float, default=0.0
-        Share of each target that 'log_loss' distributes evenly over all classes, in [0, 1).
-    class_weight : dict, 'balanced' or None, default=None
-        Factors on sample weights by class, also in validation; 'balanced': inverse frequencies.
     l1_ratio : float, default=0.0
         Share of L1, ``sum(abs(w))``, in the penalty, in [0, 1]; L2 is ``sum(w**2) / 2``.
-    dropout : float or list of float, default=0.0
-        Dropout rate, in [0, 1), of all recurrent and dense layers, or a list with one per layer.
-    input_noise : float, default=0.0
-        Standard deviation of Gaussian noise added to X in training, in the units of X.
     max_norm : float, default=0.0
         Maximum L2 norm of the incoming weights of a unit; 0 is no limit.
     weight_decay : float or None, default=None
         Decoupled weight decay per unit of learning rate; None is 0.01 for 'adamw', else 0.
-    clipnorm : float, default=1.0
-        Maximum L2 norm of the gradient of all parameters (Pascanu et al., 2013); 0 is no limit.
     ema_momentum : float, default=0.0
         Decay rate, in [0, 1), of the moving average of weights that is kept; 0 is off, 0.99 usual.
     learning_rate_factors : dict of str to float or None, default=None
         Learning-rate factors by layer name, as in :class:`MLPClassifier`; 0 freezes a layer.
-    weight_init, bias_init : str or Initializer, default='glorot_uniform'
-        Initializers of dense layers and of recurrent input weights, as in :class:`MLPClassifier`.
-        Recurrent weights are orthogonal, recurrent biases 0 (1 for the forget gate).
     scoring : str, callable or None, default=None
         Score of the validation set: None is that of `score`, or 'loss', or a scikit-learn scorer.
     n_restarts : int, default=1
@@ -308,118 +350,8 @@ class RNNClassifier(BaseRNN, BatchClassifier):
     True
     """
 
-    _parameter_constraints: ClassVar[dict] = {
-        **BaseRNN._parameter_constraints,
-        "loss": [StrOptions(set(CLASSIFICATION_LOSSES)), Loss],
-        "label_smoothing": [Interval(Real, 0, 1, closed="left")],
-        "class_weight": [dict, StrOptions({"balanced"}), None],
-    }
 
-    def __init__(
-        self,
-        hidden_size=64,
-        *,
-        cell="lstm",
-        num_layers=1,
-        bidirectional=False,
-        pooling="last",
-        hidden_layer_sizes=(),
-        return_sequences=False,
-        truncation=None,
-        activation="relu",
-        input_shape=None,
-        data_format="channels_last",
-        solver="adam",
-        alpha=0.0001,
-        batch_size="auto",
-        learning_rate="constant",
-        learning_rate_init=0.001,
-        power_t=0.5,
-        max_iter=200,
-        shuffle=True,
-        random_state=None,
-        tol=1e-4,
-        verbose=False,
-        warm_start=False,
-        momentum=0.9,
-        nesterovs_momentum=True,
-        early_stopping=False,
-        validation_fraction=0.1,
-        beta_1=0.9,
-        beta_2=0.999,
-        epsilon=1e-8,
-        n_iter_no_change=10,
-        max_fun=15000,
-        loss="log_loss",
-        label_smoothing=0.0,
-        class_weight=None,
-        l1_ratio=0.0,
-        dropout=0.0,
-        input_noise=0.0,
-        max_norm=0.0,
-        weight_decay=None,
-        clipnorm=1.0,
-        ema_momentum=0.0,
-        learning_rate_factors=None,
-        weight_init="glorot_uniform",
-        bias_init="glorot_uniform",
-        scoring=None,
-        n_restarts=1,
-        callbacks=None,
-        n_jobs=None,
-        dtype="auto",
-    ):
-        self.hidden_size = hidden_size
-        self.cell = cell
-        self.num_layers = num_layers
-        self.bidirectional = bidirectional
-        self.pooling = pooling
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.return_sequences = return_sequences
-        self.truncation = truncation
-        self.activation = activation
-        self.input_shape = input_shape
-        self.data_format = data_format
-        self.solver = solver
-        self.alpha = alpha
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.learning_rate_init = learning_rate_init
-        self.power_t = power_t
-        self.max_iter = max_iter
-        self.shuffle = shuffle
-        self.random_state = random_state
-        self.tol = tol
-        self.verbose = verbose
-        self.warm_start = warm_start
-        self.momentum = momentum
-        self.nesterovs_momentum = nesterovs_momentum
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.beta_1, self.beta_2 = beta_1, beta_2
-        self.epsilon = epsilon
-        self.n_iter_no_change = n_iter_no_change
-        self.max_fun = max_fun
-        self.loss = loss
-        self.label_smoothing = label_smoothing
-        self.class_weight = class_weight
-        self.l1_ratio = l1_ratio
-        self.dropout = dropout
-        self.input_noise = input_noise
-        self.max_norm = max_norm
-        self.weight_decay = weight_decay
-        self.clipnorm = clipnorm
-        self.ema_momentum = ema_momentum
-        self.learning_rate_factors = learning_rate_factors
-        self.weight_init = weight_init
-        self.bias_init = bias_init
-        self.scoring = scoring
-        self.n_restarts = n_restarts
-        self.callbacks = callbacks
-        self.n_jobs = n_jobs
-        self.dtype = dtype
-
-
+@estimator_parameters
 class RNNRegressor(BaseRNN, BatchRegressor):
     """Recurrent network for regression on sequences of equal or unequal lengths.
 
@@ -450,10 +382,23 @@ class RNNRegressor(BaseRNN, BatchRegressor):
         its last window is trained on, and `pooling` must be 'last'. None is the whole sequence.
     activation : str, default='relu'
         Activation of the dense layers, as in :class:`MLPClassifier`.
+    dropout : float or list of float, default=0.0
+        Dropout rate, in [0, 1), of all recurrent and dense layers, or a list with one per layer.
+    input_noise : float, default=0.0
+        Standard deviation of Gaussian noise added to X in training, in the units of X.
+    weight_init, bias_init : str or Initializer, default='glorot_uniform'
+        Initializers of dense layers and of recurrent input weights, as in :class:`MLPClassifier`.
+        Recurrent weights are orthogonal, recurrent biases 0 (1 for the forget gate).
+    clipnorm : float, default=1.0
+        Maximum L2 norm of the gradient of all parameters (Pascanu et al., 2013); 0 is no limit.
     input_shape : tuple of int or None, default=None
         Shape of one sample, (steps, channels), where X has flat rows; None is (n_features, 1).
     data_format : {'channels_last', 'channels_first'}, default='channels_last'
         Axes of a sample: (steps, channels), or (channels, steps) for 'channels_first'.
+    loss : str or Loss, default='squared_error'
+        Loss to minimize, as in :class:`MLPRegressor`.
+    quantile : float, default=0.5
+        Quantile that ``loss='quantile'`` predicts, in (0, 1).
     solver : str or Optimizer, default='adam'
         Optimizer of the weights, as in :class:`MLPClassifier`.
     alpha : float, default=0.0001
@@ -494,29 +439,16 @@ class RNNRegressor(BaseRNN, BatchRegressor):
         Training stops when more than this many epochs bring no improvement of `tol`.
     max_fun : int, default=15000
         Maximum number of evaluations of the loss by 'lbfgs'.
-    loss : str or Loss, default='squared_error'
-        Loss to minimize, as in :class:`MLPRegressor`.
-    quantile : float, default=0.5
-        Quantile that ``loss='quantile'`` predicts, in (0, 1).
     l1_ratio : float, default=0.0
         Share of L1, ``sum(abs(w))``, in the penalty, in [0, 1]; L2 is ``sum(w**2) / 2``.
-    dropout : float or list of float, default=0.0
-        Dropout rate, in [0, 1), of all recurrent and dense layers, or a list with one per layer.
-    input_noise : float, default=0.0
-        Standard deviation of Gaussian noise added to X in training, in the units of X.
     max_norm : float, default=0.0
         Maximum L2 norm of the incoming weights of a unit; 0 is no limit.
     weight_decay : float or None, default=None
         Decoupled weight decay per unit of learning rate; None is 0.01 for 'adamw', else 0.
-    clipnorm : float, default=1.0
-        Maximum L2 norm of the gradient of all parameters (Pascanu et al., 2013); 0 is no limit.
     ema_momentum : float, default=0.0
         Decay rate, in [0, 1), of the moving average of weights that is kept; 0 is off, 0.99 usual.
     learning_rate_factors : dict of str to float or None, default=None
         Learning-rate factors by layer name, as in :class:`MLPClassifier`; 0 freezes a layer.
-    weight_init, bias_init : str or Initializer, default='glorot_uniform'
-        Initializers of dense layers and of recurrent input weights, as in :class:`MLPClassifier`.
-        Recurrent weights are orthogonal, recurrent biases 0 (1 for the forget gate).
     scoring : str, callable or None, default=None
         Score of the validation set: None is that of `score`, or 'loss', or a scikit-learn scorer.
     n_restarts : int, default=1
@@ -559,111 +491,3 @@ class RNNRegressor(BaseRNN, BatchRegressor):
     >>> model.fit(X[:300], y[:300]).score(X[300:], y[300:]) > 0.9
     True
     """
-
-    _parameter_constraints: ClassVar[dict] = {
-        **BaseRNN._parameter_constraints,
-        "loss": [StrOptions(set(REGRESSION_LOSSES)), Loss],
-        "quantile": [Interval(Real, 0, 1, closed="neither")],
-    }
-
-    def __init__(
-        self,
-        hidden_size=64,
-        *,
-        cell="lstm",
-        num_layers=1,
-        bidirectional=False,
-        pooling="last",
-        hidden_layer_sizes=(),
-        return_sequences=False,
-        truncation=None,
-        activation="relu",
-        input_shape=None,
-        data_format="channels_last",
-        solver="adam",
-        alpha=0.0001,
-        batch_size="auto",
-        learning_rate="constant",
-        learning_rate_init=0.001,
-        power_t=0.5,
-        max_iter=200,
-        shuffle=True,
-        random_state=None,
-        tol=1e-4,
-        verbose=False,
-        warm_start=False,
-        momentum=0.9,
-        nesterovs_momentum=True,
-        early_stopping=False,
-        validation_fraction=0.1,
-        beta_1=0.9,
-        beta_2=0.999,
-        epsilon=1e-8,
-        n_iter_no_change=10,
-        max_fun=15000,
-        loss="squared_error",
-        quantile=0.5,
-        l1_ratio=0.0,
-        dropout=0.0,
-        input_noise=0.0,
-        max_norm=0.0,
-        weight_decay=None,
-        clipnorm=1.0,
-        ema_momentum=0.0,
-        learning_rate_factors=None,
-        weight_init="glorot_uniform",
-        bias_init="glorot_uniform",
-        scoring=None,
-        n_restarts=1,
-        callbacks=None,
-        n_jobs=None,
-        dtype="auto",
-    ):
-        self.hidden_size = hidden_size
-        self.cell = cell
-        self.num_layers = num_layers
-        self.bidirectional = bidirectional
-        self.pooling = pooling
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.return_sequences = return_sequences
-        self.truncation = truncation
-        self.activation = activation
-        self.input_shape = input_shape
-        self.data_format = data_format
-        self.solver = solver
-        self.alpha = alpha
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.learning_rate_init = learning_rate_init
-        self.power_t = power_t
-        self.max_iter = max_iter
-        self.shuffle = shuffle
-        self.random_state = random_state
-        self.tol = tol
-        self.verbose = verbose
-        self.warm_start = warm_start
-        self.momentum = momentum
-        self.nesterovs_momentum = nesterovs_momentum
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.beta_1, self.beta_2 = beta_1, beta_2
-        self.epsilon = epsilon
-        self.n_iter_no_change = n_iter_no_change
-        self.max_fun = max_fun
-        self.loss = loss
-        self.quantile = quantile
-        self.l1_ratio = l1_ratio
-        self.dropout = dropout
-        self.input_noise = input_noise
-        self.max_norm = max_norm
-        self.weight_decay = weight_decay
-        self.clipnorm = clipnorm
-        self.ema_momentum = ema_momentum
-        self.learning_rate_factors = learning_rate_factors
-        self.weight_init = weight_init
-        self.bias_init = bias_init
-        self.scoring = scoring
-        self.n_restarts = n_restarts
-        self.callbacks = callbacks
-        self.n_jobs = n_jobs
-        self.dtype = dtype

@@ -20,8 +20,8 @@ from sklearn_nn import TabularClassifier, TabularRegressor, load, load_checkpoin
 from sklearn_nn.estimators._core.fitted_network import publish_network
 from sklearn_nn.estimators._core.parts import FitMode
 from sklearn_nn.estimators._inputs.table import reader as table_reader
+from sklearn_nn.estimators.tabular.architecture import RECIPES
 from sklearn_nn.estimators.tabular.fit import TableFit
-from sklearn_nn.estimators.tabular.recipes import RECIPES
 from sklearn_nn.training import CheckpointError, ModelCheckpoint
 from sklearn_nn.training.losses import Huber
 

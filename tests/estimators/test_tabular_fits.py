@@ -16,7 +16,7 @@ from sklearn_nn import (
     load,
     load_checkpoint,
 )
-from sklearn_nn.estimators.tabular.calibration import fit_temperature
+from sklearn_nn.estimators.tabular.fit import fit_temperature
 from sklearn_nn.layers import MemberHeads
 from sklearn_nn.training.callbacks import Callback
 

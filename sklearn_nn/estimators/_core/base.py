@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 import inspect
 from abc import ABC, abstractmethod
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import KW_ONLY, replace
 from typing import ClassVar
 
 import numpy as np
@@ -16,6 +17,7 @@ from sklearn.base import (
     _clone_parametrized,
     _fit_context,
 )
+from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call
 from sklearn.utils.validation import check_is_fitted
@@ -33,7 +35,7 @@ from sklearn_nn.estimators._core.fitted_network import (
     network_of,
     publish_network,
 )
-from sklearn_nn.estimators._core.parameters import ACT_AT_ONCE
+from sklearn_nn.estimators._core.parameters import ACT_AT_ONCE, estimator_parameters
 from sklearn_nn.estimators._core.parts import FitMode
 from sklearn_nn.estimators._core.transfer import PRETRAINED, as_names, check_known
 from sklearn_nn.estimators._inputs.reader import InputReader
@@ -41,6 +43,10 @@ from sklearn_nn.estimators._inputs.sequences import is_listed
 from sklearn_nn.estimators._targets.codec import LabelCodec, NumberCodec
 from sklearn_nn.estimators._targets.steps import in_sequences
 from sklearn_nn.jit.team import resolve_n_jobs
+from sklearn_nn.training.callbacks import Callback
+from sklearn_nn.training.losses import CLASSIFICATION_LOSSES, REGRESSION_LOSSES, Loss
+from sklearn_nn.training.optimizers import Optimizer
+from sklearn_nn.training.schedules import Schedule
 
 _PLAIN = (str, int, float, bool, type(None))
 #: Row numbers, as long as the data: the order that training has come to, and the rows held out.
@@ -52,6 +58,7 @@ def _compact(rows):
     return rows if rows is None or rows.size >= 2**31 else rows.astype(np.int32)
 
 
+@estimator_parameters
 class BaseNetwork(CallbackSupportMixin, BaseEstimator, ABC):
     """Base of all estimators.
 
@@ -60,6 +67,41 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator, ABC):
     there are. `Fit` performs a fit. Predictions use the parts of the last fit, whatever parameters
     are set afterwards.
     """
+
+    # Parameters of training, scikit-learn's first; subclasses add those of networks and losses.
+    _: KW_ONLY
+    solver: str | Optimizer = "adam"
+    alpha: float = 0.0001
+    batch_size: int | str = "auto"
+    learning_rate: str | Schedule | Callable = "constant"
+    learning_rate_init: float = 0.001
+    power_t: float = 0.5
+    max_iter: int = 200
+    shuffle: bool = True
+    random_state: int | np.random.RandomState | None = None
+    tol: float = 1e-4
+    verbose: bool = False
+    warm_start: bool | str = False
+    momentum: float = 0.9
+    nesterovs_momentum: bool = True
+    early_stopping: bool | str = False
+    validation_fraction: float | None = 0.1
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    epsilon: float = 1e-8
+    n_iter_no_change: float = 10
+    max_fun: int = 15000
+    l1_ratio: float = 0.0
+    max_norm: float = 0.0
+    weight_decay: float | None = None
+    clipnorm: float = 0.0
+    ema_momentum: float = 0.0
+    learning_rate_factors: dict[str, float] | None = None
+    scoring: str | Callable | None = None
+    n_restarts: int = 1
+    callbacks: list[Callback] | None = None
+    n_jobs: int | None = None
+    dtype: str = "auto"
 
     #: Class that performs a fit.
     _fit_kind: ClassVar[type[Fit]] = Fit
@@ -584,8 +626,18 @@ def _is_trained_by_batches(estimator):
     return True
 
 
+@estimator_parameters
 class NetworkClassifier(ClassifierMixin, BaseNetwork):
     """Base of classifiers: binary, multiclass and multilabel targets."""
+
+    _: KW_ONLY
+    loss: str | Loss = "log_loss"
+    label_smoothing: float = 0.0
+    class_weight: dict | str | None = None
+
+    _parameter_constraints: ClassVar[dict] = {
+        "loss": [StrOptions(set(CLASSIFICATION_LOSSES)), Loss]
+    }
 
     def _make_codec(self):
         return LabelCodec(self._settings(), self._steps(), as_scikit_learn=self._like_scikit_learn)
@@ -716,8 +768,15 @@ class BatchClassifier(NetworkClassifier):
             raise
 
 
+@estimator_parameters
 class NetworkRegressor(RegressorMixin, BaseNetwork):
     """Base of regressors: one or several numbers a sample."""
+
+    _: KW_ONLY
+    loss: str | Loss = "squared_error"
+    quantile: float = 0.5
+
+    _parameter_constraints: ClassVar[dict] = {"loss": [StrOptions(set(REGRESSION_LOSSES)), Loss]}
 
     #: Class of the codec of y.
     _codec_kind: ClassVar[type[NumberCodec]] = NumberCodec

@@ -1,34 +1,52 @@
-"""The parameters that all estimators share, and what each may be."""
+"""Declaration of the estimators' parameters, and the values that are allowed."""
 
 from __future__ import annotations
 
+import dataclasses
+import inspect
 from numbers import Integral, Real
+from typing import Any, TypeVar, dataclass_transform
 
 import numpy as np
-from sklearn.utils._param_validation import (
-    Interval,
-    Options,
-    StrOptions,
-)
+from sklearn.utils._param_validation import Interval, Options, StrOptions
 
+from sklearn_nn._spec import parameters
+from sklearn_nn.layers.activation import HIDDEN_ACTIVATIONS
+from sklearn_nn.layers.shape import CHANNELS_FIRST, CHANNELS_LAST
 from sklearn_nn.network.initializers import INITIALIZERS, Initializer
 from sklearn_nn.training.optimizers import OPTIMIZERS, Optimizer
 from sklearn_nn.training.schedules import SCHEDULES, Schedule
 
+COUNT = [Interval(Integral, 1, None, closed="left")]
 _SHARE = [Interval(Real, 0, 1, closed="left")]
 _NOT_NEGATIVE = [Interval(Real, 0, None, closed="left")]
 _INITIALIZER = [StrOptions(set(INITIALIZERS)), Initializer]
 
-#: Of training, whatever is trained.
-TRAINING_CONSTRAINTS: dict = {
+#: Allowed values of parameters that several estimators have, in the form of scikit-learn's
+#: `_parameter_constraints`.
+CONSTRAINTS: dict = {
+    "hidden_layer_sizes": ["array-like", *COUNT],
+    "activation": [StrOptions(set(HIDDEN_ACTIVATIONS))],
+    "dropout": [*_SHARE, "array-like"],
+    "input_noise": _NOT_NEGATIVE,
+    "batch_norm": ["boolean"],
+    "weight_init": _INITIALIZER,
+    "bias_init": _INITIALIZER,
+    "input_shape": [tuple, list, None],
+    "data_format": [StrOptions({CHANNELS_FIRST, CHANNELS_LAST})],
+    "hidden_size": COUNT,
+    "num_layers": COUNT,
+    "label_smoothing": _SHARE,
+    "class_weight": [dict, StrOptions({"balanced"}), None],
+    "quantile": [Interval(Real, 0, 1, closed="neither")],
     "solver": [StrOptions({"lbfgs", *OPTIMIZERS}), Optimizer],
     "alpha": _NOT_NEGATIVE,
-    "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+    "batch_size": [StrOptions({"auto"}), *COUNT],
     "learning_rate": [StrOptions(set(SCHEDULES)), Schedule, callable],
     "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
     "learning_rate_factors": [dict, None],
     "power_t": _NOT_NEGATIVE,
-    "max_iter": [Interval(Integral, 1, None, closed="left")],
+    "max_iter": COUNT,
     "shuffle": ["boolean"],
     "random_state": ["random_state"],
     "tol": _NOT_NEGATIVE,
@@ -41,20 +59,15 @@ TRAINING_CONSTRAINTS: dict = {
     "beta_1": _SHARE,
     "beta_2": _SHARE,
     "epsilon": [Interval(Real, 0, None, closed="neither")],
-    "n_iter_no_change": [Interval(Integral, 1, None, closed="left"), Options(Real, {np.inf})],
-    "max_fun": [Interval(Integral, 1, None, closed="left")],
+    "n_iter_no_change": [*COUNT, Options(Real, {np.inf})],
+    "max_fun": COUNT,
     "l1_ratio": [Interval(Real, 0, 1, closed="both")],
-    "dropout": [*_SHARE, "array-like"],
-    "input_noise": _NOT_NEGATIVE,
-    "batch_norm": ["boolean"],
     "max_norm": _NOT_NEGATIVE,
     "weight_decay": [*_NOT_NEGATIVE, None],
     "clipnorm": _NOT_NEGATIVE,
     "ema_momentum": _SHARE,
-    "weight_init": _INITIALIZER,
-    "bias_init": _INITIALIZER,
     "scoring": [str, callable, None],
-    "n_restarts": [Interval(Integral, 1, None, closed="left")],
+    "n_restarts": COUNT,
     "callbacks": [list, tuple, None],
     "n_jobs": [Integral, None],
     "dtype": [StrOptions({"auto", "float32", "float64"})],
@@ -69,3 +82,29 @@ ACT_AT_ONCE = frozenset({
     "max_fun", "class_weight", "l1_ratio", "max_norm", "weight_decay", "clipnorm", "ema_momentum",
     "scoring", "n_restarts", "callbacks", "n_jobs", "n_networks", "refit_full", "calibrate",
 })  # fmt: skip
+
+_Class = TypeVar("_Class", bound=type)
+
+
+@dataclass_transform(eq_default=False, field_specifiers=(dataclasses.field,))
+def estimator_parameters(kind: _Class) -> _Class:
+    """Make the annotated attributes of an estimator its parameters, and collect their constraints.
+
+    Constraints are those of `CONSTRAINTS`, where no `_parameter_constraints` of the class or of a
+    base say otherwise.
+    """
+    made: Any = kind
+    if inspect.isabstract(kind):  # only its subclasses have instances, and so an `__init__`
+        dataclasses.dataclass(init=False, eq=False, repr=False)(made)
+        return kind
+    parameters(made)
+    allowed = dict(CONSTRAINTS)
+    for base in reversed(made.__mro__):
+        allowed |= vars(base).get("_parameter_constraints", {})
+    made._parameter_constraints = {name: allowed[name] for name in made._get_param_names()}
+    return kind
+
+
+def fixed(value: Any) -> Any:
+    """Return a class constant that takes the place of a parameter of a base class."""
+    return dataclasses.field(default=value, init=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import KW_ONLY
 from numbers import Real
 from typing import ClassVar
 
@@ -17,10 +18,10 @@ from sklearn_nn.estimators._core.base import BaseNetwork
 from sklearn_nn.estimators._core.callbacks import with_callbacks
 from sklearn_nn.estimators._core.fit import mode_of
 from sklearn_nn.estimators._core.fitted_network import check_fitted, network_of
-from sklearn_nn.estimators._core.parameters import TRAINING_CONSTRAINTS
+from sklearn_nn.estimators._core.parameters import COUNT, estimator_parameters, fixed
 from sklearn_nn.estimators._inputs.text import encoded, whole_passages
-from sklearn_nn.estimators._presets import dropout_rates
-from sklearn_nn.estimators.rnn_layers import COUNT, RECURRENT_CONSTRAINTS, recurrent_layers
+from sklearn_nn.estimators.mlp import dropout_rates
+from sklearn_nn.estimators.rnn import CELL_CONSTRAINT, recurrent_layers
 from sklearn_nn.estimators.text.fit import CharacterCodec, TextFit, TextReader
 from sklearn_nn.estimators.text.sampling import Reader, check_choice, draw, probabilities
 from sklearn_nn.jit.team import resolve_n_jobs
@@ -30,19 +31,8 @@ from sklearn_nn.network.machine import Predictor
 from sklearn_nn.network.source import source
 from sklearn_nn.training.optimizers import OPTIMIZERS, Optimizer
 
-#: Parameters of training that have no sense where one text is read in its order.
-_NOT_OF_TEXT = {
-    "shuffle",
-    "max_fun",
-    "input_noise",
-    "batch_norm",
-    "weight_init",
-    "bias_init",
-    "scoring",
-    "n_restarts",
-}
 
-
+@estimator_parameters
 class TextGenerator(BaseNetwork):
     """Character-level language model: a recurrent network that learns a text and continues it.
 
@@ -77,18 +67,25 @@ class TextGenerator(BaseNetwork):
         `fit`, held-out end included.
     dropout : float or list of float, default=0.0
         Dropout rate, in [0, 1), of all recurrent layers, or a list with one per layer.
-    solver : str or Optimizer, default='adam'
-        Optimizer of the weights, as in :class:`MLPClassifier`, without 'lbfgs'.
     alpha : float, default=0.0
         Strength of the L2 penalty (see `l1_ratio`), divided by the batch's characters.
-    learning_rate : str, Schedule or callable, default='constant'
-        Schedule of the learning rate, as in :class:`MLPClassifier`.
     learning_rate_init : float, default=0.005
         Initial learning rate.
-    power_t : float, default=0.5
-        Exponent of the 'invscaling' schedule.
     max_iter : int, default=50
         Maximum number of epochs, each of which reads the text once.
+    validation_fraction : float or None, default=None
+        Share of the text, at its end, that is held out, in [0, 1), even without `early_stopping`.
+        None is 0.1 with `early_stopping`, else 0.
+    clipnorm : float, default=1.0
+        Maximum L2 norm of the gradient of all parameters together; 0 is no limit.
+    dtype : {'float32', 'float64'}, default='float32'
+        Type to compute in.
+    solver : str or Optimizer, default='adam'
+        Optimizer of the weights, as in :class:`MLPClassifier`, without 'lbfgs'.
+    learning_rate : str, Schedule or callable, default='constant'
+        Schedule of the learning rate, as in :class:`MLPClassifier`.
+    power_t : float, default=0.5
+        Exponent of the 'invscaling' schedule.
     random_state : int, RandomState instance or None, default=None
         Seed of initial weights and dropout.
     tol : float, default=0.0001
@@ -104,9 +101,6 @@ class TextGenerator(BaseNetwork):
     early_stopping : bool or 'best', default=False
         Whether to stop when the loss of the held-out text (or of `X_val`) no longer improves, and
         keep the best weights. 'best' never stops.
-    validation_fraction : float or None, default=None
-        Share of the text, at its end, that is held out, in [0, 1), even without `early_stopping`.
-        None is 0.1 with `early_stopping`, else 0.
     beta_1, beta_2, epsilon : float, default=0.9, 0.999, 1e-8
         Of 'adam', 'adamw', 'nadam' and 'adamax': exponential decay rates of the first and second
         moment estimates, in [0, 1), and constant added to the denominator.
@@ -118,8 +112,6 @@ class TextGenerator(BaseNetwork):
         Maximum L2 norm of the incoming weights of a unit; 0 is no limit.
     weight_decay : float or None, default=None
         Decoupled weight decay per unit of learning rate; None is 0.01 for 'adamw', else 0.
-    clipnorm : float, default=1.0
-        Maximum L2 norm of the gradient of all parameters together; 0 is no limit.
     ema_momentum : float, default=0.0
         Decay rate, in [0, 1), of the moving average of weights that is kept; 0 is off, 0.99 usual.
     learning_rate_factors : dict of str to float or None, default=None
@@ -128,8 +120,6 @@ class TextGenerator(BaseNetwork):
         Objects that are called at every epoch; see :mod:`sklearn_nn.training`.
     n_jobs : int, default=None
         Threads of `fit`, at most one per core; None is 1, -1 is all. Results do not depend on it.
-    dtype : {'float32', 'float64'}, default='float32'
-        Type to compute in.
 
     Attributes
     ----------
@@ -181,99 +171,39 @@ class TextGenerator(BaseNetwork):
     True
     """
 
+    hidden_size: int = 128
+    _: KW_ONLY
+    cell: str = "lstm"
+    num_layers: int = 2
+    embedding_size: int | None = None
+    sequence_length: int = 100
+    batch_size: int = 50
+    separator: str = "\n"
+    vocabulary: str | list[str] | None = None
+    dropout: float | list[float] = 0.0
+    alpha: float = 0.0
+    learning_rate_init: float = 0.005
+    max_iter: int = 50
+    validation_fraction: float | None = None
+    clipnorm: float = 1.0
+    dtype: str = "float32"
+    # A text is read in its order, and judged by its loss; there are no samples to draw.
+    shuffle: bool = fixed(False)
+    scoring: str = fixed("loss")
+    n_restarts: int = fixed(1)
+    max_fun: int = fixed(0)
+
     _parameter_constraints: ClassVar[dict] = {
-        **RECURRENT_CONSTRAINTS,
+        "cell": CELL_CONSTRAINT,
         "embedding_size": [*COUNT, None],
         "sequence_length": COUNT,
         "separator": [str],
         "vocabulary": [str, "array-like", set, None],
-        **{k: v for k, v in TRAINING_CONSTRAINTS.items() if k not in _NOT_OF_TEXT},
         "solver": [StrOptions(set(OPTIMIZERS)), Optimizer],
         "batch_size": COUNT,
         "validation_fraction": [Interval(Real, 0, 1, closed="left"), None],
         "dtype": [StrOptions({"float32", "float64"})],
     }
-
-    def __init__(
-        self,
-        hidden_size=128,
-        *,
-        cell="lstm",
-        num_layers=2,
-        embedding_size=None,
-        sequence_length=100,
-        batch_size=50,
-        separator="\n",
-        vocabulary=None,
-        dropout=0.0,
-        solver="adam",
-        alpha=0.0,
-        learning_rate="constant",
-        learning_rate_init=0.005,
-        power_t=0.5,
-        max_iter=50,
-        random_state=None,
-        tol=1e-4,
-        verbose=False,
-        warm_start=False,
-        momentum=0.9,
-        nesterovs_momentum=True,
-        early_stopping=False,
-        validation_fraction=None,
-        beta_1=0.9,
-        beta_2=0.999,
-        epsilon=1e-8,
-        n_iter_no_change=10,
-        l1_ratio=0.0,
-        max_norm=0.0,
-        weight_decay=None,
-        clipnorm=1.0,
-        ema_momentum=0.0,
-        learning_rate_factors=None,
-        callbacks=None,
-        n_jobs=None,
-        dtype="float32",
-    ):
-        self.hidden_size = hidden_size
-        self.cell = cell
-        self.num_layers = num_layers
-        self.embedding_size = embedding_size
-        self.sequence_length = sequence_length
-        self.batch_size = batch_size
-        self.separator = separator
-        self.vocabulary = vocabulary
-        self.dropout = dropout
-        self.solver = solver
-        self.alpha = alpha
-        self.learning_rate = learning_rate
-        self.learning_rate_init = learning_rate_init
-        self.power_t = power_t
-        self.max_iter = max_iter
-        self.random_state = random_state
-        self.tol = tol
-        self.verbose = verbose
-        self.warm_start = warm_start
-        self.momentum = momentum
-        self.nesterovs_momentum = nesterovs_momentum
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.beta_1, self.beta_2 = beta_1, beta_2
-        self.epsilon = epsilon
-        self.n_iter_no_change = n_iter_no_change
-        self.l1_ratio = l1_ratio
-        self.max_norm = max_norm
-        self.weight_decay = weight_decay
-        self.clipnorm = clipnorm
-        self.ema_momentum = ema_momentum
-        self.learning_rate_factors = learning_rate_factors
-        self.callbacks = callbacks
-        self.n_jobs = n_jobs
-        self.dtype = dtype
-
-    # A text is read in its order, and judged by its loss; there are no samples to draw.
-    shuffle = False
-    scoring = "loss"
-    n_restarts = 1
     _fit_kind = TextFit
     _input_tags: ClassVar[dict] = {"string": True, "one_d_array": True, "two_d_array": False}
     _NEEDED = ("n_iter_", "t_", "character_counts_", "n_characters_")
