@@ -7,62 +7,36 @@ from typing import Any
 
 import numpy as np
 
+#: Parameters and state.
 Weights = tuple[np.ndarray, np.ndarray]
 
 
 @dataclass
 class History:
-    """Losses and scores of every epoch, over all calls to fit that continue one another.
+    """Losses and scores of every epoch, over all calls to fit that continue one another."""
 
-    Attributes
-    ----------
-    validated : bool
-        Whether improvement is judged by the validation score (and the best weights are kept), or
-        by the training loss.
-    curves : dict of str to list of float
-        Figures by epoch: "loss", "learning_rate", "seconds"; with a validation set also "val_loss"
-        and "val_score".
-    best_loss, best_score : float
-        Smallest training loss and largest validation score.
-    best_epoch : int
-        Epoch, from 1, of the best validation score, or of the smallest training loss if not
-        `validated`.
-    best_theta, best_state : ndarray or None
-        Parameters and state at the best validation score.
-    last : tuple of ndarray or None
-        Parameters and state of the last epoch while the best ones are in use; resumed training
-        continues from these.
-    no_improvement : int
-        Number of consecutive epochs without an improvement of `tol`.
-    samples_seen : int
-        Number of samples trained on.
-    stopped : bool
-        Whether training stopped before all epochs were used.
-    takes_last : bool
-        Break ties between scores in favour of the later epoch.
-    least_gain : float
-        A score must exceed the best one by more than this to replace it.
-    loss_decides : bool
-        Whether the validation loss selects the best epoch while all scores are equal.
-    scores_tell : bool
-        Whether scores have differed.
-    """
-
+    #: Whether improvement is judged by the validation score (and the best weights are kept), or by
+    #: the training loss.
     validated: bool
+    #: Figures by epoch: "loss", "learning_rate", "seconds"; with a validation set also "val_loss"
+    #: and "val_score".
     curves: dict[str, list[float]] = field(default_factory=dict)
-    best_loss: float = np.inf
-    best_score: float = -np.inf
+    best_loss: float = np.inf  # smallest training loss
+    best_score: float = -np.inf  # largest validation score
+    #: Epoch, from 1, of the best validation score, or of the smallest training loss if not
+    #: `validated`.
     best_epoch: int = 0
-    best_theta: np.ndarray | None = None
+    best_theta: np.ndarray | None = None  # parameters and state at the best validation score
     best_state: np.ndarray | None = None
+    #: Weights of the last epoch, from which training continues, while the best ones are in use.
     last: Weights | None = None
-    no_improvement: int = 0
-    samples_seen: int = 0
-    stopped: bool = False
-    takes_last: bool = False
-    least_gain: float = 0.0
-    loss_decides: bool = False
-    scores_tell: bool = False
+    no_improvement: int = 0  # consecutive epochs without an improvement of `tol`
+    samples_seen: int = 0  # number of samples trained on
+    stopped: bool = False  # whether training stopped before all epochs were used
+    takes_last: bool = False  # break ties between scores in favour of the later epoch
+    least_gain: float = 0.0  # a score must exceed the best one by more than this to replace it
+    loss_decides: bool = False  # compare epochs by validation loss while all scores are equal
+    scores_tell: bool = False  # whether scores have differed
 
     @property
     def n_epochs(self) -> int:

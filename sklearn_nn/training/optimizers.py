@@ -522,49 +522,23 @@ def get_optimizer(solver: str | Optimizer, parameters: Mapping[str, Any]) -> Opt
 
 @dataclass
 class OptimizerState:
-    """State of a first-order optimizer, kept from batch to batch and from fit to fit.
-
-    Attributes
-    ----------
-    optimizer : Optimizer
-    schedule : Schedule
-    base_rate : float
-        Learning rate that the schedule's factors multiply.
-    learning_rate : float
-        Learning rate of the next batch.
-    moments : ndarray of shape (n_moments, n_theta)
-    weight_decay : float
-        Decoupled weight decay: each weight is multiplied by 1 - learning_rate * weight_decay
-        before an update (Loshchilov & Hutter, 2019).
-    decay_schedule : Schedule or None
-        Schedule whose factors multiply `weight_decay`.
-    step : int
-        Number of batches trained on.
-    epochs : float or None
-        Number of epochs of the schedule that are over; None if not counted yet.
-    stood_alone : bool
-        Whether the last epoch was a call of partial_fit.
-    ahead : int
-        Difference between the number of batches that schedules see and `step`.
-    average : ndarray of shape (n_theta,) or None
-        Running average of the parameters, if one is kept.
-    raw : ndarray of shape (n_theta,) or None
-        Parameters themselves while `theta` holds the average.
-    """
+    """State of a first-order optimizer, kept from batch to batch and from fit to fit."""
 
     optimizer: Optimizer
     schedule: Schedule
-    base_rate: float
-    moments: np.ndarray
+    base_rate: float  # learning rate that the schedule's factors multiply
+    moments: np.ndarray  # of shape (n_moments, n_theta)
+    #: Decoupled weight decay: each weight is multiplied by 1 - learning_rate * weight_decay before
+    #: an update (Loshchilov & Hutter, 2019).
     weight_decay: float = 0.0
-    step: int = 0
-    learning_rate: float = 0.0
-    average: np.ndarray | None = None
-    raw: np.ndarray | None = None
-    decay_schedule: Schedule | None = None
-    epochs: float | None = None
-    stood_alone: bool = False
-    ahead: int = 0
+    step: int = 0  # number of batches trained on
+    learning_rate: float = 0.0  # of the next batch
+    average: np.ndarray | None = None  # running average of the parameters, if one is kept
+    raw: np.ndarray | None = None  # the parameters themselves while `theta` holds the average
+    decay_schedule: Schedule | None = None  # its factors multiply `weight_decay`
+    epochs: float | None = None  # epochs of the schedule that are over; None if not counted yet
+    stood_alone: bool = False  # whether the last epoch was a call of partial_fit
+    ahead: int = 0  # difference between the number of batches that schedules see and `step`
 
     @classmethod
     def start(

@@ -18,7 +18,7 @@ from sklearn_nn.network.machine import Machine, Targets
 from sklearn_nn.network.source import Source
 from sklearn_nn.training.callbacks import Callback
 from sklearn_nn.training.history import History
-from sklearn_nn.training.optimizers import OptimizerState
+from sklearn_nn.training.optimizers import Epoch, OptimizerState
 
 #: Seconds after which the machine returns to Python, where Ctrl-C is handled.
 _SLICE_SECONDS = 0.1
@@ -29,24 +29,13 @@ _POOL = 32
 
 
 class Stretch(NamedTuple):
-    """Batches that the machine trains on in one call.
+    """Batches that the machine trains on in one call."""
 
-    Attributes
-    ----------
-    order : ndarray of int64
-        Row numbers, batch by batch.
-    batch_size, n_batches : int
-    windows : int
-        Number of consecutive batches that continue one another: the windows of the same rows.
-    counts : ndarray of shape (n_batches,) or None
-        Weight of each batch in the loss; None weights it by its rows.
-    """
-
-    order: np.ndarray
+    order: np.ndarray  # row numbers, batch by batch
     batch_size: int
     n_batches: int
-    windows: int = 1
-    counts: np.ndarray | None = None
+    windows: int = 1  # consecutive batches that continue one another: windows of the same rows
+    counts: np.ndarray | None = None  # weight of each batch in the loss; None: number of its rows
 
     @property
     def size(self) -> float:
@@ -130,87 +119,65 @@ def say(text: str) -> None:
     sys.stdout.write(text + "\n")
 
 
-class _Before(NamedTuple):
-    """Values that are restored if an epoch is interrupted; see `Trainer._bookmark`."""
+class _Counts(NamedTuple):
+    """Epochs trained by the run, the next epoch, and the number of epochs that schedules see."""
 
     n_epochs: int
-    ahead: tuple[int, int, int]
+    ahead: Epoch
+    planned: float | None
+
+
+class _Before(NamedTuple):
+    """Values that are restored if an epoch is interrupted."""
+
+    counts: _Counts
     base_rate: float
     learning_rate: float
-    planned: float | None
-    n_recorded: int
-    history: dict[str, Any]
+    history: Any  # see `History.mark`
 
 
 class _Trained(NamedTuple):
     """Results of an epoch whose batches are all trained, before they are recorded."""
 
     log: dict[str, float]
-    n_epochs: int
-    ahead: tuple[int, int, int]
-    planned: float | None
+    counts: _Counts
 
 
 @dataclass
 class Trainer:
-    """Training loop that runs epochs until there is no more improvement.
-
-    Attributes
-    ----------
-    machine, data, targets : Machine, Source, Targets
-    descent : OptimizerState
-    history : History
-    rows : ndarray of int64
-        Rows of `data` to train on, in the order of the last epoch.
-    batch_size : int
-    random_state : RandomState or None
-        Shuffles the rows before each epoch; None keeps their order.
-    tol, patience : float
-        Training stops after more than `patience` epochs without an improvement of `tol`.
-    evaluate : callable or None
-        Returns "val_loss" and "val_score" of the machine's present parameters.
-    callbacks : sequence of Callback
-    estimator : object
-        Estimator that callbacks receive.
-    verbose : bool
-    counts_rows : bool
-        Whether an epoch's loss weights batches by their rows even if targets have weights, as in
-        scikit-learn; otherwise it is the weighted mean over targets.
-    n_epochs : int
-        Epochs trained by this run and those that it continues. An interrupted epoch does not count.
-    schedule_ended : bool
-        Whether the schedule had ended when the last epoch began, if that was a call of partial_fit.
-    batch_losses : ndarray
-        Loss of each batch of the last epoch.
-    callback_failed : bool
-        Whether an error in a callback has ended the run.
-    """
+    """Training loop that runs epochs until there is no more improvement."""
 
     machine: Machine
     data: Source
     targets: Targets
     descent: OptimizerState
     history: History
-    rows: np.ndarray
+    rows: np.ndarray  # rows of `data` to train on, in the order of the last epoch
     batch_size: int
+    #: Shuffles the rows before each epoch; None keeps their order.
     random_state: np.random.RandomState | None
-    tol: float
+    tol: float  # smallest improvement; training stops after more than `patience` epochs without one
     patience: float
+    #: Returns "val_loss" and "val_score" of the machine's present parameters.
     evaluate: Callable[[], dict[str, float]] | None = None
     callbacks: Sequence[Callback] = ()
-    estimator: Any = None
+    estimator: Any = None  # passed to callbacks
     verbose: bool = False
+    #: Whether an epoch's loss weights batches by their rows even if targets have weights, as in
+    #: scikit-learn; otherwise it is the weighted mean over targets.
     counts_rows: bool = False
+    #: Epochs trained by this run and those that it continues, without interrupted ones.
     n_epochs: int = 0
+    #: Whether the schedule had ended when the last epoch began, if that was a call of partial_fit.
     schedule_ended: bool = False
-    batch_losses: np.ndarray = field(default_factory=lambda: np.zeros(0))
-    callback_failed: bool = False
+    batch_losses: np.ndarray = field(default_factory=lambda: np.zeros(0))  # of the last epoch
+    callback_failed: bool = False  # whether an error in a callback has ended the run
     _weights: np.ndarray | None = None
     _slice: int = 0
     _kept: list[np.ndarray] = field(default_factory=list)
     _kept_step: int = 0
     _kept_epochs: float | None = None
-    _ahead: tuple[int, int, int] = (1, 1, 0)
+    _ahead: Epoch = (1, 1, 0)
     _before: _Before | None = None
     _trained: _Trained | None = None
     _is_evaluated: bool = False
@@ -259,7 +226,9 @@ class Trainer:
                 for callback in self.callbacks:
                     callback.on_epoch_begin(self.history.n_epochs + 1, self.estimator)
         self._trained, self._is_evaluated = None, False
-        self._before = self._bookmark()
+        counts, descent = _Counts(self.n_epochs, self._ahead, self.descent.epochs), self.descent
+        mark = self.history.mark()
+        self._before = _Before(counts, descent.base_rate, descent.learning_rate, mark)
         log = self.train_epoch(max_epochs, alone=alone)
         if not (math.isfinite(log["loss"]) and np.isfinite(theta).all()):
             self._turns_back, self._before = True, None
@@ -270,13 +239,6 @@ class Trainer:
         if self.callbacks and self._call_back(log) and ending is Ending.EXHAUSTED:
             ending = Ending.CALLED_OFF
         return ending
-
-    def _bookmark(self) -> _Before:
-        """Return the values to restore if the next epoch is not recorded."""
-        history, descent = self.history, self.descent
-        of_descent = descent.base_rate, descent.learning_rate, descent.epochs
-        of_history = history.n_epochs, vars(history).copy()
-        return _Before(self.n_epochs, self._ahead, *of_descent, *of_history)
 
     def _finish_in_spite_of_interrupts(self, begun: list[Callback], *, once: bool) -> None:
         while True:
@@ -299,13 +261,10 @@ class Trainer:
         """Complete or undo an interrupted epoch, and restore average and best weights."""
         history, descent, before, trained = self.history, self.descent, self._before, self._trained
         if before is not None:
-            vars(history).update(before.history)
-            for values in history.curves.values():
-                del values[before.n_recorded :]
+            history.back_to(before.history)
             descent.step = self.machine.step
             descent.base_rate, descent.learning_rate = before.base_rate, before.learning_rate
-            descent.epochs = before.planned
-            self.n_epochs, self._ahead = before.n_epochs, before.ahead
+            self.n_epochs, self._ahead, descent.epochs = before.counts
             loss = 0.0 if trained is None else trained.log["loss"]
             finite = math.isfinite(loss) and np.isfinite(self.machine.theta).all()
             self._turns_back = self._turns_back or not finite
@@ -313,7 +272,7 @@ class Trainer:
             self._turn_back()
         descent.show_average(self.machine.theta)
         if before is not None and trained is not None and not self._turns_back:
-            self._count(trained)
+            self._count(trained.counts)
             # Without validation figures if these were interrupted.
             record = self._record if self._is_evaluated else self._record_in_history
             record(trained.log)
@@ -355,16 +314,15 @@ class Trainer:
             "seconds": time.perf_counter() - started,
         }
         ahead = n_batches, max_epochs, self.history.samples_seen + self.rows.size
-        planned = (self.descent.epochs or 0.0) + 1.0
-        self._trained = _Trained(log, self.n_epochs + 1, ahead, planned)
-        self._count(self._trained)
+        counts = _Counts(self.n_epochs + 1, ahead, (self.descent.epochs or 0.0) + 1.0)
+        self._trained = _Trained(log, counts)
+        self._count(counts)
         return log
 
-    def _count(self, trained: _Trained) -> None:
+    def _count(self, counts: _Counts) -> None:
         """Count a trained epoch."""
-        self.n_epochs, self._ahead = trained.n_epochs, trained.ahead
-        self.history.samples_seen = trained.ahead[-1]
-        self.descent.epochs = trained.planned
+        self.n_epochs, self._ahead, self.descent.epochs = counts
+        self.history.samples_seen = counts.ahead[-1]
 
     def _target_weights(self) -> np.ndarray | None:
         """Return the sum of target weights of each row or window; None if all are equal.
@@ -379,7 +337,7 @@ class Trainer:
             self._weights = in_rows.sum(axis=1, dtype=np.float64)
         return self._weights
 
-    def _train_stretch(self, stretch: Stretch, epoch: tuple[int, int, int]) -> np.ndarray:
+    def _train_stretch(self, stretch: Stretch, epoch: Epoch) -> np.ndarray:
         """Train on batches, a slice at a time, and return their losses."""
         losses, first = np.empty(stretch.n_batches), 0
         while first < stretch.n_batches:
