@@ -6,7 +6,8 @@ import dataclasses
 import functools
 import inspect
 from collections.abc import Mapping
-from typing import Any, TypeVar, dataclass_transform
+from numbers import Integral, Real
+from typing import Any, ClassVar, TypeVar, dataclass_transform
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -102,6 +103,37 @@ class Spec(BaseEstimator):
 
     def __hash__(self) -> int:
         return hash((type(self), repr(self)))
+
+
+def lies_in(value: Any, interval: str) -> bool:
+    """Return whether a number lies in an interval in mathematical notation, such as "(0, 1]"."""
+    low, high = map(float, interval[1:-1].split(","))
+    at_end = (value == low and interval[0] == "[") or (value == high and interval[-1] == "]")
+    return bool(at_end or low < value < high)
+
+
+@functools.cache
+def _default(kind: Any, name: str) -> Any:
+    return inspect.signature(kind).parameters[name].default
+
+
+class BoundedSpec(Spec):
+    """Spec with numbers that must lie in intervals."""
+
+    #: Interval of each number, such as "(0, 1]"; a number with an integer default must be whole.
+    limits: ClassVar[Mapping[str, str]] = {}
+
+    def check(self) -> None:
+        """Raise ValueError if a number is outside its limits."""
+        kind: Any = type(self)
+        for name, interval in self.limits.items():
+            value, default = getattr(self, name), _default(kind, name)
+            whole = isinstance(default, int)
+            if not isinstance(value, Integral if whole else Real) or not lies_in(value, interval):
+                raise ValueError(
+                    f"{name}={value!r} does not suit {kind.__name__}; "
+                    f"use a {'whole ' if whole else ''}number in {interval}, such as {default!r}."
+                )
 
 
 _Kind = TypeVar("_Kind")

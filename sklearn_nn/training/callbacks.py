@@ -14,12 +14,11 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY
-from numbers import Integral, Real
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
-from sklearn_nn._spec import Spec, parameters
-from sklearn_nn.training.schedules import Plateau, lies_in
+from sklearn_nn._spec import BoundedSpec, parameters
+from sklearn_nn.training.schedules import Plateau
 
 __all__ = [
     "CSVLogger", "Callback", "EarlyStopping", "LambdaCallback", "LearningRateScheduler",
@@ -27,23 +26,11 @@ __all__ = [
 ]  # fmt: skip
 
 
-class Callback(Spec):
+class Callback(BoundedSpec):
     """Base class of callbacks, whose methods do nothing; a subclass overrides some of them."""
 
     #: Whether it runs after the other callbacks, for example to save what they have changed.
     sees_others = False
-    #: Interval of each parameter, and whether it must be an integer.
-    _limits: ClassVar[Mapping[str, tuple[str, type]]] = {}
-
-    def check_parameters(self) -> None:
-        """Raise ValueError if a parameter is outside its limits."""
-        for name, (interval, kind) in self._limits.items():
-            value = getattr(self, name)
-            if not isinstance(value, kind) or not lies_in(value, interval):
-                number = "whole number" if kind is Integral else "number"
-                raise ValueError(
-                    f"{name}={value!r} of {type(self).__name__} must be a {number} in {interval}."
-                )
 
     def on_fit_begin(self, estimator: Any) -> None:
         """Run before the first epoch."""
@@ -118,7 +105,7 @@ class EarlyStopping(Callback):
         Smallest change that counts as an improvement.
     """
 
-    _limits = {"patience": ("[0, inf)", Integral), "min_delta": ("[0, inf)", Real)}
+    limits = {"patience": "[0, inf)", "min_delta": "[0, inf)"}
 
     monitor: str | None = None
     _: KW_ONLY
@@ -153,7 +140,7 @@ class ModelCheckpoint(Callback):
     """
 
     sees_others = True
-    _limits = {"every": ("[1, inf)", Integral)}
+    limits = {"every": "[1, inf)"}
 
     path: str | Path
     _: KW_ONLY
@@ -235,10 +222,7 @@ class ReduceLROnPlateau(Callback):
         Lower bound of the rate.
     """
 
-    _limits = {
-        "factor": ("(0, 1)", Real), "patience": ("[0, inf)", Integral),
-        "min_delta": ("[0, inf)", Real), "min_rate": ("[0, inf)", Real),
-    }  # fmt: skip
+    limits = Plateau.limits
 
     monitor: str | None = None
     _: KW_ONLY

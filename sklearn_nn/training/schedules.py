@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from sklearn_nn._spec import Spec, named_classes, parameters
+from sklearn_nn._spec import BoundedSpec, lies_in, named_classes, parameters
 
 __all__ = [
     "Adaptive", "Constant", "CosLog4", "Cosine", "Exponential", "FlatCos", "Function",
@@ -43,14 +43,7 @@ class Progress(NamedTuple):
     samples_seen: int
 
 
-def lies_in(value: Any, interval: str) -> bool:
-    """Return whether a number lies in an interval in mathematical notation, such as "(0, 1]"."""
-    low, high = map(float, interval[1:-1].split(","))
-    at_end = (value == low and interval[0] == "[") or (value == high and interval[-1] == "]")
-    return bool(at_end or low < value < high)
-
-
-class Schedule(Spec):
+class Schedule(BoundedSpec):
     """Base class of schedules; by itself a constant schedule.
 
     The learning rate of a batch is the base rate times the batch's factor. A schedule has no state,
@@ -63,19 +56,6 @@ class Schedule(Spec):
     shared: ClassVar[tuple[str, ...]] = ()
     #: Whether the factors depend on the planned number of epochs.
     plans_the_end: ClassVar[bool] = False
-    #: Interval of each parameter; a parameter with an integer default must be an integer.
-    limits: ClassVar[Mapping[str, str]] = {}
-
-    def check(self) -> None:
-        """Raise ValueError if a parameter is outside its limits."""
-        for name, interval in self.limits.items():
-            value, default = getattr(self, name), getattr(type(self)(), name)
-            whole = isinstance(default, int)
-            if not isinstance(value, Integral if whole else Real) or not lies_in(value, interval):
-                raise ValueError(
-                    f"{name}={value!r} does not suit {type(self).__name__}; "
-                    f"use a {'whole ' if whole else ''}number in {interval}, such as {default!r}."
-                )
 
     def factors(self, progress: Progress) -> float | np.ndarray:
         """Return the factors on the base rate.

@@ -8,14 +8,13 @@ batch's sum of weights. The *link* function maps z to the prediction.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from numbers import Real
 from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
 from numba import njit
 from numba.extending import register_jitable
 
-from sklearn_nn._spec import Spec
+from sklearn_nn._spec import BoundedSpec
 from sklearn_nn.jit.host import INLINED_OPTIONS
 from sklearn_nn.jit.kernel import Kernel, kernel
 from sklearn_nn.jit.views import vector
@@ -40,12 +39,6 @@ def at_most(x: float, limit: float) -> float:
     return limit if x > limit else x
 
 
-def check_option(name: str, value: Any, allowed: Callable[[Any], bool], remedy: str) -> None:
-    """Raise ValueError unless the hyperparameter is a number for which `allowed` is true."""
-    if not (isinstance(value, Real) and allowed(value)):
-        raise ValueError(f"{name}={value!r} {remedy}")
-
-
 def look_up(loss: Any, table: Mapping[str, _Entry]) -> _Entry:
     """Return the entry of a table of losses; raise ValueError if the name is unknown."""
     if isinstance(loss, str) and loss in table:
@@ -55,7 +48,7 @@ def look_up(loss: Any, table: Mapping[str, _Entry]) -> _Entry:
     )
 
 
-class Loss(Spec):
+class Loss(BoundedSpec):
     """Base class of losses.
 
     Attributes
@@ -87,9 +80,6 @@ class Loss(Spec):
     def link_layer(self) -> Activation:
         """Return the link as a layer."""
         return Activation(self.link)
-
-    def check(self) -> None:
-        """Raise ValueError if a hyperparameter is out of range."""
 
     def options(self, dtype: str) -> np.ndarray:
         """Return the kernel's hyperparameters."""

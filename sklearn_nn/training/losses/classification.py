@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,7 +20,6 @@ from sklearn_nn.network.machine import Targets
 from sklearn_nn.training.losses.base import (
     Loss,
     at_most,
-    check_option,
     look_up,
     pointwise,
     row_weight,
@@ -135,17 +133,9 @@ class _LogLoss(Loss):
 
     name = "log_loss"
     shared = ("label_smoothing",)
+    limits = {"label_smoothing": "[0, 1)"}
 
     label_smoothing: float = 0.0
-
-    def check(self) -> None:
-        """Raise ValueError unless label_smoothing lies in [0, 1)."""
-        check_option(
-            "label_smoothing",
-            self.label_smoothing,
-            lambda smoothing: 0 <= smoothing < 1,
-            "is not in [0, 1); use label_smoothing=0.1, or 0.0 for none.",
-        )
 
     def options(self, dtype: str) -> np.ndarray:
         """Return [largest loss of one label, label_smoothing]."""
@@ -205,17 +195,9 @@ class _Focal(Loss):
     """Focal loss: cross-entropy times (1 - p)^gamma, p the probability of the true label."""
 
     name = "focal"
+    limits = {"gamma": "[0, inf)"}
 
     gamma: float = 2.0
-
-    def check(self) -> None:
-        """Raise ValueError unless gamma is a finite number >= 0."""
-        check_option(
-            "gamma",
-            self.gamma,
-            lambda gamma: 0 <= gamma < math.inf,
-            "is not a number >= 0; use gamma=2.0, or 0.0 for the log loss.",
-        )
 
     def options(self, dtype: str) -> np.ndarray:
         """Return [largest cross-entropy of one label, gamma]."""

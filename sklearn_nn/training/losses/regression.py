@@ -6,7 +6,6 @@ and its derivative in z, from which `pointwise` makes the kernel.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,7 +19,6 @@ from sklearn_nn.network.epoch_loop import LOSS
 from sklearn_nn.training.losses.base import (
     Loss,
     at_most,
-    check_option,
     inlined,
     look_up,
     pointwise,
@@ -135,17 +133,9 @@ class Huber(Loss):
     name = "huber"
     kernel = pointwise(name, _huber, _huber_derivative)
     link = "identity"
+    limits = {"delta": "(0, inf)"}
 
     delta: float = 1.0
-
-    def check(self) -> None:
-        """Raise ValueError unless delta is positive and finite."""
-        check_option(
-            "delta",
-            self.delta,
-            lambda delta: 0 < delta < math.inf,
-            "is not a positive number; use delta=1.0 for a target of unit variance.",
-        )
 
     def options(self, dtype: str) -> np.ndarray:
         """Return [delta]."""
@@ -183,17 +173,9 @@ class Quantile(Loss):
     kernel = pointwise(name, _quantile, _quantile_derivative)
     link = "identity"
     shared = ("quantile",)
+    limits = {"quantile": "(0, 1)"}
 
     quantile: float = 0.5
-
-    def check(self) -> None:
-        """Raise ValueError unless the quantile lies inside (0, 1)."""
-        check_option(
-            "quantile",
-            self.quantile,
-            lambda quantile: 0 < quantile < 1,
-            "is not inside (0, 1); use quantile=0.5 for the median, 0.9 for the 90th percentile.",
-        )
 
     def options(self, dtype: str) -> np.ndarray:
         """Return [quantile]."""
