@@ -104,11 +104,10 @@ class _Coder:
             raise CheckpointError(f"it is nested deeper than {DEEPEST} values")
         if type(encoded) is list:
             return self._items(encoded, place)
-        if type(encoded) is dict and len(encoded) == 1:
-            ((tag, content),) = encoded.items()
-            if tag in DECODERS:
-                return DECODERS[tag](self, content, place)
-        raise _malformed(encoded, place)
+        _require(type(encoded) is dict and len(encoded) == 1, encoded, place)
+        ((tag, content),) = encoded.items()
+        _require(tag in DECODERS, encoded, place)
+        return DECODERS[tag](self, content, place)
 
     def _refusal(self, value: Any, place: Place) -> TypeError:
         known = ", ".join(self.classes) or "no class"
@@ -125,16 +124,14 @@ class _Coder:
         return value if abs(value) < _EXACT else {"int": hex(value)}
 
     def _to_int(self, content: Any, place: Place) -> int:
-        if type(content) is not str or not _INTEGER.fullmatch(content):
-            raise _malformed(content, place)
+        _require(type(content) is str and _INTEGER.fullmatch(content), content, place)
         return int(content, 16)
 
     def _float(self, value: float, place: Place) -> Any:
         return value if math.isfinite(value) else {"float": repr(value)}
 
     def _to_float(self, content: Any, place: Place) -> float:
-        if content not in _NOT_FINITE:
-            raise _malformed(content, place)
+        _require(content in _NOT_FINITE, content, place)
         return float(content)
 
     def _scalar(self, value: np.generic, place: Place) -> Any:
@@ -146,16 +143,14 @@ class _Coder:
 
     def _to_scalar(self, content: Any, place: Place) -> np.generic:
         name, digits = content
-        if type(name) is not str or not _SCALAR.fullmatch(name):
-            raise _malformed(content, place)
+        _require(type(name) is str and _SCALAR.fullmatch(name), content, place)
         dtype, data = np.dtype(name), bytes.fromhex(digits)
-        if len(data) != dtype.itemsize or (dtype.kind == "b" and data[0] > 1):
-            raise _malformed(content, place)
+        _require(len(data) == dtype.itemsize, content, place)
+        _require(dtype.kind != "b" or data[0] <= 1, content, place)
         return np.frombuffer(data, dtype=dtype)[0]
 
     def _to_numpy_str(self, content: Any, place: Place) -> np.str_:
-        if type(content) is not str:
-            raise _malformed(content, place)
+        _require(type(content) is str, content, place)
         return np.str_(content)
 
     # Containers
@@ -164,8 +159,7 @@ class _Coder:
         return [self.encode(item, (*place, i)) for i, item in enumerate(value)]
 
     def _items(self, content: Any, place: Place) -> list[Any]:
-        if type(content) is not list:
-            raise _malformed(content, place)
+        _require(type(content) is list, content, place)
         return [self.decode(item, (*place, i)) for i, item in enumerate(content)]
 
     def _tuple(self, value: tuple[Any, ...], place: Place) -> Any:
@@ -182,12 +176,10 @@ class _Coder:
         return {"dict": pairs}
 
     def _to_dict(self, content: Any, place: Place) -> dict[Any, Any]:
-        if type(content) is not list:
-            raise _malformed(content, place)
+        _require(type(content) is list, content, place)
         value: dict[Any, Any] = {}
         for pair in content:
-            if type(pair) is not list or len(pair) != 2:
-                raise _malformed(pair, place)
+            _require(type(pair) is list and len(pair) == 2, pair, place)
             key = self.decode(pair[0], place)
             value[key] = self.decode(pair[1], (*place, key))
         if len(value) < len(content):
@@ -213,19 +205,16 @@ class _Coder:
 
     def _to_array(self, content: Any, place: Place) -> np.ndarray:
         array = self.arrays[content]
-        if not storable(array):
-            raise _malformed(array, place)
+        _require(storable(array), array, place)
         return array
 
     def _to_objects(self, content: Any, place: Place) -> np.ndarray:
         shape, items = content
         plain = type(shape) is list and all(type(n) is int and n >= 0 for n in shape)
-        if not plain or type(items) is not list or math.prod(shape) != len(items):
-            raise _malformed(shape, place)
+        _require(plain and type(items) is list and math.prod(shape) == len(items), shape, place)
         flat = np.empty(len(items), dtype=object)
         for i, item in enumerate(self._items(items, place)):
-            if type(item) not in _ELEMENTS and not isinstance(item, np.generic):
-                raise _malformed(item, place)
+            _require(type(item) in _ELEMENTS or isinstance(item, np.generic), item, place)
             flat[i] = item
         return flat.reshape(shape)
 
@@ -242,12 +231,10 @@ class _Coder:
     def _to_random_state(self, content: Any, place: Place) -> np.random.RandomState:
         words, position, has_gauss, gauss = self._items(content, place)
         # NumPy does not check the position and would read beyond the array.
-        if type(position) is not int or not 0 <= position <= _MERSENNE_WORDS:
-            raise _malformed(position, place)
-        if words.dtype != np.uint32 or words.shape != (_MERSENNE_WORDS,):
-            raise _malformed(words, place)
-        if type(gauss) is not float or type(has_gauss) is not int or has_gauss not in (0, 1):
-            raise _malformed(gauss, place)
+        _require(type(position) is int and 0 <= position <= _MERSENNE_WORDS, position, place)
+        _require(words.dtype == np.uint32 and words.shape == (_MERSENNE_WORDS,), words, place)
+        _require(type(gauss) is float, gauss, place)
+        _require(type(has_gauss) is int and has_gauss in (0, 1), gauss, place)
         value = np.random.RandomState(0)
         value.set_state(("MT19937", words, position, has_gauss, gauss))
         return value
@@ -256,9 +243,8 @@ class _Coder:
         if isinstance(value, Spec):
             content = value.get_params(deep=False)
         elif dataclasses.is_dataclass(value):
-            content = {
-                field.name: getattr(value, field.name) for field in dataclasses.fields(value)
-            }
+            names = [field.name for field in dataclasses.fields(value)]
+            content = {name: getattr(value, name) for name in names}
         else:
             raise self._refusal(value, place)
         return {"object": [name, self._dict(content, place)["dict"]]}
@@ -292,8 +278,10 @@ def _name(place: Place) -> str:
     return "value" + "".join(f"[{_short(key)}]" for key in place)
 
 
-def _malformed(encoded: Any, place: Place) -> CheckpointError:
-    return CheckpointError(f"{_name(place)} cannot be {_short(encoded)}")
+def _require(valid: Any, encoded: Any, place: Place) -> None:
+    """Raise CheckpointError unless an encoded value is valid at its place."""
+    if not valid:
+        raise CheckpointError(f"{_name(place)} cannot be {_short(encoded)}")
 
 
 Step = Callable[[_Coder, Any, Place], Any]
