@@ -1,8 +1,9 @@
-"""The common parts of SimpleRNN, LSTM and GRU: cell activations and the loop over the steps.
+"""The cells of SimpleRNN, LSTM and GRU, their activations, and the loop over the steps.
 
 A step is a loop over vectors (see jit/lanes.py), so the activations are written as vector code,
 unlike those in activation.py. There is one loop for each activation. Backward knows f(x) and not x,
-so f is one of the activations whose derivative is a function of f(x).
+so f is one of the activations whose derivative is a function of f(x). The layout of the steps is
+described in tape.py.
 """
 
 from __future__ import annotations
@@ -23,16 +24,12 @@ from sklearn_nn.jit.views import vector
 from sklearn_nn.layers.activation import OTHER_NAMES
 from sklearn_nn.layers.base import BACKWARD, FORWARD, is_stopped, owned_rows
 from sklearn_nn.layers.layer import Kernels
-from sklearn_nn.layers.recurrent.products import (
-    all_gradients,
-    clear_padding,
-    project,
-    project_back,
-    recurrent_prepare,
-)
+from sklearn_nn.layers.recurrent import products
 from sklearn_nn.layers.recurrent.tape import (
     ACTIVATION,
+    FEATURES,
     HOME,
+    SIZE,
     UNITS,
     WIDTH,
     begin,
@@ -46,20 +43,14 @@ from sklearn_nn.layers.recurrent.tape import (
     rows_together,
     unmask,
 )
-from sklearn_nn.layers.vectors import clear
+from sklearn_nn.layers.vectors import clear, copy
 
 
 class CellActivation(NamedTuple):
     """An activation f of one number, in a cell.
 
-    Attributes
-    ----------
-    value : callable
-        f(x).
-    back : callable
-        d f'(x) from d and y = f(x).
-    back_of_product : callable
-        d f'(x) from d, y and the product d y, which an LSTM has stored.
+    `value` is f(x); `back` is d f'(x) from d and y = f(x); `back_of_product` is the same from d, y
+    and the product d y, which an LSTM has stored.
     """
 
     value: Callable[[Lane], Lane]
@@ -101,19 +92,35 @@ def cell_activation_number(value: object) -> int | None:
     return list(CELL_ACTIVATIONS).index(OTHER_NAMES.get(name, name))
 
 
-Loads = Sequence[Load]
-Stores = Sequence[Store]
-#: As `Emit` of jit/lanes.py, with the activation in front.
-_Emit = Callable[[CellActivation, IRBuilder, Loads, Stores], None]
+#: Functions that load a place, in units, of an operand, and store a lane there.
+_Read = Callable[[int, int], Lane]
+_Write = Callable[[int, int, Lane], None]
+_Emit = Callable[[CellActivation, _Read, _Write], None]
+# Operands of a cell: the stretch of the step, that of the previous step, and the biases; backward,
+# both stretches and the gradients of both.
+_NOW, _BEFORE, _BIASES = range(3)
+_D_NOW, _D_BEFORE = 2, 3
 
 
-def make_cells(name: str, operands: int, emit: _Emit) -> Any:
+def _make_cells(name: str, operands: int, emit: _Emit) -> Any:
     """Make a loop over lanes for each activation; return a function that runs an instruction's one.
 
     Its arguments are the instruction's geometry, and those of the loop; see `make_lanes`.
     """
+
+    def emit_with(
+        f: CellActivation, builder: IRBuilder, loads: Sequence[Load], stores: Sequence[Store]
+    ) -> None:
+        def read(operand: int, place: int) -> Lane:
+            return Lane(builder, loads[operand](place, 0))
+
+        def write(operand: int, place: int, lane: Lane) -> None:
+            stores[operand](lane.value, place, 0)
+
+        emit(f, read, write)
+
     tanh, logistic, relu, identity = (
-        make_lanes(f"{name}_{key}", operands, functools.partial(emit, activation))
+        make_lanes(f"{name}_{key}", operands, functools.partial(emit_with, activation))
         for key, activation in CELL_ACTIVATIONS.items()
     )
 
@@ -143,34 +150,75 @@ def _clear_ended(ctx, op, y, t, rows):
                 clear(vector(y, i * y.shape[1] + t * op[WIDTH], op[HOME] + op[UNITS]))
 
 
-def make_recurrence(
+def _make_steps(
+    name: str, emit: _Emit, emit_backward: _Emit, *, gated: bool, apart: int, carried: bool
+) -> tuple[Any, Any]:
+    """Make the functions that compute one step of some rows, forward and backward."""
+    cell = _make_cells(name, 3, emit)
+    cell_backward = _make_cells(f"{name}_backward", 4, emit_backward)
+
+    @njit(**INLINED_OPTIONS)
+    def step(ctx, op, theta, y, t, rows):
+        """Compute step t of rows (lo, hi), where x W is in the tape y already."""
+        (lo, hi), units, row, at = rows, op[UNITS], y.shape[1], t * op[WIDTH]
+        if apart:
+            clear_place(op, y, at + apart * units, rows)
+            products.add_recurrent(ctx, op, theta, y, t, rows, (0, 0, 2 * units))
+            products.add_recurrent(ctx, op, theta, y, t, rows, (2 * units, apart * units, units))
+        else:
+            products.add_recurrent(ctx, op, theta, y, t, rows, (0, 0, op[SIZE]))
+        at += lo * row
+        now, before = vector(y, at, 1), vector(y, at - op[WIDTH], 1)
+        biases = vector(theta, (op[FEATURES] + units) * op[SIZE], 1)
+        arrays = (now, row, units, 0), (before, row, units, 0), (biases, 0, units, 0)
+        cell(op, hi - lo, units, arrays)
+
+    @njit(**INLINED_OPTIONS)
+    def step_back(ctx, op, work, y, dy, t, rows):
+        """Compute the gates' gradients of step t, and add to the gradient of the previous h."""
+        (lo, hi), units, row = rows, op[UNITS], y.shape[1]
+        at = lo * row + t * op[WIDTH]
+        earlier = at - op[WIDTH]
+        now, before = vector(y, at, 1), vector(y, earlier, 1)
+        d_now, d_before = vector(dy, at, 1), vector(dy, lo * row if carried else earlier, 1)
+        arrays = (
+            (now, row, units, 0),
+            (before, row, units, 0),
+            (d_now, row, units, 0),
+            (d_before, row, units, 0),
+        )
+        cell_backward(op, hi - lo, units, arrays)
+        saw = y if gated else dy
+        if apart:
+            products.carry(ctx, op, work, saw, dy, t, rows, (0, 0, 2 * units))
+            products.carry(ctx, op, work, saw, dy, t, rows, (2 * units, apart * units, units))
+        else:
+            products.carry(ctx, op, work, saw, dy, t, rows, (0, 0, op[SIZE]))
+
+    return step, step_back
+
+
+def _make_recurrence(
     name: str,
-    step: Any,
-    step_back: Any,
+    emit: _Emit,
+    emit_backward: _Emit,
     weights: Kernel | None = None,
     *,
     gated: bool = True,
+    apart: int = 0,
     cleared: int | None = None,
+    carried: bool = False,
 ) -> Kernels:
-    """Make the kernels of a recurrence from those of one step.
+    """Make the kernels of a recurrence from the cells of one step.
 
-    Parameters
-    ----------
-    name : str
-        Name of the cell, for the cache.
-    step : function
-        Jitted. ``step(ctx, op, theta, y, t, rows)`` computes step t of rows ``(lo, hi)``, where
-        x W is in the tape y already.
-    step_back : function
-        Jitted. ``step_back(ctx, op, work, y, dy, t, rows)`` computes the gradient of the gates'
-        inputs of step t, and adds to that of the previous h.
-    weights : Kernel, optional
-        None is for gates that see x W + h R + b.
-    gated : bool
-        Whether the gradient of the gates' inputs is in the tape, and not in its gradient.
-    cleared : int or None
-        Place, in units, of the gradient of the initial stretch that must be zero at first, if any.
+    `name` is that of the cell, for the cache; `weights` a kernel for gates that do not see
+    x W + h R + b. With `gated` the gradient of the gates' inputs is in the tape, else in its
+    gradient. `apart` is the place, in units, of the recurrent part of the third gate, if it is not
+    added to x W. `cleared` is the place of the gradient of the initial stretch that must be zero at
+    first. With `carried` the cell backward gets this gradient as that of the previous step.
     """
+    options: Any = {"gated": gated, "apart": apart, "carried": carried}
+    step, step_back = _make_steps(name, emit, emit_backward, **options)
 
     @kernel(FORWARD, name=f"layers.recurrent.{name}_forward")
     def forward(ctx, op, part, parts, theta, state, work, x, y):
@@ -183,7 +231,7 @@ def make_recurrence(
             for t in range(1, last_step(ctx, op) + 1):
                 if is_stopped(ctx):
                     return
-                project(ctx, op, theta, x, y, t, rows)
+                products.project(ctx, op, theta, x, y, t, rows)
                 step(ctx, op, theta, y, t, rows)
                 _clear_ended(ctx, op, y, t, rows)
                 mask(ctx, op, y, t, rows)
@@ -193,7 +241,7 @@ def make_recurrence(
     def backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
         """Compute dx and the gradient of the gates' inputs, from the last step on. Owners: rows."""
         lo, hi = owned_rows(y, part, parts)
-        clear_padding(ctx, op, dx, (lo, hi))
+        products.clear_padding(ctx, op, dx, (lo, hi))
         block = rows_together(op, hi - lo)
         for first in range(lo, hi, block):
             rows = first, min(first + block, hi)
@@ -206,11 +254,108 @@ def make_recurrence(
                 open_gradient(ctx, op, dy, t - 1, rows)
                 step_back(ctx, op, work, y, dy, t, rows)
                 unmask(ctx, op, dy, t - 1, rows)
-                project_back(ctx, op, work, y if gated else dy, dx, t, rows)
+                products.project_back(ctx, op, work, y if gated else dy, dx, t, rows)
 
     @kernel(BACKWARD, name=f"layers.recurrent.{name}_weights")
     def sums(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
         """Compute dW, dR and db. Owners: columns."""
-        all_gradients(ctx, op, part, parts, x, y, y if gated else dy, grad)
+        products.all_gradients(ctx, op, part, parts, x, y, y if gated else dy, grad)
 
-    return Kernels(forward, backward, weights or sums, recurrent_prepare)
+    return Kernels(forward, backward, weights or sums, products.recurrent_prepare)
+
+
+# --- SimpleRNN ------------------------------------------------------------------------------------
+
+
+def _emit_simple(f: CellActivation, read: _Read, write: _Write) -> None:
+    """Emit h = f(x W + h R + b)."""
+    write(_NOW, 0, f.value(read(_NOW, 0) + read(_BIASES, 0)))
+
+
+def _emit_simple_backward(f: CellActivation, read: _Read, write: _Write) -> None:
+    """Emit dh f'(x W + h R + b)."""
+    write(_D_NOW, 0, f.back(read(_D_NOW, 0), read(_NOW, 0)))
+
+
+SIMPLE_RNN = _make_recurrence("simple_rnn", _emit_simple, _emit_simple_backward, gated=False)
+
+
+# --- LSTM: places of a stretch, in units ----------------------------------------------------------
+
+_I, _F, _G, _O, _C, _H = range(6)
+
+
+def _emit_lstm(a: CellActivation, read: _Read, write: _Write) -> None:
+    """Emit c = f c + i g and h = o a(c)."""
+    saw = [read(_NOW, k) + read(_BIASES, k) for k in range(4)]
+    i, f, o = (sigmoid_of(saw[k]) for k in (_I, _F, _O))
+    g = a.value(saw[_G])
+    c = f.fma(read(_BEFORE, _C), i * g)
+    for place, value in enumerate((i, f, g, o, c, o * a.value(c))):
+        write(_NOW, place, value)
+
+
+def _emit_lstm_backward(a: CellActivation, read: _Read, write: _Write) -> None:
+    """Emit the gates' gradients, and that of the previous c."""
+    i, f, g, o, c, h = (read(_NOW, k) for k in range(6))
+    c_before, dh = read(_BEFORE, _C), read(_D_NOW, _H)
+    dc = dh.fma(a.back_of_product(o, a.value(c), h), read(_D_BEFORE, _C))
+    di, df = dc * g * (i * (1 - i)), dc * c_before * (f * (1 - f))
+    dg, do = a.back(dc * i, g), dh * h * (1 - o)
+    for place, value in enumerate((di, df, dg, do)):
+        write(_NOW, place, value)
+    write(_D_BEFORE, _C, dc * f)
+
+
+LSTM_CELL = _make_recurrence("lstm", _emit_lstm, _emit_lstm_backward, cleared=_C, carried=True)
+
+
+# --- GRU: places of a stretch, in units. Biases are those of x W, then those of h R ---------------
+
+_Z, _R, _HH, _Q, _OUT = range(5)
+
+
+def _emit_gru(a: CellActivation, read: _Read, write: _Write) -> None:
+    """Emit h = z h + (1 - z) hh."""
+    z, r, saw, q = (read(_NOW, k) for k in range(4))
+    bias = [read(_BIASES, k) for k in range(6)]
+    z, r = sigmoid_of(z + (bias[0] + bias[3])), sigmoid_of(r + (bias[1] + bias[4]))
+    q = q + bias[5]
+    hh = a.value(r.fma(q, saw + bias[2]))
+    h = z.fma(read(_BEFORE, _OUT) - hh, hh)
+    for place, value in enumerate((z, r, hh, q, h)):
+        write(_NOW, place, value)
+
+
+def _emit_gru_backward(a: CellActivation, read: _Read, write: _Write) -> None:
+    """Emit the gates' gradients, and that of the previous h without R."""
+    z, r, hh, q = (read(_NOW, k) for k in range(4))
+    before, dh, d_before = read(_BEFORE, _OUT), read(_D_NOW, _OUT), read(_D_BEFORE, _OUT)
+    dz = dh * (before - hh) * (z * (1 - z))
+    dhh = a.back(dh * (1 - z), hh)
+    dr = dhh * q * (r * (1 - r))
+    for place, value in enumerate((dz, dr, dhh, dhh * r)):
+        write(_NOW, place, value)
+    write(_D_BEFORE, _OUT, dh.fma(z, d_before))
+
+
+@kernel(BACKWARD)
+def gru_weights(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
+    """Compute dW, dR and db, of x W and of h R. Owners: columns."""
+    units, size = op[UNITS], op[SIZE]
+    column, end = products.owned_columns(size, part, parts)
+    products.kernel_gradient(ctx, op, x, y, grad, column, end - column)
+    # The gradient of the recurrent part of hh lies behind the others.
+    middle, apart = min(end, 2 * units), max(column, 2 * units)
+    products.recurrent_gradient(ctx, op, y, y, grad, column, middle - column, 0)
+    products.recurrent_gradient(ctx, op, y, y, grad, apart, end - apart, units)
+    products.bias_gradient(ctx, op, y, grad, 0, column, end - column, 0)
+    products.bias_gradient(ctx, op, y, grad, 1, apart, end - apart, units)
+    # Both biases are added to the same gate, except in hh.
+    start, own = (op[FEATURES] + units) * size + column, max(middle - column, 0)
+    copy(vector(grad, start, own), vector(grad, start + size, own))
+
+
+GRU_CELL = _make_recurrence(
+    "gru", _emit_gru, _emit_gru_backward, gru_weights, apart=_Q, cleared=_OUT
+)

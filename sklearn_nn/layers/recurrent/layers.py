@@ -17,10 +17,13 @@ from sklearn_nn.layers.base import BACKWARD, FORWARD, owned_rows
 from sklearn_nn.layers.dropout import mask_geometry, sequence_dropout
 from sklearn_nn.layers.layer import Builder, Instruction, Kernels, Layer, Parameter, Shape
 from sklearn_nn.layers.lengths import geometry_of, longest, own_steps
-from sklearn_nn.layers.recurrent.cells import CELL_ACTIVATION_NAMES, cell_activation_number
-from sklearn_nn.layers.recurrent.gru import GRU_CELL
-from sklearn_nn.layers.recurrent.lstm import LSTM_CELL
-from sklearn_nn.layers.recurrent.simple_rnn import SIMPLE_RNN
+from sklearn_nn.layers.recurrent.cells import (
+    CELL_ACTIVATION_NAMES,
+    GRU_CELL,
+    LSTM_CELL,
+    SIMPLE_RNN,
+    cell_activation_number,
+)
 from sklearn_nn.layers.vectors import clear, copy
 
 #: Rows of the tape that are a multiple of _PAGE elements apart share few sets of the cache.
