@@ -25,16 +25,15 @@ def listed_texts(X):
         raise TypeError("X is bytes, not text; decode it first: X.decode('utf-8').")
     if hasattr(X, "to_numpy"):  # a column of a data frame
         X = X.to_numpy()
+    wanted = "pass one string, or a list of strings."
     is_array = isinstance(X, np.ndarray) and X.ndim == 1
     if not is_array and not isinstance(X, list | tuple):
-        raise TypeError(f"X is a {type(X).__name__}; pass one string, or a list of strings.")
+        raise TypeError(f"X is a {type(X).__name__}; {wanted}")
     for index, item in enumerate(X):
         if not isinstance(item, str):
-            raise TypeError(
-                f"X[{index}] is a {type(item).__name__}; pass one string, or a list of strings."
-            )
+            raise TypeError(f"X[{index}] is a {type(item).__name__}; {wanted}")
     if len(X) == 0:
-        raise ValueError("X is a list without texts; pass one string, or a list of strings.")
+        raise ValueError(f"X is a list without texts; {wanted}")
     return [str(item) for item in X]
 
 
@@ -80,6 +79,11 @@ def encoded(text, vocabulary, name="X"):
     return places.astype(np.uint8 if known.size <= 256 else np.int32)
 
 
+def _readable(codes, dtype):
+    """Return codes in a type that the machine reads: bytes, or `dtype`."""
+    return codes if codes.dtype == np.uint8 else codes.astype(dtype)
+
+
 class Streams(NamedTuple):
     """Text cut into streams that are read in parallel, window by window.
 
@@ -93,10 +97,7 @@ class Streams(NamedTuple):
 
     def source(self, dtype):
         """Return the source of batches for the machine."""
-        inputs = self.inputs
-        if inputs.dtype != np.uint8:
-            inputs = inputs.astype(dtype)
-        return in_windows(inputs, self.windows, dtype)
+        return in_windows(_readable(self.inputs, dtype), self.windows, dtype)
 
 
 def streams(codes, n_streams, window):
@@ -119,14 +120,9 @@ def streams(codes, n_streams, window):
 class Passages(NamedTuple):
     """Passages of text, each read from its start with a zero state.
 
-    Attributes
-    ----------
-    codes : ndarray of shape (n_characters,)
-        Texts one after another.
-    starts, lengths : ndarray of shape (n_passages,)
-        First character and number of input characters; each has a following character in `codes`.
-    unscored : ndarray of shape (n_passages,)
-        Number of first characters that only build up the state and are not scored.
+    `codes` are the texts one after another. For each passage, `starts` and `lengths` hold the first
+    character and the number of input characters, each of which has a following character in
+    `codes`; the first `unscored` characters only build up the state and are not scored.
     """
 
     codes: np.ndarray
@@ -136,7 +132,7 @@ class Passages(NamedTuple):
 
     def source(self, dtype, window):
         """Return the source of batches for the machine."""
-        codes = self.codes if self.codes.dtype == np.uint8 else self.codes.astype(dtype)
+        codes = _readable(self.codes, dtype)
         return sequences(codes, self.starts, self.lengths, 1, dtype, window)
 
     def targets(self, window):

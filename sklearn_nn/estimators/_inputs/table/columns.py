@@ -33,6 +33,11 @@ def _blocks(n_rows):
     return (slice(start, start + _BLOCK) for start in range(0, n_rows, _BLOCK))
 
 
+def _occurring(codes, n_values):
+    """Return the codes that occur, ascending, without -1."""
+    return np.flatnonzero(np.bincount(codes + 1, minlength=n_values + 1)[1:])
+
+
 def _sum_of(weights, codes, size):
     """Return the sum of weights of each code below `size`, as float64."""
     return np.bincount(codes, weights=weights, minlength=size).astype(np.float64)
@@ -142,9 +147,9 @@ class CategoryColumn:
         if weights is not None:
             codes, weights = codes[weights > 0], weights[weights > 0]
         label = frame.label(i)
-        seen = _sum_of(None, codes + 1, len(values) + 1)[1:] > 0
-        prints = frame.prints(i) and any(is_printed(values[k]) for k in np.flatnonzero(seen))
-        of_value = {k: plain(values[k], label, prints) for k in np.flatnonzero(seen)}
+        seen = _occurring(codes, len(values))
+        prints = frame.prints(i) and any(is_printed(values[k]) for k in seen)
+        of_value = {k: plain(values[k], label, prints) for k in seen}
         categories = sorted(set(of_value.values()), key=lambda v: (isinstance(v, str), v))
         column, m = cls(categories, None, prints), len(categories)
         if m > _MOST_CATEGORIES:
@@ -188,8 +193,7 @@ class CategoryColumn:
 
         Return the text of a warning about values that `fit` did not see, or None.
         """
-        occur = np.flatnonzero(_sum_of(None, codes + 1, len(values) + 1)[1:])
-        unseen = {}
+        occur, unseen = _occurring(codes, len(values)), {}
         for k in occur[numbers[occur] == 0]:
             value = plain(values[k], label, self.prints)
             numbers[k] = self._numbers.get(value, 0)
@@ -212,7 +216,7 @@ class CategoryColumn:
         """Return the names of the output columns in each block."""
         if self.one_hot is None:
             return ([], [], [], [name])
-        shown = self.categories[1:] if len(self.categories) == 2 else self.categories
+        shown = self.categories[len(self.categories) == 2 :]
         return ([], [], [f"{name}_{category}" for category in shown], [])
 
     def check(self):

@@ -148,9 +148,8 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         """Return the weights of the rows; None if all are equal."""
         if sample_weight is None:
             return None
-        weights = _check_sample_weight(
-            sample_weight, np.empty((frame.shape[0], 0)), dtype=np.float64, ensure_non_negative=True
-        )
+        kind = {"dtype": np.float64, "ensure_non_negative": True}
+        weights = _check_sample_weight(sample_weight, frame, **kind)
         check_some_weight(weights, "sample")
         return None if (weights == weights[0]).all() else weights
 
@@ -165,9 +164,8 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         self.categories_ = [getattr(column, "categories", None) for column in columns]
         widths = np.array([column.widths for column in columns])
         self.n_numbers_, self.n_indicators_, self.n_one_hots_, _ = widths.sum(axis=0).tolist()
-        self.cardinalities_ = [
-            len(c.categories) + 1 for c in columns if c.widths[BLOCKS.index("embedded")]
-        ]
+        embedded = BLOCKS.index("embedded")
+        self.cardinalities_ = [len(c.categories) + 1 for c in columns if c.widths[embedded]]
         self.n_features_out_ = int(widths.sum())
         # The output is ordered by block, then by column.
         order = widths.T.ravel()
@@ -191,13 +189,9 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         """Yield blocks of `n_rows` encoded rows, or all at once; errors name `estimator`."""
         owner = self if estimator is None else estimator
         frame = read_frame(X, owner)
-        known = getattr(self, "feature_names_in_", None)
-        positions = _match_columns(
-            frame.names, frame.shape[1], known, self.n_features_in_, type(owner).__name__
-        )
-        n_samples = frame.shape[0]
+        positions = self._positions(frame, type(owner).__name__)
+        n_samples, told = frame.shape[0], set()
         step = n_samples if n_rows is None else n_rows
-        told = set()
         for start in range(0, n_samples, step):
             part = frame if step >= n_samples else frame.rows(start, start + step)
             out = np.empty((part.shape[0], self.n_features_out_), dtype=self.dtype)
@@ -207,6 +201,30 @@ class TableEncoder(TransformerMixin, BaseEstimator):
                     told.add(i)
                     warn(remark)
             yield out
+
+    def _positions(self, frame, owner):
+        """Return the position in a frame of each fitted column: by name, or in the same order.
+
+        Errors and warnings have the text of scikit-learn's, and name the `owner` of the encoder.
+        """
+        names, known = frame.names, getattr(self, "feature_names_in_", None)
+        n_columns, n_known = frame.shape[1], self.n_features_in_
+        if names is not None and known is not None:
+            at = {name: i for i, name in enumerate(names)}
+            missing = [name for name in known if name not in at]
+            unseen = sorted(set(names).difference(known))
+            if missing or unseen:
+                raise ValueError(_mismatch(missing, unseen))
+            return [at[name] for name in known]
+        if n_columns != n_known:
+            raise ValueError(
+                f"X has {n_columns} features, but {owner} is expecting {n_known} features as input."
+            )
+        if names is not None:
+            warn(f"X has feature names, but {owner} was fitted without feature names")
+        elif known is not None:
+            warn(f"X does not have valid feature names, but {owner} was fitted with feature names")
+        return list(range(n_known))
 
     def get_feature_names_out(self, input_features=None):
         """Return the names of the output columns, an array of strings.
@@ -299,30 +317,6 @@ def _from_plain(fields):
 # --- selection of columns ----------------------------------------------------------------------
 
 
-def _match_columns(names, n_columns, known, n_known, owner):
-    """Return the position in a table of each fitted column: by name, or in the same order.
-
-    `names` (or None) and `n_columns` describe the table, `known` and `n_known` the fitted one, and
-    `owner` names the fitted estimator. Errors and warnings have the text of scikit-learn's.
-    """
-    if names is not None and known is not None:
-        at = {name: i for i, name in enumerate(names)}
-        missing = [name for name in known if name not in at]
-        unseen = sorted(set(names).difference(known))
-        if missing or unseen:
-            raise ValueError(_mismatch(missing, unseen))
-        return [at[name] for name in known]
-    if n_columns != n_known:
-        raise ValueError(
-            f"X has {n_columns} features, but {owner} is expecting {n_known} features as input."
-        )
-    if names is not None:
-        warn(f"X has feature names, but {owner} was fitted without feature names")
-    elif known is not None:
-        warn(f"X does not have valid feature names, but {owner} was fitted with feature names")
-    return list(range(n_known))
-
-
 def _mismatch(missing, unseen):
     """Return scikit-learn's message about names that do not match."""
     lines = ["The feature names should match those that were passed during fit."]
@@ -349,7 +343,7 @@ def _categorical_mask(frame, categorical_features):
     mask = np.zeros(n_columns, dtype=bool)
     kinds = {_kind(value) for value in asked}
     if kinds <= {"name"}:
-        mask[_positions(frame, asked)] = True
+        mask[_named(frame, asked)] = True
     elif kinds == {"position"}:
         for position in asked:
             if not 0 <= position < n_columns:
@@ -381,7 +375,7 @@ def _kind(value):
     return "position" if isinstance(value, int | np.integer) else "invalid"
 
 
-def _positions(frame, asked):
+def _named(frame, asked):
     """Return the positions of columns by name."""
     if not asked:
         return []

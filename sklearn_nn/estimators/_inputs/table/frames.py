@@ -121,10 +121,7 @@ class Frame(ABC):
         return f"Column {i if self.names is None else repr(self.names[i])} of X"
 
     def is_categorical(self, i):
-        """Return whether a column holds categories by its type, or no value at all.
-
-        Raise an error if it holds neither numbers nor categories.
-        """
+        """Return whether a column holds categories, or no value; raise if it is of another kind."""
         if self._has_categories(i):
             return True
         values = self._numbers(i)
@@ -229,34 +226,28 @@ class _PandasFrame(Frame):
     """Columns of a pandas DataFrame."""
 
     def __init__(self, frame):
-        self._frame = frame
-        self.shape = frame.shape
-        self.names = _names_of(frame.columns)
-        self._pandas = sys.modules["pandas"]
+        self._frame, self._pandas = frame, sys.modules["pandas"]
+        self.shape, self.names = frame.shape, _names_of(frame.columns)
 
     def _column(self, i):
+        """Return a column, whether it holds codes of categories, and the letter of its values."""
         series = self._frame.iloc[:, i]
         # Dates and durations stay arrays of pandas, whose values print as those of its categories.
         is_numpy = isinstance(series.dtype, np.dtype) and series.dtype.kind not in "mM"
         column = series.to_numpy() if is_numpy else series.array
-        return column, getattr(column.dtype, "kind", "O")
-
-    def _is_coded(self, column):
-        """Return whether a column has pandas' type of categories."""
-        return isinstance(column.dtype, self._pandas.CategoricalDtype)
+        is_coded = isinstance(column.dtype, self._pandas.CategoricalDtype)
+        values = column.categories if is_coded else column
+        return column, is_coded, getattr(values.dtype, "kind", "O")
 
     def prints(self, i):
-        return self._is_coded(self._column(i)[0])
+        return self._column(i)[1]
 
     def takes_text(self, i):
-        column, letter = self._column(i)
-        if self._is_coded(column):
-            letter = getattr(column.categories.dtype, "kind", "O")
-        return letter not in "iufb"
+        return self._column(i)[2] not in "iufb"
 
     def _has_categories(self, i):
-        column, letter = self._column(i)
-        if self._is_coded(column) or letter == "b" or column.dtype.type is str:
+        column, is_coded, letter = self._column(i)
+        if is_coded or letter == "b" or column.dtype.type is str:
             return True
         if letter in "iuf":
             return False
@@ -264,8 +255,8 @@ class _PandasFrame(Frame):
         return _are_categories(np.asarray(column, dtype=object), self.label(i))
 
     def _numbers(self, i, found_text=None):
-        column, letter = self._column(i)
-        if self._is_coded(column):
+        column, is_coded, letter = self._column(i)
+        if is_coded:
             return self._numbers_of_codes(i, found_text)
         if letter not in "mM" or not column.isna().all():  # NaT alone is missing, not a date
             _refuse(letter, self.label(i), column.dtype)
@@ -277,10 +268,9 @@ class _PandasFrame(Frame):
         return column.to_numpy(dtype=np.float64, na_value=np.nan)
 
     def codes(self, i):
-        column, letter = self._column(i)
-        if self._is_coded(column):
+        column, is_coded, letter = self._column(i)
+        if is_coded:
             codes, values = np.asarray(column.codes), list(column.categories)
-            letter = getattr(column.categories.dtype, "kind", "O")
         elif isinstance(column, np.ndarray) and letter in "iufb":
             return _numbered_by_value(column)
         elif letter == "O" and _lookalikes(column):
@@ -304,10 +294,8 @@ class _PolarsFrame(Frame):
     """Columns of a polars DataFrame."""
 
     def __init__(self, frame):
-        self._frame = frame
-        self.shape = frame.shape
-        self.names = _names_of(frame.columns)
-        self._polars = sys.modules["polars"]
+        self._frame, self._polars = frame, sys.modules["polars"]
+        self.shape, self.names = frame.shape, _names_of(frame.columns)
 
     def _column(self, i):
         return self._frame.to_series(i)
@@ -365,16 +353,14 @@ def is_missing(value):
 
 def _is_number(value):
     """Return whether a value is a real number; booleans and Decimals are."""
-    if isinstance(value, _DURATIONS):  # NumPy's are registered as integers
-        return False
-    return isinstance(value, numbers.Real | np.bool_ | decimal.Decimal)
+    is_real = isinstance(value, numbers.Real | np.bool_ | decimal.Decimal)
+    return is_real and not isinstance(value, _DURATIONS)  # NumPy's are registered as integers
 
 
 def is_printed(value):
     """Return whether a value of a pandas category is represented by its text, such as a date."""
-    if isinstance(value, _DURATIONS):
-        return True
-    return not (isinstance(value, str | bytes | numbers.Complex) or _is_number(value))
+    is_plain = isinstance(value, str | bytes | numbers.Complex) or _is_number(value)
+    return isinstance(value, _DURATIONS) or not is_plain
 
 
 def short(value, length=40):
@@ -425,7 +411,7 @@ def _are_categories(values, label):
     for example in examples:
         _check_scalar(example, label)
     are_booleans = all(isinstance(example, bool | np.bool_) for example in examples)
-    return are_booleans or not all(_is_number(example) for example in examples)
+    return are_booleans or not all(map(_is_number, examples))
 
 
 def _as_numbers(values, label, found_text=None):
@@ -477,12 +463,6 @@ class _Apart(NamedTuple):
     """Dictionary key of a value that must not equal a real number."""
 
     value: object
-
-    def __eq__(self, other):
-        return type(other) is _Apart and self.value == other.value
-
-    def __hash__(self):
-        return hash(self.value)
 
 
 def _numbered(values, label):
