@@ -187,21 +187,11 @@ def _can_write(folder: Path) -> bool:
 
 
 class Folders(NamedTuple):
-    """Folders of compiled kernels.
+    """Folders of compiled kernels."""
 
-    Attributes
-    ----------
-    readable : tuple of Path
-        Read-only folders that others have filled, best first.
-    writable : Path or None
-        Folder for new kernels, which is read after those.
-    refusal : str or None
-        Why the folder that the user has chosen cannot be used, with the remedy.
-    """
-
-    readable: tuple[Path, ...]
-    writable: Path | None
-    refusal: str | None
+    readable: tuple[Path, ...]  # read-only folders that others have filled, best first
+    writable: Path | None  # folder for new kernels, which is read after those
+    refusal: str | None  # why the folder that the user has chosen cannot be used; the remedy
 
 
 def find_folders() -> Folders:
@@ -327,13 +317,8 @@ def _content(entry: Path) -> bytes:
 class KernelCache(_Cache):
     """Cache of one kernel with the interface of Numba's caches.
 
-    Parameters
-    ----------
-    name : str
-        Name of the kernel, unique within the project.
-    file : str
-        Source file. Outside the package its content is part of the entry's key; code without a file
-        is not cached.
+    The kernel's `name` is unique within the project. The content of its source file is part of the
+    key of an entry if it is outside the package; code without a file is not cached.
     """
 
     def __init__(self, name: str, file: str) -> None:
@@ -400,10 +385,6 @@ class KernelCache(_Cache):
                 Path(temporary).unlink(missing_ok=True)
 
     def enable(self) -> None:
-        """Do nothing: the cache is always on."""
+        """Do nothing: the cache is always on, and entries are written at once."""
 
-    def disable(self) -> None:
-        """Do nothing: the cache is always on."""
-
-    def flush(self) -> None:
-        """Do nothing: entries are written at once."""
+    disable = flush = enable

@@ -27,6 +27,7 @@ from numba.extending import intrinsic
 from sklearn_nn.jit.blocks import plain, tiled
 from sklearn_nn.jit.cache import KernelCache
 from sklearn_nn.jit.host import INLINED_OPTIONS, OPTIONS
+from sklearn_nn.jit.tile import int64
 from sklearn_nn.jit.views import vector
 
 _DTYPES = {"float32": types.float32, "float64": types.float64}
@@ -95,34 +96,42 @@ def _check(arrays: Sequence[types.Type], names: Sequence[str]) -> types.Type:
     return dtypes.pop()
 
 
-def _pointers(context: Any, builder: Any, signature: Any, args: Sequence[Any]) -> list[Any]:
-    """Return the arguments, with arrays as pointers to their first element."""
-    return [
-        context.make_array(kind)(context, builder, value).data
-        if isinstance(kind, types.Array)
-        else value
-        for kind, value in zip(signature.args, args, strict=True)
-    ]
+def _calling(dtype: types.Type, arrange: Callable[..., Sequence[Any]]) -> Callable[..., Any]:
+    """Return the code of an intrinsic that calls the machine code for `dtype`.
 
+    ``arrange(builder, *values)`` returns the arguments of the machine code from those of the
+    intrinsic, with arrays as pointers to their first element.
+    """
 
-def _call(builder: Any, dtype: str, values: list[Any]) -> None:
-    """Call the machine code for `dtype`."""
-    function_type = ir.FunctionType(ir.VoidType(), [value.type for value in values])
-    function = cgutils.get_or_insert_function(builder.module, function_type, _symbol(dtype))
-    builder.call(function, values)
+    def codegen(context: Any, builder: Any, signature: Any, args: Sequence[Any]) -> Any:
+        given = [
+            context.make_array(kind)(context, builder, value).data
+            if isinstance(kind, types.Array)
+            else value
+            for kind, value in zip(signature.args, args, strict=True)
+        ]
+        values = arrange(builder, *given)
+        function_type = ir.FunctionType(ir.VoidType(), [value.type for value in values])
+        symbol = _symbol(dtype.name)
+        builder.call(cgutils.get_or_insert_function(builder.module, function_type, symbol), values)
+        return context.get_dummy_value()
 
-
-def _sizes(*numbers: int) -> list[Any]:
-    return [ir.Constant(ir.IntType(64), number) for number in numbers]
+    return codegen
 
 
 #: Number and strides of groups, for a contraction of one group of rows.
-_ONE_GROUP = _sizes(1, 0, 0)
+_ONE_GROUP = (int64(1), int64(0), int64(0))
 
 
-def _nothing_wanted(c: Any) -> list[Any]:
+def _nothing_wanted(c: Any) -> tuple[Any, ...]:
     """Return the last arguments of a contraction that prefetches its operands only."""
-    return [ir.Constant(c.type, None), *_sizes(0, 0)]
+    return ir.Constant(c.type, None), int64(0), int64(0)
+
+
+def _if(builder: Any, number: Any, pointer: Any) -> Any:
+    """Return `pointer`, or null if `number` is 0."""
+    given = builder.icmp_signed("!=", number, ir.Constant(number.type, 0))
+    return builder.select(given, pointer, ir.Constant(pointer.type, None))
 
 
 @intrinsic
@@ -134,19 +143,15 @@ def contract(typingctx, a, ars, acs, ao, b, bs, bo, c, cs, M, N, K, O, beta):
     and share one dtype, float32 or float64; `a` and `b` may be read-only. Strides count
     elements. `c` must not overlap `a` or `b`. Nothing is checked.
     """
-    dtype = _check((a, b, c), "abc")
-    size = types.int64
+
+    def arrange(builder: Any, *values: Any) -> Sequence[Any]:
+        *operands, c, cs, M, N, K, O, beta = values
+        d = _if(builder, beta, c)
+        return *operands, c, cs, d, cs, M, N, K, O, *_ONE_GROUP, *_nothing_wanted(c)
+
+    dtype, size = _check((a, b, c), "abc"), types.int64
     signature = types.void(a, size, size, size, b, size, size, c, *[size] * 6)
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Sequence[Any]) -> Any:
-        *operands, c, cs, M, N, K, O, beta = _pointers(context, builder, signature, args)
-        adds = builder.icmp_signed("!=", beta, ir.Constant(beta.type, 0))
-        d = builder.select(adds, c, ir.Constant(c.type, None))
-        rest = (M, N, K, O, *_ONE_GROUP, *_nothing_wanted(c))
-        _call(builder, dtype.name, [*operands, c, cs, d, cs, *rest])
-        return context.get_dummy_value()
-
-    return signature, codegen
+    return signature, _calling(dtype, arrange)
 
 
 @intrinsic
@@ -159,21 +164,16 @@ def contract_and_fetch(
     i, in turn from `first` on: as many cache lines as it adds products, at most K and `BLOCK`. Runs
     may begin and end anywhere.
     """
-    dtype = _check((wanted, a, b, c), ("wanted", *"abc"))
-    size = types.int64
+
+    def arrange(builder: Any, *values: Any) -> Sequence[Any]:
+        wanted, row, first, *operands, c, cs, M, N, K, O, beta = values
+        d = _if(builder, beta, c)
+        return *operands, c, cs, d, cs, M, N, K, O, *_ONE_GROUP, wanted, row, first
+
+    dtype, size = _check((wanted, a, b, c), ("wanted", *"abc")), types.int64
     of_wanted = (wanted, size, size)
     signature = types.void(*of_wanted, a, size, size, size, b, size, size, c, *[size] * 6)
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Sequence[Any]) -> Any:
-        *operands, c, cs, M, N, K, O, beta = _pointers(context, builder, signature, args)
-        asked, operands = operands[:3], operands[3:]
-        adds = builder.icmp_signed("!=", beta, ir.Constant(beta.type, 0))
-        d = builder.select(adds, c, ir.Constant(c.type, None))
-        rest = (M, N, K, O, *_ONE_GROUP, *asked)
-        _call(builder, dtype.name, [*operands, c, cs, d, cs, *rest])
-        return context.get_dummy_value()
-
-    return signature, codegen
+    return signature, _calling(dtype, arrange)
 
 
 @intrinsic
@@ -183,17 +183,14 @@ def contract_onto(typingctx, d, ds, a, ars, acs, ao, b, bs, bo, c, cs, M, N, K, 
     As `contract`, but it adds to another array than it writes. With ds = 0, D is one row, such as a
     layer's bias.
     """
-    dtype = _check((d, a, b, c), "dabc")
-    size = types.int64
+
+    def arrange(builder: Any, *values: Any) -> Sequence[Any]:
+        d, ds, *operands, c, cs, M, N, K, O = values
+        return *operands, c, cs, d, ds, M, N, K, O, *_ONE_GROUP, *_nothing_wanted(c)
+
+    dtype, size = _check((d, a, b, c), "dabc"), types.int64
     signature = types.void(d, size, a, size, size, size, b, size, size, c, *[size] * 5)
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Sequence[Any]) -> Any:
-        d, ds, *operands, c, cs, M, N, K, O = _pointers(context, builder, signature, args)
-        rest = (M, N, K, O, *_ONE_GROUP, *_nothing_wanted(c))
-        _call(builder, dtype.name, [*operands, c, cs, d, ds, *rest])
-        return context.get_dummy_value()
-
-    return signature, codegen
+    return signature, _calling(dtype, arrange)
 
 
 @intrinsic
@@ -207,19 +204,18 @@ def contract_groups(typingctx, d, a, ars, acs, ao, b, bs, bo, c, cs, M, N, K, O,
     Pass the first four arguments by position: Python passes so many keywords as a dictionary, which
     Numba does not compile. The same holds of `contract_and_fetch`.
     """
-    dtype = _check((d, a, b, c), "dabc")
-    size = types.int64
+    dtype, size = _check((d, a, b, c), "dabc"), types.int64
     signature = types.void(d, a, size, size, size, b, size, size, c, *[size] * 8)
 
     def codegen(context: Any, builder: Any, signature: Any, args: Sequence[Any]) -> Any:
         row = context.make_array(signature.args[0])(context, builder, args[0])
-        given = builder.icmp_signed(">", row.nitems, ir.Constant(row.nitems.type, 0))
-        d = builder.select(given, row.data, ir.Constant(row.data.type, None))
-        _, *operands, c, cs, M, N, K, O, G, ag, cg = _pointers(context, builder, signature, args)
-        ds = ir.Constant(cs.type, 0)
-        rest = (M, N, K, O, G, ag, cg, *_nothing_wanted(c))
-        _call(builder, dtype.name, [*operands, c, cs, d, ds, *rest])
-        return context.get_dummy_value()
+
+        def arrange(builder: Any, d: Any, *values: Any) -> Sequence[Any]:
+            *operands, c, cs, M, N, K, O, G, ag, cg = values
+            d = _if(builder, row.nitems, d)
+            return *operands, c, cs, d, int64(0), M, N, K, O, G, ag, cg, *_nothing_wanted(c)
+
+        return _calling(dtype, arrange)(context, builder, signature, args)
 
     return signature, codegen
 

@@ -22,15 +22,19 @@ from numba import njit, types
 from numba.extending import intrinsic, register_jitable
 
 from sklearn_nn.jit.host import INLINED_OPTIONS, VECTOR_BITS, VECTOR_REGISTERS
-from sklearn_nn.jit.tile import Loop, Memory, TileShape, multiply_add, prefetch
+from sklearn_nn.jit.tile import (
+    Loop,
+    Memory,
+    TileShape,
+    define,
+    int64,
+    load_vector,
+    multiply_add,
+    prefetch,
+)
 from sklearn_nn.jit.views import vector
 
 _I64 = ir.IntType(64)
-
-
-def _int64(value: int) -> ir.Constant:
-    return ir.Constant(_I64, value)
-
 
 #: Largest number of places: each has a pointer, in 16 registers.
 MOST_PLACES = 8
@@ -72,9 +76,9 @@ def _sums(
     """
     zeros, y, y_step, w, w_step = operands
     rows, positions, filters, there = counts
-    places, channels, lanes = shape.rows, shape.vectors, _int64(shape.lanes)
-    size = builder.mul(builder.mul(there, filters), _int64(shape.bits // 8))
-    back, skip = builder.neg(filters), builder.mul(filters, _int64(channels))
+    places, channels, lanes = shape.rows, shape.vectors, int64(shape.lanes)
+    size = builder.mul(builder.mul(there, filters), int64(shape.bits // 8))
+    back, skip = builder.neg(filters), builder.mul(filters, int64(channels))
     ahead = builder.gep(y, [builder.sub(start, y_step)])
     carried = [ahead, *[ir.Constant(shape.vector, None)] * (places * channels)]
     outer = Loop(builder, rows, [(y, y_step), (w, w_step)], carried, "rows")
@@ -82,7 +86,7 @@ def _sums(
     first = builder.gep(y_row, [start])
     middle = Loop(builder, positions, [(first, back), (w_row, skip)], outer.sums, "positions")
     of_y, of_w = (
-        [builder.gep(pointer, [builder.mul(filters, _int64(k))]) for k in range(count)]
+        [builder.gep(pointer, [builder.mul(filters, int64(k))]) for k in range(count)]
         for pointer, count in zip(middle.pointers, (places, channels), strict=True)
     )
     begin = builder.ptrtoint(y_row, _I64)
@@ -92,8 +96,7 @@ def _sums(
     chunks = builder.sdiv(filters, lanes)
     inner = Loop(builder, chunks, [(p, lanes) for p in of_y + of_w], middle.sums, "filters")
     loaded = [
-        builder.load(builder.bitcast(p, shape.vector.as_pointer()), align=shape.bits // 8)
-        for p in inner.pointers
+        load_vector(builder, builder.bitcast(p, shape.vector.as_pointer())) for p in inner.pointers
     ]
     ahead, *sums = inner.sums
     prefetch(builder, ahead)
@@ -109,33 +112,25 @@ def _define(module: ir.Module, shape: TileShape) -> ir.Function:
     positions, filters, y places)``, which computes adjacent tiles of a row of `width` places.
     """
     places, channels = shape.rows, shape.vectors
-    name = "dot_" + shape.name
-    if name in module.globals:
-        return module.globals[name]
+
+    def emit(builder: ir.IRBuilder, *values: ir.Value) -> None:
+        *operands, x, before, tiles, width, rows, positions, filters, there = values
+        together = int64(places * channels)
+        beside = Loop(builder, tiles, [(x, together)], [], "tiles")
+        begin = builder.mul(beside.step, int64(places))
+        start = builder.mul(builder.add(begin, before), filters)
+        sums = _sums(builder, shape, operands, (rows, positions, filters, there), start)
+        left = builder.mul(builder.sub(width, begin), int64(channels))
+        count = builder.select(builder.icmp_signed("<", left, together), left, together)
+        for k in range(0, len(sums), shape.lanes):
+            memory = Memory(builder, shape._replace(vectors=1), builder.sub(count, int64(k)))
+            target = builder.gep(beside.pointers[0], [int64(k)])
+            memory.store(_add_lanes(builder, sums[k : k + shape.lanes]), target, 0)
+        beside.close([])
+
     pointer = shape.scalar.as_pointer()
     arguments = [pointer, pointer, _I64, pointer, _I64, pointer, *[_I64] * 7]
-    function = ir.Function(module, ir.FunctionType(ir.VoidType(), arguments), name)
-    function.linkage = "internal"
-    for attribute in ("noinline", "nounwind"):
-        function.attributes.add(attribute)
-    *operands, x, before, tiles, width, rows, positions, filters, there = function.args
-    builder = ir.IRBuilder(function.append_basic_block("entry"))
-    together = _int64(places * channels)
-    beside = Loop(builder, tiles, [(x, together)], [], "tiles")
-    begin = builder.mul(beside.step, _int64(places))
-    start = builder.mul(builder.add(begin, before), filters)
-    sums = _sums(builder, shape, operands, (rows, positions, filters, there), start)
-    left = builder.mul(builder.sub(width, begin), _int64(channels))
-    count = builder.select(builder.icmp_signed("<", left, together), left, together)
-    for k in range(0, len(sums), shape.lanes):
-        memory = Memory(
-            builder, shape._replace(vectors=1), builder.sub(count, ir.Constant(_I64, k))
-        )
-        target = builder.gep(beside.pointers[0], [_int64(k)])
-        memory.store(_add_lanes(builder, sums[k : k + shape.lanes]), target, 0)
-    beside.close([])
-    builder.ret_void()
-    return function
+    return define(module, f"dot_{shape.name}", arguments, emit)
 
 
 #: Number of sums that hide the latency of an addition.
@@ -173,12 +168,12 @@ def _tiles(
             for kind, value in zip(signature.args, args, strict=True)
         )
         bits, after = y.dtype.bitwidth, builder.append_basic_block("tiles_end")
-        number = builder.add(builder.mul(channels, _int64(MOST_PLACES + 1)), places)
+        number = builder.add(builder.mul(channels, int64(MOST_PLACES + 1)), places)
         switch = builder.switch(number, after)
         for r, c in _sizes(VECTOR_BITS // bits):
             shape = TileShape(r, c, bits, VECTOR_BITS, masked=True)
             block = builder.append_basic_block(shape.name)
-            switch.add_case(_int64(c * (MOST_PLACES + 1) + r), block)
+            switch.add_case(int64(c * (MOST_PLACES + 1) + r), block)
             builder.position_at_end(block)
             builder.call(_define(builder.module, shape), rest)
             builder.branch(after)

@@ -38,17 +38,11 @@ def _argument_type(description: str, real: types.Type) -> types.Type:
 
 
 class Kind:
-    """Signature shared by a family of kernels.
+    """Signature shared by a family of kernels, such as "forward".
 
-    Parameters
-    ----------
-    name : str
-        Name of the family, such as "forward".
-    entry : bool
-        Whether Python calls these kernels often, so that they get a wrapper.
-    **arguments : str
-        Argument names and types in order: "int64", "float64", "real" (the compute type) or an
-        array of these, "real[:,:]"; prefixed by "const" if the kernel may not write it.
+    `arguments` are names and types in order: "int64", "float64", "real" (the compute type) or an
+    array of these, "real[:,:]", prefixed by "const" if the kernel may not write it. Kernels that
+    Python calls often, an `entry`, get a wrapper.
     """
 
     def __init__(self, name: str, entry: bool = False, /, **arguments: str) -> None:

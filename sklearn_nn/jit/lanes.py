@@ -15,9 +15,16 @@ from numba import types
 from numba.extending import intrinsic
 
 from sklearn_nn.jit.host import VECTOR_BITS
-from sklearn_nn.jit.tile import multiply_add, splat
+from sklearn_nn.jit.tile import (
+    define,
+    int64,
+    lanes_below,
+    load_vector,
+    multiply_add,
+    store_vector,
+)
 
-_I1, _I32, _I64 = ir.IntType(1), ir.IntType(32), ir.IntType(64)
+_I64 = ir.IntType(64)
 Matrix = Sequence[Sequence[float]]
 
 Load = Callable[[int, int], ir.Value]
@@ -29,46 +36,29 @@ class _Operand:
     """Array in the body of the loop, from which vectors are loaded and to which they are stored."""
 
     def __init__(
-        self, builder: ir.IRBuilder, start: ir.Value, strides: Sequence[ir.Value], bits: int
+        self,
+        builder: ir.IRBuilder,
+        start: ir.Value,
+        strides: Sequence[ir.Value],
+        width: int,
+        mask: ir.Value | None,
     ) -> None:
-        self._builder, self._start, self._strides = builder, start, strides
-        scalar = start.type.pointee
-        self._vector = ir.VectorType(scalar, VECTOR_BITS // bits)
-        self._align, self._suffix = bits // 8, f"v{self._vector.count}f{bits}.p0"
-        self.mask: ir.Value | None = None
+        self._builder, self._start, self._strides, self._mask = builder, start, strides, mask
+        self._vector = ir.VectorType(start.type.pointee, width)
 
     def _address(self, i: int, j: int) -> ir.Value:
         builder = self._builder
-        terms = [
-            builder.mul(s, ir.Constant(_I64, k)) for s, k in zip(self._strides, (i, j), strict=True)
-        ]
+        terms = [builder.mul(s, int64(k)) for s, k in zip(self._strides, (i, j), strict=True)]
         place = builder.gep(self._start, [builder.add(*terms)])
         return builder.bitcast(place, self._vector.as_pointer())
 
-    def _declare(self, name: str, result: ir.Type, *arguments: ir.Type) -> ir.Function:
-        module, name = self._builder.module, f"llvm.masked.{name}.{self._suffix}"
-        kind = ir.FunctionType(result, arguments)
-        return module.globals.get(name) or ir.Function(module, kind, name)
-
     def load(self, i: int, j: int) -> ir.Value:
         """Return the vector at place (i, j)."""
-        address = self._address(i, j)
-        if self.mask is None:
-            return self._builder.load(address, align=self._align)
-        zero = ir.Constant(self._vector, None)
-        arguments = [address, ir.Constant(_I32, self._align), self.mask, zero]
-        function = self._declare("load", self._vector, *(a.type for a in arguments))
-        return self._builder.call(function, arguments)
+        return load_vector(self._builder, self._address(i, j), self._mask)
 
     def store(self, value: ir.Value, i: int, j: int) -> None:
         """Write the vector at place (i, j)."""
-        address = self._address(i, j)
-        if self.mask is None:
-            self._builder.store(value, address, align=self._align)
-            return
-        arguments = [value, address, ir.Constant(_I32, self._align), self.mask]
-        function = self._declare("store", ir.VoidType(), *(a.type for a in arguments))
-        self._builder.call(function, arguments)
+        store_vector(self._builder, value, self._address(i, j), self._mask)
 
 
 class _Loop:
@@ -82,8 +72,8 @@ class _Loop:
         builder.branch(self._head)
         builder.position_at_end(self._head)
         self.index = builder.phi(_I64)
-        self.index.add_incoming(ir.Constant(_I64, 0), before)
-        self._next = builder.add(self.index, ir.Constant(_I64, step))
+        self.index.add_incoming(int64(0), before)
+        self._next = builder.add(self.index, int64(step))
         # A partial step is left to the code after the loop.
         builder.cbranch(builder.icmp_signed("<=", self._next, count), body, self._end)
         builder.position_at_end(body)
@@ -97,40 +87,30 @@ class _Loop:
 
 def _define(module: ir.Module, name: str, emit: Emit, scalar: ir.Type, operands: int) -> Any:
     """Define ``void f(count, lanes, (start, step, row stride, column stride), ...)``."""
-    if name in module.globals:
-        return module.globals[name]
-    bits = 32 if isinstance(scalar, ir.FloatType) else 64
+    width = VECTOR_BITS // (32 if isinstance(scalar, ir.FloatType) else 64)
+
+    def loops(builder: ir.IRBuilder, count: ir.Value, lanes: ir.Value, *given: ir.Value) -> None:
+        items = _Loop(builder, count)
+
+        def body(lane: ir.Value, left: ir.Value | None) -> None:
+            mask = None if left is None else lanes_below(builder, left, width)
+            found = []
+            for k in range(operands):
+                start, step, *strides = given[4 * k : 4 * k + 4]
+                begin = builder.gep(start, [builder.add(lane, builder.mul(items.index, step))])
+                found.append(_Operand(builder, begin, strides, width, mask))
+            emit(builder, [o.load for o in found], [o.store for o in found])
+
+        vectors = _Loop(builder, lanes, width)
+        body(vectors.index, None)
+        vectors.close()
+        left = builder.sub(lanes, vectors.index)
+        with builder.if_then(builder.icmp_signed(">", left, int64(0))):
+            body(vectors.index, left)
+        items.close()
+
     arguments = [_I64, _I64, *[scalar.as_pointer(), _I64, _I64, _I64] * operands]
-    function = ir.Function(module, ir.FunctionType(ir.VoidType(), arguments), name)
-    function.linkage = "internal"
-    for attribute in ("noinline", "nounwind"):
-        function.attributes.add(attribute)
-    builder = ir.IRBuilder(function.append_basic_block("entry"))
-    count, lanes, *given = function.args
-    width = VECTOR_BITS // bits
-    items = _Loop(builder, count)
-
-    def body(lane: ir.Value, left: ir.Value | None) -> None:
-        found = []
-        for k in range(operands):
-            start, step, *strides = given[4 * k : 4 * k + 4]
-            begin = builder.gep(start, [builder.add(lane, builder.mul(items.index, step))])
-            found.append(_Operand(builder, begin, strides, bits))
-        if left is not None:
-            numbers = ir.Constant(ir.VectorType(_I64, width), list(range(width)))
-            for operand in found:
-                operand.mask = builder.icmp_signed("<", numbers, splat(builder, left, width))
-        emit(builder, [o.load for o in found], [o.store for o in found])
-
-    vectors = _Loop(builder, lanes, width)
-    body(vectors.index, None)
-    vectors.close()
-    left = builder.sub(lanes, vectors.index)
-    with builder.if_then(builder.icmp_signed(">", left, ir.Constant(_I64, 0))):
-        body(vectors.index, left)
-    items.close()
-    builder.ret_void()
-    return function
+    return define(module, name, arguments, loops)
 
 
 def make_lanes(name: str, operands: int, emit: Emit) -> Any:

@@ -228,17 +228,9 @@ class Team:
     """Threads that wait between jobs and end with the team.
 
     They are kept because a woken thread finds an idle core, while a new one often does not.
-
-    Parameters
-    ----------
-    parts : int
-        Number of threads, without the calling one.
-
-    Attributes
-    ----------
-    stop_at : int
-        Address of the stop flag, which is not 0 if the parts should stop. Long functions test it
-        (see `load_word`) and return early.
+    `parts` is the number of threads without the calling one. `stop_at` is the address of the stop
+    flag, which is not 0 if the parts should stop: long functions test it (see `load_word`) and
+    return early.
     """
 
     def __init__(self, parts: int) -> None:

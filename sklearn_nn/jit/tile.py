@@ -20,7 +20,7 @@ does not depend on the tile that computes it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from llvmlite import ir
@@ -35,7 +35,8 @@ _I1, _I32, _I64 = ir.IntType(1), ir.IntType(32), ir.IntType(64)
 ROWS_A_POINTER = 4
 
 
-def _int64(value: int) -> ir.Constant:
+def int64(value: int) -> ir.Constant:
+    """Return a constant integer of 64 bits."""
     return ir.Constant(_I64, value)
 
 
@@ -65,12 +66,11 @@ class TileShape(NamedTuple):
         return ir.VectorType(self.scalar, self.lanes)
 
     @property
-    def function_type(self) -> ir.FunctionType:
-        """LLVM type of the tile's function."""
+    def arguments(self) -> list[ir.Type]:
+        """LLVM types of the arguments of the tile's function."""
         pointer = self.scalar.as_pointer()
         of_a, of_b, of_c = [pointer, *[_I64] * 3], [pointer, *[_I64] * 2], [pointer, _I64] * 2
-        ahead = of_b if self.fetches else []
-        return ir.FunctionType(ir.VoidType(), [*of_a, *of_b, *of_c, *ahead, *[_I64] * 3])
+        return [*of_a, *of_b, *of_c, *(of_b if self.fetches else []), *[_I64] * 3]
 
     @property
     def name(self) -> str:
@@ -94,64 +94,101 @@ def _unrelated(builder: ir.IRBuilder, value: ir.Value) -> ir.Value:
     return builder.asm(kind, "", "=r,0", [value], False)
 
 
+def _suffix(vector: ir.VectorType) -> str:
+    """Return a vector type's part of the names of LLVM intrinsics, such as "v8f32"."""
+    return f"v{vector.count}f{_bits(vector.element)}"
+
+
+def _bits(scalar: ir.Type) -> int:
+    return 32 if isinstance(scalar, ir.FloatType) else 64
+
+
 def multiply_add(builder: ir.IRBuilder, a: ir.Value, b: ir.Value, c: ir.Value) -> ir.Value:
     """Return a b + c of vectors, fused if the processor can.
 
     Unlike `fma` it never calls a library routine for every lane.
     """
-    kind, bits = a.type, 32 if isinstance(a.type.element, ir.FloatType) else 64
-    function = cgutils.get_or_insert_function(
-        builder.module, ir.FunctionType(kind, [kind] * 3), f"llvm.fmuladd.v{kind.count}f{bits}"
-    )
-    return builder.call(function, [a, b, c])
+    return call_intrinsic(builder, f"fmuladd.{_suffix(a.type)}", a.type, a, b, c)
+
+
+def call_intrinsic(
+    builder: ir.IRBuilder, name: str, result: ir.Type, *arguments: ir.Value
+) -> ir.Value:
+    """Call the LLVM intrinsic `name`, which returns a value of type `result`."""
+    kind = ir.FunctionType(result, [argument.type for argument in arguments])
+    function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.{name}")
+    return builder.call(function, arguments)
+
+
+def load_vector(builder: ir.IRBuilder, address: ir.Value, mask: ir.Value | None = None) -> ir.Value:
+    """Return the vector at a typed address; lanes that a mask leaves out are 0 and not read."""
+    vector = address.type.pointee
+    align = _bits(vector.element) // 8
+    if mask is None:
+        return builder.load(address, align=align)
+    rest = ir.Constant(_I32, align), mask, ir.Constant(vector, None)
+    return call_intrinsic(builder, f"masked.load.{_suffix(vector)}.p0", vector, address, *rest)
+
+
+def store_vector(
+    builder: ir.IRBuilder, value: ir.Value, address: ir.Value, mask: ir.Value | None = None
+) -> None:
+    """Write a vector to a typed address, without the lanes that a mask leaves out."""
+    align = _bits(value.type.element) // 8
+    if mask is None:
+        builder.store(value, address, align=align)
+        return
+    name, rest = f"masked.store.{_suffix(value.type)}.p0", (ir.Constant(_I32, align), mask)
+    call_intrinsic(builder, name, ir.VoidType(), value, address, *rest)
+
+
+def lanes_below(builder: ir.IRBuilder, count: ir.Value, lanes: int) -> ir.Value:
+    """Return the mask of the first `count` of a vector's lanes."""
+    numbers = ir.Constant(ir.VectorType(_I64, lanes), list(range(lanes)))
+    return builder.icmp_signed("<", numbers, splat(builder, count, lanes))
+
+
+def define(
+    module: ir.Module, name: str, arguments: Sequence[ir.Type], emit: Callable[..., None]
+) -> ir.Function:
+    """Return the function `name` of `module`, whose code ``emit(builder, *arguments)`` writes once.
+
+    It is never inlined: with many loops in one large function the optimiser is slow, and worse at
+    keeping vectors in registers.
+    """
+    if name in module.globals:
+        return module.globals[name]
+    function = ir.Function(module, ir.FunctionType(ir.VoidType(), arguments), name)
+    function.linkage = "internal"
+    for attribute in ("noinline", "nounwind"):
+        function.attributes.add(attribute)
+    builder = ir.IRBuilder(function.append_basic_block("entry"))
+    emit(builder, *function.args)
+    builder.ret_void()
+    return function
 
 
 class Memory:
     """Loads and stores of vectors, masked for the last vector of a row in a masked tile."""
 
     def __init__(self, builder: ir.IRBuilder, shape: TileShape, columns: ir.Value):
-        vector, lanes = shape.vector, shape.lanes
-        pointer, mask = vector.as_pointer(), ir.VectorType(_I1, lanes)
-        suffix = f"v{lanes}f{shape.bits}.p0"
-        self._builder, self._shape, self._pointer = builder, shape, pointer
-        self._align = shape.bits // 8
-        self._masked_load = cgutils.get_or_insert_function(
-            builder.module,
-            ir.FunctionType(vector, [pointer, _I32, mask, vector]),
-            f"llvm.masked.load.{suffix}",
-        )
-        self._masked_store = cgutils.get_or_insert_function(
-            builder.module,
-            ir.FunctionType(ir.VoidType(), [vector, pointer, _I32, mask]),
-            f"llvm.masked.store.{suffix}",
-        )
-        left = builder.sub(columns, _int64((shape.vectors - 1) * lanes))
-        lane = ir.Constant(ir.VectorType(_I64, lanes), list(range(lanes)))
-        self._mask = builder.icmp_signed("<", lane, splat(builder, left, lanes))
+        self._builder, self._shape = builder, shape
+        left = builder.sub(columns, int64((shape.vectors - 1) * shape.lanes))
+        self._last = lanes_below(builder, left, shape.lanes)
 
-    def _is_whole(self, index: int) -> bool:
-        return not self._shape.masked or index < self._shape.vectors - 1
-
-    def _address(self, row: ir.Value, index: int) -> ir.Value:
-        place = self._builder.gep(row, [_int64(index * self._shape.lanes)])
-        return self._builder.bitcast(place, self._pointer)
+    def _place(self, row: ir.Value, index: int) -> tuple[ir.Value, ir.Value | None]:
+        """Return the address and the mask of vector number `index` of a row."""
+        shape, place = self._shape, self._builder.gep(row, [int64(index * self._shape.lanes)])
+        address = self._builder.bitcast(place, shape.vector.as_pointer())
+        return address, self._last if shape.masked and index == shape.vectors - 1 else None
 
     def load(self, row: ir.Value, index: int) -> ir.Value:
         """Return vector number `index` of the row that starts at `row`."""
-        address = self._address(row, index)
-        if self._is_whole(index):
-            return self._builder.load(address, align=self._align)
-        align, zero = ir.Constant(_I32, self._align), ir.Constant(self._shape.vector, None)
-        return self._builder.call(self._masked_load, [address, align, self._mask, zero])
+        return load_vector(self._builder, *self._place(row, index))
 
     def store(self, value: ir.Value, row: ir.Value, index: int) -> None:
         """Write vector number `index` of the row that starts at `row`."""
-        address = self._address(row, index)
-        if self._is_whole(index):
-            self._builder.store(value, address, align=self._align)
-        else:
-            align = ir.Constant(_I32, self._align)
-            self._builder.call(self._masked_store, [value, address, align, self._mask])
+        store_vector(self._builder, value, *self._place(row, index))
 
 
 class Loop:
@@ -173,7 +210,7 @@ class Loop:
         self._head = builder.append_basic_block(name)
         builder.branch(self._head)
         builder.position_at_end(self._head)
-        self.step = self._phi(_int64(0), before)
+        self.step = self._phi(int64(0), before)
         self._strides = [stride for _, stride in pointers]
         self.pointers = [self._phi(start, before) for start, _ in pointers]
         self.sums = [self._phi(start, before) for start in sums]
@@ -187,7 +224,7 @@ class Loop:
         """End the body; `sums` are the values for the next step."""
         builder, end = self._builder, self._builder.block
         # Hiding the count prevents unrolling, whose pointers would fill the registers.
-        step = _unrelated(builder, builder.add(self.step, _int64(1)))
+        step = _unrelated(builder, builder.add(self.step, int64(1)))
         self.step.add_incoming(step, end)
         for phi, stride in zip(self.pointers, self._strides, strict=True):
             phi.add_incoming(builder.gep(phi, [stride]), end)
@@ -228,10 +265,9 @@ def _multiply_add(
 def prefetch(builder: ir.IRBuilder, pointer: ir.Value) -> None:
     """Prefetch the cache line that `pointer` points into; any address is allowed."""
     address = builder.bitcast(pointer, ir.IntType(8).as_pointer())
-    kind = ir.FunctionType(ir.VoidType(), [address.type, _I32, _I32, _I32])
-    function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
     # Read access, first-level cache, data.
-    builder.call(function, [address, *(ir.Constant(_I32, number) for number in (0, 3, 1))])
+    how = (ir.Constant(_I32, number) for number in (0, 3, 1))
+    call_intrinsic(builder, "prefetch.p0", ir.VoidType(), address, *how)
 
 
 def _reduce(
@@ -246,7 +282,7 @@ def _reduce(
     a, ars, acs, ao, b, bs, bo = operands
     inner_count, outer_count = counts
     zeros = [ir.Constant(shape.vector, None)] * (shape.rows * shape.vectors)
-    steps = [builder.mul(ars, _int64(i)) for i in range(shape.rows)]
+    steps = [builder.mul(ars, int64(i)) for i in range(shape.rows)]
     groups = [_unrelated(builder, builder.gep(a, [first])) for first in steps[::ROWS_A_POINTER]]
     walks = [(b, bo, bs), *((group, ao, acs) for group in groups)]
     if ahead:
@@ -277,7 +313,7 @@ def _write(
     """Store C = sums or C = D + sums; `target` and `addend` are (first element, row stride)."""
     for i in range(shape.rows):
         rows = [
-            builder.gep(start, [builder.mul(stride, _int64(i))])
+            builder.gep(start, [builder.mul(stride, int64(i))])
             for start, stride in (target, *([addend] if addend else []))
         ]
         for j in range(shape.vectors):
@@ -289,60 +325,25 @@ def _write(
 
 def is_given(builder: ir.IRBuilder, pointer: ir.Value) -> ir.Value:
     """Return whether `pointer` is not null."""
-    return builder.icmp_unsigned("!=", builder.ptrtoint(pointer, _I64), _int64(0))
+    return builder.icmp_unsigned("!=", builder.ptrtoint(pointer, _I64), int64(0))
 
 
 def _define(module: ir.Module, shape: TileShape) -> ir.Function:
     """Return the function of one tile in `module`."""
-    if shape.name in module.globals:
-        return module.globals[shape.name]
-    function = ir.Function(module, shape.function_type, shape.name)
-    function.linkage = "internal"
-    # Never inlined: with many loops in one large function the optimiser is slow, and worse at
-    # keeping C in registers.
-    for attribute in ("noinline", "nounwind"):
-        function.attributes.add(attribute)
-    operands, (c, cs, d, ds), (*ahead, inner, outer, columns) = (
-        function.args[:7], function.args[7:11], function.args[11:]
-    )  # fmt: skip
-    builder = ir.IRBuilder(function.append_basic_block("entry"))
-    memory = Memory(builder, shape, columns)
-    sums = _reduce(builder, shape, memory, operands, ahead, (inner, outer))
-    with builder.if_else(is_given(builder, d)) as (then, otherwise):
-        with then:
-            _write(builder, shape, memory, (c, cs), (d, ds), sums)
-        with otherwise:
-            _write(builder, shape, memory, (c, cs), None, sums)
-    builder.ret_void()
-    return function
 
+    def emit(builder: ir.IRBuilder, *values: ir.Value) -> None:
+        operands, (c, cs, d, ds), (*ahead, inner, outer, columns) = (
+            values[:7], values[7:11], values[11:]
+        )  # fmt: skip
+        memory = Memory(builder, shape, columns)
+        sums = _reduce(builder, shape, memory, operands, ahead, (inner, outer))
+        with builder.if_else(is_given(builder, d)) as (then, otherwise):
+            with then:
+                _write(builder, shape, memory, (c, cs), (d, ds), sums)
+            with otherwise:
+                _write(builder, shape, memory, (c, cs), None, sums)
 
-def _arguments(pointer: types.Type) -> list[types.Type]:
-    """Return the Numba types of a, b, c and d with their strides."""
-    size = types.int64
-    return [pointer, *[size] * 3, pointer, *[size] * 2, pointer, size, pointer, size]
-
-
-def make_tile(rows: int, vectors: int, bits: int, vector_bits: int, masked: bool = True) -> Any:
-    """Return an intrinsic ``tile(a, ars, acs, ao, b, bs, bo, c, cs, d, ds, K, O, columns)``.
-
-    `a`, `b`, `c` and `d` are pointers to float32 (`bits` = 32) or float64 (64); strides count
-    elements. K and O are at least one. `columns` ends in the last of the `vectors` registers of
-    `vector_bits` bits; an unmasked tile ignores it and fills the registers. `d` may be null, for
-    nothing to add, or `c`; with ds = 0 it is one row, added to all.
-    """
-    shape = TileShape(rows, vectors, bits, vector_bits, masked)
-    pointer = types.CPointer(types.float32 if bits == 32 else types.float64)
-
-    @intrinsic
-    def tile(typingctx, a, ars, acs, ao, b, bs, bo, c, cs, d, ds, K, O, columns):
-        def codegen(context: Any, builder: Any, signature: Any, args: Sequence[Any]) -> Any:
-            builder.call(_define(builder.module, shape), args)
-            return context.get_dummy_value()
-
-        return types.void(*_arguments(pointer), *[types.int64] * 3), codegen
-
-    return tile
+    return define(module, shape.name, shape.arguments, emit)
 
 
 class Kind(NamedTuple):
@@ -358,9 +359,11 @@ class Kind(NamedTuple):
 def make_tiles(kinds: Sequence[Kind], vector_bits: int) -> Any:
     """Return an intrinsic ``tile(rows, vectors, fetches, a, ..., ds, p, ps, po, K, O, columns)``.
 
-    When called it selects the tile of one of the `kinds`; other sizes do nothing. The remaining
-    arguments are those of `make_tile`, with `p` and its strides used if `fetches` is 1. The pointer
-    type determines the dtype.
+    When called it selects the tile of one of the `kinds`; other sizes do nothing. `a`, `b`, `c`,
+    `d` and `p` are pointers to float32 or float64; strides count elements. K and O are at least
+    one. `columns` ends in the last of the `vectors` registers of `vector_bits` bits; an unmasked
+    tile ignores it and fills the registers. `d` may be null, for nothing to add, or `c`; with
+    ds = 0 it is one row, added to all. `p` and its strides are used if `fetches` is 1.
     """
     stride, apart = max(kind.most for kind in kinds) + 1, max(kind.vectors for kind in kinds) + 1
     sizes = [(r, kind) for kind in kinds for r in range(kind.fewest, kind.most + 1)]
@@ -373,12 +376,12 @@ def make_tiles(kinds: Sequence[Kind], vector_bits: int) -> Any:
         def codegen(context: Any, builder: Any, signature: Any, args: Sequence[Any]) -> Any:
             rows, vectors, fetches, *rest = args
             after = builder.append_basic_block("tile_end")
-            kind = builder.add(builder.mul(fetches, _int64(apart)), vectors)
-            switch = builder.switch(builder.add(builder.mul(kind, _int64(stride)), rows), after)
+            kind = builder.add(builder.mul(fetches, int64(apart)), vectors)
+            switch = builder.switch(builder.add(builder.mul(kind, int64(stride)), rows), after)
             for r, (v, _, _, masked, fetching) in sizes:
                 shape = TileShape(r, v, a.dtype.bitwidth, vector_bits, masked, fetching)
                 block = builder.append_basic_block(shape.name)
-                switch.add_case(_int64((fetching * apart + v) * stride + r), block)
+                switch.add_case(int64((fetching * apart + v) * stride + r), block)
                 builder.position_at_end(block)
                 given = rest if fetching else [*rest[:11], *rest[14:]]
                 builder.call(_define(builder.module, shape), given)
@@ -386,7 +389,8 @@ def make_tiles(kinds: Sequence[Kind], vector_bits: int) -> Any:
             builder.position_at_end(after)
             return context.get_dummy_value()
 
-        size, ahead = types.int64, [a, types.int64, types.int64]
-        return types.void(*[size] * 3, *_arguments(a), *ahead, *[size] * 3), codegen
+        size = types.int64
+        of_a, of_b, of_c = (a, size, size, size), (a, size, size), (a, size)
+        return types.void(size, size, size, *of_a, *of_b, *of_c, *of_c, *of_b, *[size] * 3), codegen
 
     return tile

@@ -14,6 +14,7 @@ from numba import types
 from numba.extending import intrinsic, register_jitable
 
 from sklearn_nn.jit.host import VECTOR_BITS
+from sklearn_nn.jit.tile import define, int64, load_vector, store_vector
 
 _I32, _I64 = ir.IntType(32), ir.IntType(64)
 
@@ -41,31 +42,25 @@ def _exchange(builder: ir.IRBuilder, rows: list[ir.Value], distance: int) -> lis
 
 def _block_function(module: ir.Module, scalar: ir.Type, bits: int, lanes: int) -> ir.Function:
     """Define ``void block(source, source_stride, target, target_stride)`` in `module`."""
-    name = f"transpose_{lanes}_f{bits}"
-    if name in module.globals:
-        return module.globals[name]
     pointer, vector = scalar.as_pointer(), ir.VectorType(scalar, lanes)
-    arguments = [pointer, _I64, pointer, _I64]
-    function = ir.Function(module, ir.FunctionType(ir.VoidType(), arguments), name)
-    function.linkage = "internal"
-    function.attributes.add("noinline")
-    function.attributes.add("nounwind")
-    source, source_stride, target, target_stride = function.args
-    builder = ir.IRBuilder(function.append_basic_block("entry"))
 
-    def address(start: ir.Value, stride: ir.Value, row: int) -> ir.Value:
-        place = builder.gep(start, [builder.mul(stride, ir.Constant(_I64, row))])
-        return builder.bitcast(place, vector.as_pointer())
+    def emit(builder: ir.IRBuilder, *arguments: ir.Value) -> None:
+        source, source_stride, target, target_stride = arguments
 
-    rows = [builder.load(address(source, source_stride, r), align=bits // 8) for r in range(lanes)]
-    distance = lanes // 2
-    while distance:
-        rows = _exchange(builder, rows, distance)
-        distance //= 2
-    for r, row in enumerate(rows):
-        builder.store(row, address(target, target_stride, r), align=bits // 8)
-    builder.ret_void()
-    return function
+        def address(start: ir.Value, stride: ir.Value, row: int) -> ir.Value:
+            place = builder.gep(start, [builder.mul(stride, int64(row))])
+            return builder.bitcast(place, vector.as_pointer())
+
+        rows = [load_vector(builder, address(source, source_stride, r)) for r in range(lanes)]
+        distance = lanes // 2
+        while distance:
+            rows = _exchange(builder, rows, distance)
+            distance //= 2
+        for r, row in enumerate(rows):
+            store_vector(builder, row, address(target, target_stride, r))
+
+    name = f"transpose_{lanes}_f{bits}"
+    return define(module, name, [pointer, _I64, pointer, _I64], emit)
 
 
 @intrinsic
@@ -74,7 +69,7 @@ def _width(typingctx: Any, array: types.Type) -> Any:
     lanes = VECTOR_BITS // array.dtype.bitwidth
 
     def codegen(context: Any, builder: Any, signature: Any, args: Sequence[Any]) -> Any:
-        return ir.Constant(_I64, lanes)
+        return int64(lanes)
 
     return types.int64(array), codegen
 

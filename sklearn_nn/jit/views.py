@@ -9,29 +9,29 @@ from numba import types
 from numba.extending import intrinsic, register_jitable
 
 
-def _view(context: Any, builder: Any, sig: Any, values: Sequence[Any]) -> Any:
-    """Emit an array of the lengths values[2:] that begins at element values[1] of values[0].
+def _array(
+    context: Any, builder: Any, kind: types.Type, data: Any, shape: Sequence[Any], itemsize: Any
+) -> Any:
+    """Emit a C-contiguous array at `data`; it does not own the memory.
 
-    It does not own the memory and is valid within the calling function.
+    It is valid within the calling function.
     """
     from numba.np.arrayobj import make_array, populate_array  # slow to import: compiling only
 
-    buffer_type, view_type = sig.args[0], sig.return_type
-    buffer = make_array(buffer_type)(context, builder, values[0])
-    view = make_array(view_type)(context, builder)
-    shape = list(values[2:])
-    strides = [buffer.itemsize]
+    view, strides = make_array(kind)(context, builder), [itemsize]
     for length in reversed(shape[1:]):
         strides.insert(0, builder.mul(length, strides[0]))
-    populate_array(
-        view,
-        data=builder.gep(buffer.data, [values[1]]),
-        shape=shape,
-        strides=strides,
-        itemsize=buffer.itemsize,
-        meminfo=None,
-    )
+    data = builder.bitcast(data, view.data.type)
+    layout = {"shape": shape, "strides": strides, "itemsize": itemsize}
+    populate_array(view, data=data, meminfo=None, **layout)
     return view._getvalue()
+
+
+def _view(context: Any, builder: Any, sig: Any, values: Sequence[Any]) -> Any:
+    """Emit an array of the lengths values[2:] that begins at element values[1] of values[0]."""
+    buffer = context.make_array(sig.args[0])(context, builder, values[0])
+    first = builder.gep(buffer.data, [values[1]])
+    return _array(context, builder, sig.return_type, first, values[2:], buffer.itemsize)
 
 
 @intrinsic
@@ -52,19 +52,9 @@ def octets(typing_context: Any, address: types.Type, size: Any) -> Any:
     view_type = types.Array(types.uint8, 1, "C", readonly=True)
 
     def codegen(context: Any, builder: Any, sig: Any, values: Sequence[Any]) -> Any:
-        from numba.np.arrayobj import make_array, populate_array  # slow to import: compiling only
-
-        view = make_array(view_type)(context, builder)
-        itemsize = context.get_constant(types.intp, 1)
-        populate_array(
-            view,
-            data=builder.inttoptr(values[0], context.get_data_type(types.uint8).as_pointer()),
-            shape=[values[1]],
-            strides=[itemsize],
-            itemsize=itemsize,
-            meminfo=None,
-        )
-        return view._getvalue()
+        first = builder.inttoptr(values[0], context.get_data_type(types.uint8).as_pointer())
+        size = context.get_constant(types.intp, 1)
+        return _array(context, builder, view_type, first, values[1:], size)
 
     return view_type(types.int64, types.int64), codegen
 
@@ -82,22 +72,11 @@ def workspace(typing_context: Any, ctx: types.Type, start: Any, like: types.Type
     ratio = ctx.dtype.bitwidth // like.dtype.bitwidth
 
     def codegen(context: Any, builder: Any, sig: Any, values: Sequence[Any]) -> Any:
-        from numba.np.arrayobj import make_array, populate_array
-
-        whole = make_array(sig.args[0])(context, builder, values[0])
-        view = make_array(view_type)(context, builder)
+        whole = context.make_array(sig.args[0])(context, builder, values[0])
         length = builder.extract_value(whole.shape, 0)
         itemsize = context.get_constant(types.intp, like.dtype.bitwidth // 8)
         size = builder.mul(builder.sub(length, values[1]), context.get_constant(types.intp, ratio))
         first = builder.gep(whole.data, [values[1]])
-        populate_array(
-            view,
-            data=builder.bitcast(first, view.data.type),
-            shape=[size],
-            strides=[itemsize],
-            itemsize=itemsize,
-            meminfo=None,
-        )
-        return view._getvalue()
+        return _array(context, builder, view_type, first, [size], itemsize)
 
     return view_type(ctx, types.int64, like), codegen

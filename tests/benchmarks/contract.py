@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 from sklearn_nn.jit.blocks import MAX_ROWS
 from sklearn_nn.jit.contract import contract, load_contract
 from sklearn_nn.jit.host import OPTIONS, VECTOR_BITS, lanes
-from sklearn_nn.jit.tile import make_tile
+from sklearn_nn.jit.tile import Kind, make_tiles
 from sklearn_nn.jit.transpose import transpose
 
 # (name, M, N, K, A is read by columns)
@@ -68,26 +68,30 @@ def best_seconds(run: Callable[[int], None], estimate: float) -> float:
 
 def peak(dtype: str) -> float:
     """GFLOP/s of the best tile on operands in the first cache."""
-    bits, width, depth = int(dtype[-2:]), lanes(dtype), 100
-    pointer = types.CPointer(getattr(types, dtype))
-    rates = []
-    for rows in {MAX_ROWS[1], MAX_ROWS[1] // 2}:
-        tile, columns = make_tile(rows, 2, bits, VECTOR_BITS), 2 * width
+    return max(tile_rate(dtype, rows) for rows in {MAX_ROWS[1], MAX_ROWS[1] // 2}) / 1e9
 
-        @cfunc(types.void(types.int64, pointer, pointer, pointer))
-        def run(repeats, a, b, c):
-            for _ in range(repeats):
-                tile(a, depth, 1, 0, b, columns, 0, c, columns, c, columns, depth, 1, columns)  # noqa: B023
 
-        shapes = [(rows, depth), (depth, columns), (rows, columns)]
-        arrays = [np.ones(shape, dtype) for shape in shapes]
-        places = [
-            array.ctypes.data_as(kind)
-            for array, kind in zip(arrays, run.ctypes.argtypes[1:], strict=True)
-        ]
-        work = 2 * rows * columns * depth
-        rates.append(work / best_seconds(lambda n: run.ctypes(n, *places), work / 1e11))  # noqa: B023
-    return max(rates) / 1e9
+def tile_rate(dtype: str, rows: int) -> float:
+    """FLOP/s of the tile of two vectors and this number of rows."""
+    depth, columns, pointer = 100, 2 * lanes(dtype), types.CPointer(getattr(types, dtype))
+    tile = make_tiles([Kind(2, rows, rows, masked=True)], VECTOR_BITS)
+
+    @cfunc(types.void(types.int64, pointer, pointer, pointer))
+    def run(repeats, a, b, c):
+        for _ in range(repeats):
+            tile(
+                rows, 2, 0, a, depth, 1, 0, b, columns, 0, c, columns, c, columns,
+                a, 0, 0, depth, 1, columns,
+            )  # fmt: skip
+
+    shapes = [(rows, depth), (depth, columns), (rows, columns)]
+    arrays = [np.ones(shape, dtype) for shape in shapes]
+    places = [
+        array.ctypes.data_as(kind)
+        for array, kind in zip(arrays, run.ctypes.argtypes[1:], strict=True)
+    ]
+    work = 2 * rows * columns * depth
+    return work / best_seconds(lambda n: run.ctypes(n, *places), work / 1e11)
 
 
 def report(label: str, work: float, ours: float, limit: float, numpy: float | None) -> None:

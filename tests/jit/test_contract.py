@@ -25,7 +25,7 @@ from sklearn_nn.jit.contract import (
     load_contract,
 )
 from sklearn_nn.jit.host import OPTIONS, lanes
-from sklearn_nn.jit.tile import make_tile
+from sklearn_nn.jit.tile import Kind, make_tiles
 from sklearn_nn.jit.transpose import transpose
 
 DTYPES = ["float32", "float64"]
@@ -416,12 +416,15 @@ def call_by_pointers(compiled, *arguments):
 @pytest.mark.parametrize("bits", [32, 64])
 def test_tiles_of_other_processors(bits, vector_bits, rows, vectors):
     """The compiler splits registers wider than this processor's."""
-    tile = make_tile(rows, vectors, bits, vector_bits)
+    tile = make_tiles([Kind(vectors, rows, rows, masked=True)], vector_bits)
     pointer = types.CPointer(types.float32 if bits == 32 else types.float64)
 
     @cfunc(types.void(pointer, pointer, pointer, types.int64))
     def run(a, b, c, columns):
-        tile(a, 6, 1, 3, b, columns, 3 * columns, c, columns + 1, c, columns + 1, 3, 2, columns)
+        tile(
+            rows, vectors, 0, a, 6, 1, 3, b, columns, 3 * columns, c, columns + 1, c, columns + 1,
+            a, 0, 0, 3, 2, columns,
+        )  # fmt: skip
 
     dtype, width = f"float{bits}", vector_bits // bits
     a = random(dtype, rows, 6)
