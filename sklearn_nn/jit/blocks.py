@@ -5,17 +5,15 @@ contract.py compiles `tiled` and `plain`, whose arguments are pointers, strides 
 
 from __future__ import annotations
 
-from numba import njit
+from collections.abc import Sequence
+from typing import Any
 
+from numba import njit, types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from sklearn_nn.jit.emit import emitted, int64, is_given
 from sklearn_nn.jit.host import HELPER_OPTIONS, VECTOR_BITS, VECTOR_REGISTERS
-from sklearn_nn.jit.pointers import (
-    advance,
-    advance_any,
-    element_bits,
-    exists,
-    stack_vectors,
-    zero_of,
-)
 from sklearn_nn.jit.tile import Kind, make_tiles
 
 #: Steps of the reduction in one block: 256 rows of B, two vectors wide, fill the first cache.
@@ -71,6 +69,55 @@ _tile = make_tiles(
 # Inlined before compilation: separate functions would each be optimised with a copy of all tiles.
 _inlined = njit(inline="always")
 _reassociated = njit(**{**HELPER_OPTIONS, "fastmath": {"contract", "nsz", "reassoc"}})
+
+
+@intrinsic
+def advance(typingctx: Any, pointer: types.Type, count: types.Type) -> Any:
+    """Return `pointer` moved by `count` elements."""
+    signature = pointer(pointer, types.int64)
+    return emitted(signature, lambda builder, start, count: builder.gep(start, [count]))
+
+
+@intrinsic
+def advance_any(typingctx: Any, pointer: types.Type, count: types.Type) -> Any:
+    """Return `pointer` moved by `count` elements; null stays null."""
+
+    def emit(builder: Any, start: Any, count: Any) -> Any:
+        moved = builder.gep(start, [count])
+        return builder.select(is_given(builder, start), moved, start)
+
+    return emitted(pointer(pointer, types.int64), emit)
+
+
+@intrinsic
+def exists(typingctx: Any, pointer: types.Type) -> Any:
+    """Return whether `pointer` is not null."""
+    return emitted(types.boolean(pointer), is_given)
+
+
+@intrinsic
+def element_bits(typingctx: Any, pointer: types.Type) -> Any:
+    """Return the bits of an element that `pointer` points to."""
+    return emitted(types.int64(pointer), lambda *_: int64(pointer.dtype.bitwidth))
+
+
+@intrinsic
+def zero_of(typingctx: Any, pointer: types.Type) -> Any:
+    """Return 0 of the type that `pointer` points to."""
+    return emitted(pointer.dtype(pointer), lambda _, start: start.type.pointee(0.0))
+
+
+@intrinsic(prefer_literal=True)
+def stack_vectors(typingctx: Any, pointer: types.Type, vectors: types.IntegerLiteral) -> Any:
+    """Allocate a constant number of vectors of the pointer's element type on the stack."""
+    count = vectors.literal_value * VECTOR_BITS // pointer.dtype.bitwidth
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Sequence[Any]) -> Any:
+        room = cgutils.alloca_once(builder, context.get_data_type(pointer.dtype), size=count)
+        room.align = VECTOR_BITS // 8
+        return room
+
+    return pointer(pointer, vectors), codegen
 
 
 @_inlined

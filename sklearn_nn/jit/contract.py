@@ -26,8 +26,8 @@ from numba.extending import intrinsic
 
 from sklearn_nn.jit.blocks import plain, tiled
 from sklearn_nn.jit.cache import KernelCache
+from sklearn_nn.jit.emit import int64
 from sklearn_nn.jit.host import INLINED_OPTIONS, OPTIONS
-from sklearn_nn.jit.tile import int64
 from sklearn_nn.jit.views import vector
 
 _DTYPES = {"float32": types.float32, "float64": types.float64}

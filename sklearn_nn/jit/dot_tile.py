@@ -21,17 +21,9 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic, register_jitable
 
+from sklearn_nn.jit.emit import define, int64, load_vector, multiply_add, prefetch
 from sklearn_nn.jit.host import INLINED_OPTIONS, VECTOR_BITS, VECTOR_REGISTERS
-from sklearn_nn.jit.tile import (
-    Loop,
-    Memory,
-    TileShape,
-    define,
-    int64,
-    load_vector,
-    multiply_add,
-    prefetch,
-)
+from sklearn_nn.jit.tile import Loop, Memory, TileShape
 from sklearn_nn.jit.views import vector
 
 _I64 = ir.IntType(64)

@@ -20,6 +20,7 @@ from numba.extending import intrinsic
 from sklearn_nn.jit import compiler_problem
 from sklearn_nn.jit.cache import KernelCache
 from sklearn_nn.jit.contract import load_contract
+from sklearn_nn.jit.emit import emitted
 from sklearn_nn.jit.host import HELPER_OPTIONS, OPTIONS
 
 REALS = {"float32": types.float32, "float64": types.float64}
@@ -170,11 +171,8 @@ def _enter(address: int, arguments: tuple[Any, ...]) -> None:
 @intrinsic
 def real(typing_context: Any, bits: types.Type) -> Any:
     """Return the float64 with the bits of an int64, as hyperparameters in instructions have."""
-
-    def codegen(context: Any, builder: Any, sig: Any, values: Sequence[Any]) -> Any:
-        return builder.bitcast(values[0], ir.DoubleType())
-
-    return types.float64(types.int64), codegen
+    double = ir.DoubleType()
+    return emitted(types.float64(types.int64), lambda builder, bits: builder.bitcast(bits, double))
 
 
 @intrinsic

@@ -14,8 +14,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from sklearn_nn.jit.host import VECTOR_BITS
-from sklearn_nn.jit.tile import (
+from sklearn_nn.jit.emit import (
     define,
     int64,
     lanes_below,
@@ -23,6 +22,7 @@ from sklearn_nn.jit.tile import (
     multiply_add,
     store_vector,
 )
+from sklearn_nn.jit.host import VECTOR_BITS
 
 _I64 = ir.IntType(64)
 Matrix = Sequence[Sequence[float]]

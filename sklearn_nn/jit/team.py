@@ -26,6 +26,7 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
+from sklearn_nn.jit.emit import emitted
 from sklearn_nn.jit.host import HELPER_OPTIONS, available_cores
 
 # On separate cache lines: count and generation of the barrier, the stop flag; then the decision of
@@ -44,22 +45,23 @@ BRIEF, TINY = 2**29, 2**22
 def _atomic_add(typing_context: Any, address: types.Type, value: types.Type) -> Any:
     """Add to the int64 at `address` and return its previous value."""
 
-    def codegen(context: Any, builder: Any, sig: Any, values: Sequence[Any]) -> Any:
-        pointer = builder.inttoptr(values[0], ir.IntType(64).as_pointer())
-        return builder.atomic_rmw("add", pointer, values[1], "seq_cst")
+    def emit(builder: Any, address: Any, value: Any) -> Any:
+        pointer = builder.inttoptr(address, ir.IntType(64).as_pointer())
+        return builder.atomic_rmw("add", pointer, value, "seq_cst")
 
-    return types.int64(types.intp, types.int64), codegen
+    return emitted(types.int64(types.intp, types.int64), emit)
 
 
 @intrinsic
 def load_word(typing_context: Any, address: types.Type) -> Any:
     """Read the int64 at `address` with acquire order."""
 
-    def codegen(context: Any, builder: Any, sig: Any, values: Sequence[Any]) -> Any:
-        pointer = builder.inttoptr(values[0], ir.IntType(64).as_pointer())
-        return builder.load_atomic(pointer, "acquire", 8)
+    def emit(builder: Any, address: Any) -> Any:
+        return builder.load_atomic(
+            builder.inttoptr(address, ir.IntType(64).as_pointer()), "acquire", 8
+        )
 
-    return types.int64(types.intp), codegen
+    return emitted(types.int64(types.intp), emit)
 
 
 if sys.platform == "win32":

@@ -13,8 +13,8 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic, register_jitable
 
+from sklearn_nn.jit.emit import define, emitted, int64, load_vector, store_vector
 from sklearn_nn.jit.host import VECTOR_BITS
-from sklearn_nn.jit.tile import define, int64, load_vector, store_vector
 
 _I32, _I64 = ir.IntType(32), ir.IntType(64)
 
@@ -66,12 +66,7 @@ def _block_function(module: ir.Module, scalar: ir.Type, bits: int, lanes: int) -
 @intrinsic
 def _width(typingctx: Any, array: types.Type) -> Any:
     """Return the width of the blocks in which `array` is transposed."""
-    lanes = VECTOR_BITS // array.dtype.bitwidth
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Sequence[Any]) -> Any:
-        return int64(lanes)
-
-    return types.int64(array), codegen
+    return emitted(types.int64(array), lambda *_: int64(VECTOR_BITS // array.dtype.bitwidth))
 
 
 @intrinsic

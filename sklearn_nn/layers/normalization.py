@@ -17,13 +17,13 @@ from llvmlite import ir
 from numba import njit
 
 from sklearn_nn._spec import parameters
+from sklearn_nn.jit.emit import multiply_add
 from sklearn_nn.jit.functions import fma
 from sklearn_nn.jit.host import INLINED_OPTIONS
 from sklearn_nn.jit.kernel import kernel, like, real, real_bits
 from sklearn_nn.jit.lanes import Load, Store, make_lanes
 from sklearn_nn.jit.sums import dot, total, total_of_squares
 from sklearn_nn.jit.team import share
-from sklearn_nn.jit.tile import multiply_add
 from sklearn_nn.jit.views import vector, workspace
 from sklearn_nn.layers.base import BACKWARD, COLUMN_GRAIN, CTX_SIZE, FORWARD, TRAINING, owned_rows
 from sklearn_nn.layers.layer import Builder, Instruction, Kernels, Layer, Memory, Parameter, Shape
