@@ -7,6 +7,7 @@ is compiled by itself, in either real type, when a program first needs it.
 
 from __future__ import annotations
 
+import operator
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -52,6 +53,7 @@ class Kind:
         self.arguments = arguments
         #: Names of the arguments that the caller gives, not the team.
         self.own = [name for name in arguments if name not in ("part", "parts", "sync")]
+        self.in_order: Callable[..., Any] = operator.itemgetter(*self.own)
 
     def signature(self, dtype: str) -> Any:
         """Return the Numba signature for one real type."""
@@ -77,7 +79,7 @@ class Kernel:
     def ordered(self, arguments: Mapping[str, Any]) -> tuple[Any, ...]:
         """Return these arguments in the order of the kind, those of the team left out."""
         assert len(arguments) == len(self.kind.own), set(self.kind.own) ^ arguments.keys()
-        return tuple([arguments[name] for name in self.kind.own])
+        return self.kind.in_order(arguments)
 
     def compiled(self, dtype: str) -> Any:
         """Return the dispatcher, compiled for `dtype`."""

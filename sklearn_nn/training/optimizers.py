@@ -622,7 +622,8 @@ class OptimizerState:
     def update(self, n_batches: int, epoch: Epoch = (1, 1, 0)) -> Update:
         """Return the update of the parameters in the next batches."""
         rates = self.rates(n_batches, epoch)
-        steps, done = np.arange(self.step, self.step + n_batches), self._done(n_batches)
+        steps = np.arange(self.step, self.step + n_batches)
+        done, n_planned = steps + self.ahead if self.ahead else steps, epoch[0] * epoch[1]
         dtype = "float32" if self.moments.itemsize == 4 else "float64"  # dtype.name takes 2 us
         decays = np.full(n_batches, rates * self.weight_decay) if self.weight_decay else None
         if decays is not None and self.decay_schedule is not None:
@@ -633,7 +634,7 @@ class OptimizerState:
             self.moments,
             decays=decays,
             average=self.average,
-            progress=np.minimum(1.0, done / (epoch[0] * epoch[1])),
+            progress=np.minimum(1.0, done / n_planned),
         )
 
     def look_ahead(self, epoch: Epoch) -> None:

@@ -47,7 +47,8 @@ class Stretch(NamedTuple):
         if self.counts is not None:
             return float(losses @ self.counts)
         rest = self.order.size - (self.n_batches - 1) * self.batch_size
-        return float(losses[:-1].sum() * self.batch_size + losses[-1] * rest)
+        whole = losses[:-1].sum() * self.batch_size if self.n_batches > 1 else 0.0
+        return float(whole + losses[-1] * rest)
 
 
 def plan_epoch(
@@ -82,9 +83,10 @@ def _stretch(
     order: np.ndarray, batch_size: int, windows: int, weights: np.ndarray | None
 ) -> Stretch:
     """Return batches of one size, the last possibly smaller, with their weights."""
-    firsts = np.arange(0, order.size, batch_size)
-    counts = None if weights is None else np.add.reduceat(weights[order], firsts)
-    return Stretch(order, batch_size, firsts.size, windows, counts)
+    counts = None
+    if weights is not None:
+        counts = np.add.reduceat(weights[order], np.arange(0, order.size, batch_size))
+    return Stretch(order, batch_size, -(-order.size // batch_size), windows, counts)
 
 
 def _windows_of_longest(data: Source, rows: np.ndarray) -> int:
@@ -306,7 +308,7 @@ class Trainer:
             self.schedule_ended = begins_again or self.descent.is_without_rate(epoch, before)
         started = time.perf_counter()
         losses = [self._train_stretch(stretch, epoch) for stretch in plan]
-        self.batch_losses = np.concatenate(losses)
+        self.batch_losses = losses[0] if len(losses) == 1 else np.concatenate(losses)
         total = sum(stretch.total(own) for stretch, own in zip(plan, losses, strict=True))
         log = {
             "loss": total / (sum(stretch.size for stretch in plan) or 1),
