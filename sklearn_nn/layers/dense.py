@@ -139,14 +139,18 @@ def _run(ctx, op, lo, hi, number):
 
 @kernel(FORWARD)
 def steps_forward(ctx, op, part, parts, theta, state, work, x, y):
-    """Compute y = x W + b, step by step. Owners: rows of the batch."""
+    """Compute y = x W + b, or x W without a bias, step by step. Owners: rows of the batch."""
     lo, hi = owned_rows(x, part, parts)
     fan_in, units = op[FAN_IN], op[UNITS]
     weights, bias = matrix(theta, 0, fan_in, units), vector(theta, fan_in * units, units)
     for number in range(_count(ctx, op, hi - lo)):
         start, steps = _run(ctx, op, lo, hi, number)
         source = matrix(x, start * fan_in, steps, fan_in)
-        matmul_onto(bias, source, weights, matrix(y, start * units, steps, units))
+        target = matrix(y, start * units, steps, units)
+        if theta.size > weights.size:
+            matmul_onto(bias, source, weights, target)
+        else:
+            matmul(source, weights, target)
 
 
 @kernel(BACKWARD)
@@ -169,7 +173,7 @@ def steps_weights(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
     """Compute dW = sum over own steps of x^T dy (owners: rows of W) and db (owners: columns)."""
     fan_in, units = op[FAN_IN], op[UNITS]
     lo, hi = share(fan_in, part, parts, WEIGHT_GRAIN)
-    begin, end = share(units, part, parts, COLUMN_GRAIN)
+    begin, end = share(grad.size - fan_in * units, part, parts, COLUMN_GRAIN)
     dw = vector(grad, lo * units, (hi - lo) * units)
     db = vector(grad, fan_in * units + begin, end - begin)
     clear(db)
@@ -185,7 +189,7 @@ def steps_weights(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
 
 
 def lower_steps(builder: Builder, slot: int, parameters: Sequence[Parameter]) -> int:
-    """Append ``x_t W + b`` for every step of sequences; `parameters` are W and b."""
+    """Append ``x_t W + b`` for every step of sequences; `parameters` are W and, if any, b."""
     (steps, _), (fan_in, units) = builder.shape(slot), parameters[0].shape
     clock = builder.clock(slot)
     out = builder.slot((steps, units), clock)

@@ -12,62 +12,38 @@ from sklearn_nn.jit.host import INLINED_OPTIONS
 from sklearn_nn.jit.kernel import kernel, like, real, real_bits
 from sklearn_nn.jit.random import random_bits, random_normal, stream
 from sklearn_nn.jit.views import vector
-from sklearn_nn.layers.base import BACKWARD, FORWARD, PROGRESS, SEED, STEP, TRAINING, owned_rows
+from sklearn_nn.layers.base import BACKWARD, FORWARD, PROGRESS, SEED, STEP
 from sklearn_nn.layers.layer import Builder, Instruction, Kernels, Layer, Shape
-from sklearn_nn.layers.vectors import copy_rows
+from sklearn_nn.layers.vectors import changed_rows, copy_rows, symmetric_kernels
 
 # An instruction's geometry: the key, which is the number of its output slot and so different for
-# each layer; the bits of the rate, or of the standard deviation; the schedule.
-_KEY, _RATE, _SCHEDULE = range(3)
-# That of dropout of sequences: steps and features, then what `mask_geometry` returns.
-_STEPS, _FEATURES, _DRAWS, _THRESHOLD, _FACTOR = range(5)
+# each layer; the bits of the rate, or of the standard deviation; the schedule of the rate, and the
+# number of steps that share a mask.
+_KEY, _RATE, _SCHEDULE, _STEPS = range(4)
 #: Schedules of the rate, named as those of the learning rate.
 SCHEDULES = {"constant": 0, "flat_cos": 1}
 
 
 @njit(**INLINED_OPTIONS)
-def _drop(ctx, key, part, parts, mask, source, target):
-    """Set target = source times the mask of its row, in the rows of the batch that a part owns.
-
-    `mask` is the number of steps that share it, the threshold of the random bits, and the factor.
-    """
-    steps, threshold, factor = mask
-    lo, hi = owned_rows(source, part, parts)
-    features = source.shape[1] // steps
-    for i in range(lo, hi):
-        own = stream(ctx[SEED], ctx[STEP], key, i)
-        for t in range(steps):
-            at = i * source.shape[1] + t * features
-            given, kept = vector(source, at, features), vector(target, at, features)
-            for j in range(features):
-                keep = random_bits(own, j) >= threshold
-                kept[j] = given[j] * factor if keep else like(factor, 0)
-
-
-@njit(**INLINED_OPTIONS)
-def _drop_features(ctx, op, part, parts, source, target):
-    """Set target = source times the mask in training, with the rate of the current batch."""
-    if not ctx[TRAINING]:
-        copy_rows(part, parts, source, target)
-        return
-    rate = real(op[_RATE])
+def _drop(ctx, op, part, parts, source, target):
+    """Set target = source / (1 - rate) for kept units, else 0; target = source in prediction."""
+    lo, hi = changed_rows(ctx, part, parts, source, target)
+    rate, features = real(op[_RATE]), source.shape[1] // op[_STEPS]
     if op[_SCHEDULE] != 0:  # constant for half of the training, then half a cosine to 0
         past_half = max(0.0, 2.0 * real(ctx[PROGRESS]) - 1.0)
         rate = rate * (1.0 + math.cos(math.pi * past_half)) / 2.0
     threshold, factor = np.int64(np.rint(rate * 2.0**32)), like(source[0, 0], 1.0 / (1.0 - rate))
-    _drop(ctx, op[_KEY], part, parts, (1, threshold, factor), source, target)
+    for i in range(lo, hi):
+        key = stream(ctx[SEED], ctx[STEP], op[_KEY], i)
+        for t in range(op[_STEPS]):
+            at = i * source.shape[1] + t * features
+            given, kept = vector(source, at, features), vector(target, at, features)
+            for j in range(features):
+                keep = random_bits(key, j) >= threshold
+                kept[j] = given[j] * factor if keep else like(factor, 0)
 
 
-@kernel(FORWARD)
-def dropout_forward(ctx, op, part, parts, theta, state, work, x, y):
-    """Compute y = x / (1 - rate) for kept units, else 0; y = x in prediction. Owners: rows."""
-    _drop_features(ctx, op, part, parts, x, y)
-
-
-@kernel(BACKWARD)
-def dropout_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
-    """Compute dx = dy / (1 - rate) for kept units, else 0; dx = dy in prediction. Owners: rows."""
-    _drop_features(ctx, op, part, parts, dy, dx)
+_KERNELS = Kernels(*symmetric_kernels("dropout.dropout", _drop))
 
 
 @parameters
@@ -116,36 +92,9 @@ class Dropout(Layer):
         shape = self.output_shape(builder.shape(slot))
         if self.rate == 0:
             return slot
-        out, kernels = builder.slot(shape), Kernels(dropout_forward, dropout_backward)
-        geometry = (out, real_bits(self.rate), SCHEDULES[self.schedule])
-        return builder.append(Instruction(slot, out, kernels, geometry=geometry))
-
-
-@njit(**INLINED_OPTIONS)
-def _drop_sequences(ctx, op, part, parts, source, target):
-    """Set target = source times the mask of its row, the same for all steps, in training."""
-    if ctx[TRAINING]:
-        mask = op[_STEPS], op[_THRESHOLD], like(source[0, 0], real(op[_FACTOR]))
-        _drop(ctx, op[_DRAWS], part, parts, mask, source, target)
-    else:
-        copy_rows(part, parts, source, target)
-
-
-@kernel(FORWARD)
-def sequence_dropout_forward(ctx, op, part, parts, theta, state, work, x, y):
-    """Compute y = x / (1 - rate) for kept features, else 0; y = x in prediction. Owners: rows."""
-    _drop_sequences(ctx, op, part, parts, x, y)
-
-
-@kernel(BACKWARD)
-def sequence_dropout_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
-    """Compute dx = dy / (1 - rate) for kept features, else 0. Owners: rows of the batch."""
-    _drop_sequences(ctx, op, part, parts, dy, dx)
-
-
-def mask_geometry(key: int, rate: float) -> tuple[int, int, int]:
-    """Return the part of a geometry that describes masks: key, threshold and factor."""
-    return key, round(rate * 2**32), real_bits(1 / (1 - rate))
+        out = builder.slot(shape)
+        geometry = (out, real_bits(self.rate), SCHEDULES[self.schedule], 1)
+        return builder.append(Instruction(slot, out, _KERNELS, geometry=geometry))
 
 
 def sequence_dropout(builder: Builder, slot: int, rate: float) -> int:
@@ -154,18 +103,14 @@ def sequence_dropout(builder: Builder, slot: int, rate: float) -> int:
         return slot
     shape = builder.shape(slot)
     out = builder.slot(shape, builder.clock(slot))
-    kernels = Kernels(sequence_dropout_forward, sequence_dropout_backward)
-    geometry = (*shape, *mask_geometry(out, rate))
-    return builder.append(Instruction(slot, out, kernels, geometry=geometry, keeps=""))
+    geometry = (out, real_bits(rate), SCHEDULES["constant"], shape[0])
+    return builder.append(Instruction(slot, out, _KERNELS, geometry=geometry, keeps=""))
 
 
 @kernel(FORWARD)
 def noise_forward(ctx, op, part, parts, theta, state, work, x, y):
     """Compute y = x + standard deviation * normal number; y = x in prediction. Owners: rows."""
-    if not ctx[TRAINING]:
-        copy_rows(part, parts, x, y)
-        return
-    lo, hi = owned_rows(x, part, parts)
+    lo, hi = changed_rows(ctx, part, parts, x, y)
     stddev = like(x[0, 0], real(op[_RATE]))
     for i in range(lo, hi):
         key = stream(ctx[SEED], ctx[STEP], op[_KEY], i)

@@ -20,11 +20,10 @@ from __future__ import annotations
 from numba import njit
 
 from sklearn_nn.jit.host import INLINED_OPTIONS
-from sklearn_nn.jit.kernel import kernel
 from sklearn_nn.jit.views import vector
-from sklearn_nn.layers.base import BACKWARD, FORWARD, LENGTHS, LONGEST, owned_rows
+from sklearn_nn.layers.base import LENGTHS, LONGEST, owned_rows
 from sklearn_nn.layers.layer import Builder, Clock, Instruction, Kernels
-from sklearn_nn.layers.vectors import clear, copy
+from sklearn_nn.layers.vectors import clear, copy, symmetric_kernels
 
 
 @njit(**INLINED_OPTIONS)
@@ -72,16 +71,7 @@ def _trim(ctx, op, part, parts, x, y):
         clear(vector(y, i * x.shape[1] + kept, x.shape[1] - kept))
 
 
-@kernel(FORWARD)
-def trim_forward(ctx, op, part, parts, theta, state, work, x, y):
-    """Set y = x, and zero in the padding. Owners: rows of the batch."""
-    _trim(ctx, op, part, parts, x, y)
-
-
-@kernel(BACKWARD)
-def trim_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
-    """Set dx = dy, and zero in the padding. Owners: rows of the batch."""
-    _trim(ctx, op, part, parts, dy, dx)
+_TRIM = symmetric_kernels("lengths.trim", _trim)
 
 
 def trim(builder: Builder, slot: int) -> int:
@@ -89,8 +79,8 @@ def trim(builder: Builder, slot: int) -> int:
     clock = builder.clock(slot)
     if clock is None:
         return slot
-    shape, in_place = builder.shape(slot), (trim_forward, trim_backward)
+    shape = builder.shape(slot)
     out, geometry = builder.slot(shape, clock), (*shape, *clock)
     return builder.append(
-        Instruction(slot, out, Kernels(*in_place), geometry=geometry, keeps="", in_place=in_place)
+        Instruction(slot, out, Kernels(*_TRIM), geometry=geometry, keeps="", in_place=_TRIM)
     )

@@ -1,4 +1,4 @@
-"""Loops over vectors and rows that many kernels share."""
+"""Loops over vectors and rows that many kernels share, and kernels of symmetric maps."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import Any
 from numba import njit
 
 from sklearn_nn.jit.host import INLINED_OPTIONS
+from sklearn_nn.jit.kernel import Kernel, kernel
 from sklearn_nn.jit.views import matrix, vector
-from sklearn_nn.layers.base import owned_rows
+from sklearn_nn.layers.base import BACKWARD, FORWARD, TRAINING, owned_rows
 
 
 @njit(**INLINED_OPTIONS)
@@ -47,6 +48,16 @@ def copy_rows(part: int, parts: int, source: Any, target: Any) -> None:
 
 
 @njit(**INLINED_OPTIONS)
+def changed_rows(ctx: Any, part: int, parts: int, source: Any, target: Any) -> tuple[int, int]:
+    """Return the rows that a part owns in training; in prediction copy them, and return none."""
+    lo, hi = owned_rows(source, part, parts)
+    if ctx[TRAINING]:
+        return lo, hi
+    copy_rows(part, parts, source, target)
+    return lo, lo
+
+
+@njit(**INLINED_OPTIONS)
 def sum_rows(x: Any, column: int, sums: Any) -> None:
     """Set sums = the sums over the rows of x, for columns from `column` on."""
     clear(sums)
@@ -54,3 +65,22 @@ def sum_rows(x: Any, column: int, sums: Any) -> None:
         row = vector(x, i * x.shape[1] + column, sums.size)
         for j in range(sums.size):
             sums[j] += row[j]
+
+
+def symmetric_kernels(name: str, apply: Any) -> tuple[Kernel, Kernel]:
+    """Make the kernels of a symmetric linear map A, from a jitted function that applies it.
+
+    Its arguments are (ctx, op, part, parts, source, target). `name` is the cache's name.
+    """
+
+    @kernel(FORWARD, name=f"layers.{name}_forward")
+    def forward(ctx, op, part, parts, theta, state, work, x, y):
+        """Compute y = A x. Owners: rows of the batch."""
+        apply(ctx, op, part, parts, x, y)
+
+    @kernel(BACKWARD, name=f"layers.{name}_backward")
+    def backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
+        """Compute dx = A dy. Owners: rows of the batch."""
+        apply(ctx, op, part, parts, dy, dx)
+
+    return forward, backward

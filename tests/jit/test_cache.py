@@ -288,7 +288,7 @@ def test_stamp_covers_every_kernel_file_and_the_version(copied):
         found = list((copied / name).rglob("*.py"))
         assert found
         files += found
-    assert copied / "layers" / "recurrent" / "gru.py" in files
+    assert copied / "layers" / "recurrent" / "cells.py" in files
     for file in files:
         source = file.read_bytes()
         file.write_bytes(source + b"#")

@@ -30,9 +30,9 @@ from sklearn_nn.layers.augmentation.base import (
     sample_key,
 )
 from sklearn_nn.layers.augmentation.windows import lower_window
-from sklearn_nn.layers.base import BACKWARD, FORWARD, TRAINING, owned_rows
+from sklearn_nn.layers.base import BACKWARD, FORWARD
 from sklearn_nn.layers.layer import Builder, Kernels, Shape
-from sklearn_nn.layers.vectors import clear, copy_rows
+from sklearn_nn.layers.vectors import changed_rows, clear
 
 #: Kinds of map, by the meaning of its two random numbers: fractions of height and width, a fraction
 #: of a turn, or vertical and horizontal magnification.
@@ -173,10 +173,7 @@ def _read(op, channels, place, image, out):
 @kernel(FORWARD)
 def affine_forward(ctx, op, part, parts, theta, state, work, x, y):
     """Compute y = x under the random map of each sample; y = x in prediction. Owners: rows."""
-    if not ctx[TRAINING]:
-        copy_rows(part, parts, x, y)
-        return
-    lo, hi = owned_rows(x, part, parts)
+    lo, hi = changed_rows(ctx, part, parts, x, y)
     size = x.shape[1]
     for i in range(lo, hi):
         image, out, place = vector(x, i * size, size), vector(y, i * size, size), _draw(ctx, op, i)
@@ -192,10 +189,7 @@ def affine_forward(ctx, op, part, parts, theta, state, work, x, y):
 @kernel(BACKWARD)
 def affine_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
     """Compute dx = sum of dy of the places that read a place, with weights. Owners: rows."""
-    if not ctx[TRAINING]:
-        copy_rows(part, parts, dy, dx)
-        return
-    lo, hi = owned_rows(dx, part, parts)
+    lo, hi = changed_rows(ctx, part, parts, dy, dx)
     size, channels = dx.shape[1], op[C]
     one = like(dx[0, 0], 1)
     for i in range(lo, hi):

@@ -16,9 +16,9 @@ from sklearn_nn.jit.random import random_normal, random_uniform, stream
 from sklearn_nn.jit.sums import total
 from sklearn_nn.jit.views import vector
 from sklearn_nn.layers.augmentation.base import SLOT, Augmentation, C, Range, between, sample_key
-from sklearn_nn.layers.base import BACKWARD, FORWARD, PARTNER, SEED, STEP, TRAINING, owned_rows
+from sklearn_nn.layers.base import BACKWARD, FORWARD, PARTNER, SEED, STEP
 from sklearn_nn.layers.layer import Builder, Instruction, Kernels, Shape
-from sklearn_nn.layers.vectors import copy_rows
+from sklearn_nn.layers.vectors import changed_rows, symmetric_kernels
 
 # Geometry of lighting behind the image's: the range of the random number, and that of values, which
 # are clipped to it.
@@ -47,10 +47,7 @@ def _drawn(ctx, op, i, example):
 @kernel(FORWARD)
 def brightness_forward(ctx, op, part, parts, theta, state, work, x, y):
     """Compute y = x + a random number, clipped; y = x in prediction. Owners: rows."""
-    if not ctx[TRAINING]:
-        copy_rows(part, parts, x, y)
-        return
-    lo, hi = owned_rows(x, part, parts)
+    lo, hi = changed_rows(ctx, part, parts, x, y)
     size = x.shape[1]
     lowest, highest = _limits(op, x[0, 0])
     for i in range(lo, hi):
@@ -63,10 +60,7 @@ def brightness_forward(ctx, op, part, parts, theta, state, work, x, y):
 @kernel(BACKWARD)
 def brightness_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
     """Compute dx = dy where y was not clipped, else 0. Owners: rows of the batch."""
-    if not ctx[TRAINING]:
-        copy_rows(part, parts, dy, dx)
-        return
-    lo, hi = owned_rows(x, part, parts)
+    lo, hi = changed_rows(ctx, part, parts, dy, dx)
     size, zero = x.shape[1], like(x[0, 0], 0)
     lowest, highest = _limits(op, x[0, 0])
     for i in range(lo, hi):
@@ -101,10 +95,7 @@ def _channel_mean(image: Any, channel: int, channels: int) -> Any:
 @kernel(FORWARD)
 def contrast_forward(ctx, op, part, parts, theta, state, work, x, y):
     """Compute y = m + factor (x - m), clipped, for the mean m of a channel. Owners: rows."""
-    if not ctx[TRAINING]:
-        copy_rows(part, parts, x, y)
-        return
-    lo, hi = owned_rows(x, part, parts)
+    lo, hi = changed_rows(ctx, part, parts, x, y)
     size, channels = x.shape[1], op[C]
     lowest, highest = _limits(op, x[0, 0])
     for i in range(lo, hi):
@@ -123,10 +114,7 @@ def contrast_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, 
 
     g is dy where y was not clipped, else 0.
     """
-    if not ctx[TRAINING]:
-        copy_rows(part, parts, dy, dx)
-        return
-    lo, hi = owned_rows(x, part, parts)
+    lo, hi = changed_rows(ctx, part, parts, dy, dx)
     size, channels = x.shape[1], op[C]
     lowest, highest = _limits(op, x[0, 0])
     zero, one = like(x[0, 0], 0), like(x[0, 0], 1)
@@ -274,16 +262,10 @@ def mixup_share(ctx, op, part, parts, theta, state, work, x, y):
 
 
 @njit(**INLINED_OPTIONS)
-def _mix(ctx, part, parts, source, target):
-    """Set target = lambda source + (1 - lambda) source of the partner; a copy in prediction.
-
-    Mixing is its own transpose, so backward is the same.
-    """
-    if not ctx[TRAINING]:
-        copy_rows(part, parts, source, target)
-        return
+def _mix(ctx, op, part, parts, source, target):
+    """Set target = lambda source + (1 - lambda) source of the partner; a copy in prediction."""
+    lo, hi = changed_rows(ctx, part, parts, source, target)
     share = real(ctx[PARTNER])
-    lo, hi = owned_rows(source, part, parts)
     n, size = source.shape
     own, others = like(source[0, 0], 1 - share), like(source[0, 0], share)
     for i in range(lo, hi):
@@ -293,21 +275,16 @@ def _mix(ctx, part, parts, source, target):
             mixed[j] = own * row[j] + others * partner[j]
 
 
-@kernel(FORWARD)
-def mixup_forward(ctx, op, part, parts, theta, state, work, x, y):
-    """Compute y = x mixed. Owners: rows."""
-    _mix(ctx, part, parts, x, y)
-
-
 @kernel(BACKWARD)
 def mixup_meet(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
     """Do nothing; the barriers are needed, because a row of dx depends on two rows of dy."""
 
 
-@kernel(BACKWARD)
-def mixup_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
-    """Compute dx = dy mixed. Owners: rows."""
-    _mix(ctx, part, parts, dy, dx)
+_MIXUP = Kernels(
+    *symmetric_kernels("augmentation.mixup", _mix),
+    forward_sums=mixup_share,
+    backward_sums=mixup_meet,
+)
 
 
 @parameters
@@ -346,9 +323,4 @@ class Mixup(Augmentation):
     def lower(self, builder: Builder, slot: int) -> int:
         """Append one instruction, with barriers before its kernels."""
         out = builder.slot(self.output_shape(builder.shape(slot)))
-        sums = {"forward_sums": mixup_share, "backward_sums": mixup_meet}
-        kernels, geometry = (
-            Kernels(mixup_forward, mixup_backward, **sums),
-            (out, real_bits(self.alpha)),
-        )
-        return builder.append(Instruction(slot, out, kernels, geometry=geometry))
+        return builder.append(Instruction(slot, out, _MIXUP, geometry=(out, real_bits(self.alpha))))

@@ -26,7 +26,7 @@ from sklearn_nn.layers.augmentation.base import (
 )
 from sklearn_nn.layers.base import BACKWARD, FORWARD, TRAINING, owned_rows
 from sklearn_nn.layers.layer import Builder, Instruction, Kernels, Shape, whole_numbers
-from sklearn_nn.layers.vectors import clear, copy, copy_rows, fill
+from sklearn_nn.layers.vectors import changed_rows, clear, copy, copy_rows, fill, symmetric_kernels
 
 # Geometry of a window behind the image's: height and width of the output, the ranges of its first
 # row and column, and how places outside the image are filled.
@@ -203,10 +203,7 @@ def _reverse(source: Any, target: Any, places: int, channels: int) -> None:
 @njit(**INLINED_OPTIONS)
 def _flip(ctx, op, part, parts, source, target):
     """Copy source to target, in training each sample flipped at random."""
-    if not ctx[TRAINING]:
-        copy_rows(part, parts, source, target)
-        return
-    lo, hi = owned_rows(source, part, parts)
+    lo, hi = changed_rows(ctx, part, parts, source, target)
     height, width, channels = op[H], op[W], op[C]
     length = width * channels
     for i in range(lo, hi):
@@ -227,16 +224,7 @@ def _flip(ctx, op, part, parts, source, target):
                 _reverse(given, taken, width, channels)
 
 
-@kernel(FORWARD)
-def flip_forward(ctx, op, part, parts, theta, state, work, x, y):
-    """Set y = x, or x mirrored; y = x in prediction. Owners: rows of the batch."""
-    _flip(ctx, op, part, parts, x, y)
-
-
-@kernel(BACKWARD)
-def flip_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
-    """Set dx = dy, flipped back. Owners: rows of the batch."""
-    _flip(ctx, op, part, parts, dy, dx)
+_FLIP = Kernels(*symmetric_kernels("augmentation.flip", _flip))
 
 
 @parameters
@@ -265,7 +253,7 @@ class RandomFlip(Augmentation):
         """Append one instruction."""
         self.output_shape(builder.shape(slot))
         directions = int("horizontal" in self.mode), int("vertical" in self.mode)
-        return self._append(builder, slot, Kernels(flip_forward, flip_backward), *directions)
+        return self._append(builder, slot, _FLIP, *directions)
 
 
 _CUT_HEIGHT, _CUT_WIDTH, _CUT_FILL = 4, 5, 6

@@ -11,10 +11,10 @@ from numba import njit
 
 from sklearn_nn._spec import parameters
 from sklearn_nn.jit.host import INLINED_OPTIONS
-from sklearn_nn.jit.kernel import kernel
+from sklearn_nn.jit.kernel import kernel, real_bits
 from sklearn_nn.jit.views import vector
 from sklearn_nn.layers.base import BACKWARD, FORWARD, owned_rows
-from sklearn_nn.layers.dropout import mask_geometry, sequence_dropout
+from sklearn_nn.layers.dropout import sequence_dropout
 from sklearn_nn.layers.layer import Builder, Instruction, Kernels, Layer, Parameter, Shape
 from sklearn_nn.layers.lengths import geometry_of, longest, own_steps
 from sklearn_nn.layers.recurrent.cells import (
@@ -218,7 +218,8 @@ class Recurrent(Layer):
         clock = geometry_of(builder.clock(slot))
         places = (width, cell.state * units, home, masked)
         directions = (bool(self.go_backwards), bool(self.return_sequences))
-        masks = mask_geometry(tape, self.recurrent_dropout)
+        rate = self.recurrent_dropout
+        masks = (tape, round(rate * 2**32), real_bits(1 / (1 - rate)))
         op = Instruction(
             slot,
             tape,

@@ -10,14 +10,15 @@ from dataclasses import KW_ONLY
 from typing import Any
 
 from sklearn_nn._spec import parameters
-from sklearn_nn.jit.contract import contract, contract_onto, matmul, matmul_transposed
+from sklearn_nn.jit.contract import contract, contract_onto
 from sklearn_nn.jit.functions import fma
-from sklearn_nn.jit.kernel import kernel, like
+from sklearn_nn.jit.kernel import kernel
 from sklearn_nn.jit.team import share
 from sklearn_nn.jit.transpose import transpose
 from sklearn_nn.jit.views import matrix, vector
-from sklearn_nn.layers.base import BACKWARD, FORWARD, PREPARE, WEIGHT_GRAIN, owned_rows
-from sklearn_nn.layers.dense import dense_prepare
+from sklearn_nn.layers.base import BACKWARD, FORWARD, PREPARE, owned_rows
+from sklearn_nn.layers.convolution.global_pool import GlobalAveragePool
+from sklearn_nn.layers.dense import lower_steps
 from sklearn_nn.layers.layer import Builder, Instruction, Kernels, Layer, Parameter, Shape
 from sklearn_nn.layers.normalization import lower_scale_and_shift
 from sklearn_nn.layers.tabular.linear import draw_alike, draw_signs, draw_within_fan, lower_scale
@@ -66,33 +67,6 @@ def spread_weights(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy)
             found, given = vector(grad, m, n), vector(dy, i * total + m, n)
             for j in range(n):
                 found[j] = fma(given[j], source[j], found[j])
-
-
-@kernel(FORWARD)
-def shared_forward(ctx, op, part, parts, theta, state, work, x, y):
-    """Compute y_m = x_m W for every member m. Owners: rows of the batch."""
-    lo, hi = owned_rows(x, part, parts)
-    fan_in, units, rows = op[_FAN_IN], op[_UNITS], (hi - lo) * op[_MEMBERS]
-    source = matrix(x, lo * x.shape[1], rows, fan_in)
-    matmul(source, matrix(theta, 0, fan_in, units), matrix(y, lo * y.shape[1], rows, units))
-
-
-@kernel(BACKWARD)
-def shared_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
-    """Compute dx_m = dy_m W^T. Owners: rows of the batch."""
-    lo, hi = owned_rows(dx, part, parts)
-    fan_in, units, rows = op[_FAN_IN], op[_UNITS], (hi - lo) * op[_MEMBERS]
-    given = matrix(dy, lo * dy.shape[1], rows, units)
-    matmul(given, matrix(work, 0, units, fan_in), matrix(dx, lo * dx.shape[1], rows, fan_in))
-
-
-@kernel(BACKWARD)
-def shared_weights(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
-    """Compute dW = sum over members of x_m^T dy_m. Owners: rows of W."""
-    fan_in, units, rows = op[_FAN_IN], op[_UNITS], x.shape[0] * op[_MEMBERS]
-    lo, hi = share(fan_in, part, parts, WEIGHT_GRAIN)
-    source, given = matrix(x, 0, rows, fan_in), matrix(dy, 0, rows, units)
-    matmul_transposed(source, lo, given, matrix(grad, lo * units, hi - lo, units))
 
 
 def check_members(layer: Layer, shape: Shape) -> None:
@@ -214,21 +188,12 @@ class MemberLinear(_Spread):
         """Append three instructions: input factors; the shared product; output factors and bias."""
         members, units = self.output_shape(builder.shape(slot))
         slot = self._lower_scale(builder, slot, "input_scale", self.scale_initializer)
-        fan_in = builder.shape(slot)[1]
-        draw, fans = self.kernel_initializer or draw_within_fan, (fan_in, units)
-        own, kernel = (members, units), Parameter("kernel", fans, draw, *fans)
-        op = Instruction(
-            slot,
-            builder.slot(own),
-            Kernels(shared_forward, shared_backward, shared_weights, dense_prepare),
-            [kernel],
-            geometry=(*fans, members),
-            work=kernel.size,
-            keeps="x",
-        )
+        draw, fans = self.kernel_initializer or draw_within_fan, (builder.shape(slot)[1], units)
+        slot = lower_steps(builder, slot, [Parameter("kernel", fans, draw, *fans)])
+        own = (members, units)
         scale = Parameter("output_scale", own, "ones", *fans)
         bias = Parameter("bias", own, draw_alike, *fans, decay=0.0)
-        return lower_scale_and_shift(builder, builder.append(op), [scale, bias])
+        return lower_scale_and_shift(builder, slot, [scale, bias])
 
 
 @kernel(FORWARD)
@@ -288,37 +253,6 @@ def heads_weights(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
     sum_rows(dy, lo * units, vector(grad, (members * fan_in + lo) * units, (hi - lo) * units))
 
 
-@kernel(FORWARD)
-def mean_forward(ctx, op, part, parts, theta, state, work, x, y):
-    """Compute y = mean of x_m over the members. Owners: rows of the batch."""
-    lo, hi = owned_rows(x, part, parts)
-    width, n = x.shape[1], y.shape[1]
-    scale = like(y[0, 0], 1.0 / (width // n))
-    for i in range(lo, hi):
-        target = vector(y, i * n, n)
-        clear(target)
-        for m in range(0, width, n):
-            source = vector(x, i * width + m, n)
-            for j in range(n):
-                target[j] += source[j]
-        for j in range(n):
-            target[j] *= scale
-
-
-@kernel(BACKWARD)
-def mean_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
-    """Compute dx_m = dy / members. Owners: rows of the batch."""
-    lo, hi = owned_rows(dx, part, parts)
-    width, n = dx.shape[1], dy.shape[1]
-    scale = like(dy[0, 0], 1.0 / (width // n))
-    for i in range(lo, hi):
-        given = vector(dy, i * n, n)
-        for m in range(0, width, n):
-            target = vector(dx, i * width + m, n)
-            for j in range(n):
-                target[j] = scale * given[j]
-
-
 @parameters
 class MemberHeads(Layer):
     """Fully connected layer with separate weights for each member: ``y_m = x_m W_m + b_m``.
@@ -372,16 +306,12 @@ class MemberHeads(Layer):
         )
 
 
-class MeanOverMembers(Layer):
+class MeanOverMembers(GlobalAveragePool):
     """Layer that computes the mean of the members' vectors, as a network of members predicts."""
+
+    lengths = "refuses"
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return the shape of one member's vector."""
         check_members(self, shape)
         return shape[1:]
-
-    def lower(self, builder: Builder, slot: int) -> int:
-        """Append one instruction."""
-        out = builder.slot(self.output_shape(builder.shape(slot)))
-        kernels = Kernels(mean_forward, mean_backward)
-        return builder.append(Instruction(slot, out, kernels, keeps=""))
