@@ -72,7 +72,9 @@ class History:
         before = self.n_epochs
         # NaN for a missing figure, for example before a validation set was given.
         for name in {**self.curves, **log}:
-            self.curves.setdefault(name, [np.nan] * before).append(log.get(name, np.nan))
+            if name not in self.curves:
+                self.curves[name] = [np.nan] * before
+            self.curves[name].append(log.get(name, np.nan))
         loss, score = log["loss"], log.get("val_score")
         improved = not loss > self.best_loss - tol
         if not self.validated and loss < self.best_loss:

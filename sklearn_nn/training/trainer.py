@@ -223,10 +223,9 @@ class Trainer:
         """Train and record an epoch; return whether and how training ends with it."""
         theta = self.machine.theta
         self._keep()
-        if self.callbacks:
+        for callback in self.callbacks:
             with self._calling_back():
-                for callback in self.callbacks:
-                    callback.on_epoch_begin(self.history.n_epochs + 1, self.estimator)
+                callback.on_epoch_begin(self.history.n_epochs + 1, self.estimator)
         self._trained, self._is_evaluated = None, False
         counts, descent = _Counts(self.n_epochs, self._ahead, self.descent.epochs), self.descent
         mark = self.history.mark()
