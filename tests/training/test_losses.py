@@ -524,7 +524,7 @@ def test_names_are_those_of_this_package():
         name = "mine"
 
     assert Mine not in REGRESSION_LOSSES.values()
-    assert named_classes(Loss, vars(training.losses.regression)) == [*REGRESSION_LOSSES.values()]
+    assert Mine not in named_classes(Loss, vars(training.losses))
 
 
 def test_regression_losses_by_name():
