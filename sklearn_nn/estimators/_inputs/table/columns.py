@@ -60,9 +60,9 @@ class NumberColumn:
     takes_text: bool
 
     @classmethod
-    def fit(cls, frame, i, weights, scaling):
-        """Fit to column `i` of a frame. Rows with zero weight are ignored."""
-        values, takes_text = frame.numbers(i), frame.takes_text(i)
+    def fit(cls, cells, weights, scaling):
+        """Fit to the cells of a column. Rows with zero weight are ignored."""
+        values, takes_text = cells.numbers(), cells.takes_text
         kept = slice(None) if weights is None else weights > 0
         values, weights = values[kept], None if weights is None else weights[kept]
         missing = np.isnan(values)
@@ -83,13 +83,13 @@ class NumberColumn:
         """Return the number of output columns in each of the `BLOCKS`."""
         return (1, 0 if self.indicator is None else 1, 0, 0)
 
-    def write(self, frame, i, out, starts):
-        """Write column `i` of a frame to `out`, and return the text of a warning or None.
+    def write(self, cells, out, starts):
+        """Write encoded cells to `out`, and return the text of a warning or None.
 
-        `starts` are its first output columns in each of the `BLOCKS`.
+        `starts` are the first output columns in each of the `BLOCKS`.
         """
         found_text = [] if self.takes_text else None
-        values = frame.numbers(i, found_text)
+        values = cells.numbers(found_text)
         apply = SCALINGS[self.scaling].apply
         for rows in _blocks(len(values)):
             block = values[rows]
@@ -102,7 +102,7 @@ class NumberColumn:
         if not found_text:
             return None
         return (
-            f"{frame.label(i)} holds {short(found_text[0])}, which is text, where fit saw numbers: "
+            f"{cells.label} holds {short(found_text[0])}, which is text, where fit saw numbers: "
             "text is treated as missing. Convert it first (pandas.to_numeric), or fit with the "
             "column listed in categorical_features."
         )
@@ -141,20 +141,19 @@ class CategoryColumn:
         self._numbers = {category: k for k, category in enumerate(self.categories, 1)}
 
     @classmethod
-    def fit(cls, frame, i, weights, scaling, max_one_hot):
-        """Fit to column `i` of a frame. Rows with zero weight are ignored."""
-        codes, values = frame.codes(i)
+    def fit(cls, cells, weights, scaling, max_one_hot):
+        """Fit to the cells of a column. Rows with zero weight are ignored."""
+        codes, values = cells.codes()
         if weights is not None:
             codes, weights = codes[weights > 0], weights[weights > 0]
-        label = frame.label(i)
         seen = _occurring(codes, len(values))
-        prints = frame.prints(i) and any(is_printed(values[k]) for k in seen)
-        of_value = {k: plain(values[k], label, prints) for k in seen}
+        prints = cells.prints and any(is_printed(values[k]) for k in seen)
+        of_value = {k: plain(values[k], cells.label, prints) for k in seen}
         categories = sorted(set(of_value.values()), key=lambda v: (isinstance(v, str), v))
         column, m = cls(categories, None, prints), len(categories)
         if m > _MOST_CATEGORIES:
             raise ValueError(
-                f"{label} has {m} categories, more than the maximum of {_MOST_CATEGORIES}; "
+                f"{cells.label} has {m} categories, more than the maximum of {_MOST_CATEGORIES}; "
                 "drop it, or give rare ones a common name."
             )
         numbers = np.zeros(len(values) + 1, dtype=np.intp)  # the last is for code -1
@@ -170,16 +169,16 @@ class CategoryColumn:
         """Return the number of output columns in each of the `BLOCKS`."""
         return (0, 0, 0, 1) if self.one_hot is None else (0, 0, self.one_hot.shape[1], 0)
 
-    def write(self, frame, i, out, starts):
-        """Write column `i` of a frame to `out`, as `NumberColumn.write` does."""
-        codes, values = frame.codes(i)
+    def write(self, cells, out, starts):
+        """Write encoded cells to `out`, as `NumberColumn.write` does."""
+        codes, values = cells.codes()
         numbers = np.zeros(len(values) + 1, dtype=np.intp)  # the last is for code -1
         for k, value in enumerate(values):
             if type(value) in _PLAIN:
                 numbers[k] = self._numbers.get(value, 0)
         remark = None
         if not numbers[:-1].all():
-            remark = self._read_others(codes, values, numbers, frame.label(i))
+            remark = self._read_others(codes, values, numbers, cells.label)
         for rows in _blocks(len(codes)):
             block = numbers[codes[rows]]
             if self.one_hot is None:

@@ -132,10 +132,10 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         weights = self._weights(sample_weight, frame)
         mask = _categorical_mask(frame, self.categorical_features)
         columns = [
-            CategoryColumn.fit(frame, i, weights, self.numeric, self.max_one_hot)
-            if mask[i]
-            else NumberColumn.fit(frame, i, weights, self.numeric)
-            for i in range(len(mask))
+            CategoryColumn.fit(frame.column(i), weights, self.numeric, self.max_one_hot)
+            if is_categorical
+            else NumberColumn.fit(frame.column(i), weights, self.numeric)
+            for i, is_categorical in enumerate(mask)
         ]
         if not any(any(column.widths) for column in columns):
             raise ValueError(
@@ -196,7 +196,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
             part = frame if step >= n_samples else frame.rows(start, start + step)
             out = np.empty((part.shape[0], self.n_features_out_), dtype=self.dtype)
             for column, i, starts in zip(self._columns, positions, self._starts, strict=True):
-                remark = column.write(part, i, out, starts)
+                remark = column.write(part.column(i), out, starts)
                 if remark is not None and i not in told:
                     told.add(i)
                     warn(remark)
@@ -338,7 +338,7 @@ def _categorical_mask(frame, categorical_features):
     """
     n_columns = frame.shape[1]
     if isinstance(categorical_features, str) and categorical_features == "from_dtype":
-        return np.array([frame.is_categorical(i) for i in range(n_columns)])
+        return np.array([frame.column(i).are_categorical() for i in range(n_columns)])
     asked = [] if categorical_features is None else list(categorical_features)
     mask = np.zeros(n_columns, dtype=bool)
     kinds = {_kind(value) for value in asked}

@@ -8,7 +8,8 @@ import numbers
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Hashable
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import sparse
@@ -52,20 +53,20 @@ def read_frame(X, estimator=None):
     rows. Raise TypeError or ValueError if it is sparse, lazy, empty, not two-dimensional, or has
     two columns of the same name.
     """
+    named = {"estimator": estimator, "input_name": "X"}
     if not isinstance(X, np.ndarray | list) and not sparse.issparse(X):
-        if _is_frame_of("polars", X):
-            return _PolarsFrame(X).checked(estimator)
-        if not _is_frame_of("pandas", X) and hasattr(X, "to_pandas"):
+        if not any(_is_frame_of(library, X) for library in _LIBRARIES) and hasattr(X, "to_pandas"):
             X = X.to_pandas()
-        if _is_frame_of("pandas", X):
-            return _PandasFrame(X).checked(estimator)
+        for library, kind in _LIBRARIES.items():
+            if _is_frame_of(library, X):
+                if 0 in X.shape:
+                    check_array(np.empty(X.shape), **named)  # raises scikit-learn's error
+                return Frame(X, _names_of(X.columns), kind)
         if hasattr(X, "collect"):
             raise TypeError(f"X is a {type(X).__name__}, which has not been read; use X.collect().")
-    array = _as_array(X) if not sparse.issparse(X) else X
-    array = check_array(
-        array, dtype=None, ensure_all_finite=False, estimator=estimator, input_name="X"
-    )
-    return _ArrayFrame(array, is_typed=hasattr(X, "dtype"))
+    array = X if sparse.issparse(X) else _as_array(X)
+    array = check_array(array, dtype=None, ensure_all_finite=False, **named)
+    return Frame(array, None, _ArrayCells if hasattr(X, "dtype") else _ListCells)
 
 
 def _is_frame_of(library, X):
@@ -110,233 +111,222 @@ def _names_of(columns):
     return columns if columns and all(texts) else None
 
 
-class Frame(ABC):
-    """Table of shape `shape`; `names` are the column names if they are strings, else None."""
+@dataclass(frozen=True)
+class Frame:
+    """Table of one of the libraries; `names` are those of the columns if strings, else None."""
 
-    shape: tuple[int, int]
+    table: Any
     names: list[str] | None
+    _kind: type[Cells]
 
-    def label(self, i):
-        """Return the name of a column in errors."""
-        return f"Column {i if self.names is None else repr(self.names[i])} of X"
+    @property
+    def shape(self):
+        """Return the number of rows and of columns."""
+        return self.table.shape
 
-    def is_categorical(self, i):
-        """Return whether a column holds categories, or no value; raise if it is of another kind."""
-        if self._has_categories(i):
+    def column(self, i):
+        """Return the cells of a column."""
+        label = f"Column {i if self.names is None else repr(self.names[i])} of X"
+        return self._kind(self.table, i, label)
+
+    def rows(self, start, stop):
+        """Return the rows from `start` to before `stop` as a frame."""
+        rows = getattr(self.table, "iloc", self.table)[start:stop]
+        return Frame(rows, self.names, self._kind)
+
+
+# --- columns -----------------------------------------------------------------------------------
+
+
+class Cells(ABC):
+    """Cells of column `i` of a table; `label` is the name of the column in errors."""
+
+    #: Whether the type of the column can hold text among numbers.
+    takes_text: bool
+    #: Whether the column may hold any object as a category.
+    prints = False
+
+    def __init__(self, table, i, label):
+        self.label = label
+
+    def are_categorical(self):
+        """Return whether they are categories, or all missing; raise if they are of another kind."""
+        if self._are_categories():
             return True
-        values = self._numbers(i)
+        values = self._numbers()
         return bool(len(values) and np.isnan(values[0]) and np.isnan(values).all())
 
-    def numbers(self, i, found_text=None):
-        """Return a column as float64, with NaN for missing values; it must not be written to.
+    def numbers(self, found_text=None):
+        """Return the cells as float64, with NaN for missing values; it must not be written to.
 
         Text is treated as in `_as_numbers`. Infinite numbers raise ValueError.
         """
-        values = self._numbers(i, found_text)
+        values = self._numbers(found_text)
         if np.isinf(values).any():
-            raise _infinity_error(self.label(i))
+            raise _infinity_error(self.label)
         return values
 
-    def prints(self, i):
-        """Return whether a column may hold any object as a category."""
-        return False
-
     @abstractmethod
-    def takes_text(self, i):
-        """Return whether a column's type can hold text among numbers."""
-
-    @abstractmethod
-    def codes(self, i):
+    def codes(self):
         """Return each cell's position in a list of values, -1 if missing, and this list.
 
         The list may hold values that do not occur.
         """
 
     @abstractmethod
-    def rows(self, start, stop):
-        """Return the rows from `start` to before `stop` as a frame."""
+    def _are_categories(self):
+        """Return `are_categorical` of cells that are not all missing."""
 
     @abstractmethod
-    def _has_categories(self, i):
-        """Return `is_categorical` of a column that holds a value."""
-
-    @abstractmethod
-    def _numbers(self, i, found_text=None):
+    def _numbers(self, found_text=None):
         """Return `numbers`, which may be infinite."""
 
-    def _numbers_of_codes(self, i, found_text):
+    def _numbers_of_codes(self, found_text):
         """Return `numbers` of a column that is stored as categories or booleans."""
-        codes, values = self.codes(i)
+        codes, values = self.codes()
         seen = np.unique(codes[codes >= 0])
         table = np.full(len(values) + 1, np.nan)
-        table[seen] = _as_numbers([values[code] for code in seen], self.label(i), found_text)
+        table[seen] = _as_numbers([values[code] for code in seen], self.label, found_text)
         return table[codes]  # code -1 is the last
 
-    def checked(self, estimator):
-        """Return the frame; raise scikit-learn's error if it has no rows or no columns."""
-        if 0 in self.shape:
-            check_array(np.empty(self.shape), estimator=estimator, input_name="X")
-        return self
 
+class _ArrayCells(Cells):
+    """Cells of an array."""
 
-class _ArrayFrame(Frame):
-    """Columns of a NumPy array; `is_typed` is False if the user passed lists."""
+    def __init__(self, table, i, label):
+        super().__init__(table, i, label)
+        _refuse(table.dtype.kind, label, table.dtype)
+        self._values, self._letter = table[:, i], table.dtype.kind
 
-    names = None
+    @property
+    def takes_text(self):
+        return self._letter not in "iufb"
 
-    def __init__(self, array, *, is_typed):
-        self._array, self._is_typed = array, is_typed
-        self.shape = array.shape
+    def _are_categories(self):
+        if self._letter == "O":
+            return _are_categories(self._values, self.label)
+        if self._letter not in "iuf":
+            _check_scalar(self._values[0], self.label)
+        return self._letter not in "iuf"
 
-    def _column(self, i):
-        """Return a column and NumPy's letter for its type, which is not one of dates."""
-        letter = self._array.dtype.kind
-        _refuse(letter, self.label(i), self._array.dtype)
-        return self._array[:, i], letter
-
-    def takes_text(self, i):
-        return not self._is_typed or self._array.dtype.kind not in "iufb"
-
-    def _has_categories(self, i):
-        column, letter = self._column(i)
-        if letter == "O":
-            return _are_categories(column, self.label(i))
-        if letter not in "iuf":
-            _check_scalar(column[0], self.label(i))
-        return letter not in "iuf"
-
-    def _numbers(self, i, found_text=None):
-        column, letter = self._column(i)
-        if letter in "iufb":
+    def _numbers(self, found_text=None):
+        if self._letter in "iufb":
             with np.errstate(over="ignore"):
-                return column.astype(np.float64, copy=False)
-        return _as_numbers(column, self.label(i), found_text)
+                return self._values.astype(np.float64, copy=False)
+        return _as_numbers(self._values, self.label, found_text)
 
-    def codes(self, i):
-        column, letter = self._column(i)
-        if letter not in "iufb":
-            return _numbered(column.tolist(), self.label(i))
-        return _numbered_by_value(column)
-
-    def rows(self, start, stop):
-        return _ArrayFrame(self._array[start:stop], is_typed=self._is_typed)
+    def codes(self):
+        if self._letter in "iufb":
+            return _numbered_by_value(self._values)
+        return _numbered(self._values.tolist(), self.label)
 
 
-class _PandasFrame(Frame):
-    """Columns of a pandas DataFrame."""
+class _ListCells(_ArrayCells):
+    """Cells of a list of rows."""
 
-    def __init__(self, frame):
-        self._frame, self._pandas = frame, sys.modules["pandas"]
-        self.shape, self.names = frame.shape, _names_of(frame.columns)
+    takes_text = True
 
-    def _column(self, i):
-        """Return a column, whether it holds codes of categories, and the letter of its values."""
-        series = self._frame.iloc[:, i]
+
+class _PandasCells(Cells):
+    """Cells of a pandas DataFrame."""
+
+    def __init__(self, table, i, label):
+        super().__init__(table, i, label)
+        self._pandas, series = sys.modules["pandas"], table.iloc[:, i]
         # Dates and durations stay arrays of pandas, whose values print as those of its categories.
         is_numpy = isinstance(series.dtype, np.dtype) and series.dtype.kind not in "mM"
-        column = series.to_numpy() if is_numpy else series.array
-        is_coded = isinstance(column.dtype, self._pandas.CategoricalDtype)
-        values = column.categories if is_coded else column
-        return column, is_coded, getattr(values.dtype, "kind", "O")
+        self._values = values = series.to_numpy() if is_numpy else series.array
+        # Whether the column has pandas' type of categories.
+        self.prints = self._is_coded = isinstance(values.dtype, self._pandas.CategoricalDtype)
+        dtype = values.categories.dtype if self._is_coded else values.dtype
+        self._letter = getattr(dtype, "kind", "O")
+        self.takes_text = self._letter not in "iufb"
 
-    def prints(self, i):
-        return self._column(i)[1]
-
-    def takes_text(self, i):
-        return self._column(i)[2] not in "iufb"
-
-    def _has_categories(self, i):
-        column, is_coded, letter = self._column(i)
-        if is_coded or letter == "b" or column.dtype.type is str:
+    def _are_categories(self):
+        dtype = self._values.dtype
+        if self._is_coded or self._letter == "b" or dtype.type is str:
             return True
-        if letter in "iuf":
+        if self._letter in "iuf":
             return False
-        _refuse(letter, self.label(i), column.dtype)
-        return _are_categories(np.asarray(column, dtype=object), self.label(i))
+        _refuse(self._letter, self.label, dtype)
+        return _are_categories(np.asarray(self._values, dtype=object), self.label)
 
-    def _numbers(self, i, found_text=None):
-        column, is_coded, letter = self._column(i)
-        if is_coded:
-            return self._numbers_of_codes(i, found_text)
-        if letter not in "mM" or not column.isna().all():  # NaT alone is missing, not a date
-            _refuse(letter, self.label(i), column.dtype)
+    def _numbers(self, found_text=None):
+        values, letter = self._values, self._letter
+        if self._is_coded:
+            return self._numbers_of_codes(found_text)
+        if letter not in "mM" or not values.isna().all():  # NaT alone is missing, not a date
+            _refuse(letter, self.label, values.dtype)
         if letter not in "iufb":
-            return _as_numbers(np.asarray(column, dtype=object), self.label(i), found_text)
-        if isinstance(column.dtype, np.dtype | self._pandas.SparseDtype):
+            return _as_numbers(np.asarray(values, dtype=object), self.label, found_text)
+        if isinstance(values.dtype, np.dtype | self._pandas.SparseDtype):
             with np.errstate(over="ignore"):
-                return np.asarray(column).astype(np.float64, copy=False)
-        return column.to_numpy(dtype=np.float64, na_value=np.nan)
+                return np.asarray(values).astype(np.float64, copy=False)
+        return values.to_numpy(dtype=np.float64, na_value=np.nan)
 
-    def codes(self, i):
-        column, is_coded, letter = self._column(i)
-        if is_coded:
-            codes, values = np.asarray(column.codes), list(column.categories)
-        elif isinstance(column, np.ndarray) and letter in "iufb":
-            return _numbered_by_value(column)
-        elif letter == "O" and _lookalikes(column):
-            return _numbered(list(column), self.label(i))
+    def codes(self):
+        cells = self._values
+        if self._is_coded:
+            codes, values = np.asarray(cells.codes), list(cells.categories)
+        elif isinstance(cells, np.ndarray) and self._letter in "iufb":
+            return _numbered_by_value(cells)
+        elif self._letter == "O" and _lookalikes(cells):
+            return _numbered(list(cells), self.label)
         else:
             try:
-                codes, values = self._pandas.factorize(column)
+                codes, values = self._pandas.factorize(cells)
             except TypeError:  # cells that cannot be hashed, which `_numbered` names
-                return _numbered(column, self.label(i))
+                return _numbered(cells, self.label)
             values = list(values)
-        if letter == "f":  # nullable types distinguish NaN and NA
+        if self._letter == "f":  # nullable types distinguish NaN and NA
             missing = [code for code, value in enumerate(values) if is_missing(value)]
             codes = np.where(np.isin(codes, missing), -1, codes)
         return codes, values
 
-    def rows(self, start, stop):
-        return _PandasFrame(self._frame.iloc[start:stop])
+
+class _PolarsCells(Cells):
+    """Cells of a polars DataFrame."""
+
+    def __init__(self, table, i, label):
+        super().__init__(table, i, label)
+        self._polars, self._values = sys.modules["polars"], table.to_series(i)
+        self._dtype = self._values.dtype
+        self.takes_text = not (self._dtype.is_numeric() or self._dtype == self._polars.Boolean)
+
+    def _refuse_times(self):
+        """Raise ValueError if the type is one of dates or durations."""
+        if self._dtype.is_temporal():
+            is_duration = self._dtype == self._polars.Duration
+            _refuse("m" if is_duration else "M", self.label, self._dtype)
+
+    def _are_categories(self):
+        self._refuse_times()
+        if self._dtype == self._polars.Object:
+            return _are_categories(np.array(self._values.to_list(), dtype=object), self.label)
+        if self._dtype.is_nested() or self._dtype == self._polars.Binary:
+            for example in self._values.drop_nulls().head(1).to_list():
+                _check_scalar(example, self.label)
+        return not self._dtype.is_numeric()
+
+    def _numbers(self, found_text=None):
+        values = self._values
+        if values.null_count() < len(values):
+            self._refuse_times()
+        if self._dtype.is_numeric():
+            return values.cast(self._polars.Float64).to_numpy()
+        if self._dtype == self._polars.Object:
+            return _as_numbers(values.to_list(), self.label, found_text)
+        return self._numbers_of_codes(found_text)
+
+    def codes(self):
+        return _numbered(self._values, self.label)
 
 
-class _PolarsFrame(Frame):
-    """Columns of a polars DataFrame."""
-
-    def __init__(self, frame):
-        self._frame, self._polars = frame, sys.modules["polars"]
-        self.shape, self.names = frame.shape, _names_of(frame.columns)
-
-    def _column(self, i):
-        return self._frame.to_series(i)
-
-    def _refuse_times(self, i, dtype):
-        """Raise ValueError if a type is one of dates or durations."""
-        if dtype.is_temporal():
-            _refuse("m" if dtype == self._polars.Duration else "M", self.label(i), dtype)
-
-    def takes_text(self, i):
-        dtype = self._column(i).dtype
-        return not (dtype.is_numeric() or dtype == self._polars.Boolean)
-
-    def _has_categories(self, i):
-        column = self._column(i)
-        self._refuse_times(i, column.dtype)
-        if column.dtype == self._polars.Object:
-            return _are_categories(np.array(column.to_list(), dtype=object), self.label(i))
-        if column.dtype.is_nested() or column.dtype == self._polars.Binary:
-            for example in column.drop_nulls().head(1).to_list():
-                _check_scalar(example, self.label(i))
-        return not column.dtype.is_numeric()
-
-    def _numbers(self, i, found_text=None):
-        column = self._column(i)
-        if column.null_count() < len(column):
-            self._refuse_times(i, column.dtype)
-        if column.dtype.is_numeric():
-            return column.cast(self._polars.Float64).to_numpy()
-        if column.dtype == self._polars.Object:
-            return _as_numbers(column.to_list(), self.label(i), found_text)
-        return self._numbers_of_codes(i, found_text)
-
-    def codes(self, i):
-        return _numbered(self._column(i), self.label(i))
-
-    def rows(self, start, stop):
-        return _PolarsFrame(self._frame[start:stop])
+#: Libraries whose DataFrames are read, if they are imported.
+_LIBRARIES = {"polars": _PolarsCells, "pandas": _PandasCells}
 
 
-# --- cells -------------------------------------------------------------------------------------
+# --- values ------------------------------------------------------------------------------------
 
 
 def is_missing(value):
@@ -442,7 +432,7 @@ def _as_numbers(values, label, found_text=None):
 
 
 def _numbered_by_value(column):
-    """Return `Frame.codes` of an array of numbers or booleans."""
+    """Return `Cells.codes` of an array of numbers or booleans."""
     values, codes = np.unique(column, return_inverse=True)
     if column.dtype.kind == "f" and len(values) and np.isnan(values[-1]):
         codes = np.where(codes == len(values) - 1, -1, codes)
@@ -466,7 +456,7 @@ class _Apart(NamedTuple):
 
 
 def _numbered(values, label):
-    """Return `Frame.codes` of objects: positions of type intp, and the distinct values."""
+    """Return `Cells.codes` of objects: positions of type intp, and the distinct values."""
     known = {}
     kinds = _lookalikes(values)
     keys = [_Apart(v) if type(v) in kinds else v for v in values] if kinds else values
