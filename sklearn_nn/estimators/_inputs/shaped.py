@@ -57,27 +57,6 @@ def _as_array(X):
     return array
 
 
-def flat_rows(X, data_format, has_channels):
-    """Return X as rows, the shape of a sample, and the number of planes of a row.
-
-    A contiguous X is not copied. The shape has channels last; it is None if X is rows, a frame or
-    sparse. A row holds the planes, which are channels, one after another; there are several only if
-    X has its channels first. `has_channels` is a function of the number of a sample's axes that
-    returns whether one is for channels.
-    """
-    if sparse.issparse(X) or hasattr(X, "columns"):
-        return X, None, 1
-    X = _listed(X)
-    array = _as_array(X)
-    if array.ndim < 3:
-        return (array if array.dtype == np.uint8 else X), None, 1
-    shape, planes = array.shape[1:], 1
-    if data_format == CHANNELS_FIRST and has_channels(len(shape)):
-        planes, *others = shape
-        shape = (*others, planes)
-    return array.reshape(len(array), math.prod(shape)), shape, planes
-
-
 def _signals(X):
     """Return rows of numbers in any form as an array (n, steps, 1), or None."""
     array = as_numbers(X.toarray() if sparse.issparse(X) else X)
@@ -146,8 +125,8 @@ class ShapedReader(InputReader):
             self.first_layer.check_values(low, high, bool((values == np.floor(values)).all()))
         if not isinstance(samples, Sequences):
             return super().source(samples, dtype, network)
-        # Sequences may be too short for a window that slides over them, such as a convolution's:
-        # they are then read in as much room as those that were fitted had.
+        # Sequences that are too short for a window that slides over them, such as a convolution's,
+        # are padded to the length of those that were fitted.
         steps = samples.sample_shape[0]
         if samples.window is None and steps < self.shape[0] and not network.reads(steps):
             samples.window = self.shape[0]
@@ -164,7 +143,7 @@ class ShapedReader(InputReader):
     # --- sequences ---------------------------------------------------------------------------
 
     def _sequences(self, X, estimator, *, reset):
-        """Return X as `Sequences` where lengths differ, or differ from those seen; else None."""
+        """Return X as `Sequences` if lengths differ, or differ from those seen; else None."""
         if not self.takes_any_length:
             return None
         found = self._found_sequences(X, reset=reset)
@@ -228,35 +207,51 @@ class ShapedReader(InputReader):
         return self.input_shape is None or len(self.input_shape) <= n_axes
 
     def _flatten(self, X, estimator, *, reset):
-        rows, shape, planes = flat_rows(X, self.data_format, self._has_channels)
+        rows, shape, planes = self._rows(X)
         if reset:
             self.seen_shape = shape
-            if shape is not None and self.input_shape is None and self.goes_by_place:
-                self._look_at_axes(shape)
-        elif shape is not None:
-            wanted = self.seen_shape or self.shape
-            if shape != wanted:
-                first = " (channels last)" if self.data_format == CHANNELS_FIRST else ""
-                raise ValueError(
-                    f"X has samples of shape {shape}{first}, but {type(estimator).__name__} was "
-                    f"fitted with samples of shape {wanted}{self._way_back(shape, wanted)}."
-                )
+        if shape is None:
+            return rows, planes
+        wanted = self.seen_shape or self.shape
+        if shape != wanted:
+            first = " (channels last)" if self.data_format == CHANNELS_FIRST else ""
+            raise ValueError(
+                f"X has samples of shape {shape}{first}, but {type(estimator).__name__} was "
+                f"fitted with samples of shape {wanted}{self._way_back(shape, wanted)}."
+            )
+        if reset and self.input_shape is None and self.goes_by_place:
+            meant = f"; if it is not, say so with input_shape={shape}"
+            message = misplaced_channels(self._axes(shape), self.data_format, meant)
+            if message is not None:
+                warn(message)
         return rows, planes
+
+    def _rows(self, X):
+        """Return X as rows, the shape of a sample, and the number of planes of a row.
+
+        A contiguous X is not copied. The shape has channels last; it is None if X is rows, a frame
+        or sparse. A row holds the planes, which are channels, one after another; there are several
+        only if X has its channels first.
+        """
+        if sparse.issparse(X) or hasattr(X, "columns"):
+            return X, None, 1
+        X = _listed(X)
+        array = _as_array(X)
+        if array.ndim < 3:
+            return (array if array.dtype == np.uint8 else X), None, 1
+        shape, planes = array.shape[1:], 1
+        if self.data_format == CHANNELS_FIRST and self._has_channels(len(shape)):
+            planes, *others = shape
+            shape = (*others, planes)
+        return array.reshape(len(array), math.prod(shape)), shape, planes
 
     def _axes(self, shape):
         """Return the shape of a sample as it came, given that with channels last."""
         first = self.data_format == CHANNELS_FIRST and self._has_channels(len(shape))
         return (shape[-1], *shape[:-1]) if first else shape
 
-    def _look_at_axes(self, shape):
-        """Warn of images whose channels seem to be on another axis than `data_format` says."""
-        meant = f"; if it is not, say so with input_shape={shape}"
-        message = misplaced_channels(self._axes(shape), self.data_format, meant)
-        if message is not None:
-            warn(message)
-
     def _way_back(self, shape, wanted):
-        """Return the remedy where samples only have their channels on another axis."""
+        """Return the remedy if samples only have their channels on another axis."""
         moved, way = (*shape[1:], shape[0]), "np.moveaxis(X, 1, -1)"
         if self.data_format == CHANNELS_FIRST:
             moved, way = self._axes(shape), "np.moveaxis(X, -1, 1)"
@@ -323,9 +318,8 @@ class ShapedReader(InputReader):
     def check_loaded(self, estimator):
         """Raise ValueError if what was learnt, now loaded from a file, contradicts itself."""
         if self.seen_shape is not None and math.prod(self.seen_shape) != estimator.n_features_in_:
-            raise ValueError(
-                f"samples of shape {self.seen_shape} with {estimator.n_features_in_} values"
-            )
+            n_values = estimator.n_features_in_
+            raise ValueError(f"samples of shape {self.seen_shape} with {n_values} values")
         if self.units is not None:
             check_units(self.units)
 
@@ -345,7 +339,7 @@ class WindowReader(ShapedReader):
         """Return checked samples in the form that the machine gathers batches from."""
         X = samples.toarray() if sparse.issparse(samples) else samples
         if isinstance(X, Sequences) and X.is_even and X.sample_shape == self.shape:
-            # As an array of them, whose batches are made in another way than those of a list.
+            # Even sequences are read as an array, whose batches are made in another way.
             X = X.values[: X.shape[0] * X.shape[1]].reshape(X.shape)
         if not isinstance(X, Sequences):
             rows = X if X.ndim == 2 else np.moveaxis(X, 1, 2).reshape(len(X), -1)

@@ -117,12 +117,12 @@ class TargetCodec(Part, ABC):
         """Return targets of shape (n_samples, n_columns) as numbers."""
 
     def decode_target(self, target):
-        """Return encoded targets as a user would pass them: here, unchanged."""
-        return target
+        """Return encoded targets as a user would pass them; one column becomes a vector."""
+        return target[:, 0] if target.shape[1] == 1 else target
 
     def decode(self, output):
-        """Return the prediction for each row of outputs after the link: here, the output."""
-        return output
+        """Return the prediction for each row of outputs after the link; see `decode_target`."""
+        return output.ravel() if output.shape[1] == 1 else output
 
     def stratify(self, target):
         """Return the labels by which the validation split is stratified, or None."""
@@ -372,14 +372,6 @@ class NumberCodec(TargetCodec):
         if target.shape[1] != self.n_outputs:
             raise ValueError(f"y has {target.shape[1]} outputs, but {self.n_outputs} are learnt.")
         return target
-
-    def decode_target(self, target):
-        """Return a vector for one output, else the matrix."""
-        return target[:, 0] if target.shape[1] == 1 else target
-
-    def decode(self, output):
-        """Return a vector for one output, else the matrix."""
-        return output.ravel() if output.shape[1] == 1 else output
 
     def check_validation_target(self, target, scoring):
         """Raise ValueError if R^2 is not defined for the validation target."""
