@@ -16,7 +16,7 @@ from sklearn_nn.estimators._core.parts import Part
 from sklearn_nn.estimators._inputs.advice import about_table
 from sklearn_nn.network.source import Source, source
 
-#: Bytes of X that prediction converts at a time, where its type is not the network's.
+#: Bytes of X that prediction converts at a time, if its type is not the network's.
 BLOCK_BYTES = 8 * 2**20
 
 
@@ -47,17 +47,13 @@ def advising(about, *details):
 class InputReader(Part):
     """Reader of tables of numbers: one row for each sample.
 
-    No array that the machine can read as it is gets copied. `learn` is for the data of a first
-    fit, `check` for all further data; both return checked samples, of which `source` makes what the
-    machine gathers batches from. `blocks` does both for a prediction, a block of rows at a time.
-
-    Attributes
-    ----------
-    shape : tuple of int
-        Shape of one sample, as the first layer reads it.
+    `learn` is for the data of a first fit, `check` for all further data; both return checked
+    samples, which `source` turns into a source of batches for the machine. `blocks` checks X and
+    returns its sources for a prediction. Arrays that the machine can read directly are not copied.
+    `shape` is that of one sample, as the first layer reads it.
     """
 
-    #: Values of a time step, where samples are sequences of any length.
+    #: Values of a time step, if samples are sequences of any length.
     channels = 1
     #: Number that bytes (uint8) are divided by.
     divisor = 1
@@ -77,17 +73,17 @@ class InputReader(Part):
         return samples
 
     def going_on(self, before):
-        """Take over what another reader has learnt, if there is one; return self."""
+        """Copy the learnt attributes of another reader, if any; return self."""
         if before is not None:
             self.shape = before.shape
         return super().going_on(before)
 
     def settle(self, estimator):
-        """Set `shape` from what was learnt and the parameters."""
+        """Set `shape` from the learnt attributes and the parameters."""
         self.shape = (estimator.n_features_in_,)
 
     def lengths(self, samples):
-        """Return the number of time steps of each of the checked samples."""
+        """Return the number of time steps of each checked sample."""
         return np.full(samples.shape[0], self.shape[0])
 
     def form(self):
@@ -95,10 +91,7 @@ class InputReader(Part):
         return {"shape": self.shape}
 
     def source(self, samples, dtype, network=None):
-        """Return checked samples in the form that the machine gathers batches from.
-
-        `network` is the fitted network, if there is one.
-        """
+        """Return the source of batches of checked samples, for the fitted network, if any."""
         return encode_rows(samples, dtype, self.divisor)
 
     def blocks(self, X, network, estimator):
@@ -140,7 +133,7 @@ class InputReader(Part):
         return about_table(X, owner, message)
 
     def _look_at_units(self, samples, estimator, *, reset, are_bytes=None):
-        """Learn the units of the samples, or warn where they come in other units."""
+        """Learn the units of the samples, or warn if they are in other units."""
 
     def _needs_no_validation(self, X, estimator):
         """Return whether X is a finite matrix of the known width, as validation would return it.
@@ -161,11 +154,11 @@ def _in_planes(X: Any, planes: int) -> Any:
 
 
 def encode_rows(X: Any, dtype: str, divisor: int = 1) -> Source:
-    """Return checked rows, or rows in planes, in the form the machine gathers batches from.
+    """Return the source of batches of checked rows, or rows in planes.
 
-    Bytes are divided by `divisor`. Raise ValueError if X holds numbers that `dtype` cannot.
+    Bytes are divided by `divisor`. Raise ValueError if X holds numbers too large for `dtype`.
     """
-    with np.errstate(over="ignore"):  # looked for below
+    with np.errstate(over="ignore"):  # checked below
         data = source(X.tocsr() if sparse.issparse(X) else X, dtype, divisor)
     if data.values.dtype.itemsize < X.dtype.itemsize and not np.isfinite(data.values).all():
         raise ValueError(
@@ -176,9 +169,9 @@ def encode_rows(X: Any, dtype: str, divisor: int = 1) -> Source:
 
 
 def row_blocks(X: Any, dtype: str, divisor: int = 1) -> Iterator[Source]:
-    """Yield X a block of rows at a time, so that converting it takes little memory.
+    """Yield sources of blocks of rows, so that the conversion of X takes little memory.
 
-    X that the machine reads as it is makes one block, since it is not copied.
+    An X that the machine can read directly is one block, since it is not copied.
     """
     n_rows = X.shape[0]
     ready = not sparse.issparse(X) and X.flags.c_contiguous and X.flags.aligned

@@ -116,7 +116,7 @@ class ShapedReader(InputReader):
         return iter([self.source(X, network.dtype, network)])
 
     def source(self, samples, dtype, network=None):
-        """Return checked samples in the form that the machine gathers batches from."""
+        """Return the source of batches of checked samples, for the fitted network, if any."""
         if self.first_layer is not None:
             samples = samples.toarray() if sparse.issparse(samples) else samples
             is_list = isinstance(samples, Sequences)
@@ -316,7 +316,7 @@ class ShapedReader(InputReader):
         return about_shaped(X, owner, message, self.steps_of_rows)
 
     def check_loaded(self, estimator):
-        """Raise ValueError if what was learnt, now loaded from a file, contradicts itself."""
+        """Raise ValueError if the attributes loaded from a file contradict each other."""
         if self.seen_shape is not None and math.prod(self.seen_shape) != estimator.n_features_in_:
             n_values = estimator.n_features_in_
             raise ValueError(f"samples of shape {self.seen_shape} with {n_values} values")
@@ -336,7 +336,7 @@ class WindowReader(ShapedReader):
         return {**super().form(), "shape": (self.truncation, self.shape[1]), "carries": True}
 
     def source(self, samples, dtype, network=None):
-        """Return checked samples in the form that the machine gathers batches from."""
+        """Return the source of batches of checked samples, in windows."""
         X = samples.toarray() if sparse.issparse(samples) else samples
         if isinstance(X, Sequences) and X.is_even and X.sample_shape == self.shape:
             # Even sequences are read as an array, whose batches are made in another way.

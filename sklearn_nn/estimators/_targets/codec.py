@@ -81,7 +81,7 @@ class TargetCodec(Part, ABC):
         return y
 
     def check_given(self, y, estimator):
-        """Raise ValueError if there is no y, where there is one for each sample."""
+        """Raise ValueError if y is missing, unless it has a target for each time step."""
         if y is None and not self._is_of_steps:
             raise ValueError(
                 f"This {type(estimator).__name__} estimator requires y to be passed, but the "
@@ -215,7 +215,7 @@ class LabelCodec(TargetCodec):
         self.n_outputs = 1 if self.kind == BINARY else len(self.classes)
 
     def check_loaded(self, estimator):
-        """Raise ValueError if what was learnt, now loaded from a file, contradicts itself."""
+        """Raise ValueError if the attributes loaded from a file contradict each other."""
         n_classes, is_binary = len(self.classes), self.kind == BINARY
         known = self.kind in (BINARY, MULTICLASS, MULTILABEL)
         n_outputs = 1 if is_binary else n_classes
@@ -279,7 +279,7 @@ class LabelCodec(TargetCodec):
         if self.as_scikit_learn:  # with its names
             is_binary = self.kind == BINARY
             return np.array(["False", "True"])[target[:, 0]] if is_binary else None
-        # Ranks of the class numbers as text, as scikit-learn sorts them in a column.
+        # Ranks of the class numbers as text, since scikit-learn sorts the labels of a column so.
         order = np.argsort([str(k) for k in range(len(self.classes))])
         return np.argsort(order)[target[:, 0]]
 
@@ -408,7 +408,7 @@ class ScaledNumberCodec(NumberCodec):
         self.scale = np.array([center, spread, least, most])
 
     def check_loaded(self, estimator):
-        """Raise ValueError if the scale, now loaded from a file, cannot have been learnt."""
+        """Raise ValueError if the scale loaded from a file is invalid."""
         if self.scale.shape != (4, self.n_outputs) or not np.isfinite(self.scale).all():
             raise ValueError("a scale of other targets")
         _, spread, least, most = self.scale

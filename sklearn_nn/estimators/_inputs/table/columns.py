@@ -47,7 +47,7 @@ def _sum_of(weights, codes, size):
 class NumberColumn:
     """Scaled numbers; the median and an indicator stand for a missing number.
 
-    `scaling` is a key of `SCALINGS`, and `learnt` what it has fitted. `indicator`, of shape (2, 1),
+    `scaling` is a key of `SCALINGS`, and `learnt` its fitted array. `indicator`, of shape (2, 1),
     holds the values for a present and for a missing number; it is None if `fit` saw no missing
     number. With `takes_text`, text in later tables is a missing value, otherwise an error.
     """
@@ -340,7 +340,7 @@ SCALINGS = {
 
 
 def _scale_table(scaling, table, weights):
-    """Return a small table with each column scaled, where rows count by their weights."""
+    """Return a small table with each column scaled by rows with the given weights."""
     occurs = weights > 0
     if not scaling.of_indicators or not occurs.any() or not table.size:
         return table

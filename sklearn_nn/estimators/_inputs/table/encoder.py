@@ -340,54 +340,44 @@ def _categorical_mask(frame, categorical_features):
     if isinstance(categorical_features, str) and categorical_features == "from_dtype":
         return np.array([frame.column(i).are_categorical() for i in range(n_columns)])
     asked = [] if categorical_features is None else list(categorical_features)
-    mask = np.zeros(n_columns, dtype=bool)
-    kinds = {_kind(value) for value in asked}
-    if kinds <= {"name"}:
-        mask[_named(frame, asked)] = True
-    elif kinds == {"position"}:
-        for position in asked:
-            if not 0 <= position < n_columns:
-                raise ValueError(
-                    f"categorical_features={short(asked, 80)} has the position {position}, but X "
-                    f"has {n_columns} columns; use positions from 0 to {n_columns - 1}."
-                )
-        mask[asked] = True
-    elif kinds == {"mask"}:
+    are_flags = [isinstance(value, bool | np.bool_) for value in asked]
+    if all(isinstance(value, str) for value in asked):
+        positions = _named(frame, asked)
+    elif all(are_flags):
         if len(asked) != n_columns:
             raise ValueError(
                 f"categorical_features is a mask of {len(asked)} columns, but X has {n_columns}; "
                 "pass one boolean per column."
             )
-        mask[:] = asked
-    else:
+        positions = np.flatnonzero(asked)
+    elif any(are_flags) or not all(isinstance(value, int | np.integer) for value in asked):
         raise ValueError(
             f"categorical_features={short(asked, 80)} must be names, positions or booleans, all of "
             "one kind, 'from_dtype' or None."
         )
-    return mask
-
-
-def _kind(value):
-    if isinstance(value, str):
-        return "name"
-    if isinstance(value, bool | np.bool_):
-        return "mask"
-    return "position" if isinstance(value, int | np.integer) else "invalid"
+    else:
+        positions = asked
+    for position in positions:
+        if not 0 <= position < n_columns:
+            raise ValueError(
+                f"categorical_features={short(asked, 80)} has the position {position}, but X "
+                f"has {n_columns} columns; use positions from 0 to {n_columns - 1}."
+            )
+    return np.isin(np.arange(n_columns), positions)
 
 
 def _named(frame, asked):
     """Return the positions of columns by name."""
-    if not asked:
-        return []
-    if frame.names is None:
+    names = frame.names or []
+    if asked and not names:
         raise ValueError(
             f"categorical_features={short(asked, 80)} are names, but the columns of X have none; "
             "use positions or a mask, or pass a DataFrame whose column names are strings."
         )
-    unknown = [name for name in asked if name not in frame.names]
+    unknown = [name for name in asked if name not in names]
     if unknown:
         raise ValueError(
             f"categorical_features has {unknown[0]!r}, which is not a column of X; its columns are "
-            f"{', '.join(map(repr, frame.names))}."
+            f"{', '.join(map(repr, names))}."
         )
-    return [frame.names.index(name) for name in asked]
+    return [names.index(name) for name in asked]

@@ -14,8 +14,8 @@ from sklearn_nn.estimators._inputs.table.encoder import TableEncoder
 class TableReader(InputReader):
     """Reader of tables, which an encoder turns into rows of numbers.
 
-    `options` are the parameters of the `encoder`. `bins` holds the edges of bins for each number,
-    where embeddings need them, or is None.
+    `options` are the parameters of the `encoder`. `bins` holds the edges of bins for each number if
+    embeddings need them, else None.
     """
 
     LEARNT = NEEDED = ("encoder", "bins")
@@ -39,7 +39,7 @@ class TableReader(InputReader):
         return self.encoder.encode(X, estimator)
 
     def settle(self, estimator):
-        """Set `shape` from what was learnt."""
+        """Set `shape` from the encoder."""
         self.shape = (self.encoder.n_features_out_,)
 
     def blocks(self, X, network, estimator):
@@ -57,11 +57,11 @@ class TableReader(InputReader):
             estimator.feature_names_in_ = self.encoder.feature_names_in_
 
     def learnt(self):
-        """Return what was learnt, as plain values."""
+        """Return the learnt attributes as plain values."""
         return {"encoder": self.encoder.state(), "bins": self.bins}
 
     def take(self, learnt):
-        """Take over what `learnt` returned."""
+        """Set the attributes that `learnt` returned."""
         self.encoder, self.bins = TableEncoder.from_state(learnt["encoder"]), learnt["bins"]
 
     def check_loaded(self, estimator):
