@@ -12,6 +12,9 @@ from typing import Any, ClassVar, TypeVar, dataclass_transform
 import numpy as np
 from sklearn.base import BaseEstimator
 
+#: Types that `plain` converts.
+_CONVERTED = (np.generic, list, tuple, dict)
+
 
 def plain(value: Any) -> Any:
     """Convert NumPy scalars to Python's bool, int, float or str, also within lists, tuples, dicts.
@@ -58,7 +61,7 @@ def set_plain(self: Any, name: str, value: Any) -> None:
     set, by `__init__`, `set_params` or by name. Learnt attributes, whose names begin or end with an
     underscore, are left unchanged.
     """
-    if isinstance(value, np.generic | list | tuple | dict) and "_" not in (name[0], name[-1]):
+    if isinstance(value, _CONVERTED) and "_" not in (name[0], name[-1]):
         kind: Any = type(self)
         value = plain(value) if name in _parameters_of(kind) else value
     object.__setattr__(self, name, value)

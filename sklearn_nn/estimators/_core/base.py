@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -17,7 +18,7 @@ from sklearn.base import (
     _clone_parametrized,
     _fit_context,
 )
-from sklearn.utils._param_validation import StrOptions
+from sklearn.utils._param_validation import StrOptions, validate_parameter_constraints
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call
 from sklearn.utils.validation import check_is_fitted
@@ -108,7 +109,7 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator, ABC):
     #: Lists of arrays that are published under names of their own: attribute to array name.
     _ARRAY_LISTS: ClassVar[dict[str, str]] = {}
     #: Attributes that are made from the rest and stay out of pickles.
-    _transient: ClassVar[tuple[str, ...]] = ("_validated", "_views", "_published", "layers_")
+    _transient: ClassVar[tuple[str, ...]] = ("_views", "_published", "layers_")
     #: scikit-learn's tags of X, where they differ from its defaults.
     _input_tags: ClassVar[dict[str, bool]] = {"sparse": True}
     #: Attributes that a file must have.
@@ -217,15 +218,20 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator, ABC):
             saving.remake_parts(self)
         return self
 
-    def _check_parameters(self):
-        """Validate parameters of a fitted estimator, which scikit-learn's partial_fit does not.
+    @classmethod
+    @functools.cache
+    def _get_param_names(cls):
+        return super()._get_param_names()
 
-        Those that are the same objects as the last time are not looked at again.
-        """
-        seen, now = vars(self).get("_validated", {}), self.get_params(deep=False)
-        if len(seen) != len(now) or any(seen[name] is not value for name, value in now.items()):
-            self._validate_params()
-            self._validated = now
+    def _validate_params(self):
+        """Validate parameters that differ from the defaults, which are valid."""
+        kind = type(self)
+        values = {
+            name: value
+            for name, value in self.get_params(deep=False).items()
+            if value is not getattr(kind, name, inspect.Parameter.empty)
+        }
+        validate_parameter_constraints(self._parameter_constraints, values, kind.__name__)
 
     def _take_down(self):
         """Keep the parameters that the network is made from, for files."""
@@ -605,8 +611,9 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator, ABC):
         rows = {key: array.astype(np.int64) for key, array in rows.items()}
         super().__setstate__({**state, **rows})
         # A parameter that an older version did not have is what it is by default.
-        for name, parameter in inspect.signature(type(self)).parameters.items():
-            self.__dict__.setdefault(name, parameter.default)
+        if missing := set(self._get_param_names()).difference(self.__dict__):
+            known = inspect.signature(type(self)).parameters
+            self.__dict__.update({name: known[name].default for name in missing})
         if "_network" in state:
             publish_network(self, self._network)
 

@@ -160,7 +160,7 @@ class Fit:
         est = self.estimator
         with all_or_nothing(est):
             if self.mode is FitMode.ONE_EPOCH:
-                est._check_parameters()
+                est._validate_params()
             else:
                 est.__dict__.pop("_resumes", None)  # what `load_checkpoint` asks for
             est._callback_data = self.X, self.y
