@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils import check_random_state
 
-from sklearn_nn.estimators._core.checks import warn
+from sklearn_nn.estimators._core.parts import warn
 from sklearn_nn.estimators._inputs.advice import misplaced_channels
 from sklearn_nn.layers import Layer
 from sklearn_nn.layers.layer import whole_numbers, with_names

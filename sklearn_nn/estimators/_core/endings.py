@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from sklearn_nn.estimators._core.checks import warn
+from sklearn_nn.estimators._core.parts import warn
 from sklearn_nn.training.callbacks import is_stopped_gently
 
 

@@ -16,7 +16,6 @@ from sklearn.utils.validation import _check_sample_weight
 
 from sklearn_nn.estimators._core import lbfgs, transfer
 from sklearn_nn.estimators._core.callbacks import SubtaskCallback
-from sklearn_nn.estimators._core.checks import check_fits, check_some_weight, is_bytes, warn
 from sklearn_nn.estimators._core.endings import (
     DivergenceError,
     objective,
@@ -30,7 +29,7 @@ from sklearn_nn.estimators._core.fitted_network import (
     publish_network,
     writable,
 )
-from sklearn_nn.estimators._core.parts import FitMode
+from sklearn_nn.estimators._core.parts import FitMode, check_fits, check_some_weight, is_bytes, warn
 from sklearn_nn.estimators._core.validation import evaluation, is_given, resumed_rows, split
 from sklearn_nn.jit.team import resolve_n_jobs
 from sklearn_nn.network.machine import Machine, adapt

@@ -7,7 +7,7 @@ import inspect
 import warnings
 
 from sklearn_nn.estimators._core import transfer
-from sklearn_nn.estimators._core.checks import warn
+from sklearn_nn.estimators._core.parts import warn
 
 
 def prepared(fit, request):

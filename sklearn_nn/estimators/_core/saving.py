@@ -9,7 +9,6 @@ from sklearn.utils._param_validation import validate_parameter_constraints
 
 from sklearn_nn._spec import Spec
 from sklearn_nn.estimators._core import transfer
-from sklearn_nn.estimators._core.checks import warn
 from sklearn_nn.estimators._core.fit import OF_A_FIT, publish_history
 from sklearn_nn.estimators._core.fitted_network import (
     FittedNetwork,
@@ -18,6 +17,7 @@ from sklearn_nn.estimators._core.fitted_network import (
     publish_network,
 )
 from sklearn_nn.estimators._core.parameters import ACT_AT_ONCE
+from sklearn_nn.estimators._core.parts import warn
 from sklearn_nn.estimators._core.saved_values import (
     check_attributes,
     check_names,

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sklearn_nn.estimators._core.checks import check_fits
 from sklearn_nn.estimators._core.fitted_network import network_of
+from sklearn_nn.estimators._core.parts import check_fits
 
 #: The layer that estimators add, whose width depends on the target.
 OUTPUT = "output"

@@ -11,8 +11,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils.validation import validate_data
 
-from sklearn_nn.estimators._core.checks import check_no_dates, is_bytes
-from sklearn_nn.estimators._core.parts import Part
+from sklearn_nn.estimators._core.parts import Part, check_no_dates, is_bytes
 from sklearn_nn.estimators._inputs.advice import about_table
 from sklearn_nn.network.source import Source, source
 

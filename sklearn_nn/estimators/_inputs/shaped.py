@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy import sparse
 
-from sklearn_nn.estimators._core.checks import is_bytes, warn
+from sklearn_nn.estimators._core.parts import is_bytes, warn
 from sklearn_nn.estimators._inputs.advice import (
     WHITE,
     about_samples,

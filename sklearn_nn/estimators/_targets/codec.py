@@ -12,8 +12,7 @@ from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
 from sklearn.utils.validation import _check_y
 
-from sklearn_nn.estimators._core.checks import check_fits, warn
-from sklearn_nn.estimators._core.parts import FitMode, Part
+from sklearn_nn.estimators._core.parts import FitMode, Part, check_fits, warn
 from sklearn_nn.estimators._inputs.reader import missing_values_told
 from sklearn_nn.estimators._targets.steps import flat_steps
 from sklearn_nn.training.losses import (

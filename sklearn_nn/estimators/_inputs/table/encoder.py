@@ -12,7 +12,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_feature_names_in, _check_sample_weight, check_is_fitted
 
 from sklearn_nn._spec import parameters, set_plain
-from sklearn_nn.estimators._core.checks import check_some_weight, warn
+from sklearn_nn.estimators._core.parts import check_some_weight, warn
 from sklearn_nn.estimators._inputs.table.columns import (
     BLOCKS,
     SCALINGS,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sklearn_nn.estimators._core.checks import check_some_weight
+from sklearn_nn.estimators._core.parts import check_some_weight
 from sklearn_nn.estimators._inputs.reader import BLOCK_BYTES, InputReader
 from sklearn_nn.estimators._inputs.table.encoder import TableEncoder
 
