@@ -192,16 +192,9 @@ def lower_steps(builder: Builder, slot: int, parameters: Sequence[Parameter]) ->
     """Append ``x_t W + b`` for every step of sequences; `parameters` are W and, if any, b."""
     (steps, _), (fan_in, units) = builder.shape(slot), parameters[0].shape
     clock = builder.clock(slot)
-    out = builder.slot((steps, units), clock)
-    op = Instruction(
-        slot,
-        out,
-        Kernels(steps_forward, steps_backward, steps_weights, dense_prepare),
-        parameters,
-        geometry=(fan_in, units, steps, *geometry_of(clock)),
-        work=fan_in * units,
-        keeps="x",
-    )
+    kernels = Kernels(steps_forward, steps_backward, steps_weights, dense_prepare)
+    op = Instruction(slot, builder.slot((steps, units), clock), kernels, parameters, keeps="x")
+    op.geometry, op.work = (fan_in, units, steps, *geometry_of(clock)), fan_in * units
     return builder.append(op)
 
 

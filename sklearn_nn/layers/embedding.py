@@ -29,7 +29,6 @@ from sklearn_nn.layers.layer import (
     Memory,
     Parameter,
     Shape,
-    whole_numbers,
 )
 from sklearn_nn.layers.lengths import geometry_of, own_steps
 from sklearn_nn.layers.tabular.linear import draw_normal
@@ -204,10 +203,9 @@ class Embedding(_Lookup):
         draw = self.embeddings_initializer or _draw_table
         table = Parameter("embeddings", (count, shape[1]), draw, count, shape[1])
         kernels = Kernels(embedding_forward, lookup_backward, embedding_weights)
-        geometry = (shape[0], count, *geometry_of(clock))
-        return builder.append(
-            Instruction(slot, out, kernels, [table], geometry=geometry, keeps="x")
-        )
+        op = Instruction(slot, out, kernels, [table], keeps="x")
+        op.geometry = (shape[0], count, *geometry_of(clock))
+        return builder.append(op)
 
 
 @parameters
@@ -336,7 +334,7 @@ class CategoryEmbedding(Layer):
         count = len(self.sizes)
         if not count:
             raise ValueError("sizes=() of CategoryEmbedding has no category; leave the layer out.")
-        sizes = whole_numbers("sizes", tuple(self.sizes), count)
+        sizes = self._whole_numbers("sizes", count)
         columns = self._whole_number("output_dim")
         if max(sizes) > MOST_CODES:
             raise ValueError(
@@ -360,6 +358,5 @@ class CategoryEmbedding(Layer):
         kernels = Kernels(category_forward, category_backward, category_weights)
         tables = [Parameter("embeddings", shape, draw, *shape, **factors)]
         memories = [Memory("sizes", sizes.shape, sizes, (shape[0], shape[0]))]
-        return builder.append(
-            Instruction(slot, out, kernels, tables, memories, geometry=shape[1:], keeps="x")
-        )
+        op = Instruction(slot, out, kernels, tables, memories, geometry=shape[1:], keeps="x")
+        return builder.append(op)

@@ -47,23 +47,24 @@ SAMPLES = {
 INPUT = 0
 
 
-@dataclass(frozen=True)
-class Parameter:
-    """A trained array of a layer.
+class _Shaped:
+    """Base of descriptions of arrays."""
 
-    Attributes
-    ----------
-    name : str
-        As in Keras: "kernel", "bias".
-    shape : tuple of int
-    initializer : object
-        Called with (rng, shape, fan_in, fan_out); see network/initializers.py.
-    fan_in, fan_out : int
-        Number of inputs and outputs of one unit, for the initializer.
-    decay : float
-        Factor on the L2 penalty: 1 for weights, 0 for biases.
-    rate : float
-        Factor on the learning rate.
+    shape: Shape
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return int(np.prod(self.shape))
+
+
+@dataclass(frozen=True)
+class Parameter(_Shaped):
+    """A trained array of a layer, named as in Keras: "kernel", "bias".
+
+    The initializer (see network/initializers.py) is called with (rng, shape, fan_in, fan_out): the
+    fans are the numbers of inputs and outputs of one unit. `decay` is a factor on the L2 penalty, 1
+    for weights and 0 for biases, and `rate` one on the learning rate.
     """
 
     name: str
@@ -74,26 +75,13 @@ class Parameter:
     decay: float = 1.0
     rate: float = 1.0
 
-    @property
-    def size(self) -> int:
-        """Number of elements."""
-        return int(np.prod(self.shape))
-
 
 @dataclass(frozen=True)
-class Memory:
-    """An array that a layer remembers and that is not trained, such as a running mean.
+class Memory(_Shaped):
+    """An array that a layer remembers and that is not trained, named as in Keras: "moving_mean".
 
-    Attributes
-    ----------
-    name : str
-        As in Keras: "moving_mean".
-    shape : tuple of int
-    start : float or ndarray of that shape
-        Initial values.
-    counted : (int, int), optional
-        Set if kernels compute addresses from the elements, which then must be whole numbers from 1
-        to the second number and sum to the first.
+    `start` is its initial values. If kernels compute addresses from the elements, `counted` is
+    (total, most): the elements must be whole numbers from 1 to `most` that sum to `total`.
     """
 
     name: str
@@ -113,11 +101,6 @@ class Memory:
                 "say where the layer's parameters lie, and do not change after a fit."
             )
 
-    @property
-    def size(self) -> int:
-        """Number of elements."""
-        return int(np.prod(self.shape))
-
 
 class Kernels(NamedTuple):
     """The kernels of an instruction: see the table above."""
@@ -132,57 +115,38 @@ class Kernels(NamedTuple):
 
 @dataclass
 class Instruction:
-    """One step of a program, before addresses and offsets are known.
+    """One step of a program, before addresses and offsets are known."""
 
-    Attributes
-    ----------
-    x, y : int
-        Slots that it reads and writes.
-    kernels : Kernels
-    parameters : sequence of Parameter
-    state : sequence of Memory
-    geometry : sequence of int
-        At most 17 numbers, which the kernels read as ``op``.
-    work : int
-        Number of elements that its kernels pass to one another.
-    scratch : int
-        Number of elements behind `ctx` that each part has for itself while a kernel runs.
-    keeps : {"xy", "x", "y", ""}
-        Slots that backward or weights read.
-    in_place : tuple of Kernel, optional
-        A forward and a backward kernel for x and y in the same memory (and dx and dy), used where
-        nothing else reads x.
-    kind : str
-        Name of the instruction in the `absorbs` of others.
-    absorbs : mapping of str to int
-        Kinds of next instruction that this one can compute as well, with the place in its geometry
-        that is then set to 1.
-    weights_need_backward : bool
-        Whether backward must run before weights even if the input needs no gradient; dx then has no
-        columns.
-    asks_to_stop : bool
-        Whether forward and backward may take long for a few rows and call `is_stopped`; other
-        kernels get some rows at a time.
-    layer : str
-        Name of its layer; the builder sets it.
-    places : int
-        Number of places of a sample at which the parameters are multiplied; the builder sets it.
-    """
-
+    #: Slots that it reads and writes.
     x: int
     y: int
     kernels: Kernels
     parameters: Sequence[Parameter] = ()
     state: Sequence[Memory] = ()
+    #: At most 17 numbers, which the kernels read as ``op``.
     geometry: Sequence[int] = ()
+    #: Number of elements that its kernels pass to one another.
     work: int = 0
+    #: Number of elements behind `ctx` that each part has for itself while a kernel runs.
     scratch: int = 0
+    #: Slots that backward or weights read: "xy", "x", "y" or "".
     keeps: str = "xy"
+    #: Forward and backward for x and y in the same memory (and dx and dy), used where nothing else
+    #: reads x.
     in_place: tuple[Kernel, Kernel] | None = None
+    #: Name of the instruction in the `absorbs` of others.
     kind: str = ""
+    #: Kinds of next instruction that this one can compute as well, with the place in its geometry
+    #: that is then set to 1.
     absorbs: Mapping[str, int] = field(default_factory=dict)
+    #: Whether backward must run before weights even if the input needs no gradient; dx then has no
+    #: columns.
     weights_need_backward: bool = False
+    #: Whether forward and backward may take long for a few rows and call `is_stopped`; other
+    #: kernels get some rows at a time.
     asks_to_stop: bool = False
+    #: Name of its layer, and number of places of a sample at which the parameters are multiplied;
+    #: the builder sets both.
     layer: str = ""
     places: int = 1
 
@@ -227,14 +191,9 @@ class Clock(NamedTuple):
 
 
 class Builder(Protocol):
-    """The part of a program under construction that a layer uses.
+    """The part of a program under construction that a layer uses."""
 
-    Attributes
-    ----------
-    carries : bool
-        Whether a batch may continue the previous one (`CONTINUES`).
-    """
-
+    #: Whether a batch may continue the previous one (`CONTINUES`).
     carries: bool
 
     @property

@@ -30,6 +30,14 @@ from sklearn_nn.layers.layer import Builder, Instruction, Kernels, Layer, Memory
 from sklearn_nn.layers.vectors import clear, copy
 
 
+@njit(**INLINED_OPTIONS)
+def _moments(values, share_of_one, epsilon):
+    """Return mean and 1 / standard deviation of values."""
+    mean = total(values) * share_of_one
+    variance = total_of_squares(values, mean) * share_of_one
+    return mean, like(mean, 1) / np.sqrt(variance + epsilon)
+
+
 @kernel(FORWARD)
 def standardize_by_sample(ctx, op, part, parts, theta, state, work, x, y):
     """Compute y = (x - mean) / standard deviation over the channels of a place. Owners: rows."""
@@ -39,9 +47,7 @@ def standardize_by_sample(ctx, op, part, parts, theta, state, work, x, y):
     share_of_one = like(x[0, 0], 1.0 / channels)
     for i in range(lo * places, hi * places):
         source, target = vector(x, i * channels, channels), vector(y, i * channels, channels)
-        mean = total(source) * share_of_one
-        variance = total_of_squares(source, mean) * share_of_one
-        scale = like(mean, 1) / np.sqrt(variance + epsilon)
+        mean, scale = _moments(source, share_of_one, epsilon)
         for j in range(channels):
             target[j] = (source[j] - mean) * scale
 
@@ -56,9 +62,7 @@ def standardize_by_sample_backward(ctx, op, part, parts, theta, grad, state, wor
     for i in range(lo * places, hi * places):
         source, g = vector(x, i * channels, channels), vector(dy, i * channels, channels)
         row, out = vector(y, i * channels, channels), vector(dx, i * channels, channels)
-        mean = total(source) * share_of_one
-        variance = total_of_squares(source, mean) * share_of_one
-        scale = like(mean, 1) / np.sqrt(variance + epsilon)
+        _, scale = _moments(source, share_of_one, epsilon)
         slope, curve = total(g) * share_of_one, dot(g, row) * share_of_one
         for j in range(channels):
             out[j] = scale * (g[j] - slope - row[j] * curve)
@@ -388,14 +392,9 @@ def batch_norm_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx
             table[_TILT * channels + j] = -scale * work[3 * channels + j] * share_of_one
             table[_SHIFT * channels + j] = work[2 * channels + j] * share_of_one
     start, n = lo * x.shape[1], (hi - lo) * x.shape[1] // channels
-    source, gradient = vector(x, start, 0), vector(dy, start, 0)
-    operands = (
-        (source, channels, 0, 0),
-        (gradient, channels, 0, 0),
-        (table, 0, channels, 0),
-        (vector(dx, start, 0), channels, 0, 0),
-    )
-    _to_input(n, channels, operands)
+    source, gradient = (vector(x, start, 0), channels, 0, 0), (vector(dy, start, 0), channels, 0, 0)
+    found = vector(dx, start, 0), channels, 0, 0
+    _to_input(n, channels, (source, gradient, (table, 0, channels, 0), found))
 
 
 @kernel(BACKWARD)
@@ -444,22 +443,13 @@ class BatchNorm(Layer):
         """Append one instruction, with gamma, beta, moving_mean and moving_variance."""
         shape = self.output_shape(builder.shape(slot))
         channels, frozen = shape[-1], builder.is_frozen
-        op = Instruction(
-            slot,
-            builder.slot(shape),
-            Kernels(
-                batch_norm_forward,
-                batch_norm_backward,
-                batch_norm_weights,
-                forward_sums=None if frozen else batch_statistics,
-                backward_sums=None if frozen else batch_norm_gradient_sums,
-            ),
-            gamma_and_beta(channels),
-            [Memory("moving_mean", (channels,)), Memory("moving_variance", (channels,), 1.0)],
-            geometry=(channels, real_bits(self.momentum), real_bits(self.epsilon), frozen, 0),
-            work=4 * channels,
-            scratch=_ROWS * channels,
-            keeps="x",
-            absorbs={"relu": _RELU},
-        )
+        kernels = Kernels(batch_norm_forward, batch_norm_backward, batch_norm_weights)
+        if not frozen:
+            sums = {"forward_sums": batch_statistics, "backward_sums": batch_norm_gradient_sums}
+            kernels = kernels._replace(**sums)
+        memories = [Memory("moving_mean", (channels,)), Memory("moving_variance", (channels,), 1.0)]
+        op = Instruction(slot, builder.slot(shape), kernels, gamma_and_beta(channels), memories)
+        op.geometry = (channels, real_bits(self.momentum), real_bits(self.epsilon), frozen, 0)
+        op.work, op.scratch, op.keeps = 4 * channels, _ROWS * channels, "x"
+        op.absorbs = {"relu": _RELU}
         return builder.append(op)

@@ -37,30 +37,30 @@ CHANNELS_FIRST, CHANNELS_LAST = "channels_first", "channels_last"
 
 @dataclass(frozen=True)
 class Axis:
-    """A window that slides along one axis.
+    """A window that slides along one axis."""
 
-    Attributes
-    ----------
-    size, window, stride, dilation : int
-        Number of cells of the axis and of the window, and distances between places and cells.
-    places : int
-        Number of positions of the window: ceil(size / stride) for padding "same", and for "valid"
-        ceil((size - reach + 1) / stride) with reach = (window - 1) dilation + 1.
-    before, after : int
-        Number of cells beyond the ends; of an odd number, the larger half is after.
-    """
-
+    #: Number of cells of the axis and of the window, and distances between places and cells.
     size: int
     window: int
     stride: int
     dilation: int
+    #: Number of positions of the window.
     places: int
+    #: Number of cells beyond the ends; of an odd number, the larger half is after.
     before: int
     after: int
 
+    @property
+    def reach(self) -> int:
+        """Number of cells from the window's first to its last."""
+        return (self.window - 1) * self.dilation + 1
+
 
 def slide(size: int, window: int, stride: int, dilation: int, padding: str) -> Axis:
-    """Return the positions of a window along an axis, of which there may be none."""
+    """Return the positions of a window along an axis, of which there may be none.
+
+    There are ceil(size / stride) with padding "same", and ceil((size - reach + 1) / stride) else.
+    """
     reach = (window - 1) * dilation + 1
     if padding == "valid":
         return Axis(size, window, stride, dilation, -(-(size - reach + 1) // stride), 0, 0)
@@ -107,15 +107,14 @@ def read_by_window(
     its positions in a sequence would depend on the lengths of the others.
     """
     clock = builder.clock(slot)
-    reach = (axis.window - 1) * axis.dilation + 1
-    if clock is None or padding == "valid" or reach == 1:
-        return slot, after_window(clock, reach, axis.stride)
+    if clock is None or padding == "valid" or axis.reach == 1:
+        return slot, after_window(clock, axis.reach, axis.stride)
     if sees_zeros and axis.stride == 1:
         return trim(builder, slot), clock
     strided = ", or strides=1 and a pool behind it" if sees_zeros else ""
     raise ValueError(
-        f'padding="same" with a window of {reach} steps and strides={axis.stride} does not take '
-        f'sequences of unequal length; use padding="valid"{strided}.'
+        f'padding="same" with a window of {axis.reach} steps and strides={axis.stride} does not '
+        f'take sequences of unequal length; use padding="valid"{strided}.'
     )
 
 
@@ -166,9 +165,9 @@ def padded_shape(shape: Shape, margins: Margins) -> Shape:
 
 def pad(builder: Builder, slot: int, margins: Margins) -> int:
     """Append an instruction that pads with zeros, if there are margins."""
-    shape = builder.shape(slot)
     if not any(map(sum, margins)):
         return slot
+    shape = builder.shape(slot)
     wide = padded_shape(shape, margins)
     out = builder.slot(wide)
     # A sequence is an image of height 1.

@@ -79,25 +79,16 @@ def output_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy
 
 
 class _Cell(NamedTuple):
-    """A recurrence and the layout of its arrays.
-
-    Attributes
-    ----------
-    kernels : Kernels
-    gates : int
-        Columns of the kernels, in units.
-    stretch : int
-        Width of a stretch, in units; h is the last of it.
-    state : int
-        Place in a stretch, in units, of the state that the next step reads.
-    biases : tuple of int
-        Shape of the bias without the columns.
-    """
+    """A recurrence and the layout of its arrays, in units."""
 
     kernels: Kernels
+    #: Columns of W and of R.
     gates: int
+    #: Width of a stretch; h is the last of it.
     stretch: int
+    #: Place in a stretch of the state that the next step reads.
     state: int
+    #: Shape of the bias without the columns.
     biases: tuple[int, ...] = ()
 
 

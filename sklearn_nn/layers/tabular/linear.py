@@ -19,7 +19,7 @@ from sklearn_nn.jit.functions import fma
 from sklearn_nn.jit.host import INLINED_OPTIONS
 from sklearn_nn.jit.kernel import kernel, like
 from sklearn_nn.jit.team import share
-from sklearn_nn.jit.views import matrix, vector
+from sklearn_nn.jit.views import matrix, row, vector
 from sklearn_nn.layers.base import BACKWARD, COLUMN_GRAIN, FORWARD, WEIGHT_GRAIN, owned_rows
 from sklearn_nn.layers.dense import dense_prepare
 from sklearn_nn.layers.layer import Builder, Instruction, Kernels, Layer, Parameter, Shape
@@ -60,10 +60,9 @@ _MIXED = 5
 def scale_forward(ctx, op, part, parts, theta, state, work, x, y):
     """Compute y = theta x, column by column. Owners: rows of the batch."""
     lo, hi = owned_rows(x, part, parts)
-    n = x.shape[1]
     for i in range(lo, hi):
-        source, target = vector(x, i * n, n), vector(y, i * n, n)
-        for j in range(n):
+        source, target = row(x, i), row(y, i)
+        for j in range(source.size):
             target[j] = theta[j] * source[j]
 
 
@@ -71,10 +70,9 @@ def scale_forward(ctx, op, part, parts, theta, state, work, x, y):
 def scale_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
     """Compute dx = theta dy. Owners: rows of the batch."""
     lo, hi = owned_rows(dx, part, parts)
-    n = dx.shape[1]
     for i in range(lo, hi):
-        given, target = vector(dy, i * n, n), vector(dx, i * n, n)
-        for j in range(n):
+        given, target = row(dy, i), row(dx, i)
+        for j in range(given.size):
             target[j] = theta[j] * given[j]
 
 
@@ -93,10 +91,8 @@ def scale_weights(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
 
 def lower_scale(builder: Builder, slot: int, parameter: Parameter) -> int:
     """Append ``y = theta x``; `parameter`, theta, has the shape of a sample."""
-    out, kernels = (
-        builder.slot(builder.shape(slot)),
-        Kernels(scale_forward, scale_backward, scale_weights),
-    )
+    out = builder.slot(builder.shape(slot))
+    kernels = Kernels(scale_forward, scale_backward, scale_weights)
     return builder.append(Instruction(slot, out, kernels, [parameter], keeps="x"))
 
 
@@ -229,17 +225,7 @@ class NTPLinear(Layer):
     def adapt(
         self, rng: np.random.RandomState, outputs: np.ndarray, parameters: Mapping[str, np.ndarray]
     ) -> None:
-        """Give every output a standard deviation of 1 and a bias within the data.
-
-        Parameters
-        ----------
-        rng : RandomState
-            Source of random numbers.
-        outputs : ndarray of shape (n_samples, units), float64
-            Outputs for training data with the initial parameters.
-        parameters : dict of str to ndarray
-            The kernel and the bias, changed in place.
-        """
+        """Give every output a standard deviation of 1, and a bias within the data."""
         kernel, bias = parameters["kernel"], parameters["bias"]
         chosen = rng.randint(len(outputs), size=(_MIXED, self.units))
         share = rng.standard_exponential((_MIXED, self.units))
@@ -255,13 +241,12 @@ class NTPLinear(Layer):
         """Append one instruction, with a kernel and a bias."""
         shape = builder.shape(slot)
         out = builder.slot(self.output_shape(shape))
-        size = (shape[0], self.units)
-        draws = [self.kernel_initializer or draw_normal, self.bias_initializer or draw_normal]
-        rate = self.bias_rate_factor
+        size, rate = (shape[0], self.units), self.bias_rate_factor
+        draw = self.kernel_initializer or draw_normal
+        draw_bias = self.bias_initializer or draw_normal
+        kernel = Parameter("kernel", size, draw, *size)
+        bias = Parameter("bias", size[1:], draw_bias, *size, decay=0.0, rate=rate)
         kernels = Kernels(ntp_forward, ntp_backward, ntp_weights, dense_prepare)
-        kernel = Parameter("kernel", size, draws[0], *size)
-        bias = Parameter("bias", size[1:], draws[1], *size, decay=0.0, rate=rate)
-        op = Instruction(
-            slot, out, kernels, [kernel, bias], geometry=size, work=kernel.size, keeps="x"
-        )
+        op = Instruction(slot, out, kernels, [kernel, bias], geometry=size, keeps="x")
+        op.work = kernel.size
         return builder.append(op)

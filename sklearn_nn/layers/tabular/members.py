@@ -15,7 +15,7 @@ from sklearn_nn.jit.functions import fma
 from sklearn_nn.jit.kernel import kernel
 from sklearn_nn.jit.team import share
 from sklearn_nn.jit.transpose import transpose
-from sklearn_nn.jit.views import matrix, vector
+from sklearn_nn.jit.views import matrix, row, vector
 from sklearn_nn.layers.base import BACKWARD, FORWARD, PREPARE, owned_rows
 from sklearn_nn.layers.convolution.global_pool import GlobalAveragePool
 from sklearn_nn.layers.dense import lower_steps
@@ -34,7 +34,7 @@ def spread_forward(ctx, op, part, parts, theta, state, work, x, y):
     lo, hi = owned_rows(x, part, parts)
     n, total = x.shape[1], y.shape[1]
     for i in range(lo, hi):
-        source = vector(x, i * n, n)
+        source = row(x, i)
         for m in range(0, total, n):
             scale, target = vector(theta, m, n), vector(y, i * total + m, n)
             for j in range(n):
@@ -298,12 +298,9 @@ class MemberHeads(Layer):
         kernel = Parameter("kernel", (members, *fans), draw, *fans)
         bias = Parameter("bias", own, draw_bias, *fans, decay=0.0)
         kernels = Kernels(heads_forward, heads_backward, heads_weights, heads_prepare)
-        geometry = (*fans, members)
-        return builder.append(
-            Instruction(
-                slot, out, kernels, [kernel, bias], geometry=geometry, work=kernel.size, keeps="x"
-            )
-        )
+        op = Instruction(slot, out, kernels, [kernel, bias], geometry=(*fans, members), keeps="x")
+        op.work = kernel.size
+        return builder.append(op)
 
 
 class MeanOverMembers(GlobalAveragePool):

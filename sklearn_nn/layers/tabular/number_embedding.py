@@ -72,7 +72,7 @@ def count_columns(layer: Layer, shape: Shape, features: Any) -> int:
     Raise ValueError if samples are not vectors of at least `features` columns.
     """
     layer._check_axes(shape, 0)
-    (count,) = whole_numbers("features", shape[0] if features is None else features, 1)
+    count = shape[0] if features is None else whole_numbers("features", features, 1)[0]
     if count > shape[0]:
         kind = type(layer).__name__
         raise ValueError(
@@ -261,15 +261,9 @@ class PeriodicEmbedding(Layer):
         shape = builder.shape(slot)
         out = builder.slot(self.output_shape(shape))
         count = count_columns(self, shape, self.features)
-        op = Instruction(
-            slot,
-            out,
-            Kernels(pbld_forward, pbld_backward, pbld_weights),
-            self._parameters(count),
-            geometry=(count, self.waves, self.units),
-            scratch=(3 + self.units) * BLOCK,
-            keeps="x",
-        )
+        kernels = Kernels(pbld_forward, pbld_backward, pbld_weights)
+        op = Instruction(slot, out, kernels, self._parameters(count), keeps="x")
+        op.geometry, op.scratch = (count, self.waves, self.units), (3 + self.units) * BLOCK
         return builder.append(op)
 
 
@@ -534,18 +528,14 @@ class PiecewiseLinearEmbedding(Layer):
         scales = np.concatenate([1 / np.diff(own) for own in edges])
         features, total, units = counts.size, begins.size, int(self.units)
         most = int(counts.max())
-        op = Instruction(
-            slot,
-            out,
-            Kernels(piecewise_forward, piecewise_backward, piecewise_weights),
-            self._parameters(counts),
-            [
-                Memory("counts", counts.shape, counts.astype(np.float64), (total, most)),
-                Memory("begins", begins.shape, begins),
-                Memory("scales", scales.shape, scales),
-            ],
-            geometry=(features, total, units, int(self.linear), int(self.activation == "relu")),
-            scratch=2 * BLOCK + units * (1 + most),
-            keeps="xy" if self.activation == "relu" else "x",
-        )
+        memories = [
+            Memory("counts", counts.shape, counts.astype(np.float64), (total, most)),
+            Memory("begins", begins.shape, begins),
+            Memory("scales", scales.shape, scales),
+        ]
+        kernels = Kernels(piecewise_forward, piecewise_backward, piecewise_weights)
+        has_relu = self.activation == "relu"
+        op = Instruction(slot, out, kernels, self._parameters(counts), memories)
+        op.geometry = (features, total, units, int(self.linear), int(has_relu))
+        op.scratch, op.keeps = 2 * BLOCK + units * (1 + most), "xy" if has_relu else "x"
         return builder.append(op)
