@@ -13,11 +13,11 @@ from sklearn_nn.layers.augmentation.windows import RandomCrop as RandomCrop
 from sklearn_nn.layers.augmentation.windows import RandomFlip as RandomFlip
 from sklearn_nn.layers.convolution.conv import Conv1D as Conv1D
 from sklearn_nn.layers.convolution.conv import Conv2D as Conv2D
-from sklearn_nn.layers.convolution.global_pool import GlobalAveragePool as GlobalAveragePool
-from sklearn_nn.layers.convolution.global_pool import GlobalMaxPool as GlobalMaxPool
-from sklearn_nn.layers.convolution.global_pool import LastStep as LastStep
 from sklearn_nn.layers.convolution.pool import AveragePool1D as AveragePool1D
 from sklearn_nn.layers.convolution.pool import AveragePool2D as AveragePool2D
+from sklearn_nn.layers.convolution.pool import GlobalAveragePool as GlobalAveragePool
+from sklearn_nn.layers.convolution.pool import GlobalMaxPool as GlobalMaxPool
+from sklearn_nn.layers.convolution.pool import LastStep as LastStep
 from sklearn_nn.layers.convolution.pool import MaxPool1D as MaxPool1D
 from sklearn_nn.layers.convolution.pool import MaxPool2D as MaxPool2D
 from sklearn_nn.layers.dense import Dense as Dense

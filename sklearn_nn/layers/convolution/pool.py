@@ -1,4 +1,4 @@
-"""Pooling: the maximum or the mean over a window that slides over an image.
+"""Pooling over windows that slide over an image, and over all places of a sample.
 
 Kernels run along the channels of a place. Cells beyond an edge do not count. NaN counts as larger
 than any number. As in PyTorch, the gradient of the maximum goes to the first maximum, row by row.
@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import KW_ONLY
 from typing import Any, ClassVar
 
+import numpy as np
 from llvmlite import ir
 from numba import njit
 
@@ -20,20 +21,22 @@ from sklearn_nn.jit.lanes import Load, Store, make_lanes
 from sklearn_nn.jit.views import vector, workspace
 from sklearn_nn.layers.base import BACKWARD, CTX_SIZE, FORWARD, owned_rows
 from sklearn_nn.layers.layer import Builder, Instruction, Kernels, Layer, Shape
+from sklearn_nn.layers.lengths import geometry_of, own_steps
 from sklearn_nn.layers.shape import Axis, as_images, read_by_window, slide_all
 from sklearn_nn.layers.vectors import clear, copy
 
-# An instruction's geometry: height, width and channels of the input, height and width of the window
-# and of the output, strides, and cells of the first window beyond the edges.
+# --- over windows: geometry is height, width and channels of the input, height and width of the
+# window and of the output, strides, and cells of the first window beyond the edges.
 H, W, C, KH, KW, OH, OW, SH, SW, TOP, LEFT = range(11)
 
 
 @njit(**INLINED_OPTIONS)
-def _window(op, i, j):
-    """Return the first row and column of the window of place (i, j), and its cells inside."""
+def _window(op, image, i, j):
+    """Return the first cell of the window of place (i, j), and its numbers of rows and columns."""
     top, left = i * op[SH] - op[TOP], j * op[SW] - op[LEFT]
-    rows = max(0, -top), min(op[KH], op[H] - top)
-    return top, left, rows, (max(0, -left), min(op[KW], op[W] - left))
+    row, column = max(0, top), max(0, left)
+    rows, columns = min(op[KH] + top, op[H]) - row, min(op[KW] + left, op[W]) - column
+    return (image * op[H] + row) * op[W] + column, rows, columns
 
 
 def _emit_largest(builder: Any, loads: Sequence[Load], stores: Sequence[Store]) -> None:
@@ -82,13 +85,12 @@ def max_pool_forward(ctx, op, part, parts, theta, state, work, x, y):
             _largest_of_four(op[OW], channels, (cells, target))
             continue
         for j in range(op[OW]):
-            top, left, rows, columns = _window(op, i, j)
+            first, rows, columns = _window(op, image, i, j)
             largest = vector(y, (place * op[OW] + j) * channels, channels)
-            start = image * size + ((top + rows[0]) * op[W] + left + columns[0]) * channels
-            copy(vector(x, start, channels), largest)
-            for p in range(rows[0], rows[1]):
-                start = image * size + ((top + p) * op[W] + left) * channels
-                for q in range(columns[0], columns[1]):
+            copy(vector(x, first * channels, channels), largest)
+            for p in range(rows):
+                start = (first + p * op[W]) * channels
+                for q in range(columns):
                     cell = vector(x, start + q * channels, channels)
                     for c in range(channels):
                         value, old = cell[c], largest[c]
@@ -114,13 +116,13 @@ def max_pool_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, 
             _to_largest_of_four(op[OW], channels, (cells, largest, gradient, found))
             continue
         for j in range(op[OW]):
-            top, left, rows, columns = _window(op, i, j)
+            first, rows, columns = _window(op, image, i, j)
             at = (place * op[OW] + j) * channels
             gradient, largest = vector(dy, at, channels), vector(y, at, channels)
             copy(gradient, left_over)
-            for p in range(rows[0], rows[1]):
-                start = image * size + ((top + p) * op[W] + left) * channels
-                for q in range(columns[0], columns[1]):
+            for p in range(rows):
+                start = (first + p * op[W]) * channels
+                for q in range(columns):
                     value = vector(x, start + q * channels, channels)
                     cell = vector(dx, start + q * channels, channels)
                     for c in range(channels):
@@ -133,21 +135,20 @@ def max_pool_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, 
 def mean_pool_forward(ctx, op, part, parts, theta, state, work, x, y):
     """Compute y = mean of the cells of each window. Owners: rows of the batch."""
     lo, hi = owned_rows(x, part, parts)
-    channels, size = op[C], x.shape[1]
+    channels = op[C]
     for place in range(lo * op[OH], hi * op[OH]):
         image, i = place // op[OH], place % op[OH]
         for j in range(op[OW]):
-            top, left, rows, columns = _window(op, i, j)
+            first, rows, columns = _window(op, image, i, j)
             mean = vector(y, (place * op[OW] + j) * channels, channels)
             clear(mean)
-            for p in range(rows[0], rows[1]):
-                start = image * size + ((top + p) * op[W] + left) * channels
-                for q in range(columns[0], columns[1]):
+            for p in range(rows):
+                start = (first + p * op[W]) * channels
+                for q in range(columns):
                     cell = vector(x, start + q * channels, channels)
                     for c in range(channels):
                         mean[c] += cell[c]
-            count = (rows[1] - rows[0]) * (columns[1] - columns[0])
-            share_of_one = like(x[0, 0], 1.0 / count)
+            share_of_one = like(x[0, 0], 1.0 / (rows * columns))
             for c in range(channels):
                 mean[c] *= share_of_one
 
@@ -161,13 +162,12 @@ def mean_pool_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx,
     for place in range(lo * op[OH], hi * op[OH]):
         image, i = place // op[OH], place % op[OH]
         for j in range(op[OW]):
-            top, left, rows, columns = _window(op, i, j)
+            first, rows, columns = _window(op, image, i, j)
             gradient = vector(dy, (place * op[OW] + j) * channels, channels)
-            count = (rows[1] - rows[0]) * (columns[1] - columns[0])
-            share_of_one = like(dx[0, 0], 1.0 / count)
-            for p in range(rows[0], rows[1]):
-                start = image * size + ((top + p) * op[W] + left) * channels
-                for q in range(columns[0], columns[1]):
+            share_of_one = like(dx[0, 0], 1.0 / (rows * columns))
+            for p in range(rows):
+                start = (first + p * op[W]) * channels
+                for q in range(columns):
                     cell = vector(dx, start + q * channels, channels)
                     for c in range(channels):
                         cell[c] += gradient[c] * share_of_one
@@ -293,3 +293,164 @@ class AveragePool1D(_Pool):
 
     _rank, _is_max = 1, False
     lengths = "heeds"
+
+
+# --- over all places of a sample, or the own steps of a sequence: geometry is places, channels, and
+# the clock. A sequence without steps becomes zeros.
+PLACES, CHANNELS, OFFSET, STRIDE = range(4)
+
+
+@njit(**INLINED_OPTIONS)
+def own_places(ctx, op, i):
+    """Return the number of places of row i that are not padding."""
+    return own_steps(ctx, op[OFFSET], op[STRIDE], i, op[PLACES])
+
+
+@kernel(FORWARD)
+def global_mean_forward(ctx, op, part, parts, theta, state, work, x, y):
+    """Compute y = mean of the own places. Owners: rows of the batch."""
+    lo, hi = owned_rows(x, part, parts)
+    channels, size = op[CHANNELS], x.shape[1]
+    for i in range(lo, hi):
+        places, mean = own_places(ctx, op, i), vector(y, i * channels, channels)
+        clear(mean)
+        for t in range(places):
+            place = vector(x, i * size + t * channels, channels)
+            for c in range(channels):
+                mean[c] += place[c]
+        share_of_one = like(x[0, 0], 1.0 / max(places, 1))
+        for c in range(channels):
+            mean[c] *= share_of_one
+
+
+@kernel(BACKWARD)
+def global_mean_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
+    """Compute dx = dy / number of own places; 0 in the padding. Owners: rows of the batch."""
+    lo, hi = owned_rows(dx, part, parts)
+    channels, size = op[CHANNELS], dx.shape[1]
+    for i in range(lo, hi):
+        places, gradient = own_places(ctx, op, i), vector(dy, i * channels, channels)
+        share_of_one = like(dx[0, 0], 1.0 / max(places, 1))
+        for t in range(places):
+            place = vector(dx, i * size + t * channels, channels)
+            for c in range(channels):
+                place[c] = gradient[c] * share_of_one
+        clear(vector(dx, i * size + places * channels, size - places * channels))
+
+
+@kernel(FORWARD)
+def global_max_forward(ctx, op, part, parts, theta, state, work, x, y):
+    """Compute y = maximum of the own places. Owners: rows of the batch."""
+    lo, hi = owned_rows(x, part, parts)
+    channels, size = op[CHANNELS], x.shape[1]
+    for i in range(lo, hi):
+        places, largest = own_places(ctx, op, i), vector(y, i * channels, channels)
+        if places == 0:
+            clear(largest)
+            continue
+        copy(vector(x, i * size, channels), largest)
+        for t in range(1, places):
+            place = vector(x, i * size + t * channels, channels)
+            for c in range(channels):
+                value, old = place[c], largest[c]
+                largest[c] = value if (value > old) | (value != value) else old
+
+
+@kernel(BACKWARD)
+def global_max_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
+    """Set dx = dy at the first maximum, else 0. Owners: rows of the batch."""
+    lo, hi = owned_rows(dx, part, parts)
+    channels, size, zero = op[CHANNELS], dx.shape[1], like(dx[0, 0], 0)
+    left_over = vector(workspace(ctx, CTX_SIZE, dx), 0, channels)
+    for i in range(lo, hi):
+        places, largest = own_places(ctx, op, i), vector(y, i * channels, channels)
+        copy(vector(dy, i * channels, channels), left_over)
+        for t in range(places):
+            value = vector(x, i * size + t * channels, channels)
+            place = vector(dx, i * size + t * channels, channels)
+            for c in range(channels):
+                hit = (value[c] == largest[c]) | (largest[c] != largest[c])
+                place[c] = left_over[c] if hit else zero
+                left_over[c] = zero if hit else left_over[c]
+        clear(vector(dx, i * size + places * channels, size - places * channels))
+
+
+@kernel(FORWARD)
+def last_step_forward(ctx, op, part, parts, theta, state, work, x, y):
+    """Set y = the last of the own places. Owners: rows of the batch."""
+    lo, hi = owned_rows(x, part, parts)
+    channels, size = op[CHANNELS], x.shape[1]
+    for i in range(lo, hi):
+        places, target = own_places(ctx, op, i), vector(y, i * channels, channels)
+        if places == 0:
+            clear(target)
+        else:
+            copy(vector(x, i * size + (places - 1) * channels, channels), target)
+
+
+@kernel(BACKWARD)
+def last_step_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
+    """Set dx = dy at the last of the own places, else 0. Owners: rows of the batch."""
+    lo, hi = owned_rows(dx, part, parts)
+    channels, size = op[CHANNELS], dx.shape[1]
+    for i in range(lo, hi):
+        places = own_places(ctx, op, i)
+        clear(vector(dx, i * size, size))
+        if places > 0:
+            target = vector(dx, i * size + (places - 1) * channels, channels)
+            copy(vector(dy, i * channels, channels), target)
+
+
+class _GlobalPool(Layer):
+    """Base of layers that reduce all places to one vector."""
+
+    lengths = "heeds"
+    _kernels: ClassVar[Kernels]
+    _keeps: ClassVar[str] = ""
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """Return (channels,)."""
+        return shape[-1:]
+
+    def lower(self, builder: Builder, slot: int) -> int:
+        """Append one instruction."""
+        shape = builder.shape(slot)
+        out = builder.slot(self.output_shape(shape))
+        geometry = (int(np.prod(shape[:-1])), shape[-1], *geometry_of(builder.clock(slot)))
+        op = Instruction(slot, out, self._kernels, geometry=geometry, keeps=self._keeps)
+        op.scratch = shape[-1]
+        return builder.append(op)
+
+
+class GlobalMaxPool(_GlobalPool):
+    """Layer that takes the maximum over all places of a sample, channel by channel.
+
+    The gradient goes to the first maximum. Padding of sequences of unequal length is ignored.
+    """
+
+    _kernels, _keeps = Kernels(global_max_forward, global_max_backward), "xy"
+
+
+class GlobalAveragePool(_GlobalPool):
+    """Layer that takes the mean over all places of a sample, channel by channel (Lin et al., 2014).
+
+    Padding of sequences of unequal length is ignored.
+    """
+
+    _kernels = Kernels(global_mean_forward, global_mean_backward)
+
+
+class LastStep(_GlobalPool):
+    """Layer that takes the last step of a sequence.
+
+    Behind a recurrent layer with ``return_sequences=True``, its output is that of the layer with
+    ``return_sequences=False``. The last step is the last one that is not padding; a sequence
+    without steps becomes zeros.
+    """
+
+    _kernels = Kernels(last_step_forward, last_step_backward)
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """Return (channels,)."""
+        self._check_axes(shape, 1)
+        return shape[-1:]

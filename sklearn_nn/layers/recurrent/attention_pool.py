@@ -22,7 +22,7 @@ from sklearn_nn.jit.team import share
 from sklearn_nn.jit.views import vector, workspace
 from sklearn_nn.layers.activation import Activation
 from sklearn_nn.layers.base import BACKWARD, COLUMN_GRAIN, CTX_SIZE, FORWARD, owned_rows
-from sklearn_nn.layers.convolution.global_pool import CHANNELS, PLACES, own_places
+from sklearn_nn.layers.convolution.pool import CHANNELS, PLACES, own_places
 from sklearn_nn.layers.dense import lower_steps
 from sklearn_nn.layers.layer import Builder, Instruction, Kernels, Layer, Parameter, Shape
 from sklearn_nn.layers.lengths import geometry_of

@@ -17,7 +17,7 @@ from sklearn_nn.jit.team import share
 from sklearn_nn.jit.transpose import transpose
 from sklearn_nn.jit.views import matrix, row, vector
 from sklearn_nn.layers.base import BACKWARD, FORWARD, PREPARE, owned_rows
-from sklearn_nn.layers.convolution.global_pool import GlobalAveragePool
+from sklearn_nn.layers.convolution.pool import GlobalAveragePool
 from sklearn_nn.layers.dense import lower_steps
 from sklearn_nn.layers.layer import Builder, Instruction, Kernels, Layer, Parameter, Shape
 from sklearn_nn.layers.normalization import lower_scale_and_shift

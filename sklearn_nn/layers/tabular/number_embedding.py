@@ -22,16 +22,7 @@ from sklearn_nn.jit.sums import dot, total
 from sklearn_nn.jit.team import share
 from sklearn_nn.jit.views import vector, workspace
 from sklearn_nn.layers.base import BACKWARD, CTX_SIZE, FORWARD, owned_rows
-from sklearn_nn.layers.layer import (
-    Builder,
-    Instruction,
-    Kernels,
-    Layer,
-    Memory,
-    Parameter,
-    Shape,
-    whole_numbers,
-)
+from sklearn_nn.layers.layer import Builder, Instruction, Kernels, Layer, Memory, Parameter, Shape
 from sklearn_nn.layers.tabular.linear import draw_within_fan
 from sklearn_nn.layers.vectors import clear, copy, fill
 
@@ -66,19 +57,18 @@ def hand_on(x: Any, first: int, y: Any, begin: int, lo: int, hi: int) -> None:
         copy(vector(x, i * width + first, size), vector(y, i * total + begin, size))
 
 
-def count_columns(layer: Layer, shape: Shape, features: Any) -> int:
-    """Return `features`, or the number of columns if that is None.
+class _NumberEmbedding(Layer):
+    """Base of layers that embed a row's first columns."""
 
-    Raise ValueError if samples are not vectors of at least `features` columns.
-    """
-    layer._check_axes(shape, 0)
-    count = shape[0] if features is None else whole_numbers("features", features, 1)[0]
-    if count > shape[0]:
-        kind = type(layer).__name__
-        raise ValueError(
-            f"features={count} of {kind} is more than the {shape[0]} columns of a sample."
-        )
-    return count
+    def _count_columns(self, shape: Shape, features: int | None) -> int:
+        """Return `features`, or the number of columns if None; raise ValueError if it is less."""
+        self._check_axes(shape, 0)
+        if features is not None and features > shape[0]:
+            kind = type(self).__name__
+            raise ValueError(
+                f"features={features} of {kind} is more than the {shape[0]} columns of a sample."
+            )
+        return shape[0] if features is None else features
 
 
 # --- periodic: geometry is embedded columns, waves of each, and units beside the number.
@@ -193,7 +183,7 @@ def _draw_phases(rng: np.random.RandomState, shape: Shape, fan_in: int, fan_out:
 
 
 @parameters
-class PeriodicEmbedding(Layer):
+class PeriodicEmbedding(_NumberEmbedding):
     """Periodic embedding of every number of a row, with the number itself (PBLD).
 
     A number x becomes ``(x, cos(2 pi w x + p) W + b)``: `waves` cosines, with frequencies w and
@@ -237,7 +227,8 @@ class PeriodicEmbedding(Layer):
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return (columns + embedded columns * units,)."""
-        count = count_columns(self, shape, self.features)
+        features = None if self.features is None else self._whole_number("features")
+        count = self._count_columns(shape, features)
         self._whole_number("waves")
         units = self._whole_number("units")
         if not self.stddev >= 0:
@@ -260,7 +251,7 @@ class PeriodicEmbedding(Layer):
         """Append one instruction, with frequencies, phases, a kernel and a bias."""
         shape = builder.shape(slot)
         out = builder.slot(self.output_shape(shape))
-        count = count_columns(self, shape, self.features)
+        count = shape[0] if self.features is None else int(self.features)
         kernels = Kernels(pbld_forward, pbld_backward, pbld_weights)
         op = Instruction(slot, out, kernels, self._parameters(count), keeps="x")
         op.geometry, op.scratch = (count, self.waves, self.units), (3 + self.units) * BLOCK
@@ -438,7 +429,7 @@ def _draw_within(
 
 
 @parameters
-class PiecewiseLinearEmbedding(Layer):
+class PiecewiseLinearEmbedding(_NumberEmbedding):
     """Piecewise linear embedding of every number of a row.
 
     For a feature whose bins have the edges b_0 < ... < b_T, a number x is encoded as T numbers
@@ -484,7 +475,7 @@ class PiecewiseLinearEmbedding(Layer):
     def output_shape(self, shape: Shape) -> Shape:
         """Return (columns + embedded columns * (units - 1),)."""
         units = self._whole_number("units")
-        count = count_columns(self, shape, len(self.bins))
+        count = self._count_columns(shape, len(self.bins))
         for feature, edges in enumerate(self.bins):
             found = np.asarray(edges, dtype=np.float64)
             if found.ndim != 1 or found.size < 2 or not np.isfinite(found).all():
