@@ -4,11 +4,12 @@ The functions `run_...` run the kernels of a program's table in order, on one ba
 have one owner from the gather to the loss and back, so that instructions need no barrier. Only
 kernels that sum over the batch stand between two barriers.
 
-`train_slice` trains on a slice of an epoch, `predict_rows` predicts rows. All parts of a team enter
-together, and leave together when told to stop (see `Team.stop_at`): training then completes or
-undoes its batch, prediction omits rows. Before each kernel a part tests whether to stop; it then
-skips the kernels but not the barriers, until all parts agree. A long kernel is called several times
-as one of more parts, each call for some of what the part owns, with the same result.
+`train_slice` trains on a slice of an epoch, `predict_rows` predicts rows, and `differentiate_rows`
+computes the gradient of raw outputs with respect to rows. All parts of a team enter together, and
+leave together when told to stop (see `Team.stop_at`): training then completes or undoes its batch,
+prediction omits rows. Before each kernel a part tests whether to stop; it then skips the kernels
+but not the barriers, until all parts agree. A long kernel is called several times as one of more
+parts, each call for some of what the part owns, with the same result.
 """
 
 from __future__ import annotations
@@ -299,16 +300,16 @@ def _gather(ctx, part, parts, gather_at, values, indices, indptr, rows, x):
 
 
 # Arguments that several kinds share.
-TEAM = {"part": "int64", "parts": "int64", "sync": "int64[:]", "contexts": "int64[:,:]"}
-PROGRAM = {"table": "const int64[:,:]", "ends": "const int64[:]", "capacity": "int64"}
-DATA = {"gather_at": "int64", "values": "const real[:]"}
-DATA |= {"indices": "const int64[:]", "indptr": "const int64[:]"}
+_TEAM = {"part": "int64", "parts": "int64", "sync": "int64[:]", "contexts": "int64[:,:]"}
+_PROGRAM = {"table": "const int64[:,:]", "ends": "const int64[:]", "capacity": "int64"}
+_DATA = {"gather_at": "int64", "values": "const real[:]"}
+_DATA |= {"indices": "const int64[:]", "indptr": "const int64[:]"}
 _TARGETS = {"loss_at": "int64", "options": "const float64[:]"}
 _TARGETS |= {"target": "const real[:,:]", "weight": "const real[:]"}
 _TRAIN = Kind(
-    "train", True, **TEAM, **PROGRAM,
+    "train", True, **_TEAM, **_PROGRAM,
     batch_size="int64", first="int64", last="int64", windows="int64", order="const int64[:]",
-    **DATA, **_TARGETS,
+    **_DATA, **_TARGETS,
     settings="const float64[:]", groups="const int64[:,:]", factors="const float64[:,:]",
     matrices="const int64[:,:]", update_at="int64", decays="const float64[:]",
     scalars="const float64[:,:]", progress="const float64[:]",
@@ -317,10 +318,16 @@ _TRAIN = Kind(
     penalties="float64[:]", norms="float64[:]", batch_losses="float64[:]",
 )  # fmt: skip
 _PREDICT = Kind(
-    "predict", True, **TEAM, **PROGRAM,
-    windows="int64", order="const int64[:]", **DATA, **_TARGETS,
+    "predict", True, **_TEAM, **_PROGRAM,
+    windows="int64", order="const int64[:]", **_DATA, **_TARGETS,
     theta="const real[:]", state="const real[:]", work="real[:,:]", arenas="real[:,:]",
     out="real[:,:]", losses="float64[:]", numbers="int64[:]",
+)  # fmt: skip
+_DIFFERENTIATE = Kind(
+    "differentiate", True, **_TEAM, **_PROGRAM,
+    order="const int64[:]", **_DATA, seeds="const real[:,:]",
+    theta="const real[:]", state="const real[:]",
+    **dict.fromkeys(("work", "arenas", "darenas", "out"), "real[:,:]"),
 )  # fmt: skip
 
 
@@ -430,3 +437,38 @@ def predict_rows(
                     vector(numbers, start * steps, n * steps), 1.0, z, dz,
                     vector(losses, start * steps, n * steps),
                 )  # fmt: skip
+
+
+@kernel(_DIFFERENTIATE)
+def differentiate_rows(
+    part, parts, sync, contexts, table, ends, capacity, order,
+    gather_at, values, indices, indptr, seeds, theta, state, work, arenas, darenas, out,
+):  # fmt: skip
+    """Run all rows forward and back, a block at a time. Each part has its own rows and arenas."""
+    ctx, scratch = row(contexts, part), row(work, part)
+    arena, darena = row(arenas, part), row(darenas, part)
+    lo, hi = share(order.size, part, parts, 1)
+    alone, no_gradient = vector(sync, 0, 0), vector(darena, 0, 0)
+    n_inputs, n_outputs = ends[INPUT_WIDTH], ends[OUTPUT_WIDTH]
+    run_prepare(0, 1, ctx, table, theta, scratch)
+    for start in range(lo, hi, capacity):
+        if is_stopped(ctx):
+            return
+        n = min(hi - start, capacity)
+        rows = vector(order, start, n)
+        x = matrix(arena, 0, n, n_inputs)
+        invoke(gather_at, (ctx, 0, 1, values, indices, indptr, rows, x))
+        run_forward(0, 1, alone, ctx, table, capacity, n, theta, state, scratch, arena)
+        dz = vector(darena, capacity * ends[OUTPUT_AT], n * n_outputs)
+        seed = vector(seeds, start * n_outputs, n * n_outputs)
+        for i in range(dz.size):
+            dz[i] = seed[i]
+        # Parameters get no gradient: the table has no weights kernels.
+        run_gradient(
+            0, 1, alone, ctx, table, capacity, n,
+            theta, no_gradient, state, scratch, arena, darena,
+        )  # fmt: skip
+        dx = vector(darena, 0, n * n_inputs)
+        found = vector(out, start * n_inputs, n * n_inputs)
+        for i in range(dx.size):
+            found[i] = dx[i]

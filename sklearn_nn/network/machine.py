@@ -1,4 +1,4 @@
-"""Machine that trains a program in batches, predictor that runs it forward, and `adapt`."""
+"""Machine that trains a program in batches, and functions that run it on many rows."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from sklearn_nn.jit.team import TINY, Team
 from sklearn_nn.layers.base import CONTINUES, STEP
-from sklearn_nn.network.epoch_loop import predict_rows, train_slice
+from sklearn_nn.network.epoch_loop import differentiate_rows, predict_rows, train_slice
 from sklearn_nn.network.parameter_update import CHUNK, SETTINGS_SIZE
 from sklearn_nn.network.program import OUTPUT_WIDTH, Program, allocate, contexts
 from sklearn_nn.network.source import Source, readonly
@@ -281,6 +281,48 @@ def predict(
 ) -> np.ndarray:
     """Return the network's output after the link for rows of `data`, by default all of them."""
     return Predictor(program, data, rows, None, n_jobs).run(theta, state)
+
+
+#: Rows per block of gradients in each thread, which take twice the memory of prediction.
+GRADIENT_ROWS = 64
+
+
+def input_gradient(
+    program: Program,
+    theta: np.ndarray,
+    state: np.ndarray,
+    data: Source,
+    seeds: np.ndarray,
+    n_jobs: int = 1,
+) -> np.ndarray:
+    """Return the gradient of a weighted sum of raw outputs with respect to each row of the input.
+
+    It is taken in prediction mode: dropout is off and batch normalization uses running statistics,
+    so that a row's output depends on that row only. `seeds`, of shape (n_rows, n_raw_outputs),
+    weights the raw outputs. The program must be lowered with ``input_gradient=True`` and without a
+    link. The gradient, of shape (n_rows, n_features), does not depend on `n_jobs`.
+    """
+    dtype, n = program.dtype, data.n_rows
+    out = np.empty((n, program.input_width), dtype=dtype)
+    if not n:
+        return out
+    parts = max(1, min(n_jobs, -(-n // GRADIENT_ROWS)))
+    capacity = min(GRADIENT_ROWS, -(-n // 16) * 16)
+    work = allocate((parts, program.n_work), dtype)
+    arenas, darenas = (allocate((parts, capacity * program.width), dtype) for _ in range(2))
+    team, n_lengths = Team(parts), capacity if program.ragged else 0
+    arguments = differentiate_rows.ordered(dict(
+        contexts=contexts(
+            parts, program.n_scratch, dtype, n_lengths=n_lengths, stop_at=team.stop_at
+        ),
+        table=program.table, ends=program.raw_ends, capacity=capacity,
+        order=readonly(np.arange(n)), **data.arguments(dtype),
+        seeds=readonly(np.ascontiguousarray(seeds, dtype=dtype)),
+        theta=readonly(theta), state=readonly(state),
+        work=work, arenas=arenas, darenas=darenas, out=out,
+    ))  # fmt: skip
+    team.run(differentiate_rows.compiled(dtype), *arguments, work=2 * n * program.cost)
+    return out
 
 
 #: Largest number of rows that data-dependent initialization uses.

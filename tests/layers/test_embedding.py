@@ -23,8 +23,8 @@ from sklearn_nn.layers import (
 )
 from sklearn_nn.layers.layer import Clock
 from sklearn_nn.network.initializers import Constant, get_initializer
-from sklearn_nn.network.input_gradient import input_gradient
 from sklearn_nn.network.lowering import lower
+from sklearn_nn.network.machine import input_gradient
 from sklearn_nn.network.source import source
 from sklearn_nn.training.losses import SquaredError
 

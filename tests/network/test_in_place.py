@@ -27,9 +27,8 @@ from sklearn_nn.layers import (
     Residual,
 )
 from sklearn_nn.layers.activation import ELEMENTWISE
-from sklearn_nn.network.input_gradient import input_gradient
 from sklearn_nn.network.lowering import ProgramBuilder, lower
-from sklearn_nn.network.machine import predict
+from sklearn_nn.network.machine import input_gradient, predict
 from sklearn_nn.network.program import X_AT, Y_AT
 from sklearn_nn.network.source import source
 from sklearn_nn.training.optimizers import SGD

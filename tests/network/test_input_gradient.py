@@ -9,9 +9,8 @@ from helpers.layer_cases import images, vectors
 from helpers.layer_cases.vectors import batch_norm, dense, dropout, noise
 from helpers.parametrize import DTYPES, names
 from sklearn_nn.layers import BatchNorm, Conv2D, Dense, Dropout, Flatten, MaxPool2D
-from sklearn_nn.network.input_gradient import ROWS, input_gradient
 from sklearn_nn.network.lowering import lower
-from sklearn_nn.network.machine import predict
+from sklearn_nn.network.machine import GRADIENT_ROWS, input_gradient, predict
 from sklearn_nn.network.source import source
 
 EPS = 1e-6
@@ -136,13 +135,13 @@ def test_float32(rng):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_rows_are_by_themselves_and_threads_change_nothing(dtype):
-    n = 5 * ROWS + 3
+    n = 5 * GRADIENT_ROWS + 3
     program, theta, state, X, seeds = prepared(dtype, n)
     whole = input_gradient(program, theta, state, source(X, dtype), seeds)
     for n_jobs in (2, 3):
         other = input_gradient(program, theta, state, source(X, dtype), seeds, n_jobs)
         np.testing.assert_array_equal(other, whole)
-    for rows in (slice(0, 1), slice(3, 4), slice(7, 7 + ROWS), [5, 5, 2, n - 1]):
+    for rows in (slice(0, 1), slice(3, 4), slice(7, 7 + GRADIENT_ROWS), [5, 5, 2, n - 1]):
         part = input_gradient(program, theta, state, source(X[rows], dtype), seeds[rows])
         np.testing.assert_array_equal(part, whole[rows])
     assert input_gradient(program, theta, state, source(X[:0], dtype), seeds[:0]).shape == (0, 72)

@@ -24,7 +24,7 @@ from sklearn_nn.layers import (
     TimeDistributed,
 )
 from sklearn_nn.layers.base import STOP_AT
-from sklearn_nn.network import input_gradient, machine
+from sklearn_nn.network import machine
 from sklearn_nn.network.lowering import lower
 from sklearn_nn.network.machine import Machine, Predictor
 from sklearn_nn.network.program import ROW_COST, WEIGHTS_COST, Y_WIDTH
@@ -116,8 +116,7 @@ class Stopped(Team):
 
 @pytest.fixture
 def stopped(monkeypatch):
-    for module in (machine, input_gradient):
-        monkeypatch.setattr(module, "Team", Stopped)
+    monkeypatch.setattr(machine, "Team", Stopped)
 
 
 @pytest.mark.usefixtures("stopped")
@@ -146,8 +145,8 @@ def test_the_gradient_of_the_input_stops(monkeypatch):
     program = lower([("dense", Dense(3))], (5,), "float64", input_gradient=True)
     theta, state = program.new_buffers()
     theta[:] = 1
-    monkeypatch.setattr(input_gradient.np, "empty", np.zeros)
-    found = input_gradient.input_gradient(
+    monkeypatch.setattr(machine.np, "empty", np.zeros)
+    found = machine.input_gradient(
         program, theta, state, source(np.ones((9, 5)), "float64"), np.ones((9, 3))
     )
     assert not found.any()

@@ -12,9 +12,8 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_nn.layers.layer import Layer, Memory
-from sklearn_nn.network.input_gradient import input_gradient
 from sklearn_nn.network.lowering import lower
-from sklearn_nn.network.machine import predict
+from sklearn_nn.network.machine import input_gradient, predict
 from sklearn_nn.network.program import allocate
 
 #: Programs that a network keeps for data of another form than the training data.
