@@ -30,6 +30,12 @@ _LONGEST = 3
 # --- advice in place of the messages of NumPy and scikit-learn ----------------------------------
 
 
+def about_missing(what, message):
+    """Return advice for an error about pd.NA in `what`, or None."""
+    is_known = "NA is ambiguous" in message
+    return f"{what} contains missing values (pd.NA); fill or drop them first." if is_known else None
+
+
 def about_table(X, owner, message):
     """Return advice for an error with a `message` about a table of numbers, or None.
 

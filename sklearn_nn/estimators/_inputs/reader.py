@@ -12,7 +12,7 @@ from scipy import sparse
 from sklearn.utils.validation import validate_data
 
 from sklearn_nn.estimators._core.parts import Part, check_no_dates, is_bytes
-from sklearn_nn.estimators._inputs.advice import about_table
+from sklearn_nn.estimators._inputs.advice import about_missing, about_table
 from sklearn_nn.network.source import Source, source
 
 #: Bytes of X that prediction converts at a time, if its type is not the network's.
@@ -20,23 +20,14 @@ BLOCK_BYTES = 8 * 2**20
 
 
 @contextlib.contextmanager
-def missing_values_told(what):
-    """Turn a TypeError about pd.NA into a ValueError that names the data."""
+def advising(about, *details, kind=ValueError):
+    """Raise a ValueError with `about(*details, message)` for an error, unless that is None.
+
+    `kind` is the class of the error.
+    """
     try:
         yield
-    except TypeError as error:
-        if "NA is ambiguous" not in str(error):
-            raise
-        message = f"{what} contains missing values (pd.NA); fill or drop them first."
-        raise ValueError(message) from error
-
-
-@contextlib.contextmanager
-def advising(about, *details):
-    """Replace the message of a ValueError by `about(*details, message)`, unless that is None."""
-    try:
-        yield
-    except ValueError as error:
+    except kind as error:
         message = about(*details, str(error))
         if message is None:
             raise
@@ -59,13 +50,10 @@ class InputReader(Part):
 
     def learn(self, X, estimator):
         """Return X checked, and learn the form of its samples."""
-        return self._learn_or_check(X, estimator, reset=True)
+        return self.check(X, estimator, reset=True)
 
-    def check(self, X, estimator):
+    def check(self, X, estimator, *, reset=False):
         """Return X checked against the samples that were learnt."""
-        return self._learn_or_check(X, estimator, reset=False)
-
-    def _learn_or_check(self, X, estimator, *, reset):
         samples = self._read(X, estimator, reset=reset)
         self.settle(estimator)
         self._look_at_units(samples, estimator, reset=reset)
@@ -121,7 +109,10 @@ class InputReader(Part):
         """Return the rows of X as scikit-learn validates them; errors advise on X, if possible."""
         check_no_dates(rows)
         known = {"accept_sparse": ("csr", "csc"), "dtype": dtype, "reset": reset}
-        with missing_values_told("Input"), advising(self._advice, X, type(estimator).__name__):
+        with (
+            advising(about_missing, "Input", kind=TypeError),
+            advising(self._advice, X, type(estimator).__name__),
+        ):
             rows = validate_data(estimator, rows, **known)
         if rows.dtype.kind in "mM":  # of a list
             check_no_dates(rows)

@@ -13,7 +13,8 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from sklearn.utils.validation import _check_y
 
 from sklearn_nn.estimators._core.parts import FitMode, Part, check_fits, warn
-from sklearn_nn.estimators._inputs.reader import missing_values_told
+from sklearn_nn.estimators._inputs.advice import about_missing
+from sklearn_nn.estimators._inputs.reader import advising
 from sklearn_nn.estimators._targets.steps import flat_steps
 from sklearn_nn.training.losses import (
     CLASSIFICATION_LOSSES,
@@ -92,7 +93,7 @@ class TargetCodec(Part, ABC):
 
         The means and scores of numbers are then the same for every type and order of y.
         """
-        with missing_values_told("Input y"):
+        with advising(about_missing, "Input y", kind=TypeError):
             y = _check_y(y, multi_output=True, y_numeric=self.is_numeric, estimator=estimator)
         if y.ndim == 2 and y.shape[1] == 1 and not sparse.issparse(y):
             y = column_or_1d(y)
