@@ -36,7 +36,7 @@ _POSITIVE = [*COUNT, tuple, list]
 
 @estimator_parameters
 class BaseCNN(BaseNetwork):
-    """Augmentation, convolutions, each with activation and pooling, then dense layers."""
+    """Base of convolutional networks: augmentation, convolutions with pooling, dense layers."""
 
     filters: int | tuple[int, ...] = (32, 64)
     _: KW_ONLY
@@ -78,7 +78,7 @@ class BaseCNN(BaseNetwork):
         )
 
     def _of_each(self, name, n):
-        """A parameter's value for each convolution."""
+        """Return the value of a parameter for each of `n` convolutions."""
         value = getattr(self, name)
         if not isinstance(value, tuple | list):
             return [value] * n
@@ -90,13 +90,13 @@ class BaseCNN(BaseNetwork):
         return list(value)
 
     def _augmentation(self):
-        """The layers that change samples while training, which stand before all others."""
+        """Return the (name, layer) pairs of augmentation, which precede all other layers."""
         pairs = listed_layers(self) if self.augmentation else []
         for _, layer in pairs:
             if not layer.is_random:
                 raise ValueError(
-                    f"augmentation holds {layer!r}, which does not act in training alone; it is "
-                    "for layers such as RandomFlip, RandomCrop, Mixup, GaussianNoise and Dropout."
+                    f"augmentation has {layer!r}, which acts in predictions, too; use layers "
+                    "such as RandomFlip, RandomCrop, Mixup, GaussianNoise and Dropout."
                 )
         return pairs
 
@@ -133,8 +133,8 @@ class BaseCNN(BaseNetwork):
         layers = [*layers, ("flatten", Flatten()), *hidden_layers(self)]
         if (name := repeated_name(layers)) is not None:
             raise ValueError(
-                f"augmentation has the name {name!r}, which another layer of the network has; use "
-                "another."
+                f"augmentation has the name {name!r}, which is the name of another layer of the "
+                "network; use another."
             )
         return with_output(layers, shape, n_outputs)
 

@@ -36,7 +36,7 @@ def dropout_rates(rate, n_layers):
 
 def draws(estimator):
     """Return the initializers of weights and of biases."""
-    # Glorot's scale for logistic units, and biases drawn like weights: as scikit-learn does.
+    # As in scikit-learn: another scale for logistic units, and biases drawn like weights.
     own = GlorotUniform(2.0 if estimator.activation == "logistic" else 6.0)
     return [
         own if isinstance(name, str) and name == "glorot_uniform" else name
@@ -47,7 +47,7 @@ def draws(estimator):
 def hidden_layers(estimator, n_before=0):
     """Return dense layers with their norm, activation and dropout.
 
-    `n_before` other layers, which have rates of dropout too, stand before them.
+    `n_before` is the number of other layers before them that have dropout rates.
     """
     kernel, bias = draws(estimator)
     sizes = check_sizes("hidden_layer_sizes", estimator.hidden_layer_sizes)
@@ -64,9 +64,9 @@ def hidden_layers(estimator, n_before=0):
 
 
 def with_output(layers, shape, n_outputs):
-    """Return the layers, a Flatten if samples are not vectors by then, and the output layer.
+    """Return the layers, a Flatten if their output is not a vector, and the output layer.
 
-    `shape` is that of one sample.
+    `shape` is the shape of one sample.
     """
     for name, layer in layers:
         try:
@@ -79,7 +79,7 @@ def with_output(layers, shape, n_outputs):
 
 @estimator_parameters
 class BaseMLP(BaseNetwork):
-    """Dense layers of `hidden_layer_sizes` units, each with an activation and dropout."""
+    """Base of multi-layer perceptrons: dense layers, each with an activation and dropout."""
 
     hidden_layer_sizes: Any = (100,)
     activation: str = "relu"

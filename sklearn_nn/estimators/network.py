@@ -1,4 +1,4 @@
-"""Networks of listed layers: NeuralNetworkClassifier and NeuralNetworkRegressor."""
+"""Networks of user-defined layers: NeuralNetworkClassifier and NeuralNetworkRegressor."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ from sklearn_nn.layers.layer import is_named
 from sklearn_nn.layers.recurrent.layers import Recurrent
 from sklearn_nn.layers.shape import CHANNELS_LAST
 
-#: Layers that do the same with each value, wherever it lies.
+#: Elementwise layers.
 _OF_EACH_VALUE = Activation | Dropout | GaussianNoise
-#: Layers that read samples step by step.
+#: Layers of sequences.
 _OF_STEPS = AttentionPool | Bidirectional | Conv1D | Embedding | LastStep | OneHot | Recurrent
 #: Tags of estimators whose samples may have any shape.
 SHAPED_TAGS = {"sparse": True, "three_d_array": True}
@@ -38,7 +38,7 @@ SHAPED_TAGS = {"sparse": True, "three_d_array": True}
 
 @estimator_parameters
 class BaseNeuralNetwork(BaseNetwork):
-    """A user-defined list of layers."""
+    """Base of networks with a user-defined list of layers."""
 
     layers: list | None = None
     _: KW_ONLY
@@ -56,8 +56,8 @@ class BaseNeuralNetwork(BaseNetwork):
     def _make_reader(self):
         layers = [entry[1] if is_named(entry) else entry for entry in self.layers or ()]
         first = next((layer for layer in layers if layer != PASSTHROUGH), None)
-        is_layer = isinstance(first, Layer)  # that the list is valid is seen in `_layers`
-        # A network that begins by making vectors of samples does not depend on their axes.
+        is_layer = isinstance(first, Layer)  # `_layers` validates the list
+        # A network that flattens samples first does not depend on their axes.
         acting = next((x for x in layers if not isinstance(x, _OF_EACH_VALUE | str)), None)
         steps_of_rows = None
         if self.input_shape is not None:

@@ -42,7 +42,7 @@ from sklearn_nn.network.initializers import Initializer
 #: Classes of recurrent layers that `cell` selects.
 CELLS = {"lstm": LSTM, "gru": GRU, "rnn": SimpleRNN}
 CELL_CONSTRAINT = [StrOptions(set(CELLS))]
-#: What is made of the last recurrent layer's steps; for "last" it hands on no other.
+#: Layers for `pooling`; for "last" the last recurrent layer returns its last step only.
 POOLS = {"mean": GlobalAveragePool, "max": GlobalMaxPool, "attention": AttentionPool}
 
 
@@ -68,7 +68,7 @@ def recurrent_layers(
 
 @estimator_parameters
 class BaseRNN(BaseNetwork):
-    """Recurrent layers, pooling over time, then dense layers."""
+    """Base of recurrent networks: recurrent layers, pooling over time, dense layers."""
 
     hidden_size: int = 64
     _: KW_ONLY
@@ -112,13 +112,12 @@ class BaseRNN(BaseNetwork):
         return WindowReader(shape, self.data_format, truncation=self.truncation, **options)
 
     def _steps(self):
-        """Return the arrangement of targets in time, or None for one target a sequence."""
         if not self.return_sequences and self.truncation is None:
             return None
         return Steps(self.return_sequences, self.truncation)
 
     def _recurrent_layers(self):
-        """The recurrent layers, and the rate of the dropout behind the last."""
+        """Return the recurrent layers, and the rate of dropout after the last."""
         kernel, _ = draws(self)
         sizes = check_sizes("hidden_layer_sizes", self.hidden_layer_sizes)
         rates = dropout_rates(self.dropout, self.num_layers + len(sizes))[: self.num_layers]
@@ -151,12 +150,12 @@ class BaseRNN(BaseNetwork):
         return [(n, TimeDistributed(x) if isinstance(x, Dense) else x) for n, x in layers]
 
     def _check_truncation(self):
-        """Raise a ValueError where sequences cannot be read in windows."""
+        """Raise ValueError if `truncation` contradicts other parameters."""
         if self.truncation is None:
             return
         if not self.return_sequences and self.pooling != "last":
             raise ValueError(
-                f"truncation={self.truncation} reads sequences window by window, and "
+                f"truncation={self.truncation} reads sequences window by window, but "
                 f"pooling={self.pooling!r} all steps at once; set pooling='last', or "
                 "truncation=None."
             )
@@ -167,12 +166,12 @@ class BaseRNN(BaseNetwork):
             )
         if self.solver == "lbfgs":
             raise ValueError(
-                f"truncation={self.truncation} trains window by window, and solver='lbfgs' on all "
+                f"truncation={self.truncation} trains window by window, but solver='lbfgs' on all "
                 "rows at once; use another solver, or truncation=None."
             )
 
     def score(self, X, y, sample_weight=None):
-        """Accuracy of a classifier, R^2 of a regressor; with `return_sequences` over all steps.
+        """Return the accuracy of a classifier, or R^2 of a regressor, over all targets.
 
         Parameters
         ----------

@@ -193,9 +193,9 @@ def test_invalid_iterables_of_batches(Estimator):
     model = make(Estimator)
     with pytest.raises(ValueError, match=r"yielded no batch.*make a\s+new one"):
         model.partial_fit(iter([]), **first)
-    with pytest.raises(ValueError, match="bring y with them: leave y out"):
+    with pytest.raises(ValueError, match="include y: leave y out"):
         model.partial_fit(iter([(ROWS, y)]), y, **first)
-    with pytest.raises(ValueError, match="bring sample_weight with them"):
+    with pytest.raises(ValueError, match="include sample_weight"):
         model.partial_fit(iter([(ROWS, y)]), None, np.ones(90), **first)
     for rows in (ROWS, ROWS.tolist(), tuple(ROWS.tolist()), [(ROWS, y)]):
         with pytest.raises(ValueError, match=r"requires y|y cannot be None"):

@@ -364,7 +364,7 @@ def test_warm_starts(Estimator, y):
     assert warm.encoder_ is encoder
     assert warm.n_iter_ == 10
     assert len(warm.history_["loss"]) == 20
-    with pytest.raises(ValueError, match="refit_full=True begins anew"):
+    with pytest.raises(ValueError, match="refit_full=True begins again"):
         warm.set_params(refit_full=True).fit(TABLE, y)
 
 
@@ -419,7 +419,7 @@ def test_networks_hold_out_rows_of_their_own(Estimator, y):
 
 
 def test_several_networks_and_warm_starts():
-    with pytest.raises(ValueError, match="n_networks=2 begin anew"):
+    with pytest.raises(ValueError, match="continues from one network, not n_networks=2"):
         make(n_networks=2, warm_start=True).fit(TABLE, CLASSES)
     model = make(n_networks="auto", warm_start=True).fit(TABLE, CLASSES)
     assert model.recipe_["n_networks"] == 1

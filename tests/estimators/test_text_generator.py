@@ -359,7 +359,7 @@ def test_the_best_weights_are_kept(early_stopping):
 
 
 def test_validation_needs_text():
-    with pytest.raises(ValueError, match="early_stopping=True needs a text to validate on"):
+    with pytest.raises(ValueError, match="early_stopping=True needs a validation text"):
         small(early_stopping=True, validation_fraction=0).fit(prose(100))
     with pytest.raises(ValueError, match="leaves 99 of 100 characters to train on"):
         small(validation_fraction=0.01).fit(prose(100))

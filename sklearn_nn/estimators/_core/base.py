@@ -1,4 +1,4 @@
-"""The base of all estimators: parameters, `fit`, and what predicts."""
+"""Base classes of all estimators: parameters, training, prediction, transfer and files."""
 
 from __future__ import annotations
 
@@ -50,12 +50,12 @@ from sklearn_nn.training.optimizers import Optimizer
 from sklearn_nn.training.schedules import Schedule
 
 _PLAIN = (str, int, float, bool, type(None))
-#: Row numbers, as long as the data: the order that training has come to, and the rows held out.
+#: Attributes that hold row numbers: those in training, in their last order, and those held out.
 _OF_ROWS = ("_order", "_held_out")
 
 
 def _compact(rows):
-    """Return row numbers in half the room where they fit."""
+    """Return row numbers as int32 where they fit."""
     return rows if rows is None or rows.size >= 2**31 else rows.astype(np.int32)
 
 
@@ -64,9 +64,9 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator, ABC):
     """Base of all estimators.
 
     An estimator has parts: a reader of X (`_reader`), a codec of y (`_codec`), and the fitted
-    network (`_network`). A subclass says how they are made from the parameters, and which layers
-    there are. `Fit` performs a fit. Predictions use the parts of the last fit, whatever parameters
-    are set afterwards.
+    network (`_network`). Subclasses make reader, codec and layers from the parameters. `Fit`
+    performs a fit. Predictions use the parts of the last fit; parameters that are set later do not
+    change them.
     """
 
     # Parameters of training, scikit-learn's first; subclasses add those of networks and losses.
@@ -106,18 +106,18 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator, ABC):
 
     #: Class that performs a fit.
     _fit_kind: ClassVar[type[Fit]] = Fit
-    #: Lists of arrays that are published under names of their own: attribute to array name.
+    #: Attributes that list one array of each layer, by the name of the array.
     _ARRAY_LISTS: ClassVar[dict[str, str]] = {}
-    #: Attributes that are made from the rest and stay out of pickles.
+    #: Attributes that are derived from others and left out of pickles.
     _transient: ClassVar[tuple[str, ...]] = ("_views", "_published", "layers_")
-    #: scikit-learn's tags of X, where they differ from its defaults.
+    #: scikit-learn's input tags that differ from its defaults.
     _input_tags: ClassVar[dict[str, bool]] = {"sparse": True}
     #: Attributes that a file must have.
     _NEEDED: ClassVar[tuple[str, ...]] = ("n_iter_", "t_", "n_features_in_")
-    #: Whether training follows scikit-learn's MLP where the two could differ: batches count in an
-    #: epoch's loss by their rows, and the first of equal validation scores is kept.
+    #: True to train as scikit-learn's MLP: batches are weighted by their numbers of rows in the
+    #: loss of an epoch, and the first of equal validation scores is kept.
     _like_scikit_learn: ClassVar[bool] = False
-    #: Name of the parameter that is a list of layers, whose parameters are parameters, too.
+    #: Name of the parameter that is a list of layers; theirs are nested parameters.
     _layers_parameter: ClassVar[str | None] = None
 
     __setattr__ = set_plain
@@ -126,25 +126,25 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator, ABC):
 
     @abstractmethod
     def _layers(self, reader, n_outputs):
-        """Return (name, layer) pairs from input to raw output, for the samples of a reader."""
+        """Return (name, layer) pairs from the reader's samples to the raw output."""
 
     @abstractmethod
     def _make_codec(self):
-        """Return a codec of y for the parameters at hand."""
+        """Return a new codec of y for the current parameters."""
 
     def _make_reader(self):
-        """Return a reader of X for the parameters at hand."""
+        """Return a new reader of X for the current parameters."""
         return InputReader()
 
     def _plan(self, reader, codec, dtype):
-        """Return the plan of the network for the parameters at hand, and its program."""
+        """Return the plan of the network for the current parameters, and its program."""
         layers = self._layers(reader, codec.n_outputs)
         link = codec.loss.link_layer()
         plan = Plan(layers, link, dtype, reader.form(), channels=reader.channels)
         return self._with_rates(plan, plan.lower(), self.learning_rate_factors)
 
     def _with_rates(self, plan, program, factors):
-        """Return plan and program with factors on the learning rates of layers."""
+        """Return plan and program with the given learning-rate factors of layers."""
         if factors:
             start = vars(self).get("_pretrained") if PRETRAINED in factors else None
             copied = () if start is None else transfer.copied_layers(program, start)
@@ -154,31 +154,30 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator, ABC):
         return plan, program
 
     def _steps(self):
-        """Return the arrangement of targets in time, or None for one target a sample."""
+        """Return the arrangement of targets in time, or None for one target per sample."""
         return
 
     def _setting(self, name):
-        """Return a parameter as training uses it."""
+        """Return the value of a parameter that training uses."""
         return getattr(self, name)
 
     def _settings(self):
-        """Return all parameters by name, as training uses them."""
+        """Return the values of all parameters that training uses, by name."""
         return {name: self._setting(name) for name in self._get_param_names()}
 
     def _remarks(self):
-        """Return names and texts for a summary, beside the layers."""
+        """Return (name, text) pairs that a summary shows in addition to the layers."""
         return ()
 
     # --- parameters --------------------------------------------------------------------------
 
     def get_params(self, deep=True):
-        """Get the parameters, and with `deep` those of each layer in a list of layers as well.
+        """Return the parameters, and with `deep` those of each layer in a list of layers.
 
         Parameters
         ----------
         deep : bool, default=True
-            Whether to include every layer under its name, and its parameters as
-            ``name__parameter``.
+            Whether to include each layer by name, and its parameters as ``name__parameter``.
 
         Returns
         -------
@@ -193,14 +192,14 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator, ABC):
     def set_params(self, **params):
         """Set parameters.
 
-        A fitted estimator predicts as before; parameters that decide the network wait for the next
-        fit. Those that a loaded file could not hold, such as a user-defined loss, are put back.
+        Predictions of a fitted estimator do not change: parameters of the network act in the next
+        fit. Parameters that a saved file cannot hold, such as a user-defined loss, are restored.
 
         Parameters
         ----------
         **params : dict
-            Parameters of the estimator; layers by name, each a layer or 'passthrough'; and their
-            parameters, as ``name__parameter``.
+            Parameters of the estimator; layers by name, each a layer or 'passthrough'; and
+            parameters of layers, as ``name__parameter``.
 
         Returns
         -------
@@ -234,7 +233,7 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator, ABC):
         validate_parameter_constraints(self._parameter_constraints, values, kind.__name__)
 
     def _take_down(self):
-        """Keep the parameters that the network is made from, for files."""
+        """Record the parameters that the network is made from, for files."""
         self._made_with = {
             name: value if type(value) in _PLAIN else copy.deepcopy(value)
             for name, value in self.get_params(deep=False).items()
@@ -243,7 +242,7 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator, ABC):
         vars(self).pop("_waits_for", None)
 
     def _twin(self):
-        """Return another estimator with the same attributes, which can be set without effect."""
+        """Return a copy with the same attributes; setting them does not affect this estimator."""
         twin = object.__new__(type(self))
         vars(twin).update(vars(self))
         return twin
@@ -257,16 +256,15 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator, ABC):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features), or array of shape \
-                (n_samples, ...)
-            The samples: vectors, or what else the estimator takes. An array in C order and in the
-            type that the network computes in is not copied, nor is one of bytes (uint8), which
-            are scaled to 0..1 where samples are images or sequences; so X may be an `np.memmap` of
-            a file that is larger than memory.
+        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features), or array of \
+                shape (n_samples, ...)
+            The samples. C-ordered arrays in the type that the network computes in are not copied,
+            nor are arrays of bytes (uint8), which are scaled to 0..1 if samples are images or
+            sequences. X may therefore be an `np.memmap` of a file that is larger than memory.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Their targets: class labels in classification, numbers in regression.
+            The targets: class labels in classification, numbers in regression.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the samples.
+            Weights of the samples. Samples with zero weight are ignored by tabular estimators.
         X_val : array-like of the form of X, default=None
             A validation set. With `early_stopping` it takes the place of the split; without, its
             loss and score are recorded in `history_` after each epoch. Not used by 'lbfgs'.
@@ -282,27 +280,27 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator, ABC):
 
         Raises
         ------
-        ValueError
-            If a parameter or the data is not valid, or if training diverges. In the last case
-            the weights from before the epoch that diverged are kept, and where a callback raises
-            what it was called with; otherwise the estimator is as it was before.
+        ValueError, TypeError
+            If a parameter or the data is invalid, or if training diverges. If it diverges, the
+            weights before the failed epoch are kept, and if a callback raises an error, the weights
+            that it was called with; after any other error the estimator is unchanged.
         """
         validation = X_val, y_val, sample_weight_val
         return self._fit_kind(self, mode_of(self), X, y, sample_weight, validation).run()
 
     def _fit_epoch(self, X, y, sample_weight, validation):
-        """Train for one epoch more: partial_fit."""
+        """Train for one more epoch: partial_fit."""
         return self._fit_kind(self, FitMode.ONE_EPOCH, X, y, sample_weight, validation).run()
 
     def initialize(self, X, y, sample_weight=None):
-        """Build the network for this data and draw its first weights, without training it.
+        """Build the network for the data and draw its initial weights, without training it.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             The samples.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Their targets.
+            The targets.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the samples.
 
@@ -314,7 +312,7 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator, ABC):
         Raises
         ------
         ValueError
-            If a parameter or the data is not valid.
+            If a parameter or the data is invalid.
         """
         self._validate_params()
         return self._fit_kind(self, FitMode.FRESH, X, y, sample_weight).initialize()
@@ -325,12 +323,12 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator, ABC):
         Returns
         -------
         summary : Summary
-            Prints as a table; a notebook shows it as one, too.
+            A table, in print and in notebooks.
 
         Raises
         ------
         NotFittedError
-            If there is no network yet; `initialize` makes one without training it.
+            If there is no network; `initialize` makes one without training it.
         """
         from sklearn_nn.inspection import summary
 
@@ -361,7 +359,7 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator, ABC):
             yield data, output
 
     def _run(self, network, data, layer, n_jobs):
-        """Return the output of the network, or of a layer, for all rows of a source."""
+        """Return the output of the network, or of the named layer, for all rows of a source."""
         return network.run(data, layer, n_jobs)
 
     def _output(self, X, layer=None):
@@ -370,7 +368,7 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator, ABC):
         return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
 
     def _predict(self, X, decode):
-        """Return decoded outputs; with a target for each step, in sequences."""
+        """Return decoded outputs, as sequences if there is a target for each time step."""
         steps, decoded, lengths = self._codec.steps, [], []
         for data, output in self._outputs(X):
             decoded.append(decode(output))
@@ -385,25 +383,23 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator, ABC):
     # --- transfer ----------------------------------------------------------------------------
 
     def from_pretrained(self, other, layers=transfer.ALL, freeze=None):
-        """Begin with the weights of another network, in place of random ones.
+        """Use the weights of another network as initial weights, in place of random ones.
 
-        The arrays are copied now. Where this estimator has no weights yet, `fit`, `partial_fit` and
-        `initialize` begin with them; what is not copied is drawn as ever. Where it has, they take
-        the copied ones at once, so that `partial_fit` and a warm start go on from them; a `fit`
-        without `warm_start` begins with them anew. Clones begin with them, too, so that
-        cross-validation and searches do.
+        The arrays are copied at once. A fitted estimator takes them over immediately, and
+        `partial_fit` and warm starts continue from them. Each `fit` without `warm_start` begins
+        with them, as do clones, and thus cross-validation and searches; weights of layers that are
+        not copied are random.
 
         Parameters
         ----------
         other : estimator or path
             A fitted network, a pipeline or search that ends in one, or a file that `save` has
-            written. Its `dtype` may be another.
+            written. It may have another `dtype`.
         layers : {'all', 'body'}, str or list of str, default='all'
-            What is copied: the parameters, and what layers remember, such as the running means of
-            :class:`~sklearn_nn.layers.BatchNorm`.
-            'all' is every layer that both networks have, by name; the output layer only where its
-            shapes are equal. 'body' is 'all' without the output layer, which is what is wanted
-            where the targets are others. A name stands for a layer and all layers within it.
+            Layers whose parameters and state, such as the running means of
+            :class:`~sklearn_nn.layers.BatchNorm`, are copied. 'all' is every layer whose name both
+            networks have; the output layer only if its shapes are equal. 'body' is 'all' without
+            the output layer, for other targets. A name includes all layers nested in it.
         freeze : 'all', str, list of str or None, default=None
             Layers to :meth:`freeze`; 'all' is those that are copied.
 
@@ -415,12 +411,12 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator, ABC):
         Raises
         ------
         NotFittedError
-            If the other is not fitted.
+            If the other estimator is not fitted.
         TypeError
-            If the other is no network of sklearn_nn.
+            If the other estimator is not a network of sklearn_nn.
         ValueError
-            If the other has no such layers. Whether shapes are equal is seen when there is a
-            network to copy to, by `fit` at the latest.
+            If the other network has no such layers. Shapes are compared when this estimator has a
+            network, by `fit` at the latest.
         """
         start = transfer.pretrained(other, layers, BaseNetwork.load)
         frozen = [] if freeze is None else as_names(freeze, "freeze")
@@ -436,7 +432,7 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator, ABC):
         return self
 
     def _set_factors(self, network, factors):
-        """Publish a network with other factors on the learning rates of its layers."""
+        """Publish the network with other learning-rate factors of its layers."""
         plan = replace(network.plan, rates=None)
         plan, program = self._with_rates(plan, network.program, factors)
         if not factors:
@@ -444,20 +440,18 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator, ABC):
         publish_network(self, FittedNetwork.of(plan, program, network.theta, network.state))
 
     def freeze(self, *names):
-        """Leave layers as they are in training, to the last bit.
+        """Exclude layers from training.
 
-        The next training heeds it. Frozen layers are neither updated nor penalised nor clipped. A
-        frozen :class:`~sklearn_nn.layers.BatchNorm` uses its running statistics and does not change
-        them. Dropout goes on within frozen layers.
-
-        This sets the parameter `learning_rate_factors`, in which 0 stands for a frozen layer, so
-        clones are frozen, too.
+        From the next training on, frozen layers are not updated, penalized or clipped. A frozen
+        :class:`~sklearn_nn.layers.BatchNorm` uses its running statistics and does not change them.
+        Dropout remains active within frozen layers. Frozen layers have a factor of 0 in the
+        parameter `learning_rate_factors`, which clones share.
 
         Parameters
         ----------
         *names : str
-            Names of layers; "residual1" stands for all layers within it, and 'pretrained' for those
-            that :meth:`from_pretrained` copies.
+            Names of layers. A name includes nested layers; 'pretrained' stands for those that
+            :meth:`from_pretrained` copies.
 
         Returns
         -------
@@ -467,7 +461,7 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator, ABC):
         Raises
         ------
         ValueError
-            If no layer has such a name; of an estimator that is not fitted `fit` raises it.
+            If no layer has such a name; if the estimator is not fitted, `fit` raises it.
         """
         if not names:
             raise ValueError("freeze needs names of layers, as in freeze('conv1', 'conv2').")
@@ -479,8 +473,8 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator, ABC):
     def unfreeze(self, *names):
         """Train layers again that were frozen; without names, all of them.
 
-        A `partial_fit`, or a fit that resumes, goes on with a new optimizer then: moments that
-        stood still while the others' grew would make its first steps too long.
+        The next `partial_fit` or resumed fit begins with a new optimizer, because the first updates
+        of these layers would be too large with their old moments.
 
         Parameters
         ----------
@@ -495,13 +489,13 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator, ABC):
         Raises
         ------
         ValueError
-            If no layer has such a name; of an estimator that is not fitted `fit` raises it.
+            If no layer has such a name; if the estimator is not fitted, `fit` raises it.
         """
         names = self._known_names(names)
         return self._change_factors(lambda factors: transfer.thawed(factors, names))
 
     def _known_names(self, names):
-        """Return the names as a list; raise ValueError if one is known to be of no layer."""
+        """Return the names as a list; raise ValueError if the network has no layer of a name."""
         names = [name for group in names for name in as_names(group, "names")]
         if "_network" in vars(self):
             known = [line.name for line in network_of(self).outline]
@@ -509,10 +503,10 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator, ABC):
         return names
 
     def _change_factors(self, changed):
-        """Change the parameter, and those of a network that there is."""
+        """Apply a function to `learning_rate_factors`, and to those of the fitted network."""
         factors = changed(self.learning_rate_factors)
         if "_network" in vars(self):
-            # Of the network as it was fitted: other parameters wait for the next fit.
+            # Other parameters of the network act in the next fit.
             own = changed(self._made_with.get("learning_rate_factors"))
             self._set_factors(network_of(self), own)
             self._made_with = {**self._made_with, "learning_rate_factors": own}
@@ -522,11 +516,11 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator, ABC):
     # --- copies and files --------------------------------------------------------------------
 
     def save(self, path):
-        """Save the fitted estimator, with all that is needed to go on training it.
+        """Save the fitted estimator, including the state of its training.
 
-        The file is written under another name and then renamed, so that whatever happens there is
-        a whole file under `path`, the old one or the new. It holds a checksum, arrays and plain
-        values; loading it runs no code.
+        The file is written under another name and then renamed, so that a complete file, old or
+        new, exists under `path` at any time. It holds a checksum, arrays and plain values; loading
+        it runs no code.
 
         Parameters
         ----------
@@ -536,9 +530,9 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator, ABC):
         Raises
         ------
         NotFittedError
-            If there is nothing to save yet.
+            If the estimator is not fitted.
         OSError
-            If the file cannot be written; a file that was there before is as it was.
+            If the file cannot be written; an existing file is not changed.
         """
         check_is_fitted(self)
         saving.save(self, path)
@@ -555,13 +549,13 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator, ABC):
         Returns
         -------
         estimator : object
-            As it was when it was saved.
+            The estimator in the state in which it was saved.
 
         Raises
         ------
         CheckpointError
-            If the file is missing or damaged, is none of this package's, or holds another kind of
-            estimator.
+            If the file is missing or damaged, was not written by this package, or holds an
+            estimator of another class.
         """
         return saving.load(cls, path)
 
@@ -569,9 +563,9 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator, ABC):
         """Raise ValueError if attributes, now loaded from a file, contradict one another."""
 
     def __copy__(self):
-        """Return a shallow copy: with the arrays of this one, until one of them is trained.
+        """Return a shallow copy, which shares arrays until either estimator is trained.
 
-        The optimizer and the history, which change as training goes on, are its own.
+        Optimizer and history, which training changes in place, are copied.
         """
         copied = type(self).__new__(type(self))
         copied.__setstate__(self.__getstate__())
@@ -590,7 +584,7 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator, ABC):
         return copied
 
     def __sklearn_clone__(self):
-        """Return an estimator with the same parameters, which begins with the same weights."""
+        """Return an unfitted estimator with the same parameters and the same pretrained weights."""
         cloned = _clone_parametrized(self)
         if "_pretrained" in vars(self):
             cloned._pretrained = self._pretrained
@@ -598,19 +592,18 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator, ABC):
 
     def __getstate__(self):
         if "_network" in self.__dict__:
-            network_of(self)  # takes in arrays that were replaced
+            network_of(self)  # includes arrays that users have replaced
         left_out = {*self._transient, *self._ARRAY_LISTS, *OF_A_FIT}
-        if "_network" not in self.__dict__:  # weights that were set before there was a network
+        if "_network" not in self.__dict__:  # users may set weights before there is a network
             left_out -= {*self._ARRAY_LISTS}
         state = {k: v for k, v in super().__getstate__().items() if k not in left_out}
-        # As long as the data, so in as little room as they take.
         return {**state, **{key: _compact(state[key]) for key in _OF_ROWS if key in state}}
 
     def __setstate__(self, state):
         rows = {key: state[key] for key in _OF_ROWS if state.get(key) is not None}
         rows = {key: array.astype(np.int64) for key, array in rows.items()}
         super().__setstate__({**state, **rows})
-        # A parameter that an older version did not have is what it is by default.
+        # Parameters that an older version did not have.
         if missing := set(self._get_param_names()).difference(self.__dict__):
             known = inspect.signature(type(self)).parameters
             self.__dict__.update({name: known[name].default for name in missing})
@@ -624,7 +617,7 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator, ABC):
 
 
 def _is_trained_by_batches(estimator):
-    """Return True; raise AttributeError with L-BFGS, which sees all samples at once."""
+    """Return True; raise AttributeError for L-BFGS, which uses all samples at once."""
     if is_lbfgs(estimator):
         raise AttributeError(
             "partial_fit is only available for stochastic optimizers. "
@@ -661,9 +654,9 @@ class NetworkClassifier(ClassifierMixin, BaseNetwork):
         Returns
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_labels)
-            The likeliest class, or for a multilabel target all labels of probability above .5. With
-            `return_sequences`, an array of shape (n_samples, n_steps, ...), or a list of arrays of
-            shape (n_steps, ...) where sequences are of unequal length.
+            The most probable class, or for multilabel targets all labels of a probability above
+            0.5. With `return_sequences`, an array of shape (n_samples, n_steps, ...), or a list of
+            arrays of shape (n_steps, ...) if sequences have unequal lengths.
         """
         check_fitted(self)
         return self._predict(X, self._codec.decode)
@@ -698,7 +691,7 @@ class NetworkClassifier(ClassifierMixin, BaseNetwork):
         Returns
         -------
         log_p : ndarray of shape (n_samples, n_classes)
-            In the order of `classes_`; equal to ``log(predict_proba(X))``, whose form it has.
+            ``log(predict_proba(X))``, in the same form.
         """
         p = self.predict_proba(X)
         return [np.log(steps) for steps in p] if isinstance(p, list) else np.log(p, out=p)
@@ -710,7 +703,7 @@ class NetworkClassifier(ClassifierMixin, BaseNetwork):
 
 
 class BatchClassifier(NetworkClassifier):
-    """Base of classifiers that can be trained batch by batch, too."""
+    """Base of classifiers with `partial_fit`."""
 
     @available_if(_is_trained_by_batches)
     @_fit_context(prefer_skip_nested_validation=True)
@@ -731,19 +724,18 @@ class BatchClassifier(NetworkClassifier):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, ...), or iterable
-            The samples. An iterable that is no array, list or tuple, such as a generator or a
-            data loader, yields batches ``(X, y)`` or ``(X, y, sample_weight)``. It is gone
-            through once, and each batch is trained on as by a call of its own, in steps of
-            `batch_size` samples.
+            The samples. An iterable other than an array, list or tuple, such as a generator or a
+            data loader, yields batches ``(X, y)`` or ``(X, y, sample_weight)``; each is trained on
+            as by a call of its own.
         y : array-like of shape (n_samples,) or (n_samples, n_labels), default=None
-            Their classes. To be left out with an iterable, and only then.
+            The classes; None with an iterable.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the samples.
         classes : array-like of shape (n_classes,), default=None
-            All classes that will ever come; needed in the first call, not afterwards.
+            All classes of this and later calls; required in the first call only.
         X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
-            A validation set, scored after the epoch. With `early_stopping` the weights go back to
-            those of the best score once `n_iter_no_change` calls have brought no better one.
+            A validation set, scored after the epoch. With `early_stopping` the weights of the best
+            score are restored after `n_iter_no_change` calls without a better one.
         y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
             Targets of the validation set.
         sample_weight_val : array-like of shape (n_val,), default=None
@@ -757,9 +749,8 @@ class BatchClassifier(NetworkClassifier):
         Raises
         ------
         ValueError
-            If a parameter or the data is not valid, if training diverges, or if an iterable
-            yields something else than batches, or nothing. The estimator is then as the last good
-            batch left it.
+            If a parameter or the data is invalid, if training diverges, or if an iterable yields
+            no batch or an invalid one. Training on the batches before it is kept.
         """
         validation = {"X_val": X_val, "y_val": y_val, "sample_weight_val": sample_weight_val}
         if is_stream(X):
@@ -770,14 +761,14 @@ class BatchClassifier(NetworkClassifier):
                 self._codec = self._make_codec().begin(y, self.classes_)
             return self._fit_epoch(X, y, sample_weight, tuple(validation.values()))
         except BaseException:
-            if not has_weights(self):  # a first call that could not begin
+            if not has_weights(self):  # the first call has failed
                 self.__dict__ = before
             raise
 
 
 @estimator_parameters
 class NetworkRegressor(RegressorMixin, BaseNetwork):
-    """Base of regressors: one or several numbers a sample."""
+    """Base of regressors: one or several numbers per sample."""
 
     _: KW_ONLY
     loss: str | Loss = "squared_error"
@@ -816,7 +807,7 @@ class NetworkRegressor(RegressorMixin, BaseNetwork):
 
 
 class BatchRegressor(NetworkRegressor):
-    """Base of regressors that can be trained batch by batch, too."""
+    """Base of regressors with `partial_fit`."""
 
     @available_if(_is_trained_by_batches)
     @_fit_context(prefer_skip_nested_validation=True)
@@ -829,17 +820,16 @@ class BatchRegressor(NetworkRegressor):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, ...), or iterable
-            The samples. An iterable that is no array, list or tuple, such as a generator or a
-            data loader, yields batches ``(X, y)`` or ``(X, y, sample_weight)``. It is gone
-            through once, and each batch is trained on as by a call of its own, in steps of
-            `batch_size` samples.
+            The samples. An iterable other than an array, list or tuple, such as a generator or a
+            data loader, yields batches ``(X, y)`` or ``(X, y, sample_weight)``; each is trained on
+            as by a call of its own.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
-            Their targets. To be left out with an iterable, and only then.
+            The targets; None with an iterable.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the samples.
         X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
-            A validation set, scored after the epoch. With `early_stopping` the weights go back to
-            those of the best score once `n_iter_no_change` calls have brought no better one.
+            A validation set, scored after the epoch. With `early_stopping` the weights of the best
+            score are restored after `n_iter_no_change` calls without a better one.
         y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
             Targets of the validation set.
         sample_weight_val : array-like of shape (n_val,), default=None
@@ -853,9 +843,8 @@ class BatchRegressor(NetworkRegressor):
         Raises
         ------
         ValueError
-            If a parameter or the data is not valid, if training diverges, or if an iterable
-            yields something else than batches, or nothing. The estimator is then as the last good
-            batch left it.
+            If a parameter or the data is invalid, if training diverges, or if an iterable yields
+            no batch or an invalid one. Training on the batches before it is kept.
         """
         validation = {"X_val": X_val, "y_val": y_val, "sample_weight_val": sample_weight_val}
         if is_stream(X):

@@ -1,19 +1,16 @@
-"""partial_fit over an iterable of batches: data that comes in pieces."""
+"""partial_fit over an iterable of batches."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-#: What holds data itself has one of these, and containers of Python's own hold rows.
+#: Attributes of arrays and data frames, and containers of rows.
 _OF_ARRAYS = ("shape", "__array__", "__array_interface__", "__dataframe__")
 _OF_ROWS = (list, tuple, str, bytes)
 
 
 def is_stream(X):
-    """Return whether X is an iterable of batches and not data itself.
-
-    A list or tuple is rows, as everywhere in scikit-learn.
-    """
+    """Return whether X is an iterable of batches; a list or tuple holds rows."""
     if isinstance(X, _OF_ROWS) or any(hasattr(X, name) for name in _OF_ARRAYS):
         return False
     return isinstance(X, Iterable)
@@ -36,14 +33,14 @@ def unpack(item, number):
 def fit_batches(estimator, X, y, sample_weight, **options):
     """Call partial_fit with each batch that the iterable X yields, and `options`.
 
-    Raise ValueError if there is no batch, if y or sample_weight come beside X, or if a batch is
-    invalid. What was learnt from the batches before it is kept.
+    Raise ValueError if there is no batch, if y or sample_weight are passed as well, or if a batch
+    is invalid. Training on the batches before it is kept.
     """
     for name, given in (("y", y), ("sample_weight", sample_weight)):
         if given is not None:
             raise ValueError(
-                f"X is an iterable of batches, which bring {name} with them: leave {name} out and "
-                "yield (X, y) or (X, y, sample_weight), or pass X as an array."
+                f"X is an iterable of batches, which include {name}: leave {name} out and yield "
+                "(X, y) or (X, y, sample_weight), or pass X as an array."
             )
     number = -1
     for item in X:
@@ -53,10 +50,10 @@ def fit_batches(estimator, X, y, sample_weight, **options):
             estimator.partial_fit(*batch, **options)
         except ValueError as error:
             raise ValueError(f"Batch {number} of the iterable: {error}") from error
-        del item, batch  # before the next is made: one at a time in memory
+        del item, batch  # one batch at a time in memory
     if number < 0:
         raise ValueError(
-            "X is an iterable that yielded no batch. An iterator is used up after one pass: make a "
-            "new one for each."
+            "X is an iterable that yielded no batch. An iterator is exhausted after one pass: make "
+            "a new one for each."
         )
     return estimator

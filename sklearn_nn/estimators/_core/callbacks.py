@@ -1,4 +1,4 @@
-"""scikit-learn's own callbacks (`set_callbacks`, from 1.9 on), called at every epoch."""
+"""Support of scikit-learn's callbacks (`set_callbacks`, since 1.9)."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ try:
 except ImportError:  # scikit-learn before 1.9 has no callbacks
 
     class CallbackSupportMixin:  # type: ignore[no-redef]
-        """Nothing to support."""
+        """Mixin without effect."""
 
     def with_callbacks(method):
-        """The method as it is."""
+        """Return the method unchanged."""
         return method
 
 
@@ -31,14 +31,9 @@ def _snapshot(estimator):
 
 
 class SubtaskCallback(Callback):
-    """Tells scikit-learn's callbacks of the fit and of each of its epochs, as tasks of theirs.
+    """Callback that reports the fit and each of its epochs to scikit-learn's callbacks.
 
-    Parameters
-    ----------
-    estimator : BaseNetwork
-        Has been given callbacks.
-    max_epochs : int
-        Most epochs that there will be.
+    `max_epochs` is the maximum number of epochs.
     """
 
     def __init__(self, estimator, max_epochs):
@@ -55,7 +50,7 @@ class SubtaskCallback(Callback):
         self._epoch.call_on_fit_task_begin(estimator=estimator, **self._data)
 
     def on_epoch_end(self, epoch, log, estimator):
-        """End the task of the epoch; returns whether a callback asks to stop."""
+        """End the task of the epoch; return whether a callback requests to stop."""
         return self._epoch.call_on_fit_task_end(
             estimator=estimator,
             reconstruction_attributes=self._attributes,

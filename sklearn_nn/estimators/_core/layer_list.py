@@ -1,4 +1,4 @@
-"""Layers as a parameter: names, nested parameters, layers that are swapped or passed by."""
+"""Lists of layers as a parameter of estimators: names and nested parameters."""
 
 from __future__ import annotations
 
@@ -8,19 +8,14 @@ from sklearn_nn.estimators._core.transfer import PRETRAINED
 from sklearn_nn.layers import Layer
 from sklearn_nn.layers.layer import is_named, repeated_name, with_names
 
-#: In the place of a layer: nothing is done there.
+#: Value in place of a layer that is skipped.
 PASSTHROUGH = "passthrough"
 
 
 def named_layers(layers, parameter="layers"):
-    """(name, layer) pairs of a list that may hold layers without a name.
+    """Return (name, layer) pairs of a list of layers; raise ValueError if it is invalid.
 
-    A layer without a name is called after its class, with a number: "dense1", "dense2".
-
-    Raises
-    ------
-    ValueError
-        If the list is none, holds something else, or a name twice.
+    Layers without a name are named by class and number: "dense1", "dense2".
     """
     if not isinstance(layers, list | tuple) or not layers:
         raise ValueError(
@@ -31,17 +26,17 @@ def named_layers(layers, parameter="layers"):
     for entry, (_, layer) in zip(layers, pairs, strict=True):
         if not isinstance(layer, Layer) and not (is_named(entry) and layer == PASSTHROUGH):
             raise ValueError(
-                f"{parameter} holds {entry!r}; every entry is a layer or a (name, layer) pair, and "
-                f"in a pair {PASSTHROUGH!r} may stand for a layer."
+                f"{parameter} holds {entry!r}; every entry is a layer or a (name, layer) pair, "
+                f"in which {PASSTHROUGH!r} may replace the layer."
             )
     if (name := repeated_name(pairs)) is not None:
         raise ValueError(f"{parameter} has the name {name!r} more than once.")
     names = [name for name, _ in pairs]
     if bad := [name for name in names if "__" in name or name in ("output", PRETRAINED)]:
         raise ValueError(
-            f"{parameter} has the name {bad[0]!r}; names hold no double underscore, 'output' is "
-            f"the layer that the estimator adds, and {PRETRAINED!r} stands for layers that are "
-            "copied."
+            f"{parameter} has the name {bad[0]!r}; names must not contain a double underscore, nor "
+            f"be 'output', the layer that the estimator adds, or {PRETRAINED!r}, which stands for "
+            "layers that are copied."
         )
     return pairs
 
@@ -66,7 +61,7 @@ def set_nested(estimator, params):
     layers = {name: layer for name, layer in pairs if name not in own}
     for key in [key for key in params if key in layers]:
         layers[key] = params.pop(key)
-        # A new list, with names for all: the one at hand may be another estimator's as well.
+        # A new list, because estimators may share the old one.
         setattr(estimator, parameter, [(name, layers.get(name, layer)) for name, layer in pairs])
     for key in [key for key in params if key.partition("__")[0] in layers]:
         name, _, nested = key.partition("__")
@@ -96,7 +91,7 @@ def _named(estimator):
 
 
 def _named_or_none(estimator):
-    """Return the named layers; none where the list is invalid, which is told by `fit`."""
+    """Return the named layers, or none if the list is invalid: `fit` raises the error."""
     try:
         return _named(estimator)
     except ValueError:
@@ -104,5 +99,5 @@ def _named_or_none(estimator):
 
 
 def listed_layers(estimator):
-    """Return copies of the named layers, without those that are passed by."""
+    """Return copies of the named layers, without those that are skipped."""
     return [(name, copy.deepcopy(x)) for name, x in _named(estimator) if x != PASSTHROUGH]

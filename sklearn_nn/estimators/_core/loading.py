@@ -1,4 +1,4 @@
-"""Loading estimators of whatever kind: `load`, and `load_checkpoint` to go on training."""
+"""Functions that load estimators of any class: `load` and `load_checkpoint`."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from sklearn_nn.estimators._core.base import BaseNetwork
 
 
 def load(path):
-    """Load an estimator that was saved, of whatever kind.
+    """Load a saved estimator of any class.
 
-    Loading runs no code: the file holds arrays and plain values, guarded by a checksum.
+    Loading runs no code: the file holds arrays and plain values, with a checksum.
 
     Parameters
     ----------
@@ -18,12 +18,12 @@ def load(path):
     Returns
     -------
     estimator : object
-        The fitted estimator, as it was when it was saved.
+        The fitted estimator, in the state in which it was saved.
 
     Raises
     ------
     CheckpointError
-        If the file is missing or damaged, of a newer version, or none of this package's.
+        If the file is missing, damaged, of a newer version, or not written by this package.
 
     Examples
     --------
@@ -41,12 +41,12 @@ def load(path):
 
 
 def load_checkpoint(path):
-    """Load an estimator to go on with the training that it was saved in the midst of.
+    """Load an estimator to continue the training during which it was saved.
 
-    The next call of its `fit`, with the same data, goes on after the last epoch that the file has
-    seen, up to `max_iter` epochs in all, as if there had been no interruption: weights, optimizer,
-    schedule, random numbers and early stopping are the same to the last bit. With `n_restarts`, a
-    file of a `ModelCheckpoint` is of the restart that it was written in, and no further one begins.
+    The next call of its `fit`, with the same data, continues after the last epoch of the file, up
+    to `max_iter` epochs in total, as one uninterrupted training: weights, optimizer, schedule,
+    random numbers and early stopping are the same to the last bit. With `n_restarts`, only the
+    restart is continued in which a `ModelCheckpoint` wrote the file.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def load_checkpoint(path):
     Raises
     ------
     CheckpointError
-        If the file is missing or damaged, of a newer version, or none of this package's.
+        If the file is missing, damaged, of a newer version, or not written by this package.
     """
     estimator = BaseNetwork.load(path)
     estimator._resumes = True

@@ -9,18 +9,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 from scipy.stats import loguniform, uniform
-from sklearn.base import _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions, validate_parameter_constraints
 
 from sklearn_nn.estimators._core.base import BaseNetwork, NetworkClassifier, NetworkRegressor
-from sklearn_nn.estimators._core.callbacks import with_callbacks
-from sklearn_nn.estimators._core.fit import mode_of
-from sklearn_nn.estimators._core.parameters import (
-    CONSTRAINTS,
-    COUNT,
-    estimator_parameters,
-    fixed,
-)
+from sklearn_nn.estimators._core.parameters import CONSTRAINTS, COUNT, estimator_parameters, fixed
 from sklearn_nn.estimators._inputs.table.encoder import TableEncoder
 from sklearn_nn.estimators._inputs.table.reader import TableReader
 from sklearn_nn.estimators._targets.codec import MULTICLASS, ScaledNumberCodec
@@ -38,26 +30,21 @@ from sklearn_nn.estimators.tabular.fit import Calibrator, TableFit, at_temperatu
 from sklearn_nn.training.losses import get_regression_loss
 
 AUTO = "auto"
-#: Parameters whose value may be "auto": then the recipe gives it.
+#: Parameters that may be "auto", to use the value of the recipe, and their other values.
 _AUTOMATIC = {
+    "hidden_layer_sizes": CONSTRAINTS["hidden_layer_sizes"],
+    "activation": CONSTRAINTS["activation"],
+    "dropout": CONSTRAINTS["dropout"],
+    "batch_size": CONSTRAINTS["batch_size"],
+    "learning_rate": CONSTRAINTS["learning_rate"],
+    "learning_rate_init": CONSTRAINTS["learning_rate_init"],
+    "max_iter": CONSTRAINTS["max_iter"],
     "n_networks": COUNT,
     "n_members": COUNT,
     "num_embedding": [StrOptions({PERIODIC, PIECEWISE_LINEAR}), None],
     "numeric": [StrOptions({"robust", "quantile"})],
     "max_one_hot": [Interval(Integral, 0, None, closed="left")],
     "weight_decay": [Interval(Real, 0, None, closed="left")],
-    **{
-        name: CONSTRAINTS[name]
-        for name in (
-            "hidden_layer_sizes",
-            "activation",
-            "dropout",
-            "batch_size",
-            "learning_rate",
-            "learning_rate_init",
-            "max_iter",
-        )
-    },
 }
 #: Values or distributions of parameters for a random search.
 _SEARCH_SPACE: dict = {
@@ -71,7 +58,7 @@ _SEARCH_SPACE: dict = {
 
 @estimator_parameters
 class BaseTabular(BaseNetwork):
-    """Base of estimators for tables: an encoder, networks for tables, a recipe for training."""
+    """Base of estimators for tables: an encoder, several networks, and a training recipe."""
 
     architecture: str = "realmlp"
     _: KW_ONLY
@@ -95,7 +82,7 @@ class BaseTabular(BaseNetwork):
     scoring: Any = "loss"
     refit_full: bool = False
     dtype: str = "float32"
-    # Parameters that the recipes fix, or that are without effect.
+    # The recipes determine these, or do not use them.
     solver: str = fixed("adamw")
     alpha: float = fixed(0.0)
     l1_ratio: float = fixed(0.0)
@@ -122,43 +109,6 @@ class BaseTabular(BaseNetwork):
     _fit_kind = TableFit
     _input_tags: ClassVar[dict] = {"allow_nan": True, "string": True, "categorical": True}
     _NEEDED = (*BaseNetwork._NEEDED, "histories_", "_split_seed", "recipe_")
-
-    @_fit_context(prefer_skip_nested_validation=True)
-    @with_callbacks
-    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None):
-        """Fit the model to a table.
-
-        Parameters
-        ----------
-        X : DataFrame or array-like of shape (n_samples, n_features)
-            The table, of pandas, polars or NumPy: numbers, text, categories, truth values; any may
-            be missing.
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            The targets: class labels in classification, numbers in regression.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows. Rows with zero weight are ignored.
-        X_val : DataFrame or array-like of shape (n_val, n_features), default=None
-            A validation table. With `early_stopping` it takes the place of the split; without, its
-            loss and score are recorded in `history_` after each epoch.
-        y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
-            Targets of the validation table.
-        sample_weight_val : array-like of shape (n_val,), default=None
-            Weights of the validation table.
-
-        Returns
-        -------
-        self : object
-            The fitted estimator.
-
-        Raises
-        ------
-        ValueError, TypeError
-            If a parameter or the data is not valid, or if training diverges. In the last case
-            the weights from before the epoch that diverged are kept, and where a callback raises
-            what it was called with; otherwise the estimator is as it was before.
-        """
-        validation = X_val, y_val, sample_weight_val
-        return self._fit_kind(self, mode_of(self), X, y, sample_weight, validation).run()
 
     # --- the recipe ----------------------------------------------------------------------
 
@@ -195,10 +145,11 @@ class BaseTabular(BaseNetwork):
         return self._recipe().layers(plan)
 
     def _recipe(self):
+        """Return the recipe of the architecture."""
         return RECIPES[self.architecture]
 
     def _run(self, network, data, layer, n_jobs):
-        """Return the mean of what the networks predict; of a layer, the output of the last."""
+        """Return the mean prediction of the networks, or the output of a layer of the last one."""
         if layer is not None:
             return network.run(data, layer, n_jobs)
         networks = [*self._earlier, network]
@@ -210,10 +161,10 @@ class BaseTabular(BaseNetwork):
 
     @abstractmethod
     def _corrected(self, output, k):
-        """Return the output of network `k` as it is averaged with others."""
+        """Return the output of network `k` as it enters the mean."""
 
     def _judges(self, program, validation):
-        """Return callbacks that look at the validation set."""
+        """Return callbacks that use the validation set."""
         return []
 
     def _remarks(self):
@@ -415,12 +366,12 @@ class TabularClassifier(BaseTabular, NetworkClassifier):
 
     @property
     def temperatures_(self):
-        """Temperatures by which the logits of each network are divided.
+        """Divisors of the logits of each network.
 
         Returns
         -------
         temperatures : ndarray of shape (n_networks,)
-            Above 1 where a network is too sure of itself.
+            Above 1 for overconfident networks.
         """
         return np.array(self._temperatures)
 

@@ -1,4 +1,4 @@
-"""Fits of tables: several networks, each trained on rows of its own."""
+"""Fit of several networks to a table, and calibration of their probabilities."""
 
 from __future__ import annotations
 
@@ -28,18 +28,13 @@ _DOUBT = 1 / 3
 
 
 class StopAfter(Callback):
-    """Ends training after the given number of epochs, whatever is planned.
-
-    Parameters
-    ----------
-    epochs : int
-    """
+    """Callback that ends training after the given number of epochs."""
 
     def __init__(self, epochs):
         self.epochs = epochs
 
     def on_epoch_end(self, epoch, log, estimator):
-        """Stop where it is time."""
+        """Return whether the number of epochs is reached."""
         return epoch >= self.epochs
 
 
@@ -125,15 +120,15 @@ class Calibrator(Callback):
 
 
 class TableFit(Fit):
-    """Fit of `n_networks` networks, one after the other, each with its validation split.
+    """Fit of `n_networks` networks, one after the other, each with its own validation split.
 
-    The estimator's `_network` is the last, which is trained last; `_earlier` holds those before it.
+    The estimator's `_network` is the last one; `_earlier` holds those trained before it.
     """
 
-    # --- what is read ------------------------------------------------------------------------
+    # --- data --------------------------------------------------------------------------------
 
     def prepare(self):
-        """Settle what is "auto", then read and encode the data and lower the network."""
+        """Determine parameters that are "auto", read and encode the data and lower the network."""
         est = self.estimator
         if self.mode is FitMode.FRESH:
             est.recipe_ = self._recipe()
@@ -144,7 +139,7 @@ class TableFit(Fit):
         return super().prepare()
 
     def _recipe(self):
-        """Return the parameters that the recipe gives for the number of rows that count."""
+        """Return the recipe's parameters for the number of rows with a weight other than zero."""
         est, n_rows = self.estimator, _num_samples(self.X)
         if self.sample_weight is not None:
             n_rows = np.count_nonzero(_check_sample_weight(self.sample_weight, self.X))
@@ -161,7 +156,7 @@ class TableFit(Fit):
         values = reader.check(self.X, est)
         _, _, y, weight = self._read_targets(reader, codec, values, self.y, self.sample_weight)
         rows = TableRows(values, y, weight).without_weightless()
-        # As one batch, they are the same whatever their order.
+        # In a single batch, the result does not depend on the order of the rows.
         n_rows = len(rows.values)
         rows = rows.distinct() if self.batch_size(n_rows) == n_rows else rows
         if self.begins and est._setting("num_embedding") == PIECEWISE_LINEAR:
@@ -172,10 +167,10 @@ class TableFit(Fit):
         y = y.toarray() if sparse.issparse(y) else y
         return super()._read_targets(reader, codec, samples, y, sample_weight)
 
-    # --- what is held out --------------------------------------------------------------------
+    # --- validation split --------------------------------------------------------------------
 
     def splits(self, target):
-        """Return whether rows are held out: not of very few, nor when all rows are trained on."""
+        """Return whether rows are held out: not if there are very few, nor for `refit_full`."""
         refits = "_refit_epochs" in vars(self.estimator)
         return super().splits(target) and not refits and self._shared_out(target)[1] > 1
 
@@ -183,14 +178,14 @@ class TableFit(Fit):
         """Return the class of each row, and the number of rows to hold out."""
         labels = self.estimator._codec.stratify(target)
         labels = np.zeros(len(target), dtype=np.intp) if labels is None else labels
-        # The only row of a class is trained on.
+        # The only row of a class is not held out.
         n_shared = np.count_nonzero(np.bincount(labels)[labels] > 1)
         return labels, int(self.estimator.validation_fraction * n_shared + 0.5)
 
     def split(self, target):
-        """Return rows to train on and rows to hold out, of each class its share.
+        """Return rows to train on and rows to hold out, stratified by class.
 
-        Networks hold out rows of their own, until each row has been held out once.
+        Networks hold out different rows, until each row has been held out once.
         """
         est = self.estimator
         labels, n = self._shared_out(target)
@@ -198,7 +193,7 @@ class TableFit(Fit):
         n_parts = max(1, len(rows) // n)
         turn, part = divmod(len(est._earlier), n_parts)
         np.random.RandomState((est._split_seed + turn) % 2**32).shuffle(rows)
-        # Equally distant rows in the order of their classes.
+        # Rows at equal distances, after sorting by class.
         rows = rows[np.argsort(labels[rows], kind="stable")]
         held_out = np.zeros(len(target), dtype=bool)
         places = (np.arange(n) + (part + 0.5) / n_parts) * len(rows) / n
@@ -208,7 +203,7 @@ class TableFit(Fit):
     # --- networks ----------------------------------------------------------------------------
 
     def _begin_networks(self):
-        """Forget the networks of the last fit, but for one that a warm start goes on from."""
+        """Discard the networks of the last fit, except one that a warm start continues from."""
         est = self.estimator
         if est.warm_start is True:
             self._check_can_go_on()
@@ -220,38 +215,38 @@ class TableFit(Fit):
         est._split_seed = est._random_state.randint(2**31 - 1)
 
     def _check_can_go_on(self):
-        """Raise ValueError unless there is one network that a warm start goes on from."""
+        """Raise ValueError if a warm start is impossible: it needs a single network."""
         est = self.estimator
         if est.refit_full:
             raise ValueError(
-                "refit_full=True begins anew on all rows, and warm_start=True does not; set one of "
-                "them to False."
+                "refit_full=True begins again on all rows, which warm_start=True excludes; set one "
+                "of them to False."
             )
         n_last = 1 if self.mode is FitMode.FRESH else len(est._earlier) + 1
         if n_last > 1:
             raise ValueError(
-                f"The last fit trained {n_last} networks, and warm_start=True goes on from one; "
-                "set n_networks=1 and warm_start=False for a first fit that can be gone on from."
+                f"The last fit trained {n_last} networks, but warm_start=True continues from one; "
+                "set n_networks=1 and warm_start=False for a first fit that can be continued."
             )
         if est._setting("n_networks") > 1:
             raise ValueError(
-                f"n_networks={est.n_networks} begin anew, and warm_start=True goes on; set "
+                f"warm_start=True continues from one network, not n_networks={est.n_networks}; set "
                 "n_networks=1, or warm_start=False."
             )
 
     def _check_can_resume(self):
-        """Raise ValueError if of several trainings none is left to be resumed."""
+        """Raise ValueError if all of several trainings have ended."""
         est = self.estimator
         n_trained = len(est.histories_)
         if est.__dict__.pop("_all_trained", False) and n_trained > 1:
             raise ValueError(
                 f"There is nothing to resume: the {n_trained} trainings of the last fit "
-                "(n_networks, refit_full) have ended. Begin anew with warm_start=False (and a file "
-                "by `load`), or fit with n_networks=1 and refit_full=False to go on later."
+                "(n_networks, refit_full) have ended. Begin again with warm_start=False (a file by "
+                "`load`), or fit with n_networks=1 and refit_full=False to continue later."
             )
 
     def train(self, times):
-        """Train networks until there are `n_networks`, each perhaps a second time on all rows."""
+        """Train `n_networks` networks, with `refit_full` each a second time on all rows."""
         est, run = self.estimator, self.ready()
         while True:
             ending = run()
@@ -269,7 +264,7 @@ class TableFit(Fit):
             run = self._afresh(**changes)
 
     def _afresh(self, **changes):
-        """Return a further training, on rows of its own; where it cannot begin, change nothing."""
+        """Return a further training with another split; change nothing if there is an error."""
         est = self.estimator
         before = {**est.__dict__, "_random_state": copy.deepcopy(est._random_state)}
         try:
@@ -284,19 +279,19 @@ class TableFit(Fit):
             raise
 
     def trainer(self, request):
-        """Return what trains one network in batches."""
+        """Return the trainer of one network."""
         est, resumes = self.estimator, self._resumes
         if resumes:
             self._check_can_resume()
         trainer = super().trainer(request)
         if self.mode is FitMode.WARM and not self.is_restart and trainer.history.validated:
-            trainer.history.forget_best()  # of other rows, perhaps of other targets
+            trainer.history.forget_best()  # scores on other rows
         before = est.histories_[:-1] if resumes else est.histories_
         est.histories_ = [*before, est.history_]
         if not (est.early_stopping is True and trainer.history.validated):
             trainer.patience = np.inf  # schedules are planned for all epochs
         if "_refit_epochs" in vars(est):
-            # The user's callbacks may look at the validation set, which there is not now.
+            # The user's callbacks may need the validation set, which does not exist here.
             own = [c for c in trainer.callbacks if not any(c is d for d in est.callbacks or ())]
             trainer.callbacks = [*own, StopAfter(est._refit_epochs)]
             return trainer
@@ -321,17 +316,17 @@ class TableFit(Fit):
     def rule_of_best(self):
         """Return `takes_last` and `least_gain` of the history."""
         est = self.estimator
-        # Log losses that differ by less say nothing, and the first fits less noise.
+        # Smaller differences of log losses are noise, and earlier epochs overfit less.
         if is_classifier(est) and est.scoring == "loss":
             return False, est.tol
-        # Scores of few rows are often equal; and rates have fallen by the last.
+        # Scores of few rows are often equal, and later epochs have lower learning rates.
         return True, 0.0
 
     def uses_all_epochs(self):
-        """Return whether it is intended to train for all `max_iter` epochs."""
+        """Return whether training is planned for all `max_iter` epochs."""
         return True
 
     def begin_subtasks(self, most):
-        """Tell scikit-learn's callbacks, if there are any, of a fit of several trainings."""
+        """Announce the epochs of all trainings to scikit-learn's callbacks."""
         est = self.estimator
         super().begin_subtasks(most * est._setting("n_networks") * (2 if est.refit_full else 1))

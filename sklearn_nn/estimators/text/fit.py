@@ -1,4 +1,4 @@
-"""Fits of texts: streams to train on, passages to validate on."""
+"""Fit of a text: streams to train on, passages to validate on."""
 
 from __future__ import annotations
 
@@ -25,19 +25,10 @@ _USUAL_FRACTION = 0.1
 
 
 class TextReader(InputReader):
-    """Reader of texts: characters by number.
+    """Reader of texts, as indices of characters in `vocabulary`.
 
-    Parameters
-    ----------
-    window : int
-        Characters of a window.
-    allowed : iterable of str or None
-        The characters that a user allows; None is those of the first text.
-
-    Attributes
-    ----------
-    vocabulary : str
-        The characters, each once, in their order.
+    `window` is the window length in characters. `allowed` are the valid characters; None is those
+    of the first text.
     """
 
     LEARNT = NEEDED = ("vocabulary",)
@@ -48,15 +39,15 @@ class TextReader(InputReader):
         self.allowed = allowed
 
     def learn_characters(self, text):
-        """Learn the vocabulary."""
+        """Set the vocabulary from the first text."""
         allowed = self.allowed
         self.vocabulary = characters_of(text) if allowed is None else checked_vocabulary(allowed)
 
     def settle(self, estimator):
-        """Do nothing: the shape of a window is a parameter."""
+        """Do nothing: the shape of a window is known."""
 
     def encoded(self, X):
-        """Return each text's characters by number."""
+        """Return the character indices of each text."""
         return [encoded(text, self.vocabulary) for text in listed_texts(X)]
 
     def form(self):
@@ -68,18 +59,18 @@ class TextReader(InputReader):
         return samples.source(dtype)
 
     def check_loaded(self, estimator):
-        """Raise ValueError if the vocabulary, now loaded from a file, is invalid."""
+        """Raise ValueError if the vocabulary of a file is invalid."""
         known = self.vocabulary
         if not known or characters_of(known) != known:
-            raise ValueError("a vocabulary that is none")
+            raise ValueError("an invalid vocabulary")
 
 
 class CharacterCodec(TargetCodec):
-    """Codec of characters by number: those that come next."""
+    """Codec of targets, which are the indices of the next characters."""
 
     @property
     def loss(self):
-        """The log loss."""
+        """Log loss."""
         return SoftmaxLogLoss()
 
     def publish(self, estimator):
@@ -90,7 +81,7 @@ class CharacterCodec(TargetCodec):
         """Do nothing: the reader has learnt the characters."""
 
     def encode(self, y):
-        """Return the numbers of the characters."""
+        """Return the indices of the characters."""
         return y
 
     def arrange(self, target, weight, lengths):
@@ -99,10 +90,10 @@ class CharacterCodec(TargetCodec):
 
 
 class TextFit(Fit):
-    """Fit of a text, whose end may be held out."""
+    """Fit of a text, with an optional validation split at its end."""
 
     def prepare(self):
-        """Read and encode the text, lower the network, and publish how much text there is."""
+        """Read and encode the text, lower the network, and publish counts of characters."""
         est, adds = self.estimator, self.mode is FitMode.ONE_EPOCH
         request = super().prepare()
         counts = np.bincount(self._codes, minlength=len(est.vocabulary_))
@@ -112,12 +103,12 @@ class TextFit(Fit):
         return request
 
     def read(self, reader, codec):
-        """Return streams, and the characters that follow."""
+        """Return streams and the characters that follow."""
         est = self.estimator
         text, self._held_out = est.separator.join(listed_texts(self.X)), self.validation[0]
         if len(text) < 2:
             found = "an empty text" if not text else "a text of one character"
-            raise ValueError(f"X is {found}; a text of two characters or more is needed.")
+            raise ValueError(f"X is {found}; pass a text of at least two characters.")
         if self.begins:
             reader.learn_characters(text)
         codec.n_outputs = len(reader.vocabulary)
@@ -126,7 +117,7 @@ class TextFit(Fit):
         if self.mode is FitMode.RESUMED and len(text) != est.n_characters_:
             raise ValueError(
                 f"X has {len(text)} characters to train on, but training that is resumed had "
-                f"{est.n_characters_}; pass the same text, or fit with warm_start=True to go on "
+                f"{est.n_characters_}; pass the same text, or fit with warm_start=True to continue "
                 "with another."
             )
         self._codes = encoded(text, reader.vocabulary)
@@ -134,7 +125,7 @@ class TextFit(Fit):
         return found, None, found.targets, None
 
     def _divided(self, text):
-        """Return the text to train on, and the end that is held out or None."""
+        """Return the text to train on, and the held-out end or None."""
         est = self.estimator
         fraction = est.validation_fraction
         if fraction is None:
@@ -145,7 +136,7 @@ class TextFit(Fit):
         if min(n, len(text) - n) < 2:
             raise ValueError(
                 f"validation_fraction={fraction} leaves {n} of {len(text)} characters to train on, "
-                "and both parts need two; pass a longer text, another share, or X_val."
+                "but both parts need two; pass a longer text, another fraction, or X_val."
             )
         return text[:n], [text[n:]]
 
@@ -162,12 +153,12 @@ class TextFit(Fit):
         return source, np.arange(source.n_rows), *found.targets(window)
 
     def trainer(self, request):
-        """Return what trains in batches."""
+        """Return the trainer."""
         est, once = self.estimator, self.mode is FitMode.ONE_EPOCH
         if est.early_stopping and request.validation is None and not once:
             raise ValueError(
-                f"early_stopping={est.early_stopping!r} needs a text to validate on: set "
-                "validation_fraction=0.1, say, or pass X_val."
+                f"early_stopping={est.early_stopping!r} needs a validation text: set "
+                "validation_fraction=0.1, for example, or pass X_val."
             )
         trainer = super().trainer(request)
         if est.verbose and not once:
@@ -175,7 +166,7 @@ class TextFit(Fit):
         return trainer
 
     def batch_size(self, n_samples):
-        """Return the number of streams, which are all read side by side."""
+        """Return the number of streams, which are read in parallel."""
         return n_samples
 
     def progress_bar(self, n_rows):

@@ -1,4 +1,4 @@
-"""TextGenerator: a recurrent network that learns a text character by character, and writes."""
+"""TextGenerator: a recurrent network that learns a text character by character."""
 
 from __future__ import annotations
 
@@ -233,7 +233,7 @@ class TextGenerator(BaseNetwork):
         if self._codec.n_outputs != counts.size:
             raise ValueError("outputs for other characters")
         if not (counts >= 0).all() or not counts.any():
-            raise ValueError("counts of characters that are none")
+            raise ValueError("invalid counts of characters")
 
     @_fit_context(prefer_skip_nested_validation=True)
     @with_callbacks
@@ -243,12 +243,11 @@ class TextGenerator(BaseNetwork):
         Parameters
         ----------
         X : str or list of str
-            The text. Several are joined, with `separator` between them.
+            The text. Several texts are joined by `separator`.
         y : None
             Not used; scikit-learn's searches pass it.
         X_val : str or list of str, default=None
-            A text to validate on, in place of the end of X. Of several, each is read from its
-            beginning.
+            A validation text, in place of the end of X. Each of several texts is read separately.
 
         Returns
         -------
@@ -258,12 +257,12 @@ class TextGenerator(BaseNetwork):
         Raises
         ------
         TypeError
-            If X or X_val is no text.
+            If X or X_val is not a text.
         ValueError
-            If a parameter is not valid, a text has less than two characters, or there is a
-            character that `vocabulary` does not have; or if training diverges. In the last case the
-            weights from before the epoch that diverged are kept, and where a callback raises what
-            it was called with; otherwise the estimator is as it was before.
+            If a parameter is invalid, a text has less than two characters or a character that is
+            not in `vocabulary`, or if training diverges. If it diverges, the weights before the
+            failed epoch are kept, and if a callback raises an error, the weights that it was called
+            with; after any other error the estimator is unchanged.
         """
         validation = X_val, None, None
         return TextFit(self, mode_of(self), X, None, None, validation).run()
@@ -271,17 +270,17 @@ class TextGenerator(BaseNetwork):
     @_fit_context(prefer_skip_nested_validation=True)
     @with_callbacks
     def partial_fit(self, X, y=None, *, X_val=None):
-        """Read a text once, and learn from it.
+        """Train for one epoch on a text.
 
         Parameters
         ----------
         X : str or list of str
-            The text, as in `fit`. The first call settles which characters there are; pass all that
-            will ever come as `vocabulary`. Nothing is held out.
+            The text, as in `fit`. The first call determines the valid characters, unless
+            `vocabulary` does. Nothing is held out.
         y : None
             Not used.
         X_val : str or list of str, default=None
-            A text to validate on.
+            A validation text.
 
         Returns
         -------
@@ -291,14 +290,14 @@ class TextGenerator(BaseNetwork):
         Raises
         ------
         TypeError
-            If X or X_val is no text.
+            If X or X_val is not a text.
         ValueError
-            As in `fit`; or if there is `early_stopping` without X_val.
+            As in `fit`; or if `early_stopping` is set without X_val.
         """
         return self._fit_epoch(X, None, None, (X_val, None, None))
 
     def initialize(self, X, y=None):
-        """Build the network for the characters of a text and draw its first weights.
+        """Build the network for the characters of a text and draw its initial weights.
 
         Parameters
         ----------
@@ -315,14 +314,14 @@ class TextGenerator(BaseNetwork):
         Raises
         ------
         TypeError
-            If X is no text.
+            If X is not a text.
         ValueError
-            If a parameter is not valid, or the text is not, as in `fit`.
+            If a parameter or the text is invalid, as in `fit`.
         """
         return super().initialize(X, None)
 
     def _mean_loss(self, X):
-        """Return the loss per character, every text read from its beginning."""
+        """Return the mean loss per character, with each text read from its beginning."""
         network, window = network_of(self), self._reader.shape[0]
         losses = weights = 0.0
         for passages in whole_passages(self._reader.encoded(X)).blocks():
@@ -338,34 +337,33 @@ class TextGenerator(BaseNetwork):
         return float(losses / weights)
 
     def score(self, X, y=None):
-        """Minus the mean loss per character, in nats; the larger, the better.
+        """Return the mean log-probability of the next character, in nats.
 
-        Each text is read as a whole, from its beginning, and its first character is not counted.
+        Each text is read from its beginning, and its first character is not counted.
 
         Parameters
         ----------
         X : str or list of str
-            The text. Several are not joined.
+            The text. Several texts are not joined.
         y : None
             Not used.
 
         Returns
         -------
         score : float
-            The mean logarithm of the probability that each character had before it came. Divided by
-            ln 2 it is minus the bits per character.
+            The negative mean loss per character. Divided by -ln 2 it is the bits per character.
 
         Raises
         ------
         NotFittedError
             If the network is not fitted.
         ValueError
-            If X holds a character that is not in `vocabulary_`, or no text of two characters.
+            If X has a character that is not in `vocabulary_`, or no text of two characters.
         """
         return -self._mean_loss(X)
 
     def perplexity(self, X):
-        """Among how many equally likely characters it is as hard to choose.
+        """Return the perplexity, the exponential of the mean loss per character.
 
         Parameters
         ----------
@@ -375,8 +373,8 @@ class TextGenerator(BaseNetwork):
         Returns
         -------
         perplexity : float
-            ``exp(-score(X))``: 1 where every character was certain, `len(vocabulary_)` where
-            nothing is known.
+            ``exp(-score(X))``: 1 if each character is predicted with certainty, and
+            ``len(vocabulary_)`` if all are predicted as equally probable.
 
         Raises
         ------
@@ -388,37 +386,36 @@ class TextGenerator(BaseNetwork):
         return math.exp(-self.score(X))
 
     def _text_reader(self):
-        """Return a reader that has read nothing yet."""
+        """Return a reader that is at the beginning of a text."""
         network = network_of(self)
         step = source(np.zeros((1, 1), dtype=network.dtype), network.dtype)
         program = network.program_for(step).cut("output")
-        with np.errstate(divide="ignore"):  # characters that never came have a probability of 0
+        with np.errstate(divide="ignore"):  # characters with a count of 0
             before = np.log(self.character_counts_)
         return Reader(program, network.theta, network.state, before)
 
     def sample(
         self, n_chars=200, prime="", *, temperature=1.0, top_k=None, top_p=None, random_state=None
     ):
-        """Write a text.
+        """Generate a text.
 
         Parameters
         ----------
         n_chars : int, default=200
-            Its length.
+            Number of characters.
         prime : str, default=''
-            What the network reads first, and goes on from. Where it is empty, the first character
-            is drawn as often as it stands in the text that was trained on.
+            Text to continue. If it is empty, the first character is drawn with its frequency in the
+            training text.
         temperature : float, default=1.0
-            What the logits are divided by, 0 or more: below 1 likely characters become likelier, 0
-            is always the likeliest; above 1 there is more variety, and more nonsense.
+            Divisor of the logits, at least 0. Values below 1 make probable characters more
+            probable, values above 1 less; 0 always selects the most probable one.
         top_k : int or None, default=None
-            Draw from so many of the likeliest characters only.
+            Draw only from this number of most probable characters.
         top_p : float or None, default=None
-            Draw from the likeliest characters only that together have this probability, in (0, 1]
-            (nucleus sampling; Holtzman et al., 2020): few where the network is sure, many where it
-            is not. Applied to what `top_k` leaves.
+            Draw only from the most probable characters that together have this probability, in (0,
+            1] (nucleus sampling; Holtzman et al., 2020). Applied after `top_k`.
         random_state : int, RandomState instance or None, default=None
-            Draws the characters.
+            Seed of the draws.
 
         Returns
         -------
@@ -430,33 +427,28 @@ class TextGenerator(BaseNetwork):
         NotFittedError
             If the network is not fitted.
         ValueError
-            If a parameter is out of its range, or `prime` holds a character that is not in
-            `vocabulary_`.
+            If a parameter is out of range, or `prime` has a character that is not in `vocabulary_`.
         """
         if n_chars is None:
-            raise ValueError("n_chars=None is a text without an end; use sample_iter.")
+            raise ValueError("n_chars=None is an endless text; use sample_iter.")
         choice = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
         return "".join(self.sample_iter(n_chars, prime, **choice, random_state=random_state))
 
     def sample_iter(
         self, n_chars=None, prime="", *, temperature=1.0, top_k=None, top_p=None, random_state=None
     ):
-        """Write a text, one character at a time.
+        """Generate a text, one character at a time.
 
         Parameters
         ----------
         n_chars : int or None, default=None
-            Its length; None is without an end.
+            Number of characters; None is endless.
         prime : str, default=''
-            As in `sample`.
-        temperature : float, default=1.0
-            As in `sample`.
-        top_k : int or None, default=None
-            As in `sample`.
-        top_p : float or None, default=None
-            As in `sample`.
+            Text to continue, as in `sample`.
+        temperature, top_k, top_p : float, int, float
+            Parameters of the distribution, as in `sample`.
         random_state : int, RandomState instance or None, default=None
-            As in `sample`, which writes the same text.
+            Seed of the draws. `sample` generates the same text.
 
         Returns
         -------
@@ -488,13 +480,13 @@ class TextGenerator(BaseNetwork):
         return characters()
 
     def predict_proba(self, X):
-        """Probability of each character to come next.
+        """Predict the probability of each character to be the next one.
 
         Parameters
         ----------
         X : str or list of str
-            What has been read; each text from its beginning. After an empty one, the
-            probabilities are the shares of the characters in the text that was trained on.
+            The texts before it. For an empty one, probabilities are the frequencies of the
+            characters in the training text.
 
         Returns
         -------
@@ -506,7 +498,7 @@ class TextGenerator(BaseNetwork):
         NotFittedError
             If the network is not fitted.
         ValueError
-            If X holds a character that is not in `vocabulary_`.
+            If X has a character that is not in `vocabulary_`.
         """
         check_fitted(self)
         codes = self._reader.encoded(X)

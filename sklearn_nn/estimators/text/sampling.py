@@ -1,4 +1,4 @@
-"""Sampling of text: reading characters one by one, and drawing the next."""
+"""Sampling of text: distributions of the next character, and a reader of characters."""
 
 from __future__ import annotations
 

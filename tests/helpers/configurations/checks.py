@@ -62,11 +62,10 @@ class FaultError(AssertionError):
 _REFUSALS = (
     "There is nothing to resume",
     "but training that is resumed had",
-    "warm_start=True goes on from one",
+    "warm_start=True continues from one",
     "does not support early_stopping=True without a validation set",
     "class_weight='balanced' is not supported for partial_fit",
-    "begin anew, and warm_start=True goes on",
-    "begins anew on all rows, and warm_start=True does not",
+    "begins again on all rows, which warm_start=True excludes",
     "non-finite",
     "not finite",
 )
