@@ -6,7 +6,6 @@ import contextlib
 import copy
 import functools
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -33,6 +32,8 @@ from sklearn_nn.estimators._core.parts import FitMode, check_fits, check_some_we
 from sklearn_nn.estimators._core.validation import evaluation, is_given, resumed_rows, split
 from sklearn_nn.jit.team import resolve_n_jobs
 from sklearn_nn.network.machine import Machine, adapt
+from sklearn_nn.network.program import Program
+from sklearn_nn.network.source import Source
 from sklearn_nn.training.callbacks import Callback, ProgressBar, TrainingScore, can_draw
 from sklearn_nn.training.history import History
 from sklearn_nn.training.optimizers import OptimizerState, get_optimizer
@@ -103,27 +104,17 @@ def mode_of(estimator):
 
 @dataclass(frozen=True)
 class FitRequest:
-    """Data of a fit, ready for the machine.
+    """Data of a fit, ready for the machine: samples, encoded targets, weights, and the network.
 
-    Attributes
-    ----------
-    source : Source
-        The samples.
-    target : ndarray
-        Encoded targets of all samples.
-    weight : ndarray or None
-        Their weights: those of the samples times those of the classes.
-    validation : tuple or None
-        Source, rows, target and weight of the validation set.
-    program : Program
-        The network for the form of the samples.
+    Weights are those of the samples times those of their classes, or None if all are 1.
     """
 
-    source: Any
+    source: Source
     target: np.ndarray
     weight: np.ndarray | None
+    #: Source, rows, target and weight of the validation set.
     validation: tuple | None
-    program: Any
+    program: Program
 
     def on_rows(self, rows):
         """Return source, the given rows, target and weight."""
@@ -133,17 +124,9 @@ class FitRequest:
 class Fit:
     """One call of fit, partial_fit or initialize.
 
-    Subclasses differ in what is read, how rows are held out, and how often is trained.
-
-    Parameters
-    ----------
-    estimator : BaseNetwork
-        The estimator, whose attributes are set.
-    mode : FitMode
-    X, y, sample_weight : object
-        As passed by the user.
-    validation : tuple
-        (X_val, y_val, sample_weight_val), as passed by the user.
+    It sets the attributes of the estimator. Data are as passed by the user; `validation` is
+    (X_val, y_val, sample_weight_val). Subclasses differ in what they read, which rows they hold
+    out, and how many networks they train.
     """
 
     def __init__(self, estimator, mode, X, y, sample_weight=None, validation=(None, None, None)):
@@ -315,10 +298,8 @@ class Fit:
     def train(self, times):
         """Train the given number of times, each time from other weights, and keep the best.
 
-        Raises
-        ------
-        DivergenceError
-            If all of them diverge; one that does is worse than any that does not.
+        A training that diverges is worse than any that does not; if all do, DivergenceError is
+        raised.
         """
         est = self.estimator
         generator, best, failures = est._random_state, None, []

@@ -21,13 +21,7 @@ MOST_PROGRAMS = 32
 
 
 class Programs:
-    """Cache of the programs used last, by key. Several threads may use it.
-
-    Parameters
-    ----------
-    most : int
-        Largest number of programs that are kept.
-    """
+    """Cache of the `most` programs used last, by key. Several threads may use it."""
 
     def __init__(self, most=MOST_PROGRAMS):
         self._most = most
@@ -54,28 +48,18 @@ class Programs:
 
 @dataclass(frozen=True)
 class Plan:
-    """Architecture of a network: everything that a program is lowered from.
+    """Architecture of a network: everything that a program is lowered from."""
 
-    Attributes
-    ----------
-    layers : list of (str, Layer)
-        From input to raw output.
-    link : Layer or None
-        Applied to the raw output in prediction.
-    dtype : {"float32", "float64"}
-    form : dict
-        Shape of a sample, and whether samples are ragged or carried over: arguments of `lower`.
-    rates : dict of str to float or None
-        Factors on the learning rates of layers.
-    channels : int
-        Values of a time step, where samples are sequences.
-    """
-
+    #: Layers by name, from input to raw output.
     layers: list[tuple[str, Layer]]
+    #: Layer applied to the raw output in prediction.
     link: Layer | None
     dtype: str
+    #: Arguments of `lower`: the shape of a sample, and whether samples are ragged or carried over.
     form: dict[str, Any]
+    #: Learning-rate factors of layers.
     rates: dict[str, float] | None = None
+    #: Number of values at each time step of a sequence.
     channels: int = 1
 
     def lower(self, **form):
@@ -234,10 +218,7 @@ class FittedNetwork:
     def with_arrays(self, arrays):
         """Return a network whose weights are the given arrays, in the order of `places`.
 
-        Raises
-        ------
-        ValueError
-            If their shapes differ, or one gives addresses that kernels cannot use.
+        Raises ValueError if shapes differ, or if an array holds addresses that kernels cannot use.
         """
         shapes = [np.shape(array) for array in arrays]
         wanted = [place.shape for place in self.places]
@@ -348,12 +329,8 @@ def check_fitted(estimator):
 def network_of(estimator):
     """Return the fitted network of an estimator, with the arrays that users have replaced.
 
-    Raises
-    ------
-    NotFittedError
-        If the estimator is not fitted.
-    ValueError
-        If an array was replaced by one of another shape.
+    Raises NotFittedError if there is none, ValueError if an array has been replaced by one of
+    another shape.
     """
     check_fitted(estimator)
     shown, published = _shown_arrays(estimator), estimator._published
@@ -387,12 +364,9 @@ def has_weights(estimator):
 
 
 def adopted(estimator, plan, program):
-    """Return a network of the program that goes on from the present weights.
+    """Return a network of the program with the present weights of an estimator.
 
-    Raises
-    ------
-    ValueError
-        If the architecture has changed since the weights were learnt.
+    Raises ValueError if the architecture has changed since the weights were learnt.
     """
     network = FittedNetwork.of(plan, program, *program.new_buffers())
     arrays = _seen_arrays(estimator)
@@ -409,5 +383,5 @@ def adopted(estimator, plan, program):
 
 
 def writable(array):
-    """Return the array; a copy if it is read-only, such as one that joblib maps into memory."""
+    """Return the array, or a copy if it is read-only, such as one mapped into memory by joblib."""
     return array if array.flags.writeable else np.array(array)

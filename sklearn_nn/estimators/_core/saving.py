@@ -35,52 +35,23 @@ from sklearn_nn.training.schedules import Schedule
 
 #: Attributes that are made again from others, or that belong to a fit that is under way.
 _NOT_SAVED = (
-    *OF_A_FIT,
-    "_callback_fit_ctx",
-    "_codec",
-    "_earlier",
-    "_made_with",
-    "_metadata_request",
-    "_network",
-    "_optimizer",
-    "_parent_callback_ctx",
-    "_pretrained",
-    "_reader",
-    "_skl_callbacks",
-    "_skl_callbacks_to_teardown",
-    "_sklearn_output_config",
-    "_waits_for",
+    *OF_A_FIT, "_callback_fit_ctx", "_codec", "_earlier", "_made_with", "_metadata_request",
+    "_network", "_optimizer", "_parent_callback_ctx", "_pretrained", "_reader", "_skl_callbacks",
+    "_skl_callbacks_to_teardown", "_sklearn_output_config", "_waits_for",
     # Published by the reader and the codec:
-    "classes_",
-    "encoder_",
-    "input_shape_",
-    "n_layers_",
-    "n_outputs_",
-    "out_activation_",
+    "classes_", "encoder_", "input_shape_", "n_layers_", "n_outputs_", "out_activation_",
     "vocabulary_",
-)
+)  # fmt: skip
 #: What the training that came last has said of itself, with a history or without.
 _OF_LAST_TRAINING = ("t_", "loss_", "best_loss_", "best_iteration_", "best_validation_score_")
 _MOST_THREADS = 2**20
 #: Attributes that are published from the history.
-_PUBLISHED = (
-    "history_",
-    "loss_curve_",
-    "validation_loss_curve_",
-    "validation_scores_",
-)
+_PUBLISHED = ("history_", "loss_curve_", "validation_loss_curve_", "validation_scores_")
 #: What is saved of a descent beside its optimizer and its schedule.
 _OF_DESCENT = (
-    "base_rate",
-    "learning_rate",
-    "moments",
-    "weight_decay",
-    "step",
-    "epochs",
-    "stood_alone",
-    "average",
-    "raw",
-)
+    "base_rate", "learning_rate", "moments", "weight_decay", "step", "epochs", "stood_alone",
+    "average", "raw",
+)  # fmt: skip
 
 
 def _subclasses(kind):

@@ -19,21 +19,14 @@ ALL, BODY = "all", "body"
 
 
 class Pretrained(NamedTuple):
-    """Arrays of another network, to begin with.
+    """Initial weights, copied from another network."""
 
-    Attributes
-    ----------
-    source : str
-        Class of the other estimator.
-    names : list of str or None
-        Layers that were asked for by name.
-    arrays : dict of str to dict of str to ndarray
-        Read-only arrays by layer and name.
-    """
-
+    #: Class of the other estimator.
     source: str
+    #: Layers that were selected by name.
     names: list[str] | None
-    arrays: dict
+    #: Read-only arrays by layer and name.
+    arrays: dict[str, dict[str, np.ndarray]]
 
 
 def pretrained(other, layers, load):
@@ -76,10 +69,7 @@ def _shapes(arrays):
 def copied_layers(program, start):
     """Return the names of the layers of a program that are copied.
 
-    Raises
-    ------
-    ValueError
-        If there are none, or a layer does not have the shapes of the one it is copied from.
+    Raises ValueError if there are none, or if a layer and its copy have different shapes.
     """
     if start.names is not None:
         check_known(start.names, [line.name for line in program.outline], "The network to copy to")
