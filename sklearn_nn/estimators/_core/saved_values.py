@@ -17,12 +17,12 @@ from sklearn_nn.training.history import History
 _MOST = 2**53
 
 
-def whole(least=0):
+def whole(least=0, below=_MOST):
     """Return a check for a whole number."""
 
-    def is_whole(value, _):
+    def is_whole(value, _=None):
         is_number = isinstance(value, Integral) and not isinstance(value, bool | np.bool_)
-        return is_number and least <= value < _MOST
+        return is_number and least <= value < below
 
     return is_whole
 
@@ -49,35 +49,27 @@ def or_none(check):
 
 def sequence_of(kind, check):
     """Return a check for a list or tuple of what another check accepts."""
-
-    def is_such(value, estimator):
-        return type(value) is kind and all(check(item, estimator) for item in value)
-
-    return is_such
+    return lambda value, estimator: (
+        type(value) is kind and all(check(item, estimator) for item in value)
+    )
 
 
 def mapping_of(check):
     """Return a check for a dict of names to what another check accepts."""
-
-    def is_such(value, estimator):
-        return (
-            type(value) is dict
-            and all(type(name) is str for name in value)
-            and all(check(item, estimator) for item in value.values())
-        )
-
-    return is_such
+    return lambda value, estimator: (
+        type(value) is dict
+        and all(type(name) is str and check(item, estimator) for name, item in value.items())
+    )
 
 
 def is_array(kinds, n_axes=None):
     """Return a check for an array of finite numbers of the given kinds of dtype."""
-
-    def is_such(value, _):
-        if not isinstance(value, np.ndarray) or value.dtype.kind not in kinds:
-            return False
-        return (n_axes is None or value.ndim == n_axes) and bool(np.isfinite(value).all())
-
-    return is_such
+    return lambda value, _: (
+        isinstance(value, np.ndarray)
+        and value.dtype.kind in kinds
+        and n_axes in (None, value.ndim)
+        and bool(np.isfinite(value).all())
+    )
 
 
 def like(name):
@@ -85,10 +77,11 @@ def like(name):
 
     def is_such(value, estimator):
         wanted = getattr(estimator._network, name)
-        if not isinstance(value, np.ndarray):
-            return False
-        same = value.shape == wanted.shape and value.dtype == wanted.dtype
-        return same and bool(np.isfinite(value).all())
+        return (
+            is_array("f")(value, estimator)
+            and value.shape == wanted.shape
+            and value.dtype == wanted.dtype
+        )
 
     return is_such
 
@@ -109,22 +102,15 @@ def _are_weights(value, estimator):
     )
 
 
+_FLAG, _COUNT, _SEED = of_kind(bool), whole(), whole(below=2**32)
 _OF_HISTORY = {
-    "validated": of_kind(bool),
+    **dict.fromkeys(("validated", "stopped", "takes_last", "loss_decides", "scores_tell"), _FLAG),
+    **dict.fromkeys(("best_epoch", "no_improvement", "samples_seen"), _COUNT),
+    **dict.fromkeys(("best_loss", "best_score", "least_gain"), is_real),
     "curves": are_curves,
-    "best_loss": is_real,
-    "best_score": is_real,
-    "best_epoch": whole(),
     "best_theta": or_none(like("theta")),
     "best_state": or_none(like("state")),
     "last": or_none(_are_weights),
-    "no_improvement": whole(),
-    "samples_seen": whole(),
-    "stopped": of_kind(bool),
-    "takes_last": of_kind(bool),
-    "least_gain": is_real,
-    "loss_decides": of_kind(bool),
-    "scores_tell": of_kind(bool),
 }
 
 
@@ -136,7 +122,7 @@ def _is_history(value, estimator):
     return (value.best_theta is None) == (value.best_state is None)
 
 
-def _is_start(value, estimator):
+def _is_pretrained(value, estimator):
     """Return whether a value is what `from_pretrained` keeps."""
     return (
         type(value) is dict
@@ -156,52 +142,44 @@ def _are_feature_names(value, estimator):
     )
 
 
-_SHAPE = sequence_of(tuple, whole(1))
-#: What each attribute is, by name.
+#: Checks of attributes by name. Curves are attributes if there is no history to make them from.
 CHECKS = {
-    "_all_trained": of_kind(bool),
-    "_end_was_told": of_kind(bool),
+    **dict.fromkeys(("_all_trained", "_end_was_told", "_incomplete", "_resumes"), _FLAG),
+    **dict.fromkeys(("_seed", "_split_seed"), _SEED),
+    **dict.fromkeys(
+        ("_no_improvement_count", "_refit_epochs", "best_iteration_", "n_characters_", "n_iter_"),
+        _COUNT,
+    ),
+    **dict.fromkeys(("n_parameters_", "t_"), _COUNT),
+    **dict.fromkeys(("best_loss_", "best_validation_score_"), or_none(is_real)),
+    **dict.fromkeys(
+        ("validation_loss_curve_", "validation_scores_"), or_none(sequence_of(list, is_real))
+    ),
     "_held_out": or_none(is_array("iu", 1)),
     "_history": _is_history,
-    "_incomplete": of_kind(bool),
-    "_no_improvement_count": whole(),
     "_order": is_array("iu", 1),
     "_random_state": of_kind(np.random.RandomState),
-    "_refit_epochs": whole(),
-    "_resumes": of_kind(bool),
-    "_seed": lambda value, _: whole()(value, _) and value < 2**32,
-    "_split_seed": lambda value, _: whole()(value, _) and value < 2**32,
     "_temperatures": sequence_of(list, lambda value, _: is_rate(value) and value > 0),
     "_was_frozen": sequence_of(tuple, of_kind(str)),
-    "best_iteration_": whole(),
-    "best_loss_": or_none(is_real),
-    "best_validation_score_": or_none(is_real),
     "character_counts_": is_array("iu", 1),
     "feature_names_in_": _are_feature_names,
     "histories_": sequence_of(list, are_curves),
-    "loss_": is_real,
-    "n_characters_": whole(),
-    "n_features_in_": whole(1),
-    "n_iter_": whole(),
-    "n_parameters_": whole(),
-    "recipe_": mapping_of(lambda *_: True),
-    "t_": whole(),
-    # What `history_` and its like are where there is no history to make them of.
     "history_": are_curves,
+    "loss_": is_real,
     "loss_curve_": sequence_of(list, is_real),
-    "validation_loss_curve_": or_none(sequence_of(list, is_real)),
-    "validation_scores_": or_none(sequence_of(list, is_real)),
+    "n_features_in_": whole(1),
+    "recipe_": mapping_of(lambda *_: True),
 }
-#: What the reader and the codec have learnt, by name.
+#: Checks of what the reader and the codec have learnt, by name.
 OF_PARTS = {
     "bins": or_none(sequence_of(list, is_array("f", 1))),
     "classes": lambda value, _: isinstance(value, np.ndarray) and value.ndim == 1,
     "encoder": of_kind(dict),
     "kind": of_kind(str),
     "n_outputs": whole(1),
-    "ragged": of_kind(bool),
+    "ragged": _FLAG,
     "scale": is_array("f", 2),
-    "seen_shape": or_none(_SHAPE),
+    "seen_shape": or_none(sequence_of(tuple, whole(1))),
     "units": or_none(of_kind(dict)),
     "vocabulary": of_kind(str),
     "weights": or_none(sequence_of(list, is_array("fiu", 1))),
@@ -221,10 +199,10 @@ def check_names(state, estimator, reserved):
 
 
 def check_attributes(state, estimator):
-    """Raise ValueError if an attribute is invalid; those without a check are a user's own."""
+    """Raise ValueError if an attribute is invalid; those without a check were set by users."""
     for name, value in state.items():
         if name in CHECKS and not CHECKS[name](value, estimator):
-            raise ValueError(f"{name} is {value!r:.60}, which it cannot be")
+            raise ValueError(f"{name} is {value!r:.60}, which is invalid")
 
 
 def check_parts(learnt, estimator):
@@ -238,6 +216,6 @@ def check_parts(learnt, estimator):
             raise ValueError(f"the {name} has not learnt {', '.join(missing)}")
         for key, value in found.items():
             if not OF_PARTS[key](value, estimator):
-                raise ValueError(f"{key} is {value!r:.60}, which it cannot be")
-    if not or_none(_is_start)(learnt["pretrained"], estimator):
-        raise ValueError("pretrained arrays that are none")
+                raise ValueError(f"{key} is {value!r:.60}, which is invalid")
+    if not or_none(_is_pretrained)(learnt["pretrained"], estimator):
+        raise ValueError("invalid pretrained arrays")
