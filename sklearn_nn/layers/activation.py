@@ -14,11 +14,10 @@ from sklearn_nn._spec import parameters
 from sklearn_nn.jit.functions import erf, exp, expm1, fma, sigmoid, softplus, tanh
 from sklearn_nn.jit.host import INLINED_OPTIONS
 from sklearn_nn.jit.kernel import Kernel, kernel, like
-from sklearn_nn.jit.team import share
 from sklearn_nn.jit.views import matrix, row, vector, workspace
-from sklearn_nn.layers.base import BACKWARD, COLUMN_GRAIN, CTX_SIZE, FORWARD, owned_rows
+from sklearn_nn.layers.base import BACKWARD, CTX_SIZE, FORWARD, owned_rows
 from sklearn_nn.layers.layer import Builder, Instruction, Kernels, Layer, Parameter, Shape
-from sklearn_nn.layers.vectors import clear
+from sklearn_nn.layers.vectors import clear, owned_columns
 
 
 @dataclass(frozen=True)
@@ -194,7 +193,7 @@ def _parametric_kernels(name: str) -> Kernels:
     def weights(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
         """Compute da = sum of dy (f(x) - x) over the batch. Owners: columns."""
         n = x.shape[1]
-        lo, hi = share(n, part, parts, COLUMN_GRAIN)
+        lo, hi = owned_columns(n, part, parts)
         found = vector(grad, lo, hi - lo)
         # f(x) is stored, lest the compiler contract it with what follows: see COLUMN_GRAIN.
         active = vector(workspace(ctx, CTX_SIZE, x), 0, hi - lo)

@@ -39,11 +39,8 @@ STEP, SEED, TRAINING, PARTNER, LENGTHS, LONGEST, CONTINUES, PROGRESS, STOP_AT = 
 #: Numbers of `ctx` before the scratch memory: whole cache lines, so that vectors of it do not
 #: straddle two.
 CTX_SIZE = 16
-#: Rows of a batch, rows of weights (a tile's height) and columns (a cache line of float32) are
-#: shared out in multiples of these. Which columns are in a loop's vectors and which in its tail
-#: depends on the share, so sums of products use `fma`: the compiler may contract a * b + c in one
-#: of the two only.
-ROW_GRAIN, WEIGHT_GRAIN, COLUMN_GRAIN = 8, 8, 16
+#: The rows of a batch are shared out in multiples of this.
+ROW_GRAIN = 8
 
 
 @njit(**INLINED_OPTIONS)

@@ -12,23 +12,14 @@ from sklearn_nn._spec import parameters
 from sklearn_nn.jit.contract import contract, matmul, matmul_onto, matmul_transposed
 from sklearn_nn.jit.host import INLINED_OPTIONS
 from sklearn_nn.jit.kernel import kernel
-from sklearn_nn.jit.team import share
 from sklearn_nn.jit.transpose import transpose
 from sklearn_nn.jit.views import matrix, vector
 from sklearn_nn.layers.activation import Activated
-from sklearn_nn.layers.base import (
-    BACKWARD,
-    COLUMN_GRAIN,
-    FORWARD,
-    LENGTHS,
-    PREPARE,
-    WEIGHT_GRAIN,
-    owned_rows,
-)
+from sklearn_nn.layers.base import BACKWARD, FORWARD, LENGTHS, PREPARE, owned_rows
 from sklearn_nn.layers.convolution.convolve import add_places
 from sklearn_nn.layers.layer import Builder, Instruction, Kernels, Layer, Parameter, Shape
 from sklearn_nn.layers.lengths import geometry_of, own_steps
-from sklearn_nn.layers.vectors import clear, rows_of, sum_rows
+from sklearn_nn.layers.vectors import clear, owned_columns, owned_weights, rows_of, sum_rows
 
 
 @kernel(FORWARD)
@@ -45,7 +36,7 @@ def dense_forward(ctx, op, part, parts, theta, state, work, x, y):
 def dense_prepare(ctx, op, part, parts, theta, work):
     """Compute work = W^T, of which backward reads rows as vectors. Owners: rows of W."""
     fan_in, units = op[0], op[1]
-    lo, hi = share(fan_in, part, parts, COLUMN_GRAIN)
+    lo, hi = owned_columns(fan_in, part, parts)
     transpose(matrix(theta, 0, fan_in, units), matrix(work, 0, units, fan_in), lo, hi)
 
 
@@ -61,9 +52,9 @@ def dense_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy)
 def dense_weights(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
     """Compute dW = x^T dy (owners: rows of W) and db = sums of rows of dy (owners: columns)."""
     fan_in, units = x.shape[1], dy.shape[1]
-    lo, hi = share(fan_in, part, parts, WEIGHT_GRAIN)
+    lo, hi = owned_weights(fan_in, part, parts)
     matmul_transposed(x, lo, dy, matrix(grad, lo * units, hi - lo, units))
-    lo, hi = share(units, part, parts, COLUMN_GRAIN)
+    lo, hi = owned_columns(units, part, parts)
     sum_rows(dy, lo, vector(grad, fan_in * units + lo, hi - lo))
 
 
@@ -172,8 +163,8 @@ def steps_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy)
 def steps_weights(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
     """Compute dW = sum over own steps of x^T dy (owners: rows of W) and db (owners: columns)."""
     fan_in, units = op[FAN_IN], op[UNITS]
-    lo, hi = share(fan_in, part, parts, WEIGHT_GRAIN)
-    begin, end = share(grad.size - fan_in * units, part, parts, COLUMN_GRAIN)
+    lo, hi = owned_weights(fan_in, part, parts)
+    begin, end = owned_columns(grad.size - fan_in * units, part, parts)
     dw = vector(grad, lo * units, (hi - lo) * units)
     db = vector(grad, fan_in * units + begin, end - begin)
     clear(db)

@@ -19,20 +19,11 @@ from sklearn_nn.jit.host import INLINED_OPTIONS
 from sklearn_nn.jit.kernel import kernel, like
 from sklearn_nn.jit.team import share
 from sklearn_nn.jit.views import vector
-from sklearn_nn.layers.base import BACKWARD, COLUMN_GRAIN, FORWARD, owned_rows
-from sklearn_nn.layers.layer import (
-    INPUT,
-    Builder,
-    Instruction,
-    Kernels,
-    Layer,
-    Memory,
-    Parameter,
-    Shape,
-)
+from sklearn_nn.layers.base import BACKWARD, FORWARD, owned_rows
+from sklearn_nn.layers.layer import Builder, Instruction, Kernels, Layer, Memory, Parameter, Shape
 from sklearn_nn.layers.lengths import geometry_of, own_steps
 from sklearn_nn.layers.tabular.linear import draw_normal
-from sklearn_nn.layers.vectors import clear, copy
+from sklearn_nn.layers.vectors import clear, copy, owned_columns
 
 # An instruction's geometry: steps, number of rows of the table, and the clock.
 _STEPS, _NUMBERS, _OFFSET, _STRIDE = range(4)
@@ -70,7 +61,7 @@ def lookup_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy
 def embedding_weights(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
     """Compute row k of the gradient = sum of dy_t over x_t = k. Owners: columns."""
     steps, columns = op[_STEPS], dy.shape[1] // op[_STEPS]
-    lo, hi = share(columns, part, parts, COLUMN_GRAIN)
+    lo, hi = owned_columns(columns, part, parts)
     size = hi - lo
     if size == columns:
         clear(grad)
@@ -133,7 +124,7 @@ class _Lookup(Layer):
 
     def _lowered_shape(self, builder: Builder, slot: int) -> Shape:
         """Return the output shape; raise ValueError unless it reads the network's input."""
-        if slot != INPUT:
+        if slot != 0:  # the network's input
             raise ValueError(
                 f"{type(self).__name__} reads the whole numbers of X and must be the network's "
                 "first layer; move the layers before it behind it, or leave them out."

@@ -43,8 +43,6 @@ SAMPLES = {
     1: "sequences of shape (steps, channels)",
     2: "images of shape (height, width, channels)",
 }
-#: The slot of the network's input, which is the first one.
-INPUT = 0
 
 
 class _Shaped:

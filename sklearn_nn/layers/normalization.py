@@ -23,11 +23,10 @@ from sklearn_nn.jit.host import INLINED_OPTIONS
 from sklearn_nn.jit.kernel import kernel, like, real, real_bits
 from sklearn_nn.jit.lanes import Load, Store, make_lanes
 from sklearn_nn.jit.sums import dot, total, total_of_squares
-from sklearn_nn.jit.team import share
 from sklearn_nn.jit.views import vector, workspace
-from sklearn_nn.layers.base import BACKWARD, COLUMN_GRAIN, CTX_SIZE, FORWARD, TRAINING, owned_rows
+from sklearn_nn.layers.base import BACKWARD, CTX_SIZE, FORWARD, TRAINING, owned_rows
 from sklearn_nn.layers.layer import Builder, Instruction, Kernels, Layer, Memory, Parameter, Shape
-from sklearn_nn.layers.vectors import clear, copy
+from sklearn_nn.layers.vectors import clear, copy, owned_columns
 
 
 @njit(**INLINED_OPTIONS)
@@ -97,7 +96,7 @@ def scale_and_shift_backward(ctx, op, part, parts, theta, grad, state, work, x, 
 def scale_and_shift_weights(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
     """Compute dgamma = sum of dy x and dbeta = sum of dy. Owners: channels."""
     channels = op[0]
-    lo, hi = share(channels, part, parts, COLUMN_GRAIN)
+    lo, hi = owned_columns(channels, part, parts)
     dgamma, dbeta = vector(grad, lo, hi - lo), vector(grad, channels + lo, hi - lo)
     clear(dgamma)
     clear(dbeta)
@@ -301,7 +300,7 @@ def batch_statistics(ctx, op, part, parts, theta, state, work, x, y):
     """
     channels = op[_CHANNELS]
     n = x.size // channels
-    lo, hi = share(channels, part, parts, COLUMN_GRAIN)
+    lo, hi = owned_columns(channels, part, parts)
     own = hi - lo
     mean, scale = vector(work, lo, own), vector(work, channels + lo, own)
     error, squares = vector(work, 2 * channels + lo, own), vector(work, 3 * channels + lo, own)
@@ -359,7 +358,7 @@ def batch_norm_gradient_sums(ctx, op, part, parts, theta, grad, state, work, x, 
     With a relu, dy counts only where y is positive.
     """
     channels = op[_CHANNELS]
-    lo, hi = share(channels, part, parts, COLUMN_GRAIN)
+    lo, hi = owned_columns(channels, part, parts)
     own, n = hi - lo, x.size // channels
     coefficients = vector(_coefficients(ctx, op, theta, state, work, lo, hi), lo, 0)
     slope, curve = vector(work, 2 * channels + lo, own), vector(work, 3 * channels + lo, own)
@@ -401,7 +400,7 @@ def batch_norm_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx
 def batch_norm_weights(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
     """Copy dgamma = sum of dy times standardised x and dbeta = sum of dy. Owners: channels."""
     channels = op[_CHANNELS]
-    lo, hi = share(channels, part, parts, COLUMN_GRAIN)
+    lo, hi = owned_columns(channels, part, parts)
     own = hi - lo
     copy(vector(work, 3 * channels + lo, own), vector(grad, lo, own))
     copy(vector(work, 2 * channels + lo, own), vector(grad, channels + lo, own))

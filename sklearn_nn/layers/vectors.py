@@ -1,4 +1,4 @@
-"""Loops over vectors and rows that many kernels share, and kernels of symmetric maps."""
+"""Shares of parts, and loops over vectors and rows, that many kernels have in common."""
 
 from __future__ import annotations
 
@@ -8,8 +8,26 @@ from numba import njit
 
 from sklearn_nn.jit.host import INLINED_OPTIONS
 from sklearn_nn.jit.kernel import Kernel, kernel
+from sklearn_nn.jit.team import share
 from sklearn_nn.jit.views import matrix, vector
 from sklearn_nn.layers.base import BACKWARD, FORWARD, TRAINING, owned_rows
+
+#: Rows of weights (a tile's height) and columns (a cache line of float32) are shared out in
+#: multiples of these. Which columns are in a loop's vectors and which in its tail depends on the
+#: share, so sums of products use `fma`: the compiler may contract a * b + c in one of the two only.
+WEIGHT_GRAIN, COLUMN_GRAIN = 8, 16
+
+
+@njit(**INLINED_OPTIONS)
+def owned_columns(n: int, part: int, parts: int) -> tuple[int, int]:
+    """Return the first and one past the last of n columns that a part owns."""
+    return share(n, part, parts, COLUMN_GRAIN)
+
+
+@njit(**INLINED_OPTIONS)
+def owned_weights(n: int, part: int, parts: int) -> tuple[int, int]:
+    """Return the first and one past the last of n rows of weights that a part owns."""
+    return share(n, part, parts, WEIGHT_GRAIN)
 
 
 @njit(**INLINED_OPTIONS)

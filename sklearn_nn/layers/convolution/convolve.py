@@ -23,20 +23,11 @@ from sklearn_nn.jit.dot_tile import dot_plan, dot_row, lanes_of
 from sklearn_nn.jit.host import INLINED_OPTIONS
 from sklearn_nn.jit.kernel import kernel
 from sklearn_nn.jit.lanes import make_lanes
-from sklearn_nn.jit.team import share
 from sklearn_nn.jit.transpose import transpose
 from sklearn_nn.jit.views import matrix, vector, workspace
-from sklearn_nn.layers.base import (
-    BACKWARD,
-    COLUMN_GRAIN,
-    CTX_SIZE,
-    FORWARD,
-    PREPARE,
-    WEIGHT_GRAIN,
-    owned_rows,
-)
+from sklearn_nn.layers.base import BACKWARD, CTX_SIZE, FORWARD, PREPARE, owned_rows
 from sklearn_nn.layers.layer import Kernels
-from sklearn_nn.layers.vectors import clear, copy
+from sklearn_nn.layers.vectors import clear, copy, owned_columns, owned_weights
 
 # An instruction's geometry: height, width and channels of the input, height and width of the
 # kernel, filters, height and width of the output, strides, dilations, cells of the first window
@@ -170,7 +161,7 @@ def conv_prepare(ctx, op, part, parts, theta, work):
     """Compute work = W transposed, position by position. Owners: rows of W."""
     filters, depth = op[F], op[C] // op[GROUPS]
     rows = op[KH] * op[KW] * (op[C] // op[GROUPS])
-    lo, hi = share(rows, part, parts, COLUMN_GRAIN)
+    lo, hi = owned_columns(rows, part, parts)
     for step in range(lo // depth, (hi + depth - 1) // depth):
         first, last = max(lo - step * depth, 0), min(hi - step * depth, depth)
         source = matrix(theta, step * depth * filters, depth, filters)
@@ -252,9 +243,9 @@ def conv_weights(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
     images, width, out = _sizes(op, x.shape[0])
     steps, depth = _steps(op)
     rows, filters = op[KH] * steps * depth, op[F]
-    begin, end = share(grad.size - rows * filters, part, parts, COLUMN_GRAIN)
+    begin, end = owned_columns(grad.size - rows * filters, part, parts)
     db = vector(grad, rows * filters + begin, end - begin)
-    lo, hi = share(rows, part, parts, WEIGHT_GRAIN)
+    lo, hi = owned_weights(rows, part, parts)
     clear(db)
     room, size, length = workspace(ctx, CTX_SIZE, x), op[C] * width, op[C] * _reach(op)
     copied = op[FEW] >= AMID_ZEROS and not _is_whole(op) and hi > lo
@@ -389,7 +380,7 @@ def depthwise_weights(ctx, op, part, parts, theta, grad, state, work, x, y, dx, 
     """Compute dW = sum over places of x dy and db = sum of dy. Owners: channels."""
     channels, stride = op[C], op[SW]
     taps = op[KH] * op[KW]
-    lo, hi = share(channels, part, parts, COLUMN_GRAIN)
+    lo, hi = owned_columns(channels, part, parts)
     size = hi - lo
     for k in range(grad.size // channels):
         clear(vector(grad, k * channels + lo, size))

@@ -26,19 +26,11 @@ from sklearn_nn.jit.contract import contract, matmul, matmul_onto
 from sklearn_nn.jit.host import INLINED_OPTIONS
 from sklearn_nn.jit.kernel import kernel
 from sklearn_nn.jit.lanes import Matrix, make_sandwich
-from sklearn_nn.jit.team import share
 from sklearn_nn.jit.views import matrix, vector, workspace
-from sklearn_nn.layers.base import (
-    BACKWARD,
-    COLUMN_GRAIN,
-    CTX_SIZE,
-    FORWARD,
-    WEIGHT_GRAIN,
-    owned_rows,
-)
+from sklearn_nn.layers.base import BACKWARD, CTX_SIZE, FORWARD, owned_rows
 from sklearn_nn.layers.convolution.convolve import LEFT, OH, OW, TOP, C, F, H, W, add_places
 from sklearn_nn.layers.layer import Kernels
-from sklearn_nn.layers.vectors import clear, copy
+from sklearn_nn.layers.vectors import clear, copy, owned_columns, owned_weights
 
 #: Minimal channels and filters, and places of a row or column, for which this is faster.
 FEWEST_CHANNELS, FEWEST_PLACES = 16, 3
@@ -209,10 +201,10 @@ def winograd_weights(ctx, op, part, parts, theta, grad, state, work, x, y, dx, d
     """Compute dW = G' dU G, with dU summed over tiles (owners: channels), and db (filters)."""
     channels, filters, images = op[C], op[F], x.shape[0]
     size = channels * filters
-    begin, end = share(grad.size - 9 * size, part, parts, COLUMN_GRAIN)
+    begin, end = owned_columns(grad.size - 9 * size, part, parts)
     db = vector(grad, 9 * size + begin, end - begin)
     clear(db)
-    lo, hi = share(channels, part, parts, WEIGHT_GRAIN)
+    lo, hi = owned_weights(channels, part, parts)
     own = hi - lo
     scratch = workspace(ctx, CTX_SIZE, x)
     across, down = (op[OW] + _TILE - 1) // _TILE, (op[OH] + _TILE - 1) // _TILE

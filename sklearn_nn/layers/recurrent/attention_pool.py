@@ -18,16 +18,15 @@ from sklearn_nn.jit.functions import exp, fma
 from sklearn_nn.jit.host import INLINED_OPTIONS
 from sklearn_nn.jit.kernel import kernel, like
 from sklearn_nn.jit.sums import dot, total
-from sklearn_nn.jit.team import share
 from sklearn_nn.jit.views import vector, workspace
 from sklearn_nn.layers.activation import Activation
-from sklearn_nn.layers.base import BACKWARD, COLUMN_GRAIN, CTX_SIZE, FORWARD, owned_rows
+from sklearn_nn.layers.base import BACKWARD, CTX_SIZE, FORWARD, owned_rows
 from sklearn_nn.layers.convolution.pool import CHANNELS, PLACES, own_places
 from sklearn_nn.layers.dense import lower_steps
 from sklearn_nn.layers.layer import Builder, Instruction, Kernels, Layer, Parameter, Shape
 from sklearn_nn.layers.lengths import geometry_of
 from sklearn_nn.layers.merge import join
-from sklearn_nn.layers.vectors import clear
+from sklearn_nn.layers.vectors import clear, owned_columns
 
 # Geometry is that of global pooling: steps, channels, and the clock.
 
@@ -61,7 +60,7 @@ def score_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy)
 def score_weights(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
     """Compute dv = sum over own steps of dy_t x_t. Owners: channels."""
     channels = op[CHANNELS]
-    lo, hi = share(channels, part, parts, COLUMN_GRAIN)
+    lo, hi = owned_columns(channels, part, parts)
     dv = vector(grad, lo, hi - lo)
     clear(dv)
     for i in range(x.shape[0]):

@@ -24,25 +24,8 @@ from sklearn_nn.jit.views import vector
 from sklearn_nn.layers.activation import OTHER_NAMES
 from sklearn_nn.layers.base import BACKWARD, FORWARD, is_stopped, owned_rows
 from sklearn_nn.layers.layer import Kernels
-from sklearn_nn.layers.recurrent import products
-from sklearn_nn.layers.recurrent.tape import (
-    ACTIVATION,
-    FEATURES,
-    HOME,
-    SIZE,
-    UNITS,
-    WIDTH,
-    begin,
-    clear_place,
-    is_ragged,
-    last_step,
-    mask,
-    open_gradient,
-    own,
-    remember,
-    rows_together,
-    unmask,
-)
+from sklearn_nn.layers.recurrent import products, tape
+from sklearn_nn.layers.recurrent.tape import ACTIVATION, FEATURES, HOME, SIZE, UNITS, WIDTH
 from sklearn_nn.layers.vectors import clear, copy
 
 
@@ -144,9 +127,9 @@ def _clear_ended(ctx, op, y, t, rows):
 
     There the state would grow to infinity, which times a gradient of zero is NaN.
     """
-    if op[ACTIVATION] >= _UNBOUNDED and is_ragged(ctx, op):
+    if op[ACTIVATION] >= _UNBOUNDED and tape.is_ragged(ctx, op):
         for i in range(rows[0], rows[1]):
-            if own(ctx, op, i) < t:
+            if tape.own(ctx, op, i) < t:
                 clear(vector(y, i * y.shape[1] + t * op[WIDTH], op[HOME] + op[UNITS]))
 
 
@@ -162,7 +145,7 @@ def _make_steps(
         """Compute step t of rows (lo, hi), where x W is in the tape y already."""
         (lo, hi), units, row, at = rows, op[UNITS], y.shape[1], t * op[WIDTH]
         if apart:
-            clear_place(op, y, at + apart * units, rows)
+            tape.clear_place(op, y, at + apart * units, rows)
             products.add_recurrent(ctx, op, theta, y, t, rows, (0, 0, 2 * units))
             products.add_recurrent(ctx, op, theta, y, t, rows, (2 * units, apart * units, units))
         else:
@@ -224,36 +207,36 @@ def _make_recurrence(
     def forward(ctx, op, part, parts, theta, state, work, x, y):
         """Compute the tape y, step by step. Owners: rows of the batch."""
         lo, hi = owned_rows(y, part, parts)
-        begin(ctx, op, y, (lo, hi))
-        block = rows_together(op, hi - lo)
+        tape.begin(ctx, op, y, (lo, hi))
+        block = tape.rows_together(op, hi - lo)
         for first in range(lo, hi, block):
             rows = first, min(first + block, hi)
-            for t in range(1, last_step(ctx, op) + 1):
+            for t in range(1, tape.last_step(ctx, op) + 1):
                 if is_stopped(ctx):
                     return
                 products.project(ctx, op, theta, x, y, t, rows)
                 step(ctx, op, theta, y, t, rows)
                 _clear_ended(ctx, op, y, t, rows)
-                mask(ctx, op, y, t, rows)
-        remember(ctx, op, y, (lo, hi))
+                tape.mask(ctx, op, y, t, rows)
+        tape.remember(ctx, op, y, (lo, hi))
 
     @kernel(BACKWARD, name=f"layers.recurrent.{name}_backward")
     def backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
         """Compute dx and the gradient of the gates' inputs, from the last step on. Owners: rows."""
         lo, hi = owned_rows(y, part, parts)
         products.clear_padding(ctx, op, dx, (lo, hi))
-        block = rows_together(op, hi - lo)
+        block = tape.rows_together(op, hi - lo)
         for first in range(lo, hi, block):
             rows = first, min(first + block, hi)
             if cleared is not None:
-                clear_place(op, dy, cleared * op[UNITS], rows)
-            open_gradient(ctx, op, dy, last_step(ctx, op), rows)
-            for t in range(last_step(ctx, op), 0, -1):
+                tape.clear_place(op, dy, cleared * op[UNITS], rows)
+            tape.open_gradient(ctx, op, dy, tape.last_step(ctx, op), rows)
+            for t in range(tape.last_step(ctx, op), 0, -1):
                 if is_stopped(ctx):
                     return
-                open_gradient(ctx, op, dy, t - 1, rows)
+                tape.open_gradient(ctx, op, dy, t - 1, rows)
                 step_back(ctx, op, work, y, dy, t, rows)
-                unmask(ctx, op, dy, t - 1, rows)
+                tape.unmask(ctx, op, dy, t - 1, rows)
                 products.project_back(ctx, op, work, y if gated else dy, dx, t, rows)
 
     @kernel(BACKWARD, name=f"layers.recurrent.{name}_weights")
@@ -343,7 +326,7 @@ def _emit_gru_backward(a: CellActivation, read: _Read, write: _Write) -> None:
 def gru_weights(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
     """Compute dW, dR and db, of x W and of h R. Owners: columns."""
     units, size = op[UNITS], op[SIZE]
-    column, end = products.owned_columns(size, part, parts)
+    column, end = products.owned_gates(size, part, parts)
     products.kernel_gradient(ctx, op, x, y, grad, column, end - column)
     # The gradient of the recurrent part of hh lies behind the others.
     middle, apart = min(end, 2 * units), max(column, 2 * units)

@@ -20,23 +20,11 @@ from sklearn_nn.jit.kernel import kernel
 from sklearn_nn.jit.team import share
 from sklearn_nn.jit.transpose import transpose
 from sklearn_nn.jit.views import matrix, vector
-from sklearn_nn.layers.base import COLUMN_GRAIN, PREPARE
+from sklearn_nn.layers.base import PREPARE
 from sklearn_nn.layers.convolution.convolve import add_places
-from sklearn_nn.layers.recurrent.tape import (
-    FEATURES,
-    SIZE,
-    STEPS,
-    TURNED,
-    UNITS,
-    WIDTH,
-    goes_on,
-    is_masked,
-    is_ragged,
-    last_step,
-    own,
-    read_at,
-)
-from sklearn_nn.layers.vectors import clear
+from sklearn_nn.layers.recurrent import tape
+from sklearn_nn.layers.recurrent.tape import FEATURES, SIZE, STEPS, TURNED, UNITS, WIDTH
+from sklearn_nn.layers.vectors import clear, owned_columns
 
 #: Steps whose x W is computed together.
 _TOGETHER = 8
@@ -53,10 +41,11 @@ def project(ctx, op, theta, x, y, t, rows):
         return
     (lo, hi), row = rows, x.shape[1]
     features, size, width = op[FEATURES], op[SIZE], op[WIDTH]
-    count, back = min(_TOGETHER, last_step(ctx, op) + 1 - t), -features if op[TURNED] else features
-    if is_ragged(ctx, op):
+    count = min(_TOGETHER, tape.last_step(ctx, op) + 1 - t)
+    back = -features if op[TURNED] else features
+    if tape.is_ragged(ctx, op):
         for i in range(lo, hi):
-            steps = own(ctx, op, i)
+            steps = tape.own(ctx, op, i)
             kept, at = max(min(steps + 1 - t, count), 0), i * y.shape[1] + t * width
             first = max(steps - t, 0) if op[TURNED] else t - 1
             contract(
@@ -83,7 +72,7 @@ def project(ctx, op, theta, x, y, t, rows):
 def clear_padding(ctx, op, dx, rows):
     """Set dx = 0 behind the end of each row."""
     for i in range(rows[0], rows[1] if dx.shape[1] else rows[0]):
-        kept = own(ctx, op, i) * op[FEATURES]
+        kept = tape.own(ctx, op, i) * op[FEATURES]
         clear(vector(dx, i * dx.shape[1] + kept, dx.shape[1] - kept))
 
 
@@ -97,11 +86,11 @@ def project_back(ctx, op, work, saw, dx, t, rows):
         return
     (lo, hi), row = rows, dx.shape[1]
     features, size, width = op[FEATURES], op[SIZE], op[WIDTH]
-    count, back = min(_TOGETHER, last_step(ctx, op) + 1 - t), -width if op[TURNED] else width
+    count, back = min(_TOGETHER, tape.last_step(ctx, op) + 1 - t), -width if op[TURNED] else width
     of_kernel = vector(work, op[UNITS] * size, 1)
-    if is_ragged(ctx, op):
+    if tape.is_ragged(ctx, op):
         for i in range(lo, hi):
-            steps = own(ctx, op, i)
+            steps = tape.own(ctx, op, i)
             kept, at = max(min(steps + 1 - t, count), 0), i * saw.shape[1]
             # Of reversed steps, the last is the first in dx.
             first, step = (t + kept - 1, steps + 1 - t - kept) if op[TURNED] else (t, t - 1)
@@ -133,10 +122,10 @@ def add_recurrent(ctx, op, theta, y, t, rows, gates):
     column, target, size = gates
     lo, hi = rows
     row = y.shape[1]
-    if t > 1 or goes_on(ctx, op):
+    if t > 1 or tape.goes_on(ctx, op):
         at = lo * row + t * op[WIDTH]
         contract(
-            a=vector(y, at - op[WIDTH] + read_at(ctx, op), 1), ars=row, acs=1, ao=0,
+            a=vector(y, at - op[WIDTH] + tape.read_at(ctx, op), 1), ars=row, acs=1, ao=0,
             b=vector(theta, op[FEATURES] * op[SIZE] + column, 1), bs=op[SIZE], bo=0,
             c=vector(y, at + target, 1), cs=row, M=hi - lo, N=size, K=op[UNITS], O=1, beta=1,
         )  # fmt: skip
@@ -156,13 +145,13 @@ def carry(ctx, op, work, saw, dy, t, rows, gates):
     lo, hi = rows
     row, units = dy.shape[1], op[UNITS]
     at = lo * row + t * op[WIDTH]
-    before = at - op[WIDTH] + read_at(ctx, op)
+    before = at - op[WIDTH] + tape.read_at(ctx, op)
     run = min(size, BLOCK) * LINE // dy.itemsize
     contract_and_fetch(
         vector(saw, max(at - run, 0), 1), row, t * _TURN % (hi - lo),
         vector(saw, at + source, 1), ars=row, acs=1, ao=0,
         b=vector(work, column * units, 1), bs=units, bo=0, c=vector(dy, before, 1), cs=row,
-        M=hi - lo, N=units, K=size, O=1, beta=0 if is_masked(ctx, op) and column == 0 else 1,
+        M=hi - lo, N=units, K=size, O=1, beta=0 if tape.is_masked(ctx, op) and column == 0 else 1,
     )  # fmt: skip
 
 
@@ -170,15 +159,15 @@ def carry(ctx, op, work, saw, dy, t, rows, gates):
 def recurrent_prepare(ctx, op, part, parts, theta, work):
     """Compute work = R^T, then W^T. Owners: rows of R and of W."""
     features, units, size = op[FEATURES], op[UNITS], op[SIZE]
-    lo, hi = share(units, part, parts, COLUMN_GRAIN)
+    lo, hi = owned_columns(units, part, parts)
     recurrent = matrix(theta, features * size, units, size)
     transpose(recurrent, matrix(work, 0, size, units), lo, hi)
-    lo, hi = share(features, part, parts, COLUMN_GRAIN)
+    lo, hi = owned_columns(features, part, parts)
     transpose(matrix(theta, 0, features, size), matrix(work, units * size, size, features), lo, hi)
 
 
 @njit(**INLINED_OPTIONS)
-def owned_columns(size, part, parts):
+def owned_gates(size, part, parts):
     """Return the columns of W, R and b that a part owns, and whose columns of `saw` it reads."""
     return share(size, part, parts, _GATE_GRAIN)
 
@@ -188,16 +177,16 @@ def kernel_gradient(ctx, op, x, saw, grad, column, size):
     """Compute `size` columns of dW from `column` on: sum over steps and rows of x^T saw."""
     features, width, row = op[FEATURES], op[WIDTH], x.shape[1]
     dw, back = vector(grad, column, 1), -features if op[TURNED] else features
-    if op[TURNED] and is_ragged(ctx, op):  # each row begins at its own step
+    if op[TURNED] and tape.is_ragged(ctx, op):  # each row begins at its own step
         for i in range(x.shape[0]):
-            steps = own(ctx, op, i)
+            steps = tape.own(ctx, op, i)
             contract(
                 a=vector(x, i * row + max(steps - 1, 0) * features, 1), ars=1, acs=back, ao=0,
                 b=vector(saw, i * saw.shape[1] + width + column, 1), bs=width, bo=0,
                 c=dw, cs=op[SIZE], M=features, N=size, K=steps, O=1, beta=min(i, 1),
             )  # fmt: skip
         return
-    most = last_step(ctx, op)
+    most = tape.last_step(ctx, op)
     contract(
         a=vector(x, (most - 1 if op[TURNED] else 0) * features, 1), ars=1, acs=back, ao=row,
         b=vector(saw, width + column, 1), bs=width, bo=saw.shape[1],
@@ -211,13 +200,13 @@ def recurrent_gradient(ctx, op, y, saw, grad, column, size, shift):
 
     Column j of the gates lies in place ``j + shift`` of a stretch.
     """
-    first = 1 if goes_on(ctx, op) else 2
+    first = 1 if tape.goes_on(ctx, op) else 2
     at = first * op[WIDTH]
     contract(
-        a=vector(y, at - op[WIDTH] + read_at(ctx, op), 1), ars=1, acs=op[WIDTH], ao=y.shape[1],
+        a=vector(y, at - op[WIDTH] + tape.read_at(ctx, op), 1), ars=1, acs=op[WIDTH], ao=y.shape[1],
         b=vector(saw, at + column + shift, 1), bs=op[WIDTH], bo=saw.shape[1],
         c=vector(grad, op[FEATURES] * op[SIZE] + column, 1), cs=op[SIZE],
-        M=op[UNITS], N=size, K=last_step(ctx, op) - first + 1, O=y.shape[0], beta=0,
+        M=op[UNITS], N=size, K=tape.last_step(ctx, op) - first + 1, O=y.shape[0], beta=0,
     )  # fmt: skip
 
 
@@ -231,14 +220,14 @@ def bias_gradient(ctx, op, saw, grad, bias, column, size, shift):
     db = vector(grad, start, max(size, 0))
     clear(db)
     for i in range(saw.shape[0]):
-        places = matrix(saw, i * saw.shape[1] + op[WIDTH], last_step(ctx, op), op[WIDTH])
+        places = matrix(saw, i * saw.shape[1] + op[WIDTH], tape.last_step(ctx, op), op[WIDTH])
         add_places(places, column + shift, db)
 
 
 @njit(**INLINED_OPTIONS)
 def all_gradients(ctx, op, part, parts, x, y, saw, grad):
     """Compute dW, dR and db of cells whose gates are x W + h R + b. Owners: columns."""
-    column, end = owned_columns(op[SIZE], part, parts)
+    column, end = owned_gates(op[SIZE], part, parts)
     kernel_gradient(ctx, op, x, saw, grad, column, end - column)
     recurrent_gradient(ctx, op, y, saw, grad, column, end - column, 0)
     bias_gradient(ctx, op, saw, grad, 0, column, end - column, 0)

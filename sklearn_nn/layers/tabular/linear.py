@@ -18,12 +18,11 @@ from sklearn_nn.jit.contract import matmul, matmul_transposed
 from sklearn_nn.jit.functions import fma
 from sklearn_nn.jit.host import INLINED_OPTIONS
 from sklearn_nn.jit.kernel import kernel, like
-from sklearn_nn.jit.team import share
 from sklearn_nn.jit.views import matrix, row, vector
-from sklearn_nn.layers.base import BACKWARD, COLUMN_GRAIN, FORWARD, WEIGHT_GRAIN, owned_rows
+from sklearn_nn.layers.base import BACKWARD, FORWARD, owned_rows
 from sklearn_nn.layers.dense import dense_prepare
 from sklearn_nn.layers.layer import Builder, Instruction, Kernels, Layer, Parameter, Shape
-from sklearn_nn.layers.vectors import clear, rows_of, sum_rows
+from sklearn_nn.layers.vectors import clear, owned_columns, owned_weights, rows_of, sum_rows
 
 
 def draw_normal(rng: np.random.RandomState, shape: Shape, fan_in: int, fan_out: int) -> np.ndarray:
@@ -80,7 +79,7 @@ def scale_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy)
 def scale_weights(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
     """Compute dtheta = sum of dy x over the batch. Owners: columns."""
     n = x.shape[1]
-    lo, hi = share(n, part, parts, COLUMN_GRAIN)
+    lo, hi = owned_columns(n, part, parts)
     found = vector(grad, lo, hi - lo)
     clear(found)
     for i in range(x.shape[0]):
@@ -165,10 +164,10 @@ def ntp_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
 def ntp_weights(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
     """Compute dW = x^T dy / sqrt(fan in) (owners: rows of W) and db (owners: columns)."""
     fan_in, units = x.shape[1], dy.shape[1]
-    lo, hi = share(fan_in, part, parts, WEIGHT_GRAIN)
+    lo, hi = owned_weights(fan_in, part, parts)
     matmul_transposed(x, lo, dy, matrix(grad, lo * units, hi - lo, units))
     _shrink(vector(grad, lo * units, (hi - lo) * units), fan_in)
-    lo, hi = share(units, part, parts, COLUMN_GRAIN)
+    lo, hi = owned_columns(units, part, parts)
     sum_rows(dy, lo, vector(grad, fan_in * units + lo, hi - lo))
 
 
