@@ -346,20 +346,15 @@ def repeated_name(pairs: Iterable[tuple[str, Any]]) -> str | None:
     return next((name for name, count in counts.items() if count > 1), None)
 
 
-def is_whole(value: Any) -> bool:
-    """Return whether a value is an int of Python or NumPy."""
-    return isinstance(value, int | np.integer)
-
-
-def several_values(value: Any, count: int) -> tuple[Any, ...]:
+def several(value: Any, count: int) -> tuple[Any, ...]:
     """Return a sequence as a tuple, and a single value repeated `count` times."""
     return tuple(value) if isinstance(value, Sequence | np.ndarray) else (value,) * count
 
 
 def whole_numbers(name: str, value: Any, count: int) -> tuple[int, ...]:
     """Return one or `count` positive whole numbers as `count` ints, or raise ValueError."""
-    numbers = several_values(value, count)
-    if len(numbers) != count or not all(is_whole(n) and n > 0 for n in numbers):
+    numbers = several(value, count)
+    if len(numbers) != count or not all(isinstance(n, int | np.integer) and n > 0 for n in numbers):
         or_several = "" if count == 1 else f", or {count} of them"
         raise ValueError(f"{name}={value!r} must be a positive whole number{or_several}.")
     return tuple(int(n) for n in numbers)

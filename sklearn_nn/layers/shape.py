@@ -16,17 +16,7 @@ from sklearn_nn._spec import parameters
 from sklearn_nn.jit.kernel import kernel
 from sklearn_nn.jit.views import vector
 from sklearn_nn.layers.base import BACKWARD, FORWARD, owned_rows
-from sklearn_nn.layers.layer import (
-    SAMPLES,
-    Builder,
-    Clock,
-    Instruction,
-    Kernels,
-    Layer,
-    Shape,
-    is_whole,
-    several_values,
-)
+from sklearn_nn.layers.layer import Builder, Clock, Instruction, Kernels, Layer, Shape, several
 from sklearn_nn.layers.lengths import after_window, trim
 from sklearn_nn.layers.vectors import clear, copy
 
@@ -207,8 +197,8 @@ class Reshape(Layer):
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return the target shape, with -1 replaced."""
-        target = several_values(self.target_shape, 1)
-        valid = all(is_whole(n) and (n > 0 or n == -1) for n in target)
+        target = several(self.target_shape, 1)
+        valid = all(isinstance(n, int | np.integer) and (n > 0 or n == -1) for n in target)
         if not target or not valid or target.count(-1) > 1:
             raise ValueError(
                 f"target_shape={self.target_shape!r} must hold positive whole numbers, of which "
@@ -243,15 +233,15 @@ class ZeroPad(Layer):
     def _margins(self, shape: Shape) -> Margins:
         if len(shape) not in (2, 3):
             raise ValueError(
-                f"ZeroPad takes {SAMPLES[2]} or {SAMPLES[1]}, got samples of shape {shape}; put a "
-                "Reshape before it."
+                "ZeroPad takes images of shape (height, width, channels) or sequences of shape "
+                f"(steps, channels), got samples of shape {shape}; put a Reshape before it."
             )
         count, given = len(shape) - 1, self.padding
-        sides = several_values(given, 2)
-        pairs = [sides] if count == 1 else [several_values(side, 2) for side in sides]
+        sides = several(given, 2)
+        pairs = [sides] if count == 1 else [several(side, 2) for side in sides]
         numbers = [n for pair in pairs for n in pair]
         fits = len(pairs) == count and all(len(pair) == 2 for pair in pairs)
-        if not fits or not all(is_whole(n) and n >= 0 for n in numbers):
+        if not fits or not all(isinstance(n, int | np.integer) and n >= 0 for n in numbers):
             wanted = "two of them" if count == 1 else "two of them, or two pairs of them"
             raise ValueError(
                 f"padding={given!r} of ZeroPad must be a whole number >= 0, {wanted}, for samples "

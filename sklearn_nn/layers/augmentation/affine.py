@@ -18,17 +18,7 @@ from sklearn_nn.jit.functions import fma
 from sklearn_nn.jit.host import HELPER_OPTIONS, INLINED_OPTIONS
 from sklearn_nn.jit.kernel import kernel, like, real, real_bits
 from sklearn_nn.jit.views import vector
-from sklearn_nn.layers.augmentation.base import (
-    Augmentation,
-    C,
-    H,
-    Range,
-    W,
-    as_image,
-    between,
-    fold,
-    sample_key,
-)
+from sklearn_nn.layers.augmentation.base import Augmentation, C, H, Range, W, fold, key_of, uniform
 from sklearn_nn.layers.augmentation.windows import lower_window
 from sklearn_nn.layers.base import BACKWARD, FORWARD
 from sklearn_nn.layers.layer import Builder, Kernels, Shape
@@ -49,9 +39,9 @@ def _draw(ctx: Any, op: Any, i: int) -> tuple[float, float, float, float, float,
 
     Rotations and zooms keep the centre.
     """
-    key = sample_key(ctx, op, i)
-    first = between(key, 0, real(op[_LOW]), real(op[_HIGH]))
-    second = between(key, 1, real(op[_OTHER_LOW]), real(op[_OTHER_HIGH]))
+    key = key_of(ctx, op, i)
+    first = uniform(key, 0, real(op[_LOW]), real(op[_HIGH]))
+    second = uniform(key, 1, real(op[_OTHER_LOW]), real(op[_OTHER_HIGH]))
     second = first if op[_TIED] else second
     y, x = 0.5 * (op[H] - 1), 0.5 * (op[W] - 1)
     a, b, c, d, p, q = 1.0, 0.0, 0.0, 1.0, 0.0, 0.0
@@ -282,7 +272,7 @@ class RandomTranslation(_Affine):
         filling = self._filling(self.fill_mode, self.fill_value)
         if self.interpolation == "bilinear":
             return self._lower_map(builder, slot, SHIFT)
-        sizes = as_image(shape)[:2]
+        sizes = (1, *shape)[-3:-1]
         # A window to the left shows the image shifted to the right.
         tops, lefts = (
             (-round(high * size), -round(low * size))

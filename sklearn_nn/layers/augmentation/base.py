@@ -38,20 +38,20 @@ def as_image(shape: Shape) -> tuple[int, int, int]:
 
 
 @njit(**INLINED_OPTIONS)
-def sample_key(ctx: Any, op: Any, i: int) -> int:
+def key_of(ctx: Any, op: Any, i: int) -> int:
     """Return the key of the random numbers of the sample in row i of the batch."""
     return stream(ctx[SEED], ctx[STEP], op[SLOT], i)
 
 
 @njit(**INLINED_OPTIONS)
-def between(key: int, unit: int, low: float, high: float) -> float:
+def uniform(key: int, unit: int, low: float, high: float) -> float:
     """Draw the key's number `unit` uniformly from [low, high), equal in both real types."""
     return low + (high - low) * random_uniform(key, unit, np.float64)
 
 
 @njit(**INLINED_OPTIONS)
-def whole_between(key: int, unit: int, low: int, high: int) -> int:
-    """Draw the key's number `unit` from the whole numbers low, ..., high."""
+def integer(key: int, unit: int, low: int, high: int) -> int:
+    """Draw the key's number `unit` from the integers low, ..., high."""
     return low + int((high + 1 - low) * random_uniform(key, unit, np.float64))
 
 

@@ -15,7 +15,7 @@ from sklearn_nn.jit.kernel import kernel, like, real, real_bits
 from sklearn_nn.jit.random import random_normal, random_uniform, stream
 from sklearn_nn.jit.sums import total
 from sklearn_nn.jit.views import vector
-from sklearn_nn.layers.augmentation.base import SLOT, Augmentation, C, Range, between, sample_key
+from sklearn_nn.layers.augmentation.base import SLOT, Augmentation, C, Range, key_of, uniform
 from sklearn_nn.layers.base import BACKWARD, FORWARD, PARTNER, SEED, STEP
 from sklearn_nn.layers.layer import Builder, Instruction, Kernels, Shape
 from sklearn_nn.layers.vectors import changed_rows, symmetric_kernels
@@ -41,7 +41,7 @@ def _limits(op, example):
 @njit(**INLINED_OPTIONS)
 def _drawn(ctx, op, i, example):
     """Return the random number of a sample."""
-    return like(example, between(sample_key(ctx, op, i), 0, real(op[_LOW]), real(op[_HIGH])))
+    return like(example, uniform(key_of(ctx, op, i), 0, real(op[_LOW]), real(op[_HIGH])))
 
 
 @kernel(FORWARD)

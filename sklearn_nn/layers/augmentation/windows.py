@@ -21,8 +21,8 @@ from sklearn_nn.layers.augmentation.base import (
     W,
     as_image,
     fold,
-    sample_key,
-    whole_between,
+    integer,
+    key_of,
 )
 from sklearn_nn.layers.base import BACKWARD, FORWARD, TRAINING, owned_rows
 from sklearn_nn.layers.layer import Builder, Instruction, Kernels, Shape, whole_numbers
@@ -37,9 +37,9 @@ _OH, _OW, _TOP, _LAST_TOP, _LEFT, _LAST_LEFT, _MODE, _FILL = range(4, 12)
 def _corner(ctx, op, i):
     """Return the first row and column of a sample's window, and its columns inside the image."""
     if ctx[TRAINING]:
-        key = sample_key(ctx, op, i)
-        top = whole_between(key, 0, op[_TOP], op[_LAST_TOP])
-        left = whole_between(key, 1, op[_LEFT], op[_LAST_LEFT])
+        key = key_of(ctx, op, i)
+        top = integer(key, 0, op[_TOP], op[_LAST_TOP])
+        left = integer(key, 1, op[_LEFT], op[_LAST_LEFT])
     else:
         top, left = (op[H] - op[_OH]) // 2, (op[W] - op[_OW]) // 2
     first = min(max(0, -left), op[_OW])
@@ -207,7 +207,7 @@ def _flip(ctx, op, part, parts, source, target):
     height, width, channels = op[H], op[W], op[C]
     length = width * channels
     for i in range(lo, hi):
-        key = sample_key(ctx, op, i)
+        key = key_of(ctx, op, i)
         mirrored = op[_HORIZONTAL] != 0 and random_uniform(key, 0, np.float64) < 0.5
         upturned = op[_VERTICAL] != 0 and random_uniform(key, 1, np.float64) < 0.5
         for h in range(height):
@@ -268,9 +268,9 @@ def _cut(ctx, op, part, parts, source, target, value):
     lo, hi = owned_rows(source, part, parts)
     height, width, channels = op[H], op[W], op[C]
     for i in range(lo, hi):
-        key = sample_key(ctx, op, i)
-        top = whole_between(key, 0, 0, height - 1) - op[_CUT_HEIGHT] // 2
-        left = whole_between(key, 1, 0, width - 1) - op[_CUT_WIDTH] // 2
+        key = key_of(ctx, op, i)
+        top = integer(key, 0, 0, height - 1) - op[_CUT_HEIGHT] // 2
+        left = integer(key, 1, 0, width - 1) - op[_CUT_WIDTH] // 2
         first, last = max(0, left), min(width, left + op[_CUT_WIDTH])
         for h in range(max(0, top), min(height, top + op[_CUT_HEIGHT])):
             start = ((i * height + h) * width + first) * channels

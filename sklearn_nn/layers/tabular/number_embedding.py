@@ -61,7 +61,7 @@ class _NumberEmbedding(Layer):
     """Base of layers that embed a row's first columns."""
 
     def _count_columns(self, shape: Shape, features: int | None) -> int:
-        """Return `features`, or the number of columns if None; raise ValueError if it is less."""
+        """Return `features`, None being all columns; raise ValueError if samples have fewer."""
         self._check_axes(shape, 0)
         if features is not None and features > shape[0]:
             kind = type(self).__name__
@@ -71,7 +71,8 @@ class _NumberEmbedding(Layer):
         return shape[0] if features is None else features
 
 
-# --- periodic: geometry is embedded columns, waves of each, and units beside the number.
+# --- periodic: geometry is embedded columns, waves of each, and units beside the number -----------
+
 _FEATURES, _WAVES, _UNITS = range(3)
 _TURN = 2 * math.pi
 
@@ -258,10 +259,11 @@ class PeriodicEmbedding(_NumberEmbedding):
         return builder.append(op)
 
 
-# --- piecewise linear: geometry is embedded columns, number of their bins, units of each, whether a
-# linear function of x is added, and whether there is a relu. State is the number of bins of each
-# column, then the lower edge of each bin, then 1 / width of each bin.
-_FEATURES, _BINS, _UNITS, _LINEAR, _RELU = range(5)
+# --- piecewise linear: geometry is embedded columns, number of all bins, units of each column,
+# whether a linear function of x is added, and whether there is a relu. State is the number of bins
+# of each column, then the lower edge of each bin, then 1 / width of each bin ----------------------
+
+_BINS, _LINEAR, _RELU = 1, 3, 4
 
 
 @njit(**INLINED_OPTIONS)
