@@ -34,9 +34,9 @@ from sklearn_nn.layers.merge import Residual as Residual
 from sklearn_nn.layers.normalization import BatchNorm as BatchNorm
 from sklearn_nn.layers.normalization import LayerNorm as LayerNorm
 from sklearn_nn.layers.recurrent.attention_pool import AttentionPool as AttentionPool
-from sklearn_nn.layers.recurrent.bidirectional import Bidirectional as Bidirectional
 from sklearn_nn.layers.recurrent.layers import GRU as GRU
 from sklearn_nn.layers.recurrent.layers import LSTM as LSTM
+from sklearn_nn.layers.recurrent.layers import Bidirectional as Bidirectional
 from sklearn_nn.layers.recurrent.layers import SimpleRNN as SimpleRNN
 from sklearn_nn.layers.shape import Flatten as Flatten
 from sklearn_nn.layers.shape import Reshape as Reshape
