@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -107,7 +108,7 @@ class ProgramBuilder:
 
     def reshape(self, slot: int, shape: Shape) -> int:
         """Add a slot that views the same columns as samples of another shape."""
-        assert np.prod(shape) == np.prod(self.slots[slot])
+        assert math.prod(shape) == math.prod(self.slots[slot])
         self.slots.append(shape)
         self.clocks.append(self.clocks[slot])
         self.homes.append(self.homes[slot])
@@ -155,7 +156,7 @@ class ProgramBuilder:
             _check_initializer(parameter)
         # If the output is a vector, such as the tape of a recurrence, the input's steps count.
         shape = self.slots[out] if len(self.slots[out]) > 1 else self.slots[op.x]
-        op.places, op.layer = int(np.prod(shape[:-1])), self.layer
+        op.places, op.layer = int(math.prod(shape[:-1])), self.layer
         op.x, op.y = self.homes[op.x], self.homes[out]
         if (factor := self.rates.get(self.layer, 1.0)) != 1:
             op.parameters = [replace(p, rate=p.rate * factor) for p in op.parameters]
@@ -247,7 +248,7 @@ class ProgramBuilder:
     def _widths(self) -> list[int]:
         """Return the columns of every slot, 0 for views of another slot."""
         return [
-            int(np.prod(shape)) if home == slot else 0
+            int(math.prod(shape)) if home == slot else 0
             for slot, (shape, home) in enumerate(zip(self.slots, self.homes, strict=True))
         ]
 

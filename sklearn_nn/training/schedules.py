@@ -23,24 +23,12 @@ __all__ = [
 
 
 class Progress(NamedTuple):
-    """Position of the next batches in the whole training.
+    """Position of the next batches in the whole training."""
 
-    Attributes
-    ----------
-    steps : ndarray of shape (n_batches,), int64
-        Number of batches trained before each of these, over all epochs, from 0.
-    steps_per_epoch : int
-        Batches of an epoch.
-    max_epochs : int
-        Number of epochs planned.
-    samples_seen : int
-        Samples trained on before this epoch.
-    """
-
-    steps: np.ndarray
+    steps: np.ndarray  # number of batches trained before each of these, over all epochs, from 0
     steps_per_epoch: int
-    max_epochs: int
-    samples_seen: int
+    max_epochs: int  # number of epochs planned
+    samples_seen: int  # samples trained on before this epoch
 
 
 class Schedule(BoundedSpec):
