@@ -9,7 +9,12 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import _check_feature_names_in, _check_sample_weight, check_is_fitted
+from sklearn.utils.validation import (
+    _check_feature_names,
+    _check_feature_names_in,
+    _check_sample_weight,
+    check_is_fitted,
+)
 
 from sklearn_nn._spec import parameters, set_plain
 from sklearn_nn.estimators._core.parts import check_some_weight, warn
@@ -22,8 +27,6 @@ from sklearn_nn.estimators._inputs.table.columns import (
 )
 from sklearn_nn.estimators._inputs.table.frames import read_frame, short
 
-#: Most names of each kind that an error lists.
-_SHOWN = 5
 _COLUMNS = {column.kind: column for column in (NumberColumn, CategoryColumn)}
 
 
@@ -189,7 +192,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         """Yield blocks of `n_rows` encoded rows, or all at once; errors name `estimator`."""
         owner = self if estimator is None else estimator
         frame = read_frame(X, owner)
-        positions = self._positions(frame, type(owner).__name__)
+        positions = self._positions(frame, owner)
         n_samples, told = frame.shape[0], set()
         step = n_samples if n_rows is None else n_rows
         for start in range(0, n_samples, step):
@@ -205,25 +208,23 @@ class TableEncoder(TransformerMixin, BaseEstimator):
     def _positions(self, frame, owner):
         """Return the position in a frame of each fitted column: by name, or in the same order.
 
-        Errors and warnings have the text of scikit-learn's, and name the `owner` of the encoder.
+        Errors and warnings are those of scikit-learn, and name the `owner` of the encoder.
         """
         names, known = frame.names, getattr(self, "feature_names_in_", None)
-        n_columns, n_known = frame.shape[1], self.n_features_in_
+        n_columns, n_known, kind = frame.shape[1], self.n_features_in_, type(owner).__name__
         if names is not None and known is not None:
             at = {name: i for i, name in enumerate(names)}
-            missing = [name for name in known if name not in at]
-            unseen = sorted(set(names).difference(known))
-            if missing or unseen:
-                raise ValueError(_mismatch(missing, unseen))
+            if set(at) != set(known):
+                _check_feature_names(owner, frame.table, reset=False)  # raises an error
             return [at[name] for name in known]
         if n_columns != n_known:
             raise ValueError(
-                f"X has {n_columns} features, but {owner} is expecting {n_known} features as input."
+                f"X has {n_columns} features, but {kind} is expecting {n_known} features as input."
             )
         if names is not None:
-            warn(f"X has feature names, but {owner} was fitted without feature names")
+            warn(f"X has feature names, but {kind} was fitted without feature names")
         elif known is not None:
-            warn(f"X does not have valid feature names, but {owner} was fitted with feature names")
+            warn(f"X does not have valid feature names, but {kind} was fitted with feature names")
         return list(range(n_known))
 
     def get_feature_names_out(self, input_features=None):
@@ -315,19 +316,6 @@ def _from_plain(fields):
 
 
 # --- selection of columns ----------------------------------------------------------------------
-
-
-def _mismatch(missing, unseen):
-    """Return scikit-learn's message about names that do not match."""
-    lines = ["The feature names should match those that were passed during fit."]
-    for title, names in (
-        ("Feature names unseen at fit time:", unseen),
-        ("Feature names seen at fit time, yet now missing:", missing),
-    ):
-        if names:
-            lines += [title, *(f"- {name}" for name in names[:_SHOWN])]
-            lines += ["- ..."] * (len(names) > _SHOWN)
-    return "\n".join(lines) + "\n"
 
 
 def _categorical_mask(frame, categorical_features):
