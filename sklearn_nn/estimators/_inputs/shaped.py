@@ -57,12 +57,6 @@ def _as_array(X):
     return array
 
 
-def _signals(X):
-    """Return rows of numbers in any form as an array (n, steps, 1), or None."""
-    array = as_numbers(X.toarray() if sparse.issparse(X) else X)
-    return array[:, :, np.newaxis] if array is not None and array.ndim == 2 else None
-
-
 @dataclass(eq=False)
 class ShapedReader(InputReader):
     """Reader of images, sequences and rows, each of which stands for a sample with axes.
@@ -174,23 +168,27 @@ class ShapedReader(InputReader):
         reading = {"divisor": divisor, "padding": self.padding_value}
         if is_listed(X) or (signals and is_list_of_signals(X)):
             return from_list(X, self.data_format, **reading)
-        masks = self.padding_value is not None
         array = self._as_steps(X)
-        array = _signals(X) if array is None and masks else array
         if array is None or array.size == 0:
             return None
-        ends = masks or bool(is_padding(array[:, -1]).any())
+        ends = self.padding_value is not None or bool(is_padding(array[:, -1]).any())
         if ends or (not reset and self._takes_length(*array.shape[1:])):
             return from_padded(array, **reading)
         return None
 
     def _as_steps(self, X):
-        """Return X as an array of numbers (n, steps, channels) if it has three axes, else None."""
-        if getattr(X, "ndim", None) != 3 or not hasattr(X, "__array__"):
+        """Return X as an array of numbers (n, steps, channels), or None.
+
+        Rows are signals of one channel if a `padding_value` ends them, else None is returned.
+        """
+        if getattr(X, "ndim", None) == 3 and hasattr(X, "__array__"):
+            array = as_numbers(X)
+            is_first = array is not None and self.data_format == CHANNELS_FIRST
+            return np.moveaxis(array, 1, 2) if is_first and self._has_channels(2) else array
+        if self.padding_value is None:
             return None
-        array = as_numbers(X)
-        first = array is not None and self.data_format == CHANNELS_FIRST
-        return np.moveaxis(array, 1, 2) if first and self._has_channels(2) else array
+        array = as_numbers(X.toarray() if sparse.issparse(X) else X)
+        return array[:, :, np.newaxis] if array is not None and array.ndim == 2 else None
 
     def _takes_length(self, steps, channels):
         """Return whether samples of this shape are sequences of another length, and no images."""

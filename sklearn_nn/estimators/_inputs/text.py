@@ -79,11 +79,6 @@ def encoded(text, vocabulary, name="X"):
     return places.astype(np.uint8 if known.size <= 256 else np.int32)
 
 
-def _readable(codes, dtype):
-    """Return codes in a type that the machine reads: bytes, or `dtype`."""
-    return codes if codes.dtype == np.uint8 else codes.astype(dtype)
-
-
 class Streams(NamedTuple):
     """Text cut into streams that are read in parallel, window by window.
 
@@ -97,7 +92,7 @@ class Streams(NamedTuple):
 
     def source(self, dtype):
         """Return the source of batches for the machine."""
-        return in_windows(_readable(self.inputs, dtype), self.windows, dtype)
+        return in_windows(self.inputs, self.windows, dtype)
 
 
 def streams(codes, n_streams, window):
@@ -132,8 +127,7 @@ class Passages(NamedTuple):
 
     def source(self, dtype, window):
         """Return the source of batches for the machine."""
-        codes = _readable(self.codes, dtype)
-        return sequences(codes, self.starts, self.lengths, 1, dtype, window)
+        return sequences(self.codes, self.starts, self.lengths, 1, dtype, window)
 
     def targets(self, window):
         """Return the next characters, (n_passages, n, 1), and their weights, (n_passages, n).

@@ -265,10 +265,7 @@ class LabelCodec(TargetCodec):
             return output
         if len(self.classes) == 1:
             return np.ones_like(output)
-        both = np.empty((len(output), 2), dtype=output.dtype)
-        np.subtract(1, output, out=both[:, :1])
-        both[:, 1:] = output
-        return both
+        return np.concatenate([1 - output, output], axis=1)
 
     def stratify(self, target):
         """Return the labels by which the validation split is stratified, or None."""
