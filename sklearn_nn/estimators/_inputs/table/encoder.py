@@ -215,7 +215,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         if names is not None and known is not None:
             at = {name: i for i, name in enumerate(names)}
             if set(at) != set(known):
-                _check_feature_names(owner, frame.table, reset=False)  # raises an error
+                _check_feature_names(self, frame.table, reset=False)  # raises an error
             return [at[name] for name in known]
         if n_columns != n_known:
             raise ValueError(
