@@ -150,14 +150,17 @@ class Cells(ABC):
         self.label = label
 
     def are_categorical(self):
-        """Return whether they are categories, or all missing; raise if they are of another kind."""
+        """Return whether the cells are categories, or all missing.
+
+        Raise ValueError or TypeError if they are neither categories nor numbers.
+        """
         if self._are_categories():
             return True
         values = self._numbers()
         return bool(len(values) and np.isnan(values[0]) and np.isnan(values).all())
 
     def numbers(self, found_text=None):
-        """Return the cells as float64, with NaN for missing values; it must not be written to.
+        """Return the cells as float64, with NaN for missing values, to be read only.
 
         Text is treated as in `_as_numbers`. Infinite numbers raise ValueError.
         """
@@ -204,7 +207,7 @@ class _ArrayCells(Cells):
 
     def _are_categories(self):
         if self._letter == "O":
-            return _are_categories(self._values, self.label)
+            return _objects_are_categories(self._values, self.label)
         if self._letter not in "iuf":
             _check_scalar(self._values[0], self.label)
         return self._letter not in "iuf"
@@ -249,7 +252,7 @@ class _PandasCells(Cells):
         if self._letter in "iuf":
             return False
         _refuse(self._letter, self.label, dtype)
-        return _are_categories(np.asarray(self._values, dtype=object), self.label)
+        return _objects_are_categories(np.asarray(self._values, dtype=object), self.label)
 
     def _numbers(self, found_text=None):
         values, letter = self._values, self._letter
@@ -302,7 +305,9 @@ class _PolarsCells(Cells):
     def _are_categories(self):
         self._refuse_times()
         if self._dtype == self._polars.Object:
-            return _are_categories(np.array(self._values.to_list(), dtype=object), self.label)
+            return _objects_are_categories(
+                np.array(self._values.to_list(), dtype=object), self.label
+            )
         if self._dtype.is_nested() or self._dtype == self._polars.Binary:
             for example in self._values.drop_nulls().head(1).to_list():
                 _check_scalar(example, self.label)
@@ -392,7 +397,7 @@ def _examples(values):
     return examples
 
 
-def _are_categories(values, label):
+def _objects_are_categories(values, label):
     """Return whether objects are categories: booleans, not all numbers, or all missing.
 
     Raise ValueError or TypeError for dates, complex numbers and objects that are not scalars.
