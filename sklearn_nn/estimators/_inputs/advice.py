@@ -179,13 +179,6 @@ def units_of(X, are_bytes):
     return {"bytes": False, "whole": whole, "largest": largest}
 
 
-def check_units(units):
-    """Raise ValueError unless `units` has the form that `units_of` returns."""
-    kinds = {name: type(value) for name, value in units.items()}
-    if kinds != {"bytes": bool, "whole": bool, "largest": float}:
-        raise ValueError("invalid units of samples")
-
-
 def other_units(fitted, X, are_bytes, owner):
     """Return a warning if samples seem to be in other units than the fitted ones, else None.
 

@@ -14,7 +14,6 @@ from sklearn_nn.estimators._inputs.advice import (
     WHITE,
     about_samples,
     about_shaped,
-    check_units,
     misplaced_channels,
     other_units,
     units_of,
@@ -318,8 +317,9 @@ class ShapedReader(InputReader):
         if self.seen_shape is not None and math.prod(self.seen_shape) != estimator.n_features_in_:
             n_values = estimator.n_features_in_
             raise ValueError(f"samples of shape {self.seen_shape} with {n_values} values")
-        if self.units is not None:
-            check_units(self.units)
+        kinds = {name: type(value) for name, value in (self.units or {}).items()}
+        if self.units is not None and kinds != {"bytes": bool, "whole": bool, "largest": float}:
+            raise ValueError("invalid units of samples")
 
 
 @dataclass(eq=False)
