@@ -74,7 +74,7 @@ def forge(kind, n, seed, folder):
     path, rng = folder / "forged", np.random.default_rng(seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        fitted(kind, **SUBJECTS[kind]).save(path)
+        fitted(kind, **SUBJECTS.get(kind, {})).save(path)
         meta, arrays = checkpoint.read(path)
         found, loaded = [], 0
         for _ in range(n):
