@@ -56,8 +56,8 @@ class FeatureExtractor(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
     ----------
     estimator : estimator
         Network of this package, or a fitted search for one, whose best is used. A fitted network is
-        used as it is, also by clones: cross-validation does not train it again. Of a network that
-        is not fitted, `fit` trains a clone.
+        used as it is, also by clones: cross-validation does not train it again. If it is not
+        fitted, `fit` trains a clone.
     layer : str or None, default=None
         Name of the layer, as in ``estimator.summary()``; 'residual1.conv2d2' is a nested one. None
         is the layer before the output layer.

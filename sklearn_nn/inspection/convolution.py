@@ -311,7 +311,7 @@ class FeatureMapDisplay(Display):
         shapes = {line.name: line.output_shape for line in outline if is_map(line.output_shape)}
         if not shapes or layer not in (None, *shapes):
             raise ValueError(
-                f"layer={layer!r} of {type(network).__name__} puts out neither images nor signals; "
+                f"layer={layer!r} of {type(network).__name__} outputs neither images nor signals; "
                 f"those that do are {list(shapes)}."
             )
         name = next(iter(shapes)) if layer is None else layer

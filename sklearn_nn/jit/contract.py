@@ -136,11 +136,11 @@ def _if(builder: Any, number: Any, pointer: Any) -> Any:
 
 @intrinsic
 def contract(typingctx, a, ars, acs, ao, b, bs, bo, c, cs, M, N, K, O, beta):
-    """C[i, j] (+)= sum_o sum_k A[i*ars + o*ao + k*acs] * B[o*bo + k*bs + j].
+    """Compute C[i, j] (+)= sum_o sum_k A[i*ars + o*ao + k*acs] * B[o*bo + k*bs + j].
 
-    For i < M, j < N, k < K, o < O and C[i, j] at c[i*cs + j]; `beta` = 0 writes C, 1 adds
-    to it. `a`, `b` and `c` are C-contiguous arrays that start at the operand's first element
-    and share one dtype, float32 or float64; `a` and `b` may be read-only. Strides count
+    Indices run over i < M, j < N, k < K and o < O, and C[i, j] is at c[i*cs + j]; `beta` = 0 writes
+    C, 1 adds to it. `a`, `b` and `c` are C-contiguous arrays that start at the operand's first
+    element and share one dtype, float32 or float64; `a` and `b` may be read-only. Strides count
     elements. `c` must not overlap `a` or `b`. Nothing is checked.
     """
 
@@ -158,7 +158,7 @@ def contract(typingctx, a, ars, acs, ao, b, bs, bo, c, cs, M, N, K, O, beta):
 def contract_and_fetch(
     typingctx, wanted, row, first, a, ars, acs, ao, b, bs, bo, c, cs, M, N, K, O, beta
 ):
-    """As `contract`, while prefetching memory that is needed soon.
+    """Compute what `contract` does, while prefetching memory that is needed soon.
 
     For each i < M a run of memory begins at ``wanted[i*row]``. Each tile prefetches the run of one
     i, in turn from `first` on: as many cache lines as it adds products, at most K and `BLOCK`. Runs
@@ -178,9 +178,9 @@ def contract_and_fetch(
 
 @intrinsic
 def contract_onto(typingctx, d, ds, a, ars, acs, ao, b, bs, bo, c, cs, M, N, K, O):
-    """C[i, j] = D[i*ds + j] + sum_o sum_k A[i*ars + o*ao + k*acs] * B[o*bo + k*bs + j].
+    """Compute C[i, j] = D[i*ds + j] + sum_o sum_k A[i*ars + o*ao + k*acs] * B[o*bo + k*bs + j].
 
-    As `contract`, but it adds to another array than it writes. With ds = 0, D is one row, such as a
+    In contrast to `contract`, C may be another array than D. With ds = 0, D is one row, such as a
     layer's bias.
     """
 
@@ -195,11 +195,11 @@ def contract_onto(typingctx, d, ds, a, ars, acs, ao, b, bs, bo, c, cs, M, N, K, 
 
 @intrinsic
 def contract_groups(typingctx, d, a, ars, acs, ao, b, bs, bo, c, cs, M, N, K, O, G, ag, cg):
-    """C[g, i, j] = d[j] + sum_o sum_k A[g*ag + i*ars + o*ao + k*acs] * B[o*bo + k*bs + j].
+    """Compute C[g, i, j] = d[j] + sum_o sum_k A[g*ag + i*ars + o*ao + k*acs] B[o*bo + k*bs + j].
 
-    As `contract`, for g < G and C[g, i, j] at c[g*cg + i*cs + j]: the rows of C have two levels,
-    like the reduction. `d` is one row, added to all, or empty. One call saves some hundred cycles
-    per group.
+    Arguments are those of `contract`, for g < G and C[g, i, j] at c[g*cg + i*cs + j]: the rows of C
+    have two levels, like the reduction. `d` is one row, added to all, or empty. One call saves some
+    hundred cycles per group.
 
     Pass the first four arguments by position: Python passes so many keywords as a dictionary, which
     Numba does not compile. The same holds of `contract_and_fetch`.

@@ -96,7 +96,7 @@ class Lane:
 
     @property
     def is_single(self) -> bool:
-        """True for float32."""
+        """Return whether the number is float32."""
         return isinstance(_element(self.value.type), ir.FloatType)
 
     @property

@@ -128,7 +128,7 @@ class TextGenerator(BaseNetwork):
     character_counts_ : ndarray of shape (n_characters,)
         Number of occurrences of each character in the training text.
     n_characters_ : int
-        Length of the training text; `partial_fit` adds up.
+        Length of the training text; `partial_fit` adds the length of its text.
     layers_ : dict of str to dict of str to ndarray
         Weights and other arrays by layer and name. Writing into them changes predictions.
     loss_curve_ : list of float
