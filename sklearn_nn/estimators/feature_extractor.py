@@ -108,8 +108,7 @@ class FeatureExtractor(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features), or array of shape \
-                (n_samples, ...)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features) or (n_samples, ...)
             The samples. Ignored if the network is fitted.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
             Targets for a network that is not fitted.
@@ -150,8 +149,7 @@ class FeatureExtractor(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features), or array of shape \
-                (n_samples, ...)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features) or (n_samples, ...)
             The samples, as the network takes them.
 
         Returns

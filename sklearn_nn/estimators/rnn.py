@@ -100,13 +100,8 @@ class BaseRNN(BaseNetwork):
 
     def _make_reader(self):
         shape = self.input_shape
-        options = {
-            "takes_any_length": True,
-            "rows_are_signals": True,
-            "steps_of_rows": (
-                (-1, 1) if shape is None or len(shape) != 2 else (int(shape[0]), int(shape[1]))
-            ),
-        }
+        steps = (-1, 1) if shape is None or len(shape) != 2 else tuple(map(int, shape))
+        options = {"takes_any_length": True, "rows_are_signals": True, "steps_of_rows": steps}
         if self.truncation is None:
             return ShapedReader(shape, self.data_format, **options)
         return WindowReader(shape, self.data_format, truncation=self.truncation, **options)
@@ -116,34 +111,27 @@ class BaseRNN(BaseNetwork):
             return None
         return Steps(self.return_sequences, self.truncation)
 
-    def _recurrent_layers(self):
-        """Return the recurrent layers, and the rate of dropout after the last."""
-        kernel, _ = draws(self)
+    def _layers(self, reader, n_outputs):
+        shape, n_layers = reader.shape, self.num_layers
+        self._check_truncation()
+        if len(shape) != 2:
+            raise ValueError(f"input_shape={shape}: recurrent layers need (steps, channels).")
         sizes = check_sizes("hidden_layer_sizes", self.hidden_layer_sizes)
-        rates = dropout_rates(self.dropout, self.num_layers + len(sizes))[: self.num_layers]
-        layers = recurrent_layers(
+        rates = dropout_rates(self.dropout, n_layers + len(sizes))[:n_layers]
+        layers = [("noise", GaussianNoise(self.input_noise))] if self.input_noise else []
+        layers += recurrent_layers(
             self.cell,
             self.hidden_size,
             rates,
             return_sequences=self.return_sequences or self.pooling != "last",
             bidirectional=self.bidirectional,
-            kernel_initializer=kernel,
+            kernel_initializer=draws(self)[0],
         )
-        return layers, rates[-1]
-
-    def _layers(self, reader, n_outputs):
-        shape = reader.shape
-        self._check_truncation()
-        if len(shape) != 2:
-            raise ValueError(f"input_shape={shape}: recurrent layers need (steps, channels).")
-        layers, rate = self._recurrent_layers()
-        if self.input_noise:
-            layers.insert(0, ("noise", GaussianNoise(self.input_noise)))
         if not self.return_sequences and self.pooling != "last":
             layers.append(("pooling", POOLS[self.pooling]()))
-        if rate:
-            layers.append((f"{self.cell}dropout{self.num_layers}", Dropout(rate)))
-        layers += hidden_layers(self, self.num_layers)
+        if rates[-1]:
+            layers.append((f"{self.cell}dropout{n_layers}", Dropout(rates[-1])))
+        layers += hidden_layers(self, n_layers)
         if not self.return_sequences:
             return with_output(layers, shape, n_outputs)
         layers.append(("output", Dense(n_outputs)))

@@ -256,22 +256,19 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator, ABC):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features), or array of \
-                shape (n_samples, ...)
-            The samples. C-ordered arrays in the type that the network computes in are not copied,
-            nor are arrays of bytes (uint8), which are scaled to 0..1 if samples are images or
-            sequences. X may therefore be an `np.memmap` of a file that is larger than memory.
+        X : {array-like, sparse matrix} of shape (n_samples, n_features) or (n_samples, ...)
+            The samples, of tabular estimators also a data frame of pandas or polars. C-ordered
+            arrays in the type that the network computes in are not copied, nor are arrays of bytes
+            (uint8), which are scaled to 0..1 if samples are images or sequences. X may therefore be
+            an `np.memmap` of a file that is larger than memory.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             The targets: class labels in classification, numbers in regression.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the samples. Samples with zero weight are ignored by tabular estimators.
-        X_val : array-like of the form of X, default=None
-            A validation set. With `early_stopping` it takes the place of the split; without, its
-            loss and score are recorded in `history_` after each epoch. Not used by 'lbfgs'.
-        y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
-            Targets of the validation set.
-        sample_weight_val : array-like of shape (n_val,), default=None
-            Weights of the validation set.
+        X_val, y_val, sample_weight_val : array-like, default=None
+            A validation set, in the forms of X, y and sample_weight. With `early_stopping` it takes
+            the place of the split; without, its loss and score are recorded in `history_` after
+            each epoch. Not used by 'lbfgs'.
 
         Returns
         -------
@@ -647,8 +644,7 @@ class NetworkClassifier(ClassifierMixin, BaseNetwork):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features), or array of shape \
-                (n_samples, ...)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features) or (n_samples, ...)
             The samples.
 
         Returns
@@ -666,8 +662,7 @@ class NetworkClassifier(ClassifierMixin, BaseNetwork):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features), or array of shape \
-                (n_samples, ...)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features) or (n_samples, ...)
             The samples.
 
         Returns
@@ -684,8 +679,7 @@ class NetworkClassifier(ClassifierMixin, BaseNetwork):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features), or array of shape \
-                (n_samples, ...)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features) or (n_samples, ...)
             The samples.
 
         Returns
@@ -733,13 +727,9 @@ class BatchClassifier(NetworkClassifier):
             Weights of the samples.
         classes : array-like of shape (n_classes,), default=None
             All classes of this and later calls; required in the first call only.
-        X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
+        X_val, y_val, sample_weight_val : array-like, default=None
             A validation set, scored after the epoch. With `early_stopping` the weights of the best
             score are restored after `n_iter_no_change` calls without a better one.
-        y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
-            Targets of the validation set.
-        sample_weight_val : array-like of shape (n_val,), default=None
-            Weights of the validation set.
 
         Returns
         -------
@@ -787,8 +777,7 @@ class NetworkRegressor(RegressorMixin, BaseNetwork):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features), or array of shape \
-                (n_samples, ...)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features) or (n_samples, ...)
             The samples.
 
         Returns
@@ -827,13 +816,9 @@ class BatchRegressor(NetworkRegressor):
             The targets; None with an iterable.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the samples.
-        X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
+        X_val, y_val, sample_weight_val : array-like, default=None
             A validation set, scored after the epoch. With `early_stopping` the weights of the best
             score are restored after `n_iter_no_change` calls without a better one.
-        y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
-            Targets of the validation set.
-        sample_weight_val : array-like of shape (n_val,), default=None
-            Weights of the validation set.
 
         Returns
         -------
