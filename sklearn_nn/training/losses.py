@@ -99,12 +99,8 @@ class Loss(BoundedSpec):
         values = np.require(y, dtype=dtype, requirements=["C", "A"]).reshape(-1, y.shape[-1])
         weights = np.zeros(0) if weight is None else weight.reshape(-1)
         weights = np.ascontiguousarray(weights, dtype)
-        return Targets(
-            self.chosen_kernel().address(dtype),
-            readonly(self.options(dtype)),
-            readonly(values),
-            readonly(weights),
-        )
+        loss_at, options = self.chosen_kernel().address(dtype), self.options(dtype)
+        return Targets(loss_at, readonly(options), readonly(values), readonly(weights))
 
 
 def inlined(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -245,19 +241,15 @@ def _signed(x: Any, above: Any, below: Any) -> Any:
     return above if x > like(x, 0) else (below if x < like(x, 0) else x)
 
 
-def _absolute_error(z: Any, y: Any, options: Any) -> Any:
-    return _size(z - y)
-
-
-def _absolute_error_derivative(z: Any, y: Any, options: Any) -> Any:
-    return _signed(z - y, like(z, 1), like(z, -1))
-
-
 class AbsoluteError(Loss):
     """Absolute error, which is minimal at the median; its derivative at zero error is 0."""
 
     name = "absolute_error"
-    kernel = pointwise(name, _absolute_error, _absolute_error_derivative)
+    kernel = pointwise(
+        name,
+        lambda z, y, _: _size(z - y),
+        lambda z, y, _: _signed(z - y, like(z, 1), like(z, -1)),
+    )
     link = "identity"
 
 
@@ -347,10 +339,6 @@ def _log_cosh(z: Any, y: Any, options: Any) -> Any:
     return size + log1p(like(z, 0.5) * expm1(like(z, -2) * size))
 
 
-def _log_cosh_derivative(z: Any, y: Any, options: Any) -> Any:
-    return tanh(z - y)
-
-
 class LogCosh(Loss):
     """log(cosh(error)): half the squared error near 0, the absolute error minus log(2) far away.
 
@@ -358,7 +346,7 @@ class LogCosh(Loss):
     """
 
     name = "log_cosh"
-    kernel = pointwise(name, _log_cosh, _log_cosh_derivative)
+    kernel = pointwise(name, _log_cosh, lambda z, y, _: tanh(z - y))
     link = "identity"
 
 
