@@ -623,6 +623,8 @@ def asymmetric(z, y, eps):
 def test_own_loss(documented):
     """The documentation's example is a loss like ours."""
     loss = documented["AsymmetricSquaredError"](4.0)
+    with pytest.raises(ValueError, match=r"factor=0 .*use a number in \(0, inf\), such as 2\.0"):
+        type(loss)(0).check()
     real = BY_NAME["squared_error_3"].draw
     case = LossCase("asymmetric", loss, asymmetric, 3, real, gradient_factor=3)
     for check in (test_equals_naive, test_rows_are_looked_up, test_parts_own_rows):
