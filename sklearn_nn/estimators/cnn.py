@@ -146,7 +146,8 @@ class CNNClassifier(BaseCNN, BatchClassifier):
     Parameters
     ----------
     filters : int or tuple of int, default=(32, 64)
-        Number of filters of each convolution. The next five parameters may be tuples like this one.
+        Number of filters of each convolution. `kernel_size`, `strides` and `pool_size` may also be
+        tuples with one value for each.
     kernel_size : int or tuple, default=3
         Height and width of the kernels.
     strides : int or tuple, default=1
@@ -287,7 +288,8 @@ class CNNRegressor(BaseCNN, BatchRegressor):
     Parameters
     ----------
     filters : int or tuple of int, default=(32, 64)
-        Number of filters of each convolution. The next five parameters may be tuples like this one.
+        Number of filters of each convolution. `kernel_size`, `strides` and `pool_size` may also be
+        tuples with one value for each.
     kernel_size : int or tuple, default=3
         Height and width of the kernels.
     strides : int or tuple, default=1
