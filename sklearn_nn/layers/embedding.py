@@ -105,7 +105,7 @@ class _Lookup(Layer):
 
     def _width(self) -> int:
         """Return the length of the vector of one number."""
-        raise TypeError(f"{type(self).__name__} must define _width")
+        return int(self.input_dim)
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return (steps, length of the vectors)."""
@@ -214,9 +214,6 @@ class OneHot(_Lookup):
     """
 
     input_dim: int
-
-    def _width(self) -> int:
-        return int(self.input_dim)
 
     def lower(self, builder: Builder, slot: int) -> int:
         """Append one instruction."""

@@ -55,17 +55,15 @@ class _Conv(Activated):
     def _axes(self, shape: Shape) -> list[Axis]:
         """Return the positions of the kernel over samples of `shape`; check all parameters."""
         self._check_axes(shape, self._rank)
-        (filters,), (groups,) = ((self._whole_number(name),) for name in ("filters", "groups"))
+        filters, groups = self._whole_number("filters"), self._whole_number("groups")
         for name, number in (("filters", filters), ("channels", shape[-1])):
             if number % groups:
                 raise ValueError(
                     f"groups={groups} does not divide {name}={number}; use a divisor of both the "
                     f"{filters} filters and the {shape[-1]} channels."
                 )
-        window, strides, dilations = (
-            self._whole_numbers(name, self._rank)
-            for name in ("kernel_size", "strides", "dilation_rate")
-        )
+        names = ("kernel_size", "strides", "dilation_rate")
+        window, strides, dilations = (self._whole_numbers(name, self._rank) for name in names)
         return slide_all("kernel_size", shape, window, strides, dilations, self.padding)
 
     def output_shape(self, shape: Shape) -> Shape:

@@ -211,19 +211,13 @@ class Recurrent(Layer):
         directions = (bool(self.go_backwards), bool(self.return_sequences))
         rate = self.recurrent_dropout
         masks = (tape, round(rate * 2**32), real_bits(1 / (1 - rate)))
-        op = Instruction(
-            slot,
-            tape,
-            cell.kernels,
-            self._parameters(features, prefix),
-            geometry=(
-                *(features, units, steps, size, *clock),
-                *(*places, *directions, builder.carries, *masks, self._activation_number()),
-            ),
-            work=(features + units) * size,
-            weights_need_backward=True,
-            asks_to_stop=True,
+        op = Instruction(slot, tape, cell.kernels, self._parameters(features, prefix))
+        op.geometry = (
+            *(features, units, steps, size, *clock, *places, *directions),
+            *(builder.carries, *masks, self._activation_number()),
         )
+        op.work = (features + units) * size
+        op.weights_need_backward = op.asks_to_stop = True
         return builder.append(op), width
 
 

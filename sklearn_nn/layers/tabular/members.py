@@ -292,9 +292,8 @@ class MemberHeads(Layer):
         own = self.output_shape(builder.shape(slot))
         members, fan_in = builder.shape(slot)
         out, fans = builder.slot(own), (fan_in, own[1])
-        draw, draw_bias = (
-            given or draw_within_fan for given in (self.kernel_initializer, self.bias_initializer)
-        )
+        draw = self.kernel_initializer or draw_within_fan
+        draw_bias = self.bias_initializer or draw_within_fan
         kernel = Parameter("kernel", (members, *fans), draw, *fans)
         bias = Parameter("bias", own, draw_bias, *fans, decay=0.0)
         kernels = Kernels(heads_forward, heads_backward, heads_weights, heads_prepare)
