@@ -1,1 +1,1 @@
-"""Layers for tables: embeddings of numbers and categories, members of ensembles."""
+"""Layers for tables: linear layers, embeddings of numbers, members of ensembles."""
