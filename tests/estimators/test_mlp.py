@@ -1,11 +1,13 @@
 """What scikit-learn's MLP has not: class weights, dropout, threads, types, validation sets."""
 
 import inspect
+import pickle
 
 import numpy as np
 import pytest
 import sklearn
 from scipy import sparse
+from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.pipeline import make_pipeline
@@ -340,3 +342,24 @@ def test_a_pipeline_transforms_the_validation_set():
     assert scores[-1] == pytest.approx(pipeline.score(X[held_out], SPECIES[held_out]))
     # A score of 1/3, that of one class, is what rows that are not scaled would have.
     assert len(set(scores)) > 1
+
+
+# --- subclasses --------------------------------------------------------------------------------
+
+
+class _OneLayer(MLPClassifier):
+    """Network whose constructor lacks most parameters."""
+
+    def __init__(self, units=5, alpha=0.1):
+        super().__init__((units,), alpha=alpha, max_iter=3, random_state=0)
+        self.units = units
+
+
+def test_subclasses_may_have_fewer_parameters():
+    model = clone(_OneLayer(7)).fit(IRIS, SPECIES)
+    assert model.get_params() == {"units": 7, "alpha": 0.1}
+    like = MLPClassifier((7,), alpha=0.1, max_iter=3, random_state=0).fit(IRIS, SPECIES)
+    for other in (model, pickle.loads(pickle.dumps(model))):
+        np.testing.assert_array_equal(other.predict_proba(IRIS), like.predict_proba(IRIS))
+    with pytest.raises(ValueError, match="'alpha' parameter of _OneLayer"):
+        _OneLayer(alpha=-1).fit(IRIS, SPECIES)

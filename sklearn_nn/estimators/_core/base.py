@@ -7,7 +7,7 @@ import functools
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import KW_ONLY, replace
+from dataclasses import KW_ONLY, fields, replace
 from typing import ClassVar
 
 import numpy as np
@@ -163,7 +163,7 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator, ABC):
 
     def _settings(self):
         """Return the values of all parameters that training uses, by name."""
-        return {name: self._setting(name) for name in self._get_param_names()}
+        return {name: self._setting(name) for name in self._declared_names()}
 
     def _remarks(self):
         """Return (name, text) pairs that a summary shows in addition to the layers."""
@@ -221,6 +221,12 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator, ABC):
     @functools.cache
     def _get_param_names(cls):
         return super()._get_param_names()
+
+    @classmethod
+    @functools.cache
+    def _declared_names(cls):
+        """Return the names of all parameters, which user-defined constructors may lack."""
+        return [field.name for field in fields(cls) if field.init]
 
     def _validate_params(self):
         """Validate parameters that differ from the defaults, which are valid."""
