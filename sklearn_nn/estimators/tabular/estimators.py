@@ -17,14 +17,12 @@ from sklearn_nn.estimators._inputs.table.encoder import TableEncoder
 from sklearn_nn.estimators._inputs.table.reader import TableReader
 from sklearn_nn.estimators._targets.codec import MULTICLASS, ScaledNumberCodec
 from sklearn_nn.estimators.tabular.architecture import (
-    CHOICES,
     CLASSES,
     NUMBERS,
     PERIODIC,
     PIECEWISE_LINEAR,
     POSITIVE,
     RECIPES,
-    Plan,
 )
 from sklearn_nn.estimators.tabular.fit import Calibrator, TableFit, at_temperature
 from sklearn_nn.training.losses import get_regression_loss
@@ -134,15 +132,7 @@ class BaseTabular(BaseNetwork):
         )
 
     def _layers(self, reader, n_outputs):
-        encoder, settings = reader.encoder, self._settings()
-        plan = Plan(
-            n_numbers=encoder.n_numbers_,
-            cardinalities=encoder.cardinalities_,
-            bins=reader.bins,
-            n_outputs=n_outputs,
-            **{name: settings[name] for name in CHOICES},
-        )
-        return self._recipe().layers(plan)
+        return self._recipe().layers(reader, n_outputs, self._settings())
 
     def _recipe(self):
         """Return the recipe of the architecture."""
