@@ -207,10 +207,8 @@ class CNNClassifier(BaseCNN, BatchClassifier):
         Whether to show progress: a bar on a terminal with rich installed, else a line per epoch.
     warm_start : bool or 'resume', default=False
         Whether `fit` continues the last one, as in :class:`MLPClassifier`; 'resume' is exact.
-    momentum : float, default=0.9
-        Momentum of 'sgd', in [0, 1].
-    nesterovs_momentum : bool, default=True
-        Whether 'sgd' uses Nesterov's momentum.
+    momentum, nesterovs_momentum : float, bool, default=0.9, True
+        Momentum of 'sgd', in [0, 1], and whether it is Nesterov's.
     early_stopping : bool or 'best', default=False
         Whether to stop when the score of held-out samples (or of `X_val`) no longer improves, and
         keep the best weights. 'best' never stops. The split is stratified.
@@ -225,12 +223,10 @@ class CNNClassifier(BaseCNN, BatchClassifier):
         Maximum number of evaluations of the loss by 'lbfgs'.
     l1_ratio : float, default=0.0
         Share of L1, ``sum(abs(w))``, in the penalty, in [0, 1]; L2 is ``sum(w**2) / 2``.
-    max_norm : float, default=0.0
-        Maximum L2 norm of the incoming weights of a unit; 0 is no limit.
+    max_norm, clipnorm : float, default=0.0
+        Maximum L2 norms of the incoming weights of a unit and of the gradient; 0 is no limit.
     weight_decay : float or None, default=None
         Decoupled weight decay per unit of learning rate; None is 0.01 for 'adamw', else 0.
-    clipnorm : float, default=0.0
-        Maximum L2 norm of the gradient of all parameters together; 0 is no limit.
     ema_momentum : float, default=0.0
         Decay rate, in [0, 1), of the moving average of weights that is kept; 0 is off, 0.99 usual.
     learning_rate_factors : dict of str to float or None, default=None
@@ -347,10 +343,8 @@ class CNNRegressor(BaseCNN, BatchRegressor):
         Whether to show progress: a bar on a terminal with rich installed, else a line per epoch.
     warm_start : bool or 'resume', default=False
         Whether `fit` continues the last one, as in :class:`MLPClassifier`; 'resume' is exact.
-    momentum : float, default=0.9
-        Momentum of 'sgd', in [0, 1].
-    nesterovs_momentum : bool, default=True
-        Whether 'sgd' uses Nesterov's momentum.
+    momentum, nesterovs_momentum : float, bool, default=0.9, True
+        Momentum of 'sgd', in [0, 1], and whether it is Nesterov's.
     early_stopping : bool or 'best', default=False
         Whether to stop when the score of held-out samples (or of `X_val`) no longer improves, and
         keep the best weights. 'best' never stops.
@@ -365,12 +359,10 @@ class CNNRegressor(BaseCNN, BatchRegressor):
         Maximum number of evaluations of the loss by 'lbfgs'.
     l1_ratio : float, default=0.0
         Share of L1, ``sum(abs(w))``, in the penalty, in [0, 1]; L2 is ``sum(w**2) / 2``.
-    max_norm : float, default=0.0
-        Maximum L2 norm of the incoming weights of a unit; 0 is no limit.
+    max_norm, clipnorm : float, default=0.0
+        Maximum L2 norms of the incoming weights of a unit and of the gradient; 0 is no limit.
     weight_decay : float or None, default=None
         Decoupled weight decay per unit of learning rate; None is 0.01 for 'adamw', else 0.
-    clipnorm : float, default=0.0
-        Maximum L2 norm of the gradient of all parameters together; 0 is no limit.
     ema_momentum : float, default=0.0
         Decay rate, in [0, 1), of the moving average of weights that is kept; 0 is off, 0.99 usual.
     learning_rate_factors : dict of str to float or None, default=None

@@ -229,8 +229,8 @@ class RNNClassifier(BaseRNN, BatchClassifier):
     weight_init, bias_init : str or Initializer, default='glorot_uniform'
         Initializers of dense layers and of recurrent input weights, as in :class:`MLPClassifier`.
         Recurrent weights are orthogonal, recurrent biases 0 (1 for the forget gate).
-    clipnorm : float, default=1.0
-        Maximum L2 norm of the gradient of all parameters (Pascanu et al., 2013); 0 is no limit.
+    max_norm, clipnorm : float, default=0.0, 1.0
+        Maximum L2 norms of the incoming weights of a unit and of the gradient; 0 is no limit.
     input_shape : tuple of int or None, default=None
         Shape of one sample, (steps, channels), where X has flat rows; None is (n_features, 1).
     data_format : {'channels_last', 'channels_first'}, default='channels_last'
@@ -265,10 +265,8 @@ class RNNClassifier(BaseRNN, BatchClassifier):
         Whether to show progress: a bar on a terminal with rich installed, else a line per epoch.
     warm_start : bool or 'resume', default=False
         Whether `fit` continues the last one, as in :class:`MLPClassifier`; 'resume' is exact.
-    momentum : float, default=0.9
-        Momentum of 'sgd', in [0, 1].
-    nesterovs_momentum : bool, default=True
-        Whether 'sgd' uses Nesterov's momentum.
+    momentum, nesterovs_momentum : float, bool, default=0.9, True
+        Momentum of 'sgd', in [0, 1], and whether it is Nesterov's.
     early_stopping : bool or 'best', default=False
         Whether to stop when the score of held-out samples (or of `X_val`) no longer improves, and
         keep the best weights. 'best' never stops. The split is stratified.
@@ -283,8 +281,6 @@ class RNNClassifier(BaseRNN, BatchClassifier):
         Maximum number of evaluations of the loss by 'lbfgs'.
     l1_ratio : float, default=0.0
         Share of L1, ``sum(abs(w))``, in the penalty, in [0, 1]; L2 is ``sum(w**2) / 2``.
-    max_norm : float, default=0.0
-        Maximum L2 norm of the incoming weights of a unit; 0 is no limit.
     weight_decay : float or None, default=None
         Decoupled weight decay per unit of learning rate; None is 0.01 for 'adamw', else 0.
     ema_momentum : float, default=0.0
@@ -376,8 +372,8 @@ class RNNRegressor(BaseRNN, BatchRegressor):
     weight_init, bias_init : str or Initializer, default='glorot_uniform'
         Initializers of dense layers and of recurrent input weights, as in :class:`MLPClassifier`.
         Recurrent weights are orthogonal, recurrent biases 0 (1 for the forget gate).
-    clipnorm : float, default=1.0
-        Maximum L2 norm of the gradient of all parameters (Pascanu et al., 2013); 0 is no limit.
+    max_norm, clipnorm : float, default=0.0, 1.0
+        Maximum L2 norms of the incoming weights of a unit and of the gradient; 0 is no limit.
     input_shape : tuple of int or None, default=None
         Shape of one sample, (steps, channels), where X has flat rows; None is (n_features, 1).
     data_format : {'channels_last', 'channels_first'}, default='channels_last'
@@ -410,10 +406,8 @@ class RNNRegressor(BaseRNN, BatchRegressor):
         Whether to show progress: a bar on a terminal with rich installed, else a line per epoch.
     warm_start : bool or 'resume', default=False
         Whether `fit` continues the last one, as in :class:`MLPClassifier`; 'resume' is exact.
-    momentum : float, default=0.9
-        Momentum of 'sgd', in [0, 1].
-    nesterovs_momentum : bool, default=True
-        Whether 'sgd' uses Nesterov's momentum.
+    momentum, nesterovs_momentum : float, bool, default=0.9, True
+        Momentum of 'sgd', in [0, 1], and whether it is Nesterov's.
     early_stopping : bool or 'best', default=False
         Whether to stop when the score of held-out samples (or of `X_val`) no longer improves, and
         keep the best weights. 'best' never stops.
@@ -428,8 +422,6 @@ class RNNRegressor(BaseRNN, BatchRegressor):
         Maximum number of evaluations of the loss by 'lbfgs'.
     l1_ratio : float, default=0.0
         Share of L1, ``sum(abs(w))``, in the penalty, in [0, 1]; L2 is ``sum(w**2) / 2``.
-    max_norm : float, default=0.0
-        Maximum L2 norm of the incoming weights of a unit; 0 is no limit.
     weight_decay : float or None, default=None
         Decoupled weight decay per unit of learning rate; None is 0.01 for 'adamw', else 0.
     ema_momentum : float, default=0.0

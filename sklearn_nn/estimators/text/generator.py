@@ -76,8 +76,8 @@ class TextGenerator(BaseNetwork):
     validation_fraction : float or None, default=None
         Share of the text, at its end, that is held out, in [0, 1), even without `early_stopping`.
         None is 0.1 with `early_stopping`, else 0.
-    clipnorm : float, default=1.0
-        Maximum L2 norm of the gradient of all parameters together; 0 is no limit.
+    max_norm, clipnorm : float, default=0.0, 1.0
+        Maximum L2 norms of the incoming weights of a unit and of the gradient; 0 is no limit.
     dtype : {'float32', 'float64'}, default='float32'
         Type to compute in.
     solver : str or Optimizer, default='adam'
@@ -94,10 +94,8 @@ class TextGenerator(BaseNetwork):
         Whether to show the numbers of parameters and characters, and progress.
     warm_start : bool or 'resume', default=False
         Whether `fit` continues the last one, as in :class:`MLPClassifier`; 'resume' is exact.
-    momentum : float, default=0.9
-        Momentum of 'sgd', in [0, 1].
-    nesterovs_momentum : bool, default=True
-        Whether 'sgd' uses Nesterov's momentum.
+    momentum, nesterovs_momentum : float, bool, default=0.9, True
+        Momentum of 'sgd', in [0, 1], and whether it is Nesterov's.
     early_stopping : bool or 'best', default=False
         Whether to stop when the loss of the held-out text (or of `X_val`) no longer improves, and
         keep the best weights. 'best' never stops.
@@ -108,8 +106,6 @@ class TextGenerator(BaseNetwork):
         Training stops when more than this many epochs bring no improvement of `tol`.
     l1_ratio : float, default=0.0
         Share of L1, ``sum(abs(w))``, in the penalty, in [0, 1]; L2 is ``sum(w**2) / 2``.
-    max_norm : float, default=0.0
-        Maximum L2 norm of the incoming weights of a unit; 0 is no limit.
     weight_decay : float or None, default=None
         Decoupled weight decay per unit of learning rate; None is 0.01 for 'adamw', else 0.
     ema_momentum : float, default=0.0
