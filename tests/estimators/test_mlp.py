@@ -363,3 +363,12 @@ def test_subclasses_may_have_fewer_parameters():
         np.testing.assert_array_equal(other.predict_proba(IRIS), like.predict_proba(IRIS))
     with pytest.raises(ValueError, match="'alpha' parameter of _OneLayer"):
         _OneLayer(alpha=-1).fit(IRIS, SPECIES)
+
+
+def test_subclasses_with_fewer_parameters_may_use_lbfgs():
+    class Whole(MLPClassifier):
+        def __init__(self, units=5):
+            super().__init__((units,), solver="lbfgs", max_iter=200, random_state=0)
+            self.units = units
+
+    assert Whole().fit(IRIS, SPECIES).score(IRIS, SPECIES) > 0.9

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import inspect
 import warnings
 
 from sklearn_nn.estimators._core import transfer
@@ -19,8 +18,7 @@ def prepared(fit, request):
             "have; use solver='adam', for example, or callbacks=None."
         )
     for name in ("clipnorm", "max_norm", "weight_decay", "ema_momentum"):
-        default = inspect.signature(type(est)).parameters[name].default
-        if getattr(est, name) not in (0, None, default):
+        if getattr(est, name) not in (0, None, getattr(type(est), name)):
             raise ValueError(
                 f"{name}={getattr(est, name)} acts on steps of a first-order solver; use "
                 f"solver='adam', say, or {name}=0 with solver='lbfgs'."
