@@ -49,7 +49,7 @@ def network():
         parameters=[placed(320, 0.0), placed(64), placed(2_163_200), placed(100)],
     )
     model = Fitted()
-    model.layers_, model._views = {}, []
+    model.layers_, model._published = {}, []
     model._network = SimpleNamespace(program=program, places=[])
     return model
 
