@@ -1,6 +1,5 @@
 """The fitted network within an estimator, and samples as the network reads them."""
 
-from numbers import Integral
 from typing import NamedTuple
 
 import numpy as np
@@ -42,17 +41,7 @@ def network_and_input(estimator, X=None):
 
 
 class Samples(NamedTuple):
-    """Samples prepared for a network.
-
-    Attributes
-    ----------
-    network : estimator
-        The fitted network.
-    rows : ndarray of shape (n_samples, n_features)
-        The samples as flat rows with channels last, in the dtype of the network.
-    shape : tuple of int
-        Shape of X as passed to the network.
-    """
+    """Flat rows with channels last, in the dtype of a network; `shape` is that of X as passed."""
 
     network: object
     rows: np.ndarray
@@ -61,13 +50,19 @@ class Samples(NamedTuple):
     @property
     def n_jobs(self):
         """Return the number of threads."""
-        n_jobs = self.network.n_jobs
-        return 1 if n_jobs is None else resolve_n_jobs(n_jobs)
+        return resolve_n_jobs(self.network.n_jobs)
 
     def outputs(self, layer=None):
         """Return the network's output for the rows, after the link, or the output of a layer."""
         fitted = network_of(self.network)
         return fitted.run(source(self.rows, fitted.dtype), layer, self.n_jobs)
+
+    def scores(self):
+        """Return the probability of each class, or a regressor's outputs, a row per sample."""
+        output = self.outputs()
+        if is_two_sided(self.network):
+            return np.hstack([1 - output, output])[:, : len(self.network.classes_)]
+        return output
 
     def as_given(self, values):
         """Return values of the shape of `rows` in the shape and order of axes of X."""
@@ -103,35 +98,41 @@ def checked_shape(input_shape, width):
     return shape
 
 
-def samples(estimator, X, caller):
-    """Return X, checked, as `Samples` of the network within an estimator.
-
-    Raise NotFittedError, or TypeError if the estimator contains no network of sklearn_nn, or
-    ValueError if X is invalid; `caller` is named in errors.
-    """
-    network, X = network_and_input(estimator, X)
+def check_network(network, caller):
+    """Raise TypeError, which names the caller, unless a network is one of sklearn_nn."""
     if not isinstance(network, BaseNetwork):
         raise TypeError(
             f"{caller} needs a network of sklearn_nn, not {type(network).__name__}; pass one, "
             "or a pipeline that ends in one."
         )
+
+
+def samples(estimator, X, caller):
+    """Check X; return it as `Samples` of the network in an estimator. Errors name the caller."""
+    network, X = network_and_input(estimator, X)
+    check_network(network, caller)
     shape = np.shape(X) if not sparse.issparse(X) else X.shape
     dtype = network_of(network).dtype
     blocks = [dense_rows(data, dtype) for data in sources_of(network, X)]
     return Samples(network, blocks[0] if len(blocks) == 1 else np.concatenate(blocks), shape)
 
 
-def chosen_outputs(network, target, output):
+def chosen_outputs(network, target, scores):
     """Return the index of the class or output column that `target` chooses for each sample.
 
     `target` is a class label (of a classifier) or an output column (of a regressor), one for all
-    samples or one for each; None is the most probable class, or the only output. `output` of shape
-    (n_samples, n_outputs) is the network's output after the link. Raise ValueError if a class or
-    column does not exist, or `target` does not match the samples.
+    samples or one for each; None is the most probable class, or the only output. `scores` are
+    those of `Samples.scores`. Raise ValueError if a class or column does not exist, or `target`
+    does not match the samples.
     """
-    n = len(output)
     if target is None:
-        return _likeliest(network, output)
+        if not is_classifier(network) and scores.shape[1] > 1:
+            raise ValueError(
+                f"{type(network).__name__} has {scores.shape[1]} outputs; choose one by passing "
+                "its column as target."
+            )
+        return scores.argmax(axis=1)
+    n = len(scores)
     wanted = np.full(n, target) if np.ndim(target) == 0 else np.asarray(target)
     if wanted.shape != (n,):
         raise ValueError(
@@ -149,42 +150,6 @@ def chosen_outputs(network, target, output):
     return np.array([places[value] for value in wanted.tolist()], dtype=np.intp)
 
 
-def _likeliest(network, output):
-    """Return the most probable class of each sample, or the only output column."""
-    if is_classifier(network):
-        if output.shape[1] > 1:
-            return output.argmax(axis=1)
-        return np.minimum(output[:, 0] > 0.5, len(network.classes_) - 1).astype(np.intp)
-    if output.shape[1] > 1:
-        raise ValueError(
-            f"{type(network).__name__} has {output.shape[1]} outputs; choose one by passing its "
-            "column as target."
-        )
-    return np.zeros(len(output), dtype=np.intp)
-
-
 def is_two_sided(network):
     """Return whether a single output represents two classes."""
     return is_classifier(network) and network.n_outputs_ == 1
-
-
-def chosen_values(network, chosen, output):
-    """Return the probability of each sample's chosen class, or a regressor's chosen output."""
-    if is_two_sided(network):
-        return np.where(chosen == 1, output[:, 0], 1 - output[:, 0])
-    return output[np.arange(len(output)), chosen]
-
-
-def named_targets(network, chosen):
-    """Return the class labels, or output columns, of indices from `chosen_outputs`."""
-    return network.classes_[chosen] if is_classifier(network) else chosen
-
-
-def per_axis(name, value, n_axes):
-    """Return a positive integer for each axis, from one for all or one for each."""
-    numbers = [value] * n_axes if isinstance(value, Integral) else list(np.ravel(value).tolist())
-    whole = all(isinstance(n, Integral) and not isinstance(n, bool) and n >= 1 for n in numbers)
-    if len(numbers) != n_axes or not whole:
-        wanted = f"{n_axes} of them" if n_axes > 1 else "a list with one"
-        raise ValueError(f"{name}={value!r} must be a whole number of at least 1, or {wanted}.")
-    return [int(number) for number in numbers]

@@ -32,9 +32,7 @@ class ComplexityCurveDisplay(Display):
     Attributes
     ----------
     ax_ : matplotlib Axes
-        The axes.
     figure_ : matplotlib Figure
-        The figure.
     lines_ : list of matplotlib Line2D
         Mean training score and mean validation score.
     fill_between_ : list of matplotlib artists
@@ -135,39 +133,27 @@ class ComplexityCurveDisplay(Display):
         Returns
         -------
         display : ComplexityCurveDisplay
-            The display, drawn.
         """
         pyplot("ComplexityCurveDisplay.from_estimator")  # an error comes before the fits
         _check_values(param_range)
         from sklearn.model_selection import validation_curve  # slow to import
 
-        extra = {"groups": groups, "cv": cv, "scoring": scoring, "n_jobs": n_jobs}
+        values = np.empty(len(param_range), dtype=object)
+        values[:] = list(param_range)  # np.array would make a matrix of tuples, or fail
+        options = {"param_name": param_name, "param_range": values, "error_score": error_score}
+        options |= {"groups": groups, "cv": cv, "scoring": scoring, "n_jobs": n_jobs}
         known = inspect.signature(validation_curve).parameters
         # scikit-learn 1.8 renamed fit_params.
-        extra["params" if "params" in known else "fit_params"] = fit_params
-        train_scores, test_scores = validation_curve(
-            estimator,
-            X,
-            y,
-            param_name=param_name,
-            param_range=_as_objects(param_range),
-            error_score=error_score,
-            **extra,
-        )
+        options["params" if "params" in known else "fit_params"] = fit_params
+        train_scores, test_scores = validation_curve(estimator, X, y, **options)
+        if score_name is None:
+            score_name = _score_name(scoring, negate_score)
+        scores = {"train_scores": train_scores, "test_scores": test_scores}
         display = cls(
-            param_name=param_name,
-            param_range=list(param_range),
-            train_scores=train_scores,
-            test_scores=test_scores,
-            score_name=_score_name(scoring, negate_score) if score_name is None else score_name,
+            param_name=param_name, param_range=list(param_range), score_name=score_name, **scores
         )
-        return display.plot(
-            ax,
-            negate_score=negate_score,
-            label_regions=label_regions,
-            line_kw=line_kw,
-            fill_between_kw=fill_between_kw,
-        )
+        style = {"line_kw": line_kw, "fill_between_kw": fill_between_kw}
+        return display.plot(ax, negate_score=negate_score, label_regions=label_regions, **style)
 
     def plot(
         self, ax=None, *, negate_score=False, label_regions=True, line_kw=None, fill_between_kw=None
@@ -182,7 +168,6 @@ class ComplexityCurveDisplay(Display):
         Returns
         -------
         display : ComplexityCurveDisplay
-            This display.
         """
         _check_values(self.param_range)
         ax = self._use_axes(ax, (6.4, 4.4))
@@ -191,19 +176,10 @@ class ComplexityCurveDisplay(Display):
         train, test = (np.asarray(s, float)[order] for s in (self.train_scores, self.test_scores))
         from sklearn.model_selection import ValidationCurveDisplay  # slow to import
 
-        drawn = ValidationCurveDisplay(
-            param_name=self.param_name,
-            param_range=x[order],
-            train_scores=train,
-            test_scores=test,
-            score_name=self.score_name,
-        ).plot(
-            ax,
-            negate_score=negate_score,
-            score_name=self.score_name,
-            line_kw=line_kw,
-            fill_between_kw={"alpha": 0.2, "linewidth": 0, **(fill_between_kw or {})},
-        )
+        scores = {"train_scores": train, "test_scores": test, "score_name": self.score_name}
+        curves = ValidationCurveDisplay(param_name=self.param_name, param_range=x[order], **scores)
+        bands = {"alpha": 0.2, "linewidth": 0, **(fill_between_kw or {})}
+        drawn = curves.plot(ax, negate_score=negate_score, line_kw=line_kw, fill_between_kw=bands)
         self.lines_, self.fill_between_ = drawn.lines_, drawn.fill_between_
         for line, label in zip(self.lines_, ("Training", "Validation"), strict=True):
             line.set_label(label)
@@ -212,25 +188,17 @@ class ComplexityCurveDisplay(Display):
         rising, best = _best(train.mean(axis=1), test.mean(axis=1))
         self.best_index_ = int(order[best])
         self.best_value_ = self.param_range[self.best_index_]
-        self._mark_best(x[order[best]], best)
+        self._mark_best(x[order[best]], self.lines_[1].get_ydata()[best])
         self.regions_ = self._label_regions(best, len(x), rising) if label_regions else {}
         ax.legend(loc="best")
         return self
 
-    def _mark_best(self, x, best):
-        ax, validation = self.ax_, self.lines_[1]
+    def _mark_best(self, x, score):
+        ax, label = self.ax_, f"Best: {_tick_label(self.best_value_)}"
         self.best_line_ = ax.axvline(x, color=MARK, linestyle="--", linewidth=1, zorder=1)
-        (self.best_point_,) = ax.plot(
-            [x],
-            [validation.get_ydata()[best]],
-            marker="*",
-            markersize=15,
-            markeredgecolor="white",
-            color=validation.get_color(),
-            linestyle="none",
-            label=f"Best: {_tick_label(self.best_value_)}",
-            zorder=3,
-        )
+        star = {"marker": "*", "markersize": 15, "markeredgecolor": "white", "linestyle": "none"}
+        color = self.lines_[1].get_color()
+        (self.best_point_,) = ax.plot([x], [score], color=color, label=label, zorder=3, **star)
 
     def _label_regions(self, best, n_values, rising):
         """Shade both sides of the best value and label them; return the labels by name."""
@@ -263,17 +231,12 @@ def _check_values(param_range):
         raise ValueError(f"param_range={param_range!r} has fewer than two values; pass more.")
 
 
-def _as_objects(values):
-    """Return an array of objects; np.array would make a matrix of tuples, or fail."""
-    array = np.empty(len(values), dtype=object)
-    for i, value in enumerate(values):
-        array[i] = value
-    return array
+def _is_number(value):
+    return isinstance(value, Real) and not isinstance(value, bool | np.bool_)
 
 
 def _are_numbers(values):
-    numbers = all(isinstance(v, Real) and not isinstance(v, bool | np.bool_) for v in values)
-    return numbers and bool(np.isfinite(np.asarray(values, float)).all())
+    return all(map(_is_number, values)) and np.isfinite(np.asarray(values, float)).all()
 
 
 def _positions(values):
@@ -285,10 +248,10 @@ def _positions(values):
 
 def _tick_label(value):
     """Return the text of a value, such as "50, 50" for (50, 50)."""
-    if isinstance(value, Real) and not isinstance(value, bool | np.bool_):
+    if _is_number(value):
         return f"{value:g}"
     if isinstance(value, tuple | list | np.ndarray) and len(value):
-        return textwrap.shorten(", ".join(map(_tick_label, value)), 24, placeholder=" …")
+        value = ", ".join(map(_tick_label, value))
     return textwrap.shorten(str(value), 24, placeholder=" …")
 
 
@@ -307,10 +270,9 @@ def _set_ticks(ax, x, values):
                 shown.append(i)
         x, labels = x[shown], [labels[i] for i in shown]
     ax.set_xticks([], minor=True)
-    if max(map(len, labels)) * len(labels) > 60:
-        ax.set_xticks(x, labels, rotation=30, ha="right", rotation_mode="anchor")
-    else:
-        ax.set_xticks(x, labels)
+    slanted = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"}
+    is_long = max(map(len, labels)) * len(labels) > 60
+    ax.set_xticks(x, labels, **(slanted if is_long else {}))
 
 
 def _score_name(scoring, negated):

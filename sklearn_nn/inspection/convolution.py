@@ -40,7 +40,6 @@ class FilterDisplay(Display):
     axes_ : ndarray of matplotlib Axes, of shape (n_drawn,)
         Axes of each filter.
     figure_ : matplotlib Figure
-        The figure.
     pictures_ : ndarray of shape (n_drawn, height, width), (n_drawn, height, width, 3) or \
             (n_drawn, length, n_lines)
         Drawn values: weights, or for colours numbers in [0, 1], where 0.5 is a weight of zero.
@@ -102,7 +101,6 @@ class FilterDisplay(Display):
         Returns
         -------
         display : FilterDisplay
-            The display, drawn.
 
         Raises
         ------
@@ -132,17 +130,11 @@ class FilterDisplay(Display):
         Parameters
         ----------
         n_filters, share_scale, columns, axes, figure : optional
-            See `from_estimator`.
+            See `from_estimator`, also for the errors.
 
         Returns
         -------
         display : FilterDisplay
-            This display.
-
-        Raises
-        ------
-        ValueError
-            If the channel does not exist, or the number of axes is not the number of filters.
         """
         kernel = np.asarray(self.kernel)
         pictures = np.moveaxis(self._seen(kernel), -1, 0)[:n_filters]
@@ -227,7 +219,6 @@ class FeatureMapDisplay(Display):
     axes_ : ndarray of matplotlib Axes, of shape (n_drawn,)
         Axes of the input, if there is one, and of each channel.
     figure_ : matplotlib Figure
-        The figure.
 
     See Also
     --------
@@ -290,7 +281,6 @@ class FeatureMapDisplay(Display):
         Returns
         -------
         display : FeatureMapDisplay
-            The display, drawn.
 
         Raises
         ------
@@ -330,17 +320,11 @@ class FeatureMapDisplay(Display):
         Parameters
         ----------
         n_channels, share_scale, cmap, columns, axes, figure : optional
-            See `from_estimator`.
+            See `from_estimator`, also for the errors.
 
         Returns
         -------
         display : FeatureMapDisplay
-            This display.
-
-        Raises
-        ------
-        ValueError
-            If the number of axes is not the number of pictures.
         """
         maps = np.moveaxis(np.asarray(self.maps), -1, 0)[:n_channels]
         is_signal, first = maps.ndim == 2, int(self.sample is not None)

@@ -149,9 +149,7 @@ class LearningRateDisplay(Display):
     Attributes
     ----------
     ax_ : matplotlib Axes
-        The axes.
     figure_ : matplotlib Figure
-        The figure.
     lines_ : list of matplotlib Line2D
         The losses and the smoothed losses.
     suggestion_ : float
@@ -185,7 +183,6 @@ class LearningRateDisplay(Display):
         Returns
         -------
         display : LearningRateDisplay
-            This display.
 
         Raises
         ------

@@ -42,7 +42,6 @@ class LossCurveDisplay(Display):
     score_ax_, learning_rate_ax_ : matplotlib Axes or None
         The axes of the scores and the learning rate, to the right.
     figure_ : matplotlib Figure
-        The figure.
     lines_ : list of matplotlib Line2D
         The curves, in the order of the legend.
     best_line_ : matplotlib Line2D or None
@@ -90,7 +89,6 @@ class LossCurveDisplay(Display):
         Returns
         -------
         display : LossCurveDisplay
-            The display, drawn.
 
         Raises
         ------
@@ -116,17 +114,11 @@ class LossCurveDisplay(Display):
         Parameters
         ----------
         ax, log_scale, score, learning_rate, line_kw : optional
-            See `from_estimator`.
+            See `from_estimator`, also for the errors.
 
         Returns
         -------
         display : LossCurveDisplay
-            This display.
-
-        Raises
-        ------
-        ValueError
-            If a requested curve was not recorded.
         """
         self._check_recorded(score, ("score", "val_score"), "score", "X_val and y_val")
         self._check_recorded(

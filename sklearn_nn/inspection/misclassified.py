@@ -33,7 +33,6 @@ class MisclassifiedDisplay(Display):
     axes_ : ndarray of matplotlib Axes, of shape (n_drawn,)
         Axes of each sample; a single one if there is no sample to draw.
     figure_ : matplotlib Figure
-        The figure.
 
     See Also
     --------
@@ -94,7 +93,6 @@ class MisclassifiedDisplay(Display):
         Returns
         -------
         display : MisclassifiedDisplay
-            The display, drawn.
 
         Raises
         ------
@@ -134,17 +132,11 @@ class MisclassifiedDisplay(Display):
         Parameters
         ----------
         columns, axes, figure : optional
-            See `from_estimator`.
+            See `from_estimator`, also for the errors.
 
         Returns
         -------
         display : MisclassifiedDisplay
-            This display.
-
-        Raises
-        ------
-        ValueError
-            If the number of axes is not the number of samples.
         """
         X = np.asarray(self.X)
         known = self.n_wrong is not None and self.n_samples is not None

@@ -6,14 +6,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sklearn_nn.estimators._core.base import BaseNetwork
 from sklearn_nn.estimators._core.fitted_network import network_of, remarks_of
-from sklearn_nn.inspection._fitted import fitted_network
+from sklearn_nn.inspection._fitted import check_network, fitted_network
 
 HEADINGS = ("Layer", "Type", "Output shape", "Parameters", "Memory")
+#: Alignment of each column: text to the left, numbers to the right.
+ALIGNMENT = "<<<>>"
 UNITS = ("B", "KiB", "MiB", "GiB")
-#: Columns from here on are numbers, aligned to the right.
-NUMBERS_FROM = 3
 
 
 class SummaryRow(NamedTuple):
@@ -65,49 +64,22 @@ class Summary:
     n_activations: int
     remarks: tuple = ()
 
-    @property
-    def n_parameters(self):
-        """Return the number of parameters of all layers.
-
-        Returns
-        -------
-        n_parameters : int
-            Frozen ones included.
-        """
-        return sum(row.n_parameters for row in self.rows)
-
-    @property
-    def n_frozen(self):
-        """Return the number of parameters that training does not change.
-
-        Returns
-        -------
-        n_frozen : int
-            State is not counted.
-        """
-        return self.n_parameters - self.n_trainable
-
-    @property
-    def parameter_bytes(self):
-        """Return the memory of the parameters in bytes.
-
-        Returns
-        -------
-        parameter_bytes : int
-            Frozen ones included.
-        """
-        return self.n_parameters * np.dtype(self.dtype).itemsize
-
-    @property
-    def activation_bytes(self):
-        """Return the memory of one sample's activations in bytes.
-
-        Returns
-        -------
-        activation_bytes : int
-            Training needs about twice as much, because of gradients.
-        """
-        return self.n_activations * np.dtype(self.dtype).itemsize
+    n_parameters = property(
+        lambda self: sum(row.n_parameters for row in self.rows),
+        doc="Number of parameters of all layers, frozen ones included.",
+    )
+    n_frozen = property(
+        lambda self: self.n_parameters - self.n_trainable,
+        doc="Number of parameters that training does not change; state is not counted.",
+    )
+    parameter_bytes = property(
+        lambda self: self.n_parameters * np.dtype(self.dtype).itemsize,
+        doc="Memory of the parameters in bytes, frozen ones included.",
+    )
+    activation_bytes = property(
+        lambda self: self.n_activations * np.dtype(self.dtype).itemsize,
+        doc="Memory of one sample's activations in bytes; training needs about twice as much.",
+    )
 
     def _totals(self):
         """Return the lines below the table as pairs of a name and a text."""
@@ -124,17 +96,12 @@ class Summary:
         return [*totals, ("Activations per sample", activations), *self.remarks]
 
     def to_frame(self):
-        """Return the rows as a data frame.
+        """Return the rows as a data frame of pandas, which must be installed.
 
         Returns
         -------
         frame : pandas DataFrame
             A row for each layer, with the columns of `SummaryRow`.
-
-        Raises
-        ------
-        ImportError
-            If pandas is not installed.
         """
         try:
             import pandas as pd
@@ -147,8 +114,9 @@ class Summary:
     def __str__(self):
         table = [HEADINGS, *(row._cells() for row in self.rows)]
         widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-        lines = [_line(cells, widths) for cells in table]
-        rule = "-" * len(_line(["-" * width for width in widths], widths))
+        formats = [f"{side}{width}" for side, width in zip(ALIGNMENT, widths, strict=True)]
+        lines = ["  ".join(map(format, cells, formats)) for cells in table]
+        rule = "-" * len(lines[0])
         names = max(len(name) for name, _ in self._totals())
         totals = [f"{name + ':':<{names + 1}} {text}" for name, text in self._totals()]
         return "\n".join([self._heading(), "", lines[0], rule, *lines[1:], rule, *totals])
@@ -159,8 +127,7 @@ class Summary:
         return f"{self.title} ({self.dtype})"
 
     def _repr_html_(self):
-        styles = [""] * NUMBERS_FROM
-        styles += [' style="text-align: right"'] * (len(HEADINGS) - NUMBERS_FROM)
+        styles = [' style="text-align: right"' if side == ">" else "" for side in ALIGNMENT]
         head = _html_cells("th", HEADINGS, [f' scope="col"{style}' for style in styles])
         body = [
             _html_row(name, _html_cells("td", cells, styles[1:]))
@@ -199,7 +166,7 @@ def summary(estimator):
     Returns
     -------
     summary : Summary
-        The summary, which prints as a table, in HTML in notebooks.
+        Prints as a table, in HTML in notebooks.
 
     Raises
     ------
@@ -218,24 +185,16 @@ def summary(estimator):
     83
     """
     network = fitted_network(estimator)
-    if not isinstance(network, BaseNetwork):
-        raise TypeError(
-            f"summary describes networks of sklearn_nn, not {type(network).__name__}; pass one, "
-            "or a pipeline that ends in one."
-        )
+    check_network(network, "summary")
     program = network_of(network).program
     itemsize = np.dtype(program.dtype).itemsize
-    rows = [
-        SummaryRow(
-            line.name,
-            line.layer,
-            line.output_shape,
-            line.n_parameters,
-            (line.n_parameters + line.n_state) * itemsize,
-            line.name in program.frozen and line.n_parameters + line.n_state > 0,
+    rows = []
+    for line in program.outline:
+        size = line.n_parameters + line.n_state
+        described = (line.name, line.layer, line.output_shape, line.n_parameters)
+        rows.append(
+            SummaryRow(*described, size * itemsize, size > 0 and line.name in program.frozen)
         )
-        for line in program.outline
-    ]
     parameters = [placed.parameter for placed in program.parameters]
     return Summary(
         title=type(network).__name__,
@@ -252,12 +211,3 @@ def _format_bytes(n_bytes):
     """Return a number of bytes as text in powers of 1024, such as "12 B" or "3.4 KiB"."""
     power = min(max(n_bytes.bit_length() - 1, 0) // 10, len(UNITS) - 1)
     return f"{n_bytes / 1024**power:,.{min(power, 1)}f} {UNITS[power]}"
-
-
-def _line(cells, widths):
-    """Return a line of the table: text aligned to the left, numbers to the right."""
-    padded = [
-        cell.rjust(width) if i >= NUMBERS_FROM else cell.ljust(width)
-        for i, (cell, width) in enumerate(zip(cells, widths, strict=True))
-    ]
-    return "  ".join(padded)

@@ -7,14 +7,7 @@ import numpy as np
 from sklearn.base import is_classifier
 
 from sklearn_nn.estimators._core.fitted_network import network_of
-from sklearn_nn.inspection._fitted import (
-    chosen_outputs,
-    chosen_values,
-    is_two_sided,
-    named_targets,
-    per_axis,
-    samples,
-)
+from sklearn_nn.inspection._fitted import chosen_outputs, is_two_sided, samples
 from sklearn_nn.inspection._plotting import (
     Display,
     bare,
@@ -24,6 +17,7 @@ from sklearn_nn.inspection._plotting import (
     limits_of,
     scales_of,
 )
+from sklearn_nn.layers.layer import whole_numbers
 from sklearn_nn.network.source import source
 
 GRADIENT, OCCLUSION = "gradient", "occlusion"
@@ -89,8 +83,8 @@ def saliency_map(estimator, X, target=None):
     (150, 4)
     """
     given = samples(estimator, X, "saliency_map")
-    network, outputs = given.network, given.outputs()
-    fitted, chosen = network_of(network), chosen_outputs(network, target, outputs)
+    network, fitted = given.network, network_of(given.network)
+    chosen = chosen_outputs(network, target, given.scores())
     seeds = np.zeros((len(chosen), fitted.program.raw_slot[1]), dtype=fitted.dtype)
     if is_two_sided(network):
         seeds[:, 0] = np.where(chosen == 1, 1, -1)
@@ -173,9 +167,9 @@ def occlusion_map(
     places = shape[:-1]
     images = given.rows.reshape(-1, *shape)
     boxes = _boxes(places, window, stride)
-    whole = given.outputs()
+    whole = given.scores()
     chosen = chosen_outputs(given.network, target, whole)
-    before = chosen_values(given.network, chosen, whole)
+    before = whole[np.arange(len(images)), chosen]
     fill = _fill(fill_value, images)
     total, times = np.zeros((len(images), *places)), np.zeros(places)
     at_once = max(1, _ROWS // max(1, len(images)))
@@ -184,8 +178,8 @@ def occlusion_map(
         covered = np.repeat(images[np.newaxis], len(some), axis=0)
         for copy, box in zip(covered, some, strict=True):
             copy[(slice(None), *box)] = fill
-        outputs = given._replace(rows=covered.reshape(-1, given.rows.shape[1])).outputs()
-        after = chosen_values(given.network, np.tile(chosen, len(some)), outputs)
+        scores = given._replace(rows=covered.reshape(-1, given.rows.shape[1])).scores()
+        after = scores[np.arange(len(scores)), np.tile(chosen, len(some))]
         for box, value in zip(some, after.reshape(len(some), -1), strict=True):
             total[(slice(None), *box)] += (before - value).reshape(-1, *[1] * len(places))
             times[box] += 1
@@ -197,13 +191,13 @@ def _boxes(places, window, stride):
     """Return the slices of each window, one per axis; together they cover all places."""
     if window is None:
         window = [math.ceil(size / 4) for size in places]
-    windows = per_axis("window", window, len(places))
+    windows = whole_numbers("window", window, len(places))
     for length, size in zip(windows, places, strict=True):
         if length > size:
             raise ValueError(f"window={window!r} does not fit samples of {places}; reduce it.")
     if stride is None:
         stride = [math.ceil(length / 2) for length in windows]
-    steps = per_axis("stride", stride, len(places))
+    steps = whole_numbers("stride", stride, len(places))
     if any(step > length for step, length in zip(steps, windows, strict=True)):
         raise ValueError(
             f"stride={stride!r} leaves places uncovered by window={windows}; use a stride of at "
@@ -256,7 +250,6 @@ class SaliencyDisplay(Display):
     axes_ : ndarray of matplotlib Axes, of shape (n_samples, 1 + n_maps)
         Axes of each sample and its maps.
     figure_ : matplotlib Figure
-        The figure.
 
     See Also
     --------
@@ -330,7 +323,6 @@ class SaliencyDisplay(Display):
         Returns
         -------
         display : SaliencyDisplay
-            The display, drawn.
 
         Raises
         ------
@@ -346,9 +338,10 @@ class SaliencyDisplay(Display):
         given = samples(estimator, X, "SaliencyDisplay")
         shape = given.sample_shape(input_shape)
         drawable("SaliencyDisplay", shape)
-        images, outputs = given.rows.reshape(-1, *shape), given.outputs()
-        chosen = chosen_outputs(given.network, target, outputs)
-        named = named_targets(given.network, chosen)
+        images, scores = given.rows.reshape(-1, *shape), given.scores()
+        chosen = chosen_outputs(given.network, target, scores)
+        is_probability = is_classifier(given.network)
+        named = given.network.classes_[chosen] if is_probability else chosen
         maps = {}
         if GRADIENT in methods:
             gradient = given.rows_of(saliency_map(estimator, X, named))
@@ -358,8 +351,8 @@ class SaliencyDisplay(Display):
             lost = occlusion_map(estimator, X, named, input_shape=input_shape, **options)
             maps[OCCLUSION] = given.rows_of(lost).reshape(images.shape)[..., 0]
         maps = {name: maps[name] for name in methods}
-        display = cls(images, maps, named, chosen_values(given.network, chosen, outputs))
-        display._is_probability = is_classifier(given.network)
+        display = cls(images, maps, named, scores[np.arange(len(images)), chosen])
+        display._is_probability = is_probability
         return display.plot(share_scale=share_scale, axes=axes, figure=figure)
 
     def plot(self, *, share_scale=False, axes=None, figure=None):
@@ -368,17 +361,11 @@ class SaliencyDisplay(Display):
         Parameters
         ----------
         share_scale, axes, figure : optional
-            See `from_estimator`.
+            See `from_estimator`, also for the errors.
 
         Returns
         -------
         display : SaliencyDisplay
-            This display.
-
-        Raises
-        ------
-        ValueError
-            If the number of axes is not the number of pictures.
         """
         X, columns = np.asarray(self.X), 1 + len(self.maps)
         n, cell = len(X) * columns, (1.7, 1.8) if X.ndim == 4 else (2.6, 1.5)

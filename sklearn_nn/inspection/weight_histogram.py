@@ -27,7 +27,6 @@ class WeightHistogramDisplay(Display):
     axes_ : ndarray of matplotlib Axes, of shape (n_layers,)
         Axes of each layer.
     figure_ : matplotlib Figure
-        The figure.
     histograms_ : dict of str to dict of str to (ndarray, ndarray)
         Counts and edges of the bins, by layer and by name.
 
@@ -65,7 +64,6 @@ class WeightHistogramDisplay(Display):
         Returns
         -------
         display : WeightHistogramDisplay
-            The display, drawn.
 
         Raises
         ------
@@ -91,17 +89,11 @@ class WeightHistogramDisplay(Display):
         Parameters
         ----------
         axes, bins : optional
-            See `from_estimator`.
+            See `from_estimator`, also for the errors.
 
         Returns
         -------
         display : WeightHistogramDisplay
-            This display.
-
-        Raises
-        ------
-        ValueError
-            If the number of axes is not the number of layers.
         """
         n_layers, figure = len(self.weights), None
         if axes is None:

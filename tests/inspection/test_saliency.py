@@ -311,8 +311,8 @@ def test_occlusion_of_signals_and_regressors(rng):
     ("options", "message"),
     [
         ({"window": 9}, "window=9 does not fit samples of"),
-        ({"window": (2, 2, 2)}, r"window=\(2, 2, 2\) must be a whole number"),
-        ({"window": 0}, "window=0 must be a whole number of at least 1"),
+        ({"window": (2, 2, 2)}, r"window=\(2, 2, 2\) must be a positive whole number"),
+        ({"window": 0}, "window=0 must be a positive whole number"),
         ({"window": 2.5}, "window=2.5 must be"),
         ({"window": 2, "stride": 3}, "stride=3 leaves places"),
         ({"stride": (1, 0)}, r"stride=\(1, 0\) must be"),
