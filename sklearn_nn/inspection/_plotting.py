@@ -6,7 +6,7 @@ import numpy as np
 
 #: Colours by their place in matplotlib's cycle, so that they follow the user's style.
 TRAINING, VALIDATION, MARK = "C0", "C1", "0.35"
-SIGNED, UNSIGNED, GREY = "RdBu_r", "magma", "gray"
+GREY = "gray"
 #: Signals with more channels than this are drawn by their mean.
 MOST_LINES = 8
 
@@ -33,39 +33,37 @@ class Display:
         self.ax_, self.figure_ = ax, ax.figure
         return ax
 
-    def _use_grid(self, n, columns, axes, figure, *, cell, title=None, what="pictures"):
+    def _use_grid(
+        self, n, columns, axes, figure, cell, *, title=None, width=4.0, margins=(0.1, 0.1)
+    ):
         """Set `axes_` and `figure_`: to `n` axes passed, or a grid in `figure` or a new figure.
 
-        The grid has at most `columns` columns and a `title`; `cell` is the size of a picture in a
-        new figure, in inches. Raise ValueError if both axes and a figure are passed, or the number
-        of axes is not `n`.
+        The grid has at most `columns` columns and a `title`. In a new figure, `cell` is the size of
+        a picture, `width` the least width of all, and `margins` are added to both, in inches.
         """
         caller = f"{type(self).__name__}.plot"
         plt = pyplot(caller)
         if axes is None:
-            axes = _new_grid(plt, n, min(n, columns), figure, cell, title)
+            columns = min(n, columns)
+            rows = math.ceil(n / columns)
+            if figure is None:
+                width = max(cell[0] * columns, width) + margins[0]
+                height = cell[1] * rows + (margins[1] + 0.3 if title else margins[1])
+                figure = plt.figure(figsize=(width, height), layout="constrained")
+            grid = figure.subplots(rows, columns, squeeze=False).ravel()
+            for unused in grid[n:]:
+                unused.remove()
+            if title:
+                figure.suptitle(title, fontsize="medium")
+            axes = grid[:n]
         elif figure is not None:
             raise ValueError(f"{caller}: axes and figure were both passed; pass one of them.")
         self.axes_ = np.ravel(axes)
         if self.axes_.size != n:
             raise ValueError(
-                f"{self.axes_.size} axes were passed for {n} {what}; pass one for each."
+                f"{self.axes_.size} axes were passed for {n} plots; pass one for each."
             )
         self.figure_ = self.axes_[0].figure
-
-
-def _new_grid(plt, n, columns, figure, cell, title):
-    """Return `n` axes of a grid in `figure`, or in a new figure."""
-    rows = math.ceil(n / columns)
-    if figure is None:
-        size = (max(cell[0] * columns, 4.0) + 0.1, cell[1] * rows + (0.4 if title else 0.1))
-        figure = plt.figure(figsize=size, layout="constrained")
-    grid = figure.subplots(rows, columns, squeeze=False)
-    for unused in grid.flat[n:]:
-        unused.remove()
-    if title:
-        figure.suptitle(title, fontsize="medium")
-    return grid.flat[:n]
 
 
 def grid_title(layer, drawn, total, what):
@@ -76,8 +74,7 @@ def grid_title(layer, drawn, total, what):
 
 def bare(ax, title=None):
     """Remove the ticks of axes, and set a title."""
-    ax.set_xticks([])
-    ax.set_yticks([])
+    ax.set(xticks=[], yticks=[])
     if title is not None:
         ax.set_title(title, fontsize="small")
 
@@ -112,8 +109,7 @@ def draw_sample(ax, sample, limits, cmap=GREY):
     low, high = limits
     if sample.ndim == 2:
         draw_lines(ax, sample)
-        return
-    if sample.shape[-1] == 3:
+    elif sample.shape[-1] == 3:
         width = high - low
         shown = (sample - float(low)) / width if width else np.zeros(sample.shape)
         ax.imshow(np.clip(shown, 0, 1), interpolation="nearest")
@@ -134,14 +130,13 @@ def draw_map(ax, values, *, signed, limit):
 
     Signed values are blue below zero, white at zero and red above.
     """
-    low = -limit if signed else 0
     if values.ndim == 1:
         ax.fill_between(np.arange(len(values)), values, color="C3" if signed else "C1", alpha=0.7)
-        ax.axhline(0, color="0.35", linewidth=0.8)
+        ax.axhline(0, color=MARK, linewidth=0.8)
         ax.margins(x=0)
-        return
-    cmap = SIGNED if signed else UNSIGNED
-    ax.imshow(values, cmap=cmap, vmin=low, vmax=limit, interpolation="nearest")
+    else:
+        cmap, low = ("RdBu_r", -limit) if signed else ("magma", 0)
+        ax.imshow(values, cmap=cmap, vmin=low, vmax=limit, interpolation="nearest")
 
 
 def scales_of(pictures, shared):

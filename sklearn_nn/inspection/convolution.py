@@ -109,11 +109,13 @@ class FilterDisplay(Display):
         ValueError
             If there is no convolution, or the layer is not one, or the channel does not exist.
         """
-        kernels = _kernels(fitted_network(estimator))
+        network = fitted_network(estimator)
+        arrays = {name: of.get("kernel") for name, of in getattr(network, "layers_", {}).items()}
+        kernels = {name: kernel for name, kernel in arrays.items() if np.ndim(kernel) in (3, 4)}
         if not kernels:
             raise ValueError(
-                f"{type(fitted_network(estimator)).__name__} has no convolution; "
-                "WeightHistogramDisplay draws the weights of other layers."
+                f"{type(network).__name__} has no convolution; WeightHistogramDisplay draws the "
+                "weights of other layers."
             )
         name = next(iter(kernels)) if layer is None else layer
         if name not in kernels:
@@ -137,9 +139,12 @@ class FilterDisplay(Display):
         display : FilterDisplay
         """
         kernel = np.asarray(self.kernel)
-        pictures = np.moveaxis(self._seen(kernel), -1, 0)[:n_filters]
+        seen, description = self._seen(kernel)
+        pictures = np.moveaxis(seen, -1, 0)[:n_filters]
         n, cell = len(pictures), (1.1, 1.15) if kernel.ndim == 4 else (1.6, 1.2)
-        self._use_grid(n, columns, axes, figure, cell=cell, title=self._title(kernel, n))
+        what = f"filters of {' × '.join(map(str, kernel.shape[:-2]))}{description}"
+        title = grid_title(self.layer, n, kernel.shape[-1], what)
+        self._use_grid(n, columns, axes, figure, cell, title=title)
         limits = scales_of(pictures, share_scale)
         is_coloured = pictures.ndim == 4
         self.pictures_ = pictures
@@ -151,52 +156,31 @@ class FilterDisplay(Display):
                 draw_lines(ax, picture)
                 ax.axhline(0, color="0.6", linewidth=0.8, zorder=1)
                 ax.set_ylim(-1.1 * limit, 1.1 * limit)
-            elif is_coloured:
-                ax.imshow(picture, interpolation="nearest")
-            else:
+            else:  # limits and colours of the map have no effect on three channels
                 ax.imshow(picture, cmap=GREY, vmin=-limit, vmax=limit, interpolation="nearest")
             bare(ax, str(number))
         return self
 
     def _seen(self, kernel):
-        """Return the weights to draw; colours and signals keep the axis of channels."""
-        channels = kernel.shape[-2]
-        if self.channel is None:
-            if kernel.ndim == 3 or channels == 3:
-                return kernel
-            return kernel[..., 0, :] if channels == 1 else kernel.mean(axis=-2)
-        if isinstance(self.channel, str):
-            if self.channel != "mean":
-                raise ValueError(f'channel={self.channel!r} must be a number or "mean".')
-            chosen = kernel.mean(axis=-2, keepdims=True)
-        elif not 0 <= self.channel < channels:
+        """Return the weights to draw, and their description.
+
+        Colours and signals keep the axis of channels.
+        """
+        channel, channels, is_signal = self.channel, kernel.shape[-2], kernel.ndim == 3
+        if channel is None and (is_signal or channels == 3):
+            return kernel, f", {channels} channels" if channels > 1 else ""
+        if isinstance(channel, str) and channel != "mean":
+            raise ValueError(f'channel={channel!r} must be a number or "mean".')
+        if channel in (None, "mean"):
+            seen, what = kernel.mean(axis=-2, keepdims=True), f"mean of {channels} channels"
+        elif 0 <= channel < channels:
+            seen, what = kernel[..., [channel], :], f"channel {channel} of {channels}"
+        else:
             raise ValueError(
-                f"channel={self.channel!r} is not among the {channels} channels of a kernel; use "
+                f"channel={channel!r} is not among the {channels} channels of a kernel; use "
                 f"0 to {channels - 1}."
             )
-        else:
-            chosen = kernel[..., [self.channel], :]
-        return chosen if kernel.ndim == 3 else chosen[..., 0, :]
-
-    def _title(self, kernel, drawn):
-        *window, channels, filters = kernel.shape
-        size = " × ".join(map(str, window))
-        if channels == 1:
-            seen = ""
-        elif self.channel is None and (kernel.ndim == 3 or channels == 3):
-            seen = f", {channels} channels"
-        elif self.channel in (None, "mean"):
-            seen = f", mean of {channels} channels"
-        else:
-            seen = f", channel {self.channel} of {channels}"
-        return grid_title(self.layer, drawn, filters, f"filters of {size}{seen}")
-
-
-def _kernels(network):
-    """Return the kernels of convolutions by layer: those with three or four axes."""
-    layers = getattr(network, "layers_", {})
-    found = {name: arrays["kernel"] for name, arrays in layers.items() if "kernel" in arrays}
-    return {name: kernel for name, kernel in found.items() if np.ndim(kernel) in (3, 4)}
+        return seen if is_signal else seen[..., 0, :], f", {what}" if channels > 1 else ""
 
 
 class FeatureMapDisplay(Display):
@@ -331,7 +315,7 @@ class FeatureMapDisplay(Display):
         n, cell = len(maps) + first, (1.6, 1.2) if is_signal else (1.1, 1.2)
         what = f"maps of {' × '.join(map(str, maps.shape[1:]))}"
         title = grid_title(self.layer, len(maps), np.shape(self.maps)[-1], what)
-        self._use_grid(n, columns, axes, figure, cell=cell, title=title)
+        self._use_grid(n, columns, axes, figure, cell, title=title)
         if first:
             sample = np.asarray(self.sample)
             draw_sample(self.axes_[0], sample, limits_of(sample))

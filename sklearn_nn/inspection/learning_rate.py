@@ -83,14 +83,10 @@ def find_learning_rate(
     losses = range_test(clone(estimator), X, y, sample_weight, rates)
     rates = rates[: len(losses)]
     untrained = range_test(clone(estimator), X, y, sample_weight, np.zeros(len(losses)))
-    return LearningRateDisplay(rates, losses, suggest_rate(rates, _relative(losses, untrained)))
-
-
-def _relative(losses, untrained):
-    """Return losses corrected for the difficulty of each batch."""
-    if untrained.min() > 0:
-        return losses * (untrained.mean() / untrained)
-    return losses - untrained + untrained.mean()
+    # Losses are corrected for the difficulty of each batch.
+    mean = untrained.mean()
+    relative = losses * (mean / untrained) if untrained.min() > 0 else losses - untrained + mean
+    return LearningRateDisplay(rates, losses, suggest_rate(rates, relative))
 
 
 def suggest_rate(rates, losses):
@@ -128,7 +124,7 @@ def suggest_rate(rates, losses):
     0.01
     """
     rates, losses = _finite_part(rates, losses)
-    smoothed = _smooth(losses)
+    smoothed = _smooth(_capped(losses))
     lowest = int(np.argmin(smoothed))
     if lowest == 0:
         return float(rates[0])
@@ -189,32 +185,28 @@ class LearningRateDisplay(Display):
         ValueError
             If rates or losses are invalid; see `suggest_rate`.
         """
-        rates, losses = _finite_part(self.rates, self.losses, cap=False)
-        suggestion = self.suggestion
-        if suggestion is None:
-            suggestion = suggest_rate(rates, losses)
+        rates, losses = _finite_part(self.rates, self.losses)
+        found = suggest_rate(rates, losses) if self.suggestion is None else self.suggestion
+        self.suggestion_ = float(found)
         ax = self._use_axes(ax, (6.4, 4.2))
         smooth = {"color": TRAINING, "linewidth": 2, "label": "Smoothed loss", **(line_kw or {})}
         raw = {"color": TRAINING, "alpha": 0.35, "linewidth": 1, "label": "Loss"}
         capped = _capped(losses)
         smoothed = np.where(losses > capped, np.nan, _smooth(capped))
         self.lines_ = ax.plot(rates, losses, **raw) + ax.plot(rates, smoothed, **smooth)
-        self.suggestion_ = float(suggestion)
         label = f"Suggested rate: {self.suggestion_:.3g}"
         self.suggestion_line_ = ax.axvline(
             self.suggestion_, color=MARK, linestyle="--", linewidth=1, label=label, zorder=1
         )
         height = np.interp(np.log(self.suggestion_), np.log(rates), _smooth(capped))
         ax.plot([self.suggestion_], [height], "o", color=VALIDATION, zorder=3)
-        ax.set_xscale("log")
-        ax.set_ylim(*_losses_to_show(losses))
-        ax.set_xlabel("Learning rate")
-        ax.set_ylabel("Loss")
+        shown = _losses_to_show(losses)
+        ax.set(xscale="log", ylim=shown, xlabel="Learning rate", ylabel="Loss")
         ax.legend()
         return self
 
 
-def _finite_part(rates, losses, *, cap=True):
+def _finite_part(rates, losses):
     """Return sorted rates with their losses, up to the first loss that is not finite."""
     rates, losses = np.asarray(rates, dtype=float), np.asarray(losses, dtype=float)
     if rates.ndim != 1 or rates.shape != losses.shape:
@@ -233,8 +225,7 @@ def _finite_part(rates, losses, *, cap=True):
             f"{stop} losses are finite before the first that is not, but two are needed; begin "
             "with lower rates."
         )
-    rates, losses = rates[:stop], losses[:stop]
-    return rates, _capped(losses) if cap else losses
+    return rates[:stop], losses[:stop]
 
 
 def _capped(losses):
@@ -250,8 +241,8 @@ def _smooth(losses):
 
 def _losses_to_show(losses):
     """Return the limits of the axis, at which diverging losses are cut off."""
-    before = losses[: int(np.argmin(losses)) + 1]
-    low, fall = losses.min(), before.max() - losses.min()
+    low, high = losses.min(), _capped(losses).max()
+    fall = high - low
     if fall == 0:
         return None, None
-    return low - 0.1 * fall, min(losses.max() + 0.1 * fall, before.max() + 0.5 * fall)
+    return low - 0.1 * fall, min(losses.max() + 0.1 * fall, high + 0.5 * fall)

@@ -120,14 +120,13 @@ class LossCurveDisplay(Display):
         -------
         display : LossCurveDisplay
         """
-        self._check_recorded(score, ("score", "val_score"), "score", "X_val and y_val")
-        self._check_recorded(
-            learning_rate, ("learning_rate",), "learning_rate", "an estimator of sklearn_nn"
-        )
+        if score:
+            self._check_recorded("score", "X_val and y_val")
+        if learning_rate:
+            self._check_recorded("learning_rate", "an estimator of sklearn_nn")
         ax = self._use_axes(ax, (6.4 + 0.9 * (score + learning_rate), 4.2))
         self.lines_ = self._draw(ax, ("loss", "val_loss"), line_kw)
-        ax.set_xlabel("Epoch")
-        ax.set_ylabel("Loss")
+        ax.set(xlabel="Epoch", ylabel="Loss")
         ax.xaxis.get_major_locator().set_params(integer=True)
         if log_scale:
             ax.set_yscale("log")
@@ -148,15 +147,13 @@ class LossCurveDisplay(Display):
         self._draw_legend()
         return self
 
-    def _check_recorded(self, asked, names, parameter, remedy):
-        if asked and not any(name in self.history for name in names):
-            raise ValueError(f"{parameter}=True, but it was not recorded; fit with {remedy}.")
+    def _check_recorded(self, name, remedy):
+        if not {name, f"val_{name}"} & self.history.keys():
+            raise ValueError(f"{name}=True, but it was not recorded; fit with {remedy}.")
 
     def _draw(self, ax, names, line_kw):
         lines = []
-        for name in names:
-            if name not in self.history:
-                continue
+        for name in filter(self.history.__contains__, names):
             values = np.asarray(self.history[name], dtype=float)
             label, color, style = CURVES[name]
             # A line of a single epoch is not visible.

@@ -142,15 +142,14 @@ class MisclassifiedDisplay(Display):
         known = self.n_wrong is not None and self.n_samples is not None
         title = f"{self.n_wrong} of {self.n_samples} wrong" if known else None
         n, cell = max(1, len(X)), (1.4, 1.75) if X.ndim == 4 else (2.2, 1.7)
-        self._use_grid(n, columns, axes, figure, cell=cell, title=title)
+        self._use_grid(n, columns, axes, figure, cell, title=title)
         if not len(X):
             self.axes_[0].set_axis_off()
             self.axes_[0].text(0.5, 0.5, "nothing to show", ha="center", va="center")
             return self
         limits = limits_of(X)
-        for ax, sample, true, said, sure in zip(
-            self.axes_, X, self.y_true, self.y_pred, self.probability, strict=True
-        ):
+        labels = zip(self.y_true, self.y_pred, self.probability, strict=True)
+        for ax, sample, (true, said, sure) in zip(self.axes_, X, labels, strict=True):
             draw_sample(ax, sample, limits)
             bare(ax, f"true {true}\nsaid {said} ({sure:.0%})")
         return self

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import operator
 
 import numpy as np
 from sklearn.base import is_classifier
@@ -192,13 +193,12 @@ def _boxes(places, window, stride):
     if window is None:
         window = [math.ceil(size / 4) for size in places]
     windows = whole_numbers("window", window, len(places))
-    for length, size in zip(windows, places, strict=True):
-        if length > size:
-            raise ValueError(f"window={window!r} does not fit samples of {places}; reduce it.")
+    if any(map(operator.gt, windows, places)):
+        raise ValueError(f"window={window!r} does not fit samples of {places}; reduce it.")
     if stride is None:
         stride = [math.ceil(length / 2) for length in windows]
     steps = whole_numbers("stride", stride, len(places))
-    if any(step > length for step, length in zip(steps, windows, strict=True)):
+    if any(map(operator.gt, steps, windows)):
         raise ValueError(
             f"stride={stride!r} leaves places uncovered by window={windows}; use a stride of at "
             "most the window."
@@ -212,20 +212,15 @@ def _boxes(places, window, stride):
 
 def _fill(fill_value, images):
     """Return the fill value in a shape that broadcasts to (n_samples, *window, channels)."""
-    axes = tuple(range(1, images.ndim - 1))
-    if isinstance(fill_value, str):
-        if fill_value != "mean":
-            raise ValueError(
-                f"fill_value={fill_value!r} must be a number, one for each channel, or 'mean'."
-            )
-        return images.mean(axis=axes, keepdims=True)
-    fill, channels = np.asarray(fill_value, dtype=images.dtype), images.shape[-1]
-    if fill.shape not in ((), (channels,)):
+    channels, is_text = images.shape[-1], isinstance(fill_value, str)
+    if is_text and fill_value == "mean":
+        return images.mean(axis=tuple(range(1, images.ndim - 1)), keepdims=True)
+    if is_text or np.shape(fill_value) not in ((), (channels,)):
         raise ValueError(
-            f"fill_value has shape {fill.shape} for samples of {channels} channels; pass a number, "
-            "or one for each channel."
+            f"fill_value={fill_value!r} must be a number, one for each of {channels} channels, or "
+            "'mean'."
         )
-    return fill
+    return np.asarray(fill_value, dtype=images.dtype)
 
 
 class SaliencyDisplay(Display):
@@ -334,7 +329,9 @@ class SaliencyDisplay(Display):
             If X or a parameter is invalid, samples are neither images nor signals, or the class or
             output does not exist.
         """
-        methods = _checked_methods(method)
+        methods = [method] if isinstance(method, str) else list(dict.fromkeys(method))
+        if not methods or not set(methods) <= set(METHODS):
+            raise ValueError(f"method={method!r} must be among {list(METHODS)}, or some of these.")
         given = samples(estimator, X, "SaliencyDisplay")
         shape = given.sample_shape(input_shape)
         drawable("SaliencyDisplay", shape)
@@ -369,7 +366,7 @@ class SaliencyDisplay(Display):
         """
         X, columns = np.asarray(self.X), 1 + len(self.maps)
         n, cell = len(X) * columns, (1.7, 1.8) if X.ndim == 4 else (2.6, 1.5)
-        self._use_grid(n, columns, axes, figure, cell=cell)
+        self._use_grid(n, columns, axes, figure, cell)
         self.axes_ = self.axes_.reshape(len(X), columns)
         limits = limits_of(X)
         scales = {name: scales_of(of, share_scale) for name, of in self.maps.items()}
@@ -391,15 +388,5 @@ class SaliencyDisplay(Display):
         label = str(self.target[number])
         if self.values is None:
             return label
-        value = self.values[number]
-        if getattr(self, "_is_probability", True):
-            return f"{label} ({value:.0%})"
-        return f"output {label}: {value:.3g}"
-
-
-def _checked_methods(method):
-    """Return the methods as a list without duplicates, or raise ValueError."""
-    methods = [method] if isinstance(method, str) else list(dict.fromkeys(method))
-    if not methods or not set(methods) <= set(METHODS):
-        raise ValueError(f"method={method!r} must be among {list(METHODS)}, or a list of these.")
-    return methods
+        value, is_probability = self.values[number], getattr(self, "_is_probability", True)
+        return f"{label} ({value:.0%})" if is_probability else f"output {label}: {value:.3g}"

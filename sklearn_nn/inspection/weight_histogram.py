@@ -1,11 +1,9 @@
 """Histograms of a network's weights."""
 
-import math
-
 import numpy as np
 
 from sklearn_nn.inspection._fitted import fitted_network
-from sklearn_nn.inspection._plotting import Display, pyplot
+from sklearn_nn.inspection._plotting import Display
 
 #: Largest number of subplots in a row.
 COLUMNS = 3
@@ -74,11 +72,9 @@ class WeightHistogramDisplay(Display):
         """
         arrays = _arrays_by_layer(fitted_network(estimator))
         names = list(arrays) if layers is None else [layers] if isinstance(layers, str) else layers
-        unknown = [name for name in names if name not in arrays]
-        if unknown:
+        if unknown := [name for name in names if name not in arrays]:
             raise ValueError(f"layers={unknown} are not in the network; it has {list(arrays)}.")
-        weights = {name: _select(arrays[name], bias) for name in names}
-        weights = {name: found for name, found in weights.items() if found}
+        weights = {name: found for name in names if (found := _select(arrays[name], bias))}
         if not weights:
             raise ValueError(f"layers={list(names)} have no weights; use others, or bias=True.")
         return cls(weights).plot(axes, bins=bins)
@@ -95,13 +91,9 @@ class WeightHistogramDisplay(Display):
         -------
         display : WeightHistogramDisplay
         """
-        n_layers, figure = len(self.weights), None
-        if axes is None:
-            plt, columns = pyplot("WeightHistogramDisplay.plot"), min(n_layers, COLUMNS)
-            size = (max(3.4 * columns, 4.8), 2.7 * math.ceil(n_layers / columns) + 0.3)
-            figure = plt.figure(figsize=size, layout="constrained")
-        self._use_grid(n_layers, COLUMNS, axes, figure, cell=None, what="layers")
-        for ax in [] if figure is None else self.axes_[::COLUMNS]:
+        size = {"cell": (3.4, 2.7), "width": 4.8, "margins": (0, 0.3)}
+        self._use_grid(len(self.weights), COLUMNS, axes, None, **size)
+        for ax in self.axes_[::COLUMNS] if axes is None else []:
             ax.set_ylabel("Share of values")
         self.histograms_ = {
             layer: _draw(ax, layer, arrays, bins)
@@ -117,14 +109,11 @@ def _draw(ax, layer, arrays, bins):
     finite = {name: values[np.isfinite(values)] for name, values in arrays.items()}
     # The arrays of a layer share the edges, so that they can be compared.
     edges = np.histogram_bin_edges(np.concatenate(list(finite.values())), bins)
-    histograms = {}
+    counts = {name: np.histogram(values, edges)[0] for name, values in finite.items()}
     for name, values in finite.items():
-        counts, _ = np.histogram(values, edges)
-        shape = " × ".join(map(str, np.shape(arrays[name])))
+        label = f"{name} ({' × '.join(map(str, np.shape(arrays[name])))})"
         # Shares, because a kernel has many more weights than biases.
-        shares = counts / max(values.size, 1)
-        ax.stairs(shares, edges, fill=True, alpha=0.6, label=f"{name} ({shape})")
-        histograms[name] = counts, edges
+        ax.stairs(counts[name] / max(values.size, 1), edges, fill=True, alpha=0.6, label=label)
     name, weights = next(iter(finite.items()))
     spread = f"mean {weights.mean():.3g}, std {weights.std():.3g}" if weights.size else "no values"
     ax.set_title(layer, fontsize="medium")
@@ -133,7 +122,7 @@ def _draw(ax, layer, arrays, bins):
     ax.locator_params(nbins=5)
     ax.margins(y=0.3)  # room for the legend
     ax.legend(fontsize="small", loc="upper right", frameon=False)
-    return histograms
+    return {name: (of_bins, edges) for name, of_bins in counts.items()}
 
 
 def _select(arrays, bias):

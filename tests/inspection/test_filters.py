@@ -116,7 +116,7 @@ def test_axes_and_figures(grey, plt):
     _, axes = plt.subplots(2, 2)
     display = FilterDisplay.from_estimator(grey, axes=axes)
     assert list(display.axes_) == list(axes.flat)
-    with pytest.raises(ValueError, match="3 axes were passed for 4 pictures"):
+    with pytest.raises(ValueError, match="3 axes were passed for 4 plots"):
         FilterDisplay.from_estimator(grey, axes=axes.flat[:3])
     with pytest.raises(ValueError, match="both passed"):
         FilterDisplay.from_estimator(grey, axes=axes, figure=axes.flat[0].figure)

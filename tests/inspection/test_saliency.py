@@ -317,7 +317,7 @@ def test_occlusion_of_signals_and_regressors(rng):
         ({"window": 2, "stride": 3}, "stride=3 leaves places"),
         ({"stride": (1, 0)}, r"stride=\(1, 0\) must be"),
         ({"fill_value": "median"}, "fill_value='median' must be"),
-        ({"fill_value": (0, 1)}, "fill_value has shape"),
+        ({"fill_value": (0, 1)}, r"fill_value=\(0, 1\) must be a number, one for each of 1"),
         ({"input_shape": (8, 9, 1)}, r"input_shape=\(8, 9, 1\) does not fit samples of 64"),
         ({"target": 10}, "target=10 is not among the classes"),
         ({"target": [1, 2]}, r"target has shape \(2,\) for 3 samples"),

@@ -97,7 +97,7 @@ def test_given_axes(network, plt):
     display = WeightHistogramDisplay.from_estimator(network, axes=axes)
     assert_array_equal(display.axes_, axes.ravel())
     assert display.figure_ is figure
-    with pytest.raises(ValueError, match="1 axes were passed for 4 layers"):
+    with pytest.raises(ValueError, match="1 axes were passed for 4 plots"):
         WeightHistogramDisplay.from_estimator(network, axes=axes[0, 0])
 
 
