@@ -73,12 +73,6 @@ class Samples(NamedTuple):
         n, channels, *places = self.shape
         return np.ascontiguousarray(np.moveaxis(values.reshape(n, *places, channels), -1, 1))
 
-    def rows_of(self, values):
-        """Return values of the shape of X as flat rows, channels last."""
-        if len(self.shape) > 2 and data_format_of(self.network) == CHANNELS_FIRST:
-            values = np.moveaxis(values, 1, -1)
-        return values.reshape(len(values), -1)
-
     def sample_shape(self, input_shape=None):
         """Return the shape of a sample, channels last, or a valid `input_shape` in its place."""
         width = self.rows.shape[1]

@@ -107,16 +107,8 @@ class ComplexityCurveDisplay(Display):
             The parameter to vary, such as "hidden_layer_sizes", "alpha" or "max_iter".
         param_range : sequence of length n_values
             Its values, two or more.
-        groups : array-like of shape (n_samples,), default=None
-            Groups for the splitter.
-        cv : int, splitter or iterable, default=None
-            Splitter; see `validation_curve`.
-        scoring : str or callable, default=None
-            The score; None is the estimator's own.
-        n_jobs : int, default=None
-            Number of processes.
-        error_score : "raise" or float, default=nan
-            The score of a failed fit.
+        groups, cv, scoring, n_jobs, error_score : optional
+            Parameters of :func:`~sklearn.model_selection.validation_curve`.
         fit_params : dict, default=None
             Passed to `fit`.
         ax : matplotlib Axes, default=None

@@ -3,22 +3,11 @@
 import numpy as np
 
 from sklearn_nn.estimators._core.fitted_network import network_of
+from sklearn_nn.inspection import _plotting as plots
 from sklearn_nn.inspection._fitted import fitted_network, samples
-from sklearn_nn.inspection._plotting import (
-    GREY,
-    Display,
-    bare,
-    draw_lines,
-    draw_map,
-    draw_sample,
-    grid_title,
-    is_map,
-    limits_of,
-    scales_of,
-)
 
 
-class FilterDisplay(Display):
+class FilterDisplay(plots.Display):
     """Display of the kernels of a convolution, a picture for each filter.
 
     A filter responds most to inputs that look like its kernel. Kernels of the first layer show
@@ -143,9 +132,9 @@ class FilterDisplay(Display):
         pictures = np.moveaxis(seen, -1, 0)[:n_filters]
         n, cell = len(pictures), (1.1, 1.15) if kernel.ndim == 4 else (1.6, 1.2)
         what = f"filters of {' × '.join(map(str, kernel.shape[:-2]))}{description}"
-        title = grid_title(self.layer, n, kernel.shape[-1], what)
+        title = plots.grid_title(self.layer, n, kernel.shape[-1], what)
         self._use_grid(n, columns, axes, figure, cell, title=title)
-        limits = scales_of(pictures, share_scale)
+        limits = plots.scales_of(pictures, share_scale)
         is_coloured = pictures.ndim == 4
         self.pictures_ = pictures
         if is_coloured:
@@ -153,12 +142,14 @@ class FilterDisplay(Display):
         drawn = zip(self.axes_, self.pictures_, limits, strict=True)
         for number, (ax, picture, limit) in enumerate(drawn):
             if kernel.ndim == 3:
-                draw_lines(ax, picture)
+                plots.draw_lines(ax, picture)
                 ax.axhline(0, color="0.6", linewidth=0.8, zorder=1)
                 ax.set_ylim(-1.1 * limit, 1.1 * limit)
             else:  # limits and colours of the map have no effect on three channels
-                ax.imshow(picture, cmap=GREY, vmin=-limit, vmax=limit, interpolation="nearest")
-            bare(ax, str(number))
+                ax.imshow(
+                    picture, cmap=plots.GREY, vmin=-limit, vmax=limit, interpolation="nearest"
+                )
+            plots.bare(ax, str(number))
         return self
 
     def _seen(self, kernel):
@@ -183,7 +174,7 @@ class FilterDisplay(Display):
         return seen if is_signal else seen[..., 0, :], f", {what}" if channels > 1 else ""
 
 
-class FeatureMapDisplay(Display):
+class FeatureMapDisplay(plots.Display):
     """Display of a layer's output for one sample, a picture for each channel.
 
     A map is bright where its filter finds its pattern. Maps that are dark for all samples belong to
@@ -282,7 +273,9 @@ class FeatureMapDisplay(Display):
             )
         network = given.network
         outline = network_of(network).outline
-        shapes = {line.name: line.output_shape for line in outline if is_map(line.output_shape)}
+        shapes = {
+            line.name: line.output_shape for line in outline if plots.is_map(line.output_shape)
+        }
         if not shapes or layer not in (None, *shapes):
             raise ValueError(
                 f"layer={layer!r} of {type(network).__name__} outputs neither images nor signals; "
@@ -291,7 +284,7 @@ class FeatureMapDisplay(Display):
         name = next(iter(shapes)) if layer is None else layer
         maps = given.outputs(name).reshape(shapes[name])
         shape = given.sample_shape()
-        sample = given.rows[0].reshape(shape) if is_map(shape) else None
+        sample = given.rows[0].reshape(shape) if plots.is_map(shape) else None
         grid = {"columns": columns, "axes": axes, "figure": figure}
         display = cls(maps, sample, name)
         return display.plot(n_channels=n_channels, share_scale=share_scale, cmap=cmap, **grid)
@@ -314,21 +307,21 @@ class FeatureMapDisplay(Display):
         is_signal, first = maps.ndim == 2, int(self.sample is not None)
         n, cell = len(maps) + first, (1.6, 1.2) if is_signal else (1.1, 1.2)
         what = f"maps of {' × '.join(map(str, maps.shape[1:]))}"
-        title = grid_title(self.layer, len(maps), np.shape(self.maps)[-1], what)
+        title = plots.grid_title(self.layer, len(maps), np.shape(self.maps)[-1], what)
         self._use_grid(n, columns, axes, figure, cell, title=title)
         if first:
             sample = np.asarray(self.sample)
-            draw_sample(self.axes_[0], sample, limits_of(sample))
-            bare(self.axes_[0], "input")
-        signed, limits = bool((maps < 0).any()), scales_of(maps, share_scale)
+            plots.draw_sample(self.axes_[0], sample, plots.limits_of(sample))
+            plots.bare(self.axes_[0], "input")
+        signed, limits = bool((maps < 0).any()), plots.scales_of(maps, share_scale)
         for k, (ax, values, limit) in enumerate(zip(self.axes_[first:], maps, limits, strict=True)):
             if is_signal:
-                draw_lines(ax, values[:, np.newaxis])
+                plots.draw_lines(ax, values[:, np.newaxis])
                 ax.set_ylim(-1.1 * limit if signed else -0.1 * limit, 1.1 * limit)
             elif cmap is None:
-                draw_map(ax, values, signed=signed, limit=limit)
+                plots.draw_map(ax, values, signed=signed, limit=limit)
             else:
                 whole = maps if share_scale else values
-                draw_sample(ax, values[..., np.newaxis], (whole.min(), whole.max()), cmap)
-            bare(ax, str(k))
+                plots.draw_sample(ax, values[..., np.newaxis], (whole.min(), whole.max()), cmap)
+            plots.bare(ax, str(k))
         return self

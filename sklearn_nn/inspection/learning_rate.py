@@ -92,8 +92,9 @@ def find_learning_rate(
 def suggest_rate(rates, losses):
     """Return the learning rate at which the loss falls fastest.
 
-    The losses of a range test are smoothed along the logarithm of the rate. The suggestion is where
-    the smoothed curve is steepest before its minimum, at a safe distance from rates that diverge.
+    The losses of a range test (see `find_learning_rate`) are smoothed along the logarithm of the
+    rate. The suggestion is where the smoothed curve is steepest before its minimum, at a safe
+    distance from rates that diverge.
 
     Parameters
     ----------
@@ -112,10 +113,6 @@ def suggest_rate(rates, losses):
     ValueError
         If the lengths differ, rates are not positive or not distinct, or fewer than two losses are
         finite.
-
-    References
-    ----------
-    Smith, L. N. (2017). Cyclical learning rates for training neural networks. WACV.
 
     Examples
     --------

@@ -79,10 +79,8 @@ class LossCurveDisplay(Display):
             Axes to draw on; None makes a new figure.
         log_scale : bool, default=False
             Whether the loss axis is logarithmic.
-        score : bool, default=False
-            Whether to draw the scores, on a second axis.
-        learning_rate : bool, default=False
-            Whether to draw the learning rate, on another axis.
+        score, learning_rate : bool, default=False
+            Whether to draw the scores and the learning rate, each on an axis of its own.
         line_kw : dict, default=None
             Passed to matplotlib's `plot` for every curve.
 

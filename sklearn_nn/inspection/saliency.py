@@ -8,16 +8,8 @@ import numpy as np
 from sklearn.base import is_classifier
 
 from sklearn_nn.estimators._core.fitted_network import network_of
+from sklearn_nn.inspection import _plotting as plots
 from sklearn_nn.inspection._fitted import chosen_outputs, is_two_sided, samples
-from sklearn_nn.inspection._plotting import (
-    Display,
-    bare,
-    draw_map,
-    draw_sample,
-    drawable,
-    limits_of,
-    scales_of,
-)
 from sklearn_nn.layers.layer import whole_numbers
 from sklearn_nn.network.source import source
 
@@ -84,15 +76,18 @@ def saliency_map(estimator, X, target=None):
     (150, 4)
     """
     given = samples(estimator, X, "saliency_map")
-    network, fitted = given.network, network_of(given.network)
-    chosen = chosen_outputs(network, target, given.scores())
+    return given.as_given(_gradient(given, chosen_outputs(given.network, target, given.scores())))
+
+
+def _gradient(given, chosen):
+    """Return the gradient of each sample's chosen score in the shape of the rows."""
+    fitted = network_of(given.network)
     seeds = np.zeros((len(chosen), fitted.program.raw_slot[1]), dtype=fitted.dtype)
-    if is_two_sided(network):
+    if is_two_sided(given.network):
         seeds[:, 0] = np.where(chosen == 1, 1, -1)
     else:
         seeds[np.arange(len(chosen)), chosen] = 1
-    data = source(given.rows, fitted.dtype)
-    return given.as_given(fitted.input_gradient(data, seeds, given.n_jobs))
+    return fitted.input_gradient(source(given.rows, fitted.dtype), seeds, given.n_jobs)
 
 
 def occlusion_map(
@@ -165,13 +160,17 @@ def occlusion_map(
     shape = given.sample_shape(input_shape)
     if len(shape) == 1:
         shape, window = (*shape, 1), 1 if window is None else window
-    places = shape[:-1]
-    images = given.rows.reshape(-1, *shape)
-    boxes = _boxes(places, window, stride)
-    whole = given.scores()
-    chosen = chosen_outputs(given.network, target, whole)
-    before = whole[np.arange(len(images)), chosen]
-    fill = _fill(fill_value, images)
+    scores = given.scores()
+    chosen = chosen_outputs(given.network, target, scores)
+    images, boxes = given.rows.reshape(-1, *shape), _boxes(shape[:-1], window, stride)
+    lost = _occlusion(given, images, scores, chosen, boxes, fill_value)
+    return given.as_given(np.repeat(lost[..., np.newaxis], shape[-1], axis=-1))
+
+
+def _occlusion(given, images, scores, chosen, boxes, fill_value):
+    """Return the loss of each sample's chosen score at each place, without an axis of channels."""
+    before = scores[np.arange(len(images)), chosen]
+    fill, places = _fill(fill_value, images), images.shape[1:-1]
     total, times = np.zeros((len(images), *places)), np.zeros(places)
     at_once = max(1, _ROWS // max(1, len(images)))
     for first in range(0, len(boxes), at_once):
@@ -179,13 +178,12 @@ def occlusion_map(
         covered = np.repeat(images[np.newaxis], len(some), axis=0)
         for copy, box in zip(covered, some, strict=True):
             copy[(slice(None), *box)] = fill
-        scores = given._replace(rows=covered.reshape(-1, given.rows.shape[1])).scores()
-        after = scores[np.arange(len(scores)), np.tile(chosen, len(some))]
+        after = given._replace(rows=covered.reshape(-1, given.rows.shape[1])).scores()
+        after = after[np.arange(len(after)), np.tile(chosen, len(some))]
         for box, value in zip(some, after.reshape(len(some), -1), strict=True):
             total[(slice(None), *box)] += (before - value).reshape(-1, *[1] * len(places))
             times[box] += 1
-    mean = (total / times).astype(images.dtype)
-    return given.as_given(np.repeat(mean[..., np.newaxis], shape[-1], axis=-1))
+    return (total / times).astype(images.dtype)
 
 
 def _boxes(places, window, stride):
@@ -223,7 +221,7 @@ def _fill(fill_value, images):
     return np.asarray(fill_value, dtype=images.dtype)
 
 
-class SaliencyDisplay(Display):
+class SaliencyDisplay(plots.Display):
     """Display of samples beside their saliency maps, one sample per row.
 
     The gradient shows the pixels to which the score is sensitive; occlusion shows how much the
@@ -301,10 +299,8 @@ class SaliencyDisplay(Display):
         method : {"gradient", "occlusion"} or sequence of these, default="gradient"
             Maps to draw: the absolute value of `saliency_map`, maximized over channels, or
             `occlusion_map`.
-        window, stride : int or tuple of int, default=None
-            Passed to `occlusion_map`.
-        fill_value : float, array-like of shape (n_channels,) or "mean", default=0.0
-            Passed to `occlusion_map`.
+        window, stride, fill_value : optional
+            Parameters of `occlusion_map`.
         input_shape : tuple of int, default=None
             Shape of a sample, (height, width, channels) or (steps, channels), for a network that
             reads images as vectors.
@@ -334,20 +330,18 @@ class SaliencyDisplay(Display):
             raise ValueError(f"method={method!r} must be among {list(METHODS)}, or some of these.")
         given = samples(estimator, X, "SaliencyDisplay")
         shape = given.sample_shape(input_shape)
-        drawable("SaliencyDisplay", shape)
+        plots.drawable("SaliencyDisplay", shape)
         images, scores = given.rows.reshape(-1, *shape), given.scores()
         chosen = chosen_outputs(given.network, target, scores)
         is_probability = is_classifier(given.network)
         named = given.network.classes_[chosen] if is_probability else chosen
-        maps = {}
-        if GRADIENT in methods:
-            gradient = given.rows_of(saliency_map(estimator, X, named))
-            maps[GRADIENT] = np.abs(gradient.reshape(images.shape)).max(axis=-1)
-        if OCCLUSION in methods:
-            options = {"window": window, "stride": stride, "fill_value": fill_value}
-            lost = occlusion_map(estimator, X, named, input_shape=input_shape, **options)
-            maps[OCCLUSION] = given.rows_of(lost).reshape(images.shape)[..., 0]
-        maps = {name: maps[name] for name in methods}
+        maps = dict.fromkeys(methods)
+        if GRADIENT in maps:
+            gradient = _gradient(given, chosen).reshape(images.shape)
+            maps[GRADIENT] = np.abs(gradient).max(axis=-1)
+        if OCCLUSION in maps:
+            boxes = _boxes(shape[:-1], window, stride)
+            maps[OCCLUSION] = _occlusion(given, images, scores, chosen, boxes, fill_value)
         display = cls(images, maps, named, scores[np.arange(len(images)), chosen])
         display._is_probability = is_probability
         return display.plot(share_scale=share_scale, axes=axes, figure=figure)
@@ -368,15 +362,15 @@ class SaliencyDisplay(Display):
         n, cell = len(X) * columns, (1.7, 1.8) if X.ndim == 4 else (2.6, 1.5)
         self._use_grid(n, columns, axes, figure, cell)
         self.axes_ = self.axes_.reshape(len(X), columns)
-        limits = limits_of(X)
-        scales = {name: scales_of(of, share_scale) for name, of in self.maps.items()}
+        limits = plots.limits_of(X)
+        scales = {name: plots.scales_of(of, share_scale) for name, of in self.maps.items()}
         for number, (sample, row) in enumerate(zip(X, self.axes_, strict=True)):
-            draw_sample(row[0], sample, limits)
-            bare(row[0], self._label(number))
+            plots.draw_sample(row[0], sample, limits)
+            plots.bare(row[0], self._label(number))
             for ax, (name, maps) in zip(row[1:], self.maps.items(), strict=True):
                 (title, signed), limit = METHODS[name], scales[name][number]
-                draw_map(ax, maps[number], signed=signed, limit=limit)
-                bare(ax, title)
+                plots.draw_map(ax, maps[number], signed=signed, limit=limit)
+                plots.bare(ax, title)
                 if X.ndim == 3:
                     ax.set_ylim(-1.1 * limit if signed else 0, 1.1 * limit)
         return self

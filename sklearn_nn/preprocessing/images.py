@@ -84,7 +84,7 @@ def resize_images(X: Any, size: Any, *, data_format: str = "channels_last") -> n
     -----
     Pixels are squares whose centres have half-integer coordinates. Results equal those of Keras
     and of PyTorch's ``interpolate(mode="bilinear", align_corners=False, antialias=True)`` up to
-    rounding. Each axis is multiplied by a matrix of weights.
+    rounding.
 
     Examples
     --------
@@ -95,7 +95,14 @@ def resize_images(X: Any, size: Any, *, data_format: str = "channels_last") -> n
     """
     listed = isinstance(X, list | tuple) or (isinstance(X, np.ndarray) and X.dtype.kind == "O")
     if listed and len({np.shape(image) for image in X}) > 1:
-        return _resize_each(X, size, data_format)
+        each = [resize_images([image], size, data_format=data_format) for image in X]
+        for index, image in enumerate(each):
+            if image.shape != each[0].shape:
+                raise ValueError(
+                    f"X[{index}] has shape {np.shape(X[index])}, but X[0] has {np.shape(X[0])}; "
+                    "all images need the same channels."
+                )
+        return np.concatenate(each)
     images = _check_images(X, data_format)
     height, width = whole_numbers("size", size, 2)
     tall = 2 if data_format == "channels_first" and images.ndim == 4 else 1
@@ -118,18 +125,6 @@ def resize_images(X: Any, size: Any, *, data_format: str = "channels_last") -> n
             block = np.rint(block)
         resized[start : start + step] = block
     return resized
-
-
-def _resize_each(X: Any, size: Any, data_format: str) -> np.ndarray:
-    """Resize images of unequal sizes one by one."""
-    resized = [resize_images([image], size, data_format=data_format) for image in X]
-    for index, image in enumerate(resized):
-        if image.shape != resized[0].shape:
-            raise ValueError(
-                f"X[{index}] has shape {np.shape(X[index])}, but X[0] has {np.shape(X[0])}; all "
-                "images need the same channels."
-            )
-    return np.concatenate(resized)
 
 
 def augment_images(
