@@ -66,10 +66,10 @@ class Display:
         self.figure_ = self.axes_[0].figure
 
 
-def grid_title(layer, drawn, total, what):
-    """Return a title such as "conv1: 4 of 9 filters of 3 × 3", where `what` follows the count."""
+def grid_title(layer, drawn, total, what, shape):
+    """Return a title such as "conv1: 4 of 9 filters of 3 × 3"."""
     count = f"{total}" if drawn == total else f"{drawn} of {total}"
-    return f"{'' if layer is None else f'{layer}: '}{count} {what}"
+    return f"{'' if layer is None else f'{layer}: '}{count} {what} of {' × '.join(map(str, shape))}"
 
 
 def bare(ax, title=None):

@@ -131,8 +131,8 @@ class FilterDisplay(plots.Display):
         seen, description = self._seen(kernel)
         pictures = np.moveaxis(seen, -1, 0)[:n_filters]
         n, cell = len(pictures), (1.1, 1.15) if kernel.ndim == 4 else (1.6, 1.2)
-        what = f"filters of {' × '.join(map(str, kernel.shape[:-2]))}{description}"
-        title = plots.grid_title(self.layer, n, kernel.shape[-1], what)
+        total, shape = kernel.shape[-1], kernel.shape[:-2]
+        title = plots.grid_title(self.layer, n, total, "filters", shape) + description
         self._use_grid(n, columns, axes, figure, cell, title=title)
         limits = plots.scales_of(pictures, share_scale)
         is_coloured = pictures.ndim == 4
@@ -272,10 +272,8 @@ class FeatureMapDisplay(plots.Display):
                 f"X has {len(given.rows)} samples, but FeatureMapDisplay draws one; pass X[:1]."
             )
         network = given.network
-        outline = network_of(network).outline
-        shapes = {
-            line.name: line.output_shape for line in outline if plots.is_map(line.output_shape)
-        }
+        shapes = {line.name: line.output_shape for line in network_of(network).outline}
+        shapes = {name: shape for name, shape in shapes.items() if plots.is_map(shape)}
         if not shapes or layer not in (None, *shapes):
             raise ValueError(
                 f"layer={layer!r} of {type(network).__name__} outputs neither images nor signals; "
@@ -285,9 +283,8 @@ class FeatureMapDisplay(plots.Display):
         maps = given.outputs(name).reshape(shapes[name])
         shape = given.sample_shape()
         sample = given.rows[0].reshape(shape) if plots.is_map(shape) else None
-        grid = {"columns": columns, "axes": axes, "figure": figure}
-        display = cls(maps, sample, name)
-        return display.plot(n_channels=n_channels, share_scale=share_scale, cmap=cmap, **grid)
+        look = {"n_channels": n_channels, "share_scale": share_scale, "cmap": cmap}
+        return cls(maps, sample, name).plot(columns=columns, axes=axes, figure=figure, **look)
 
     def plot(
         self, *, n_channels=63, share_scale=True, cmap=None, columns=8, axes=None, figure=None
@@ -306,8 +303,8 @@ class FeatureMapDisplay(plots.Display):
         maps = np.moveaxis(np.asarray(self.maps), -1, 0)[:n_channels]
         is_signal, first = maps.ndim == 2, int(self.sample is not None)
         n, cell = len(maps) + first, (1.6, 1.2) if is_signal else (1.1, 1.2)
-        what = f"maps of {' × '.join(map(str, maps.shape[1:]))}"
-        title = plots.grid_title(self.layer, len(maps), np.shape(self.maps)[-1], what)
+        total, shape = np.shape(self.maps)[-1], maps.shape[1:]
+        title = plots.grid_title(self.layer, len(maps), total, "maps", shape)
         self._use_grid(n, columns, axes, figure, cell, title=title)
         if first:
             sample = np.asarray(self.sample)

@@ -128,31 +128,20 @@ class Summary:
 
     def _repr_html_(self):
         styles = [' style="text-align: right"' if side == ">" else "" for side in ALIGNMENT]
-        head = _html_cells("th", HEADINGS, [f' scope="col"{style}' for style in styles])
-        body = [
-            _html_row(name, _html_cells("td", cells, styles[1:]))
-            for name, *cells in (row._cells() for row in self.rows)
-        ]
-        span = f' colspan="{len(HEADINGS) - 1}"'
-        foot = [_html_row(name, _html_cells("td", [text], [span])) for name, text in self._totals()]
-        return "\n".join(
-            [
-                f"<table>\n<caption>{escape(self._heading())}</caption>",
-                f"<thead><tr>{head}</tr></thead>",
-                *["<tbody>", *body, "</tbody>"],
-                *["<tfoot>", *foot, "</tfoot>\n</table>"],
-            ]
-        )
+        columns = zip(HEADINGS, styles, strict=True)
+        head = "".join(f'<th scope="col"{style}>{name}</th>' for name, style in columns)
+        body = [_html_row(row._cells(), styles[1:]) for row in self.rows]
+        foot = [_html_row(total, [f' colspan="{len(HEADINGS) - 1}"']) for total in self._totals()]
+        table = [f"<table>\n<caption>{escape(self._heading())}</caption>"]
+        table += [f"<thead><tr>{head}</tr></thead>", "<tbody>", *body, "</tbody>"]
+        return "\n".join([*table, "<tfoot>", *foot, "</tfoot>\n</table>"])
 
 
-def _html_cells(tag, texts, attributes):
-    return "".join(
-        f"<{tag}{a}>{escape(text)}</{tag}>" for text, a in zip(texts, attributes, strict=True)
-    )
-
-
-def _html_row(name, cells):
-    return f'<tr><th scope="row">{escape(name)}</th>{cells}</tr>'
+def _html_row(cells, attributes):
+    """Return a row in HTML; its first cell is the heading, which has no further attributes."""
+    name, *others = map(escape, cells)
+    data = "".join(f"<td{a}>{text}</td>" for text, a in zip(others, attributes, strict=True))
+    return f'<tr><th scope="row">{name}</th>{data}</tr>'
 
 
 def summary(estimator):
@@ -192,9 +181,8 @@ def summary(estimator):
     for line in program.outline:
         size = line.n_parameters + line.n_state
         described = (line.name, line.layer, line.output_shape, line.n_parameters)
-        rows.append(
-            SummaryRow(*described, size * itemsize, size > 0 and line.name in program.frozen)
-        )
+        is_frozen = size > 0 and line.name in program.frozen
+        rows.append(SummaryRow(*described, size * itemsize, is_frozen))
     parameters = [placed.parameter for placed in program.parameters]
     return Summary(
         title=type(network).__name__,
