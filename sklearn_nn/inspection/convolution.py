@@ -259,10 +259,8 @@ class FeatureMapDisplay(plots.Display):
 
         Raises
         ------
-        NotFittedError
-            If the estimator is not fitted.
-        TypeError
-            If it is not a network of sklearn_nn.
+        NotFittedError, TypeError
+            If the estimator is not fitted, or is not a network of sklearn_nn.
         ValueError
             If X is not one valid sample, or the layer's output is neither an image nor a signal.
         """

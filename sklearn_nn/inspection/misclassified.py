@@ -96,10 +96,8 @@ class MisclassifiedDisplay(Display):
 
         Raises
         ------
-        NotFittedError
-            If the estimator is not fitted.
-        TypeError
-            If it does not predict probabilities.
+        NotFittedError, TypeError
+            If the estimator is not fitted, or does not predict probabilities.
         ValueError
             If y does not have one label per sample, or samples are neither images nor signals.
         """

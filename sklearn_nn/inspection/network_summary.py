@@ -159,10 +159,8 @@ def summary(estimator):
 
     Raises
     ------
-    NotFittedError
-        If the estimator is not fitted.
-    TypeError
-        If it is not a network of sklearn_nn.
+    NotFittedError, TypeError
+        If the estimator is not fitted, or is not a network of sklearn_nn.
 
     Examples
     --------

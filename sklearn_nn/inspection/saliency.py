@@ -48,10 +48,8 @@ def saliency_map(estimator, X, target=None):
 
     Raises
     ------
-    NotFittedError
-        If the estimator is not fitted.
-    TypeError
-        If it is not a network of sklearn_nn.
+    NotFittedError, TypeError
+        If the estimator is not fitted, or is not a network of sklearn_nn.
     ValueError
         If X is invalid, or the class or output does not exist.
 
@@ -129,10 +127,8 @@ def occlusion_map(
 
     Raises
     ------
-    NotFittedError
-        If the estimator is not fitted.
-    TypeError
-        If it is not a network of sklearn_nn.
+    NotFittedError, TypeError
+        If the estimator is not fitted, or is not a network of sklearn_nn.
     ValueError
         If X or a parameter is invalid, or the class or output does not exist.
 
@@ -294,8 +290,7 @@ class SaliencyDisplay(plots.Display):
             A few samples as the estimator takes them. They are drawn after the steps of a pipeline
             before the network.
         target : label, int or array-like of shape (n_samples,), default=None
-            The class, or one for each sample; for a regressor, the index of the output. None is
-            the most probable class, or the only output.
+            The class or output; see `saliency_map`.
         method : {"gradient", "occlusion"} or sequence of these, default="gradient"
             Maps to draw: the absolute value of `saliency_map`, maximized over channels, or
             `occlusion_map`.
@@ -317,10 +312,8 @@ class SaliencyDisplay(plots.Display):
 
         Raises
         ------
-        NotFittedError
-            If the estimator is not fitted.
-        TypeError
-            If it is not a network of sklearn_nn.
+        NotFittedError, TypeError
+            If the estimator is not fitted, or is not a network of sklearn_nn.
         ValueError
             If X or a parameter is invalid, samples are neither images nor signals, or the class or
             output does not exist.
