@@ -20,10 +20,7 @@ def fitted_network(estimator):
 
 
 def network_and_input(estimator, X=None):
-    """Return the network within an estimator, and X as transformed by the steps before it.
-
-    Raise NotFittedError if the estimator is not fitted.
-    """
+    """Return the fitted network within an estimator, and X transformed by the steps before it."""
     from sklearn.pipeline import Pipeline  # slow to import
 
     while True:
@@ -129,19 +126,16 @@ def chosen_outputs(network, target, scores):
     n = len(scores)
     wanted = np.full(n, target) if np.ndim(target) == 0 else np.asarray(target)
     if wanted.shape != (n,):
-        raise ValueError(
-            f"target has shape {wanted.shape} for {n} samples; pass one value for all, or one for "
-            "each."
-        )
+        raise ValueError(f"target has shape {wanted.shape} for {n} samples; pass one for each.")
     if is_classifier(network):
         known, what = network.classes_.tolist(), "classes"
     else:
         known, what = list(range(network.n_outputs_)), "output columns"
     places = {value: place for place, value in enumerate(known)}
-    unknown = [value for value in wanted.tolist() if value not in places]
-    if unknown:
+    wanted = wanted.tolist()
+    if unknown := [value for value in wanted if value not in places]:
         raise ValueError(f"target={unknown[0]!r} is not among the {what}, which are {known}.")
-    return np.array([places[value] for value in wanted.tolist()], dtype=np.intp)
+    return np.array([places[value] for value in wanted], dtype=np.intp)
 
 
 def is_two_sided(network):

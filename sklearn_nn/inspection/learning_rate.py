@@ -189,15 +189,19 @@ class LearningRateDisplay(Display):
         smooth = {"color": TRAINING, "linewidth": 2, "label": "Smoothed loss", **(line_kw or {})}
         raw = {"color": TRAINING, "alpha": 0.35, "linewidth": 1, "label": "Loss"}
         capped = _capped(losses)
-        smoothed = np.where(losses > capped, np.nan, _smooth(capped))
-        self.lines_ = ax.plot(rates, losses, **raw) + ax.plot(rates, smoothed, **smooth)
+        smoothed = _smooth(capped)
+        self.lines_ = ax.plot(rates, losses, **raw)
+        self.lines_ += ax.plot(rates, np.where(losses > capped, np.nan, smoothed), **smooth)
         label = f"Suggested rate: {self.suggestion_:.3g}"
         self.suggestion_line_ = ax.axvline(
             self.suggestion_, color=MARK, linestyle="--", linewidth=1, label=label, zorder=1
         )
-        height = np.interp(np.log(self.suggestion_), np.log(rates), _smooth(capped))
+        height = np.interp(np.log(self.suggestion_), np.log(rates), smoothed)
         ax.plot([self.suggestion_], [height], "o", color=VALIDATION, zorder=3)
-        shown = _losses_to_show(losses)
+        # Losses that diverge are cut off.
+        low, high, largest = losses.min(), capped.max(), losses.max()
+        fall = high - low
+        shown = (low - 0.1 * fall, min(largest + 0.1 * fall, high + 0.5 * fall)) if fall else None
         ax.set(xscale="log", ylim=shown, xlabel="Learning rate", ylabel="Loss")
         ax.legend()
         return self
@@ -234,12 +238,3 @@ def _capped(losses):
 def _smooth(losses):
     """Return the losses smoothed by a Gaussian over about a twentieth of the curve."""
     return gaussian_filter1d(losses, sigma=max(losses.size / 40, 0.5), mode="nearest")
-
-
-def _losses_to_show(losses):
-    """Return the limits of the axis, at which diverging losses are cut off."""
-    low, high = losses.min(), _capped(losses).max()
-    fall = high - low
-    if fall == 0:
-        return None, None
-    return low - 0.1 * fall, min(losses.max() + 0.1 * fall, high + 0.5 * fall)

@@ -128,19 +128,16 @@ class LossCurveDisplay(Display):
         ax.xaxis.get_major_locator().set_params(integer=True)
         if log_scale:
             ax.set_yscale("log")
-        self.best_line_ = None
+        self.best_line_ = self.score_ax_ = self.learning_rate_ax_ = None
         if self.best_iteration is not None:
+            style = {"color": MARK, "linestyle": "-.", "linewidth": 1, "zorder": 1}
             label = f"Best epoch ({self.best_iteration:,})"
-            self.best_line_ = ax.axvline(
-                self.best_iteration, color=MARK, linestyle="-.", linewidth=1, label=label, zorder=1
-            )
-        self.score_ax_ = self.learning_rate_ax_ = None
+            self.best_line_ = ax.axvline(self.best_iteration, label=label, **style)
         if score:
             self.score_ax_ = self._beside(("score", "val_score"), "Score (dashed)", line_kw)
         if learning_rate:
-            self.learning_rate_ax_ = self._beside(
-                ("learning_rate",), "Learning rate (dotted)", line_kw, away=58 if score else 0
-            )
+            label, away = "Learning rate (dotted)", 58 if score else 0
+            self.learning_rate_ax_ = self._beside(("learning_rate",), label, line_kw, away)
             self.learning_rate_ax_.set_ylim(bottom=0)
         self._draw_legend()
         return self

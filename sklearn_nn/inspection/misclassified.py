@@ -158,11 +158,10 @@ def _as_images(X, network, input_shape):
     array = np.asarray(X)
     if array.ndim > 2 and data_format_of(network) == CHANNELS_FIRST:
         array = np.moveaxis(array, 1, -1)
-    shape = array.shape[1:]
+    shape, width = array.shape[1:], np.prod(array.shape[1:])
     if input_shape is None:
         # Two axes may be an image or a signal, which the network's shape tells.
         known = getattr(network, "input_shape_", None)
-        fits = known is not None and np.prod(known) == np.prod(shape)
-        input_shape = known if fits else shape
+        input_shape = known if known is not None and np.prod(known) == width else shape
     drawable("MisclassifiedDisplay", np.ravel(input_shape).tolist())
-    return array.reshape(len(array), *checked_shape(input_shape, np.prod(shape)))
+    return array.reshape(len(array), *checked_shape(input_shape, width))
