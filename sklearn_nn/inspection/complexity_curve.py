@@ -37,10 +37,8 @@ class ComplexityCurveDisplay(Display):
         Mean training score and mean validation score.
     fill_between_ : list of matplotlib artists
         Bands of one standard deviation around the means.
-    best_index_ : int
-        Index of the best value in `param_range`.
-    best_value_ : object
-        The best value.
+    best_index_, best_value_ : int, object
+        The best value and its index in `param_range`.
     best_line_, best_point_ : matplotlib Line2D
         Marks of the best value.
     regions_ : dict of str to matplotlib Text

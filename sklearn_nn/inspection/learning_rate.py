@@ -145,10 +145,8 @@ class LearningRateDisplay(Display):
     figure_ : matplotlib Figure
     lines_ : list of matplotlib Line2D
         The losses and the smoothed losses.
-    suggestion_ : float
-        The marked rate.
-    suggestion_line_ : matplotlib Line2D
-        The line that marks it.
+    suggestion_, suggestion_line_ : float, matplotlib Line2D
+        The marked rate, and the line that marks it.
 
     Examples
     --------

@@ -220,8 +220,9 @@ def _fill(fill_value, images):
 class SaliencyDisplay(plots.Display):
     """Display of samples beside their saliency maps, one sample per row.
 
-    The gradient shows the pixels to which the score is sensitive; occlusion shows how much the
-    probability of the class falls (red) or rises (blue) when a place is covered.
+    The gradient (see `saliency_map`) shows the pixels to which the score is sensitive; occlusion
+    (see `occlusion_map`) shows how much the probability of the class falls (red) or rises (blue)
+    when a place is covered.
 
     Parameters
     ----------
@@ -239,11 +240,6 @@ class SaliencyDisplay(plots.Display):
     axes_ : ndarray of matplotlib Axes, of shape (n_samples, 1 + n_maps)
         Axes of each sample and its maps.
     figure_ : matplotlib Figure
-
-    See Also
-    --------
-    saliency_map : Computes the gradient.
-    occlusion_map : Computes the occlusion.
 
     Examples
     --------

@@ -196,10 +196,8 @@ def _in_training(
     program = lower(pairs, shape, rows.dtype.name)
     for _, layer in pairs:
         shape = layer.output_shape(shape)
-    theta, state = program.new_buffers()
-    seed = random_state.randint(2**31 - 1)
-    n = len(rows)
-    machine = Machine(program, theta, state, n, seed=seed)
+    n, seed = len(rows), random_state.randint(2**31 - 1)
+    machine = Machine(program, *program.new_buffers(), n, seed=seed)
     # One batch of training, with an arbitrary loss and an update that changes nothing.
     targets = SquaredError().targets(np.zeros((n, program.raw_slot[1])), None, program.dtype)
     nothing = Update(0, np.zeros((1, 1)), np.zeros((0, 0), dtype=program.dtype))
