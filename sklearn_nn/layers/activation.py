@@ -339,11 +339,7 @@ class ParametricActivation(Layer):
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return `shape`."""
-        if self.activation not in ELEMENTWISE:
-            raise ValueError(
-                f"activation={self.activation!r} of ParametricActivation is not known; use one of "
-                f"{', '.join(ELEMENTWISE)}."
-            )
+        self._check_choice("activation", ELEMENTWISE)
         return shape
 
     def lower(self, builder: Builder, slot: int) -> int:
@@ -369,10 +365,9 @@ class Activated(Layer):
     @property
     def label(self) -> str:
         """Its class and the activation."""
-        kind = type(self).__name__
-        if self.activation is None:
+        kind, value = type(self).__name__, self.activation
+        if value is None:
             return kind
-        value = self.activation
         name = value.activation if isinstance(value, Activation) else value
         return f"{kind}, {name if isinstance(name, str) else type(name).__name__}"
 
@@ -386,9 +381,9 @@ class Activated(Layer):
         elif value is None:
             return None
         else:
-            raise ValueError(
-                f"activation={value!r} of {type(self).__name__} is not known; use None, one of "
-                f"{', '.join(ACTIVATIONS)}, or a layer such as ParametricActivation('relu')."
+            remedy = f"use None, one of {', '.join(ACTIVATIONS)}, or a layer"
+            raise self._invalid(
+                "activation", f"is not known; {remedy} such as ParametricActivation('relu')."
             )
         layer.output_shape(())  # raises if the layer's own activation is unknown
         return layer
@@ -399,8 +394,6 @@ class Activated(Layer):
         if layer is None:
             return slot
         if builder.clock(slot) is not None and layer.lengths == "refuses":
-            raise ValueError(
-                f"activation={layer!r} of {type(self).__name__} does not take sequences of unequal "
-                "length; use the name of an activation."
-            )
+            remedy = "does not take sequences of unequal length; use the name of an activation."
+            raise self._invalid("activation", remedy)
         return layer.lower(builder, slot)

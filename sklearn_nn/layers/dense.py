@@ -69,11 +69,10 @@ class Dense(Activated):
     activation : str, Activation, ParametricActivation or None, default=None
         Activation of y: a name that :class:`Activation` takes, or a layer. None and "linear" apply
         none.
-    kernel_initializer : str, Initializer or None, default=None
-        Initial W, of shape (inputs, units): a name such as "he_normal", or an object (see
-        :mod:`sklearn_nn.network.initializers`). None is Glorot's uniform distribution.
-    bias_initializer : str, Initializer or None, default=None
-        Initial b, of shape (units,). None is zeros.
+    kernel_initializer, bias_initializer : str, Initializer or None, default=None
+        Initial W, of shape (inputs, units), and b, of shape (units,): names such as "he_normal", or
+        objects (see :mod:`sklearn_nn.network.initializers`). None is Glorot's uniform distribution
+        for W, and zeros for b.
     """
 
     units: int
@@ -215,10 +214,8 @@ class TimeDistributed(Layer):
     def output_shape(self, shape: Shape) -> Shape:
         """Return (steps, units)."""
         if not isinstance(self.layer, Dense):
-            raise ValueError(
-                f"layer={self.layer!r} of TimeDistributed must be a Dense; leave TimeDistributed "
-                "out: layers such as Activation, Dropout and LayerNorm work on every step anyway."
-            )
+            remedy = "layers such as Activation, Dropout and LayerNorm work on every step anyway."
+            raise self._invalid("layer", f"must be a Dense; leave TimeDistributed out: {remedy}")
         self._check_axes(shape, 1)
         return (shape[0], *self.layer.output_shape(shape[1:]))
 

@@ -80,11 +80,7 @@ class Dropout(Layer):
         """Return `shape`."""
         if not 0 <= self.rate < 1:
             raise ValueError(f"rate={self.rate!r} of Dropout must lie in [0, 1).")
-        if self.schedule not in SCHEDULES:
-            raise ValueError(
-                f"schedule={self.schedule!r} of Dropout is not known; use one of "
-                f"{', '.join(SCHEDULES)}."
-            )
+        self._check_choice("schedule", SCHEDULES)
         return shape
 
     def lower(self, builder: Builder, slot: int) -> int:

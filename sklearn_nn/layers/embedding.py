@@ -29,6 +29,7 @@ from sklearn_nn.layers.vectors import clear, copy, owned_columns
 _STEPS, _NUMBERS, _OFFSET, _STRIDE = range(4)
 #: Larger whole numbers are not exact in float32.
 MOST_CODES = 2**24
+_TOO_MANY = f"must be at most {MOST_CODES}: larger whole numbers are not exact in float32"
 
 
 @njit(**INLINED_OPTIONS)
@@ -109,17 +110,11 @@ class _Lookup(Layer):
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return (steps, length of the vectors)."""
-        count = self._whole_number("input_dim")
-        if count > MOST_CODES:
-            raise ValueError(
-                f"input_dim={count} of {type(self).__name__} must be at most {MOST_CODES}: larger "
-                "whole numbers are not exact in float32; give rare ones a common number."
-            )
+        if self._whole_number("input_dim") > MOST_CODES:
+            raise self._invalid("input_dim", f"{_TOO_MANY}; give rare ones a common number.")
         if len(shape) != 1 and shape[1:] != (1,):
-            raise ValueError(
-                f"{type(self).__name__} takes sequences of whole numbers, of shape (steps,) or "
-                f"(steps, 1), got samples of shape {shape}; pass X as rows of numbers, one a step."
-            )
+            takes = "sequences of whole numbers, of shape (steps,) or (steps, 1)"
+            raise self.misfit(shape, takes, "pass X as rows of numbers, one a step.")
         return (shape[0], self._width())
 
     def _lowered_shape(self, builder: Builder, slot: int) -> Shape:
@@ -325,15 +320,10 @@ class CategoryEmbedding(Layer):
         sizes = self._whole_numbers("sizes", count)
         columns = self._whole_number("output_dim")
         if max(sizes) > MOST_CODES:
-            raise ValueError(
-                f"sizes={self.sizes!r} of CategoryEmbedding must be at most {MOST_CODES}: larger "
-                "whole numbers are not exact in float32; give rare categories a common number."
-            )
+            raise self._invalid("sizes", f"{_TOO_MANY}; give rare categories a common number.")
         if len(shape) != 1 or shape[0] < count:
-            raise ValueError(
-                f"CategoryEmbedding takes vectors whose last {count} columns are categories, got "
-                f"samples of shape {shape}; give a size for each of them."
-            )
+            takes = f"vectors whose last {count} columns are categories"
+            raise self.misfit(shape, takes, "give a size for each of them.")
         return (shape[0] - count + count * columns,)
 
     def lower(self, builder: Builder, slot: int) -> int:

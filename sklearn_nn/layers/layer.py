@@ -289,6 +289,20 @@ class Layer(Spec):
         """Return the hyperparameter `name` as a positive int, or raise ValueError."""
         return whole_numbers(name, getattr(self, name), 1)[0]
 
+    def _invalid(self, name: str, remedy: str) -> ValueError:
+        """Return the error about the value of the hyperparameter `name`."""
+        return ValueError(f"{name}={getattr(self, name)!r} of {type(self).__name__} {remedy}")
+
+    def _check_choice(self, name: str, choices: Iterable[str]) -> None:
+        """Raise ValueError unless the hyperparameter `name` is one of the choices."""
+        if getattr(self, name) not in choices:
+            raise self._invalid(name, f"is not known; use one of {', '.join(choices)}.")
+
+    def misfit(self, shape: Shape, takes: str, remedy: str) -> ValueError:
+        """Return the error about samples of a shape that the layer does not take."""
+        kind = type(self).__name__
+        return ValueError(f"{kind} takes {takes}, got samples of shape {shape}; {remedy}")
+
     def _check_axes(self, shape: Shape, count: int) -> None:
         """Raise ValueError unless samples have `count` axes besides the channels."""
         if len(shape) == count + 1:
@@ -297,10 +311,7 @@ class Layer(Spec):
         after = ""
         if (count, len(shape)) == (1, 1):
             after = ", or return_sequences=True in the recurrent layer before it"
-        raise ValueError(
-            f"{type(self).__name__} takes {SAMPLES[count]}, got samples of shape {shape}; put a "
-            f"{remedy} before it{after}."
-        )
+        raise self.misfit(shape, SAMPLES[count], f"put a {remedy} before it{after}.")
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return the shape of one sample after this layer, given its shape before.

@@ -122,14 +122,6 @@ def lower_scale_and_shift(builder: Builder, slot: int, parameters: Sequence[Para
     return builder.append(Instruction(slot, out, kernels, parameters, geometry=geometry, keeps="x"))
 
 
-def check_epsilon(layer: Layer, epsilon: float) -> None:
-    """Raise ValueError unless `epsilon` is positive."""
-    if not epsilon > 0:
-        raise ValueError(
-            f"epsilon={epsilon!r} of {type(layer).__name__} must be positive; 1e-5 is usual."
-        )
-
-
 @parameters
 class LayerNorm(Layer):
     """Layer that standardises, scales and shifts the channels of each sample (Ba et al., 2016).
@@ -150,7 +142,8 @@ class LayerNorm(Layer):
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return `shape`."""
-        check_epsilon(self, self.epsilon)
+        if not self.epsilon > 0:
+            raise self._invalid("epsilon", "must be positive; 1e-5 is usual.")
         return shape
 
     def lower(self, builder: Builder, slot: int) -> int:
@@ -434,8 +427,9 @@ class BatchNorm(Layer):
     def output_shape(self, shape: Shape) -> Shape:
         """Return `shape`."""
         if not 0 <= self.momentum <= 1:
-            raise ValueError(f"momentum={self.momentum!r} of BatchNorm must lie in [0, 1].")
-        check_epsilon(self, self.epsilon)
+            raise self._invalid("momentum", "must lie in [0, 1].")
+        if not self.epsilon > 0:
+            raise self._invalid("epsilon", "must be positive; 1e-5 is usual.")
         return shape
 
     def lower(self, builder: Builder, slot: int) -> int:

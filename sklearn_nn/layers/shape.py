@@ -16,7 +16,16 @@ from sklearn_nn._spec import parameters
 from sklearn_nn.jit.kernel import kernel
 from sklearn_nn.jit.views import vector
 from sklearn_nn.layers.base import BACKWARD, FORWARD, owned_rows
-from sklearn_nn.layers.layer import Builder, Clock, Instruction, Kernels, Layer, Shape, several
+from sklearn_nn.layers.layer import (
+    SAMPLES,
+    Builder,
+    Clock,
+    Instruction,
+    Kernels,
+    Layer,
+    Shape,
+    several,
+)
 from sklearn_nn.layers.lengths import after_window, trim
 from sklearn_nn.layers.vectors import clear, copy
 
@@ -232,21 +241,16 @@ class ZeroPad(Layer):
 
     def _margins(self, shape: Shape) -> Margins:
         if len(shape) not in (2, 3):
-            raise ValueError(
-                "ZeroPad takes images of shape (height, width, channels) or sequences of shape "
-                f"(steps, channels), got samples of shape {shape}; put a Reshape before it."
-            )
-        count, given = len(shape) - 1, self.padding
-        sides = several(given, 2)
+            takes = f"{SAMPLES[2]} or {SAMPLES[1]}"
+            raise self.misfit(shape, takes, "put a Reshape before it.")
+        count, sides = len(shape) - 1, several(self.padding, 2)
         pairs = [sides] if count == 1 else [several(side, 2) for side in sides]
         numbers = [n for pair in pairs for n in pair]
         fits = len(pairs) == count and all(len(pair) == 2 for pair in pairs)
         if not fits or not all(isinstance(n, int | np.integer) and n >= 0 for n in numbers):
             wanted = "two of them" if count == 1 else "two of them, or two pairs of them"
-            raise ValueError(
-                f"padding={given!r} of ZeroPad must be a whole number >= 0, {wanted}, for samples "
-                f"of shape {shape}."
-            )
+            remedy = f"must be a whole number >= 0, {wanted}, for samples of shape {shape}."
+            raise self._invalid("padding", remedy)
         return tuple((int(before), int(after)) for before, after in pairs)
 
     def output_shape(self, shape: Shape) -> Shape:

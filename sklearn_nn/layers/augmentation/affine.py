@@ -257,11 +257,10 @@ class RandomTranslation(_Affine):
 
     def _ranges(self, shape: Shape) -> tuple[Range, Range | None]:
         self._check_samples(shape, signals=True)
-        if self.interpolation not in ("bilinear", "nearest"):
-            raise self._fail("interpolation", "is not known; use one of bilinear, nearest.")
+        self._check_choice("interpolation", ("bilinear", "nearest"))
         down, right = (self._range(f"{side}_factor", -1.0, 1.0) for side in ("height", "width"))
         if len(shape) == 2 and any(down):
-            raise self._fail("height_factor", "is for images; use 0 for signals.")
+            raise self._invalid("height_factor", "is for images; use 0 for signals.")
         return down, right
 
     def lower(self, builder: Builder, slot: int) -> int:

@@ -79,9 +79,6 @@ class Augmentation(Layer):
 
     is_random = True
 
-    def _fail(self, name: str, remedy: str) -> ValueError:
-        return ValueError(f"{name}={getattr(self, name)!r} of {type(self).__name__} {remedy}")
-
     def _check_samples(self, shape: Shape, *, signals: bool) -> None:
         """Raise ValueError unless samples are images or, if allowed, signals."""
         if signals and len(shape) == 2:
@@ -99,27 +96,26 @@ class Augmentation(Layer):
         value = getattr(self, name)
         pair = value if isinstance(value, tuple | list) else (value, value)
         if len(pair) != 2 or not all(isinstance(v, Real) and math.isfinite(v) for v in pair):
-            raise self._fail(name, "must be a number >= 0 or a pair (low, high) of numbers.")
+            raise self._invalid(name, "must be a number >= 0 or a pair (low, high) of numbers.")
         low, high = (float(v) for v in pair)
         if pair is not value:
             if high < 0:
-                raise self._fail(name, "must be >= 0; pass (low, high) for another range.")
+                raise self._invalid(name, "must be >= 0; pass (low, high) for another range.")
             low = -high
         if not least <= low <= high <= most:
             between = f"within [{least:g}, {most:g}]" if math.isfinite(most) else f"from {least:g}"
             within = "" if math.isinf(least) else f", {between}"
-            raise self._fail(name, f"must be a range (low, high) with low <= high{within}.")
+            raise self._invalid(name, f"must be a range (low, high) with low <= high{within}.")
         return low, high
 
     def _filling(self, mode: str, value: float) -> tuple[int, int]:
         """Return a fill mode and its value as numbers of a geometry."""
-        if mode not in FILL_MODES:
-            raise self._fail("fill_mode", f"is not known; use one of {', '.join(FILL_MODES)}.")
+        self._check_choice("fill_mode", FILL_MODES)
         return FILL_MODES.index(mode), real_bits(self._finite("fill_value", value))
 
     def _finite(self, name: str, value: Any) -> float:
         if not (isinstance(value, Real) and math.isfinite(value)):
-            raise self._fail(name, "must be a finite number.")
+            raise self._invalid(name, "must be a finite number.")
         return float(value)
 
     def _append(self, builder: Builder, slot: int, kernels: Kernels, *geometry: int) -> int:

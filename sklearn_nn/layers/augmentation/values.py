@@ -147,7 +147,9 @@ class _Lighting(Augmentation):
             return -math.inf, math.inf
         low, high = self._range("value_range")
         if not isinstance(self.value_range, tuple | list) or low == high:
-            raise self._fail("value_range", "must be a pair (low, high) with low < high, or None.")
+            raise self._invalid(
+                "value_range", "must be a pair (low, high) with low < high, or None."
+            )
         return low, high
 
     def _drawn_range(self) -> Range:
@@ -210,10 +212,12 @@ class RandomContrast(_Lighting):
         pair = value if isinstance(value, tuple | list) else (value, value)
         valid = all(isinstance(v, Real) and 0 <= float(v) < math.inf for v in pair)
         if len(pair) != 2 or not valid:
-            raise self._fail("factor", "must be a number in [0, 1], or a pair (lower, upper) >= 0.")
+            raise self._invalid(
+                "factor", "must be a number in [0, 1], or a pair (lower, upper) >= 0."
+            )
         lower, upper = (float(v) for v in pair)
         if lower > 1:
-            raise self._fail("factor", "must not lower the contrast by more than 1.")
+            raise self._invalid("factor", "must not lower the contrast by more than 1.")
         return 1.0 - lower, 1.0 + upper
 
     def lower(self, builder: Builder, slot: int) -> int:
@@ -314,10 +318,8 @@ class Mixup(Augmentation):
     def output_shape(self, shape: Shape) -> Shape:
         """Return `shape`."""
         if not 0 < self.alpha < math.inf:
-            raise ValueError(
-                f"alpha={self.alpha!r} of Mixup must be a number > 0; use alpha=0.2, or leave the "
-                "layer out."
-            )
+            remedy = "must be a number > 0; use alpha=0.2, or leave the layer out."
+            raise self._invalid("alpha", remedy)
         return shape
 
     def lower(self, builder: Builder, slot: int) -> int:

@@ -152,7 +152,7 @@ class RandomCrop(Augmentation):
         pair = tuple(value) if isinstance(value, tuple | list) else (value,) * count
         if len(pair) != count or not all(isinstance(p, int | np.integer) and p >= 0 for p in pair):
             several = "" if count == 1 else ", or two of them"
-            raise self._fail("padding", f"must be a whole number >= 0{several}.")
+            raise self._invalid("padding", f"must be a whole number >= 0{several}.")
         above, beside = (0, *pair)[-2:]
         return int(above), int(beside)
 
@@ -160,18 +160,15 @@ class RandomCrop(Augmentation):
         """Return height and width, and the ranges of the first row and column."""
         self._check_samples(shape, signals=True)
         if len(shape) == 2 and self.height is not None:
-            raise self._fail("height", "is for images; signals have a width only.")
+            raise self._invalid("height", "is for images; signals have a width only.")
         sizes, corners = [], []
         whole, margins = as_image(shape)[:2], self._margins(shape)
         for name, size, margin in zip(("height", "width"), whole, margins, strict=True):
             given = getattr(self, name)
             window = size if given is None else whole_numbers(name, given, 1)[0]
             if window > size + 2 * margin:
-                raise self._fail(
-                    name,
-                    f"does not fit samples of shape {shape} with padding={self.padding!r}; use "
-                    "a smaller window or more padding.",
-                )
+                remedy = f"padding={self.padding!r}; use a smaller window or more padding."
+                raise self._invalid(name, f"does not fit samples of shape {shape} with {remedy}")
             sizes.append(window)
             corners.append((-margin, size + margin - window))
         return (sizes[0], sizes[1]), corners[0], corners[1]
@@ -243,10 +240,9 @@ class RandomFlip(Augmentation):
     def output_shape(self, shape: Shape) -> Shape:
         """Return `shape`."""
         self._check_samples(shape, signals=True)
-        if self.mode not in _MODES:
-            raise self._fail("mode", f"is not known; use one of {', '.join(_MODES)}.")
+        self._check_choice("mode", _MODES)
         if len(shape) == 2 and self.mode != "horizontal":
-            raise self._fail("mode", 'is for images; signals have mode="horizontal" only.')
+            raise self._invalid("mode", 'is for images; signals have mode="horizontal" only.')
         return shape
 
     def lower(self, builder: Builder, slot: int) -> int:

@@ -156,11 +156,10 @@ class Conv2D(_Conv):
         none.
     use_bias : bool, default=True
         Whether to add b.
-    kernel_initializer : str, Initializer or None, default=None
-        Initial W, of shape (height, width, channels / groups, filters). None is Glorot's uniform
-        distribution. Fans are height * width times channels / groups, and times filters.
-    bias_initializer : str, Initializer or None, default=None
-        Initial b, of shape (filters,). None is zeros.
+    kernel_initializer, bias_initializer : str, Initializer or None, default=None
+        Initial W, of shape (height, width, channels / groups, filters), and b, of shape (filters,).
+        None is Glorot's uniform distribution for W, with fans of height * width times channels /
+        groups, and times filters; and zeros for b.
     """
 
     _rank = 2
@@ -192,11 +191,9 @@ class Conv1D(_Conv):
         none.
     use_bias : bool, default=True
         Whether to add b.
-    kernel_initializer : str, Initializer or None, default=None
-        Initial W, of shape (length, channels / groups, filters). None is Glorot's uniform
-        distribution.
-    bias_initializer : str, Initializer or None, default=None
-        Initial b, of shape (filters,). None is zeros.
+    kernel_initializer, bias_initializer : str, Initializer or None, default=None
+        Initial W, of shape (length, channels / groups, filters), and b, of shape (filters,). None
+        is Glorot's uniform distribution for W, and zeros for b.
     """
 
     _rank = 1

@@ -17,13 +17,7 @@ from sklearn_nn.layers.base import BACKWARD, FORWARD, owned_rows
 from sklearn_nn.layers.dropout import sequence_dropout
 from sklearn_nn.layers.layer import Builder, Instruction, Kernels, Layer, Parameter, Shape
 from sklearn_nn.layers.lengths import geometry_of, longest, own_steps
-from sklearn_nn.layers.recurrent.cells import (
-    CELL_ACTIVATION_NAMES,
-    GRU_CELL,
-    LSTM_CELL,
-    SIMPLE_RNN,
-    cell_activation_number,
-)
+from sklearn_nn.layers.recurrent import cells
 from sklearn_nn.layers.vectors import clear, copy
 
 #: Rows of the tape that are a multiple of _PAGE elements apart share few sets of the cache.
@@ -145,12 +139,12 @@ class Recurrent(Layer):
 
     def _activation_number(self) -> int:
         """Return the activation's index in `CELL_ACTIVATIONS`."""
-        number = cell_activation_number(self.activation)
+        number = cells.cell_activation_number(self.activation)
         if number is None:
-            raise ValueError(
-                f"activation={self.activation!r} of {type(self).__name__} must be one of "
-                f"{', '.join(map(repr, CELL_ACTIVATION_NAMES))} or None, as part of the "
-                "recurrence; to apply another one to the output, put an Activation layer behind it."
+            names = f"one of {', '.join(map(repr, cells.CELL_ACTIVATION_NAMES))} or None"
+            remedy = "to apply another one to the output, put an Activation layer behind it."
+            raise self._invalid(
+                "activation", f"must be {names}, as part of the recurrence; {remedy}"
             )
         return number
 
@@ -183,10 +177,10 @@ class Recurrent(Layer):
         `turned` reverses the steps of the output again if the layer goes backwards.
         """
         if self.go_backwards and builder.carries:
+            remedy = "use go_backwards=False, or read each sequence as a whole."
             raise ValueError(
                 f"{type(self).__name__} with go_backwards=True cannot continue the previous batch, "
-                "since it begins at the end; use go_backwards=False, or read each sequence as a "
-                "whole."
+                f"since it begins at the end; {remedy}"
             )
         (steps, _), clock = builder.shape(slot), geometry_of(builder.clock(slot))
         units, home = int(self.units), (self._cell.stretch - 1) * int(self.units)
@@ -255,15 +249,12 @@ class SimpleRNN(Recurrent):
     go_backwards : bool, default=False
         Whether to read from the last step to the first. As in Keras, the steps of the output are in
         the order in which they were read.
-    dropout : float, default=0.0
-        Fraction of the features that is set to zero in training, in [0, 1).
-    recurrent_dropout : float, default=0.0
-        Fraction of the h that R multiplies which is set to zero in training, in [0, 1). Both have
-        one mask for all steps of a sample, drawn for each batch (Gal & Ghahramani, 2016).
-    kernel_initializer : str, Initializer or None, default=None
-        Initial W, of shape (features, units). None is Glorot's uniform distribution.
-    recurrent_initializer : str, Initializer or None, default=None
-        Initial R, of shape (units, units). None is an orthogonal matrix.
+    dropout, recurrent_dropout : float, default=0.0
+        Fractions of the features, and of the h that R multiplies, that are set to zero in training,
+        in [0, 1), by one mask for all steps of a sample (Gal & Ghahramani, 2016).
+    kernel_initializer, recurrent_initializer : str, Initializer or None, default=None
+        Initial W, of shape (features, units), and R, of shape (units, units). None is Glorot's
+        uniform distribution for W, and an orthogonal matrix for R.
     bias_initializer : str, Initializer or None, default=None
         Initial b, of shape (units,). None is zeros.
 
@@ -275,7 +266,7 @@ class SimpleRNN(Recurrent):
     neural networks. NeurIPS.
     """
 
-    _cell = _Cell(SIMPLE_RNN, 1, 1, 0)
+    _cell = _Cell(cells.SIMPLE_RNN, 1, 1, 0)
 
 
 class LSTM(Recurrent):
@@ -298,15 +289,12 @@ class LSTM(Recurrent):
     go_backwards : bool, default=False
         Whether to read from the last step to the first. As in Keras, the steps of the output are in
         the order in which they were read.
-    dropout : float, default=0.0
-        Fraction of the features that is set to zero in training, in [0, 1).
-    recurrent_dropout : float, default=0.0
-        Fraction of the h that R multiplies which is set to zero in training, in [0, 1). Both have
-        one mask for all steps of a sample, drawn for each batch (Gal & Ghahramani, 2016).
-    kernel_initializer : str, Initializer or None, default=None
-        Initial W, of shape (features, 4 units). None is Glorot's uniform distribution.
-    recurrent_initializer : str, Initializer or None, default=None
-        Initial R, of shape (units, 4 units). None is an orthogonal matrix.
+    dropout, recurrent_dropout : float, default=0.0
+        Fractions of the features, and of the h that R multiplies, that are set to zero in training,
+        in [0, 1), by one mask for all steps of a sample (Gal & Ghahramani, 2016).
+    kernel_initializer, recurrent_initializer : str, Initializer or None, default=None
+        Initial W, of shape (features, 4 units), and R, of shape (units, 4 units). None is Glorot's
+        uniform distribution for W, and an orthogonal matrix for R.
     bias_initializer : str, Initializer or None, default=None
         Initial b, of shape (4 units,). None is 1 for the forget gate f (Jozefowicz et al., 2015),
         and 0 for the others.
@@ -324,7 +312,7 @@ class LSTM(Recurrent):
     network architectures. ICML.
     """
 
-    _cell = _Cell(LSTM_CELL, 4, 6, 4)
+    _cell = _Cell(cells.LSTM_CELL, 4, 6, 4)
     _default_bias = staticmethod(_remember_all)
 
 
@@ -348,16 +336,12 @@ class GRU(Recurrent):
     go_backwards : bool, default=False
         Whether to read from the last step to the first. As in Keras, the steps of the output are in
         the order in which they were read.
-    dropout : float, default=0.0
-        Fraction of the features that is set to zero in training, in [0, 1).
-    recurrent_dropout : float, default=0.0
-        Fraction of the h that R multiplies which is set to zero in training, in [0, 1). Both have
-        one mask for all steps of a sample, drawn for each batch (Gal & Ghahramani, 2016).
-    kernel_initializer : str, Initializer or None, default=None
-        Initial W, of shape (features, 3 units), for z, r and hh. None is Glorot's uniform
-        distribution.
-    recurrent_initializer : str, Initializer or None, default=None
-        Initial R, of shape (units, 3 units). None is an orthogonal matrix.
+    dropout, recurrent_dropout : float, default=0.0
+        Fractions of the features, and of the h that R multiplies, that are set to zero in training,
+        in [0, 1), by one mask for all steps of a sample (Gal & Ghahramani, 2016).
+    kernel_initializer, recurrent_initializer : str, Initializer or None, default=None
+        Initial W, of shape (features, 3 units), and R, of shape (units, 3 units), for z, r and hh.
+        None is Glorot's uniform distribution for W, and an orthogonal matrix for R.
     bias_initializer : str, Initializer or None, default=None
         Initial biases, of shape (2, 3 units): those of x W, and those of h R. None is zeros.
 
@@ -370,7 +354,7 @@ class GRU(Recurrent):
     neural networks. NeurIPS.
     """
 
-    _cell = _Cell(GRU_CELL, 3, 5, 4, (2,))
+    _cell = _Cell(cells.GRU_CELL, 3, 5, 4, (2,))
 
 
 #: How the outputs of both directions are combined.
@@ -457,20 +441,11 @@ class Bidirectional(Layer):
     def _check(self) -> None:
         """Raise ValueError if a parameter is invalid."""
         if not isinstance(self.layer, Recurrent):
-            raise ValueError(
-                f"layer={self.layer!r} of Bidirectional must be a recurrent layer: SimpleRNN, LSTM "
-                "or GRU."
-            )
+            raise self._invalid("layer", "must be a recurrent layer: SimpleRNN, LSTM or GRU.")
         if self.layer.go_backwards:
-            raise ValueError(
-                f"layer={self.layer!r} of Bidirectional goes backwards; leave out "
-                "go_backwards=True, since a copy reads in the other direction."
-            )
-        if self.merge_mode not in MERGE_MODES:
-            raise ValueError(
-                f"merge_mode={self.merge_mode!r} of Bidirectional must be one of "
-                f"{', '.join(map(repr, MERGE_MODES))}."
-            )
+            remedy = "leave out go_backwards=True, since a copy reads in the other direction."
+            raise self._invalid("layer", f"goes backwards; {remedy}")
+        self._check_choice("merge_mode", MERGE_MODES)
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return the output shape of the layer, with twice the columns for "concat"."""

@@ -72,10 +72,8 @@ def spread_weights(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy)
 def check_members(layer: Layer, shape: Shape) -> None:
     """Raise ValueError unless a sample has a vector for each member."""
     if len(shape) != 2:
-        raise ValueError(
-            f"{type(layer).__name__} takes a vector for each member, got samples of shape {shape}; "
-            "put a MemberScale or a MemberLinear with members= before it."
-        )
+        remedy = "put a MemberScale or a MemberLinear with members= before it."
+        raise layer.misfit(shape, "a vector for each member", remedy)
 
 
 class _Spread(Layer):
@@ -85,17 +83,14 @@ class _Spread(Layer):
 
     def _spread_shape(self, shape: Shape) -> Shape:
         """Return the shape of a sample with a vector for each member."""
-        kind = type(self).__name__
         if len(shape) == 1:
             if self.members is None:
-                raise ValueError(f"members=None of {kind} must be a number if samples are vectors.")
+                raise self._invalid("members", "must be a number if samples are vectors.")
             return (self._whole_number("members"), *shape)
         check_members(self, shape)
         if self.members not in (None, shape[0]):
-            raise ValueError(
-                f"members={self.members!r} of {kind} differs from the {shape[0]} members of its "
-                "input; leave it out."
-            )
+            remedy = f"differs from the {shape[0]} members of its input; leave it out."
+            raise self._invalid("members", remedy)
         return shape
 
     def _lower_scale(self, builder: Builder, slot: int, name: str, draw: Any) -> int:

@@ -64,10 +64,8 @@ class _NumberEmbedding(Layer):
         """Return `features`, None being all columns; raise ValueError if samples have fewer."""
         self._check_axes(shape, 0)
         if features is not None and features > shape[0]:
-            kind = type(self).__name__
-            raise ValueError(
-                f"features={features} of {kind} is more than the {shape[0]} columns of a sample."
-            )
+            kind, more = type(self).__name__, f"more than the {shape[0]} columns of a sample"
+            raise ValueError(f"features={features} of {kind} is {more}.")
         return shape[0] if features is None else features
 
 
@@ -233,7 +231,7 @@ class PeriodicEmbedding(_NumberEmbedding):
         self._whole_number("waves")
         units = self._whole_number("units")
         if not self.stddev >= 0:
-            raise ValueError(f"stddev={self.stddev!r} of PeriodicEmbedding must be >= 0.")
+            raise self._invalid("stddev", "must be >= 0.")
         return (shape[0] + count * units,)
 
     def _parameters(self, count: int) -> list[Parameter]:
@@ -480,21 +478,13 @@ class PiecewiseLinearEmbedding(_NumberEmbedding):
         count = self._count_columns(shape, len(self.bins))
         for feature, edges in enumerate(self.bins):
             found = np.asarray(edges, dtype=np.float64)
+            given = f"bins[{feature}]={edges!r} of PiecewiseLinearEmbedding"
             if found.ndim != 1 or found.size < 2 or not np.isfinite(found).all():
-                raise ValueError(
-                    f"bins[{feature}]={edges!r} of PiecewiseLinearEmbedding must be two finite "
-                    "edges or more; put features without bins behind the others."
-                )
+                remedy = "put features without bins behind the others"
+                raise ValueError(f"{given} must be two finite edges or more; {remedy}.")
             if not (np.diff(found) > 0).all():
-                raise ValueError(
-                    f"bins[{feature}]={edges!r} of PiecewiseLinearEmbedding must be increasing; "
-                    "use numpy.unique of them."
-                )
-        if self.activation not in ("identity", "relu"):
-            raise ValueError(
-                f"activation={self.activation!r} of PiecewiseLinearEmbedding must be 'identity' or "
-                "'relu'."
-            )
+                raise ValueError(f"{given} must be increasing; use numpy.unique of them.")
+        self._check_choice("activation", ("identity", "relu"))
         return (shape[0] + count * (units - 1),)
 
     def _parameters(self, counts: np.ndarray) -> list[Parameter]:
