@@ -224,5 +224,4 @@ class TimeDistributed(Layer):
         shape = builder.shape(slot)
         self.output_shape(shape)
         out = lower_steps(builder, slot, self.layer.parameters(shape[-1]))
-        activated: int = self.layer.activate(builder, out)
-        return activated
+        return int(self.layer.activate(builder, out))

@@ -129,30 +129,24 @@ class Instruction:
     scratch: int = 0
     #: Slots that backward or weights read: "xy", "x", "y" or "".
     keeps: str = "xy"
-    #: Forward and backward for x and y in the same memory (and dx and dy), used where nothing else
-    #: reads x.
+    #: Forward and backward for x and y (dx and dy) in one memory, used if nothing else reads x.
     in_place: tuple[Kernel, Kernel] | None = None
     #: Name of the instruction in the `absorbs` of others.
     kind: str = ""
-    #: Kinds of next instruction that this one can compute as well, with the place in its geometry
-    #: that is then set to 1.
+    #: Kinds of next instruction that it can also compute, with the place of its geometry to set.
     absorbs: Mapping[str, int] = field(default_factory=dict)
-    #: Whether backward must run before weights even if the input needs no gradient; dx then has no
-    #: columns.
+    #: Whether weights need backward, whose dx has no columns if the input needs no gradient.
     weights_need_backward: bool = False
-    #: Whether forward and backward may take long for a few rows and call `is_stopped`; other
-    #: kernels get some rows at a time.
+    #: Whether forward and backward call `is_stopped`; other kernels get some rows at a time.
     asks_to_stop: bool = False
-    #: Name of its layer, and number of places of a sample at which the parameters are multiplied;
-    #: the builder sets both.
+    #: Name of its layer, and number of places that the parameters multiply; set by the builder.
     layer: str = ""
     places: int = 1
 
     def costs(self, width: int) -> tuple[int, int]:
-        """Estimate multiply-adds per row: of forward, and of weights.
+        """Estimate multiply-adds per row of forward (0 if it calls `is_stopped`) and of weights.
 
-        `width` is the number of columns read and written, each of which may take a function. The
-        first number is 0 if the kernels call `is_stopped` themselves.
+        `width` is the number of columns read and written, each of which may take a function.
         """
         products = self.places * sum(p.size for p in self.parameters)
         cost = max(products, 16 * width)
@@ -164,10 +158,9 @@ class Instruction:
         return any(p.rate != 0 for p in self.parameters)
 
     def used_kernels(self, *, trained: bool, through: bool, weights: bool) -> Kernels:
-        """Return the kernels that run.
+        """Return the kernels that run, if training runs the instruction (it does not run the link).
 
-        `trained` is whether training runs the instruction (it does not run the link), `through`
-        whether the input needs a gradient, and `weights` whether the parameters need one.
+        `through` is whether the input needs a gradient, and `weights` whether the parameters do.
         """
         own = self.kernels
         if not trained:
@@ -223,11 +216,9 @@ class Layer(Spec):
     #: Whether it mixes each row of a batch with its partner in training, and sets PARTNER.
     mixes_rows: ClassVar[bool] = False
     #: Treatment of sequences of unequal length: "refuses"; "keeps" (steps are independent, and the
-    #: output has the clock of the input); or "heeds" (it reads the clock, and sets that of its
-    #: output if this is a sequence).
+    #: output has the input's clock); or "heeds" (it reads the clock, and sets that of its output).
     lengths: ClassVar[str] = "refuses"
-    #: Whether its outputs, of shape (members, ...), are those of ensemble members, which share the
-    #: target of their row.
+    #: Whether its outputs, of shape (members, ...), are those of members, which share a target.
     has_members: ClassVar[bool] = False
 
     @property
@@ -336,8 +327,7 @@ def is_named(entry: Any) -> bool:
 def with_names(entries: Iterable[Any]) -> list[tuple[str, Any]]:
     """Return the (name, layer) pairs of a list that may hold layers without a name.
 
-    A layer without a name is named after its class, with a number: "conv2d1", "conv2d2". The types
-    of the entries are not checked.
+    Others are named after their class, with a number: "conv2d1". The types are not checked.
     """
     counts: Counter[str] = Counter()
     pairs = []

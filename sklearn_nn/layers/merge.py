@@ -77,16 +77,14 @@ def named_layers(layers: Branch) -> list[tuple[str, Layer]]:
 
     Raise ValueError if an entry is invalid, or a name occurs twice.
     """
-    alone = isinstance(layers, Layer) or is_named(layers)
-    entries = [layers] if alone else layers
+    entries = [layers] if isinstance(layers, Layer) or is_named(layers) else layers
     if not isinstance(entries, list | tuple):
         raise ValueError(f"{layers!r} is not a branch; use a layer or a list of layers.")
     pairs = with_names(entries)
     for entry, (_, layer) in zip(entries, pairs, strict=True):
         if not isinstance(layer, Layer):
-            raise ValueError(
-                f"a branch holds {entry!r}; every entry is a layer or a (name, layer) pair."
-            )
+            every = "every entry is a layer or a (name, layer) pair"
+            raise ValueError(f"a branch holds {entry!r}; {every}.")
     if (name := repeated_name(pairs)) is not None:
         raise ValueError(f"a branch has the name {name!r} more than once; choose another.")
     return pairs
@@ -98,8 +96,12 @@ class _Branches(Layer):
     lengths = "heeds"
 
     def _named_branches(self) -> list[tuple[str, Branch]]:
-        """Return each branch with the prefix of the names of its layers."""
-        raise TypeError(f"{type(self).__name__} must define _named_branches")
+        """Return each branch with the prefix of the names of its layers: its number."""
+        branches: Any = getattr(self, "branches", None)
+        if not isinstance(branches, list | tuple) or not branches:
+            remedy = "must be a list of branches, each a layer or a list of layers."
+            raise self._invalid("branches", remedy)
+        return [(f"{number}.", branch) for number, branch in enumerate(branches)]
 
     def _joined(self, shapes: Sequence[Shape]) -> Shape:
         """Return the output shape for branches with outputs of these shapes."""
@@ -161,16 +163,6 @@ class _Branches(Layer):
         return self._join(builder, ends, clocks.pop())
 
 
-def _numbered(layer: Layer, branches: Any) -> list[tuple[str, Branch]]:
-    """Return the branches with their numbers as prefixes; raise ValueError if there are none."""
-    if not isinstance(branches, list | tuple) or not branches:
-        raise ValueError(
-            f"branches={branches!r} of {type(layer).__name__} must be a list of branches, each a "
-            "layer or a list of layers."
-        )
-    return [(f"{number}.", branch) for number, branch in enumerate(branches)]
-
-
 @parameters
 class Parallel(_Branches):
     """Layer of several branches with the same input, whose outputs are concatenated by channel.
@@ -187,9 +179,6 @@ class Parallel(_Branches):
     """
 
     branches: Sequence[Branch]
-
-    def _named_branches(self) -> list[tuple[str, Branch]]:
-        return _numbered(self, self.branches)
 
     def _joined(self, shapes: Sequence[Shape]) -> Shape:
         if len({shape[:-1] for shape in shapes}) > 1:
@@ -248,9 +237,6 @@ class Add(_Sum):
     branches: Sequence[Branch]
 
     _remedy = 'use equal strides and filters and padding="same" in all branches.'
-
-    def _named_branches(self) -> list[tuple[str, Branch]]:
-        return _numbered(self, self.branches)
 
 
 @parameters

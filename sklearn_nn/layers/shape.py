@@ -16,19 +16,12 @@ from sklearn_nn._spec import parameters
 from sklearn_nn.jit.kernel import kernel
 from sklearn_nn.jit.views import vector
 from sklearn_nn.layers.base import BACKWARD, FORWARD, owned_rows
-from sklearn_nn.layers.layer import (
-    SAMPLES,
-    Builder,
-    Clock,
-    Instruction,
-    Kernels,
-    Layer,
-    Shape,
-    several,
-)
+from sklearn_nn.layers.layer import Builder, Clock, Instruction, Kernels, Layer, Shape, several
 from sklearn_nn.layers.lengths import after_window, trim
 from sklearn_nn.layers.vectors import clear, copy
 
+Numbers = Sequence[int]
+Margins = tuple[tuple[int, int], ...]
 PADDINGS = ("valid", "same")
 #: Axis of the channels in samples; in a slot they are last.
 CHANNELS_FIRST, CHANNELS_LAST = "channels_first", "channels_last"
@@ -71,9 +64,9 @@ def slide(size: int, window: int, stride: int, dilation: int, padding: str) -> A
 def slide_all(
     parameter: str,
     shape: Shape,
-    window: Sequence[int],
-    strides: Sequence[int],
-    dilations: Sequence[int],
+    window: Numbers,
+    strides: Numbers,
+    dilations: Numbers,
     padding: str,
 ) -> list[Axis]:
     """Return the positions of a window along every axis of samples except the channels.
@@ -151,9 +144,6 @@ def pad_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
     for i in range(lo * height, hi * height):
         row = i // height * rows + top + i % height
         copy(vector(dy, row * length + left, size), vector(dx, i * size, size))
-
-
-Margins = tuple[tuple[int, int], ...]
 
 
 def padded_shape(shape: Shape, margins: Margins) -> Shape:
@@ -241,7 +231,8 @@ class ZeroPad(Layer):
 
     def _margins(self, shape: Shape) -> Margins:
         if len(shape) not in (2, 3):
-            takes = f"{SAMPLES[2]} or {SAMPLES[1]}"
+            images = "images of shape (height, width, channels)"
+            takes = f"{images} or sequences of shape (steps, channels)"
             raise self.misfit(shape, takes, "put a Reshape before it.")
         count, sides = len(shape) - 1, several(self.padding, 2)
         pairs = [sides] if count == 1 else [several(side, 2) for side in sides]

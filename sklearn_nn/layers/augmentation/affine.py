@@ -235,11 +235,9 @@ class RandomTranslation(_Affine):
 
     Parameters
     ----------
-    height_factor : float or pair of floats
-        Range of the shift down, as a fraction of the height: f is (-f, f), a pair is (low, high),
-        within [-1, 1]. 0 for signals.
-    width_factor : float or pair of floats
-        Range of the shift to the right, as a fraction of the width.
+    height_factor, width_factor : float or pair of floats
+        Ranges of the shifts down and to the right, as fractions of height and width: f is (-f, f),
+        a pair is (low, high), within [-1, 1]. The height factor is 0 for signals.
     fill_mode : {"constant", "reflect", "wrap", "nearest"}, default="reflect"
         Values beyond the edges, as in :class:`RandomCrop`.
     interpolation : {"bilinear", "nearest"}, default="bilinear"
@@ -271,13 +269,13 @@ class RandomTranslation(_Affine):
         filling = self._filling(self.fill_mode, self.fill_value)
         if self.interpolation == "bilinear":
             return self._lower_map(builder, slot, SHIFT)
-        sizes = (1, *shape)[-3:-1]
+        height, width = (1, *shape)[-3:-1]
         # A window to the left shows the image shifted to the right.
         tops, lefts = (
             (-round(high * size), -round(low * size))
-            for size, (low, high) in zip(sizes, (down, right), strict=True)
+            for size, (low, high) in ((height, down), (width, right))
         )
-        return lower_window(builder, slot, sizes, tops, lefts, filling)
+        return lower_window(builder, slot, (height, width), tops, lefts, filling)
 
 
 @parameters

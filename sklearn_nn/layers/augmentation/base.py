@@ -50,7 +50,7 @@ def uniform(key: int, unit: int, low: float, high: float) -> float:
 
 
 @njit(**INLINED_OPTIONS)
-def integer(key: int, unit: int, low: int, high: int) -> int:
+def pick(key: int, unit: int, low: int, high: int) -> int:
     """Draw the key's number `unit` from the integers low, ..., high."""
     return low + int((high + 1 - low) * random_uniform(key, unit, np.float64))
 

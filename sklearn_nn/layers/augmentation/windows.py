@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import KW_ONLY
 from typing import Any
 
@@ -14,20 +13,12 @@ from sklearn_nn.jit.host import INLINED_OPTIONS
 from sklearn_nn.jit.kernel import kernel, like, real, real_bits
 from sklearn_nn.jit.random import random_uniform
 from sklearn_nn.jit.views import vector
-from sklearn_nn.layers.augmentation.base import (
-    Augmentation,
-    C,
-    H,
-    W,
-    as_image,
-    fold,
-    integer,
-    key_of,
-)
+from sklearn_nn.layers.augmentation.base import Augmentation, C, H, W, as_image, fold, key_of, pick
 from sklearn_nn.layers.base import BACKWARD, FORWARD, TRAINING, owned_rows
 from sklearn_nn.layers.layer import Builder, Instruction, Kernels, Shape, whole_numbers
 from sklearn_nn.layers.vectors import changed_rows, clear, copy, copy_rows, fill, symmetric_kernels
 
+Pair = tuple[int, int]
 # Geometry of a window behind the image's: height and width of the output, the ranges of its first
 # row and column, and how places outside the image are filled.
 _OH, _OW, _TOP, _LAST_TOP, _LEFT, _LAST_LEFT, _MODE, _FILL = range(4, 12)
@@ -38,8 +29,8 @@ def _corner(ctx, op, i):
     """Return the first row and column of a sample's window, and its columns inside the image."""
     if ctx[TRAINING]:
         key = key_of(ctx, op, i)
-        top = integer(key, 0, op[_TOP], op[_LAST_TOP])
-        left = integer(key, 1, op[_LEFT], op[_LAST_LEFT])
+        top = pick(key, 0, op[_TOP], op[_LAST_TOP])
+        left = pick(key, 1, op[_LEFT], op[_LAST_LEFT])
     else:
         top, left = (op[H] - op[_OH]) // 2, (op[W] - op[_OW]) // 2
     first = min(max(0, -left), op[_OW])
@@ -99,12 +90,7 @@ def window_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy
 
 
 def lower_window(
-    builder: Builder,
-    slot: int,
-    sizes: Sequence[int],
-    tops: Sequence[int],
-    lefts: Sequence[int],
-    filling: Sequence[int],
+    builder: Builder, slot: int, sizes: Pair, tops: Pair, lefts: Pair, filling: Pair
 ) -> int:
     """Append a window of `sizes`, height and width, whose first row and column are random.
 
@@ -147,7 +133,7 @@ class RandomCrop(Augmentation):
     fill_mode: str = "constant"
     fill_value: float = 0.0
 
-    def _margins(self, shape: Shape) -> tuple[int, int]:
+    def _margins(self, shape: Shape) -> Pair:
         count, value = len(shape) - 1, self.padding
         pair = tuple(value) if isinstance(value, tuple | list) else (value,) * count
         if len(pair) != count or not all(isinstance(p, int | np.integer) and p >= 0 for p in pair):
@@ -156,14 +142,14 @@ class RandomCrop(Augmentation):
         above, beside = (0, *pair)[-2:]
         return int(above), int(beside)
 
-    def _window(self, shape: Shape) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:
+    def _window(self, shape: Shape) -> tuple[Pair, Pair, Pair]:
         """Return height and width, and the ranges of the first row and column."""
         self._check_samples(shape, signals=True)
         if len(shape) == 2 and self.height is not None:
             raise self._invalid("height", "is for images; signals have a width only.")
         sizes, corners = [], []
-        whole, margins = as_image(shape)[:2], self._margins(shape)
-        for name, size, margin in zip(("height", "width"), whole, margins, strict=True):
+        sides = zip(("height", "width"), as_image(shape)[:2], self._margins(shape), strict=True)
+        for name, size, margin in sides:
             given = getattr(self, name)
             window = size if given is None else whole_numbers(name, given, 1)[0]
             if window > size + 2 * margin:
@@ -265,8 +251,8 @@ def _cut(ctx, op, part, parts, source, target, value):
     height, width, channels = op[H], op[W], op[C]
     for i in range(lo, hi):
         key = key_of(ctx, op, i)
-        top = integer(key, 0, 0, height - 1) - op[_CUT_HEIGHT] // 2
-        left = integer(key, 1, 0, width - 1) - op[_CUT_WIDTH] // 2
+        top = pick(key, 0, 0, height - 1) - op[_CUT_HEIGHT] // 2
+        left = pick(key, 1, 0, width - 1) - op[_CUT_WIDTH] // 2
         first, last = max(0, left), min(width, left + op[_CUT_WIDTH])
         for h in range(max(0, top), min(height, top + op[_CUT_HEIGHT])):
             start = ((i * height + h) * width + first) * channels

@@ -182,16 +182,9 @@ def _make_steps(
 
 
 def _make_recurrence(
-    name: str,
-    emit: _Emit,
-    emit_backward: _Emit,
-    weights: Kernel | None = None,
-    *,
-    gated: bool = True,
-    apart: int = 0,
-    cleared: int | None = None,
-    carried: bool = False,
-) -> Kernels:
+    name: str, emit: _Emit, emit_backward: _Emit, weights: Kernel | None = None, *,
+    gated: bool = True, apart: int = 0, cleared: int | None = None, carried: bool = False,
+) -> Kernels:  # fmt: skip
     """Make the kernels of a recurrence from the cells of one step.
 
     `name` is that of the cell, for the cache; `weights` a kernel for gates that do not see
