@@ -135,10 +135,8 @@ OTHER_NAMES = {"linear": "identity", "sigmoid": "logistic", "swish": "silu", "ex
 
 @functools.cache
 def _kernels(name: str, in_place: bool = False) -> tuple[Kernel, Kernel]:
-    """Make the kernels for a row of ELEMENTWISE; with `in_place` they read y for x, and dx is dy.
-
-    A loop that reads x and writes y would not be vectorised if they overlap.
-    """
+    """Make kernels for a row of ELEMENTWISE; with `in_place` they read y for x, and dx is dy."""
+    # In two versions, since a loop over x and y that might overlap would not be vectorised.
     value, derivative = ELEMENTWISE[name].value, ELEMENTWISE[name].derivative
     ending = "_in_place" if in_place else ""
 
@@ -239,10 +237,7 @@ def softmax_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, d
 
 @njit(**INLINED_OPTIONS)
 def exponentials(x: Any, y: Any, lo: int, hi: int) -> None:
-    """Compute y = exp(x - maximum of the row) for rows lo to hi.
-
-    The exponentials of all rows are one loop, which vectorises even if rows are short.
-    """
+    """Compute y = exp(x - maximum of the row), for rows lo to hi in one loop that vectorises."""
     n = x.shape[1]
     for i in range(lo, hi):
         # Subtract the row's largest: exp overflows float32 above 88.
@@ -348,9 +343,8 @@ class ParametricActivation(Layer):
         factors = {"rate": self.rate_factor, "decay": self.decay_factor}
         alpha = Parameter("alpha", shape, "ones", 1, 1, **factors)
         kernels, out = _parametric_kernels(self.activation), builder.slot(shape)
-        return builder.append(
-            Instruction(slot, out, kernels, [alpha], scratch=alpha.size, keeps="x")
-        )
+        op = Instruction(slot, out, kernels, [alpha], scratch=alpha.size, keeps="x")
+        return builder.append(op)
 
 
 class Activated(Layer):
@@ -381,10 +375,9 @@ class Activated(Layer):
         elif value is None:
             return None
         else:
-            remedy = f"use None, one of {', '.join(ACTIVATIONS)}, or a layer"
-            raise self._invalid(
-                "activation", f"is not known; {remedy} such as ParametricActivation('relu')."
-            )
+            such = "or a layer such as ParametricActivation('relu')."
+            remedy = f"is not known; use None, one of {', '.join(ACTIVATIONS)}, {such}"
+            raise self._invalid("activation", remedy)
         layer.output_shape(())  # raises if the layer's own activation is unknown
         return layer
 

@@ -1,7 +1,4 @@
-"""Common parts of the layers' kernels: signatures, the context, and the division of rows.
-
-See layer.py for what a layer is.
-"""
+"""Common parts of the layers' kernels: signatures, the context, and the division of rows."""
 
 from __future__ import annotations
 

@@ -325,10 +325,7 @@ def is_named(entry: Any) -> bool:
 
 
 def with_names(entries: Iterable[Any]) -> list[tuple[str, Any]]:
-    """Return the (name, layer) pairs of a list that may hold layers without a name.
-
-    Others are named after their class, with a number: "conv2d1". The types are not checked.
-    """
+    """Return (name, layer) pairs; layers without a name are named after their class: "conv2d1"."""
     counts: Counter[str] = Counter()
     pairs = []
     for entry in entries:

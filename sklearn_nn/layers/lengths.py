@@ -48,10 +48,7 @@ def geometry_of(clock: Clock | None) -> tuple[int, int]:
 
 
 def after_window(clock: Clock | None, reach: int, stride: int) -> Clock | None:
-    """Return the clock behind a window that covers `reach` steps, none of them padding.
-
-    n steps become floor((n - reach) / stride) + 1. Nested floors are one floor.
-    """
+    """Return the clock behind a window over `reach` steps: n become (n - reach) // stride + 1."""
     if clock is None:
         return None
     return Clock(clock.offset + (stride - reach) * clock.stride, clock.stride * stride)
@@ -81,6 +78,5 @@ def trim(builder: Builder, slot: int) -> int:
         return slot
     shape = builder.shape(slot)
     out, geometry = builder.slot(shape, clock), (*shape, *clock)
-    return builder.append(
-        Instruction(slot, out, Kernels(*_TRIM), geometry=geometry, keeps="", in_place=_TRIM)
-    )
+    op = Instruction(slot, out, Kernels(*_TRIM), geometry=geometry, keeps="", in_place=_TRIM)
+    return builder.append(op)

@@ -73,10 +73,7 @@ def join(
 
 
 def named_layers(layers: Branch) -> list[tuple[str, Layer]]:
-    """Return the (name, layer) pairs of a branch; see `with_names`.
-
-    Raise ValueError if an entry is invalid, or a name occurs twice.
-    """
+    """Return the (name, layer) pairs of a branch, or raise ValueError; see `with_names`."""
     entries = [layers] if isinstance(layers, Layer) or is_named(layers) else layers
     if not isinstance(entries, list | tuple):
         raise ValueError(f"{layers!r} is not a branch; use a layer or a list of layers.")

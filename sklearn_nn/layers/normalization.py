@@ -229,10 +229,8 @@ def _make_sums(places: int) -> tuple[Any, Any]:
         ]
         _emit_sums(builder, [(g, centred) for centred, g in found], loads[3], stores[3])
 
-    return (
-        make_lanes(f"differences_{places}", 3, differences),
-        make_lanes(f"gradient_sums_{places}", 4, gradients),
-    )
+    to_sums = make_lanes(f"differences_{places}", 3, differences)
+    return to_sums, make_lanes(f"gradient_sums_{places}", 4, gradients)
 
 
 _normalize, _to_input = make_lanes("normalize", 3, _forward), make_lanes("to_input", 4, _backward)
@@ -271,10 +269,7 @@ def _coefficients(ctx, op, theta, state, work, lo, hi):
 
 @njit(**INLINED_OPTIONS)
 def _shares(momentum, rows, usual_rows):
-    """Return the weights of the running statistics and of the batch in their mean.
-
-    The weight of a batch of fewer rows than usual is smaller in proportion.
-    """
+    """Return weights of old and new statistics; that of a smaller batch is in proportion."""
     taken = 1.0 - momentum
     if rows >= usual_rows:
         return momentum, taken
@@ -346,10 +341,7 @@ def batch_norm_forward(ctx, op, part, parts, theta, state, work, x, y):
 
 @kernel(BACKWARD)
 def batch_norm_gradient_sums(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
-    """Compute work = sums over the batch of dy, and of dy times standardised x. Owners: channels.
-
-    With a relu, dy counts only where y is positive.
-    """
+    """Compute work = sums of dy (with a relu, where y > 0) and dy times scaled x. Owners: channels."""
     channels = op[_CHANNELS]
     lo, hi = owned_columns(channels, part, parts)
     own, n = hi - lo, x.size // channels

@@ -20,7 +20,7 @@ from sklearn_nn.layers.layer import Builder, Clock, Instruction, Kernels, Layer,
 from sklearn_nn.layers.lengths import after_window, trim
 from sklearn_nn.layers.vectors import clear, copy
 
-Numbers = Sequence[int]
+Sizes = Sequence[int]
 Margins = tuple[tuple[int, int], ...]
 PADDINGS = ("valid", "same")
 #: Axis of the channels in samples; in a slot they are last.
@@ -62,18 +62,9 @@ def slide(size: int, window: int, stride: int, dilation: int, padding: str) -> A
 
 
 def slide_all(
-    parameter: str,
-    shape: Shape,
-    window: Numbers,
-    strides: Numbers,
-    dilations: Numbers,
-    padding: str,
+    parameter: str, shape: Shape, window: Sizes, strides: Sizes, dilations: Sizes, padding: str
 ) -> list[Axis]:
-    """Return the positions of a window along every axis of samples except the channels.
-
-    `parameter` is the name of the window's size in an error: "kernel_size". Raise ValueError if
-    `padding` is unknown, or the window does not fit.
-    """
+    """Return the positions of a window, named `parameter` in errors, along axes but the last."""
     if padding not in PADDINGS:
         raise ValueError(f"padding={padding!r} is not known; use one of {', '.join(PADDINGS)}.")
     sizes = zip(shape[:-1], window, strides, dilations, strict=True)

@@ -86,10 +86,7 @@ def sum_rows(x: Any, column: int, sums: Any) -> None:
 
 
 def symmetric_kernels(name: str, apply: Any) -> tuple[Kernel, Kernel]:
-    """Make the kernels of a symmetric linear map A, from a jitted function that applies it.
-
-    Its arguments are (ctx, op, part, parts, source, target). `name` is the cache's name.
-    """
+    """Make kernels of a symmetric linear map, ``apply(ctx, op, part, parts, source, target)``."""
 
     @kernel(FORWARD, name=f"layers.{name}_forward")
     def forward(ctx, op, part, parts, theta, state, work, x, y):

@@ -1,7 +1,6 @@
-"""Affine maps of images: translation, rotation and zoom, by one kernel.
+"""Translation, rotation and zoom of images by one kernel, an affine map.
 
-A place of the output is the bilinear interpolation of the input at a point, which lies between four
-places. Points beyond the edges read the fill values.
+A place of the output is the bilinear interpolation of four places around a point of the input.
 """
 
 from __future__ import annotations
@@ -35,10 +34,7 @@ _KIND, _LOW, _HIGH, _OTHER_LOW, _OTHER_HIGH, _TIED, _MODE, _FILL = range(4, 12)
 
 @njit(**HELPER_OPTIONS)
 def _draw(ctx: Any, op: Any, i: int) -> tuple[float, float, float, float, float, float]:
-    """Return a sample's map (a, b, c, d, p, q): (h, w) reads at (a h + b w + p, c h + d w + q).
-
-    Rotations and zooms keep the centre.
-    """
+    """Return a sample's map (a, b, c, d, p, q): (h, w) reads at (a h + b w + p, c h + d w + q)."""
     key = key_of(ctx, op, i)
     first = uniform(key, 0, real(op[_LOW]), real(op[_HIGH]))
     second = uniform(key, 1, real(op[_OTHER_LOW]), real(op[_OTHER_HIGH]))
@@ -108,10 +104,7 @@ def _read_inside(op, channels, first, last, line, image, out):
 
 @njit(**INLINED_OPTIONS)
 def _corners(op, w, line):
-    """Return the two rows and two columns that place w of a row reads, and the second's weights.
-
-    A row or column of -1 stands for the constant.
-    """
+    """Return two rows and two columns that place w of a row reads (-1: constant), and weights."""
     step_y, step_x, start_y, start_x = line
     y, x = fma(float(w), step_y, start_y), fma(float(w), step_x, start_x)
     top, left = math.floor(y), math.floor(x)

@@ -147,9 +147,8 @@ class _Lighting(Augmentation):
             return -math.inf, math.inf
         low, high = self._range("value_range")
         if not isinstance(self.value_range, tuple | list) or low == high:
-            raise self._invalid(
-                "value_range", "must be a pair (low, high) with low < high, or None."
-            )
+            remedy = "must be a pair (low, high) with low < high, or None."
+            raise self._invalid("value_range", remedy)
         return low, high
 
     def _drawn_range(self) -> Range:
@@ -212,9 +211,8 @@ class RandomContrast(_Lighting):
         pair = value if isinstance(value, tuple | list) else (value, value)
         valid = all(isinstance(v, Real) and 0 <= float(v) < math.inf for v in pair)
         if len(pair) != 2 or not valid:
-            raise self._invalid(
-                "factor", "must be a number in [0, 1], or a pair (lower, upper) >= 0."
-            )
+            remedy = "must be a number in [0, 1], or a pair (lower, upper) >= 0."
+            raise self._invalid("factor", remedy)
         lower, upper = (float(v) for v in pair)
         if lower > 1:
             raise self._invalid("factor", "must not lower the contrast by more than 1.")
@@ -258,10 +256,8 @@ def partner_share(ctx: Any, op: Any) -> float:
 
 @kernel(FORWARD)
 def mixup_share(ctx, op, part, parts, theta, state, work, x, y):
-    """Store the share of the partner in ctx, which each part has for itself.
-
-    The barriers around this kernel are needed, because a row of y depends on two rows of x.
-    """
+    """Store the share of the partner in ctx, which each part has for itself."""
+    # The barriers around this kernel are needed, because a row of y depends on two rows of x.
     ctx[PARTNER] = np.float64(partner_share(ctx, op)).view(np.int64)
 
 
@@ -285,9 +281,7 @@ def mixup_meet(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
 
 
 _MIXUP = Kernels(
-    *symmetric_kernels("augmentation.mixup", _mix),
-    forward_sums=mixup_share,
-    backward_sums=mixup_meet,
+    *symmetric_kernels("augmentation.mixup", _mix), None, None, mixup_share, mixup_meet
 )
 
 

@@ -92,10 +92,7 @@ def window_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy
 def lower_window(
     builder: Builder, slot: int, sizes: Pair, tops: Pair, lefts: Pair, filling: Pair
 ) -> int:
-    """Append a window of `sizes`, height and width, whose first row and column are random.
-
-    If it can only be the image itself, nothing is appended.
-    """
+    """Append a window of random position; nothing if it can only be the image itself."""
     shape = builder.shape(slot)
     height, width, channels = as_image(shape)
     if (*sizes, *tops, *lefts) == (height, width, 0, 0, 0, 0):

@@ -59,10 +59,7 @@ def _is_whole(op):
 
 @njit(**INLINED_OPTIONS)
 def _steps(op):
-    """Return the number of contractions for a kernel row, and the depth of each.
-
-    It is one if no window reaches beyond an edge and cells of a kernel row are contiguous.
-    """
+    """Return the number of contractions for a kernel row, one if possible, and their depth."""
     together = op[FEW] >= AMID_ZEROS or _is_whole(op)
     if together and op[DW] == 1 and op[GROUPS] == 1:
         return 1, op[KW] * op[C]

@@ -86,10 +86,7 @@ _D_NOW, _D_BEFORE = 2, 3
 
 
 def _make_cells(name: str, operands: int, emit: _Emit) -> Any:
-    """Make a loop over lanes for each activation; return a function that runs an instruction's one.
-
-    Its arguments are the instruction's geometry, and those of the loop; see `make_lanes`.
-    """
+    """Make a loop (see `make_lanes`) for each activation; return a function that selects one."""
 
     def emit_with(
         f: CellActivation, builder: IRBuilder, loads: Sequence[Load], stores: Sequence[Store]

@@ -143,9 +143,8 @@ class Recurrent(Layer):
         if number is None:
             names = f"one of {', '.join(map(repr, cells.CELL_ACTIVATION_NAMES))} or None"
             remedy = "to apply another one to the output, put an Activation layer behind it."
-            raise self._invalid(
-                "activation", f"must be {names}, as part of the recurrence; {remedy}"
-            )
+            wrong = f"must be {names}, as part of the recurrence; {remedy}"
+            raise self._invalid("activation", wrong)
         return number
 
     def _parameters(self, features: int, prefix: str) -> list[Parameter]:
@@ -206,10 +205,9 @@ class Recurrent(Layer):
         rate = self.recurrent_dropout
         masks = (tape, round(rate * 2**32), real_bits(1 / (1 - rate)))
         op = Instruction(slot, tape, cell.kernels, self._parameters(features, prefix))
-        op.geometry = (
-            *(features, units, steps, size, *clock, *places, *directions),
-            *(builder.carries, *masks, self._activation_number()),
-        )
+        sizes = (features, units, steps, size, *clock)
+        modes = (*directions, builder.carries, *masks, self._activation_number())
+        op.geometry = (*sizes, *places, *modes)
         op.work = (features + units) * size
         op.weights_need_backward = op.asks_to_stop = True
         return builder.append(op), width

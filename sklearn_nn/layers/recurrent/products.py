@@ -78,10 +78,7 @@ def clear_padding(ctx, op, dx, rows):
 
 @njit(**INLINED_OPTIONS)
 def project_back(ctx, op, work, saw, dx, t, rows):
-    """Compute dx = saw W^T for the steps from t on that `project` computes together.
-
-    If the input needs no gradient, dx has no columns.
-    """
+    """Compute dx = saw W^T for the steps from t on that `project` computes together, if needed."""
     if (t - 1) % _TOGETHER != 0 or dx.shape[1] == 0:
         return
     (lo, hi), row = rows, dx.shape[1]
@@ -196,10 +193,7 @@ def kernel_gradient(ctx, op, x, saw, grad, column, size):
 
 @njit(**INLINED_OPTIONS)
 def recurrent_gradient(ctx, op, y, saw, grad, column, size, shift):
-    """Compute `size` columns of dR from `column` on: sum over steps and rows of h^T saw.
-
-    Column j of the gates lies in place ``j + shift`` of a stretch.
-    """
+    """Compute `size` columns of dR = sum of h^T saw; column j is place j + `shift` of `saw`."""
     first = 1 if tape.goes_on(ctx, op) else 2
     at = first * op[WIDTH]
     contract(
@@ -212,10 +206,7 @@ def recurrent_gradient(ctx, op, y, saw, grad, column, size, shift):
 
 @njit(**INLINED_OPTIONS)
 def bias_gradient(ctx, op, saw, grad, bias, column, size, shift):
-    """Compute `size` columns of a bias's gradient from `column` on: sum over steps and rows of saw.
-
-    Column j of the gates lies in place ``j + shift`` of a stretch.
-    """
+    """Compute `size` columns of a bias gradient = sum of saw; column j is place j + `shift` of `saw`."""
     start = (op[FEATURES] + op[UNITS] + bias) * op[SIZE] + column
     db = vector(grad, start, max(size, 0))
     clear(db)

@@ -1,7 +1,4 @@
-"""Scaling of inputs, and the fully connected layer in neural tangent parametrisation.
-
-The initial distributions of layers for tables are functions of the form of an initializer.
-"""
+"""Scaling of inputs, the linear layer in neural tangent parametrisation, and initializers."""
 
 from __future__ import annotations
 
