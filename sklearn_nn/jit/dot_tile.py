@@ -56,12 +56,9 @@ def _add_lanes(builder: ir.IRBuilder, sums: list[ir.Value]) -> ir.Value:
 
 
 def _sums(
-    builder: ir.IRBuilder,
-    shape: TileShape,
-    operands: Sequence[ir.Value],
-    counts: Sequence[ir.Value],
-    start: ir.Value,
-) -> list[ir.Value]:
+    builder: ir.IRBuilder, shape: TileShape, operands: Sequence[ir.Value],
+    counts: Sequence[ir.Value], start: ir.Value,
+) -> list[ir.Value]:  # fmt: skip
     """Emit the loops over kernel rows, positions and filters; `start` is the first place.
 
     Every vector of filters prefetches a cache line of y that the next row of x reads first.

@@ -133,11 +133,7 @@ def kernel(kind: Kind, name: str | None = None) -> Callable[[Callable[..., None]
     `kind` fixes the types of the arguments. `name` is the cache's name for it, by default the
     qualified name, which functions made by a factory share.
     """
-
-    def decorate(function: Callable[..., None]) -> Kernel:
-        return Kernel(function, kind, name)
-
-    return decorate
+    return lambda function: Kernel(function, kind, name)
 
 
 @intrinsic

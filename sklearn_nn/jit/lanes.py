@@ -8,20 +8,13 @@ all. Here nothing is tested.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from sklearn_nn.jit.emit import (
-    define,
-    int64,
-    lanes_below,
-    load_vector,
-    multiply_add,
-    store_vector,
-)
+from sklearn_nn.jit.emit import define, int64, lanes_below, load_vector, multiply_add, store_vector
 from sklearn_nn.jit.host import VECTOR_BITS
 
 _I64 = ir.IntType(64)
@@ -32,33 +25,28 @@ Store = Callable[[ir.Value, int, int], None]
 Emit = Callable[[ir.IRBuilder, Sequence[Load], Sequence[Store]], None]
 
 
-class _Operand:
+class _Operand(NamedTuple):
     """Array in the body of the loop, from which vectors are loaded and to which they are stored."""
 
-    def __init__(
-        self,
-        builder: ir.IRBuilder,
-        start: ir.Value,
-        strides: Sequence[ir.Value],
-        width: int,
-        mask: ir.Value | None,
-    ) -> None:
-        self._builder, self._start, self._strides, self._mask = builder, start, strides, mask
-        self._vector = ir.VectorType(start.type.pointee, width)
+    builder: ir.IRBuilder
+    start: ir.Value
+    strides: Sequence[ir.Value]
+    vector: ir.VectorType
+    mask: ir.Value | None
 
     def _address(self, i: int, j: int) -> ir.Value:
-        builder = self._builder
-        terms = [builder.mul(s, int64(k)) for s, k in zip(self._strides, (i, j), strict=True)]
-        place = builder.gep(self._start, [builder.add(*terms)])
-        return builder.bitcast(place, self._vector.as_pointer())
+        builder = self.builder
+        terms = [builder.mul(s, int64(k)) for s, k in zip(self.strides, (i, j), strict=True)]
+        place = builder.gep(self.start, [builder.add(*terms)])
+        return builder.bitcast(place, self.vector.as_pointer())
 
     def load(self, i: int, j: int) -> ir.Value:
         """Return the vector at place (i, j)."""
-        return load_vector(self._builder, self._address(i, j), self._mask)
+        return load_vector(self.builder, self._address(i, j), self.mask)
 
     def store(self, value: ir.Value, i: int, j: int) -> None:
         """Write the vector at place (i, j)."""
-        store_vector(self._builder, value, self._address(i, j), self._mask)
+        store_vector(self.builder, value, self._address(i, j), self.mask)
 
 
 class _Loop:
@@ -88,6 +76,7 @@ class _Loop:
 def _define(module: ir.Module, name: str, emit: Emit, scalar: ir.Type, operands: int) -> Any:
     """Define ``void f(count, lanes, (start, step, row stride, column stride), ...)``."""
     width = VECTOR_BITS // (32 if isinstance(scalar, ir.FloatType) else 64)
+    vector = ir.VectorType(scalar, width)
 
     def loops(builder: ir.IRBuilder, count: ir.Value, lanes: ir.Value, *given: ir.Value) -> None:
         items = _Loop(builder, count)
@@ -98,7 +87,7 @@ def _define(module: ir.Module, name: str, emit: Emit, scalar: ir.Type, operands:
             for k in range(operands):
                 start, step, *strides = given[4 * k : 4 * k + 4]
                 begin = builder.gep(start, [builder.add(lane, builder.mul(items.index, step))])
-                found.append(_Operand(builder, begin, strides, width, mask))
+                found.append(_Operand(builder, begin, strides, vector, mask))
             emit(builder, [o.load for o in found], [o.store for o in found])
 
         vectors = _Loop(builder, lanes, width)

@@ -7,14 +7,15 @@ the number of threads, and loops over the unit vectorise.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
+from sklearn_nn.jit.emit import Lane
 from sklearn_nn.jit.functions import log_of_normal, sine_ratio
-from sklearn_nn.jit.lane import Lane
 
 # The fractional part of the golden ratio, in 64 and 32 bits.
 _GOLDEN64, _GOLDEN32 = 0x9E3779B97F4A7C15, 0x9E3779B9
@@ -79,10 +80,20 @@ def _lanes(context: Any, builder: Any, signature: Any, arguments: Any) -> list[L
     ]
 
 
-def _float_type(dtype: types.Type) -> types.Type | None:
-    """Return the float type of `np.float32`, `array.dtype` or a number; None for others."""
+def _drawn(draw: Callable[[Lane, Lane, bool], Lane], key: Any, unit: Any, dtype: Any) -> Any:
+    """Return the result of an intrinsic that draws a number with the code that `draw` emits.
+
+    `dtype` is `np.float32`, `array.dtype` or a number, of either float type.
+    """
     number = getattr(dtype, "dtype", dtype)
-    return number if number in (types.float32, types.float64) else None
+    if number not in (types.float32, types.float64):
+        return None
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        key, unit = _lanes(context, builder, signature, arguments)[:2]
+        return draw(key, unit, number is types.float32).value
+
+    return number(key, unit, dtype), codegen
 
 
 @intrinsic
@@ -117,26 +128,10 @@ def random_bits(typingctx: Any, key: Any, unit: Any) -> Any:
 @intrinsic
 def random_uniform(typingctx: Any, key: Any, unit: Any, dtype: Any) -> Any:
     """Return a uniform number in [0, 1) of type `np.float32` (24 bits) or `np.float64` (53)."""
-    number = _float_type(dtype)
-    if number is None:
-        return None
-
-    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        key, unit = _lanes(context, builder, signature, arguments)[:2]
-        return _uniform(key, unit, number is types.float32).value
-
-    return number(key, unit, dtype), codegen
+    return _drawn(_uniform, key, unit, dtype)
 
 
 @intrinsic
 def random_normal(typingctx: Any, key: Any, unit: Any, dtype: Any) -> Any:
     """Return a standard normal number of this type (Box and Muller 1958), <= 5.8 in float32."""
-    number = _float_type(dtype)
-    if number is None:
-        return None
-
-    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        key, unit = _lanes(context, builder, signature, arguments)[:2]
-        return _normal(key, unit, number is types.float32).value
-
-    return number(key, unit, dtype), codegen
+    return _drawn(_normal, key, unit, dtype)

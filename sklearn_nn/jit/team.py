@@ -39,6 +39,7 @@ _WAIT = 0.1
 #: Multiplications and additions of a job so short that an interrupt can wait for it, and of one
 #: that ends before another thread is awake.
 BRIEF, TINY = 2**29, 2**22
+_WORD = ir.IntType(64).as_pointer()
 
 
 @intrinsic
@@ -46,8 +47,7 @@ def _atomic_add(typing_context: Any, address: types.Type, value: types.Type) -> 
     """Add to the int64 at `address` and return its previous value."""
 
     def emit(builder: Any, address: Any, value: Any) -> Any:
-        pointer = builder.inttoptr(address, ir.IntType(64).as_pointer())
-        return builder.atomic_rmw("add", pointer, value, "seq_cst")
+        return builder.atomic_rmw("add", builder.inttoptr(address, _WORD), value, "seq_cst")
 
     return emitted(types.int64(types.intp, types.int64), emit)
 
@@ -57,9 +57,7 @@ def load_word(typing_context: Any, address: types.Type) -> Any:
     """Read the int64 at `address` with acquire order."""
 
     def emit(builder: Any, address: Any) -> Any:
-        return builder.load_atomic(
-            builder.inttoptr(address, ir.IntType(64).as_pointer()), "acquire", 8
-        )
+        return builder.load_atomic(builder.inttoptr(address, _WORD), "acquire", 8)
 
     return emitted(types.int64(types.intp), emit)
 

@@ -88,31 +88,30 @@ class TileShape(NamedTuple):
 
 def _unrelated(builder: ir.IRBuilder, value: ir.Value) -> ir.Value:
     """Return `value` while hiding its computation from the optimiser."""
-    kind = ir.FunctionType(value.type, [value.type])
-    return builder.asm(kind, "", "=r,0", [value], False)
+    return builder.asm(ir.FunctionType(value.type, [value.type]), "", "=r,0", [value], False)
 
 
 class Memory:
     """Loads and stores of vectors, masked for the last vector of a row in a masked tile."""
 
     def __init__(self, builder: ir.IRBuilder, shape: TileShape, columns: ir.Value):
-        self._builder, self._shape = builder, shape
+        self.builder, self.shape = builder, shape
         left = builder.sub(columns, int64((shape.vectors - 1) * shape.lanes))
         self._last = lanes_below(builder, left, shape.lanes)
 
     def _place(self, row: ir.Value, index: int) -> tuple[ir.Value, ir.Value | None]:
         """Return the address and the mask of vector number `index` of a row."""
-        shape, place = self._shape, self._builder.gep(row, [int64(index * self._shape.lanes)])
-        address = self._builder.bitcast(place, shape.vector.as_pointer())
+        shape, place = self.shape, self.builder.gep(row, [int64(index * self.shape.lanes)])
+        address = self.builder.bitcast(place, shape.vector.as_pointer())
         return address, self._last if shape.masked and index == shape.vectors - 1 else None
 
     def load(self, row: ir.Value, index: int) -> ir.Value:
         """Return vector number `index` of the row that starts at `row`."""
-        return load_vector(self._builder, *self._place(row, index))
+        return load_vector(self.builder, *self._place(row, index))
 
     def store(self, value: ir.Value, row: ir.Value, index: int) -> None:
         """Write vector number `index` of the row that starts at `row`."""
-        store_vector(self._builder, value, *self._place(row, index))
+        store_vector(self.builder, value, *self._place(row, index))
 
 
 class Loop:
@@ -122,13 +121,9 @@ class Loop:
     """
 
     def __init__(
-        self,
-        builder: ir.IRBuilder,
-        count: ir.Value,
-        pointers: list[tuple[ir.Value, ir.Value]],
-        sums: list[ir.Value],
-        name: str,
-    ):
+        self, builder: ir.IRBuilder, count: ir.Value, pointers: list[tuple[ir.Value, ir.Value]],
+        sums: list[ir.Value], name: str,
+    ):  # fmt: skip
         self._builder, self._count, self._name = builder, count, name
         before = builder.block
         self._head = builder.append_basic_block(name)
@@ -160,15 +155,10 @@ class Loop:
 
 
 def _multiply_add(
-    builder: ir.IRBuilder,
-    shape: TileShape,
-    memory: Memory,
-    a_rows: list[ir.Value],
-    b_row: ir.Value,
-    sums: list[ir.Value],
+    memory: Memory, a_rows: list[ir.Value], b_row: ir.Value, sums: list[ir.Value]
 ) -> list[ir.Value]:
     """Emit one step of the reduction: sums[i, j] += a[i] * b[j]."""
-    new = list(sums)
+    builder, shape, new = memory.builder, memory.shape, list(sums)
     if shape.vectors <= shape.rows:
         b = [memory.load(b_row, j) for j in range(shape.vectors)]
         for i, row in enumerate(a_rows):
@@ -187,16 +177,11 @@ def _multiply_add(
 
 
 def _reduce(
-    builder: ir.IRBuilder,
-    shape: TileShape,
-    memory: Memory,
-    operands: Sequence[ir.Value],
-    ahead: Sequence[ir.Value],
-    counts: tuple[ir.Value, ir.Value],
+    memory: Memory, values: Sequence[ir.Value], inner_count: ir.Value, outer_count: ir.Value
 ) -> list[ir.Value]:
-    """Emit the two loops of the reduction and return the sums."""
-    a, ars, acs, ao, b, bs, bo = operands
-    inner_count, outer_count = counts
+    """Emit the two loops of the reduction over A, B and the prefetched; return the sums."""
+    builder, shape = memory.builder, memory.shape
+    a, ars, acs, ao, b, bs, bo, *ahead = values
     zeros = [ir.Constant(shape.vector, None)] * (shape.rows * shape.vectors)
     steps = [builder.mul(ars, int64(i)) for i in range(shape.rows)]
     groups = [_unrelated(builder, builder.gep(a, [first])) for first in steps[::ROWS_A_POINTER]]
@@ -212,47 +197,34 @@ def _reduce(
     if ahead:
         prefetch(builder, a_steps.pop())
     a_rows = [builder.gep(p, [step]) for p in a_steps for step in steps[:ROWS_A_POINTER]]
-    sums = _multiply_add(builder, shape, memory, a_rows[: shape.rows], b_step, inner.sums)
+    sums = _multiply_add(memory, a_rows[: shape.rows], b_step, inner.sums)
     inner.close(sums)
     outer.close(sums)
     return sums
 
 
-def _write(
-    builder: ir.IRBuilder,
-    shape: TileShape,
-    memory: Memory,
-    target: tuple[ir.Value, ir.Value],
-    addend: tuple[ir.Value, ir.Value] | None,
-    sums: list[ir.Value],
-) -> None:
-    """Store C = sums or C = D + sums; `target` and `addend` are (first element, row stride)."""
-    for i in range(shape.rows):
-        rows = [
-            builder.gep(start, [builder.mul(stride, int64(i))])
-            for start, stride in (target, *([addend] if addend else []))
-        ]
-        for j in range(shape.vectors):
-            value = sums[i * shape.vectors + j]
-            if addend:
-                value = builder.fadd(memory.load(rows[1], j), value)
-            memory.store(value, rows[0], j)
+def _write(memory: Memory, sums: list[ir.Value], *operands: tuple[ir.Value, ir.Value]) -> None:
+    """Store C = sums or C = D + sums; `operands` are (first element, row stride) of C and of D."""
+    builder, vectors = memory.builder, memory.shape.vectors
+    for i in range(memory.shape.rows):
+        row, *addend = (builder.gep(p, [builder.mul(stride, int64(i))]) for p, stride in operands)
+        for j, value in enumerate(sums[i * vectors : (i + 1) * vectors]):
+            total = builder.fadd(memory.load(addend[0], j), value) if addend else value
+            memory.store(total, row, j)
 
 
 def _define(module: ir.Module, shape: TileShape) -> ir.Function:
     """Return the function of one tile in `module`."""
 
     def emit(builder: ir.IRBuilder, *values: ir.Value) -> None:
-        operands, (c, cs, d, ds), (*ahead, inner, outer, columns) = (
-            values[:7], values[7:11], values[11:]
-        )  # fmt: skip
+        c, cs, d, ds, *ahead, inner, outer, columns = values[7:]
         memory = Memory(builder, shape, columns)
-        sums = _reduce(builder, shape, memory, operands, ahead, (inner, outer))
+        sums = _reduce(memory, [*values[:7], *ahead], inner, outer)
         with builder.if_else(is_given(builder, d)) as (then, otherwise):
             with then:
-                _write(builder, shape, memory, (c, cs), (d, ds), sums)
+                _write(memory, sums, (c, cs), (d, ds))
             with otherwise:
-                _write(builder, shape, memory, (c, cs), None, sums)
+                _write(memory, sums, (c, cs))
 
     return define(module, shape.name, shape.arguments, emit)
 

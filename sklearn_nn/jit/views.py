@@ -1,12 +1,20 @@
-"""Views of contiguous arrays, faster than Numba's slice and reshape."""
+"""Views of contiguous arrays, faster than Numba's slice and reshape, and sums over vectors.
+
+A sum's order is the compiler's choice but depends on the length only: the same vector has the same
+sum wherever it lies and whichever thread adds it up. The loops vectorise, unlike sums from first to
+last.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from numba import types
+import numpy as np
+from numba import njit, types
 from numba.extending import intrinsic, register_jitable
+
+from sklearn_nn.jit.host import HELPER_OPTIONS
 
 
 def _array(
@@ -80,3 +88,43 @@ def workspace(typing_context: Any, ctx: types.Type, start: Any, like: types.Type
         return _array(context, builder, view_type, first, [size], itemsize)
 
     return view_type(ctx, types.int64, like), codegen
+
+
+_reassociated = njit(**{**HELPER_OPTIONS, "fastmath": {"contract", "nsz", "reassoc"}})
+
+
+@_reassociated
+def total(values: np.ndarray) -> float:
+    """Return the sum of the values."""
+    result = values.dtype.type(0)
+    for i in range(values.size):
+        result += values[i]
+    return result
+
+
+@_reassociated
+def total_of_squares(values: np.ndarray, center: float) -> float:
+    """Return the sum of (value - center)^2; `center` has the values' type."""
+    result = values.dtype.type(0)
+    for i in range(values.size):
+        difference = values[i] - center
+        result += difference * difference
+    return result
+
+
+@_reassociated
+def total_of_magnitudes(values: np.ndarray) -> float:
+    """Return the sum of the absolute values."""
+    result = values.dtype.type(0)
+    for i in range(values.size):
+        result += abs(values[i])
+    return result
+
+
+@_reassociated
+def dot(a: np.ndarray, b: np.ndarray) -> float:
+    """Return the sum of a[i] b[i]."""
+    result = a.dtype.type(0)
+    for i in range(a.size):
+        result += a[i] * b[i]
+    return result

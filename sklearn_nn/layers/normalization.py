@@ -22,8 +22,7 @@ from sklearn_nn.jit.functions import fma
 from sklearn_nn.jit.host import INLINED_OPTIONS
 from sklearn_nn.jit.kernel import kernel, like, real, real_bits
 from sklearn_nn.jit.lanes import Load, Store, make_lanes
-from sklearn_nn.jit.sums import dot, total, total_of_squares
-from sklearn_nn.jit.views import vector, workspace
+from sklearn_nn.jit.views import dot, total, total_of_squares, vector, workspace
 from sklearn_nn.layers.base import BACKWARD, CTX_SIZE, FORWARD, TRAINING, owned_rows
 from sklearn_nn.layers.layer import Builder, Instruction, Kernels, Layer, Memory, Parameter, Shape
 from sklearn_nn.layers.vectors import clear, copy, owned_columns

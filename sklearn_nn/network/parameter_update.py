@@ -12,9 +12,8 @@ from numba import njit
 from sklearn_nn.jit.functions import fma
 from sklearn_nn.jit.host import HELPER_OPTIONS, INLINED_OPTIONS
 from sklearn_nn.jit.kernel import Kind, invoke
-from sklearn_nn.jit.sums import total_of_magnitudes, total_of_squares
 from sklearn_nn.jit.team import barrier, share
-from sklearn_nn.jit.views import vector
+from sklearn_nn.jit.views import total_of_magnitudes, total_of_squares, vector
 
 #: Elements of `theta` in a chunk; threads own whole chunks.
 CHUNK = 4096

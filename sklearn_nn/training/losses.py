@@ -246,9 +246,7 @@ class AbsoluteError(Loss):
 
     name = "absolute_error"
     kernel = pointwise(
-        name,
-        lambda z, y, _: _size(z - y),
-        lambda z, y, _: _signed(z - y, like(z, 1), like(z, -1)),
+        name, lambda z, y, _: _size(z - y), lambda z, y, _: _signed(z - y, like(z, 1), like(z, -1))
     )
     link = "identity"
 

@@ -13,8 +13,7 @@ from sklearn_nn._spec import parameters
 from sklearn_nn.jit.host import HELPER_OPTIONS, INLINED_OPTIONS
 from sklearn_nn.jit.kernel import kernel, like, real, real_bits
 from sklearn_nn.jit.random import random_normal, random_uniform, stream
-from sklearn_nn.jit.sums import total
-from sklearn_nn.jit.views import vector
+from sklearn_nn.jit.views import total, vector
 from sklearn_nn.layers.augmentation.base import SLOT, Augmentation, C, Range, key_of, uniform
 from sklearn_nn.layers.base import BACKWARD, FORWARD, PARTNER, SEED, STEP
 from sklearn_nn.layers.layer import Builder, Instruction, Kernels, Shape

@@ -17,8 +17,7 @@ from sklearn_nn._spec import parameters
 from sklearn_nn.jit.functions import exp, fma
 from sklearn_nn.jit.host import INLINED_OPTIONS
 from sklearn_nn.jit.kernel import kernel, like
-from sklearn_nn.jit.sums import dot, total
-from sklearn_nn.jit.views import vector, workspace
+from sklearn_nn.jit.views import dot, total, vector, workspace
 from sklearn_nn.layers.activation import Activation
 from sklearn_nn.layers.base import BACKWARD, CTX_SIZE, FORWARD, owned_rows
 from sklearn_nn.layers.convolution.pool import CHANNELS, PLACES, own_places

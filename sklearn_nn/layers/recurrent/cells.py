@@ -15,10 +15,10 @@ from typing import Any, NamedTuple
 from llvmlite.ir import IRBuilder
 from numba import njit
 
+from sklearn_nn.jit.emit import Lane
 from sklearn_nn.jit.functions import sigmoid_of, tanh_of
 from sklearn_nn.jit.host import INLINED_OPTIONS
 from sklearn_nn.jit.kernel import Kernel, kernel
-from sklearn_nn.jit.lane import Lane
 from sklearn_nn.jit.lanes import Load, Store, make_lanes
 from sklearn_nn.jit.views import vector
 from sklearn_nn.layers.activation import OTHER_NAMES

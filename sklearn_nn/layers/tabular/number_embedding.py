@@ -18,9 +18,8 @@ from sklearn_nn._spec import parameters
 from sklearn_nn.jit.functions import cos_turns, fma, sin_turns
 from sklearn_nn.jit.host import INLINED_OPTIONS
 from sklearn_nn.jit.kernel import kernel, like
-from sklearn_nn.jit.sums import dot, total
 from sklearn_nn.jit.team import share
-from sklearn_nn.jit.views import vector, workspace
+from sklearn_nn.jit.views import dot, total, vector, workspace
 from sklearn_nn.layers.base import BACKWARD, CTX_SIZE, FORWARD, owned_rows
 from sklearn_nn.layers.layer import Builder, Instruction, Kernels, Layer, Memory, Parameter, Shape
 from sklearn_nn.layers.tabular.linear import draw_within_fan
