@@ -109,10 +109,9 @@ class ProgramBuilder:
     def reshape(self, slot: int, shape: Shape) -> int:
         """Add a slot that views the same columns as samples of another shape."""
         assert math.prod(shape) == math.prod(self.slots[slot])
-        self.slots.append(shape)
-        self.clocks.append(self.clocks[slot])
-        self.homes.append(self.homes[slot])
-        return len(self.homes) - 1
+        view = self.slot(shape, self.clocks[slot])
+        self.homes[view] = self.homes[slot]
+        return view
 
     def add(self, name: str, layer: Layer, slot: int) -> int:
         """Lower a layer that reads `slot` and return its output slot.
@@ -143,17 +142,18 @@ class ProgramBuilder:
         if self.mixes_rows:
             raise ValueError(f"a network can have only one {kind}; remove the others.")
         if outer:
-            raise ValueError(
-                f"{kind} mixes whole samples and cannot be nested in {outer!r}; put it before or "
-                "after that."
-            )
+            refusal = f"mixes whole samples and cannot be nested in {outer!r}"
+            raise ValueError(f"{kind} {refusal}; put it before or after that.")
         self.mixes_rows = True
 
     def append(self, instruction: Instruction) -> int:
         """Append an instruction; return the slot that it writes."""
         op, out = instruction, instruction.y
         for parameter in op.parameters:
-            _check_initializer(parameter)
+            try:
+                get_initializer(parameter.initializer)
+            except ValueError as error:
+                raise ValueError(f"{parameter.name}: {error}") from error
         # If the output is a vector, such as the tape of a recurrence, the input's steps count.
         shape = self.slots[out] if len(self.slots[out]) > 1 else self.slots[op.x]
         op.places, op.layer = int(math.prod(shape[:-1])), self.layer
@@ -205,9 +205,8 @@ class ProgramBuilder:
         table = np.zeros((len(self.instructions), TABLE_WIDTH), dtype=np.int64)
         wants_gradient, readers = self._gradients(input_gradient)
         layout = Layout()
-        for index, (row, op, first) in enumerate(
-            zip(table, self.instructions, readers, strict=True)
-        ):
+        for index, op in enumerate(self.instructions):
+            row, first = table[index], readers[index]
             trained, through = index < n_trained, wants_gradient[op.x]
             used = op.used_kernels(trained=trained, through=through, weights=not input_gradient)
             for at, kernel in zip(KERNELS_AT, used, strict=True):
@@ -224,26 +223,15 @@ class ProgramBuilder:
             table[index, GEOMETRY + place] = 1
         width += widths[raw] if self.mixes_rows else 0
         return Program(
-            dtype,
-            table,
-            n_trained,
-            input_width=widths[0],
-            raw_slot=spans[raw],
-            output_slot=spans[output],
-            width=width,
-            **vars(layout),
-            outline=self._outline(layout),
-            is_random=self.is_random,
-            mixes_rows=self.mixes_rows,
+            dtype, table, n_trained, input_width=widths[0], raw_slot=spans[raw],
+            output_slot=spans[output], width=width, **vars(layout), outline=self._outline(layout),
+            is_random=self.is_random, mixes_rows=self.mixes_rows,
             cuts={n: (length, spans[self.homes[slot]]) for n, _, slot, length in self.layers},
             frozen=tuple(name for name, factor in self.rates.items() if factor == 0),
             n_scratch=max((op.scratch for op in self.instructions), default=0),
-            absorbed=absorbed,
-            steps=steps,
-            ragged=self.clocks[0] is not None,
-            has_members=self.has_members and steps > 1,
-            adapting=tuple(self.adapting),
-        )
+            absorbed=absorbed, steps=steps, ragged=self.clocks[0] is not None,
+            has_members=self.has_members and steps > 1, adapting=tuple(self.adapting),
+        )  # fmt: skip
 
     def _widths(self) -> list[int]:
         """Return the columns of every slot, 0 for views of another slot."""
@@ -254,16 +242,14 @@ class ProgramBuilder:
 
     def _outline(self, layout: Layout) -> list[Outline]:
         """Return a line for each layer."""
-        return [
-            Outline(
-                name,
-                kind,
-                self.slots[slot],
-                sum(p.parameter.size for p in layout.layers.get(name, {}).values()),
-                sum(p.parameter.size for p in layout.memories.get(name, {}).values()),
+        lines = []
+        for name, kind, slot, _ in self.layers:
+            n_parameters, n_state = (
+                sum(placed.parameter.size for placed in places.get(name, {}).values())
+                for places in (layout.layers, layout.memories)
             )
-            for name, kind, slot, _ in self.layers
-        ]
+            lines.append(Outline(name, kind, self.slots[slot], n_parameters, n_state))
+        return lines
 
     def _gradients(self, of_input: bool) -> tuple[list[bool], list[bool]]:
         """Return which slots need a gradient, and which instructions are first to write theirs.
@@ -283,14 +269,6 @@ class ProgramBuilder:
         return wants, first[::-1]
 
 
-def _check_initializer(parameter: Parameter) -> None:
-    """Raise ValueError, which names the parameter, if its initializer is invalid."""
-    try:
-        get_initializer(parameter.initializer)
-    except ValueError as error:
-        raise ValueError(f"{parameter.name}: {error}") from error
-
-
 def _refusal(layer: Layer) -> str:
     """Return the error of a layer that does not take sequences of unequal length."""
     kind = type(layer).__name__
@@ -304,16 +282,10 @@ def _refusal(layer: Layer) -> str:
 
 
 def lower(
-    layers: Sequence[tuple[str, Layer]],
-    shape: Shape,
-    dtype: str,
-    link: Layer | None = None,
-    *,
-    input_gradient: bool = False,
-    rates: Mapping[str, float] | None = None,
-    ragged: bool = False,
-    carries: bool = False,
-) -> Program:
+    layers: Sequence[tuple[str, Layer]], shape: Shape, dtype: str, link: Layer | None = None, *,
+    input_gradient: bool = False, rates: Mapping[str, float] | None = None,
+    ragged: bool = False, carries: bool = False,
+) -> Program:  # fmt: skip
     """Return the program of named layers, from input to raw output.
 
     `shape` is that of one input sample, of the longest if they are sequences of unequal length

@@ -60,20 +60,10 @@ class Machine:
     """
 
     def __init__(
-        self,
-        program: Program,
-        theta: np.ndarray,
-        state: np.ndarray,
-        capacity: int,
-        *,
-        alpha: float = 0.0,
-        l1_ratio: float = 0.0,
-        clipnorm: float = 0.0,
-        max_norm: float = 0.0,
-        average_keep: float = 0.0,
-        seed: int = 0,
-        n_jobs: int = 1,
-    ) -> None:
+        self, program: Program, theta: np.ndarray, state: np.ndarray, capacity: int, *,
+        alpha: float = 0.0, l1_ratio: float = 0.0, clipnorm: float = 0.0, max_norm: float = 0.0,
+        average_keep: float = 0.0, seed: int = 0, n_jobs: int = 1,
+    ) -> None:  # fmt: skip
         dtype = program.dtype
         self.program, self.theta, self.state = program, theta, state
         self.grad = allocate(program.n_theta, dtype)
@@ -116,17 +106,9 @@ class Machine:
         self._contexts[:, STEP] = step
 
     def train(
-        self,
-        data: Source,
-        targets: Targets,
-        order: np.ndarray,
-        batch_size: int,
-        first: int,
-        last: int,
-        update: Update,
-        step: int = 0,
-        windows: int = 1,
-    ) -> np.ndarray:
+        self, data: Source, targets: Targets, order: np.ndarray, batch_size: int,
+        first: int, last: int, update: Update, step: int = 0, windows: int = 1,
+    ) -> np.ndarray:  # fmt: skip
         """Train on batches `first` to `last` (exclusive) of an epoch and return their losses.
 
         `order` holds the row numbers of the epoch, `step` the number of batches trained before. Of
@@ -135,10 +117,9 @@ class Machine:
         KeyboardInterrupt, every batch is complete or untouched, and `step` is their number.
         """
         losses = np.empty(last - first)
-        decays, progress = (
-            np.zeros(last - first) if given is None else given
-            for given in (update.decays, update.progress)
-        )
+        zeros = np.zeros(last - first)
+        decays = zeros if update.decays is None else update.decays
+        progress = zeros if update.progress is None else update.progress
         self.go_on_from(step)
         n_rows = min(order.size, last * batch_size) - first * batch_size
         arguments = train_slice.ordered(dict(
@@ -163,11 +144,6 @@ class Machine:
 PREDICT_ROWS, PREDICT_SIZE = 256, 2**20
 
 
-def _rows_at_a_time(width: int) -> int:
-    """Return the rows per block of prediction, where all slots have `width` columns."""
-    return max(16, min(PREDICT_ROWS, PREDICT_SIZE // width // 16 * 16))
-
-
 class Predictor:
     """Program prepared to run the same rows of `data` forward repeatedly.
 
@@ -184,22 +160,16 @@ class Predictor:
     """
 
     def __init__(
-        self,
-        program: Program,
-        data: Source,
-        rows: np.ndarray | None = None,
-        targets: Targets | None = None,
-        n_jobs: int = 1,
-        *,
-        keeps_output: bool = True,
-    ) -> None:
+        self, program: Program, data: Source, rows: np.ndarray | None = None,
+        targets: Targets | None = None, n_jobs: int = 1, *, keeps_output: bool = True,
+    ) -> None:  # fmt: skip
         order = np.arange(data.n_rows) if rows is None else rows
         windows, dtype = data.windows, program.dtype
         # Sorted by length, since a block takes the time of its longest sequence.
-        self._places = (
-            None if data.lengths is None else np.argsort(data.lengths[order], kind="stable")
-        )
-        order = order if self._places is None else order[self._places]
+        self._places = None
+        if data.lengths is not None:
+            self._places = np.argsort(data.lengths[order], kind="stable")
+            order = order[self._places]
         n_rows, self._windows = order.size, windows
         n_targets = 0 if targets is None else program.steps
         ends = program.output_ends if keeps_output else program.no_output_ends
@@ -207,7 +177,7 @@ class Predictor:
         self._losses = np.zeros((windows * n_rows, n_targets))
         self._has_members = program.has_members and n_targets > 0
         self._arrange()
-        rows_at_a_time = _rows_at_a_time(program.width)
+        rows_at_a_time = max(16, min(PREDICT_ROWS, PREDICT_SIZE // program.width // 16 * 16))
         parts = max(1, min(n_jobs, -(-n_rows // rows_at_a_time)))
         capacity = min(rows_at_a_time, -(-n_rows // 16) * 16)
         self._is_at_once = parts * capacity >= n_rows
@@ -233,9 +203,7 @@ class Predictor:
 
     def _arrange(self) -> None:
         """Set `out` and `losses` from the results of the kernel."""
-        losses = self._losses
-        if self._has_members:
-            losses = losses.mean(axis=1, keepdims=True)
+        losses = self._losses.mean(axis=1, keepdims=True) if self._has_members else self._losses
         self.out, self.losses = self._arranged(self._out), self._arranged(losses).reshape(-1)
 
     def _arranged(self, found: np.ndarray) -> np.ndarray:
@@ -272,13 +240,9 @@ def _no_targets(dtype: str) -> Targets:
 
 
 def predict(
-    program: Program,
-    theta: np.ndarray,
-    state: np.ndarray,
-    data: Source,
-    rows: np.ndarray | None = None,
-    n_jobs: int = 1,
-) -> np.ndarray:
+    program: Program, theta: np.ndarray, state: np.ndarray, data: Source,
+    rows: np.ndarray | None = None, n_jobs: int = 1,
+) -> np.ndarray:  # fmt: skip
     """Return the network's output after the link for rows of `data`, by default all of them."""
     return Predictor(program, data, rows, None, n_jobs).run(theta, state)
 
@@ -288,13 +252,9 @@ GRADIENT_ROWS = 64
 
 
 def input_gradient(
-    program: Program,
-    theta: np.ndarray,
-    state: np.ndarray,
-    data: Source,
-    seeds: np.ndarray,
+    program: Program, theta: np.ndarray, state: np.ndarray, data: Source, seeds: np.ndarray,
     n_jobs: int = 1,
-) -> np.ndarray:
+) -> np.ndarray:  # fmt: skip
     """Return the gradient of a weighted sum of raw outputs with respect to each row of the input.
 
     It is taken in prediction mode: dropout is off and batch normalization uses running statistics,
@@ -330,15 +290,9 @@ MOST_ROWS = 10_000
 
 
 def adapt(
-    program: Program,
-    theta: np.ndarray,
-    state: np.ndarray,
-    data: Source,
-    rng: np.random.RandomState,
-    *,
-    kept: Collection[str] = (),
-    n_jobs: int = 1,
-) -> None:
+    program: Program, theta: np.ndarray, state: np.ndarray, data: Source,
+    rng: np.random.RandomState, *, kept: Collection[str] = (), n_jobs: int = 1,
+) -> None:  # fmt: skip
     """Let layers with data-dependent initialization set their parameters in `theta`, in order.
 
     Each layer sees its own output on the data, behind layers that have been set before, except

@@ -36,8 +36,7 @@ GEOMETRY, TABLE_WIDTH = 20, 37
 #: slot that is read out, and of the raw output; first column behind the slots, where the
 #: gradient of a second loss is written; losses and targets per row.
 INPUT_WIDTH, OUTPUT_AT, OUTPUT_WIDTH, RAW_AT, RAW_WIDTH, SPARE_AT, N_LOSSES, N_TARGETS = range(8)
-#: Bytes of a cache line.
-_LINE = 64
+_LINE = 64  # bytes of a cache line
 
 _Array = TypeVar("_Array", Parameter, Memory)
 
@@ -56,15 +55,9 @@ def allocate(shape: int | tuple[int, int], dtype: str) -> np.ndarray:
 
 
 def contexts(
-    parts: int,
-    n_scratch: int,
-    dtype: str,
-    *,
-    seed: int = 0,
-    usual_rows: int = 0,
-    n_lengths: int = 0,
-    stop_at: int = 0,
-) -> np.ndarray:
+    parts: int, n_scratch: int, dtype: str, *,
+    seed: int = 0, usual_rows: int = 0, n_lengths: int = 0, stop_at: int = 0,
+) -> np.ndarray:  # fmt: skip
     """Return the `ctx` of kernels, an int64 row for each part.
 
     Behind the numbers is room for scratch, `n_scratch` elements of `dtype`, and then for the
@@ -75,10 +68,8 @@ def contexts(
     words = -(-n_scratch * np.dtype(dtype).itemsize // _LINE) * _LINE // 8
     end = CTX_SIZE + words
     rows = allocate((parts, end + -(-n_lengths // 8) * 8), "int64")
-    rows[:, LENGTHS] = end if n_lengths else 0
-    rows[:, SEED] = seed
-    rows[:, TRAINING] = usual_rows
-    rows[:, STOP_AT] = stop_at
+    fields = LENGTHS, SEED, TRAINING, STOP_AT
+    rows[:, fields] = end if n_lengths else 0, seed, usual_rows, stop_at
     return rows
 
 
@@ -97,10 +88,6 @@ class Placed(Generic[_Array]):
     def view(self, theta: np.ndarray) -> np.ndarray:
         """Return the array as a view of a vector with the layout of `theta` (or `state`)."""
         return theta[self.start : self.stop].reshape(self.parameter.shape)
-
-
-def _factors(placed: Placed[Parameter]) -> tuple[float, float]:
-    return placed.parameter.rate, placed.parameter.decay
 
 
 class Outline(NamedTuple):
@@ -238,15 +225,14 @@ class Program:
         and on penalty and decay. Frozen parameters (a rate factor of 0) are in no span.
         """
         spans, factors = [], []
-        for value, group in itertools.groupby(self.parameters, _factors):
+        for value, group in itertools.groupby(
+            self.parameters, lambda placed: (placed.parameter.rate, placed.parameter.decay)
+        ):
             members = [*group]
             if value[0] != 0:
                 spans.append((members[0].start, members[-1].stop))
                 factors.append(value)
-        return (
-            np.array(spans, dtype=np.int64).reshape(-1, 2),
-            np.array(factors, dtype=np.float64).reshape(-1, 2),
-        )
+        return np.array(spans, np.int64).reshape(-1, 2), np.array(factors, float).reshape(-1, 2)
 
     def matrices(self) -> np.ndarray:
         """Return (first element, rows, columns) of each trained matrix, one column per unit."""

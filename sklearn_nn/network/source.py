@@ -239,13 +239,9 @@ def source(X: Any, dtype: str, divisor: int = 1) -> Source:
 
 
 def sequences(
-    values: np.ndarray,
-    starts: np.ndarray,
-    lengths: np.ndarray,
-    channels: int,
-    dtype: str,
+    values: np.ndarray, starts: np.ndarray, lengths: np.ndarray, channels: int, dtype: str,
     window: int | None = None,
-) -> Source:
+) -> Source:  # fmt: skip
     """Return a source of sequences of unequal length, in rows as wide as the longest.
 
     `values` holds the sequences step by step, as numbers or unscaled bytes; `starts` and `lengths`,
