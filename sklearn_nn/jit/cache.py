@@ -75,15 +75,10 @@ _IMPORTED_SOURCE = source_stamp()
 def stamp() -> str:
     """Return a digest, of 20 hexadecimal digits, of all that affects machine code."""
     parts = (
-        _IMPORTED_SOURCE,
-        sys.version,
-        numba.__version__,
-        llvmlite.__version__,
-        platform.machine(),
-        TARGET,
-        (VECTOR_BITS, VECTOR_REGISTERS),
+        _IMPORTED_SOURCE, sys.version, numba.__version__, llvmlite.__version__,
+        platform.machine(), TARGET, (VECTOR_BITS, VECTOR_REGISTERS),
         [(name, repr(getattr(config, name, None))) for name in _SETTINGS],
-    )
+    )  # fmt: skip
     return _DIGEST(repr(parts).encode()).hexdigest()[:20]
 
 
@@ -122,8 +117,8 @@ def _has_private_group(found: os.stat_result) -> bool:
         user, group = pwd.getpwuid(found.st_uid), grp.getgrgid(found.st_gid)
     except (ImportError, KeyError):
         return False
-    members = group.gr_mem in ([], [user.pw_name])
-    return user.pw_uid != 0 and group.gr_name == user.pw_name and members
+    alone = group.gr_mem in ([], [user.pw_name])
+    return user.pw_uid != 0 and group.gr_name == user.pw_name and alone
 
 
 def _danger(path: Path, found: os.stat_result, *, holds_folders: bool = False) -> str | None:
@@ -294,11 +289,8 @@ def _names_only(payload: Any) -> Any:
     """
     (name, kind, (machine_code, bitcode)), *rest = payload
     module = binding.parse_bitcode(bitcode)
-    lines = [
-        f'define void @"{f.name}"() {{ ret void }}'
-        for f in module.functions
-        if not f.is_declaration
-    ]
+    functions = [f.name for f in module.functions if not f.is_declaration]
+    lines = [f'define void @"{name}"() {{ ret void }}' for name in functions]
     lines += [f'@"{g.name}" = global i8 0' for g in module.global_variables if not g.is_declaration]
     stub = binding.parse_assembly("\n".join(lines)).as_bitcode()
     return ((name, kind, (machine_code, stub)), *rest)
@@ -317,8 +309,7 @@ def _content(entry: Path) -> bytes:
 class KernelCache(_Cache):
     """Cache of one kernel with the interface of Numba's caches.
 
-    The kernel's `name` is unique within the project. The content of its source file is part of the
-    key of an entry if it is outside the package; code without a file is not cached.
+    The kernel's `name` is unique within the project. The key of an entry includes `_own_source`.
     """
 
     def __init__(self, name: str, file: str) -> None:
@@ -379,8 +370,7 @@ class KernelCache(_Cache):
                 file.write(_DIGEST(payload).digest() + payload)
             os.chmod(temporary, 0o600 | folder.stat().st_mode & 0o044)  # readable like the folder
             os.replace(temporary, entry)
-        except Exception:
-            # For example a full disk.
+        except Exception:  # for example a full disk
             if temporary is not None:
                 Path(temporary).unlink(missing_ok=True)
 

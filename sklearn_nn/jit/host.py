@@ -71,23 +71,15 @@ VECTOR_BITS, VECTOR_REGISTERS = registers_of(
 
 #: Options of kernels. error_model="numpy": a division that may raise does not vectorise. No "nnan"
 #: and "ninf" (NaN must stay visible) and no "reassoc" (sums keep their order).
-OPTIONS: dict[str, object] = {
-    "nogil": True,
-    "error_model": "numpy",
-    "fastmath": {"contract", "nsz"},
-}
+OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": {"contract", "nsz"}}
 
 #: Options of functions that only kernels call. Wrappers for Python and C cost as much compile time
 #: as many functions themselves.
-HELPER_OPTIONS: dict[str, object] = {
-    **OPTIONS,
-    "no_cpython_wrapper": True,
-    "no_cfunc_wrapper": True,
-}
+HELPER_OPTIONS = {**OPTIONS, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
 #: The same, inlined before type inference. Otherwise a function is optimised twice, alone and
 #: within its caller.
-INLINED_OPTIONS: dict[str, object] = {**HELPER_OPTIONS, "inline": "always"}
+INLINED_OPTIONS = {**HELPER_OPTIONS, "inline": "always"}
 
 
 def lanes(dtype: str) -> int:

@@ -392,11 +392,8 @@ class ProgressBar(Callback):
 
     def _show(self, epoch: int) -> None:
         """Move the bar to the end of an epoch and show the figures of the last one."""
-        log, figures = self._log, []
-        if "loss" in log:
-            figures.append(f"loss {log['loss']:.4f}")
-        if "val_score" in log:
-            figures.append(f"val_score {log['val_score']:.4f}")
+        log = self._log
+        figures = [f"{name} {log[name]:.4f}" for name in ("loss", "val_score") if name in log]
         if self.n_samples and log.get("seconds", 0) > 0:
             figures.append(f"{self.n_samples / log['seconds']:,.0f} {self.unit}/s")
         self._bar.update(self._task, completed=epoch, figures="  ".join(figures))

@@ -11,15 +11,9 @@ from sklearn_nn.network.source import Source
 
 
 def minimize(
-    machine: Machine,
-    data: Source,
-    targets: Targets,
-    *,
-    max_iter: int,
-    max_fun: int,
-    tol: float,
-    verbose: bool = False,
-) -> Any:
+    machine: Machine, data: Source, targets: Targets, *,
+    max_iter: int, max_fun: int, tol: float, verbose: bool = False,
+) -> Any:  # fmt: skip
     """Minimize the loss over all rows; `machine.theta` becomes the solution.
 
     The machine's capacity is `data.n_rows`. Frozen parameters do not change; other factors on
@@ -52,16 +46,10 @@ def minimize(
         if verbose:
             say(f"Iteration {iteration}, loss = {intermediate_result.fun:.8f}")
 
-    options: dict[str, Any] = {"maxfun": max_fun, "maxiter": max_iter, "gtol": tol}
+    options = {"maxfun": max_fun, "maxiter": max_iter, "gtol": tol}
+    method: dict[str, Any] = {"method": "L-BFGS-B", "jac": True, "options": options}
     try:
-        result = scipy.optimize.minimize(
-            loss_and_gradient,
-            reached,
-            method="L-BFGS-B",
-            jac=True,
-            options=options,
-            callback=record,
-        )
+        result = scipy.optimize.minimize(loss_and_gradient, reached, callback=record, **method)
         reached = result.x
     finally:  # after an interrupt theta holds a trial step of the line search
         np.copyto(machine.theta, reached, casting="same_kind", where=trained)

@@ -35,6 +35,8 @@ __all__ = [
 ]  # fmt: skip
 
 _Entry = TypeVar("_Entry")
+#: Function of the raw output, the target and the options.
+_OfOutput = Callable[[Any, Any, Any], Any]
 
 
 @njit(**INLINED_OPTIONS)
@@ -145,12 +147,7 @@ def _scale_rows(
                 x[i, j] *= factor
 
 
-def pointwise(
-    name: str,
-    value: Callable[[Any, Any, Any], Any],
-    derivative: Callable[[Any, Any, Any], Any],
-    mean: bool = True,
-) -> Kernel:
+def pointwise(name: str, value: _OfOutput, derivative: _OfOutput, mean: bool = True) -> Kernel:
     """Make the kernel of the loss ``value(z, y, options)`` with this derivative in z.
 
     The loss of a row is the mean over its outputs, or their sum. The gradient is always that of the

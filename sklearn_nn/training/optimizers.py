@@ -515,9 +515,9 @@ def get_optimizer(solver: str | Optimizer, parameters: Mapping[str, Any]) -> Opt
     if not isinstance(solver, str) or solver not in OPTIMIZERS:
         known = ", ".join(OPTIMIZERS)
         raise ValueError(f"solver={solver!r} is not known; use one of {known}, or an Optimizer.")
-    made = OPTIMIZERS[solver]
-    shared = {own: parameters[name] for own, name in made.shares.items() if name in parameters}
-    return made(**shared)
+    shares = OPTIMIZERS[solver].shares
+    shared = {own: parameters[name] for own, name in shares.items() if name in parameters}
+    return OPTIMIZERS[solver](**shared)
 
 
 @dataclass
@@ -542,16 +542,10 @@ class OptimizerState:
 
     @classmethod
     def start(
-        cls,
-        optimizer: Optimizer,
-        schedule: Schedule,
-        rate: float,
-        theta: np.ndarray,
-        *,
-        weight_decay: float | None = None,
-        averaged: bool = False,
+        cls, optimizer: Optimizer, schedule: Schedule, rate: float, theta: np.ndarray, *,
+        weight_decay: float | None = None, averaged: bool = False,
         decay_schedule: Schedule | None = None,
-    ) -> OptimizerState:
+    ) -> OptimizerState:  # fmt: skip
         """Return the initial state; `weight_decay` None is that of the optimizer."""
         dtype = theta.dtype.name
         moments = allocate((optimizer.n_moments, theta.size), dtype)
@@ -586,9 +580,9 @@ class OptimizerState:
             self.epochs = self.step / n_batches
         self.ahead = round(self.epochs * n_batches) - self.step if alone else 0
         is_over = alone and self.schedule.plans_the_end and self.epochs >= max_epochs
-        is_over = is_over and bool(
-            np.all(self.rates(n_batches, epoch) <= _NEXT_TO_NOTHING * self.base_rate)
-        )
+        if is_over:
+            least = _NEXT_TO_NOTHING * self.base_rate
+            is_over = bool(np.all(self.rates(n_batches, epoch) <= least))
         begins_again = is_over and self.stood_alone
         if is_over:
             self.epochs, self.ahead = 0.0, -self.step
@@ -605,17 +599,13 @@ class OptimizerState:
             return False
         return not np.any(self.rates(epoch[0], epoch))
 
-    def _done(self, n_batches: int) -> np.ndarray:
-        """Return the number of batches that schedules see before each of the next batches."""
-        first = self.step + self.ahead
-        return np.arange(first, first + n_batches)
-
     def rates(self, n_batches: int, epoch: Epoch) -> np.ndarray | float:
         """Return the learning rates of the next batches."""
         if not self.schedule.varies():
             return self.base_rate
+        first = self.step + self.ahead
+        progress = Progress(np.arange(first, first + n_batches), *epoch)
         # A user-defined schedule may return any number type.
-        progress = Progress(self._done(n_batches), *epoch)
         rates = np.asarray(self.schedule.rates(self.base_rate, progress), np.float64)
         return rates if rates.ndim else float(rates)
 
@@ -629,13 +619,10 @@ class OptimizerState:
         if decays is not None and self.decay_schedule is not None:
             decays *= self.decay_schedule.factors(Progress(done, *epoch))
         return Update(
-            self.optimizer.kernel.address(dtype),
-            self.optimizer.scalars(steps + 1, rates),
-            self.moments,
-            decays=decays,
-            average=self.average,
+            self.optimizer.kernel.address(dtype), self.optimizer.scalars(steps + 1, rates),
+            self.moments, decays=decays, average=self.average,
             progress=np.minimum(1.0, done / n_planned),
-        )
+        )  # fmt: skip
 
     def look_ahead(self, epoch: Epoch) -> None:
         """Set `learning_rate` to that of the next batch."""

@@ -52,12 +52,9 @@ class Stretch(NamedTuple):
 
 
 def plan_epoch(
-    data: Source,
-    rows: np.ndarray,
-    batch_size: int,
-    random_state: np.random.RandomState | None,
+    data: Source, rows: np.ndarray, batch_size: int, random_state: np.random.RandomState | None,
     weights: np.ndarray | None = None,
-) -> list[Stretch]:
+) -> list[Stretch]:  # fmt: skip
     """Divide rows of `data` into batches, in their order.
 
     With a random state, sequences of similar length share a batch, which reduces padding, and the
@@ -122,11 +119,11 @@ def say(text: str) -> None:
 
 
 class _Counts(NamedTuple):
-    """Epochs trained by the run, the next epoch, and the number of epochs that schedules see."""
+    """Counts that an epoch advances."""
 
-    n_epochs: int
-    ahead: Epoch
-    planned: float | None
+    n_epochs: int  # epochs trained by the run
+    ahead: Epoch  # the next epoch
+    planned: float | None  # epochs that schedules see
 
 
 class _Before(NamedTuple):
@@ -411,9 +408,8 @@ class Trainer:
         """Return whether patience has run out and the schedule has no lower rate."""
         if self.history.no_improvement <= self.patience:
             return False
-        watched = "Validation score" if self.history.validated else "Training loss"
-        if self.history.validated and self.history.watches_loss:
-            watched = "Validation loss"
+        of_validation = "Validation loss" if self.history.watches_loss else "Validation score"
+        watched = of_validation if self.history.validated else "Training loss"
         message = (
             f"{watched} did not improve more than tol={self.tol:f} "
             f"for {self.patience:.0f} consecutive epochs."

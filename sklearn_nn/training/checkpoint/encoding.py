@@ -169,11 +169,8 @@ class _Coder:
         return tuple(self._items(content, place))
 
     def _dict(self, value: dict[Any, Any], place: Place) -> Any:
-        pairs = [
-            [self.encode(key, place), self.encode(item, (*place, key))]
-            for key, item in value.items()
-        ]
-        return {"dict": pairs}
+        encode = self.encode
+        return {"dict": [[encode(k, place), encode(v, (*place, k))] for k, v in value.items()]}
 
     def _to_dict(self, content: Any, place: Place) -> dict[Any, Any]:
         _require(type(content) is list, content, place)
@@ -287,24 +284,15 @@ def _require(valid: Any, encoded: Any, place: Place) -> None:
 Step = Callable[[_Coder, Any, Place], Any]
 
 ENCODERS: dict[type, Step] = {
-    int: _Coder._int,
-    float: _Coder._float,
-    list: _Coder._list,
-    tuple: _Coder._tuple,
-    dict: _Coder._dict,
-    np.ndarray: _Coder._array,
-    np.memmap: _Coder._array,
+    int: _Coder._int, float: _Coder._float,
+    list: _Coder._list, tuple: _Coder._tuple, dict: _Coder._dict,
+    np.ndarray: _Coder._array, np.memmap: _Coder._array,
     np.random.RandomState: _Coder._random_state,
-}
+}  # fmt: skip
 DECODERS: dict[str, Step] = {
-    "int": _Coder._to_int,
-    "float": _Coder._to_float,
-    "scalar": _Coder._to_scalar,
-    "numpy_str": _Coder._to_numpy_str,
-    "tuple": _Coder._to_tuple,
-    "dict": _Coder._to_dict,
-    "array": _Coder._to_array,
-    "objects": _Coder._to_objects,
-    "random_state": _Coder._to_random_state,
-    "object": _Coder._to_object,
-}
+    "int": _Coder._to_int, "float": _Coder._to_float,
+    "scalar": _Coder._to_scalar, "numpy_str": _Coder._to_numpy_str,
+    "tuple": _Coder._to_tuple, "dict": _Coder._to_dict,
+    "array": _Coder._to_array, "objects": _Coder._to_objects,
+    "random_state": _Coder._to_random_state, "object": _Coder._to_object,
+}  # fmt: skip

@@ -99,9 +99,8 @@ def write(
                 os.unlink(temporary)
             raise
     except OSError as error:
-        raise _explained(
-            error, path, "was not written", "an existing checkpoint is unchanged"
-        ) from error
+        after = "an existing checkpoint is unchanged"
+        raise _explained(error, path, "was not written", after) from error
     try:
         _flush_folder(folder)
     except OSError as error:
@@ -145,14 +144,11 @@ def _members(meta: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> dict[
     text = json.dumps(dict(meta), allow_nan=False).encode("ascii")
     members = {_META: np.frombuffer(text, dtype=np.uint8)}
     for name, array in arrays.items():
+        named = f"The name {name!r} of an array"
         if not (isinstance(name, str) and 0 < len(name) <= 1000):
-            raise ValueError(
-                f"The name {name!r} of an array must be a str of 1 to 1000 characters."
-            )
+            raise ValueError(f"{named} must be a str of 1 to 1000 characters.")
         if not name.isprintable() or "\\" in name:
-            raise ValueError(
-                f"The name {name!r} of an array has characters that are invalid in file names."
-            )
+            raise ValueError(f"{named} has characters that are invalid in file names.")
         if not storable(array):
             kind = getattr(array, "dtype", type(array).__name__)
             raise TypeError(
