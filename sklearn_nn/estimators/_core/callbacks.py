@@ -52,15 +52,11 @@ class SubtaskCallback(Callback):
     def on_epoch_end(self, epoch, log, estimator):
         """End the task of the epoch; return whether a callback requests to stop."""
         return self._epoch.call_on_fit_task_end(
-            estimator=estimator,
-            reconstruction_attributes=self._attributes,
-            **self._data,
+            estimator=estimator, reconstruction_attributes=self._attributes, **self._data
         )
 
     def end(self, estimator):
         """End the task of the fit."""
         self._fit.call_on_fit_task_end(
-            estimator=estimator,
-            reconstruction_attributes=self._attributes,
-            **self._data,
+            estimator=estimator, reconstruction_attributes=self._attributes, **self._data
         )
