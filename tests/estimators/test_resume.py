@@ -317,7 +317,7 @@ def test_lbfgs_goes_on_from_its_weights():
 
 
 def test_warm_start_means_what_it_means_to_scikit_learn():
-    """As many epochs again, from the weights at hand, with a new optimizer."""
+    """As many epochs again, from the present weights, with a new optimizer."""
     model = make(warm_start=True, max_iter=5).fit(X, CLASSES)
     model.fit(X, CLASSES)
     assert model.n_iter_ == 5

@@ -248,7 +248,7 @@ def test_partial_fit_waits_for_what_was_left_out(named, tmp_path):
         loaded = load(tmp_path / "model")
     np.testing.assert_array_equal(output(loaded), output(model))
     if named == "solver":
-        with pytest.raises(ValueError, match=r"solver='adam' cannot go on with.*another solver"):
+        with pytest.raises(ValueError, match=r"solver='adam' cannot continue.*another solver"):
             loaded.partial_fit(X, CLASSES)
     loaded.set_params(**own).partial_fit(X, CLASSES)
     np.testing.assert_array_equal(
@@ -407,7 +407,7 @@ def test_a_forged_order_of_samples_reads_no_other_memory(name, tmp_path):
     model = fitted(early_stopping=True, max_iter=4)
     getattr(model, name)[0] = 2**40
     model.save(tmp_path / "model")
-    with pytest.raises(ValueError, match="does not name each row once"):
+    with pytest.raises(ValueError, match="does not hold each row once"):
         load_checkpoint(tmp_path / "model").set_params(max_iter=8).fit(X, CLASSES)
 
 

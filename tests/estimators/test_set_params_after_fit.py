@@ -205,7 +205,7 @@ def test_a_warm_start_takes_a_new_activation_and_refuses_new_shapes(warm):
     twin.set_params(activation="relu")
     np.testing.assert_array_equal(twin.predict_proba(ROWS), before)
     model.set_params(hidden_layer_sizes=(9,))
-    with pytest.raises(ValueError, match="The weights at hand have shapes"):
+    with pytest.raises(ValueError, match="The fitted weights have shapes"):
         go_on(model)
     np.testing.assert_array_equal(model.predict_proba(ROWS), before)
     assert model._made_with["hidden_layer_sizes"] == (5,)

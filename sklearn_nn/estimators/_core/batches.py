@@ -33,8 +33,8 @@ def unpack(item, number):
 def fit_batches(estimator, X, y, sample_weight, **options):
     """Call partial_fit with each batch that the iterable X yields, and `options`.
 
-    Raise ValueError if there is no batch, if y or sample_weight are passed as well, or if a batch
-    is invalid. Training on the batches before it is kept.
+    Raise ValueError without batches, for an invalid batch (training on those before it is kept), or
+    if y or sample_weight are passed as well.
     """
     for name, given in (("y", y), ("sample_weight", sample_weight)):
         if given is not None:
@@ -43,7 +43,7 @@ def fit_batches(estimator, X, y, sample_weight, **options):
                 "(X, y) or (X, y, sample_weight), or pass X as an array."
             )
     number = -1
-    for item in X:
+    for item in X:  # enumerate would hold a second batch in memory
         number += 1
         batch = unpack(item, number)
         try:

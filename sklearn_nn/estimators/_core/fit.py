@@ -13,34 +13,28 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import InvalidParameterError
 from sklearn.utils.validation import _check_sample_weight
 
-from sklearn_nn.estimators._core import lbfgs, transfer
+from sklearn_nn.estimators._core import fitted_network, lbfgs, transfer
 from sklearn_nn.estimators._core.callbacks import SubtaskCallback
-from sklearn_nn.estimators._core.endings import (
-    DivergenceError,
-    objective,
-    tell_divergence,
-    tell_end_of_schedule,
-)
-from sklearn_nn.estimators._core.fitted_network import (
-    FittedNetwork,
-    adopted,
-    has_weights,
-    publish_network,
-    writable,
-)
+from sklearn_nn.estimators._core.fitted_network import FittedNetwork, has_weights, publish_network
 from sklearn_nn.estimators._core.parts import FitMode, check_fits, check_some_weight, is_bytes, warn
 from sklearn_nn.estimators._core.validation import evaluation, is_given, resumed_rows, split
 from sklearn_nn.jit.team import resolve_n_jobs
 from sklearn_nn.network.machine import Machine, adapt
 from sklearn_nn.network.program import Program
 from sklearn_nn.network.source import Source
-from sklearn_nn.training.callbacks import Callback, ProgressBar, TrainingScore, can_draw
+from sklearn_nn.training.callbacks import (
+    Callback,
+    ProgressBar,
+    TrainingScore,
+    can_draw,
+    is_stopped_gently,
+)
 from sklearn_nn.training.history import History
 from sklearn_nn.training.optimizers import OptimizerState, get_optimizer
-from sklearn_nn.training.schedules import SCHEDULES, Listed, get_schedule
+from sklearn_nn.training.schedules import Listed, get_schedule
 from sklearn_nn.training.trainer import Ending, Trainer
 
-#: scikit-learn's own schedules, which its adam does not heed.
+#: Schedules of scikit-learn's MLP, which solver="adam" ignores, as it does there.
 _SCIKIT_LEARN_SCHEDULES = ("constant", "invscaling", "adaptive")
 #: Attributes that a training leaves and that a new one from other weights begins without.
 LEFT_BY_TRAINING = (
@@ -48,10 +42,12 @@ LEFT_BY_TRAINING = (
     "_no_improvement_count", "history_", "loss_", "loss_curve_", "validation_loss_curve_",
     "best_loss_", "best_iteration_", "validation_scores_", "best_validation_score_",
 )  # fmt: skip
-
-
 #: Attributes that exist only while a fit is under way.
 OF_A_FIT = ("_callback_data", "_descent_before", "_first_rows", "_stopped_by", "_subtasks")
+
+
+class DivergenceError(ValueError):
+    """Training came to numbers that are infinite or NaN."""
 
 
 @contextlib.contextmanager
@@ -59,9 +55,8 @@ def all_or_nothing(estimator):
     """Restore the estimator if an error is raised within.
 
     Weights are trained in buffers of their own; what training changes in place, the optimizer and
-    the history, is put back. Two endings are kept, since their results stand for themselves:
-    training that diverged, as it was before that epoch; and training that was stopped by an error
-    in a callback or by an interrupt, as it is.
+    the history, is put back. Two results are kept: that of training that diverged, as it was before
+    that epoch; and that of training that a callback's error or an interrupt has stopped.
     """
     before = estimator.__dict__.copy()
     history, generator = before.get("_history"), before.get("random_state")
@@ -196,12 +191,12 @@ class Fit:
         return FitRequest(source, target, weight, validation, program)
 
     def reader(self):
-        """Return the reader for the parameters at hand."""
+        """Return the reader for the current parameters."""
         reader = self.estimator._make_reader()
         return reader if self.begins else reader.going_on(vars(self.estimator).get("_reader"))
 
     def codec(self):
-        """Return the codec for the parameters at hand."""
+        """Return the codec for the current parameters."""
         return self.estimator._make_codec().going_on(vars(self.estimator).get("_codec"))
 
     def read(self, reader, codec):
@@ -256,7 +251,7 @@ class Fit:
         # scipy's L-BFGS works in float64, and so does scikit-learn's MLP with it.
         if is_lbfgs(est):
             return "float64"
-        if is_bytes(samples):  # images are scaled; integers of a table are what other integers are
+        if is_bytes(samples):  # images are scaled; in a table, bytes are like other integers
             return "float64" if reader.divisor == 1 else "float32"
         return samples.dtype.name
 
@@ -267,7 +262,7 @@ class Fit:
         if self.begins:
             network = self._fresh(plan, program)
         else:
-            network = adopted(est, plan, program)
+            network = fitted_network.adopted(est, plan, program)
         est._reader, est._codec = reader, codec
         est.n_parameters_ = sum(placed.parameter.size for placed in program.parameters)
         reader.publish(est)
@@ -379,14 +374,11 @@ class Fit:
     # --- first order -------------------------------------------------------------------------
 
     def _optimizer_and_schedule(self):
-        est = self.estimator
-        parameters = est._settings()
-        optimizer = get_optimizer(est.solver, parameters)
+        solver, parameters = self.estimator.solver, self.estimator._settings()
         schedule = parameters["learning_rate"]
-        if est.solver == "adam" and schedule in _SCIKIT_LEARN_SCHEDULES:
-            # scikit-learn's adam does not heed its `learning_rate`.
-            return optimizer, SCHEDULES["constant"]()
-        return optimizer, get_schedule(schedule, parameters)
+        if solver == "adam" and schedule in _SCIKIT_LEARN_SCHEDULES:
+            schedule = "constant"
+        return get_optimizer(solver, parameters), get_schedule(schedule, parameters)
 
     def trainer(self, request):
         """Return what trains in batches with a first-order optimizer."""
@@ -444,22 +436,23 @@ class Fit:
             )  # fmt: skip
         else:
             est._descent_before = est._optimizer.copy()  # if training fails
-            # As of `max_iter`: what the parameters say now.
+            # The current parameters apply, such as `max_iter`.
             optimizer, est._optimizer.schedule = self._optimizer_and_schedule()
-            if self._resumes or incomplete:  # a function of one's own is not saved
+            if self._resumes or incomplete:  # files hold no user-defined functions
                 est._optimizer.optimizer = optimizer
         descent = est._optimizer
         descent.decay_schedule = self.decay_schedule()
         wanted = (descent.optimizer.n_moments, est._network.theta.size)
         if descent.moments.shape != wanted:
             raise ValueError(
-                f"solver={est.solver!r} cannot go on with the training of another solver, which "
-                "has left other moments; set the solver of then, or fit with warm_start=True to "
-                "begin with a new one."
+                f"solver={est.solver!r} cannot continue the training of another solver, whose "
+                "moments differ; set that solver, or fit with warm_start=True to begin with a new "
+                "optimizer."
             )
-        descent.moments = writable(descent.moments)
+        # Arrays that joblib has mapped into memory are read-only and are copied.
+        descent.moments = np.require(descent.moments, requirements="W")
         if descent.average is not None:
-            descent.average = writable(descent.average)
+            descent.average = np.require(descent.average, requirements="W")
 
     def _begin_history(self, has_validation):
         """Return the history to go on with."""
@@ -613,6 +606,54 @@ class Fit:
         if trainer.schedule_ended and not est.__dict__.get("_end_was_told"):
             tell_end_of_schedule(est)
         return ending
+
+
+def tell_end_of_schedule(est):
+    """Warn that partial_fit has been called more often than the schedule plans for."""
+    est._end_was_told = True
+    told = f"learning_rate={est._setting('learning_rate')!r}"
+    endless = "a learning_rate without an end, such as 'constant' or 'inverse_time'."
+    if est._optimizer.schedule.plans_the_end:
+        message = (
+            f"{told} plans for max_iter={est._setting('max_iter')} epochs, and each call of "
+            "partial_fit, or batch of an iterable, is one. They are over, so it begins again "
+            f"from its start; set max_iter to the total number of epochs, or {endless}"
+        )
+    else:
+        message = f"{told} has come to 0, so that nothing more is learnt; set {endless}"
+    warn(message)
+
+
+def tell_divergence(trainer):
+    """Warn if there are best weights, or a callback asks for a warning; else raise an error."""
+    told = (
+        f"Training diverged in epoch {trainer.n_epochs} with a learning rate of "
+        f"{trainer.descent.learning_rate:g}; scale the data (StandardScaler) or lower "
+        "learning_rate_init."
+    )
+    best = trainer.history.best_theta is not None
+    if best or is_stopped_gently(trainer.callbacks):
+        kept = "best weights" if best else "weights from before that epoch"
+        warn(f"{told} The {kept} are kept.", ConvergenceWarning)
+        return
+    raise DivergenceError(
+        "Solver produced non-finite parameter weights. The input data may contain large"
+        f" values and need to be preprocessed. {told} The weights from before that epoch are"
+        " kept."
+    )
+
+
+def objective(estimator):
+    """Return what restarts are compared by, smaller is better: minus the score, then the loss."""
+    history = getattr(estimator, "_history", None)
+    scores = getattr(estimator, "validation_scores_", None)
+    found = getattr(estimator, "loss_", np.inf), 0.0
+    if history is not None and scores:
+        kept = history.best_theta is not None
+        losses = history.curves["val_loss"]
+        score = history.best_score if kept else scores[-1]
+        found = -score, losses[history.best_epoch - 1 if kept else -1]
+    return tuple(objective if np.isfinite(objective) else np.inf for objective in found)
 
 
 class Publisher(Callback):

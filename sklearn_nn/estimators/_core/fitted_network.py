@@ -218,7 +218,7 @@ class FittedNetwork:
     def with_arrays(self, arrays):
         """Return a network whose weights are the given arrays, in the order of `places`.
 
-        Raises ValueError if shapes differ, or if an array holds addresses that kernels cannot use.
+        Raise ValueError if shapes differ, or if an array holds addresses that kernels cannot use.
         """
         shapes = [np.shape(array) for array in arrays]
         wanted = [place.shape for place in self.places]
@@ -235,7 +235,7 @@ class FittedNetwork:
         return self.with_weights(theta, state)
 
     def output_shape(self, layer):
-        """Return the shape of a sample after a layer; raise ValueError if there is none such."""
+        """Return the shape of a sample after a layer; raise ValueError if the layer is unknown."""
         shapes = {line.name: line.output_shape for line in self.outline}
         if layer not in shapes:
             raise ValueError(f"layer={layer!r} is not in the network; its layers are {[*shapes]}.")
@@ -265,17 +265,14 @@ def check_layout(program, theta, state):
     """Raise ValueError if the weights are not those of the program."""
     if (theta.shape, state.shape) != ((program.n_theta,), (program.n_state,)):
         raise ValueError(
-            f"The weights at hand are {theta.size} numbers, the network's {program.n_theta}; fit "
+            f"The estimator holds {theta.size} weights, but its network has {program.n_theta}; fit "
             "again."
         )
     program.check_state(state)
 
 
 def publish_network(estimator, network):
-    """Set the network of an estimator, and publish views of its arrays.
-
-    They are `layers_`, and lists of the arrays of one name (`_ARRAY_LISTS`): `coefs_`, say.
-    """
+    """Set an estimator's network, `layers_`, and the lists `_ARRAY_LISTS`, such as `coefs_`."""
     estimator._network = network
     estimator._views, layers = network.views(), {}
     for place, view in zip(network.places, estimator._views, strict=True):
@@ -298,10 +295,7 @@ def _shown_arrays(estimator):
 
 def _seen_arrays(estimator):
     """Return the arrays that users may have replaced, in the order of the network's places."""
-    lists = {
-        name: list(getattr(estimator, attribute))
-        for attribute, name in estimator._ARRAY_LISTS.items()
-    }
+    lists = {name: list(getattr(estimator, a)) for a, name in estimator._ARRAY_LISTS.items()}
     if "_network" not in vars(estimator):  # weights that were set before there was a network
         return [array for arrays in zip(*lists.values(), strict=True) for array in arrays]
     layers, places = estimator.layers_, estimator._network.places
@@ -329,13 +323,12 @@ def check_fitted(estimator):
 def network_of(estimator):
     """Return the fitted network of an estimator, with the arrays that users have replaced.
 
-    Raises NotFittedError if there is none, ValueError if an array has been replaced by one of
-    another shape.
+    Raise NotFittedError without a network, and ValueError if the shape of an array has changed.
     """
     check_fitted(estimator)
     shown, published = _shown_arrays(estimator), estimator._published
     if len(shown) != len(published) or not all(map(operator.is_, shown, published)):
-        # Not in place: another thread may be predicting with the network at hand.
+        # Not in place: another thread may be predicting with the present network.
         publish_network(estimator, estimator._network.with_arrays(_seen_arrays(estimator)))
     return estimator._network
 
@@ -358,30 +351,23 @@ def remarks_of(estimator):
 def has_weights(estimator):
     """Return whether there are weights to go on from."""
     lists = estimator._ARRAY_LISTS
-    return (
-        all(hasattr(estimator, name) for name in lists) if lists else hasattr(estimator, "_network")
-    )
+    return all(hasattr(estimator, name) for name in lists or ("_network",))
 
 
 def adopted(estimator, plan, program):
     """Return a network of the program with the present weights of an estimator.
 
-    Raises ValueError if the architecture has changed since the weights were learnt.
+    Raise ValueError if the architecture has changed since the weights were learnt.
     """
     network = FittedNetwork.of(plan, program, *program.new_buffers())
     arrays = _seen_arrays(estimator)
     shapes, wanted = [np.shape(a) for a in arrays], [place.shape for place in network.places]
     if shapes != wanted:
         raise ValueError(
-            f"The weights at hand have shapes {shapes}, but the parameters now ask for "
-            f"{wanted}; fit with warm_start=False to begin anew."
+            f"The fitted weights have shapes {shapes}, but the parameters now require {wanted}; "
+            "fit with warm_start=False to begin anew."
         )
     for place, array in zip(network.places, arrays, strict=True):
         place.view(network.theta, network.state)[...] = array
     check_layout(program, network.theta, network.state)
     return network
-
-
-def writable(array):
-    """Return the array, or a copy if it is read-only, such as one mapped into memory by joblib."""
-    return array if array.flags.writeable else np.array(array)

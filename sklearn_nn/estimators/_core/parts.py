@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 import warnings
 from enum import Enum
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 
 class Part:
-    """Base of `InputReader` and `TargetCodec`: parameters, and what was learnt, by name.
+    """Base of `InputReader` and `TargetCodec`: parameters and learnt attributes, by name.
 
     A part is made for each fit from the parameters of that time. Predictions use the parts of the
     last fit, whatever parameters are set afterwards.
@@ -19,23 +19,23 @@ class Part:
 
     #: Names of the attributes that are learnt, and saved in files.
     LEARNT: ClassVar[tuple[str, ...]] = ()
-    #: Those of them that a file must have.
+    #: Learnt attributes that a file must have.
     NEEDED: ClassVar[tuple[str, ...]] = ()
     #: Attributes that the estimator publishes, by the name of the part's attribute.
     PUBLISHED: ClassVar[dict[str, str]] = {}
 
     def learnt(self):
-        """Return what was learnt, by name."""
+        """Return the learnt attributes by name."""
         return {name: vars(self)[name] for name in self.LEARNT if name in vars(self)}
 
     def going_on(self, before):
-        """Take over what another part of this kind has learnt, if there is one; return self."""
+        """Copy the learnt attributes of another part, if any; return self."""
         if before is not None:
             vars(self).update({n: vars(before)[n] for n in self.LEARNT if n in vars(before)})
         return self
 
     def take(self, learnt):
-        """Take over what `learnt` returned, from a file perhaps."""
+        """Set the attributes that `learnt` returned."""
         vars(self).update(learnt)
 
     def publish(self, estimator):
@@ -45,7 +45,7 @@ class Part:
                 setattr(estimator, public, vars(self)[own])
 
     def check_loaded(self, estimator):
-        """Raise ValueError if what was learnt, now loaded from a file, contradicts itself."""
+        """Raise ValueError if learnt attributes from a file contradict each other."""
 
 
 class FitMode(Enum):
@@ -62,9 +62,7 @@ class FitMode(Enum):
         return self in (FitMode.RESUMED, FitMode.ONE_EPOCH)
 
 
-def check_some_weight(
-    weights: np.ndarray | None, what: str, given_by: str = "sample_weight"
-) -> None:
+def check_some_weight(weights, what, given_by="sample_weight"):
     """Raise ValueError if all weights are zero."""
     if weights is not None and not np.any(weights > 0):
         raise ValueError(
@@ -72,7 +70,7 @@ def check_some_weight(
         )
 
 
-def check_fits(name: str, values: np.ndarray, dtype: str) -> None:
+def check_fits(name, values, dtype):
     """Raise ValueError if `dtype` cannot hold values, which are finite in their own type."""
     if values.dtype.itemsize <= np.dtype(dtype).itemsize or values.dtype.kind != "f":
         return
@@ -84,7 +82,7 @@ def check_fits(name: str, values: np.ndarray, dtype: str) -> None:
         )
 
 
-def check_no_dates(X: Any) -> None:
+def check_no_dates(X):
     """Raise ValueError if X holds dates, which NumPy would convert to numbers."""
     dtypes = np.ravel(np.asarray(getattr(X, "dtypes", getattr(X, "dtype", None)), dtype=object))
     dates = [dtype for dtype in dtypes if getattr(dtype, "kind", "") in ("m", "M")]
@@ -95,21 +93,17 @@ def check_no_dates(X: Any) -> None:
         )
 
 
-def is_bytes(X: Any) -> bool:
-    """Return whether X is an array of bytes (uint8), which the machine reads as they are."""
+def is_bytes(X):
+    """Return whether X is an array of bytes (uint8), which kernels read directly."""
     return isinstance(X, np.ndarray) and X.dtype == np.uint8
 
 
-#: What stands between a user's line and the code that warns.
+#: Packages whose frames are skipped between the code that warns and the user's line.
 _BETWEEN = {"sklearn_nn", "sklearn", "joblib"}
 
 
 def warn(message, category=UserWarning):
-    """Warn at the line that called into this package, directly or through scikit-learn.
-
-    The number of calls in between differs: a prediction may come from a pipeline, a score or a
-    display.
-    """
+    """Warn at the line that called into this package, directly or through scikit-learn."""
     frame, level = sys._getframe(1), 2
     while frame is not None and frame.f_globals.get("__name__", "").split(".")[0] in _BETWEEN:
         frame, level = frame.f_back, level + 1

@@ -13,7 +13,7 @@ import numpy as np
 
 from sklearn_nn.training.history import History
 
-#: Sizes and counts in files are below this: sums of them are exact, and are no memory's size.
+#: Upper limit of sizes and counts in files, so that their sums are exact as floats.
 _MOST = 2**53
 
 
@@ -28,7 +28,7 @@ def whole(least=0, below=_MOST):
 
 
 def is_real(value, _=None):
-    """Return whether a value is a number, perhaps infinite or NaN."""
+    """Return whether a value is a real number, which may be infinite or NaN."""
     return isinstance(value, Real) and not isinstance(value, bool | np.bool_)
 
 
@@ -49,9 +49,7 @@ def or_none(check):
 
 def sequence_of(kind, check):
     """Return a check for a list or tuple of what another check accepts."""
-    return lambda value, estimator: (
-        type(value) is kind and all(check(item, estimator) for item in value)
-    )
+    return lambda value, est: type(value) is kind and all(check(item, est) for item in value)
 
 
 def mapping_of(check):
@@ -103,6 +101,7 @@ def _are_weights(value, estimator):
 
 
 _FLAG, _COUNT, _SEED = of_kind(bool), whole(), whole(below=2**32)
+_are_numbers = sequence_of(list, is_real)
 _OF_HISTORY = {
     **dict.fromkeys(("validated", "stopped", "takes_last", "loss_decides", "scores_tell"), _FLAG),
     **dict.fromkeys(("best_epoch", "no_improvement", "samples_seen"), _COUNT),
@@ -146,15 +145,10 @@ def _are_feature_names(value, estimator):
 CHECKS = {
     **dict.fromkeys(("_all_trained", "_end_was_told", "_incomplete", "_resumes"), _FLAG),
     **dict.fromkeys(("_seed", "_split_seed"), _SEED),
-    **dict.fromkeys(
-        ("_no_improvement_count", "_refit_epochs", "best_iteration_", "n_characters_", "n_iter_"),
-        _COUNT,
-    ),
-    **dict.fromkeys(("n_parameters_", "t_"), _COUNT),
+    **dict.fromkeys(("_no_improvement_count", "_refit_epochs", "best_iteration_"), _COUNT),
+    **dict.fromkeys(("n_characters_", "n_iter_", "n_parameters_", "t_"), _COUNT),
     **dict.fromkeys(("best_loss_", "best_validation_score_"), or_none(is_real)),
-    **dict.fromkeys(
-        ("validation_loss_curve_", "validation_scores_"), or_none(sequence_of(list, is_real))
-    ),
+    **dict.fromkeys(("validation_loss_curve_", "validation_scores_"), or_none(_are_numbers)),
     "_held_out": or_none(is_array("iu", 1)),
     "_history": _is_history,
     "_order": is_array("iu", 1),
@@ -166,11 +160,19 @@ CHECKS = {
     "histories_": sequence_of(list, are_curves),
     "history_": are_curves,
     "loss_": is_real,
-    "loss_curve_": sequence_of(list, is_real),
+    "loss_curve_": _are_numbers,
     "n_features_in_": whole(1),
+    "n_jobs": or_none(whole(-(2**20))),
     "recipe_": mapping_of(lambda *_: True),
 }
-#: Checks of what the reader and the codec have learnt, by name.
+#: Checks of the state of the optimizer, by name.
+OF_DESCENT = {
+    **dict.fromkeys(("base_rate", "learning_rate", "weight_decay"), is_rate),
+    "epochs": or_none(is_rate),
+    "step": _COUNT,
+    "stood_alone": _FLAG,
+}
+#: Checks of the attributes that the reader and the codec have learnt, by name.
 OF_PARTS = {
     "bins": or_none(sequence_of(list, is_array("f", 1))),
     "classes": lambda value, _: isinstance(value, np.ndarray) and value.ndim == 1,
@@ -193,9 +195,9 @@ def check_names(state, estimator, reserved):
         raise ValueError(f"there is no {', '.join(missing)}")
     for name in state:
         if type(name) is not str or name in reserved or hasattr(type(estimator), name):
-            raise ValueError(f"{name!r} is no attribute that is saved")
+            raise ValueError(f"{name!r} is not a saved attribute")
     if "_order" in state and "_held_out" not in state:
-        raise ValueError("an order of samples without those held out")
+        raise ValueError("_held_out is missing beside _order")
 
 
 def check_attributes(state, estimator):
@@ -206,7 +208,7 @@ def check_attributes(state, estimator):
 
 
 def check_parts(learnt, estimator):
-    """Raise ValueError if the reader or the codec cannot have learnt what a file says."""
+    """Raise ValueError if a learnt attribute of the reader or the codec is missing or invalid."""
     for name, part in (("reader", estimator._make_reader()), ("codec", estimator._make_codec())):
         found = learnt[name]
         if type(found) is not dict or not set(found) <= set(part.LEARNT):

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.utils._param_validation import validate_parameter_constraints
 
 from sklearn_nn._spec import Spec
-from sklearn_nn.estimators._core import transfer
+from sklearn_nn.estimators._core import saved_values, transfer
 from sklearn_nn.estimators._core.fit import OF_A_FIT, publish_history
 from sklearn_nn.estimators._core.fitted_network import (
     FittedNetwork,
@@ -18,13 +18,6 @@ from sklearn_nn.estimators._core.fitted_network import (
 )
 from sklearn_nn.estimators._core.parameters import ACT_AT_ONCE
 from sklearn_nn.estimators._core.parts import warn
-from sklearn_nn.estimators._core.saved_values import (
-    check_attributes,
-    check_names,
-    check_parts,
-    is_rate,
-    whole,
-)
 from sklearn_nn.network.program import allocate
 from sklearn_nn.training import checkpoint
 from sklearn_nn.training.checkpoint import CheckpointError
@@ -42,12 +35,11 @@ _NOT_SAVED = (
     "classes_", "encoder_", "input_shape_", "n_layers_", "n_outputs_", "out_activation_",
     "vocabulary_",
 )  # fmt: skip
-#: What the training that came last has said of itself, with a history or without.
+#: Results of the last training, which may have been one without a history.
 _OF_LAST_TRAINING = ("t_", "loss_", "best_loss_", "best_iteration_", "best_validation_score_")
-_MOST_THREADS = 2**20
 #: Attributes that are published from the history.
 _PUBLISHED = ("history_", "loss_curve_", "validation_loss_curve_", "validation_scores_")
-#: What is saved of a descent beside its optimizer and its schedule.
+#: Attributes of an optimizer state that are saved beside its optimizer and its schedule.
 _OF_DESCENT = (
     "base_rate", "learning_rate", "moments", "weight_decay", "step", "epochs", "stood_alone",
     "average", "raw",
@@ -84,13 +76,6 @@ def _encode_parameters(parameters, arrays):
     return saved, left_out
 
 
-def _names(names):
-    """Return the names of parameters; raise ValueError if they are no list of strings."""
-    if type(names) is not list or not all(type(name) is str for name in names):
-        raise ValueError("the names of parameters that were left out are no list of strings")
-    return names
-
-
 def _encode_descent(descent, arrays):
     """Return an encoded optimizer state, without a user-defined optimizer or schedule."""
     made = {"optimizer": descent.optimizer, "schedule": descent.schedule}
@@ -118,12 +103,8 @@ def _as_buffer(name, array, shape, dtype):
 
 def _reserved(estimator):
     """Return the names of attributes that a file must not hold, beside those of the class."""
-    return {
-        *estimator.get_params(deep=False),
-        *_NOT_SAVED,
-        *estimator._transient,
-        *estimator._ARRAY_LISTS,
-    }
+    parameters = estimator.get_params(deep=False)
+    return {*parameters, *_NOT_SAVED, *estimator._transient, *estimator._ARRAY_LISTS}
 
 
 def save(estimator, path):
@@ -142,6 +123,7 @@ def save(estimator, path):
         and not (name == "_random_state" and value is estimator.random_state)
         and not (name in _PUBLISHED and has_history)
     }
+    descent, start = vars(estimator).get("_optimizer"), vars(estimator).get("_pretrained")
     learnt = {
         "networks": [
             {"theta": one.theta, "state": one.state}
@@ -149,11 +131,8 @@ def save(estimator, path):
         ],
         "reader": estimator._reader.learnt(),
         "codec": estimator._codec.learnt(),
-        "pretrained": None,
+        "pretrained": None if start is None else start._asdict(),
     }
-    if "_pretrained" in vars(estimator):
-        learnt["pretrained"] = estimator._pretrained._asdict()
-    descent = vars(estimator).get("_optimizer")
     meta = {
         "class": type(estimator).__name__,
         "parameters": saved,
@@ -187,12 +166,12 @@ def load(cls, path):
 
 
 def _from_saved(cls, meta, arrays):
-    """Return the estimator that a file describes, if all of it is what it can be."""
+    """Return the estimator that a file describes; raise an error if the file is invalid."""
     kinds = {kind.__name__: kind for kind in _subclasses(cls)}
     if meta["class"] not in kinds:
         raise CheckpointError(
-            f"the file holds a {meta['class']}, which is no {cls.__name__}; use "
-            "sklearn_nn.load, or import the class that it is of."
+            f"the file holds a {meta['class']}, which is not a {cls.__name__}; use "
+            "sklearn_nn.load, or import the estimator's class."
         )
     known = _known()
 
@@ -200,22 +179,23 @@ def _from_saved(cls, meta, arrays):
         return {name: decode(value, arrays, known) for name, value in values.items()}
 
     estimator = kinds[meta["class"]](**decoded(meta["parameters"]))
-    if not (estimator.n_jobs is None or whole(-_MOST_THREADS)(estimator.n_jobs, estimator)):
-        raise ValueError(f"n_jobs={estimator.n_jobs!r}")
+    saved_values.check_attributes({"n_jobs": estimator.n_jobs}, estimator)
     state, learnt = decoded(meta["attributes"]), decoded(meta["learnt"])
-    check_names(state, estimator, _reserved(estimator))
-    made_with, left_out = decoded(meta["made_with"]), _names(meta["left_out"])
+    saved_values.check_names(state, estimator, _reserved(estimator))
+    made_with, left_out = decoded(meta["made_with"]), meta["left_out"]
+    if not saved_values.sequence_of(list, saved_values.of_kind(str))(left_out, estimator):
+        raise ValueError("the names of omitted parameters must be a list of strings")
     estimator._made_with = _checked_made_with(estimator, made_with, left_out)
     networks = _networks(learnt["networks"])
-    estimator._network = networks[-1]  # what attributes are held against
+    estimator._network = networks[-1]  # attributes are checked against it
     estimator.__setstate__({**vars(estimator), **state})
-    check_attributes(state, estimator)
-    check_parts(learnt, estimator)
+    saved_values.check_attributes(state, estimator)
+    saved_values.check_parts(learnt, estimator)
     if learnt["pretrained"] is not None:
         estimator._pretrained = transfer.Pretrained(**learnt["pretrained"])
     if "_random_state" not in state:  # it is the parameter
         estimator._random_state = estimator.random_state
-        check_attributes({"_random_state": estimator.random_state}, estimator)
+        saved_values.check_attributes({"_random_state": estimator.random_state}, estimator)
     _publish_parts(estimator, learnt["reader"], learnt["codec"], networks)
     _publish_history(estimator, state)
     if meta["descent"] is not None:
@@ -267,7 +247,7 @@ def _publish_parts(estimator, of_reader, of_codec, networks):
 
 
 def remake_parts(estimator):
-    """Make the parts of a fitted estimator again, when parameters of its fit have been put back."""
+    """Make reader, codec and networks again after parameters of the fit have been set."""
     earlier, network = vars(estimator).get("_earlier", []), network_of(estimator)
     learnt = estimator._reader.learnt(), estimator._codec.learnt()
     _publish_parts(estimator, *learnt, [*earlier, network])
@@ -283,7 +263,7 @@ def _publish_history(estimator, state):
             program.check_state(kept)
     estimator.history_ = history.curves
     publish_history(estimator, history, estimator.n_iter_)
-    # Of a training without a history that came later.
+    # Results of a later training without a history.
     vars(estimator).update({n: state[n] for n in _OF_LAST_TRAINING if n in state})
 
 
@@ -299,23 +279,21 @@ def _checked_made_with(estimator, made_with, left_out):
     validate_parameter_constraints(constraints, made_with, type(estimator).__name__)
     missing = [name for name in names if name not in made_with]
     if not set(missing) <= set(left_out):
-        raise ValueError(f"{', '.join(missing)} of the fit, which are missing")
+        raise ValueError(f"parameters of the fit are missing: {', '.join(missing)}")
     estimator._waits_for = tuple(sorted(missing))
     return {**made_with, **{name: copy.deepcopy(getattr(estimator, name)) for name in missing}}
 
 
 def _restore_descent(estimator, saved, arrays):
     """Restore the optimizer state that was saved."""
-    fields = decode(saved["fields"], arrays, _known())
+    fields = {"epochs": None, "stood_alone": False, **decode(saved["fields"], arrays, _known())}
     made_of = {k: decode(v, arrays, _known()) for k, v in saved["made_of"].items()}
-    # One of a user's own is that of the parameters, when it is there. Moments then tell.
+    # User-defined optimizers and schedules are not saved; the next fit takes them from parameters.
     estimator._incomplete = len(made_of) < 2
-    optimizer, schedule = made_of.get("optimizer"), made_of.get("schedule")
-    n_moments = len(fields["moments"]) if optimizer is None else optimizer.n_moments
-    optimizer = Adam() if optimizer is None else optimizer
-    schedule = Schedule() if schedule is None else schedule
+    optimizer, schedule = made_of.get("optimizer", Adam()), made_of.get("schedule", Schedule())
     if not isinstance(optimizer, Optimizer) or not isinstance(schedule, Schedule):
         raise ValueError("an optimizer state of something else")
+    n_moments = optimizer.n_moments if "optimizer" in made_of else len(fields["moments"])
     shapes = {"moments": (n_moments, estimator._network.theta.size)}
     shapes |= dict.fromkeys(("average", "raw"), estimator._network.theta.shape)
     for name, shape in shapes.items():
@@ -323,16 +301,9 @@ def _restore_descent(estimator, saved, arrays):
             fields[name] = _as_buffer(name, fields[name], shape, estimator._network.theta.dtype)
             if not np.isfinite(fields[name]).all() and name != "moments":
                 raise ValueError(f"{name} is not finite")
-    if not whole()(fields["step"], estimator):
-        raise ValueError("an invalid number of batches")
-    epochs = fields.setdefault("epochs", None)
-    if epochs is not None and not (isinstance(epochs, int | float) and 0 <= epochs < np.inf):
-        raise ValueError("an invalid number of epochs")
-    if not isinstance(fields.setdefault("stood_alone", False), bool):
-        raise ValueError("an invalid flag of the last epoch")
-    rates = [fields[name] for name in ("base_rate", "learning_rate", "weight_decay")]
-    if not all(map(is_rate, rates)):
-        raise ValueError(f"invalid rates: {rates}")
+    for name, check in saved_values.OF_DESCENT.items():
+        if not check(fields[name], estimator):
+            raise ValueError(f"{name} of the optimizer is {fields[name]!r:.60}, which is invalid")
     schedule.check()
     optimizer.scalars(np.arange(1, 3), 0.5).astype(np.float64)
     estimator._optimizer = OptimizerState(

@@ -14,7 +14,7 @@ from sklearn_nn.estimators._core.parts import check_fits
 
 #: The layer that estimators add, whose width depends on the target.
 OUTPUT = "output"
-#: Values of `layers` of `from_pretrained` that are no names.
+#: Values of the argument `layers` of `from_pretrained` that select layers without naming them.
 ALL, BODY = "all", "body"
 
 
@@ -30,10 +30,7 @@ class Pretrained(NamedTuple):
 
 
 def pretrained(other, layers, load):
-    """Return copies of the arrays of another network, as `from_pretrained` takes them.
-
-    `load` is a function that loads an estimator from a path.
-    """
+    """Return copies of a network's arrays; `load` is a function that loads a path."""
     from sklearn_nn.inspection._fitted import fitted_network
 
     estimator = load(other) if isinstance(other, str | os.PathLike) else fitted_network(other)
@@ -53,23 +50,19 @@ def pretrained(other, layers, load):
         names = as_names(layers, "layers")
         known = [line.name for line in network.outline]
         check_known(names, known, f"The {type(estimator).__name__} to copy from")
-        arrays = {
-            layer: own
-            for layer, own in arrays.items()
-            if any(is_within(layer, name) for name in names)
-        }
+        arrays = {k: v for k, v in arrays.items() if any(is_within(k, name) for name in names)}
     return Pretrained(type(estimator).__name__, names, arrays)
 
 
 def _shapes(arrays):
-    """Return shapes by name, as an error says them."""
+    """Return the text of shapes by name, for an error."""
     return ", ".join(f"{name} {tuple(array.shape)}" for name, array in sorted(arrays.items()))
 
 
 def copied_layers(program, start):
     """Return the names of the layers of a program that are copied.
 
-    Raises ValueError if there are none, or if a layer and its copy have different shapes.
+    Raise ValueError if there are none, or if a layer and its copy have different shapes.
     """
     if start.names is not None:
         check_known(start.names, [line.name for line in program.outline], "The network to copy to")
@@ -96,7 +89,7 @@ def copied_layers(program, start):
 
 
 def copy_into(program, start, theta, state):
-    """Copy arrays of another network into weights, where that was asked for."""
+    """Copy the selected arrays of another network into parameters and memories."""
     for layer in copied_layers(program, start):
         for name, array in start.arrays[layer].items():
             check_fits(f"{name} of layer {layer!r}", array, program.dtype)
@@ -106,7 +99,7 @@ def copy_into(program, start, theta, state):
     program.check_state(state)
 
 
-#: In the place of a layer's name: all layers that `from_pretrained` copies.
+#: Name that stands for all layers that `from_pretrained` copies.
 PRETRAINED = "pretrained"
 
 
@@ -125,7 +118,7 @@ def as_names(names, parameter):
 
 
 def check_known(names, layers, what):
-    """Raise ValueError if a name is of no layer."""
+    """Raise ValueError if a name is not that of a layer."""
     for name in names:
         if not any(is_within(layer, name) for layer in layers):
             raise ValueError(
@@ -148,7 +141,7 @@ def resolve(factors, layers, copied):
     """Return the factor of each layer that has one, by full name.
 
     `copied` are the layers that "pretrained" stands for. Raise ValueError if a factor is invalid or
-    a name is of no layer.
+    a name is not that of a layer.
     """
     check_factors(factors)
     check_known([name for name in factors if name != PRETRAINED], layers, "The network")
@@ -175,11 +168,8 @@ def frozen(factors, names, copied):
     `copied` are the layers that "pretrained" may stand for.
     """
     covered = [*names, *copied] if PRETRAINED in names else names
-    rest = {
-        key: factor
-        for key, factor in (factors or {}).items()
-        if not any(is_within(key, name) for name in covered)
-    }
+    given = (factors or {}).items()
+    rest = {key: f for key, f in given if not any(is_within(key, name) for name in covered)}
     return {**rest, **dict.fromkeys(names, 0.0)}
 
 
@@ -188,17 +178,13 @@ def thawed(factors, names):
 
     Without names, all zeros are removed. None stands for no factors.
     """
-    factors = factors or {}
-    if not names:
-        rest = {key: factor for key, factor in factors.items() if factor != 0}
-        return rest or None
     rest = {
         key: factor
-        for key, factor in factors.items()
-        if factor != 0 or not any(is_within(key, name) for name in names)
+        for key, factor in (factors or {}).items()
+        if factor != 0 or (names and not any(is_within(key, name) for name in names))
     }
-    for name in names:
-        # Of a layer within one that stays frozen, or copied with others that do.
+    for name in names or ():
+        # The name lies within a layer that stays frozen, or is among the copied layers that do.
         if name != PRETRAINED and factor_of(rest, name, (name,)) == 0:
             rest[name] = 1.0
     return rest or None
@@ -218,13 +204,13 @@ def check_frozen_or_not(program, factors):
             if placed.parameter.rate not in (0, 1):
                 raise ValueError(
                     f"layer {layer!r} learns its {name} at {placed.parameter.rate:g} times the "
-                    "learning rate, which solver='lbfgs' has not; use solver='adam', say, or "
+                    "learning rate, but solver='lbfgs' has none; use solver='adam', say, or "
                     "set the layer's factors on the rate (such as rate_factor) to 1."
                 )
 
 
 def hold_frozen(estimator, program, history):
-    """Keep frozen arrays as they are now, wherever training goes on from, or back to."""
+    """Copy the frozen arrays into every state that training may continue from or return to."""
     parameters = [placed for placed in program.parameters if placed.parameter.rate == 0]
     memories = [p for name in program.frozen for p in program.memories.get(name, {}).values()]
     descent, network = estimator._optimizer, estimator._network
@@ -238,7 +224,7 @@ def hold_frozen(estimator, program, history):
         return found
 
     if descent.average is not None and descent.raw is not None:
-        # The average is what the user sees, and stands still with its parameter.
+        # Users see the average, which is constant like its parameter.
         descent.raw = held(descent.raw, network.state)[0]
     if history.last is not None:
         history.last = held(*history.last)

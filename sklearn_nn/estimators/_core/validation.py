@@ -16,7 +16,7 @@ def resumed_rows(estimator, n_rows):
     if not hasattr(estimator, "_order"):
         raise ValueError(
             "There is nothing to resume: the order of the samples was not kept. Fit with "
-            "warm_start='resume' from the start, or load what `save` or ModelCheckpoint wrote."
+            "warm_start='resume' from the start, or load a file of `save` or ModelCheckpoint."
         )
     order, held_out = estimator._order.astype(np.int64), estimator._held_out
     rows = order if held_out is None else np.concatenate([order, held_out])
@@ -26,7 +26,7 @@ def resumed_rows(estimator, n_rows):
             "data, or fit with warm_start=True to go on with other data."
         )
     if not np.array_equal(np.sort(rows), np.arange(n_rows)):
-        raise ValueError("The order of the samples that was kept does not name each row once.")
+        raise ValueError("The stored order of the samples does not hold each row once.")
     return order, held_out
 
 
@@ -75,7 +75,7 @@ def evaluation(estimator, data, rows, target, weight):
     def evaluate():
         predictor.run(network.theta, network.state)
         loss = float(predictor.losses.sum() / total)
-        if not math.isfinite(loss):  # as it is where any output is not
+        if not math.isfinite(loss):  # as is the case if an output is not finite
             return loss, math.nan
         return loss, -loss if score is None else score()
 
@@ -100,14 +100,14 @@ def _scorer(estimator, predictor, target, weight):
     scorer = get_scorer(scoring) if isinstance(scoring, str) else scoring
     flat, _, weights = codec.flat(target, predictor.out, weight)
     rows = slice(None)
-    if weights is not None and weights.dtype.kind in "iu":  # how often each row occurs
+    if weights is not None and weights.dtype.kind in "iu":  # counts of equal rows
         rows, weights = np.repeat(np.arange(len(flat)), weights), None
     if weights is not None and not _takes_weights(scorer):
         raise ValueError(
-            f"scoring={scoring!r} takes no sample_weight, which there is for the "
-            "validation set; give the function such an argument."
+            f"scoring={scoring!r} takes no sample_weight, but the validation set has "
+            "weights; give the function such an argument."
         )
-    # A copy that predicts what the machine has just computed, whatever it is asked about.
+    # A copy whose predictions are the outputs computed last, for any X.
     shown = estimator._twin()
     shown._codec = codec.one_target_a_row()
     y = shown._codec.decode_target(flat[rows])
