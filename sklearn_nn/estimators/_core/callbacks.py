@@ -1,4 +1,4 @@
-"""Support of scikit-learn's callbacks (`set_callbacks`, since 1.9)."""
+"""Callbacks of a fit: publication of its history, and scikit-learn's callbacks (since 1.9)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,13 @@ import functools
 from sklearn_nn.estimators._core.fitted_network import publish_network
 from sklearn_nn.training.callbacks import Callback
 
-__all__ = ["CallbackSupportMixin", "SubtaskCallback", "with_callbacks"]
+__all__ = [
+    "CallbackSupportMixin",
+    "Publisher",
+    "SubtaskCallback",
+    "publish_history",
+    "with_callbacks",
+]
 
 
 def _snapshot(estimator):
@@ -60,3 +66,32 @@ class SubtaskCallback(Callback):
         self._fit.call_on_fit_task_end(
             estimator=estimator, reconstruction_attributes=self._attributes, **self._data
         )
+
+
+class Publisher(Callback):
+    """Callback that updates the estimator before other callbacks read it."""
+
+    def __init__(self, trainer):
+        self._trainer = trainer
+
+    def on_epoch_end(self, epoch, log, estimator):
+        """Publish the order of the rows and the history."""
+        estimator._order = self._trainer.rows
+        publish_history(estimator, self._trainer.history, self._trainer.n_epochs)
+
+
+def publish_history(estimator, history, n_epochs):
+    """Publish the history under scikit-learn's names, and its own."""
+    curves = history.curves
+    estimator.n_iter_ = n_epochs
+    estimator.t_ = history.samples_seen
+    estimator.loss_curve_ = curves.setdefault("loss", [])
+    estimator.validation_loss_curve_ = curves.get("val_loss")
+    if estimator.loss_curve_:
+        estimator.loss_ = estimator.loss_curve_[-1]
+    estimator.best_loss_ = None if history.validated else history.best_loss
+    estimator.best_iteration_ = history.best_epoch
+    scored = history.validated or "val_score" in curves
+    estimator.validation_scores_ = curves.get("val_score", []) if scored else None
+    estimator.best_validation_score_ = history.best_score if scored else None
+    estimator._no_improvement_count = history.no_improvement

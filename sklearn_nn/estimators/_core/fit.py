@@ -14,7 +14,7 @@ from sklearn.utils._param_validation import InvalidParameterError
 from sklearn.utils.validation import _check_sample_weight
 
 from sklearn_nn.estimators._core import fitted_network, lbfgs, transfer
-from sklearn_nn.estimators._core.callbacks import SubtaskCallback
+from sklearn_nn.estimators._core.callbacks import Publisher, SubtaskCallback, publish_history
 from sklearn_nn.estimators._core.fitted_network import FittedNetwork, has_weights, publish_network
 from sklearn_nn.estimators._core.parts import FitMode, check_fits, check_some_weight, is_bytes, warn
 from sklearn_nn.estimators._core.validation import evaluation, is_given, resumed_rows, split
@@ -61,8 +61,7 @@ def all_or_nothing(estimator):
     before = estimator.__dict__.copy()
     history, generator = before.get("_history"), before.get("random_state")
     mark = None if history is None else history.mark()
-    is_generator = isinstance(generator, np.random.RandomState)
-    drawn = generator.get_state() if is_generator else None
+    drawn = generator.get_state() if isinstance(generator, np.random.RandomState) else None
     try:
         yield
     except BaseException as error:
@@ -74,7 +73,7 @@ def all_or_nothing(estimator):
                 vars(before["_optimizer"]).update(vars(descent))
             if history is not None:
                 history.back_to(mark)
-            if is_generator:
+            if drawn is not None:
                 generator.set_state(drawn)
         raise
     finally:
@@ -381,7 +380,7 @@ class Fit:
         return get_optimizer(solver, parameters), get_schedule(schedule, parameters)
 
     def trainer(self, request):
-        """Return what trains in batches with a first-order optimizer."""
+        """Return a trainer, which trains in batches with a first-order optimizer."""
         est, mode, program = self.estimator, self.mode, request.program
         if mode is FitMode.WARM and not self.is_restart:
             est.__dict__.pop("_seed", None)
@@ -479,9 +478,7 @@ class Fit:
             return None
 
         def figures():
-            found = {}
-            if trained_on is not None:
-                found["score"] = trained_on()[1]
+            found = {} if trained_on is None else {"score": trained_on()[1]}
             if held_out is not None:
                 found["val_loss"], found["val_score"] = held_out()
             return found
@@ -510,11 +507,9 @@ class Fit:
             rows = np.arange(request.source.n_rows)
             if splits:
                 rows, est._held_out = self.split(request.target)
-                for part, name in (
-                    (est._held_out, "held-out sample (early_stopping)"),
-                    (rows, "training sample"),
-                ):
-                    check_some_weight(None if weight is None else weight[part], name)
+                if weight is not None:
+                    check_some_weight(weight[est._held_out], "held-out sample (early_stopping)")
+                    check_some_weight(weight[rows], "training sample")
             est._first_rows = rows
         return est._first_rows, est._held_out
 
@@ -645,44 +640,13 @@ def tell_divergence(trainer):
 
 def objective(estimator):
     """Return what restarts are compared by, smaller is better: minus the score, then the loss."""
-    history = getattr(estimator, "_history", None)
-    scores = getattr(estimator, "validation_scores_", None)
+    history, scores = (getattr(estimator, n, None) for n in ("_history", "validation_scores_"))
     found = getattr(estimator, "loss_", np.inf), 0.0
     if history is not None and scores:
         kept = history.best_theta is not None
-        losses = history.curves["val_loss"]
-        score = history.best_score if kept else scores[-1]
-        found = -score, losses[history.best_epoch - 1 if kept else -1]
-    return tuple(objective if np.isfinite(objective) else np.inf for objective in found)
-
-
-class Publisher(Callback):
-    """Callback that updates the estimator before other callbacks read it."""
-
-    def __init__(self, trainer):
-        self._trainer = trainer
-
-    def on_epoch_end(self, epoch, log, estimator):
-        """Publish the order of the rows and the history."""
-        estimator._order = self._trainer.rows
-        publish_history(estimator, self._trainer.history, self._trainer.n_epochs)
-
-
-def publish_history(estimator, history, n_epochs):
-    """Publish the history under scikit-learn's names, and its own."""
-    curves = history.curves
-    estimator.n_iter_ = n_epochs
-    estimator.t_ = history.samples_seen
-    estimator.loss_curve_ = curves.setdefault("loss", [])
-    estimator.validation_loss_curve_ = curves.get("val_loss")
-    if estimator.loss_curve_:
-        estimator.loss_ = estimator.loss_curve_[-1]
-    estimator.best_loss_ = None if history.validated else history.best_loss
-    estimator.best_iteration_ = history.best_epoch
-    scored = history.validated or "val_score" in curves
-    estimator.validation_scores_ = curves.get("val_score", []) if scored else None
-    estimator.best_validation_score_ = history.best_score if scored else None
-    estimator._no_improvement_count = history.no_improvement
+        score, epoch = (history.best_score, history.best_epoch - 1) if kept else (scores[-1], -1)
+        found = -score, history.curves["val_loss"][epoch]
+    return tuple(value if np.isfinite(value) else np.inf for value in found)
 
 
 def range_test(estimator, X, y, sample_weight, rates):

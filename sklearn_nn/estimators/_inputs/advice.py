@@ -1,4 +1,7 @@
-"""Advice on an invalid X in errors, and warnings about unusual units and axes of X."""
+"""Advice on an invalid X in errors, and warnings about unusual units and axes of X.
+
+`owner` is the class name of the estimator that reads X.
+"""
 
 from __future__ import annotations
 
@@ -37,10 +40,7 @@ def about_missing(what, message):
 
 
 def about_table(X, owner, message):
-    """Return advice for an error with a `message` about a table of numbers, or None.
-
-    `owner` names the estimator.
-    """
+    """Return advice for an error with a `message` about a table of numbers, or None."""
     if not message.startswith(_NO_NUMBER):
         return None
     return _about_cells(X, owner, takes_sequences=False) or _about_rows(X, owner)
@@ -182,8 +182,7 @@ def units_of(X, are_bytes):
 def other_units(fitted, X, are_bytes, owner):
     """Return a warning if samples seem to be in other units than the fitted ones, else None.
 
-    `fitted` is `units_of` the fitted samples, which were bytes if X is not, or the reverse; `owner`
-    names the fitted estimator.
+    `fitted` is `units_of` the fitted samples, which were bytes if X is not, or the reverse.
     """
     found = units_of(X, are_bytes)
     if are_bytes:
@@ -209,9 +208,8 @@ def other_units(fitted, X, are_bytes, owner):
 def misplaced_channels(axes, data_format, otherwise):
     """Return a warning if images seem to have their channels on another axis, else None.
 
-    `axes` is the shape of an image as passed, and `otherwise` ends the text with what to do if that
-    shape is intended. An axis of 1, 3 or 4 is suspicious beside two long ones of similar length, if
-    it is in the place of channels with the other `data_format`.
+    `axes` is the shape of an image as passed; `otherwise`, the end of the text, says what to do if
+    it is intended. An axis of 1, 3 or 4 beside two long ones of similar length is suspicious.
     """
     if len(axes) != 3:
         return None

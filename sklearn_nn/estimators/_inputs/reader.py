@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -13,7 +11,7 @@ from sklearn.utils.validation import validate_data
 
 from sklearn_nn.estimators._core.parts import Part, check_no_dates, is_bytes
 from sklearn_nn.estimators._inputs.advice import about_missing, about_table
-from sklearn_nn.network.source import Source, source
+from sklearn_nn.network.source import source
 
 #: Bytes of X that prediction converts at a time, if its type is not the network's.
 BLOCK_BYTES = 8 * 2**20
@@ -21,10 +19,7 @@ BLOCK_BYTES = 8 * 2**20
 
 @contextlib.contextmanager
 def advising(about, *details, kind=ValueError):
-    """Raise a ValueError with `about(*details, message)` for an error, unless that is None.
-
-    `kind` is the class of the error.
-    """
+    """Replace an error of class `kind` by a ValueError with `about(*details, message)`, if any."""
     try:
         yield
     except kind as error:
@@ -126,10 +121,7 @@ class InputReader(Part):
         """Learn the units of the samples, or warn if they are in other units."""
 
     def _needs_no_validation(self, X, estimator):
-        """Return whether X is a finite matrix of the known width, as validation would return it.
-
-        Validation takes longer than the prediction of a row.
-        """
+        """Return whether X is a finite matrix of the fitted width; validation is slower."""
         if type(X) is not np.ndarray or X.dtype.char not in "fd":
             return False
         if X.ndim != 2 or X.shape[0] == 0 or X.shape[1] != estimator.n_features_in_:
@@ -138,16 +130,13 @@ class InputReader(Part):
             return not hasattr(estimator, "feature_names_in_") and math.isfinite(X.sum())
 
 
-def _in_planes(X: Any, planes: int) -> Any:
+def _in_planes(X, planes):
     """Return rows of several planes with an axis for these; rows of one plane unchanged."""
     return X if planes == 1 else X.reshape(X.shape[0], planes, X.shape[1] // planes)
 
 
-def encode_rows(X: Any, dtype: str, divisor: int = 1) -> Source:
-    """Return the source of batches of checked rows, or rows in planes.
-
-    Bytes are divided by `divisor`. Raise ValueError if X holds numbers too large for `dtype`.
-    """
+def encode_rows(X, dtype, divisor=1):
+    """Return the source of batches of checked rows; raise ValueError if `dtype` is too small."""
     with np.errstate(over="ignore"):  # checked below
         data = source(X.tocsr() if sparse.issparse(X) else X, dtype, divisor)
     if data.values.dtype.itemsize < X.dtype.itemsize and not np.isfinite(data.values).all():
@@ -158,17 +147,13 @@ def encode_rows(X: Any, dtype: str, divisor: int = 1) -> Source:
     return data
 
 
-def row_blocks(X: Any, dtype: str, divisor: int = 1) -> Iterator[Source]:
-    """Yield sources of blocks of rows, so that the conversion of X takes little memory.
-
-    An X that the machine can read directly is one block, since it is not copied.
-    """
-    n_rows = X.shape[0]
+def row_blocks(X, dtype, divisor=1):
+    """Yield sources of blocks of rows, which limits the memory of a conversion of X."""
     ready = not sparse.issparse(X) and X.flags.c_contiguous and X.flags.aligned
-    if ready and (X.dtype == dtype or is_bytes(X)):
+    if ready and (X.dtype == dtype or is_bytes(X)):  # no conversion
         yield source(X, dtype, divisor)
         return
     X = X.tocsr() if sparse.issparse(X) else X
     step = max(1, BLOCK_BYTES // (8 * max(1, math.prod(X.shape[1:]))))
-    for start in range(0, n_rows, step):
+    for start in range(0, X.shape[0], step):
         yield encode_rows(X[start : start + step], dtype, divisor)

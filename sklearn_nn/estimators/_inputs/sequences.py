@@ -227,9 +227,8 @@ def _scaled(values, divisor):
 def from_list(X, data_format, *, divisor=1, padding=None):
     """Return `Sequences` of a list of arrays of shape (steps, channels), or (steps,).
 
-    Arrays of bytes are divided by `divisor`. Steps at the end that are NaN, or `padding`, in all
-    channels are removed; but a sequence of NaN alone is missing, and raises ValueError. A sequence
-    without steps has shape (0, channels).
+    Bytes are divided by `divisor`. Steps at the end that are NaN, or `padding`, in all channels are
+    removed; a sequence of NaN alone raises ValueError.
     """
     items = samples_of(X)
     arrays = [_steps(item, index, data_format) for index, item in enumerate(items)]
@@ -254,10 +253,9 @@ def from_list(X, data_format, *, divisor=1, padding=None):
 
 
 def from_padded(X, *, divisor=1, padding=None):
-    """Return `Sequences` of an array (n, steps, channels), with NaN after the end of each.
+    """Return `Sequences` of an array (n, steps, channels), with NaN or `padding` after each end.
 
-    Bytes are divided by `divisor`. The value `padding` ends sequences as NaN does. Raise ValueError
-    if NaN is elsewhere.
+    Bytes are divided by `divisor`. Raise ValueError if NaN is elsewhere.
     """
     n, steps, channels = X.shape
     starts = np.arange(n, dtype=np.int64) * steps * channels

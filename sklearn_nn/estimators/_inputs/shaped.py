@@ -10,26 +10,10 @@ import numpy as np
 from scipy import sparse
 
 from sklearn_nn.estimators._core.parts import is_bytes, warn
-from sklearn_nn.estimators._inputs.advice import (
-    WHITE,
-    about_samples,
-    about_shaped,
-    misplaced_channels,
-    other_units,
-    units_of,
-)
+from sklearn_nn.estimators._inputs import advice, sequences
+from sklearn_nn.estimators._inputs.advice import WHITE
 from sklearn_nn.estimators._inputs.reader import InputReader, advising
-from sklearn_nn.estimators._inputs.sequences import (
-    Sequences,
-    as_numbers,
-    from_list,
-    from_padded,
-    is_list_of_signals,
-    is_listed,
-    is_padding,
-    n_axes,
-    samples_of,
-)
+from sklearn_nn.estimators._inputs.sequences import Sequences, as_numbers, n_axes, samples_of
 from sklearn_nn.layers.shape import CHANNELS_FIRST, CHANNELS_LAST
 from sklearn_nn.network.source import in_windows
 
@@ -43,7 +27,7 @@ def _listed(X):
 
 def _as_array(X):
     """Return X as an array; raise ValueError if its samples have different shapes or units."""
-    with advising(about_samples, X):
+    with advising(advice.about_samples, X):
         array = np.asarray(X)
     is_list = array.ndim > 2 and isinstance(X, list | tuple)
     types = {x.dtype for x in X if isinstance(x, np.ndarray)} if is_list else set()
@@ -92,16 +76,16 @@ class ShapedReader(InputReader):
     # --- reading -----------------------------------------------------------------------------
 
     def _read(self, X, estimator, *, reset):
-        sequences = self._sequences(X, estimator, reset=reset)
-        return super()._read(X, estimator, reset=reset) if sequences is None else sequences
+        found = self._sequences(X, estimator, reset=reset)
+        return super()._read(X, estimator, reset=reset) if found is None else found
 
     def blocks(self, X, network, estimator):
         """Check X and return an iterator over its sources, each for a block of rows."""
-        sequences = self._sequences(X, estimator, reset=False)
-        if sequences is None:
+        found = self._sequences(X, estimator, reset=False)
+        if found is None:
             return super().blocks(X, network, estimator)
-        self._look_at_units(sequences, estimator, reset=False)
-        return iter([self.source(sequences, network.dtype, network)])
+        self._look_at_units(found, estimator, reset=False)
+        return iter([self.source(found, network.dtype, network)])
 
     def _blocks(self, X, network, divisor):
         if self.first_layer is None:
@@ -118,8 +102,8 @@ class ShapedReader(InputReader):
             self.first_layer.check_values(low, high, bool((values == np.floor(values)).all()))
         if not isinstance(samples, Sequences):
             return super().source(samples, dtype, network)
-        # Sequences that are too short for a window that slides over them, such as a convolution's,
-        # are padded to the length of those that were fitted.
+        # Sequences shorter than a sliding window, such as a convolution's, are padded to the fitted
+        # length.
         steps = samples.sample_shape[0]
         if samples.window is None and steps < self.shape[0] and not network.reads(steps):
             samples.window = self.shape[0]
@@ -165,21 +149,18 @@ class ShapedReader(InputReader):
         signals = not reset and self.ragged and self.channels == 1
         divisor = WHITE if self.first_layer is None else 1
         reading = {"divisor": divisor, "padding": self.padding_value}
-        if is_listed(X) or (signals and is_list_of_signals(X)):
-            return from_list(X, self.data_format, **reading)
+        if sequences.is_listed(X) or (signals and sequences.is_list_of_signals(X)):
+            return sequences.from_list(X, self.data_format, **reading)
         array = self._as_steps(X)
         if array is None or array.size == 0:
             return None
-        ends = self.padding_value is not None or bool(is_padding(array[:, -1]).any())
+        ends = self.padding_value is not None or bool(sequences.is_padding(array[:, -1]).any())
         if ends or (not reset and self._takes_length(*array.shape[1:])):
-            return from_padded(array, **reading)
+            return sequences.from_padded(array, **reading)
         return None
 
     def _as_steps(self, X):
-        """Return X as an array of numbers (n, steps, channels), or None.
-
-        Rows are signals of one channel if a `padding_value` ends them, else None is returned.
-        """
+        """Return X, or rows with a `padding_value`, as numbers (n, steps, channels), or None."""
         if getattr(X, "ndim", None) == 3 and hasattr(X, "__array__"):
             array = as_numbers(X)
             is_first = array is not None and self.data_format == CHANNELS_FIRST
@@ -190,7 +171,7 @@ class ShapedReader(InputReader):
         return array[:, :, np.newaxis] if array is not None and array.ndim == 2 else None
 
     def _takes_length(self, steps, channels):
-        """Return whether samples of this shape are sequences of another length, and no images."""
+        """Return whether samples of this shape are sequences of another length than the fitted."""
         if len(self.shape) == 1:
             return self.first_layer is not None and channels == 1
         return len(self.shape) == 2 and channels == self.shape[1] and steps != self.shape[0]
@@ -217,8 +198,8 @@ class ShapedReader(InputReader):
                 f"fitted with samples of shape {wanted}{self._way_back(shape, wanted)}."
             )
         if reset and self.input_shape is None and self.goes_by_place:
-            meant = f"; if it is not, say so with input_shape={shape}"
-            message = misplaced_channels(self._axes(shape), self.data_format, meant)
+            meant = f"; otherwise pass input_shape={shape}"
+            message = advice.misplaced_channels(self._axes(shape), self.data_format, meant)
             if message is not None:
                 warn(message)
         return rows, planes
@@ -243,17 +224,17 @@ class ShapedReader(InputReader):
         return array.reshape(len(array), math.prod(shape)), shape, planes
 
     def _axes(self, shape):
-        """Return the shape of a sample as it came, given that with channels last."""
+        """Return the shape of a sample as passed, given its shape with channels last."""
         first = self.data_format == CHANNELS_FIRST and self._has_channels(len(shape))
         return (shape[-1], *shape[:-1]) if first else shape
 
     def _way_back(self, shape, wanted):
-        """Return the remedy if samples only have their channels on another axis."""
+        """Return the remedy if samples differ only in the axis of the channels, else ""."""
         moved, way = (*shape[1:], shape[0]), "np.moveaxis(X, 1, -1)"
         if self.data_format == CHANNELS_FIRST:
             moved, way = self._axes(shape), "np.moveaxis(X, -1, 1)"
         is_moved = len(shape) == 3 and moved == wanted
-        return f"; bring the channels where they were: {way}" if is_moved else ""
+        return f"; move the channels to the fitted axis: {way}" if is_moved else ""
 
     def settle(self, estimator):
         """Set `shape` from the shape seen and the parameter `input_shape`."""
@@ -280,7 +261,7 @@ class ShapedReader(InputReader):
         self.shape = shape
 
     def _check_given_shape(self):
-        """Raise ValueError if X came with the axes of `input_shape`, and other lengths."""
+        """Raise ValueError if X has as many axes as `input_shape`, but other lengths."""
         given, seen = tuple(self.input_shape), tuple(self.seen_shape)
         if seen == given[: len(seen)] or len(given) < len(seen):
             return
@@ -303,14 +284,14 @@ class ShapedReader(InputReader):
         if are_bytes is None:
             are_bytes = getattr(samples, "are_bytes", is_bytes(samples))
         if reset:
-            self.units = units_of(samples, are_bytes)
+            self.units = advice.units_of(samples, are_bytes)
         elif self.units and self.units["bytes"] != are_bytes and self.divisor != 1:
-            message = other_units(self.units, samples, are_bytes, type(estimator).__name__)
+            message = advice.other_units(self.units, samples, are_bytes, type(estimator).__name__)
             if message is not None:
                 warn(message)
 
     def _advice(self, X, owner, message):
-        return about_shaped(X, owner, message, self.steps_of_rows)
+        return advice.about_shaped(X, owner, message, self.steps_of_rows)
 
     def check_loaded(self, estimator):
         """Raise ValueError if the attributes loaded from a file contradict each other."""

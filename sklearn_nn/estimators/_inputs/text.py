@@ -15,10 +15,7 @@ _PASSAGE = 20
 
 
 def listed_texts(X):
-    """Return a string, or a list, tuple or one-dimensional array of strings, as a list.
-
-    Raise TypeError for anything else, and ValueError for an empty list.
-    """
+    """Return a string, or a list, tuple or one-dimensional array of strings, as a list."""
     if isinstance(X, str):
         return [X]
     if isinstance(X, bytes | bytearray):
@@ -62,10 +59,7 @@ def checked_vocabulary(vocabulary):
 
 
 def encoded(text, vocabulary, name="X"):
-    """Return each character's index in the vocabulary, as uint8 if possible.
-
-    Raise ValueError, with the `name` of the text, if a character is not in the vocabulary.
-    """
+    """Return each character's index in the vocabulary; `name` is that of the text in errors."""
     known, points = _code_points(vocabulary), _code_points(text)
     places = np.minimum(np.searchsorted(known, points), known.size - 1)
     unknown = known[places] != points
@@ -151,10 +145,7 @@ class Passages(NamedTuple):
 
 
 def whole_passages(texts):
-    """Return each text, an array of codes, as a passage; texts of one character are left out.
-
-    Raise ValueError if no text has two characters.
-    """
+    """Return each text, an array of codes, as a passage; texts of one character are left out."""
     lengths = np.array([codes.size for codes in texts])
     starts = np.concatenate([[0], np.cumsum(lengths)[:-1]])
     kept = lengths > 1

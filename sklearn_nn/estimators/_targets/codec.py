@@ -16,19 +16,19 @@ from sklearn_nn.estimators._core.parts import FitMode, Part, check_fits, warn
 from sklearn_nn.estimators._inputs.advice import about_missing
 from sklearn_nn.estimators._inputs.reader import advising
 from sklearn_nn.estimators._targets.steps import flat_steps
-from sklearn_nn.training.losses import (
-    CLASSIFICATION_LOSSES,
-    REGRESSION_LOSSES,
-    get_classification_loss,
-    get_regression_loss,
-)
+from sklearn_nn.training import losses
 
 #: Parameters that losses and class weights are made from.
 _SETTINGS = {
     "loss",
     "class_weight",
-    *(name for kind in REGRESSION_LOSSES.values() for name in kind.shared),
-    *(name for kinds in CLASSIFICATION_LOSSES.values() for kind in kinds for name in kind.shared),
+    *(name for kind in losses.REGRESSION_LOSSES.values() for name in kind.shared),
+    *(
+        name
+        for kinds in losses.CLASSIFICATION_LOSSES.values()
+        for kind in kinds
+        for name in kind.shared
+    ),
 }
 
 BINARY, MULTICLASS, MULTILABEL = "binary", "multiclass", "multilabel-indicator"
@@ -54,7 +54,7 @@ class TargetCodec(Part, ABC):
     @property
     @abstractmethod
     def loss(self):
-        """Return the loss for the kind of target at hand."""
+        """Loss for the kind of target."""
 
     def publish(self, estimator):
         """Set the public attributes of the estimator."""
@@ -69,10 +69,7 @@ class TargetCodec(Part, ABC):
     # --- y -----------------------------------------------------------------------------------
 
     def check_y(self, y, lengths, estimator):
-        """Return y checked: a vector, or a matrix of several outputs.
-
-        `lengths` has the number of time steps of each sample.
-        """
+        """Return y checked: a vector, or a matrix of several outputs; `lengths` are time steps."""
         if self._is_of_steps:
             return self._checked(flat_steps(y, lengths), estimator)
         self.check_given(y, estimator)
@@ -117,7 +114,7 @@ class TargetCodec(Part, ABC):
         """Return targets of shape (n_samples, n_columns) as numbers."""
 
     def decode_target(self, target):
-        """Return encoded targets as a user would pass them; one column becomes a vector."""
+        """Return encoded targets in the form of y; one column becomes a vector."""
         return target[:, 0] if target.shape[1] == 1 else target
 
     def decode(self, output):
@@ -183,9 +180,9 @@ class LabelCodec(TargetCodec):
 
     @property
     def loss(self):
-        """Return the loss for the kind of target at hand."""
+        """Loss for the kind of target."""
         multiclass = self.kind == MULTICLASS
-        return get_classification_loss(self.settings["loss"], multiclass, self.settings)
+        return losses.get_classification_loss(self.settings["loss"], multiclass, self.settings)
 
     def begin(self, y, classes):
         """Learn all classes before a first batch, which need not have all of them."""
@@ -239,7 +236,7 @@ class LabelCodec(TargetCodec):
                 )
             return (dense != 0).astype(np.int64)
         if y.ndim != 1:
-            raise ValueError(f"y has shape {y.shape}; one label a sample was seen before.")
+            raise ValueError(f"y has shape {y.shape}; earlier targets had one label a sample.")
         try:
             unknown = np.setdiff1d(y, classes)
         except TypeError as error:
@@ -300,11 +297,7 @@ class LabelCodec(TargetCodec):
             self.weights = [self._weights_of(class_weight)]
 
     def _weights_of(self, class_weight):
-        """Return the weights of the classes in a dict, which are 1 by default.
-
-        Raise ValueError if the dict has a weight for an unknown class and none for a known one, an
-        invalid weight, or is given for several labels a sample.
-        """
+        """Return the weights of the classes, 1 by default; raise ValueError for an invalid dict."""
         if self.kind == MULTILABEL:
             raise ValueError(
                 "class_weight as a dict is for one label a sample; for several pass 'balanced', or "
@@ -347,7 +340,7 @@ class NumberCodec(TargetCodec):
     @property
     def loss(self):
         """Return the loss of regression."""
-        return get_regression_loss(self.settings["loss"], self.settings)
+        return losses.get_regression_loss(self.settings["loss"], self.settings)
 
     def learn(self, y, mode, estimator, weight=None):
         """Learn the number of outputs, or check that it is the one seen before."""
@@ -367,7 +360,7 @@ class NumberCodec(TargetCodec):
         self.loss.check_target(y)
         target = y.reshape(len(y), -1)
         if target.shape[1] != self.n_outputs:
-            raise ValueError(f"y has {target.shape[1]} outputs, but {self.n_outputs} are learnt.")
+            raise ValueError(f"y has {target.shape[1]} outputs, but {self.n_outputs} are expected.")
         return target
 
     def check_validation_target(self, target, scoring):
@@ -465,10 +458,7 @@ def _center_and_spread(target, weight, link):
 
 
 def find_classes(y):
-    """Return the kind of a classification target, and its sorted classes; one class is binary.
-
-    Raise ValueError if y is continuous, mixed or of several multiclass outputs.
-    """
+    """Return the kind of a classification target, and its sorted classes; one class is binary."""
     try:
         check_classification_targets(y)
         kind = type_of_target(y, input_name="y") if y.ndim > 1 else None

@@ -42,9 +42,9 @@ def flat_steps(y, lengths):
 class Steps:
     """Arrangement of targets in time: one for each time step of a sequence, or one in all.
 
-    With `of_each`, each time step has a target. With `truncation` a sequence is read in windows of
-    this number of time steps. The only target of a sequence is that of the last window in which it
-    has time steps; in the other windows, its weight is 0.
+    With `of_each`, each time step has a target. With `truncation`, sequences are read in windows of
+    that length; a single target belongs to the window in which the sequence ends, and other windows
+    have weight 0.
     """
 
     of_each: bool

@@ -188,10 +188,7 @@ class CategoryColumn:
         return remark
 
     def _read_others(self, codes, values, numbers, label):
-        """Set the codes of values that are not of Python's own types; raise if one is invalid.
-
-        Return the text of a warning about values that `fit` did not see, or None.
-        """
+        """Set the codes of the other values, and return the text of a warning or None."""
         occur, unseen = _occurring(codes, len(values)), {}
         for k in occur[numbers[occur] == 0]:
             value = plain(values[k], label, self.prints)
@@ -251,7 +248,7 @@ def _is_array(values, shape):
 def quantiles(values, levels, weights=None):
     """Return weighted quantiles, as np.quantile with method="averaged_inverted_cdf".
 
-    `values` (n,) are finite and not empty, `levels` lie in [0, 1], `weights` (n,) are positive.
+    `values` (n,) are finite, `levels` lie in [0, 1], `weights` (n,) are positive.
     """
     levels, last = np.asarray(levels, dtype=np.float64), len(values) - 1
     if weights is None:

@@ -8,23 +8,14 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
+from sklearn.utils import validation
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import (
-    _check_feature_names,
-    _check_feature_names_in,
-    _check_sample_weight,
-    check_is_fitted,
-)
+from sklearn.utils.validation import check_is_fitted
 
 from sklearn_nn._spec import parameters, set_plain
 from sklearn_nn.estimators._core.parts import check_some_weight, warn
-from sklearn_nn.estimators._inputs.table.columns import (
-    BLOCKS,
-    SCALINGS,
-    CategoryColumn,
-    NumberColumn,
-    bin_edges,
-)
+from sklearn_nn.estimators._inputs.table import columns as kinds
+from sklearn_nn.estimators._inputs.table.columns import BLOCKS, CategoryColumn, NumberColumn
 from sklearn_nn.estimators._inputs.table.frames import read_frame, short
 
 _COLUMNS = {column.kind: column for column in (NumberColumn, CategoryColumn)}
@@ -113,7 +104,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
 
     _parameter_constraints = {
         "categorical_features": ["array-like", StrOptions({"from_dtype"}), None],
-        "numeric": [StrOptions(set(SCALINGS))],
+        "numeric": [StrOptions(set(kinds.SCALINGS))],
         "max_one_hot": [Interval(Integral, 0, None, closed="left")],
         "dtype": [StrOptions({"float32", "float64"})],
     }
@@ -152,7 +143,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         if sample_weight is None:
             return None
         kind = {"dtype": np.float64, "ensure_non_negative": True}
-        weights = _check_sample_weight(sample_weight, frame, **kind)
+        weights = validation._check_sample_weight(sample_weight, frame, **kind)
         check_some_weight(weights, "sample")
         return None if (weights == weights[0]).all() else weights
 
@@ -184,7 +175,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         return self.encode(X)
 
     def encode(self, X, estimator=None):
-        """Return `transform` as an array, whatever `set_output` says; errors name `estimator`."""
+        """Return the encoded table as an array; errors name `estimator`."""
         (encoded,) = self.encode_blocks(X, None, estimator)
         return encoded
 
@@ -206,16 +197,13 @@ class TableEncoder(TransformerMixin, BaseEstimator):
             yield out
 
     def _positions(self, frame, owner):
-        """Return the position in a frame of each fitted column: by name, or in the same order.
-
-        Errors and warnings are those of scikit-learn, and name the `owner` of the encoder.
-        """
+        """Return the position in a frame of each fitted column: by name, or in the same order."""
         names, known = frame.names, getattr(self, "feature_names_in_", None)
         n_columns, n_known, kind = frame.shape[1], self.n_features_in_, type(owner).__name__
         if names is not None and known is not None:
             at = {name: i for i, name in enumerate(names)}
             if set(at) != set(known):
-                _check_feature_names(self, frame.table, reset=False)  # raises an error
+                validation._check_feature_names(self, frame.table, reset=False)  # raises an error
             return [at[name] for name in known]
         if n_columns != n_known:
             raise ValueError(
@@ -234,25 +222,22 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         x0, x1, ... Numbers and embedded columns keep their name, others append to it.
         """
         check_is_fitted(self)
-        names_in = _check_feature_names_in(self, input_features)
+        names_in = validation._check_feature_names_in(self, input_features)
         of_columns = [c.names_out(name) for c, name in zip(self._columns, names_in, strict=True)]
         names = [name for block in zip(*of_columns, strict=True) for part in block for name in part]
         return np.array(names, dtype=object)
 
     def bin_edges(self, encoded, n_bins, sample_weight=None):
-        """Return the edges of bins for piecewise-linear embeddings of the numbers.
+        """Return the edges of bins, at most n_bins + 1, of each column of numbers of encoded rows.
 
-        `encoded` are encoded rows, and `sample_weight` their weights. The result has an array for
-        each column of the first block: its quantiles at equally spaced levels, distinct and
-        ascending, at least 2 and at most n_bins + 1. The count of a value is capped at that of a
-        bin.
+        They are for piecewise-linear embeddings; `sample_weight` has the weights of the rows.
         """
         check_is_fitted(self)
         weights = self._weights(sample_weight, encoded)
         kept = slice(None) if weights is None else weights > 0
         weights = None if weights is None else weights[kept]
         columns = encoded[kept, : self.n_numbers_].T
-        return [bin_edges(column.astype(np.float64), n_bins, weights) for column in columns]
+        return [kinds.bin_edges(column.astype(np.float64), n_bins, weights) for column in columns]
 
     def state(self):
         """Return the fitted encoder as a dict of plain values and arrays of float64."""
@@ -268,10 +253,9 @@ class TableEncoder(TransformerMixin, BaseEstimator):
 
     @classmethod
     def from_state(cls, state):
-        """Return the encoder of a dict that `state` returned.
+        """Return the encoder of a dict that `state` returned; its `categorical_features` is a mask.
 
-        Its `categorical_features` is a mask. Raise ValueError, TypeError or KeyError if the dict is
-        invalid.
+        Raise ValueError, TypeError or KeyError if the dict is invalid.
         """
         columns = [_from_plain(fields) for fields in state["columns"]]
         names = state["names"]
@@ -319,11 +303,7 @@ def _from_plain(fields):
 
 
 def _categorical_mask(frame, categorical_features):
-    """Return a boolean mask of the categorical columns of a frame.
-
-    `categorical_features` is as in HistGradientBoosting: "from_dtype", None, or names, positions
-    or a mask of columns. Raise ValueError if a column does not exist.
-    """
+    """Return a boolean mask of the categorical columns; raise ValueError if one does not exist."""
     n_columns = frame.shape[1]
     if isinstance(categorical_features, str) and categorical_features == "from_dtype":
         return np.array([frame.column(i).are_categorical() for i in range(n_columns)])

@@ -47,11 +47,10 @@ def _infinity_error(label):
 
 
 def read_frame(X, estimator=None):
-    """Return X as a `Frame`; `estimator` is named in errors.
+    """Return X, a DataFrame of any library, an array or a list of rows, as a `Frame`.
 
-    X is a pandas or polars DataFrame, an object with a method `to_pandas`, an array or a list of
-    rows. Raise TypeError or ValueError if it is sparse, lazy, empty, not two-dimensional, or has
-    two columns of the same name.
+    Errors name `estimator`. Raise TypeError or ValueError if X is sparse, lazy, empty, not
+    two-dimensional, or has two columns of the same name.
     """
     named = {"estimator": estimator, "input_name": "X"}
     if not isinstance(X, np.ndarray | list) and not sparse.issparse(X):
@@ -171,10 +170,7 @@ class Cells(ABC):
 
     @abstractmethod
     def codes(self):
-        """Return each cell's position in a list of values, -1 if missing, and this list.
-
-        The list may hold values that do not occur.
-        """
+        """Return each cell's position in a list of values, -1 if missing, and this list."""
 
     @abstractmethod
     def _are_categories(self):
@@ -305,9 +301,8 @@ class _PolarsCells(Cells):
     def _are_categories(self):
         self._refuse_times()
         if self._dtype == self._polars.Object:
-            return _objects_are_categories(
-                np.array(self._values.to_list(), dtype=object), self.label
-            )
+            objects = np.array(self._values.to_list(), dtype=object)
+            return _objects_are_categories(objects, self.label)
         if self._dtype.is_nested() or self._dtype == self._polars.Binary:
             for example in self._values.drop_nulls().head(1).to_list():
                 _check_scalar(example, self.label)
