@@ -1,8 +1,7 @@
 """Layers that read whole numbers: codes of words, of characters, or of categories.
 
-The numbers are stored as reals, which are exact up to 2**24 in float32. Estimators validate the
-data (`Layer.check_values`); kernels clip values to the valid range, so that memory accesses stay
-within it.
+Estimators validate the data (`Layer.check_values`); kernels clip values to the valid range, so that
+memory accesses stay within it.
 """
 
 from __future__ import annotations
@@ -128,18 +127,15 @@ class _Lookup(Layer):
 
     def check_values(self, lowest: float, highest: float, whole: bool) -> None:
         """Raise ValueError unless all values are whole numbers below `input_dim`."""
-        kind = f"{type(self).__name__}(input_dim={self.input_dim})"
+        kind, last = type(self).__name__, self.input_dim - 1
+        reads = f"{kind}(input_dim={self.input_dim}) reads whole numbers from 0 to {last}"
         if not (whole and lowest >= 0):
             found = f"X holds {lowest:g}" if whole else "X holds numbers that are not whole"
-            raise ValueError(
-                f"{found}, and {kind} reads whole numbers from 0 to {self.input_dim - 1}; number "
-                "them first, with sklearn.preprocessing.OrdinalEncoder for instance."
-            )
+            remedy = "number them first, with sklearn.preprocessing.OrdinalEncoder for instance"
+            raise ValueError(f"{found}, and {reads}; {remedy}.")
         if not highest < self.input_dim:
-            raise ValueError(
-                f"X holds {highest:.0f}, and {kind} reads whole numbers from 0 to "
-                f"{self.input_dim - 1}; use input_dim={highest + 1:.0f}."
-            )
+            remedy = f"use input_dim={highest + 1:.0f}"
+            raise ValueError(f"X holds {highest:.0f}, and {reads}; {remedy}.")
 
 
 @parameters

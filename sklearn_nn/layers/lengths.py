@@ -1,9 +1,8 @@
 """Sequences of unequal length: how kernels find the end of each one.
 
 All rows of a slot of sequences have room for the longest one. `ctx` holds the number of steps of
-each row of the batch, and a slot has a *clock*, which converts it to a number of steps in this
-slot. (A convolution with a stride of two has half as many.) An instruction has the clock in its
-geometry.
+each row of the batch, and an instruction's geometry the *clock* of a slot, which converts it to a
+number of steps in this slot: a convolution with a stride of two has half as many.
 
 Elements behind a row's end are padding. A row's result does not depend on the amount of padding:
 
@@ -11,8 +10,8 @@ Elements behind a row's end are padding. A row's result does not depend on the a
   it is set to zero before (`trim`).
 - Backward, the gradient of padding is zero: kernels write zeros there, or what results from a dy of
   zeros. So sums over all steps of a batch need not know the lengths.
-- Behind the `longest` row of a batch nothing need be written or read, which makes short batches
-  fast; a kernel that reads a whole slot finds finite values, and zeros in the gradient.
+- Behind the `longest` row of a batch nothing need be written or read; a kernel that reads a whole
+  slot finds finite values, and zeros in the gradient.
 """
 
 from __future__ import annotations

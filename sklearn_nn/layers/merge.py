@@ -1,10 +1,8 @@
 """Branches: several chains of layers that read one slot, and whose outputs are joined or added.
 
 Parameters of inner layers are filed under the name of the outer layer, the branch and the inner
-layer: "parallel1.0.conv2d1" is the first convolution of the first branch of the network's first
-`Parallel`; "residual1.conv2d1" and "residual1.shortcut.conv2d1" are those of a `Residual`. Layers
-without a name are named after their class and numbered within their branch. The gradient of the
-slot that branches read is the sum of theirs, which the machine computes.
+layer: "parallel1.0.conv2d1" is the first convolution of the first branch of the first `Parallel`.
+The gradient of the slot that branches read is the sum of theirs, which the machine computes.
 """
 
 from __future__ import annotations
@@ -204,9 +202,8 @@ class _Sum(_Branches):
 
     def _joined(self, shapes: Sequence[Shape]) -> Shape:
         if len(set(shapes)) > 1:
-            raise ValueError(
-                f"samples of shapes {', '.join(map(str, shapes))} cannot be added; {self._remedy}"
-            )
+            found = ", ".join(map(str, shapes))
+            raise ValueError(f"samples of shapes {found} cannot be added; {self._remedy}")
         return shapes[0]
 
     def _join(self, builder: Builder, slots: Sequence[int], clock: Clock | None) -> int:

@@ -9,7 +9,7 @@ follows; its loops run along the channels of a place.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import KW_ONLY
+from dataclasses import KW_ONLY, replace
 from typing import Any
 
 import numpy as np
@@ -107,11 +107,9 @@ def scale_and_shift_weights(ctx, op, part, parts, theta, grad, state, work, x, y
 
 
 def gamma_and_beta(channels: int) -> list[Parameter]:
-    """Return the parameters gamma and beta of a normalisation."""
-    return [
-        Parameter("gamma", (channels,), "ones", channels, channels, decay=0.0),
-        Parameter("beta", (channels,), "zeros", channels, channels, decay=0.0),
-    ]
+    """Return the parameters gamma, ones, and beta, zeros, of a normalisation."""
+    gamma = Parameter("gamma", (channels,), "ones", channels, channels, decay=0.0)
+    return [gamma, replace(gamma, name="beta", initializer="zeros")]
 
 
 def lower_scale_and_shift(builder: Builder, slot: int, parameters: Sequence[Parameter]) -> int:
@@ -340,7 +338,7 @@ def batch_norm_forward(ctx, op, part, parts, theta, state, work, x, y):
 
 @kernel(BACKWARD)
 def batch_norm_gradient_sums(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
-    """Compute work = sums of dy (with a relu, where y > 0) and dy times scaled x. Owners: channels."""
+    """Compute work = sums of dy (in a relu, if y > 0) and of dy times scaled x. Owner: channels."""
     channels = op[_CHANNELS]
     lo, hi = owned_columns(channels, part, parts)
     own, n = hi - lo, x.size // channels

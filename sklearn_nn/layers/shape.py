@@ -74,10 +74,8 @@ def slide_all(
         dilated = "" if set(dilations) == {1} else " with its dilation_rate"
         image = "x".join(map(str, shape[:-1])) if len(shape) > 2 else f"{shape[0]} steps long"
         noun = "kernel" if parameter == "kernel_size" else "window"
-        raise ValueError(
-            f"{parameter}={size}{dilated} does not fit the {image} input; use "
-            f'padding="same" or a smaller {noun}.'
-        )
+        remedy = f'use padding="same" or a smaller {noun}'
+        raise ValueError(f"{parameter}={size}{dilated} does not fit the {image} input; {remedy}.")
     return axes
 
 
@@ -190,10 +188,8 @@ class Reshape(Layer):
         target = several(self.target_shape, 1)
         valid = all(isinstance(n, int | np.integer) and (n > 0 or n == -1) for n in target)
         if not target or not valid or target.count(-1) > 1:
-            raise ValueError(
-                f"target_shape={self.target_shape!r} must hold positive whole numbers, of which "
-                "one may be -1."
-            )
+            wanted = "must hold positive whole numbers, of which one may be -1."
+            raise ValueError(f"target_shape={self.target_shape!r} {wanted}")
         size, known = int(np.prod(shape)), int(np.prod([n for n in target if n != -1]))
         if size % known or (-1 not in target and size != known):
             raise ValueError(

@@ -264,10 +264,8 @@ class RandomTranslation(_Affine):
             return self._lower_map(builder, slot, SHIFT)
         height, width = (1, *shape)[-3:-1]
         # A window to the left shows the image shifted to the right.
-        tops, lefts = (
-            (-round(high * size), -round(low * size))
-            for size, (low, high) in ((height, down), (width, right))
-        )
+        tops = -round(down[1] * height), -round(down[0] * height)
+        lefts = -round(right[1] * width), -round(right[0] * width)
         return lower_window(builder, slot, (height, width), tops, lefts, filling)
 
 

@@ -81,13 +81,13 @@ class Augmentation(Layer):
 
     def _check_samples(self, shape: Shape, *, signals: bool) -> None:
         """Raise ValueError unless samples are images or, if allowed, signals."""
-        if signals and len(shape) == 2:
+        if len(shape) == 2 and signals:
             return
-        if not signals and len(shape) == 2:
+        if len(shape) == 2:
+            others = "RandomFlip, RandomCrop, RandomTranslation, Cutout and Mixup take signals."
             raise ValueError(
                 f"{type(self).__name__} takes images of shape (height, width, channels), got "
-                f"signals of shape {shape}; RandomFlip, RandomCrop, RandomTranslation, Cutout and "
-                "Mixup take signals."
+                f"signals of shape {shape}; {others}"
             )
         self._check_axes(shape, 2)
 

@@ -28,10 +28,8 @@ def _is_fast(height: Axis, width: Axis, channels: int, filters: int, groups: int
     """Return whether the kernels of winograd.py apply and are faster."""
     if groups > 1 or min(channels, filters) < FEWEST_CHANNELS:
         return False
-    return all(
-        axis.stride == axis.dilation == 1 and axis.window == 3 and axis.places >= FEWEST_PLACES
-        for axis in (height, width)
-    )
+    fits = [a.stride == a.dilation == 1 and a.window == 3 for a in (height, width)]
+    return all(fits) and min(height.places, width.places) >= FEWEST_PLACES
 
 
 @parameters
@@ -101,12 +99,10 @@ class _Conv(Activated):
             height, width = _ONE, replace(_ONE, size=places, places=places)
         fast = _is_fast(height, width, channels, filters, groups)
         neighbours = not fast and groups == 1 and width.dilation == 1 < width.window
-        amid_zeros = neighbours and (
-            channels < THIN_CHANNELS or channels * height.window < FEW_STEPS
-        )
+        is_few = channels < THIN_CHANNELS or channels * height.window < FEW_STEPS
         dense = height.stride == width.stride == height.dilation == 1
         thin = neighbours and dense and channels < THIN_CHANNELS
-        few = BY_LANES if thin else AMID_ZEROS if amid_zeros else 0
+        few = BY_LANES if thin else AMID_ZEROS if neighbours and is_few else 0
         depthwise = 1 < groups == channels == filters
         beyond = width.before + width.after
         scratch = height.size * (width.size + beyond) * channels if few and beyond else 0
@@ -152,8 +148,7 @@ class Conv2D(_Conv):
         Number of groups into which input and output channels are divided, in order; a filter sees
         the channels of its group. With as many groups as channels, it is a depthwise convolution.
     activation : str, Activation, ParametricActivation or None, default=None
-        Activation of y: a name that :class:`Activation` takes, or a layer. None and "linear" apply
-        none.
+        Activation of y: a name that :class:`Activation` takes, a layer, or None.
     use_bias : bool, default=True
         Whether to add b.
     kernel_initializer, bias_initializer : str, Initializer or None, default=None
@@ -187,8 +182,7 @@ class Conv1D(_Conv):
     groups : int, default=1
         Number of groups into which input and output channels are divided.
     activation : str, Activation, ParametricActivation or None, default=None
-        Activation of y: a name that :class:`Activation` takes, or a layer. None and "linear" apply
-        none.
+        Activation of y: a name that :class:`Activation` takes, a layer, or None.
     use_bias : bool, default=True
         Whether to add b.
     kernel_initializer, bias_initializer : str, Initializer or None, default=None

@@ -229,8 +229,7 @@ class MaxPool2D(_Pool):
     strides : int or pair of ints or None, default=None
         Distance between positions of the window. None is the size of the window.
     padding : {"valid", "same"}, default="valid"
-        "valid" keeps the window inside the image; with "same" it reaches beyond the edges, where
-        there are no cells.
+        "same" lets the window reach beyond the edges, where there are no cells; "valid" does not.
     """
 
     _rank, _is_max = 2, True
@@ -268,8 +267,7 @@ class AveragePool2D(_Pool):
     strides : int or pair of ints or None, default=None
         Distance between positions of the window. None is the size of the window.
     padding : {"valid", "same"}, default="valid"
-        "valid" keeps the window inside the image; with "same" it reaches beyond the edges, where
-        there are no cells.
+        "same" lets the window reach beyond the edges, where there are no cells; "valid" does not.
     """
 
     _rank, _is_max = 2, False

@@ -64,8 +64,7 @@ def _product(roots: Sequence[Fraction]) -> list[float]:
 def _transforms() -> tuple[Matrix, Matrix, Matrix]:
     """Return A', G and B' by the method of Cook and Toom.
 
-    A correlation is a transposed product of polynomials: A' and G evaluate at the points, B'
-    interpolates.
+    A correlation is a transposed product of polynomials: A', G evaluate at points, B' interpolates.
     """
     others = [[q for q in _POINTS if q != p] for p in _POINTS]
     weights = [math.prod(p - q for q in rest) for p, rest in zip(_POINTS, others, strict=True)]
@@ -125,8 +124,8 @@ def _take_rows(x, size, image, first, count, left, target, length):
 def _convolve(room, u, bias, source, target, corner, images):
     """Compute y = x * W + b for some images; u is W transformed, at the start of `room`.
 
-    `source` and `target` are x and y, each with height, width and channels; `corner` is the number
-    of cells of the first window above and to the left of the image.
+    `source` and `target` are x and y, each with height, width and channels; `corner` is the cells
+    of the first window above and to the left of the image.
     """
     (x, size), (y, (out_height, out_width, filters)), (top, left) = source, target, corner
     channels = size[2]

@@ -1,8 +1,8 @@
 """Attention pooling: the mean over the steps of a sequence, with weights computed from the steps.
 
-A layer is six instructions. ``tanh(x_t W + b)`` is a slot, and so are the scores, one number for
-each step. Sequence and scores are copied into one slot, one behind the other, which the last
-instruction reads. Backward computes the attention weights again.
+A layer is six instructions. ``tanh(x_t W + b)`` is a slot, and so are the scores of the steps.
+Sequence and scores are copied into one slot, one behind the other, for the last instruction.
+Backward computes the attention weights again.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
 """The cells of SimpleRNN, LSTM and GRU, their activations, and the loop over the steps.
 
-A step is a loop over vectors (see jit/lanes.py), so the activations are written as vector code,
-unlike those in activation.py. There is one loop for each activation. Backward knows f(x) and not x,
-so f is one of the activations whose derivative is a function of f(x). The layout of the steps is
-described in tape.py.
+A step is a loop over vectors (see jit/lanes.py), one for each activation f, which is vector code,
+unlike those in activation.py. Backward knows f(x) and not x, so f' must be a function of f(x).
+The layout of the steps is described in tape.py.
 """
 
 from __future__ import annotations
@@ -60,19 +59,9 @@ _TANH, _LOGISTIC, _RELU = range(3)
 #: Activations from this index on are unbounded.
 _UNBOUNDED = _RELU
 
+_KERAS_NAMES = [other for other, name in OTHER_NAMES.items() if name in CELL_ACTIVATIONS]
 #: Names that a layer's `activation` may have, those of Keras included.
-CELL_ACTIVATION_NAMES = (
-    *CELL_ACTIVATIONS,
-    *(other for other, name in OTHER_NAMES.items() if name in CELL_ACTIVATIONS),
-)
-
-
-def cell_activation_number(value: object) -> int | None:
-    """Return the index in `CELL_ACTIVATIONS` of a name, or of None; None if it is unknown."""
-    name = "identity" if value is None else value
-    if not isinstance(name, str) or name not in CELL_ACTIVATION_NAMES:
-        return None
-    return list(CELL_ACTIVATIONS).index(OTHER_NAMES.get(name, name))
+CELL_ACTIVATION_NAMES = (*CELL_ACTIVATIONS, *_KERAS_NAMES)
 
 
 #: Functions that load a place, in units, of an operand, and store a lane there.

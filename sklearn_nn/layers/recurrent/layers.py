@@ -13,6 +13,7 @@ from sklearn_nn._spec import parameters
 from sklearn_nn.jit.host import INLINED_OPTIONS
 from sklearn_nn.jit.kernel import kernel, real_bits
 from sklearn_nn.jit.views import vector
+from sklearn_nn.layers.activation import OTHER_NAMES
 from sklearn_nn.layers.base import BACKWARD, FORWARD, owned_rows
 from sklearn_nn.layers.dropout import sequence_dropout
 from sklearn_nn.layers.layer import Builder, Instruction, Kernels, Layer, Parameter, Shape
@@ -90,10 +91,7 @@ def _remember_all(
     rng: np.random.RandomState, shape: Shape, fan_in: int, fan_out: int
 ) -> np.ndarray:
     """Return the initial bias of an LSTM: 1 for the forget gate, 0 for the others."""
-    units = shape[-1] // 4
-    bias = np.zeros(shape)
-    bias[units : 2 * units] = 1
-    return bias
+    return np.repeat([0.0, 1.0, 0.0, 0.0], shape[-1] // 4)
 
 
 @parameters
@@ -139,13 +137,13 @@ class Recurrent(Layer):
 
     def _activation_number(self) -> int:
         """Return the activation's index in `CELL_ACTIVATIONS`."""
-        number = cells.cell_activation_number(self.activation)
-        if number is None:
+        name = "identity" if self.activation is None else self.activation
+        if not isinstance(name, str) or name not in cells.CELL_ACTIVATION_NAMES:
             names = f"one of {', '.join(map(repr, cells.CELL_ACTIVATION_NAMES))} or None"
             remedy = "to apply another one to the output, put an Activation layer behind it."
             wrong = f"must be {names}, as part of the recurrence; {remedy}"
             raise self._invalid("activation", wrong)
-        return number
+        return list(cells.CELL_ACTIVATIONS).index(OTHER_NAMES.get(name, name))
 
     def _parameters(self, features: int, prefix: str) -> list[Parameter]:
         """Return kernel, recurrent kernel and bias; the fans are those of Keras."""
@@ -216,9 +214,8 @@ class Recurrent(Layer):
 def _stretch_width(used: int) -> int:
     """Return the width of a stretch that holds `used` numbers.
 
-    Wide ones are an odd number of cache lines apart: products that read one column of many steps
-    would otherwise find them in a few sets of the first cache. With a width of 1, the steps would
-    be a vector, which `contract` sums in another way.
+    Wide ones are an odd number of cache lines apart, so that the steps of a column do not share few
+    sets of the first cache. At a width of 1, `contract` would sum in another way.
     """
     return (-(-used // _LINE) | 1) * _LINE if used >= 4 * _LINE else max(used, 2)
 
@@ -241,12 +238,10 @@ class SimpleRNN(Recurrent):
         Length of h.
     activation : {"tanh", "relu", "logistic", "identity"} or None, default="tanh"
         The activation f. None is the identity; Keras' names "sigmoid" and "linear" are accepted.
-        To apply another one to the output, put an :class:`Activation` behind the layer.
     return_sequences : bool, default=False
         Whether to output h of every step, of shape (steps, units), or of the last step only.
     go_backwards : bool, default=False
-        Whether to read from the last step to the first. As in Keras, the steps of the output are in
-        the order in which they were read.
+        Whether to read, and to output, the steps from the last to the first.
     dropout, recurrent_dropout : float, default=0.0
         Fractions of the features, and of the h that R multiplies, that are set to zero in training,
         in [0, 1), by one mask for all steps of a sample (Gal & Ghahramani, 2016).
@@ -279,14 +274,12 @@ class LSTM(Recurrent):
     units : int
         Length of h and of c.
     activation : {"tanh", "relu", "logistic", "identity"} or None, default="tanh"
-        The activation a; that of the gates is always s. None is the identity; Keras' names
-        "sigmoid" and "linear" are accepted. To apply another one to the output, put an
-        :class:`Activation` behind the layer.
+        The activation a; that of the gates is always s. None is the identity, and Keras' names
+        "sigmoid" and "linear" are accepted.
     return_sequences : bool, default=False
         Whether to output h of every step, of shape (steps, units), or of the last step only.
     go_backwards : bool, default=False
-        Whether to read from the last step to the first. As in Keras, the steps of the output are in
-        the order in which they were read.
+        Whether to read, and to output, the steps from the last to the first.
     dropout, recurrent_dropout : float, default=0.0
         Fractions of the features, and of the h that R multiplies, that are set to zero in training,
         in [0, 1), by one mask for all steps of a sample (Gal & Ghahramani, 2016).
@@ -326,14 +319,12 @@ class GRU(Recurrent):
     units : int
         Length of h.
     activation : {"tanh", "relu", "logistic", "identity"} or None, default="tanh"
-        The activation a; that of the gates is always s. None is the identity; Keras' names
-        "sigmoid" and "linear" are accepted. To apply another one to the output, put an
-        :class:`Activation` behind the layer.
+        The activation a; that of the gates is always s. None is the identity, and Keras' names
+        "sigmoid" and "linear" are accepted.
     return_sequences : bool, default=False
         Whether to output h of every step, of shape (steps, units), or of the last step only.
     go_backwards : bool, default=False
-        Whether to read from the last step to the first. As in Keras, the steps of the output are in
-        the order in which they were read.
+        Whether to read, and to output, the steps from the last to the first.
     dropout, recurrent_dropout : float, default=0.0
         Fractions of the features, and of the h that R multiplies, that are set to zero in training,
         in [0, 1), by one mask for all steps of a sample (Gal & Ghahramani, 2016).
@@ -455,10 +446,10 @@ class Bidirectional(Layer):
         """Append the instructions of both layers, which write side by side, and one that merges."""
         shape = self.output_shape(builder.shape(slot))
         if builder.carries:
+            remedy = f"use {type(self.layer).__name__} alone, or read each sequence as a whole."
             raise ValueError(
-                "Bidirectional cannot continue the previous batch, since one layer begins "
-                f"at the end; use {type(self.layer).__name__} alone, or read each sequence as a "
-                "whole."
+                "Bidirectional cannot continue the previous batch, since one layer begins at the "
+                f"end; {remedy}"
             )
         units = int(self.layer.units)
         clock = builder.clock(slot) if self.layer.return_sequences else None

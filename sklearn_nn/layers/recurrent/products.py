@@ -132,9 +132,8 @@ def add_recurrent(ctx, op, theta, y, t, rows, gates):
 def carry(ctx, op, work, saw, dy, t, rows, gates):
     """Add the gradient of the inputs of some gates of step t, times R^T, to that of the previous h.
 
-    `gates` is the first of the columns of R, whose transpose is in `work`, the place in `saw`, and
-    their number. Nothing is added to the initial h. Meanwhile the stretches of earlier steps are
-    fetched.
+    `gates` is the first column of R (transposed in `work`), the place in `saw`, and their number.
+    Nothing is added to the initial h. Meanwhile the stretches of earlier steps are fetched.
     """
     if t == 1:
         return
@@ -206,7 +205,7 @@ def recurrent_gradient(ctx, op, y, saw, grad, column, size, shift):
 
 @njit(**INLINED_OPTIONS)
 def bias_gradient(ctx, op, saw, grad, bias, column, size, shift):
-    """Compute `size` columns of a bias gradient = sum of saw; column j is place j + `shift` of `saw`."""
+    """Compute `size` columns of db = sum of saw; column j is place j + `shift` of `saw`."""
     start = (op[FEATURES] + op[UNITS] + bias) * op[SIZE] + column
     db = vector(grad, start, max(size, 0))
     clear(db)

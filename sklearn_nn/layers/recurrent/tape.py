@@ -13,8 +13,8 @@ LSTM       i, f, g, o, c, h                            i, f, g, o
 GRU        z, r, hh, the recurrent part of hh, h       z, r, hh
 =========  ==========================================  ===============
 
-With recurrent dropout, a stretch also holds h times its mask, which h R reads. So each row depends
-on its own memory only. The gradient of the tape is that of h; it is complete at step t once that of
+With recurrent dropout, a stretch also holds h times its mask, which h R reads. The gradient of the
+tape is that of h; it is complete at step t once that of
 step t + 1 has been added. The gradients of the gates' inputs overwrite the gates in the tape, which
 nothing reads again, to save memory traffic. (SimpleRNN has no gates: they overwrite those of h.)
 
