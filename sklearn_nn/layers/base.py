@@ -33,8 +33,7 @@ PREPARE = _kind("prepare", "theta work")
 #: PROGRESS: fraction of the planned training that is done, as the bits of a real number.
 #: STOP_AT: address of the word that `is_stopped` reads, or 0.
 STEP, SEED, TRAINING, PARTNER, LENGTHS, LONGEST, CONTINUES, PROGRESS, STOP_AT = range(9)
-#: Numbers of `ctx` before the scratch memory: whole cache lines, so that vectors of it do not
-#: straddle two.
+#: Numbers of `ctx` before the scratch memory: whole cache lines, so that its vectors are aligned.
 CTX_SIZE = 16
 #: The rows of a batch are shared out in multiples of this.
 ROW_GRAIN = 8

@@ -152,8 +152,7 @@ class LayerNorm(Layer):
         return lower_scale_and_shift(builder, out, gamma_and_beta(shape[-1]))
 
 
-# An instruction's geometry: channels, momentum, epsilon, whether the layer is frozen, and whether
-# it applies a relu.
+# An instruction's geometry; the last two are whether the layer is frozen and applies a relu.
 _CHANNELS, _MOMENTUM, _EPSILON, _FROZEN, _RELU = range(5)
 # Rows of the table of coefficients, which has a column for each channel: mean, 1 / standard
 # deviation, gamma / standard deviation, beta, lower bound of y, and for the gradient the factor of

@@ -23,8 +23,7 @@ from sklearn_nn.layers.base import BACKWARD, FORWARD
 from sklearn_nn.layers.layer import Builder, Kernels, Shape
 from sklearn_nn.layers.vectors import changed_rows, clear
 
-#: Kinds of map, by the meaning of its two random numbers: fractions of height and width, a fraction
-#: of a turn, or vertical and horizontal magnification.
+#: Kinds of map, whose random numbers are fractions of the sizes, of a turn, and magnification.
 SHIFT, TURN, ZOOM = range(3)
 
 # Geometry behind the image's: the kind of map, the ranges of two numbers, whether the second equals

@@ -19,8 +19,7 @@ from sklearn_nn.layers.base import BACKWARD, FORWARD, PARTNER, SEED, STEP
 from sklearn_nn.layers.layer import Builder, Instruction, Kernels, Shape
 from sklearn_nn.layers.vectors import changed_rows, symmetric_kernels
 
-# Geometry of lighting behind the image's: the range of the random number, and that of values, which
-# are clipped to it.
+# Geometry of lighting behind the image's: the ranges of the random number and of clipped values.
 _LOW, _HIGH, _DARKEST, _BRIGHTEST = range(4, 8)
 
 

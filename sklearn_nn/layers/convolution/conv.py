@@ -19,8 +19,8 @@ _ONE = slide(1, 1, 1, 1, "valid")
 
 #: With fewer channels than this, dX is summed over lanes: a vector of channels has idle lanes.
 THIN_CHANNELS = 16
-#: For reductions of fewer terms than this, images are copied with zeros left and right, so that the
-#: positions of a kernel row are one reduction, and y is read and written less often.
+#: For reductions of fewer terms than this, images are copied with zeros left and right, so that a
+#: kernel row is one reduction, and y is read and written less often.
 FEW_STEPS = 64
 
 

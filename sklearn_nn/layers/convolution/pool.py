@@ -188,9 +188,7 @@ class _Pool(Layer):
     def _axes(self, shape: Shape) -> list[Axis]:
         self._check_axes(shape, self._rank)
         window = self._whole_numbers("pool_size", self._rank)
-        strides = window
-        if self.strides is not None:
-            strides = self._whole_numbers("strides", self._rank)
+        strides = window if self.strides is None else self._whole_numbers("strides", self._rank)
         return slide_all("pool_size", shape, window, strides, [1] * self._rank, self.padding)
 
     def output_shape(self, shape: Shape) -> Shape:

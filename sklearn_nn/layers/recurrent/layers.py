@@ -350,8 +350,7 @@ class GRU(Recurrent):
 MERGE_MODES = ("concat", "sum", "mul", "ave")
 _SUM, _MUL, _AVE = range(1, 4)
 
-# Geometry of merging: steps, units, and the index in `MERGE_MODES`. In x, the values of both
-# directions of a step lie side by side.
+# Geometry of merging: steps, units, merge mode. In x, both directions of a step lie side by side.
 
 
 @kernel(FORWARD)

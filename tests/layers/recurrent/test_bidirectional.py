@@ -182,7 +182,7 @@ def test_arguments_that_do_not_fit():
             "layer=Dense(units=3) of Bidirectional must be a recurrent layer",
         ),
         (Bidirectional(GRU(3, go_backwards=True)), "of Bidirectional goes backwards; leave out"),
-        (Bidirectional(GRU(3), merge_mode="max"), "merge_mode='max' of Bidirectional must be one"),
+        (Bidirectional(GRU(3), merge_mode="max"), "merge_mode='max' of Bidirectional is not known"),
         (Bidirectional(GRU(0)), "units=0 must be a positive whole number"),
     ]:
         with pytest.raises(ValueError, match=re.escape(message)):
