@@ -220,7 +220,6 @@ class TimeDistributed(Layer):
 
     def lower(self, builder: Builder, slot: int) -> int:
         """Append one instruction, with a kernel and a bias, and the activation."""
-        shape = builder.shape(slot)
-        self.output_shape(shape)
-        out = lower_steps(builder, slot, self.layer.parameters(shape[-1]))
+        self.output_shape(builder.shape(slot))
+        out = lower_steps(builder, slot, self.layer.parameters(builder.shape(slot)[-1]))
         return int(self.layer.activate(builder, out))

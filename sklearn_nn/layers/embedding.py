@@ -113,7 +113,7 @@ class _Lookup(Layer):
             raise self._invalid("input_dim", f"{_TOO_MANY}; give rare ones a common number.")
         if len(shape) != 1 and shape[1:] != (1,):
             takes = "sequences of whole numbers, of shape (steps,) or (steps, 1)"
-            raise self.misfit(shape, takes, "pass X as rows of numbers, one a step.")
+            raise self._misfit(shape, takes, "pass X as rows of numbers, one a step.")
         return (shape[0], self._width())
 
     def _lowered_shape(self, builder: Builder, slot: int) -> Shape:
@@ -317,7 +317,7 @@ class CategoryEmbedding(Layer):
             raise self._invalid("sizes", f"{_TOO_MANY}; give rare categories a common number.")
         if len(shape) != 1 or shape[0] < count:
             takes = f"vectors whose last {count} columns are categories"
-            raise self.misfit(shape, takes, "give a size for each of them.")
+            raise self._misfit(shape, takes, "give a size for each of them.")
         return (shape[0] - count + count * columns,)
 
     def lower(self, builder: Builder, slot: int) -> int:

@@ -158,9 +158,10 @@ class Instruction:
         return any(p.rate != 0 for p in self.parameters)
 
     def used_kernels(self, *, trained: bool, through: bool, weights: bool) -> Kernels:
-        """Return the kernels that run, if training runs the instruction (it does not run the link).
+        """Return the kernels that run.
 
-        `through` is whether the input needs a gradient, and `weights` whether the parameters do.
+        `trained` is whether training runs the instruction (it does not run the link), `through`
+        whether the input needs a gradient, and `weights` whether the parameters need one.
         """
         own = self.kernels
         if not trained:
@@ -289,7 +290,7 @@ class Layer(Spec):
         if getattr(self, name) not in choices:
             raise self._invalid(name, f"is not known; use one of {', '.join(choices)}.")
 
-    def misfit(self, shape: Shape, takes: str, remedy: str) -> ValueError:
+    def _misfit(self, shape: Shape, takes: str, remedy: str) -> ValueError:
         """Return the error about samples of a shape that the layer does not take."""
         kind = type(self).__name__
         return ValueError(f"{kind} takes {takes}, got samples of shape {shape}; {remedy}")
@@ -302,7 +303,7 @@ class Layer(Spec):
         after = ""
         if (count, len(shape)) == (1, 1):
             after = ", or return_sequences=True in the recurrent layer before it"
-        raise self.misfit(shape, SAMPLES[count], f"put a {remedy} before it{after}.")
+        raise self._misfit(shape, SAMPLES[count], f"put a {remedy} before it{after}.")
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return the shape of one sample after this layer, given its shape before.

@@ -187,9 +187,8 @@ class Parallel(_Branches):
         shapes = [builder.shape(slot) for slot in slots]
         shape = self._joined(shapes)
         out, first = builder.slot(shape, clock), 0
-        for slot, (*_, channels) in zip(slots, shapes, strict=True):
-            geometry = (int(np.prod(shape[:-1])), channels, shape[-1], first)
-            join(builder, slot, out, geometry)
+        for slot, (*places, channels) in zip(slots, shapes, strict=True):
+            join(builder, slot, out, (int(np.prod(places)), channels, shape[-1], first))
             first += channels
         return out
 

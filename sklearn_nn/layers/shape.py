@@ -220,7 +220,7 @@ class ZeroPad(Layer):
         if len(shape) not in (2, 3):
             images = "images of shape (height, width, channels)"
             takes = f"{images} or sequences of shape (steps, channels)"
-            raise self.misfit(shape, takes, "put a Reshape before it.")
+            raise self._misfit(shape, takes, "put a Reshape before it.")
         count, sides = len(shape) - 1, several(self.padding, 2)
         pairs = [sides] if count == 1 else [several(side, 2) for side in sides]
         numbers = [n for pair in pairs for n in pair]

@@ -73,7 +73,7 @@ def check_members(layer: Layer, shape: Shape) -> None:
     """Raise ValueError unless a sample has a vector for each member."""
     if len(shape) != 2:
         remedy = "put a MemberScale or a MemberLinear with members= before it."
-        raise layer.misfit(shape, "a vector for each member", remedy)
+        raise layer._misfit(shape, "a vector for each member", remedy)
 
 
 class _Spread(Layer):
