@@ -30,7 +30,7 @@ from sklearn_nn.jit.emit import int64
 from sklearn_nn.jit.host import INLINED_OPTIONS, OPTIONS
 from sklearn_nn.jit.views import vector
 
-_DTYPES = {"float32": types.float32, "float64": types.float64}
+REALS = {"float32": types.float32, "float64": types.float64}
 _LOCK = threading.Lock()
 
 
@@ -38,19 +38,15 @@ def _symbol(dtype: str) -> str:
     return f"sklearn_nn_contract_{dtype}"
 
 
-def _signature(pointer: types.Type) -> Any:
-    size = types.int64
-    of_a, of_b, of_c = (pointer, *[size] * 3), (pointer, *[size] * 2), (pointer, size) * 2
-    return types.void(*of_a, *of_b, *of_c, *[size] * 7, pointer, *[size] * 2)
-
-
 def _compile(function: Callable[..., None], dtype: str) -> CFunc:
     """Return `function` as machine code for `dtype`, from the disk cache if possible."""
-    signature = _signature(types.CPointer(_DTYPES[dtype]))
+    pointer, size = types.CPointer(REALS[dtype]), types.int64
+    of_a, of_b, of_c = (pointer, *[size] * 3), (pointer, *[size] * 2), (pointer, size) * 2
+    arguments = (*of_a, *of_b, *of_c, *[size] * 7, pointer, *[size] * 2)
     # No fast-math flag: in an unrolled reduction of one step, "contract" would allow rounding once
     # instead of twice, in some tiles but not in others.
     options = {"error_model": OPTIONS["error_model"]}
-    compiled = CFunc(function, (signature.args, signature.return_type), {}, options)
+    compiled = CFunc(function, (arguments, types.void), {}, options)
     compiled._cache = KernelCache(f"contract_{function.__name__}_{dtype}", __file__)
     compiled.compile()
     return compiled
@@ -89,7 +85,7 @@ def _check(arrays: Sequence[types.Type], names: Sequence[str]) -> types.Type:
     for name, array in zip(names, arrays, strict=True):
         if not isinstance(array, types.Array) or array.layout != "C":
             raise TypingError(f"contract: {name} must be a C-contiguous array, got {array}.")
-    if len(dtypes) != 1 or not dtypes <= set(_DTYPES.values()):
+    if len(dtypes) != 1 or not dtypes <= set(REALS.values()):
         raise TypingError(f"contract: operands must share float32 or float64, got {dtypes}.")
     if not arrays[-1].mutable:
         raise TypingError("contract: c is read-only.")

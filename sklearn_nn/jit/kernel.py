@@ -20,11 +20,10 @@ from numba.extending import intrinsic
 
 from sklearn_nn.jit import compiler_problem
 from sklearn_nn.jit.cache import KernelCache
-from sklearn_nn.jit.contract import load_contract
+from sklearn_nn.jit.contract import REALS, load_contract
 from sklearn_nn.jit.emit import emitted
 from sklearn_nn.jit.host import HELPER_OPTIONS, OPTIONS
 
-REALS = {"float32": types.float32, "float64": types.float64}
 # Numba's compiler is not reentrant for one dispatcher.
 _COMPILING = threading.RLock()
 

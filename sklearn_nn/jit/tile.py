@@ -72,13 +72,6 @@ class TileShape(NamedTuple):
         return ir.VectorType(self.scalar, self.lanes)
 
     @property
-    def arguments(self) -> list[ir.Type]:
-        """LLVM types of the arguments of the tile's function."""
-        pointer = self.scalar.as_pointer()
-        of_a, of_b, of_c = [pointer, *[_I64] * 3], [pointer, *[_I64] * 2], [pointer, _I64] * 2
-        return [*of_a, *of_b, *of_c, *(of_b if self.fetches else []), *[_I64] * 3]
-
-    @property
     def name(self) -> str:
         """Symbol of the tile's function."""
         kind = "masked_tile" if self.masked else "tile"
@@ -226,7 +219,10 @@ def _define(module: ir.Module, shape: TileShape) -> ir.Function:
             with otherwise:
                 _write(memory, sums, (c, cs))
 
-    return define(module, shape.name, shape.arguments, emit)
+    pointer = shape.scalar.as_pointer()
+    of_a, of_b, of_c = [pointer, *[_I64] * 3], [pointer, *[_I64] * 2], [pointer, _I64] * 2
+    arguments = [*of_a, *of_b, *of_c, *(of_b if shape.fetches else []), *[_I64] * 3]
+    return define(module, shape.name, arguments, emit)
 
 
 class Kind(NamedTuple):

@@ -20,10 +20,7 @@ from sklearn_nn.jit.host import HELPER_OPTIONS
 def _array(
     context: Any, builder: Any, kind: types.Type, data: Any, shape: Sequence[Any], itemsize: Any
 ) -> Any:
-    """Emit a C-contiguous array at `data`; it does not own the memory.
-
-    It is valid within the calling function.
-    """
+    """Emit a C-contiguous array at `data`, which it does not own; valid in the calling function."""
     from numba.np.arrayobj import make_array, populate_array  # slow to import: compiling only
 
     view, strides = make_array(kind)(context, builder), [itemsize]

@@ -198,7 +198,10 @@ class ProgramBuilder:
         """Lay out all buffers and write the table."""
         steps = self.slots[raw][0] if len(self.slots[raw]) == 2 else 1
         absorbed = self._merge(n_trained, [0, self.homes[raw], self.homes[output]])
-        widths = self._widths()
+        widths = [  # columns of every slot, 0 for views of another slot
+            int(math.prod(shape)) if self.homes[slot] == slot else 0
+            for slot, shape in enumerate(self.slots)
+        ]
         raw, output = self.homes[raw], self.homes[output]
         starts = np.concatenate([[0], np.cumsum(widths)]).astype(int).tolist()
         spans, width = list(zip(starts[:-1], widths, strict=True)), starts[-1]
@@ -232,13 +235,6 @@ class ProgramBuilder:
             absorbed=absorbed, steps=steps, ragged=self.clocks[0] is not None,
             has_members=self.has_members and steps > 1, adapting=tuple(self.adapting),
         )  # fmt: skip
-
-    def _widths(self) -> list[int]:
-        """Return the columns of every slot, 0 for views of another slot."""
-        return [
-            int(math.prod(shape)) if home == slot else 0
-            for slot, (shape, home) in enumerate(zip(self.slots, self.homes, strict=True))
-        ]
 
     def _outline(self, layout: Layout) -> list[Outline]:
         """Return a line for each layer."""

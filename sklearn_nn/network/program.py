@@ -54,6 +54,13 @@ def allocate(shape: int | tuple[int, int], dtype: str) -> np.ndarray:
     return raw[start : start + size].view(dtype).reshape(shape)
 
 
+def aligned(array: np.ndarray) -> np.ndarray:
+    """Return a writable copy that begins on a cache line."""
+    copied = allocate(array.size, array.dtype.name).reshape(array.shape)
+    copied[...] = array
+    return copied
+
+
 def contexts(
     parts: int, n_scratch: int, dtype: str, *,
     seed: int = 0, usual_rows: int = 0, n_lengths: int = 0, stop_at: int = 0,

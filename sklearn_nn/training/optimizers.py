@@ -17,7 +17,7 @@ from sklearn_nn._spec import Spec, named_classes, parameters
 from sklearn_nn.jit.kernel import Kernel, kernel, like
 from sklearn_nn.network.machine import Update
 from sklearn_nn.network.parameter_update import UPDATE
-from sklearn_nn.network.program import allocate
+from sklearn_nn.network.program import aligned, allocate
 from sklearn_nn.training.schedules import Progress, Schedule
 
 __all__ = [
@@ -560,13 +560,8 @@ class OptimizerState:
 
     def copy(self) -> OptimizerState:
         """Return a copy that can be continued without changing this one."""
-        copied = replace(self)
-        copied.moments = allocate(self.moments.shape, self.moments.dtype.name)
-        copied.moments[...] = self.moments
-        if self.average is not None:
-            copied.average = allocate(self.average.size, self.average.dtype.name)
-            copied.average[...] = self.average
-        return copied
+        average = None if self.average is None else aligned(self.average)
+        return replace(self, moments=aligned(self.moments), average=average)
 
     def begin_epoch(self, epoch: Epoch, *, alone: bool) -> bool:
         """Prepare for an epoch; `alone` marks a call of partial_fit, whose data differ each time.

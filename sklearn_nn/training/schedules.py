@@ -291,10 +291,7 @@ class InverseTime(ByStep):
 
 
 def _part(step: int, total: int) -> float:
-    """Return t = step / total: 0 at the first batch, below 1 at the last planned, then 1.
-
-    PyTorch's schedules, stepped by batch, and RealMLP's code do the same.
-    """
+    """Return t = step / total, below 1 at the last planned batch as in PyTorch, 1 beyond."""
     return min(1.0, step / total)
 
 

@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_nn.layers.layer import Layer, Memory
 from sklearn_nn.network.lowering import lower
 from sklearn_nn.network.machine import input_gradient, predict
-from sklearn_nn.network.program import allocate
+from sklearn_nn.network.program import aligned, allocate
 
 #: Programs that a network keeps for data of another form than the training data.
 MOST_PROGRAMS = 32
@@ -252,13 +252,6 @@ class FittedNetwork:
 
     def __setstate__(self, state):
         vars(self).update(state, _others=Programs())
-
-
-def aligned(array):
-    """Return a writable copy where machine code reads it fastest: at the start of a cache line."""
-    copied = allocate(array.size, array.dtype.name)
-    copied[:] = array
-    return copied
 
 
 def check_layout(program, theta, state):

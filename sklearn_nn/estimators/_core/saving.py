@@ -19,7 +19,7 @@ from sklearn_nn.estimators._core.fitted_network import (
 )
 from sklearn_nn.estimators._core.parameters import ACT_AT_ONCE
 from sklearn_nn.estimators._core.parts import warn
-from sklearn_nn.network.program import allocate
+from sklearn_nn.network.program import aligned
 from sklearn_nn.training import checkpoint
 from sklearn_nn.training.checkpoint import CheckpointError
 from sklearn_nn.training.checkpoint.encoding import decode, encode
@@ -97,9 +97,7 @@ def _as_buffer(name, array, shape, dtype):
     """Return an array as machine code needs it; raise ValueError if its shape or type differs."""
     if array.shape != shape or array.dtype != dtype:
         raise ValueError(f"{name} of another network")
-    buffer = allocate(shape if len(shape) > 1 else shape[0], np.dtype(dtype).name)
-    buffer[...] = array
-    return buffer
+    return aligned(array)
 
 
 def _reserved(estimator):
