@@ -37,10 +37,7 @@ def _snapshot(estimator):
 
 
 class SubtaskCallback(Callback):
-    """Callback that reports the fit and each of its epochs to scikit-learn's callbacks.
-
-    `max_epochs` is the maximum number of epochs.
-    """
+    """Callback that reports the fit, of at most `max_epochs`, to scikit-learn's callbacks."""
 
     def __init__(self, estimator, max_epochs):
         self._fit = estimator._init_callback_context(max_subtasks=max_epochs)

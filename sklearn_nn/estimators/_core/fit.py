@@ -54,9 +54,9 @@ class DivergenceError(ValueError):
 def all_or_nothing(estimator):
     """Restore the estimator if an error is raised within.
 
-    Weights are trained in buffers of their own; what training changes in place, the optimizer and
-    the history, is put back. Two results are kept: that of training that diverged, as it was before
-    that epoch; and that of training that a callback's error or an interrupt has stopped.
+    The optimizer and the history are changed in place, and are put back. Two results are kept:
+    that of training that diverged, as it was before that epoch, and that of training that a
+    callback's error or an interrupt has stopped.
     """
     before = estimator.__dict__.copy()
     history, generator = before.get("_history"), before.get("random_state")
@@ -116,11 +116,9 @@ class FitRequest:
 
 
 class Fit:
-    """One call of fit, partial_fit or initialize.
+    """One call of fit, partial_fit or initialize, which sets the attributes of the estimator.
 
-    It sets the attributes of the estimator. Data are as passed by the user; `validation` is
-    (X_val, y_val, sample_weight_val). Subclasses differ in what they read, which rows they hold
-    out, and how many networks they train.
+    Data are as passed by the user; `validation` is (X_val, y_val, sample_weight_val).
     """
 
     def __init__(self, estimator, mode, X, y, sample_weight=None, validation=(None, None, None)):
@@ -290,10 +288,9 @@ class Fit:
     # --- training ----------------------------------------------------------------------------
 
     def train(self, times):
-        """Train the given number of times, each time from other weights, and keep the best.
+        """Train the given number of times from other weights, and keep the best.
 
-        A training that diverges is worse than any that does not; if all do, DivergenceError is
-        raised.
+        Raise DivergenceError if all trainings diverge.
         """
         est = self.estimator
         generator, best, failures = est._random_state, None, []
@@ -490,8 +487,7 @@ class Fit:
     def rows(self, request):
         """Return rows to train on, and rows to hold out or None.
 
-        Training that is resumed goes on with the rows it had, in the order of its last epoch; a
-        further restart with the same split as the first.
+        Resumed training uses its last order of rows, and restarts use the split of the first.
         """
         est, weight = self.estimator, request.weight
         splits = request.validation is None and self.splits(request.target)

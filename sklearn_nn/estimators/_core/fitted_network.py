@@ -71,10 +71,7 @@ class Plan:
 
 
 class Place(NamedTuple):
-    """Position of an array in the flat vector of parameters or of memories.
-
-    `buffer` is "theta", "state", or "fixed" for memories from which kernels read addresses.
-    """
+    """Position of an array in theta or state; addresses in state have the buffer "fixed"."""
 
     layer: str
     name: str
@@ -216,10 +213,7 @@ class FittedNetwork:
         ]
 
     def with_arrays(self, arrays):
-        """Return a network whose weights are the given arrays, in the order of `places`.
-
-        Raise ValueError if shapes differ, or if an array holds addresses that kernels cannot use.
-        """
+        """Return a network with the given arrays, in the order of `places`, as its weights."""
         shapes = [np.shape(array) for array in arrays]
         wanted = [place.shape for place in self.places]
         if shapes != wanted:
@@ -348,10 +342,7 @@ def has_weights(estimator):
 
 
 def adopted(estimator, plan, program):
-    """Return a network of the program with the present weights of an estimator.
-
-    Raise ValueError if the architecture has changed since the weights were learnt.
-    """
+    """Return a program's network with the estimator's weights, which must have the same shapes."""
     network = FittedNetwork.of(plan, program, *program.new_buffers())
     arrays = _seen_arrays(estimator)
     shapes, wanted = [np.shape(a) for a in arrays], [place.shape for place in network.places]

@@ -13,8 +13,7 @@ import numpy as np
 class Part:
     """Base of `InputReader` and `TargetCodec`: parameters and learnt attributes, by name.
 
-    A part is made for each fit from the parameters of that time. Predictions use the parts of the
-    last fit, whatever parameters are set afterwards.
+    A part is made for each fit; predictions use the parts of the last fit.
     """
 
     #: Names of the attributes that are learnt, and saved in files.

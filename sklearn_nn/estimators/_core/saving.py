@@ -267,10 +267,7 @@ def _publish_history(estimator, state):
 
 
 def _checked_made_with(estimator, made_with, left_out):
-    """Return the parameters of a fit from a file; raise ValueError if they are invalid.
-
-    Parameters that are not in the file have their defaults, and wait for `set_params`.
-    """
+    """Return the checked parameters of a fit; missing ones are defaults until `set_params`."""
     names = {name for name in estimator.get_params(deep=False) if name not in ACT_AT_ONCE}
     if not set(made_with) <= names:
         raise ValueError("parameters of a fit that do not exist")

@@ -60,10 +60,7 @@ def _shapes(arrays):
 
 
 def copied_layers(program, start):
-    """Return the names of the layers of a program that are copied.
-
-    Raise ValueError if there are none, or if a layer and its copy have different shapes.
-    """
+    """Return the names of a program's copied layers; raise ValueError for none or unequal shapes."""
     if start.names is not None:
         check_known(start.names, [line.name for line in program.outline], "The network to copy to")
     copied = []
@@ -138,10 +135,9 @@ def check_factors(factors):
 
 
 def resolve(factors, layers, copied):
-    """Return the factor of each layer that has one, by full name.
+    """Return the factor of each layer that has one; raise ValueError if one is invalid.
 
-    `copied` are the layers that "pretrained" stands for. Raise ValueError if a factor is invalid or
-    a name is not that of a layer.
+    `copied` are the layers that "pretrained" stands for.
     """
     check_factors(factors)
     check_known([name for name in factors if name != PRETRAINED], layers, "The network")
@@ -163,10 +159,7 @@ def factor_of(factors, layer, copied):
 
 
 def frozen(factors, names, copied):
-    """Return the factors with 0 for the named layers and all within them.
-
-    `copied` are the layers that "pretrained" may stand for.
-    """
+    """Return the factors with 0 for the named layers; `copied` are those that were pretrained."""
     covered = [*names, *copied] if PRETRAINED in names else names
     given = (factors or {}).items()
     rest = {key: f for key, f in given if not any(is_within(key, name) for name in covered)}
@@ -174,10 +167,7 @@ def frozen(factors, names, copied):
 
 
 def thawed(factors, names):
-    """Return the factors without zeros for the named layers and all within them.
-
-    Without names, all zeros are removed. None stands for no factors.
-    """
+    """Return the factors without zeros, of the named layers if any are named, else of all."""
     rest = {
         key: factor
         for key, factor in (factors or {}).items()

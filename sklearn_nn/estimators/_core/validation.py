@@ -58,10 +58,7 @@ def is_given(X, y, sample_weight):
 
 
 def evaluation(estimator, data, rows, target, weight):
-    """Return a function that returns loss and score of the weights at the time of the call.
-
-    `target` and `weight` are those of all rows of `data`.
-    """
+    """Return a function that returns loss and score of the present weights on rows of `data`."""
     network, codec = estimator._network, estimator._codec
     targets = codec.loss.targets(target, weight, network.dtype)
     jobs, keeps = resolve_n_jobs(estimator.n_jobs), estimator.scoring != "loss"

@@ -49,8 +49,7 @@ def about_table(X, owner, message):
 def about_shaped(X, owner, message, steps):
     """Return advice for an error about images or sequences, or None.
 
-    `steps` is (steps, channels) of the sequences that rows stand for, (-1, 1) if each value is a
-    time step, or None if the estimator does not read sequences.
+    `steps` is the shape (steps, channels) of a row, or None if rows are not sequences.
     """
     if message.startswith(_NO_NUMBER):
         return _about_cells(X, owner, takes_sequences=True)
@@ -163,10 +162,9 @@ def _as_array(X):
 
 
 def units_of(X, are_bytes):
-    """Return a dict that describes the units of checked samples.
+    """Return the units of an array, a sparse matrix or `Sequences` as a dict.
 
-    X is an array, a sparse matrix or `Sequences`. "bytes" tells whether X was uint8, "largest" is
-    the largest value, of bytes before scaling, and "whole" tells whether all are whole numbers.
+    Its keys are "bytes", "largest" (of bytes before scaling), and "whole" (only whole numbers).
     """
     values = X.data if sparse.issparse(X) else X.values if isinstance(X, Sequences) else X
     values = values[:: max(1, values.size // _LOOKED_AT)]

@@ -32,10 +32,8 @@ def advising(about, *details, kind=ValueError):
 class InputReader(Part):
     """Reader of tables of numbers: one row for each sample.
 
-    `learn` is for the data of a first fit, `check` for all further data; both return checked
-    samples, which `source` turns into a source of batches for the machine. `blocks` checks X and
-    returns its sources for a prediction. Arrays that the machine can read directly are not copied.
-    `shape` is that of one sample, as the first layer reads it.
+    `learn` is for the data of a first fit, `check` for further data; both return checked samples,
+    which `source` turns into batches for the machine. `shape` is the shape of one sample.
     """
 
     #: Values of a time step, if samples are sequences of any length.

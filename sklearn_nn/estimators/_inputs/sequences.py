@@ -19,10 +19,9 @@ _BLOCK = 1024
 class Sequences:
     """Sequences in one array.
 
-    `values` are float64 or float32; `starts` and `lengths` hold the index in `values` of the first
-    value, and the number of time steps, of each sequence. A time step has `channels` values, which
-    were bytes, and are scaled already, if `are_bytes`. A network reads `window` time steps at a
-    time, or all if it is None.
+    For each sequence, `starts` holds the index of its first value in `values`, and `lengths` its
+    number of time steps. If `are_bytes`, values were bytes and are scaled. A network reads `window`
+    time steps at a time, or all if it is None.
     """
 
     values: np.ndarray
@@ -152,10 +151,7 @@ def _depth(item):
 
 
 def is_listed(X):
-    """Return whether X is a list, an array of objects or a Series of sequences.
-
-    A list of lists of numbers of one length is a table, not a list of sequences.
-    """
+    """Return whether X is a list, an array of objects or a Series of sequences, but not a table."""
     items = samples_of(X)
     if getattr(items, "ndim", 1) != 1:
         return False

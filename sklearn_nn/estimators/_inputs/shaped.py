@@ -207,9 +207,8 @@ class ShapedReader(InputReader):
     def _rows(self, X):
         """Return X as rows, the shape of a sample, and the number of planes of a row.
 
-        A contiguous X is not copied. The shape has channels last; it is None if X is rows, a frame
-        or sparse. A row holds the planes, which are channels, one after another; there are several
-        only if X has its channels first.
+        The shape has channels last, and is None for rows, frames and sparse matrices. Planes are
+        channels that come first, one after another.
         """
         if sparse.issparse(X) or hasattr(X, "columns"):
             return X, None, 1

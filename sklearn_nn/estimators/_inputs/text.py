@@ -74,10 +74,9 @@ def encoded(text, vocabulary, name="X"):
 
 
 class Streams(NamedTuple):
-    """Text cut into streams that are read in parallel, window by window.
+    """Text cut into streams that are read in parallel, in the given number of `windows`.
 
-    `inputs` and `targets`, of shape (n_streams, length), are character codes and the codes that
-    follow them; `windows` is the number of windows of a stream.
+    `inputs` and `targets` (n_streams, length) are codes, and the codes that follow them.
     """
 
     inputs: np.ndarray
@@ -124,10 +123,7 @@ class Passages(NamedTuple):
         return sequences(self.codes, self.starts, self.lengths, 1, dtype, window)
 
     def targets(self, window):
-        """Return the next characters, (n_passages, n, 1), and their weights, (n_passages, n).
-
-        The weight is 0 for characters that are not scored and after the end of a passage.
-        """
+        """Return the next characters, (n_passages, n, 1), and weights: 0 for those not scored."""
         room = -(-int(self.lengths.max()) // window) * window
         steps = np.arange(room)
         own = steps < self.lengths[:, np.newaxis]
@@ -158,8 +154,7 @@ def whole_passages(texts):
 def short_passages(texts, window):
     """Return texts cut into passages for parallel reading, each with the window before it.
 
-    Every character but the first of each text is scored once. The preceding window builds up the
-    state, which suffices for a network that was trained in windows.
+    That window builds up the state of a network that was trained in windows.
     """
     whole = whole_passages(texts)
     starts, lengths, unscored = [], [], []

@@ -86,10 +86,7 @@ class TargetCodec(Part, ABC):
             )
 
     def _checked(self, y, estimator):
-        """Return y as scikit-learn validates it; numbers in float64 and C order.
-
-        The means and scores of numbers are then the same for every type and order of y.
-        """
+        """Return y as scikit-learn validates it; numbers as float64, for the same results."""
         with advising(about_missing, "Input y", kind=TypeError):
             y = _check_y(y, multi_output=True, y_numeric=self.is_numeric, estimator=estimator)
         if y.ndim == 2 and y.shape[1] == 1 and not sparse.issparse(y):
@@ -163,11 +160,7 @@ class TargetCodec(Part, ABC):
 
 
 class LabelCodec(TargetCodec):
-    """Codec of class labels: binary, multiclass and multilabel targets.
-
-    With `as_scikit_learn`, only binary targets stratify the validation split, as in scikit-learn's
-    MLP.
-    """
+    """Codec of class labels; `as_scikit_learn` stratifies splits of binary targets only."""
 
     LEARNT = ("n_outputs", "kind", "classes", "weights")
     NEEDED = ("n_outputs", "kind", "classes")
@@ -278,11 +271,7 @@ class LabelCodec(TargetCodec):
         return np.argsort(order)[target[:, 0]]
 
     def learn_class_weights(self, target, sample_weight, mode):
-        """Learn the weight of each class, for each column of the encoded target.
-
-        "balanced" is the total of the sample weights over the number of classes times the class's
-        own total, as in scikit-learn.
-        """
+        """Learn the weight of each class, for each column; "balanced" is as in scikit-learn."""
         class_weight = self.settings["class_weight"]
         self.weights = None
         if class_weight == "balanced":
@@ -378,7 +367,7 @@ class NumberCodec(TargetCodec):
 class ScaledNumberCodec(NumberCodec):
     """Codec of numbers that are scaled for training; predictions are cut to the range of y.
 
-    `scale`, of shape (4, n_outputs), holds center, spread, smallest and largest target.
+    `scale` (4, n_outputs) holds center, spread, smallest and largest target.
     """
 
     LEARNT = NEEDED = ("n_outputs", "scale")
@@ -435,10 +424,9 @@ class ScaledNumberCodec(NumberCodec):
 
 
 def _center_and_spread(target, weight, link):
-    """Return center and spread of each column of `target`, which is (n_samples, n_outputs).
+    """Return center and spread of each column, which scale it to mean 0 and standard deviation 1.
 
-    With the link "identity" scaled targets get mean 0 and standard deviation 1; with "exp", whose
-    predictions are positive, mean 1; others are unchanged.
+    With the link "exp", columns are only scaled to mean 1; with other links they are unchanged.
     """
     # Divided first: squares of very large numbers are infinite.
     size = np.abs(target).max(axis=0)

@@ -9,11 +9,10 @@ from sklearn.utils import check_consistent_length
 
 
 def flat_steps(y, lengths):
-    """Return the targets of all time steps, one after another.
+    """Return the targets of all time steps, one after another; raise ValueError if counts differ.
 
-    y is a list of arrays, or an array of shape (n_sequences, n_steps[, n_outputs]), whose values
-    after the end of a sequence are ignored. `lengths` are the time steps of each sequence. Raise
-    ValueError if a sequence has more or fewer targets than time steps.
+    y is a list of arrays, or an array (n_sequences, n_steps[, n_outputs]), whose values after the
+    end of a sequence are ignored.
     """
     if y is None:
         raise ValueError("return_sequences=True requires y to be passed: a target for each step.")
@@ -84,10 +83,7 @@ class Steps:
         return flat[own], output[own], weights
 
     def own_outputs(self, data, output, *, of_steps):
-        """Return the outputs of sequences: that of the window in which each ends.
-
-        With `of_steps`, an output is one vector for each time step, and all are returned.
-        """
+        """Return the outputs of all time steps (`of_steps`), or of the window in which each ends."""
         if of_steps or data.windows == 1:
             return output
         output = output.reshape(data.n_rows, data.windows, -1)

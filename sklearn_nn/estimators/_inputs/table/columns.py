@@ -84,10 +84,7 @@ class NumberColumn:
         return (1, 0 if self.indicator is None else 1, 0, 0)
 
     def write(self, cells, out, starts):
-        """Write encoded cells to `out`, and return the text of a warning or None.
-
-        `starts` are the first output columns in each of the `BLOCKS`.
-        """
+        """Write cells to `out`, from column `starts` of each block; return a warning or None."""
         found_text = [] if self.takes_text else None
         values = cells.numbers(found_text)
         apply = SCALINGS[self.scaling].apply
@@ -346,10 +343,9 @@ def _scale_table(scaling, table, weights):
 
 
 def bin_edges(values, n_bins, weights=None):
-    """Return the edges of bins with about equally many values: ascending, at least two.
+    """Return the edges of bins, at least two, with about equally many values.
 
-    The count of a value is capped at the size of a bin, so that a frequent value does not use up
-    most bins.
+    The count of a value is capped, so that a frequent value does not use up most bins.
     """
     unique, number = np.unique(values, return_inverse=True)
     counts = np.bincount(number.ravel(), weights).astype(np.float64)

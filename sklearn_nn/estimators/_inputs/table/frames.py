@@ -88,10 +88,7 @@ def _as_array(X):
 
 
 def _names_of(columns):
-    """Return the names of columns if all are strings, as scikit-learn does; else None.
-
-    Raise TypeError if only some are strings, and ValueError if a name occurs twice.
-    """
+    """Return the names of columns if all are strings, None if none is; raise an error otherwise."""
     columns = list(columns)
     texts = [isinstance(name, str) for name in columns]
     if any(texts) and not all(texts):
@@ -149,20 +146,14 @@ class Cells(ABC):
         self.label = label
 
     def are_categorical(self):
-        """Return whether the cells are categories, or all missing.
-
-        Raise ValueError or TypeError if they are neither categories nor numbers.
-        """
+        """Return whether the cells are categories, or all missing."""
         if self._are_categories():
             return True
         values = self._numbers()
         return bool(len(values) and np.isnan(values[0]) and np.isnan(values).all())
 
     def numbers(self, found_text=None):
-        """Return the cells as float64, with NaN for missing values, to be read only.
-
-        Text is treated as in `_as_numbers`. Infinite numbers raise ValueError.
-        """
+        """Return the cells as float64, to be read only, with NaN if missing; see `_as_numbers`."""
         values = self._numbers(found_text)
         if np.isinf(values).any():
             raise _infinity_error(self.label)
@@ -393,10 +384,7 @@ def _examples(values):
 
 
 def _objects_are_categories(values, label):
-    """Return whether objects are categories: booleans, not all numbers, or all missing.
-
-    Raise ValueError or TypeError for dates, complex numbers and objects that are not scalars.
-    """
+    """Return whether objects are categories: booleans, not all numbers, or all missing."""
     examples = [example for example in _examples(values).values() if example is not None]
     for example in examples:
         _check_scalar(example, label)
@@ -405,10 +393,9 @@ def _objects_are_categories(values, label):
 
 
 def _as_numbers(values, label, found_text=None):
-    """Convert objects to float64, with NaN for missing values; `label` names them in errors.
+    """Convert objects to float64, with NaN for missing values.
 
-    Text is an error if `found_text` is None. Otherwise text is missing, and the first one is
-    appended to the list `found_text`.
+    Text is an error if `found_text` is None, else missing, and its first example is appended.
     """
     examples = _examples(values)
     text = [value for value in examples.values() if value is not None and not _is_number(value)]
@@ -475,10 +462,9 @@ def _numbered(values, label):
 
 
 def plain(value, label, prints=False):
-    """Convert a category to a str, bool, int or finite float of Python.
+    """Convert a category to a str, bool, int (if it is whole) or finite float of Python.
 
-    Whole numbers of any type become int. With `prints`, dates, intervals and other objects become
-    the text that they print as; without, they raise ValueError or TypeError.
+    With `prints`, dates and other objects become the text that they print as.
     """
     if type(value) is str:
         return value

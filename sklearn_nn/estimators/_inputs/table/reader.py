@@ -12,10 +12,9 @@ from sklearn_nn.estimators._inputs.table.encoder import TableEncoder
 
 
 class TableReader(InputReader):
-    """Reader of tables, which an encoder turns into rows of numbers.
+    """Reader of tables, which an encoder with the parameters `options` turns into rows of numbers.
 
-    `options` are the parameters of the `encoder`. `bins` holds the edges of bins for each number if
-    embeddings need them, else None.
+    `bins` holds the edges of bins for each number if embeddings need them, else None.
     """
 
     LEARNT = NEEDED = ("encoder", "bins")
@@ -74,10 +73,7 @@ class TableReader(InputReader):
 
 @dataclass(frozen=True)
 class TableRows:
-    """Encoded rows, (n_rows, n_columns), with their targets and weights (or None).
-
-    Weights are of an integer type if they only count equal rows.
-    """
+    """Encoded rows, targets, and weights, which are integers if they count equal rows, or None."""
 
     values: np.ndarray
     y: np.ndarray
@@ -92,10 +88,7 @@ class TableRows:
         return TableRows(self.values[kept], self.y[kept], self.weight[kept])
 
     def distinct(self):
-        """Return sorted rows, with the weights of equal rows with equal targets added up.
-
-        A row of weight 2 then gives the same network as a row that occurs twice, to the last bit.
-        """
+        """Return sorted distinct rows with summed weights, so that weights act as equal rows do."""
         labels = _ranks(self.y)
         if labels is None:
             return self
