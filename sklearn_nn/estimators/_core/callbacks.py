@@ -19,13 +19,7 @@ import functools
 from sklearn_nn.estimators._core.fitted_network import publish_network
 from sklearn_nn.training.callbacks import Callback
 
-__all__ = [
-    "CallbackSupportMixin",
-    "Publisher",
-    "SubtaskCallback",
-    "publish_history",
-    "with_callbacks",
-]
+__all__ = ["CallbackSupportMixin", "with_callbacks"]
 
 
 def _snapshot(estimator):

@@ -75,11 +75,8 @@ def like(name):
 
     def is_such(value, estimator):
         wanted = getattr(estimator._network, name)
-        return (
-            is_array("f")(value, estimator)
-            and value.shape == wanted.shape
-            and value.dtype == wanted.dtype
-        )
+        is_finite = is_array("f")(value, estimator)
+        return is_finite and (value.shape, value.dtype) == (wanted.shape, wanted.dtype)
 
     return is_such
 
@@ -92,12 +89,9 @@ def are_curves(value, _=None):
 
 
 def _are_weights(value, estimator):
-    return (
-        type(value) is tuple
-        and len(value) == 2
-        and like("theta")(value[0], estimator)
-        and like("state")(value[1], estimator)
-    )
+    if type(value) is not tuple or len(value) != 2:
+        return False
+    return like("theta")(value[0], estimator) and like("state")(value[1], estimator)
 
 
 _FLAG, _COUNT, _SEED = of_kind(bool), whole(), whole(below=2**32)

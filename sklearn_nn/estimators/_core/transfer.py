@@ -60,7 +60,7 @@ def _shapes(arrays):
 
 
 def copied_layers(program, start):
-    """Return the names of a program's copied layers; raise ValueError for none or unequal shapes."""
+    """Return the names of a program's copied layers; raise ValueError for none or other shapes."""
     if start.names is not None:
         check_known(start.names, [line.name for line in program.outline], "The network to copy to")
     copied = []

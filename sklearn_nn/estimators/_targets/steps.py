@@ -83,7 +83,7 @@ class Steps:
         return flat[own], output[own], weights
 
     def own_outputs(self, data, output, *, of_steps):
-        """Return the outputs of all time steps (`of_steps`), or of the window in which each ends."""
+        """Return the outputs of all steps (`of_steps`), or of the window in which each ends."""
         if of_steps or data.windows == 1:
             return output
         output = output.reshape(data.n_rows, data.windows, -1)
