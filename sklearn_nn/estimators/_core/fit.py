@@ -87,11 +87,11 @@ def is_lbfgs(estimator) -> bool:
 
 
 def mode_of(estimator):
-    """Return the way in which a fit goes on from the last one."""
+    """Return the mode in which a fit continues the last one."""
     if not has_weights(estimator):
         return FitMode.FRESH
-    wishes = vars(estimator).get("_resumes", False) or isinstance(estimator.warm_start, str)
-    if wishes and hasattr(estimator, "_history"):
+    resumes = vars(estimator).get("_resumes", False) or isinstance(estimator.warm_start, str)
+    if resumes and hasattr(estimator, "_history"):
         return FitMode.RESUMED
     return FitMode.WARM if estimator.warm_start else FitMode.FRESH
 
@@ -136,13 +136,13 @@ class Fit:
             if self.mode is FitMode.ONE_EPOCH:
                 est._validate_params()
             else:
-                est.__dict__.pop("_resumes", None)  # what `load_checkpoint` asks for
+                est.__dict__.pop("_resumes", None)  # set by `load_checkpoint`
             est._callback_data = self.X, self.y
             self._prepare()
             self.train(1 if self.mode is not FitMode.FRESH else est.n_restarts)
             if "_subtasks" in est.__dict__:
                 est._subtasks.end(est)
-            if not est._network.is_finite:  # whatever happened
+            if not est._network.is_finite:
                 raise ValueError(
                     "Solver produced non-finite parameter weights. The input data may contain "
                     "large values and need to be preprocessed."
@@ -278,7 +278,7 @@ class Fit:
         return FittedNetwork.of(plan, program, theta, state)
 
     def _adapt(self, program, source):
-        """Let data set the weights of layers that ask for it, but for those that are copied."""
+        """Initialize from data the layers that require it, except those that are copied."""
         est, network = self.estimator, self.estimator._network
         start, jobs = vars(est).get("_pretrained"), resolve_n_jobs(est.n_jobs)
         kept = () if start is None else transfer.copied_layers(program, start)
@@ -302,14 +302,14 @@ class Fit:
             except DivergenceError as error:
                 ending, diverged = Ending.DIVERGED, True
                 failures.append(error)
-            except KeyboardInterrupt as interrupt:  # before it has begun
+            except KeyboardInterrupt as interrupt:  # before training has begun
                 if best is not None:
                     est.__dict__ = best[1]
                     est._stopped_by = interrupt
                 raise
             rank = diverged, *(objective(est) if times > 1 else ())
             if best is None or rank < best[0]:
-                # What is kept goes on from the random numbers that it has come to.
+                # The best training continues from the random numbers that it has reached.
                 state = {"_random_state": copy.deepcopy(generator)} if times > 1 else {}
                 best = rank, {**est.__dict__, **state}
             if ending is Ending.INTERRUPTED:
@@ -359,7 +359,7 @@ class Fit:
         """Return the machine that trains the estimator's weights."""
         est = self.estimator
         if not hasattr(est, "_seed"):
-            # Nothing is drawn without need: scikit-learn's MLP draws no such number.
+            # The seed is drawn only if it is needed, since scikit-learn's MLP draws none.
             est._seed = est._random_state.randint(2**31 - 1) if program.is_random else 0
         return Machine(
             program, est._network.theta, est._network.state, capacity, alpha=est.alpha,
@@ -457,7 +457,7 @@ class Fit:
         history = est.__dict__.setdefault("_history", History(watches))
         history.validated = watches
         history.takes_last, history.least_gain = self.rule_of_best()
-        # Where scikit-learn's MLP can do the same, it keeps the first of equal scores.
+        # With such parameters, scikit-learn's MLP keeps the first of equal scores.
         is_theirs = est._like_scikit_learn and est.early_stopping != "best"
         history.loss_decides = not (is_theirs and est.scoring is None)
         if not self._resumes:
@@ -465,7 +465,7 @@ class Fit:
         return history
 
     def _figures(self, request, rows, callbacks):
-        """Return a function for an epoch's figures beside its loss, or None if there are none."""
+        """Return a function that returns an epoch's scores and validation loss, or None."""
         est, validation = self.estimator, request.validation
         held_out = validation and evaluation(est, *validation)
         trained_on = None
@@ -574,7 +574,7 @@ class Fit:
         try:
             ending = trainer.run(max_iter, once=once)
             publish_history(est, trainer.history, trainer.n_epochs)
-        except KeyboardInterrupt:  # which came when training had ended
+        except KeyboardInterrupt:  # after training has ended
             publish_history(est, trainer.history, trainer.n_epochs)
             ending = Ending.INTERRUPTED
         except BaseException as error:

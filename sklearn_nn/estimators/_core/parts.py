@@ -48,7 +48,7 @@ class Part:
 
 
 class FitMode(Enum):
-    """Way in which a fit goes on from the last one, if it does."""
+    """Relation of a fit to the last one."""
 
     FRESH = "new weights"
     WARM = "the weights of the last fit, with a new optimizer"

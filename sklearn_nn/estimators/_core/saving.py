@@ -56,7 +56,7 @@ def _subclasses(kind):
 
 def _known():
     """Return the classes of this package that a file may name: bundles of plain values."""
-    # With their family: there is a Constant among the schedules, and one among the initializers.
+    # Keys name the family, too: schedules and initializers both have a class Constant.
     specs = {
         f"{family.__name__}.{kind.__name__}": kind
         for family in Spec.__subclasses__()

@@ -102,8 +102,7 @@ class ShapedReader(InputReader):
             self.first_layer.check_values(low, high, bool((values == np.floor(values)).all()))
         if not isinstance(samples, Sequences):
             return super().source(samples, dtype, network)
-        # Sequences shorter than a sliding window, such as a convolution's, are padded to the fitted
-        # length.
+        # Sequences that are too short, as for a convolution, are padded to the fitted length.
         steps = samples.sample_shape[0]
         if samples.window is None and steps < self.shape[0] and not network.reads(steps):
             samples.window = self.shape[0]
@@ -317,7 +316,7 @@ class WindowReader(ShapedReader):
         """Return the source of batches of checked samples, in windows."""
         X = samples.toarray() if sparse.issparse(samples) else samples
         if isinstance(X, Sequences) and X.is_even and X.sample_shape == self.shape:
-            # Even sequences are read as an array, whose batches are made in another way.
+            # Contiguous sequences of one length are read as an array.
             X = X.values[: X.shape[0] * X.shape[1]].reshape(X.shape)
         if not isinstance(X, Sequences):
             rows = X if X.ndim == 2 else np.moveaxis(X, 1, 2).reshape(len(X), -1)

@@ -428,7 +428,7 @@ def _center_and_spread(target, weight, link):
 
     With the link "exp", columns are only scaled to mean 1; with other links they are unchanged.
     """
-    # Divided first: squares of very large numbers are infinite.
+    # Divide first, since squares of very large numbers are infinite.
     size = np.abs(target).max(axis=0)
     size[size == 0] = 1
     parts = target / size

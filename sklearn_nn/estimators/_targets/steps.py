@@ -78,7 +78,7 @@ class Steps:
             return flat, output, None
         weight = weight.reshape(-1)
         own = weight > 0
-        # Weights that are all 1 only mark the existing steps, and a score need not take them.
+        # Weights that are all 1 only mark the existing steps, so scores need no weights.
         weights = None if (weight[own] == 1).all() else weight[own]
         return flat[own], output[own], weights
 

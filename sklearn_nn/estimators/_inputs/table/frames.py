@@ -88,7 +88,7 @@ def _as_array(X):
 
 
 def _names_of(columns):
-    """Return the names of columns if they are strings, else None; raise an error if only some are."""
+    """Return the column names if they are strings, else None; raise an error if only some are."""
     columns = list(columns)
     texts = [isinstance(name, str) for name in columns]
     if any(texts) and not all(texts):
