@@ -122,13 +122,14 @@ class Machine:
         progress = zeros if update.progress is None else update.progress
         self.go_on_from(step)
         n_rows = min(order.size, last * batch_size) - first * batch_size
-        arguments = train_slice.ordered(dict(
+        arguments = train_slice.ordered({
             **self._fixed, **data.arguments(self.program.dtype), **targets.arguments(),
-            batch_size=batch_size, first=first, last=last, windows=windows, order=readonly(order),
-            update_at=update.kernel_at, decays=readonly(decays), scalars=readonly(update.scalars),
-            progress=readonly(progress), moments=update.moments, batch_losses=losses,
-            average=self._no_average if update.average is None else update.average,
-        ))  # fmt: skip
+            "batch_size": batch_size, "first": first, "last": last, "windows": windows,
+            "order": readonly(order), "update_at": update.kernel_at, "decays": readonly(decays),
+            "scalars": readonly(update.scalars), "progress": readonly(progress),
+            "moments": update.moments, "batch_losses": losses,
+            "average": self._no_average if update.average is None else update.average,
+        })  # fmt: skip
         self._team.run(self._train, *arguments, work=3 * n_rows * self.program.cost)
         return losses
 

@@ -305,9 +305,11 @@ class Trainer:
         started = time.perf_counter()
         losses = [self._train_stretch(stretch, epoch) for stretch in plan]
         self.batch_losses = losses[0] if len(losses) == 1 else np.concatenate(losses)
-        total = sum(stretch.total(own) for stretch, own in zip(plan, losses, strict=True))
+        total = size = 0.0
+        for stretch, own in zip(plan, losses, strict=True):
+            total, size = total + stretch.total(own), size + stretch.size
         log = {
-            "loss": total / (sum(stretch.size for stretch in plan) or 1),
+            "loss": total / (size or 1),
             "learning_rate": self.descent.learning_rate,
             "seconds": time.perf_counter() - started,
         }

@@ -1,4 +1,4 @@
-"""Callbacks of a fit: publication of its history, and scikit-learn's callbacks (since 1.9)."""
+"""Callbacks of a fit: one that publishes its history, and scikit-learn's (since 1.9)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ except ImportError:  # scikit-learn before 1.9 has no callbacks
 
 import functools
 
-from sklearn_nn.estimators._core.fitted_network import publish_network
+from sklearn_nn.estimators._core.fitted_network import publish_history, publish_network
 from sklearn_nn.training.callbacks import Callback
 
 __all__ = ["CallbackSupportMixin", "with_callbacks"]
@@ -69,20 +69,3 @@ class Publisher(Callback):
         """Publish the order of the rows and the history."""
         estimator._order = self._trainer.rows
         publish_history(estimator, self._trainer.history, self._trainer.n_epochs)
-
-
-def publish_history(estimator, history, n_epochs):
-    """Publish the history under scikit-learn's names, and its own."""
-    curves = history.curves
-    estimator.n_iter_ = n_epochs
-    estimator.t_ = history.samples_seen
-    estimator.loss_curve_ = curves.setdefault("loss", [])
-    estimator.validation_loss_curve_ = curves.get("val_loss")
-    if estimator.loss_curve_:
-        estimator.loss_ = estimator.loss_curve_[-1]
-    estimator.best_loss_ = None if history.validated else history.best_loss
-    estimator.best_iteration_ = history.best_epoch
-    scored = history.validated or "val_score" in curves
-    estimator.validation_scores_ = curves.get("val_score", []) if scored else None
-    estimator.best_validation_score_ = history.best_score if scored else None
-    estimator._no_improvement_count = history.no_improvement

@@ -14,7 +14,7 @@ from sklearn.utils._param_validation import InvalidParameterError
 from sklearn.utils.validation import _check_sample_weight
 
 from sklearn_nn.estimators._core import fitted_network, lbfgs, transfer
-from sklearn_nn.estimators._core.callbacks import Publisher, SubtaskCallback, publish_history
+from sklearn_nn.estimators._core.callbacks import Publisher, SubtaskCallback
 from sklearn_nn.estimators._core.fitted_network import FittedNetwork, has_weights, publish_network
 from sklearn_nn.estimators._core.parts import FitMode, check_fits, check_some_weight, is_bytes, warn
 from sklearn_nn.estimators._core.validation import evaluation, is_given, resumed_rows, split
@@ -573,13 +573,13 @@ class Fit:
             trainer.callbacks = [Publisher(trainer), *trainer.callbacks]
         try:
             ending = trainer.run(max_iter, once=once)
-            publish_history(est, trainer.history, trainer.n_epochs)
+            fitted_network.publish_history(est, trainer.history, trainer.n_epochs)
         except KeyboardInterrupt:  # after training has ended
-            publish_history(est, trainer.history, trainer.n_epochs)
+            fitted_network.publish_history(est, trainer.history, trainer.n_epochs)
             ending = Ending.INTERRUPTED
         except BaseException as error:
             if trainer.callback_failed:
-                publish_history(est, trainer.history, trainer.n_epochs)
+                fitted_network.publish_history(est, trainer.history, trainer.n_epochs)
                 est._stopped_by = error
             raise
         finally:

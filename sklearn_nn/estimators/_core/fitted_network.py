@@ -272,6 +272,23 @@ def publish_network(estimator, network):
     estimator._published = _shown_arrays(estimator)
 
 
+def publish_history(estimator, history, n_epochs):
+    """Publish the history under scikit-learn's names, and its own."""
+    curves = history.curves
+    estimator.n_iter_ = n_epochs
+    estimator.t_ = history.samples_seen
+    estimator.loss_curve_ = curves.setdefault("loss", [])
+    estimator.validation_loss_curve_ = curves.get("val_loss")
+    if estimator.loss_curve_:
+        estimator.loss_ = estimator.loss_curve_[-1]
+    estimator.best_loss_ = None if history.validated else history.best_loss
+    estimator.best_iteration_ = history.best_epoch
+    scored = history.validated or "val_score" in curves
+    estimator.validation_scores_ = curves.get("val_score", []) if scored else None
+    estimator.best_validation_score_ = history.best_score if scored else None
+    estimator._no_improvement_count = history.no_improvement
+
+
 def _shown_arrays(estimator):
     """Return all arrays that the estimator shows to users, some of them twice."""
     shown = [array for layer in estimator.layers_.values() for array in layer.values()]

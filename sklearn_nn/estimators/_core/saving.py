@@ -9,12 +9,12 @@ from sklearn.utils._param_validation import validate_parameter_constraints
 
 from sklearn_nn._spec import Spec
 from sklearn_nn.estimators._core import saved_values, transfer
-from sklearn_nn.estimators._core.callbacks import publish_history
 from sklearn_nn.estimators._core.fit import OF_A_FIT
 from sklearn_nn.estimators._core.fitted_network import (
     FittedNetwork,
     check_layout,
     network_of,
+    publish_history,
     publish_network,
 )
 from sklearn_nn.estimators._core.parameters import ACT_AT_ONCE
