@@ -66,7 +66,7 @@ _tile = make_tiles(
     VECTOR_BITS,
 )
 
-# Inlined before compilation: separate functions would each be optimised with a copy of all tiles.
+# Inlined before compilation: separate functions would each be optimized with a copy of all tiles.
 _inlined = njit(inline="always")
 _reassociated = njit(**{**HELPER_OPTIONS, "fastmath": {"contract", "nsz", "reassoc"}})
 

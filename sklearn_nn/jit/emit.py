@@ -107,7 +107,7 @@ def define(
 ) -> ir.Function:
     """Return the function `name` of `module`, whose code ``emit(builder, *arguments)`` writes once.
 
-    It is never inlined: with many loops in one large function the optimiser is slow, and worse at
+    It is never inlined: with many loops in one large function the optimizer is slow, and worse at
     keeping vectors in registers.
     """
     if name in module.globals:

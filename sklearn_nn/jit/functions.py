@@ -1,4 +1,4 @@
-"""Elementary functions that vectorise in loops over float32 and float64 arrays.
+"""Elementary functions that vectorize in loops over float32 and float64 arrays.
 
 Numba calls the C library for `exp`, `tanh` and the like, one element per call. These functions are
 short sequences of LLVM instructions without branches and calls, so that a loop becomes vector code.

@@ -69,7 +69,7 @@ VECTOR_BITS, VECTOR_REGISTERS = registers_of(
     *TARGET, platform.machine(), named=config.CPU_NAME is not None and config.CPU_FEATURES is None
 )
 
-#: Options of kernels. error_model="numpy": a division that may raise does not vectorise. No "nnan"
+#: Options of kernels. error_model="numpy": a division that may raise does not vectorize. No "nnan"
 #: and "ninf" (NaN must stay visible) and no "reassoc" (sums keep their order).
 OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": {"contract", "nsz"}}
 
@@ -77,7 +77,7 @@ OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": {"contract", "nsz"
 #: as many functions themselves.
 HELPER_OPTIONS = {**OPTIONS, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
-#: The same, inlined before type inference. Otherwise a function is optimised twice, alone and
+#: The same, inlined before type inference. Otherwise a function is optimized twice, alone and
 #: within its caller.
 INLINED_OPTIONS = {**HELPER_OPTIONS, "inline": "always"}
 

@@ -1,7 +1,7 @@
 """Loops over vectors of lanes as explicit vector code, for bodies that use many rows.
 
-Before a vectorised loop the compiler tests whether outputs overlap inputs. For short loops over
-many rows the tests take longer than the loop, and with too many of them it is not vectorised at
+Before a vectorized loop the compiler tests whether outputs overlap inputs. For short loops over
+many rows the tests take longer than the loop, and with too many of them it is not vectorized at
 all. Here nothing is tested.
 """
 

@@ -2,7 +2,7 @@
 
 `stream` mixes (seed, step, layer, sample) into a key; the other functions return the number of a
 unit (of which the low 32 bits count) for that key. Results do not depend on the order of a loop or
-the number of threads, and loops over the unit vectorise.
+the number of threads, and loops over the unit vectorize.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Normalisation by the statistics of a sample or of a batch.
+"""Normalization by the statistics of a sample or of a batch.
 
 Channels are the last axis; the places before it (of an image, of a sequence) count as samples.
-Normalisation by sample is two instructions: one standardises, and one scales and shifts each
+Normalization by sample is two instructions: one standardizes, and one scales and shifts each
 channel by the parameters gamma and beta. That by batch is one, which also applies a relu that
 follows; its loops run along the channels of a place.
 """
@@ -121,9 +121,9 @@ def lower_scale_and_shift(builder: Builder, slot: int, parameters: Sequence[Para
 
 @parameters
 class LayerNorm(Layer):
-    """Layer that standardises, scales and shifts the channels of each sample (Ba et al., 2016).
+    """Layer that standardizes, scales and shifts the channels of each sample (Ba et al., 2016).
 
-    Samples with several places (of an image, of a sequence) are standardised place by place.
+    Samples with several places (of an image, of a sequence) are standardized place by place.
     Training and prediction are equal.
 
     Parameters
@@ -379,7 +379,7 @@ def batch_norm_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx
 
 @kernel(BACKWARD)
 def batch_norm_weights(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
-    """Copy dgamma = sum of dy times standardised x and dbeta = sum of dy. Owners: channels."""
+    """Copy dgamma = sum of dy times standardized x and dbeta = sum of dy. Owners: channels."""
     channels = op[_CHANNELS]
     lo, hi = owned_columns(channels, part, parts)
     own = hi - lo
@@ -389,13 +389,13 @@ def batch_norm_weights(ctx, op, part, parts, theta, grad, state, work, x, y, dx,
 
 @parameters
 class BatchNorm(Layer):
-    """Layer that standardises, scales and shifts each channel (Ioffe & Szegedy, 2015).
+    """Layer that standardizes, scales and shifts each channel (Ioffe & Szegedy, 2015).
 
     In training, mean and variance of a channel are those of the batch; in prediction they are
     running means, so that predictions do not depend on other samples. A frozen layer uses the
     running means in training too, and does not change them.
 
-    A batch of one place (one sample that is a vector) has no variance: it is standardised by the
+    A batch of one place (one sample that is a vector) has no variance: it is standardized by the
     running means, which stay. The weight of a smaller last batch of an epoch in the running means
     is proportional to its size.
 

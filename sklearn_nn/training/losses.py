@@ -108,7 +108,7 @@ class Loss(BoundedSpec):
 def inlined(function: Callable[..., Any]) -> Callable[..., Any]:
     """Let Numba inline `function` into kernels before LLVM sees it.
 
-    LLVM does not inline a large function, and a loop with a call does not vectorise.
+    LLVM does not inline a large function, and a loop with a call does not vectorize.
     """
     register_jitable(inline="always")(function)
     return function
@@ -163,7 +163,7 @@ def pointwise(name: str, value: _OfOutput, derivative: _OfOutput, mean: bool = T
         n = z.shape[1]
         raw, flat = vector(z, lo * n, (hi - lo) * n), vector(dz, lo * n, (hi - lo) * n)
         _look_up(target, rows, lo, hi, dz)
-        # Loops over all elements vectorise, however narrow the rows are.
+        # Loops over all elements vectorize, however narrow the rows are.
         for k in range(flat.size):
             flat[k] = value(raw[k], flat[k], options)
         share = 1.0 / n if mean else 1.0

@@ -280,7 +280,7 @@ class Cutout(Augmentation):
     size : int or pair of ints
         Height and width of the window; for signals its length.
     fill_value : float, default=0.0
-        The constant, in all channels. If X is standardised, 0 is its mean.
+        The constant, in all channels. If X is standardized, 0 is its mean.
     """
 
     size: Any

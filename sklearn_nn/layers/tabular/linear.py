@@ -170,7 +170,7 @@ def ntp_weights(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
 
 @parameters
 class NTPLinear(Layer):
-    """Fully connected layer in neural tangent parametrisation: ``y = x W / sqrt(inputs) + b``.
+    """Fully connected layer in neural tangent parametrization: ``y = x W / sqrt(inputs) + b``.
 
     Initial weights are standard normal, so that one learning rate suits layers of any width (Jacot
     et al., 2018). With `data_driven`, each column of W is then divided by the standard deviation of
