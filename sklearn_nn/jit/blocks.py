@@ -16,7 +16,7 @@ from sklearn_nn.jit.emit import emitted, int64, is_given
 from sklearn_nn.jit.host import HELPER_OPTIONS, VECTOR_BITS, VECTOR_REGISTERS
 from sklearn_nn.jit.tile import Kind, make_tiles
 
-#: Steps of the reduction in one block: 256 rows of B, two vectors wide, fill the first cache.
+#: Steps of the reduction in one block: 256 rows of B, two vectors wide, fill the first-level cache.
 BLOCK = 256
 
 #: Room for one block of B, two vectors wide: 16 KiB of 256-bit vectors.
@@ -35,8 +35,8 @@ WIDE_ROWS, WIDE = 3, 8 if VECTOR_REGISTERS >= 32 else 4
 #: takes several instructions, and columns that do not fill two vectors use single vectors.
 MASKED_PAIRS = VECTOR_BITS == 512
 
-#: Rows of A that are a multiple of PAGE bytes apart share a set of the first cache, which holds
-#: CACHE_WAYS lines or more. A tile of more rows would load each line again at every step.
+#: Rows of A that are a multiple of PAGE bytes apart share a set of the first-level cache, which
+#: holds CACHE_WAYS lines or more. A tile of more rows would load each line again at every step.
 PAGE, CACHE_WAYS = 4096, 8
 
 #: Bytes of a cache line.
@@ -49,7 +49,7 @@ LINE = 64
 PACKED_ROWS, PACKED_STRIDE = 96, PAGE * 3 // 4 if VECTOR_REGISTERS >= 32 else PAGE // 4
 PACKED_MULTIPLE = 2 * LINE if VECTOR_REGISTERS >= 32 else 1
 
-#: Bytes of a block of A, which stays in the second cache beside a panel of B and the next one.
+#: Bytes of a block of A, which stays in the second-level cache with a panel of B and the next one.
 BLOCK_BYTES = 128 * 1024
 
 #: Tiles of two vectors and at least this number of rows prefetch the next operands, in products of
@@ -134,7 +134,7 @@ def _block_lengths(K, O):
 
 @_inlined
 def _block_rows(M, length, bits):
-    """Return the rows of A and C in one block, which keep the block of A in the second cache.
+    """Return the rows of A and C in one block, so that A stays in the second-level cache.
 
     Each panel reads all of it again. The blocks have nearly equal heights.
     """

@@ -107,8 +107,8 @@ def define(
 ) -> ir.Function:
     """Return the function `name` of `module`, whose code ``emit(builder, *arguments)`` writes once.
 
-    It is never inlined: with many loops in one large function the optimizer is slow, and worse at
-    keeping vectors in registers.
+    It is never inlined: with many loops in one large function, LLVM is slow and keeps fewer vectors
+    in registers.
     """
     if name in module.globals:
         return module.globals[name]

@@ -41,8 +41,8 @@ from sklearn_nn.jit.emit import (
 
 _I64 = ir.IntType(64)
 
-#: Rows of A that share a pointer. With one pointer for all, the optimizer adds strides from row to
-#: row, and a step of the reduction takes at least a cycle per row.
+#: Rows of A that share a pointer. With one pointer for all, LLVM adds strides from row to row, and
+#: a step of the reduction takes at least a cycle per row.
 ROWS_A_POINTER = 4
 
 

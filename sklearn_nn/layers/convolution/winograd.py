@@ -37,7 +37,7 @@ FEWEST_CHANNELS, FEWEST_PLACES = 16, 3
 #: Height and width of a tile of the output, and of the cells that it sees.
 _TILE, _CELLS = 4, 6
 _PLACES = _CELLS * _CELLS
-#: Tiles of a block: enough rows for the products, and they fit into the second cache.
+#: Tiles of a block: enough rows for the products, and they fit into the second-level cache.
 _TILES = 32
 #: Elements between the places of a block, which must not share sets of the cache.
 _GAP = 16

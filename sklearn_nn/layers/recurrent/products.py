@@ -1,8 +1,9 @@
 """Matrix products of a recurrent layer: x W and h R, and the gradients of x, h, W, R and biases.
 
 See tape.py for the layout of steps in y, the tape. ``x W`` is computed for a few steps at a time,
-just before the recurrence goes through them, while the result is in the second cache; backward, dx
-follows the recurrence likewise. `saw` holds the gradient of the gates' inputs.
+just before the recurrence goes through them, while the result is in the second-level cache. In
+backward, dx is computed in the same way, just after the recurrence. `saw` holds the gradient of the
+gates' inputs.
 
 The rows of a contraction run over the rows of the batch and their steps, either of which may be
 outer. With one feature the steps of a row are a vector, which `contract` sums in another way, so

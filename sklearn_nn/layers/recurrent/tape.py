@@ -19,9 +19,9 @@ step t + 1 has been added. The gradients of the gates' inputs overwrite the gate
 nothing reads again, to save memory traffic. (SimpleRNN has no gates: they overwrite those of h.)
 
 Rows are independent. A few of them go through all steps together, so that what one step writes is
-still in the first cache when the next step reads it. All rows go to the last step of the batch's
-longest row; values behind the end of a row are not output, and their gradient is zero. They are set
-to zero where the activation of the cell is unbounded.
+still in the first-level cache when the next step reads it. All rows go to the last step of the
+batch's longest row; values behind the end of a row are not output, and their gradient is zero. They
+are set to zero where the activation of the cell is unbounded.
 
 Steps of the tape are in the order of the recurrence, which is reversed where the layer goes
 backwards. Where batches continue one another, the tape has one more stretch, which stores the state
@@ -48,7 +48,7 @@ FEATURES, UNITS, STEPS, SIZE, OFFSET, STRIDE, WIDTH, STATE, HOME, MASKED = range
 TURNED, RETURNS_ALL, REMEMBERS, DRAWS, THRESHOLD, FACTOR, ACTIVATION = range(10, 17)
 
 #: Rows that go through all steps together, at most: those of two tiles of the contraction if their
-#: stretches fit into the first cache (this many numbers), else those of one tile.
+#: stretches fit into the first-level cache (this many numbers), else those of one tile.
 _TILE, _CACHED = 14, 28 * 400
 
 
