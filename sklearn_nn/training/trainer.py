@@ -1,4 +1,4 @@
-"""The training loop."""
+"""Trainer: the loop over epochs, with validation, callbacks and interrupts."""
 
 from __future__ import annotations
 
@@ -20,16 +20,17 @@ from sklearn_nn.training.callbacks import Callback
 from sklearn_nn.training.history import History
 from sklearn_nn.training.optimizers import Epoch, OptimizerState
 
-#: Seconds after which the machine returns to Python, where Ctrl-C is handled.
+#: Duration of a slice: seconds after which the machine returns to Python, which handles Ctrl-C.
 _SLICE_SECONDS = 0.1
 #: Speed assumed before the first slice is timed, in multiply-adds per second.
 _ASSUMED_SPEED = 1e10
-#: Batches in a pool that is sorted by length: more means less padding and less mixing.
+#: Batches in a pool of sequences that is sorted by length. Larger pools need less padding, but
+#: their batches are less random.
 _POOL = 32
 
 
-class Stretch(NamedTuple):
-    """Batches that the machine trains on in one call."""
+class Batches(NamedTuple):
+    """Consecutive batches of one size, which the machine trains on slice by slice."""
 
     order: np.ndarray  # row numbers, batch by batch
     batch_size: int
@@ -54,36 +55,36 @@ class Stretch(NamedTuple):
 def plan_epoch(
     data: Source, rows: np.ndarray, batch_size: int, random_state: np.random.RandomState | None,
     weights: np.ndarray | None = None,
-) -> list[Stretch]:  # fmt: skip
+) -> list[Batches]:  # fmt: skip
     """Divide rows of `data` into batches, in their order.
 
     With a random state, sequences of similar length share a batch, which reduces padding, and the
-    batches are shuffled. If rows are read in windows, each window of a batch is a batch of its own
-    that the next one continues; their number is that of the longest row. `weights`, of shape
+    batches are shuffled. If rows are read in windows, each window of these rows is a batch, which
+    the next batch continues; the number of windows is that of the longest row. `weights`, of shape
     (n_rows * n_windows,), holds the sum of the target weights of each window of each row of `data`
     and weights the batches' losses; None weights batches by their rows.
     """
     if data.lengths is not None and random_state is not None and rows.size > batch_size:
         rows = _with_similar(rows, data.lengths[rows], batch_size, random_state)
     if data.windows == 1:
-        return [_stretch(rows, batch_size, 1, weights)]
+        return [_in_batches(rows, batch_size, 1, weights)]
     batches = [rows[k : k + batch_size] for k in range(0, rows.size, batch_size)]
     counted = [(batch, _windows_of_longest(data, batch)) for batch in batches]
     plan = []
     for (size, windows), group in itertools.groupby(counted, lambda c: (c[0].size, c[1])):
         order = np.concatenate([data.numbers(batch, windows) for batch, _ in group])
-        plan.append(_stretch(order, size, windows, weights))
+        plan.append(_in_batches(order, size, windows, weights))
     return plan
 
 
-def _stretch(
+def _in_batches(
     order: np.ndarray, batch_size: int, windows: int, weights: np.ndarray | None
-) -> Stretch:
-    """Return batches of one size, the last possibly smaller, with their weights."""
+) -> Batches:
+    """Return batches of one size, of which the last may be smaller, with their weights."""
     counts = None
     if weights is not None:
         counts = np.add.reduceat(weights[order], np.arange(0, order.size, batch_size))
-    return Stretch(order, batch_size, -(-order.size // batch_size), windows, counts)
+    return Batches(order, batch_size, -(-order.size // batch_size), windows, counts)
 
 
 def _windows_of_longest(data: Source, rows: np.ndarray) -> int:
@@ -294,7 +295,7 @@ class Trainer:
         plan = plan_epoch(
             self.data, self.rows, self.batch_size, self.random_state, self._target_weights()
         )
-        n_batches = sum(stretch.n_batches for stretch in plan)
+        n_batches = sum(batches.n_batches for batches in plan)
         epoch = n_batches, max_epochs, self.history.samples_seen
         begins_again = self.descent.begin_epoch(epoch, alone=alone)
         if not self.batch_losses.size:  # later epochs have looked ahead already
@@ -303,11 +304,11 @@ class Trainer:
             before = self.history.curves.get("learning_rate", ())
             self.schedule_ended = begins_again or self.descent.is_without_rate(epoch, before)
         started = time.perf_counter()
-        losses = [self._train_stretch(stretch, epoch) for stretch in plan]
+        losses = [self._train_batches(batches, epoch) for batches in plan]
         self.batch_losses = losses[0] if len(losses) == 1 else np.concatenate(losses)
         total = size = 0.0
-        for stretch, own in zip(plan, losses, strict=True):
-            total, size = total + stretch.total(own), size + stretch.size
+        for batches, own in zip(plan, losses, strict=True):
+            total, size = total + batches.total(own), size + batches.size
         log = {
             "loss": total / (size or 1),
             "learning_rate": self.descent.learning_rate,
@@ -337,16 +338,16 @@ class Trainer:
             self._weights = in_rows.sum(axis=1, dtype=np.float64)
         return self._weights
 
-    def _train_stretch(self, stretch: Stretch, epoch: Epoch) -> np.ndarray:
+    def _train_batches(self, batches: Batches, epoch: Epoch) -> np.ndarray:
         """Train on batches, a slice at a time, and return their losses."""
-        losses, first = np.empty(stretch.n_batches), 0
-        while first < stretch.n_batches:
-            last = min(stretch.n_batches, first + self._slice_length())
+        losses, first = np.empty(batches.n_batches), 0
+        while first < batches.n_batches:
+            last = min(batches.n_batches, first + self._slice_length())
             begun = time.perf_counter()
             losses[first:last] = self.machine.train(
-                self.data, self.targets, stretch.order, batch_size=stretch.batch_size,
+                self.data, self.targets, batches.order, batch_size=batches.batch_size,
                 first=first, last=last, update=self.descent.update(last - first, epoch),
-                step=self.descent.step, windows=stretch.windows,
+                step=self.descent.step, windows=batches.windows,
             )  # fmt: skip
             seconds = (time.perf_counter() - begun) / (last - first)
             self._slice = max(1, int(_SLICE_SECONDS / seconds))

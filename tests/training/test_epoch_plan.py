@@ -18,9 +18,9 @@ def batches(plan):
 
 def test_rows_keep_their_order(rng):
     data, rows = source(np.zeros((23, 2)), "float32"), rng.permutation(23)
-    (stretch,) = plan_epoch(data, rows, 5, np.random.RandomState(0))
-    np.testing.assert_array_equal(stretch.order, rows)
-    assert (stretch.batch_size, stretch.n_batches) == (5, 5)
+    (batches,) = plan_epoch(data, rows, 5, np.random.RandomState(0))
+    np.testing.assert_array_equal(batches.order, rows)
+    assert (batches.batch_size, batches.n_batches) == (5, 5)
 
 
 @pytest.mark.parametrize("n", [7, 400, 403])
@@ -54,17 +54,17 @@ def test_windows_follow_one_another():
 
 
 def test_the_sum_of_losses():
-    (stretch,) = plan_epoch(source(np.zeros((5, 1)), "float32"), np.arange(5), 2, None)
-    assert stretch.total(np.array([1.0, 2.0, 7.0])) == 2 * 1 + 2 * 2 + 7
-    assert stretch.size == 5
+    (batches,) = plan_epoch(source(np.zeros((5, 1)), "float32"), np.arange(5), 2, None)
+    assert batches.total(np.array([1.0, 2.0, 7.0])) == 2 * 1 + 2 * 2 + 7
+    assert batches.size == 5
 
 
 def test_weights_say_how_much_a_batch_counts():
     data, weights = source(np.zeros((5, 1)), "float32"), np.array([0.5, 0, 3, 0.25, 0])
-    (stretch,) = plan_epoch(data, np.array([4, 3, 2, 0, 1]), 2, None, weights)
-    assert stretch.counts.tolist() == [0.25, 3.5, 0]
-    assert stretch.size == 3.75
-    assert stretch.total(np.array([1.0, 2.0, 7.0])) == 0.25 + 7
+    (batches,) = plan_epoch(data, np.array([4, 3, 2, 0, 1]), 2, None, weights)
+    assert batches.counts.tolist() == [0.25, 3.5, 0]
+    assert batches.size == 3.75
+    assert batches.total(np.array([1.0, 2.0, 7.0])) == 0.25 + 7
     whole = in_windows(np.zeros((3, 4)), 2, "float32")
     plan = plan_epoch(whole, np.array([2, 0, 1]), 2, None, np.arange(6.0))
     # Row k has the windows 2 k and 2 k + 1.
@@ -84,5 +84,5 @@ def test_a_batch_has_the_windows_of_its_longest(rng):
     assert [p.counts.tolist() for p in plan] == [[5], [6, 3, 3], [3, 2]]
     assert sum(p.size for p in plan) == lengths.sum()
     assert plan[1].total(np.array([1.0, 2.0, 4.0])) == 6 + 6 + 12
-    together = plan_epoch(data, np.array([0, 2, 3]), 1, None)  # of one kind: one stretch
+    together = plan_epoch(data, np.array([0, 2, 3]), 1, None)  # of one kind: one `Batches`
     assert [(p.n_batches, p.windows) for p in together] == [(3, 1)]

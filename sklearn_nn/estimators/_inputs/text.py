@@ -92,14 +92,14 @@ def streams(codes, n_streams, window):
     """Cut the codes of a text, at least two, into at most `n_streams` streams.
 
     Streams end at equal distances; there are fewer if they would be shorter than a window. All
-    windows have one length, at most `window`; for this a stream may overlap with the previous one.
-    A single stream may leave out characters at the beginning, fewer than there are windows.
+    windows have one length, at most `window`; a stream may therefore overlap with the previous one,
+    and a single stream may leave out characters at the beginning, fewer than there are windows.
     """
     n = codes.size - 1
     n_streams = int(np.clip(n // window, 1, n_streams))
-    stretch = -(-n // n_streams)
-    windows = -(-stretch // window)
-    length = windows * min(-(-stretch // windows), n // windows)
+    distance = -(-n // n_streams)
+    windows = -(-distance // window)
+    length = windows * min(-(-distance // windows), n // windows)
     starts = np.maximum(n * np.arange(1, n_streams + 1) // n_streams - length, 0)
     places = starts[:, np.newaxis] + np.arange(length)
     return Streams(codes[places], codes[places + 1], windows)

@@ -68,8 +68,8 @@ CELL_ACTIVATION_NAMES = (*CELL_ACTIVATIONS, *_KERAS_NAMES)
 _Read = Callable[[int, int], Lane]
 _Write = Callable[[int, int, Lane], None]
 _Emit = Callable[[CellActivation, _Read, _Write], None]
-# Operands of a cell: the stretch of the step, that of the previous step, and the biases; backward,
-# both stretches and the gradients of both.
+# Operands of a cell: the record of the step, that of the previous step, and the biases; in
+# backward, both records and the gradients of both.
 _NOW, _BEFORE, _BIASES = range(3)
 _D_NOW, _D_BEFORE = 2, 3
 
@@ -109,7 +109,7 @@ def _make_cells(name: str, operands: int, emit: _Emit) -> Any:
 
 @njit(**INLINED_OPTIONS)
 def _clear_ended(ctx, op, y, t, rows):
-    """Set the stretch of step t to zero in rows that have ended, if the activation is unbounded.
+    """Set the record of step t to zero in rows that have ended, if the activation is unbounded.
 
     There the state would grow to infinity, which times a gradient of zero is NaN.
     """
@@ -176,7 +176,7 @@ def _make_recurrence(
     `name` is that of the cell, for the cache; `weights` a kernel for gates that do not see
     x W + h R + b. With `gated` the gradient of the gates' inputs is in the tape, else in its
     gradient. `apart` is the place, in units, of the recurrent part of the third gate, if it is not
-    added to x W. `cleared` is the place of the gradient of the initial stretch that must be zero at
+    added to x W. `cleared` is the place of the gradient of the initial record that must be zero at
     first. With `carried` the cell backward gets this gradient as that of the previous step.
     """
     options: Any = {"gated": gated, "apart": apart, "carried": carried}
@@ -242,7 +242,7 @@ def _emit_simple_backward(f: CellActivation, read: _Read, write: _Write) -> None
 SIMPLE_RNN = _make_recurrence("simple_rnn", _emit_simple, _emit_simple_backward, gated=False)
 
 
-# --- LSTM: places of a stretch, in units ----------------------------------------------------------
+# --- LSTM: places of a record, in units ----------------------------------------------------------
 
 _I, _F, _G, _O, _C, _H = range(6)
 
@@ -272,7 +272,7 @@ def _emit_lstm_backward(a: CellActivation, read: _Read, write: _Write) -> None:
 LSTM_CELL = _make_recurrence("lstm", _emit_lstm, _emit_lstm_backward, cleared=_C, carried=True)
 
 
-# --- GRU: places of a stretch, in units. Biases are those of x W, then those of h R ---------------
+# --- GRU: places of a record, in units. Biases are those of x W, then those of h R ---------------
 
 _Z, _R, _HH, _Q, _OUT = range(5)
 
@@ -307,7 +307,7 @@ def gru_weights(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
     units, size = op[UNITS], op[SIZE]
     column, end = products.owned_gates(size, part, parts)
     products.kernel_gradient(ctx, op, x, y, grad, column, end - column)
-    # The gradient of the recurrent part of hh lies behind the others.
+    # The gradient of the recurrent part of hh is stored after the others.
     middle, apart = min(end, 2 * units), max(column, 2 * units)
     products.recurrent_gradient(ctx, op, y, y, grad, column, middle - column, 0)
     products.recurrent_gradient(ctx, op, y, y, grad, apart, end - apart, units)

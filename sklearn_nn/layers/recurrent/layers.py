@@ -24,15 +24,15 @@ from sklearn_nn.layers.vectors import clear, copy
 #: Rows of the tape that are a multiple of _PAGE elements apart share few sets of the cache.
 _PAGE, _LINE = 512, 16
 
-# Geometry of the output: units, maximal number of steps, the clock; width of a stretch of x, the
-# tape, and the place of h in it; whether all steps are output, and reversed; number of columns of a
-# step of y, and the first of its own columns.
+# Geometry of the output: units, maximal number of steps, the clock; width of a record of x, the
+# tape, and the place of h in it; whether all steps are output, and whether they are reversed;
+# number of columns of a step of y, and the first column that this layer writes.
 _UNITS, _STEPS, _OFFSET, _STRIDE, _WIDTH, _HOME, _ALL, _TURNED, _COLUMNS, _COLUMN = range(10)
 
 
 @njit(**INLINED_OPTIONS)
 def _place(op, t, own):
-    """Return the place in a row of y of h of step t of `own` steps."""
+    """Return where h of step t is written in a row of y, for a row of `own` steps."""
     step = own - t if op[_TURNED] else t - 1
     return step * op[_COLUMNS] + op[_COLUMN]
 
@@ -79,9 +79,9 @@ class _Cell(NamedTuple):
     kernels: Kernels
     #: Columns of W and of R.
     gates: int
-    #: Width of a stretch; h is the last of it.
-    stretch: int
-    #: Place in a stretch of the state that the next step reads.
+    #: Width of a record; h is the last part of it.
+    width: int
+    #: Place in a record of the state that the next step reads.
     state: int
     #: Shape of the bias without the columns.
     biases: tuple[int, ...] = ()
@@ -180,7 +180,7 @@ class Recurrent(Layer):
                 f"since it begins at the end; {remedy}"
             )
         (steps, _), clock = builder.shape(slot), geometry_of(builder.clock(slot))
-        units, home = int(self.units), (self._cell.stretch - 1) * int(self.units)
+        units, home = int(self.units), (self._cell.width - 1) * int(self.units)
         seen = sequence_dropout(builder, slot, self.dropout)
         tape, width = self._recurrence(builder, seen, prefix)
         columns = builder.shape(end)[-1]
@@ -190,12 +190,12 @@ class Recurrent(Layer):
         return builder.append(Instruction(tape, end, kernels, geometry=geometry, keeps=""))
 
     def _recurrence(self, builder: Builder, slot: int, prefix: str) -> tuple[int, int]:
-        """Append the recurrence; return the tape, and the width of its stretches."""
+        """Append the recurrence; return the tape, and the width of its records."""
         cell, units, (steps, features) = self._cell, int(self.units), builder.shape(slot)
         size = cell.gates * units
-        home = (cell.stretch - 1) * units
+        home = (cell.width - 1) * units
         masked = home + units if self.recurrent_dropout else home
-        width = _stretch_width(masked + units)
+        width = _record_width(masked + units)
         tape = builder.slot((_tape_length(steps, width, builder.carries),))
         clock = geometry_of(builder.clock(slot))
         places = (width, cell.state * units, home, masked)
@@ -211,8 +211,8 @@ class Recurrent(Layer):
         return builder.append(op), width
 
 
-def _stretch_width(used: int) -> int:
-    """Return the width of a stretch that holds `used` numbers.
+def _record_width(used: int) -> int:
+    """Return the width of a record that holds `used` numbers.
 
     Wide ones are an odd number of cache lines apart, so that the steps of a column do not share few
     sets of the first cache. At a width of 1, `contract` would sum in another way.

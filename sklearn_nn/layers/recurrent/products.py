@@ -29,9 +29,10 @@ from sklearn_nn.layers.vectors import clear, owned_columns
 
 #: Steps whose x W is computed together.
 _TOGETHER = 8
-#: Each step back fetches memory of later steps for some rows, the first of which moves by this.
+#: In backward, each step prefetches memory that later ones read, for some rows; the first of these
+#: rows moves on by this number from step to step.
 _TURN = 5
-# Columns are shared out in multiples of a tile's width.
+# Columns are divided among parts in multiples of a tile's width.
 _GATE_GRAIN = 32
 
 
@@ -71,7 +72,7 @@ def project(ctx, op, theta, x, y, t, rows):
 
 @njit(**INLINED_OPTIONS)
 def clear_padding(ctx, op, dx, rows):
-    """Set dx = 0 behind the end of each row."""
+    """Set dx = 0 after the end of each row."""
     for i in range(rows[0], rows[1] if dx.shape[1] else rows[0]):
         kept = tape.own(ctx, op, i) * op[FEATURES]
         clear(vector(dx, i * dx.shape[1] + kept, dx.shape[1] - kept))
@@ -113,9 +114,9 @@ def project_back(ctx, op, work, saw, dx, t, rows):
 
 @njit(**INLINED_OPTIONS)
 def add_recurrent(ctx, op, theta, y, t, rows, gates):
-    """Add h R of the previous step to the stretch of step t, unless that h is zero.
+    """Add h R of the previous step to the record of step t, unless that h is zero.
 
-    `gates` is the first of the columns of R, the place in the stretch, and their number.
+    `gates` is the first of the columns of R, the place in the record, and their number.
     """
     column, target, size = gates
     lo, hi = rows

@@ -2,11 +2,11 @@
 
 A recurrent layer is two instructions. The first runs the recurrence step by step, and writes
 ``x W`` of a few steps at a time (see products.py); the second copies the output (see layers.py).
-Between them lies the *tape*: for each row a stretch for every step, and one before the first step,
+Between them lies the *tape*: for each row a *record* of every step, and one before the first step,
 which holds the initial h and c.
 
 =========  ==========================================  ===============
-cell       stretch of the tape, in units               target of x W
+cell       record of a step, in units                  target of x W
 =========  ==========================================  ===============
 SimpleRNN  h                                           h
 LSTM       i, f, g, o, c, h                            i, f, g, o
@@ -20,12 +20,12 @@ nothing reads again, to save memory traffic. (SimpleRNN has no gates: they overw
 
 Rows are independent. A few of them go through all steps together, so that what one step writes is
 still in the first-level cache when the next step reads it. All rows go to the last step of the
-batch's longest row; values behind the end of a row are not output, and their gradient is zero. They
-are set to zero where the activation of the cell is unbounded.
+batch's longest row; values after the end of a row are not output, and their gradient is zero. If
+the activation of the cell is unbounded, they are set to zero.
 
-Steps of the tape are in the order of the recurrence, which is reversed where the layer goes
-backwards. Where batches continue one another, the tape has one more stretch, which stores the state
-of each row after its last step for the next batch.
+Steps of the tape are in the order of the recurrence, which is reversed if the layer goes backwards.
+If batches may continue the previous ones, the tape has one more record, which stores the state of
+each row after its last step for the next batch.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ from sklearn_nn.layers.lengths import longest, own_steps
 from sklearn_nn.layers.vectors import clear, copy
 
 # An instruction's geometry: features, units, maximal number of steps, columns of R, the clock;
-# width of a stretch, and in it the places of the state, of h, and of what h R reads in training;
+# width of a record, and in it the places of the state, of h, and of what h R reads in training;
 # whether it goes backwards, outputs h of all steps, and stores the state; of dropout the key, the
 # threshold and the factor; the number of the cell's activation. Parameters are W, R and the biases.
 FEATURES, UNITS, STEPS, SIZE, OFFSET, STRIDE, WIDTH, STATE, HOME, MASKED = range(10)
 TURNED, RETURNS_ALL, REMEMBERS, DRAWS, THRESHOLD, FACTOR, ACTIVATION = range(10, 17)
 
 #: Rows that go through all steps together, at most: those of two tiles of the contraction if their
-#: stretches fit into the first-level cache (this many numbers), else those of one tile.
+#: records fit into the first-level cache (this many numbers), else those of one tile.
 _TILE, _CACHED = 14, 28 * 400
 
 
@@ -92,7 +92,7 @@ def is_masked(ctx, op):
 
 @njit(**INLINED_OPTIONS)
 def read_at(ctx, op):
-    """Return the place in a stretch that h R reads."""
+    """Return the place in a record that h R reads."""
     return op[MASKED] if is_masked(ctx, op) else op[HOME]
 
 
