@@ -170,7 +170,7 @@ class FeatureExtractor(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
         if features.shape[1] != math.prod(shape):
             raise ValueError(
                 f"Layer {self.layer_!r} has an output for every step, of shape {shape} for "
-                "sequences as long as those that were fitted, and X has others; use a layer behind "
+                "sequences as long as those that were fitted, and X has others; use a layer after "
                 "the steps, such as a pool over time."
             )
         return features

@@ -72,7 +72,7 @@ def row(array: Any, i: int) -> Any:
 
 @intrinsic
 def workspace(typing_context: Any, ctx: types.Type, start: Any, like: types.Type) -> Any:
-    """Return the memory behind the first `start` numbers of `ctx` in the type of `like`."""
+    """Return the memory after the first `start` numbers of `ctx`, in the type of `like`."""
     view_type = types.Array(like.dtype, 1, "C")
     ratio = ctx.dtype.bitwidth // like.dtype.bitwidth
 

@@ -268,7 +268,7 @@ class Activation(Layer):
     ----------
     activation : str
         identity, logistic, tanh, relu, leaky_relu, elu, selu, gelu, silu, mish, softplus,
-        hard_sigmoid, exp, or softmax (over the last axis). Keras' names linear (identity), sigmoid
+        hard_sigmoid, exp, or softmax (over the last axis). Keras's names linear (identity), sigmoid
         (logistic), swish (silu) and exponential (exp) are accepted.
     """
 

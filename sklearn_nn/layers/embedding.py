@@ -121,7 +121,7 @@ class _Lookup(Layer):
         if slot != 0:  # the network's input
             raise ValueError(
                 f"{type(self).__name__} reads the whole numbers of X and must be the network's "
-                "first layer; move the layers before it behind it, or leave them out."
+                "first layer; move the layers before it to a place after it, or remove them."
             )
         return self.output_shape(builder.shape(slot))
 

@@ -125,7 +125,7 @@ class Instruction:
     geometry: Sequence[int] = ()
     #: Number of elements that its kernels pass to one another.
     work: int = 0
-    #: Number of elements behind `ctx` that each part has for itself while a kernel runs.
+    #: Number of elements of scratch memory, after `ctx`, that each part has while a kernel runs.
     scratch: int = 0
     #: Slots that backward or weights read: "xy", "x", "y" or "".
     keeps: str = "xy"
@@ -259,7 +259,7 @@ class Layer(Spec):
 
     @property
     def padding_value(self) -> int | None:
-        """Value of its input behind the end of a sequence; None if it does not define one."""
+        """Value of its input after the end of a sequence; None if it does not define one."""
         return None
 
     def check_values(self, lowest: float, highest: float, whole: bool) -> None:

@@ -4,7 +4,8 @@ All rows of a slot of sequences have room for the longest one. `ctx` holds the n
 each row of the batch, and an instruction's geometry the *clock* of a slot, which converts it to a
 number of steps in this slot: a convolution with a stride of two has half as many.
 
-Elements behind a row's end are padding. A row's result does not depend on the amount of padding:
+Elements after the end of a row are padding. A row's result does not depend on the amount of
+padding:
 
 - Forward, padding is finite and otherwise undefined. Kernels that combine steps do not read it, or
   it is set to zero before (`trim`).

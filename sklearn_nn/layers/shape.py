@@ -92,7 +92,7 @@ def read_by_window(
         return slot, after_window(clock, axis.reach, axis.stride)
     if sees_zeros and axis.stride == 1:
         return trim(builder, slot), clock
-    strided = ", or strides=1 and a pool behind it" if sees_zeros else ""
+    strided = ", or strides=1 and a pooling layer after it" if sees_zeros else ""
     raise ValueError(
         f'padding="same" with a window of {axis.reach} steps and strides={axis.stride} does not '
         f'take sequences of unequal length; use padding="valid"{strided}.'

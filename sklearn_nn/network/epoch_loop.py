@@ -230,8 +230,8 @@ def _mix_losses(
 ):  # fmt: skip
     """Mix the losses of rows with those for their partners' targets, which have weight `partner`.
 
-    The partner of row i is row n - 1 - i. The second losses and gradients are first written behind
-    the losses and behind the slots. Owners: rows of the batch.
+    The partner of row i is row n - 1 - i. The second losses are first written after the others, and
+    their gradients after the slots. Owners: rows of the batch.
     """
     lo, hi = owned_rows(z, part, parts)
     n, width = z.shape
@@ -430,7 +430,7 @@ def predict_rows(
                 found[i] = y[i]
             if loss_at != 0:
                 z = matrix(arena, capacity * ends[RAW_AT], n, ends[RAW_WIDTH])
-                # The gradient is not needed and goes behind the slots.
+                # The gradient is not needed and goes after the slots.
                 dz = matrix(arena, capacity * ends[SPARE_AT], n, ends[RAW_WIDTH])
                 _take_losses_of_steps(
                     steps, n_targets, loss_at, options, target, weight, rows, 0, n,

@@ -273,8 +273,8 @@ def _refusal(layer: Layer) -> str:
         "BatchNorm": "use LayerNorm",
         "Dense": "use TimeDistributed(Dense(...)), or pooling over time before it",
     }
-    remedy = remedies.get(kind, "put it behind a layer that leaves one vector of a sequence")
-    return f"{kind} does not take sequences of unequal length; {remedy}, or pad them all alike."
+    remedy = remedies.get(kind, "put it after a layer that reduces a sequence to one vector")
+    return f"{kind} does not take sequences of unequal length; {remedy}, or pad all to one length."
 
 
 def lower(

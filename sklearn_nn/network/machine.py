@@ -296,8 +296,8 @@ def adapt(
 ) -> None:  # fmt: skip
     """Let layers with data-dependent initialization set their parameters in `theta`, in order.
 
-    Each layer sees its own output on the data, behind layers that have been set before, except
-    those named in `kept`. Of more than `MOST_ROWS` rows a sample is drawn. Without such layers
+    Each layer gets its output on the data, with layers before it already set; layers named in
+    `kept` are not changed. Of more than `MOST_ROWS` rows a sample is drawn. Without such layers
     nothing is drawn from `rng`. The result does not depend on `n_jobs`.
     """
     layers = [(name, layer) for name, layer in program.adapting if name not in kept]

@@ -33,7 +33,7 @@ THETA_AT, THETA_SIZE, STATE_AT, STATE_SIZE, WORK_AT, WORK_SIZE = range(12, 18)
 ROW_COST, WEIGHTS_COST = 18, 19
 GEOMETRY, TABLE_WIDTH = 20, 37
 #: Places in `ends`, which the epoch loop reads: width of the input; first column and width of the
-#: slot that is read out, and of the raw output; first column behind the slots, where the
+#: slot that is read out, and of the raw output; first column after the slots, where the
 #: gradient of a second loss is written; losses and targets per row.
 INPUT_WIDTH, OUTPUT_AT, OUTPUT_WIDTH, RAW_AT, RAW_WIDTH, SPARE_AT, N_LOSSES, N_TARGETS = range(8)
 _LINE = 64  # bytes of a cache line
@@ -67,7 +67,7 @@ def contexts(
 ) -> np.ndarray:  # fmt: skip
     """Return the `ctx` of kernels, an int64 row for each part.
 
-    Behind the numbers is room for scratch, `n_scratch` elements of `dtype`, and then for the
+    After the numbers is room for scratch, `n_scratch` elements of `dtype`, and then for the
     lengths of sequences in a batch, `n_lengths`. `seed` is the key of random numbers in kernels,
     `usual_rows` the size of training batches (0 is prediction), `stop_at` the address of the stop
     flag (0 is never).
@@ -132,7 +132,7 @@ class Program:
     #: For each layer the number of instructions up to its end, and its output slot.
     cuts: dict[str, tuple[int, tuple[int, int]]] = field(default_factory=dict)
     frozen: tuple[str, ...] = ()  # layers that training does not change
-    n_scratch: int = 0  # elements of scratch memory behind each part's `ctx`
+    n_scratch: int = 0  # elements of scratch memory after each part's `ctx`
     #: Instructions that also do the work of another: the instruction, the place of the flag in its
     #: geometry, and the other instruction.
     absorbed: Sequence[tuple[int, int, int]] = ()

@@ -121,7 +121,7 @@ def _fill(row, out):
 
 @kernel(GATHER)
 def gather_sequences(ctx, part, parts, values, indices, indptr, rows, x):
-    """x[i] = sequence rows[i] and zeros behind it. Owners: rows.
+    """x[i] = sequence rows[i] and zeros after it. Owners: rows.
 
     Sequence k begins at values[indptr[k]] and has indices[k] steps of indices[-1] values.
     """

@@ -26,8 +26,8 @@ from sklearn_nn.layers.vectors import changed_rows, clear
 #: Kinds of map, whose random numbers are fractions of the sizes, of a turn, and magnification.
 SHIFT, TURN, ZOOM = range(3)
 
-# Geometry behind the image's: the kind of map, the ranges of two numbers, whether the second equals
-# the first, and how places outside are filled.
+# Geometry, after that of the image: the kind of map, the ranges of two numbers, whether the second
+# equals the first, and how places outside are filled.
 _KIND, _LOW, _HIGH, _OTHER_LOW, _OTHER_HIGH, _TIED, _MODE, _FILL = range(4, 12)
 
 
@@ -91,7 +91,7 @@ def _read_inside(op, channels, first, last, line, image, out):
         y, x = fma(w, step_y, start_y), fma(w, step_x, start_x)
         top, left = np.int32(y), np.int32(x)
         v, u = like(one, y - top), like(one, x - left)
-        # Behind the last row or column the weight is 0.
+        # After the last row or column the weight is 0.
         below, right = min(top + 1, height - 1), min(left + 1, width - 1)
         for c in range(channels):
             north = image[np.uint64((top * width + left) * channels + c)] * (one - u)

@@ -221,7 +221,7 @@ class RandomContrast(_Lighting):
         return self._lower(builder, slot, Kernels(contrast_forward, contrast_backward))
 
 
-# Place of alpha in the geometry of mixup, behind the key.
+# Place of alpha in the geometry of mixup, after the key.
 _ALPHA = 1
 
 
@@ -292,9 +292,9 @@ class Mixup(Augmentation):
     sample that the target belongs to. lambda is drawn from a Beta(alpha, alpha) distribution for
     each batch. Batches are shuffled, so that pairs are random.
 
-    It works with samples of any shape and with every loss. Behind other layers it mixes their
-    outputs (manifold mixup; Verma et al., 2019). A network has at most one, which must not be in a
-    branch of another layer.
+    It works with samples of any shape and with every loss. After other layers, it mixes their
+    outputs (manifold mixup; Verma et al., 2019). A network has at most one `Mixup`, which must not
+    be in a branch of another layer.
 
     Parameters
     ----------

@@ -9,7 +9,7 @@ that
 is one contraction over kernel rows k and channels c. Rows and cells beyond the edges are skipped.
 If no cell lies beyond, positions and channels of a kernel row are one contiguous axis of the
 reduction, and all output rows that see the whole kernel are one contraction. With few channels,
-this is worth a copy of the image with zeros left and right, in the scratch memory behind `ctx`.
+this is worth a copy of the image with zeros left and right, in the scratch memory after `ctx`.
 Gradients are the transposed sums. Depthwise convolution has separate kernels, at the end.
 """
 

@@ -439,7 +439,7 @@ class GlobalAveragePool(_GlobalPool):
 class LastStep(_GlobalPool):
     """Layer that takes the last step of a sequence.
 
-    Behind a recurrent layer with ``return_sequences=True``, its output is that of the layer with
+    After a recurrent layer with ``return_sequences=True``, its output is that of the layer with
     ``return_sequences=False``. The last step is the last one that is not padding; a sequence
     without steps becomes zeros.
     """

@@ -11,7 +11,7 @@ in the cache. The gradient of the input is a convolution too; that of W is the t
 dU = V' (A dY A'), dW = G' dU G.
 
 Rounding errors are larger: in float32 about 1e-6 of the output's size, two to three times those of
-direct summation. Transformed blocks lie in the scratch memory behind `ctx`.
+direct summation. Transformed blocks lie in the scratch memory after `ctx`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Embeddings of numbers: each of a row's first columns becomes several; those behind are copied.
+"""Embeddings of numbers: each of a row's first columns becomes several, and the others are copied.
 
 Blocks of rows are processed a column at a time, so that loops are long even with few columns.
 """
@@ -199,7 +199,7 @@ class PeriodicEmbedding(_NumberEmbedding):
     stddev : float, default=0.1
         Standard deviation of the initial frequencies. Features should be scaled.
     features : int or None, default=None
-        Number of columns, from the first, that are embedded; the others are copied behind them.
+        Number of columns, from the first, that are embedded; the others are copied after them.
         None is all.
     rate_factor : float, default=0.1
         Factor on the learning rate.
@@ -441,7 +441,7 @@ class PiecewiseLinearEmbedding(_NumberEmbedding):
     ----------
     bins : sequence of sequences of float
         Increasing edges of each feature's bins, at least two; quantiles of the training data, for
-        instance. The features are the first columns; the others are copied behind them.
+        instance. The features are the first columns; the others are copied after them.
     units : int, default=16
         Number of outputs of each feature.
     linear : bool, default=False
