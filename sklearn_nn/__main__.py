@@ -1,4 +1,4 @@
-"""Command ``python -m sklearn_nn``: compare with scikit-learn's MLP on its bundled data."""
+"""Command ``python -m sklearn_nn``: comparison with scikit-learn's MLP on its bundled data."""
 
 from __future__ import annotations
 
@@ -55,8 +55,8 @@ def main() -> None:
     parser.add_argument("--dtype", choices=["float32", "float64"], default="float64")
     dtype = parser.parse_args().dtype
     warnings.simplefilter("ignore", ConvergenceWarning)
-    print(f"Kernels are ready after {_warm_up(dtype):.1f} s (at once from now on).\n")
-    print(f"{'data':<15}{'samples':>8}{'epochs':>8}  {'score held out':<28}{'seconds to fit':<28}")
+    print(f"Kernels are ready after {_warm_up(dtype):.1f} s (immediately from now on).\n")
+    print(f"{'data':<15}{'samples':>8}{'epochs':>8}  {'held-out score':<28}{'seconds to fit':<28}")
     print(f"{'':<31}  {'sklearn_nn':<14}{'scikit-learn':<14}{'sklearn_nn':<14}{'scikit-learn':<14}")
     for data, load, name, parameters in TASKS:
         X, y = load(return_X_y=True)

@@ -45,7 +45,7 @@ def _plain_scalar(value: np.generic) -> Any:
 
 @functools.cache
 def _parameters_of(kind: Any) -> frozenset[str]:
-    """Return the parameter names of a class; none if its `__init__` takes ``*args``."""
+    """Return the parameter names of a class, or an empty set if its `__init__` takes ``*args``."""
     try:
         return frozenset(kind._get_param_names())
     except RuntimeError:
@@ -53,7 +53,7 @@ def _parameters_of(kind: Any) -> frozenset[str]:
 
 
 def set_plain(self: Any, name: str, value: Any) -> None:
-    """Set an attribute; NumPy scalars in parameters become values of Python.
+    """Set an attribute; NumPy scalars in parameters are converted to Python values.
 
     This is the `__setattr__` of classes with parameters. A search over `scipy.stats.randint` or
     `np.logspace` sets NumPy scalars, which are not instances of int or bool, overflow at the size
@@ -72,11 +72,11 @@ _Class = TypeVar("_Class", bound=type)
 
 @dataclass_transform(eq_default=False, field_specifiers=(dataclasses.field,))
 def parameters(kind: _Class) -> _Class:
-    """Make the annotated attributes of a class, its own and inherited ones, its parameters.
+    """Turn the annotated attributes of a class, inherited ones included, into its parameters.
 
     The decorated class gets an `__init__` that sets them, as from :func:`dataclasses.dataclass`.
-    In its signature, keyword-only parameters stand in the order of the classes that declare them:
-    those of the class itself, then those of its bases in the order of their inheritance.
+    In its signature, keyword-only parameters are ordered by the classes that declare them: first
+    those of the class itself, then those of its bases in the order of inheritance.
     """
     dataclasses.dataclass(eq=False, repr=False)(kind)
     init: Any = vars(kind)["__init__"]
@@ -146,7 +146,7 @@ def named_classes(base: type[_Kind], namespace: Mapping[str, Any]) -> list[type[
     """Return the public subclasses of `base` with a `name` that a module defines, in its order.
 
     `namespace` is the module's `globals()`. Tables of values that parameters accept by name are
-    made from this list; user-defined classes are not in it, since they stand in other modules.
+    made from this list; user-defined classes are not in it, since other modules define them.
     """
     return [
         kind

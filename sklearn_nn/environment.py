@@ -19,7 +19,7 @@ from sklearn_nn.layers.activation import HIDDEN_ACTIVATIONS
 from sklearn_nn.training.losses import CLASSIFICATION_LOSSES, REGRESSION_LOSSES
 from sklearn_nn.training.optimizers import OPTIMIZERS
 
-#: Parameters of classifiers that need kernels of their own.
+#: Parameters of classifiers that need additional kernels.
 _CLASSIFIERS: tuple[dict[str, Any], ...] = (
     {"batch_norm": True},
     {"label_smoothing": 0.1},
@@ -59,7 +59,7 @@ def show_versions() -> None:
 
 
 def _kernel_folders() -> list[str]:
-    """Return the folders of compiled kernels."""
+    """Return the folders of compiled kernels, with a remark on read-only ones."""
     own = cache_folder()
     found = [f"{folder} (read only)" for folder in read_only_folders()]
     return found if own is None else [*found, str(own)]
@@ -151,9 +151,10 @@ def _warm_up_rows(dtypes: tuple[str, ...]) -> None:
 def warmup(dtypes: tuple[str, ...] = ("float32", "float64")) -> None:
     """Compile the kernels of all estimators ahead of the first fit.
 
-    Otherwise kernels are compiled when a fit first needs them, and kept on disk. Call this once
-    after installing, when building an image, or before measuring; it takes some minutes. Layers
-    that only appear in user-defined lists of layers are compiled when first used.
+    Otherwise kernels are compiled when a fit first needs them, and cached on disk. Call this
+    function once after installation, while a container image is built, or before measurements; it
+    takes some minutes. Layers that only user-defined lists of layers contain are compiled when
+    first used.
 
     Parameters
     ----------

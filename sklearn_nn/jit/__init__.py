@@ -2,8 +2,8 @@
 
 import gc
 
-# Numba's import creates very many permanent objects. Garbage collection during the import would
-# take a third of its time and free nothing.
+# Numba's import creates very many permanent objects. Garbage collection would take a third of the
+# time of the import and free nothing.
 _collecting = gc.isenabled()
 gc.disable()
 try:

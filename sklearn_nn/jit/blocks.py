@@ -22,13 +22,13 @@ BLOCK = 256
 #: Room for one block of B, two vectors wide: 16 KiB of 256-bit vectors.
 PANEL_VECTORS = 2 * BLOCK
 
-#: Most rows of a tile of one and of two vectors. With two, 14 rows take 28 registers, which leaves
-#: four for A and B; 16 registers hold six rows. With one, eight sums hide the latency of an
-#: addition, and more tiles take longer to compile.
+#: Largest number of rows of a tile of one vector, and of a tile of two. With two, 14 rows take 28
+#: registers, which leaves four for A and B; 16 registers hold six rows. With one, eight sums hide
+#: the latency of an addition, and more tiles take longer to compile.
 MAX_ROWS = (8, 14) if VECTOR_REGISTERS >= 32 else (8, 6)
 
-#: Few rows are computed in wide tiles: three rows of two vectors do not hide the latency of an
-#: addition.
+#: Up to WIDE_ROWS rows are computed in tiles of WIDE vectors, because three rows of two vectors do
+#: not hide the latency of an addition.
 WIDE_ROWS, WIDE = 3, 8 if VECTOR_REGISTERS >= 32 else 4
 
 #: Whether tiles of two vectors are masked. Masks are free with AVX-512; elsewhere a masked load
@@ -122,7 +122,7 @@ def stack_vectors(typingctx: Any, pointer: types.Type, vectors: types.IntegerLit
 
 @_inlined
 def _block_lengths(K, O):
-    """Return the steps of the inner and outer reduction in one block.
+    """Return the numbers of steps of the inner and of the outer reduction in one block.
 
     They depend on K and O only, since the order of summation must not depend on M or N.
     """
@@ -148,7 +148,7 @@ def _block_rows(M, length, bits):
 
 @_inlined
 def _block_groups(G, M, length, bits):
-    """Return the groups of M rows in one block, by the same rule."""
+    """Return the number of groups of M rows in one block, by the rule of `_block_rows`."""
     if G * M * length * bits <= 8 * BLOCK_BYTES:
         return G
     return max(1, 8 * BLOCK_BYTES // (M * length * bits))
@@ -181,9 +181,10 @@ def _panel(
 ):  # fmt: skip
     """Compute a panel of C, `vectors` registers wide, G groups of M rows, by tiles of `most` rows.
 
-    The tiles have nearly equal heights, since a last one of one row would load B as often as a full
-    one. With `fetches`, each prefetches a line of each row of the next operands: two tiles of B,
-    others of A with `ask_a`; or all of `wanted`, if given, in turn from row `first` on.
+    The tiles have nearly equal heights, since a last tile of one row would load as much of B as a
+    full one. With `fetches`, each tile prefetches cache lines: if `wanted` is given, those of its
+    rows, in turn from row `first` on; otherwise, in the first two tiles, those of the next B, and
+    in the others those of the next A if `ask_a`, else of the next B.
     """
     tiles = (M + most - 1) // most
     rows, taller = M // tiles, M % tiles
@@ -215,8 +216,8 @@ def _block(
 ):  # fmt: skip
     """Compute one block of the reduction panel by panel, so that a panel of B stays in the cache.
 
-    `next_a` and `next_b` are A and B of the next block, or their beginning, since the next product
-    often has the same B. Returns the next value of `first`.
+    `next_a` and `next_b` are A and B of the next block; after the last block, they are those of the
+    first, since the next product often has the same B. Returns the next value of `first`.
     """
     scratch = stack_vectors(a, PANEL_VECTORS)
     bits = element_bits(a)

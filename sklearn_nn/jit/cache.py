@@ -1,13 +1,13 @@
 """Disk cache of compiled kernels.
 
 Numba's own cache checks only the file of a function, so that machine code stays in use after a
-callee in another file was edited. Here every entry is in a folder named by a *stamp* of the
-package's version, all files with kernels, the compiler and the processor: any change leads to
-another folder. Unreadable entries are compiled again.
+callee in another file was edited. Here, the name of the folder of an entry is a *stamp*: a digest
+of the package's version, all files with kernels, the compiler and the processor. Any change leads
+to another folder. Unreadable entries are compiled again.
 
-Entries are executed. They are read from folders that belong to this user or root and that nobody
-else can write, such as one that root filled while building an image; new ones are written to the
-first folder that this user can write.
+Entries are executed as code. They are read only from folders that belong to this user or to root
+and that nobody else can write, such as a folder that root has filled while a container image was
+built. New entries are written to the first folder that this user can write.
 
 The cache uses private parts of Numba (`numba.core.caching._Cache`, `CompileResult._reduce`); a
 failure there costs a compilation, never a fit.
@@ -44,7 +44,7 @@ from sklearn_nn.jit.host import TARGET, VECTOR_BITS, VECTOR_REGISTERS
 PACKAGE = Path(__file__).resolve().parent.parent
 KERNEL_FOLDERS = ("jit", "layers", "network", "training")
 ENVIRONMENT_VARIABLE = "SKLEARN_NN_CACHE_DIR"
-#: Number of stamps kept, so that several environments do not evict each other.
+#: Number of folders kept, so that several environments do not evict each other.
 KEPT_STAMPS = 8
 _DIGEST = hashlib.sha256
 _STAMP = re.compile("[0-9a-f]{20}")
@@ -67,7 +67,7 @@ def source_stamp(package: Path = PACKAGE) -> str:
     return digest.hexdigest()
 
 
-# Computed at import: code that is compiled later was imported from these files.
+# Computed at import, because code that is compiled later was imported from these files.
 _IMPORTED_SOURCE = source_stamp()
 
 
@@ -242,7 +242,7 @@ def read_only_folders() -> tuple[Path, ...]:
 
 @functools.cache
 def _tell(variable: str, refusal: str) -> None:
-    """Warn once per process, at the calling line outside of this package."""
+    """Warn once per process, at the line outside of this package that called it."""
     frame, level = sys._getframe(), 1
     installed, library = Path(numba.__file__).parents[1], Path(functools.__file__).parent
     insiders = (str(PACKAGE), str(installed), str(library))
@@ -257,7 +257,7 @@ def _tell(variable: str, refusal: str) -> None:
 
 
 def _forget_old_stamps(root: Path, current: Path) -> None:
-    """Remove all but the newest stamps; failures, as by concurrent processes, are ignored."""
+    """Remove all but the newest folders; failures, as by concurrent processes, are ignored."""
     try:
         others = [f for f in root.iterdir() if f != current and _STAMP.fullmatch(f.name)]
         others.sort(key=lambda folder: folder.stat().st_mtime, reverse=True)
@@ -268,9 +268,10 @@ def _forget_old_stamps(root: Path, current: Path) -> None:
 
 
 def _own_source(file: str) -> bytes | None:
-    """Return the file content that distinguishes versions of a kernel outside the package.
+    """Return the content of the file of a kernel outside of the package, which is part of its key.
 
-    It is empty for this package's kernels, and None for code without a file, such as a notebook's.
+    It is empty for kernels of the package, and None for code without a file, such as that of a
+    notebook.
     """
     path = Path(file)
     if PACKAGE in path.parents:
@@ -345,7 +346,8 @@ class KernelCache(_Cache):
             try:
                 if _DIGEST(content[32:]).digest() != content[:32]:
                     raise ValueError("damaged entry")
-                # Symbols for loaded code. Numba's own cache initializes the compiler too: 0.2 s.
+                # Defines symbols that loaded code needs. Numba's own cache initializes the whole
+                # compiler, which takes 0.2 s.
                 rtsys.initialize(target_context)
                 result = CompileResult._rebuild(target_context, *pickle.loads(content[32:]))
             except Exception:

@@ -1,8 +1,8 @@
 """Strided, blocked contraction on register tiles: the only matrix product in the project.
 
 Kernels call `contract`, or `matmul` for plain matrices. Its machine code is compiled once for each
-dtype and found by the name of a symbol, so that the tiles are not compiled again inside every
-kernel. `load_contract` must have run before code that calls `contract` is compiled or loaded.
+dtype and linked by the name of a symbol, so that the tiles are not compiled again inside every
+kernel. Call `load_contract` before code that calls `contract` is compiled or loaded.
 
 Every element of the result is summed in an order that depends only on the lengths K and O of the
 reduction (and on whether B is a single column). The result is therefore the same, bit for bit,
@@ -156,9 +156,9 @@ def contract_and_fetch(
 ):
     """Compute what `contract` does, while prefetching memory that is needed soon.
 
-    For each i < M a run of memory begins at ``wanted[i*row]``. Each tile prefetches the run of one
-    i, in turn from `first` on: as many cache lines as it adds products, at most K and `BLOCK`. Runs
-    may begin and end anywhere.
+    For each i < M, a run of memory begins at ``wanted[i*row]``. Each tile prefetches one run, the
+    first tile that of i = `first`: a cache line for each step of its reduction, of which there are
+    at most K and `BLOCK`. Runs may begin and end anywhere.
     """
 
     def arrange(builder: Any, *values: Any) -> Sequence[Any]:
@@ -197,8 +197,8 @@ def contract_groups(typingctx, d, a, ars, acs, ao, b, bs, bo, c, cs, M, N, K, O,
     have two levels, like the reduction. `d` is one row, added to all, or empty. One call saves some
     hundred cycles per group.
 
-    Pass the first four arguments by position: Python passes so many keywords as a dictionary, which
-    Numba does not compile. The same holds of `contract_and_fetch`.
+    Pass the first four arguments by position: with more keywords, Python passes a dictionary, which
+    Numba does not compile. The same holds for `contract_and_fetch`.
     """
     dtype, size = _check((d, a, b, c), "dabc"), types.int64
     signature = types.void(d, a, size, size, size, b, size, size, c, *[size] * 8)

@@ -1,14 +1,14 @@
 """Dot tile: sums over the filters of a convolution, for a few channels at several places at once.
 
 The tiles of `tile.py` hold channels in the lanes of a vector, which leaves most lanes idle if there
-are three. Here the lanes hold filters, and every sum has a vector of its own::
+are three. Here the lanes hold filters, and every sum has its own vector::
 
     x[i, c] = sum over rows k, positions j and filters f of y[k, i + before - j, f] W[k, j, c, f]
 
 for ``i < places`` and ``c < channels``. Places of y beyond an edge are read from a row of zeros.
-Finally the lanes of as many sums as a vector has lanes are added up together, in rounds of shuffles
-that halve the number of vectors and put sum number i into lane i, which gives a vector of x. Every
-sum adds its lanes in the same order.
+Finally, the lanes of each sum are added. This is done for as many sums as a vector has lanes, in
+rounds of shuffles that halve the number of vectors and put sum number i into lane i, so that the
+result is a vector of x. Every sum adds its lanes in the same order.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from sklearn_nn.jit.views import vector
 
 _I64 = ir.IntType(64)
 
-#: Largest number of places: each has a pointer, in 16 registers.
+#: Largest number of places of a tile: each needs a pointer, in one of 16 registers.
 MOST_PLACES = 8
 
 
@@ -128,7 +128,7 @@ _ENOUGH = 8
 
 @register_jitable
 def _places(channels):
-    """Return the fewest and the most places of tiles, equal or one apart."""
+    """Return the smallest and largest number of places of a tile, equal or one apart."""
     most = max(1, min(MOST_PLACES, (VECTOR_REGISTERS - 1) // channels - 1))
     return most - 1 if (most - 1) * channels >= _ENOUGH else most, most
 
@@ -181,7 +181,7 @@ def lanes_of(array):
 
 @njit(**INLINED_OPTIONS)
 def dot_plan(width, channels):
-    """Return the places of the larger tiles of a row, their number, and that of smaller ones."""
+    """Return the places of a larger tile, and the numbers of larger and smaller tiles in a row."""
     fewest, most = _places(channels)
     tiles = (width + most - 1) // most
     shorter = tiles * most - width if fewest < most else 0

@@ -44,15 +44,16 @@ def registers_of(
     """Return the bits of a vector register and the number of registers for a target.
 
     `triple`, `processor` and `features` are as in `TARGET`; `machine` is the architecture from
-    `platform.machine`, since LLVM names no features on macOS. `named` means that the user chose the
-    processor but the features are this machine's; the widest vectors that both have are taken.
+    `platform.machine`, since LLVM names no features on macOS. `named` tells whether the user has
+    named the processor only, so that the features are those of this machine; the result is then the
+    widest vectors that both have.
     """
     if is_arm64(machine):
         return 128, 32
     if not triple.startswith(("x86_64", "i386", "i686")):
         return 128, 16
     bits = _compiled_bits(triple, processor, features)
-    # LLVM uses a feature that is switched off if other features imply it.
+    # LLVM uses a feature, although it is switched off, if other features imply it.
     refused = features.split(",")
     if "-avx512f" in refused:
         bits = min(bits, 256)

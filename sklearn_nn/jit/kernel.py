@@ -42,15 +42,15 @@ class Kind:
     """Signature shared by a family of kernels, such as "forward".
 
     `arguments` are names and types in order: "int64", "float64", "real" (the compute type) or an
-    array of these, "real[:,:]", prefixed by "const" if the kernel may not write it. Kernels that
-    Python calls often, an `entry`, get a wrapper.
+    array of these, such as "real[:,:]", with the prefix "const" if the kernel must not write it. An
+    `entry` is a kind of kernels that Python calls often; these get a wrapper.
     """
 
     def __init__(self, name: str, entry: bool = False, /, **arguments: str) -> None:
         self.name = name
         self.options = {**OPTIONS, "no_cfunc_wrapper": True} if entry else HELPER_OPTIONS
         self.arguments = arguments
-        #: Names of the arguments that the caller gives, not the team.
+        #: Names of the arguments that the caller passes; a team passes the others.
         self.own = [name for name in arguments if name not in ("part", "parts", "sync")]
         self.in_order: Callable[..., Any] = operator.itemgetter(*self.own)
 
@@ -70,13 +70,13 @@ class Kernel:
             name = f"{function.__module__.removeprefix('sklearn_nn.')}.{function.__qualname__}"
         self.name = name
         self.__doc__ = function.__doc__
-        # Created before compilation, when the source file may have changed.
+        # Created now, because the source file may have changed when the kernel is compiled.
         self._cache = KernelCache(self.name, function.__code__.co_filename)
         self._dispatcher: Any = None
         self._addresses: dict[str, int] = {}
 
     def ordered(self, arguments: Mapping[str, Any]) -> tuple[Any, ...]:
-        """Return these arguments in the order of the kind, those of the team left out."""
+        """Return the arguments, without those that a team passes, in the order of the kind."""
         assert len(arguments) == len(self.kind.own), set(self.kind.own) ^ arguments.keys()
         return self.kind.in_order(arguments)
 
@@ -103,7 +103,7 @@ class Kernel:
         if signature.args not in self._dispatcher.overloads:
             self._dispatcher.disable_compile(False)
             self._dispatcher.compile(signature)
-            # Arguments of other types raise instead of being compiled for.
+            # Arguments of other types raise an error instead of starting another compilation.
             self._dispatcher.disable_compile()
         result = self._dispatcher.overloads[signature.args]
         pointer = result.library.get_pointer_to_function(result.fndesc.llvm_func_name)
@@ -167,7 +167,7 @@ def _enter(address: int, arguments: tuple[Any, ...]) -> None:
 
 @intrinsic
 def real(typing_context: Any, bits: types.Type) -> Any:
-    """Return the float64 with the bits of an int64, as hyperparameters in instructions have."""
+    """Return the float64 with the bits of an int64; instructions hold hyperparameters as bits."""
     double = ir.DoubleType()
     return emitted(types.float64(types.int64), lambda builder, bits: builder.bitcast(bits, double))
 

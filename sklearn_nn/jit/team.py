@@ -4,10 +4,10 @@ Python threads each enter the same compiled function, which releases the GIL, wi
 of `parts`. Numba's threading layers are not used: they abort under concurrent callers, die in
 forked children, and add sums in an order that depends on the number of threads.
 
-Python delivers an interrupt (Ctrl-C) to the main thread only, between two of its bytecodes. The
-thread that calls a team therefore is not a part of it but waits where an interrupt reaches it. It
-then sets a flag, which the functions test, and waits until all parts have returned. Whenever the
-interrupt occurs, either all parts are woken or none.
+Python delivers an interrupt (Ctrl-C) to the main thread only, between two of its bytecodes.
+Therefore, the thread that calls a team is not a part of it, but waits where an interrupt reaches
+it. After an interrupt, it sets a flag, which the functions test, and waits until all parts have
+returned. Either all parts of a job are woken, or none, whenever the interrupt occurs.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ from sklearn_nn.jit.host import HELPER_OPTIONS, available_cores
 _COUNT, _GENERATION, _STOP, _AGREED, _FAILED, SYNC_SIZE = 0, 16, 32, 40, 48, 64
 _SPINS = 4000
 _YIELDS = 200
-#: Seconds of a wait; on Windows an interrupt is handled only between two waits.
+#: Duration of a wait in seconds; on Windows, an interrupt is handled only between two waits.
 _WAIT = 0.1
-#: Multiplications and additions of a job so short that an interrupt can wait for it, and of one
-#: that ends before another thread is awake.
+#: Numbers of multiplications and additions. A job of fewer than BRIEF is so short that an interrupt
+#: can wait for it; a job of fewer than TINY ends before another thread is awake.
 BRIEF, TINY = 2**29, 2**22
 _WORD = ir.IntType(64).as_pointer()
 
@@ -85,8 +85,8 @@ else:
 def barrier(sync: np.ndarray, parts: int) -> None:
     """Wait until all parts have arrived: spin briefly, then yield, then sleep.
 
-    Spinning is short since other threads may need the core. A part that has failed is not waited
-    for.
+    Spinning is short, since other threads may need the core. If a part has failed, the others do
+    not wait for it.
     """
     if parts == 1:
         return
@@ -114,7 +114,7 @@ def barrier(sync: np.ndarray, parts: int) -> None:
 def agree_to_stop(sync: np.ndarray, parts: int) -> bool:
     """Wait for all parts and return whether to stop, the same in all of them.
 
-    They stop if any part has seen the flag before.
+    They stop if the flag was set when the last of them arrived.
     """
     if parts == 1:
         return load_word(sync.ctypes.data + 8 * _STOP) != 0
@@ -135,8 +135,8 @@ def share(n: int, part: int, parts: int, grain: int) -> tuple[int, int]:
 def resolve_n_jobs(n_jobs: int | None) -> int:
     """Return the number of threads for `n_jobs`, at most the number of cores.
 
-    None is 1; -1 all cores, -2 all but one, as in scikit-learn. Within a joblib worker joblib's
-    limit for the worker's threads applies. Raises ValueError if `n_jobs` is 0.
+    None is 1; -1 all cores, -2 all but one, as in scikit-learn. Within a joblib worker, joblib's
+    limit on threads applies. Raises ValueError if `n_jobs` is 0.
     """
     if n_jobs == 0:
         raise ValueError("n_jobs=0 has no meaning; use None or 1 for one thread, -1 for all cores.")
@@ -205,7 +205,7 @@ def _lead(jobs: _Jobs, others: Sequence[_Jobs], done: SimpleQueue[None], sync: n
             done.get()
         sync[_COUNT] = sync[_FAILED] = 0
         job.end()
-        del job  # and its arrays
+        del job  # releases its arrays
 
 
 def _follow(part: int, jobs: _Jobs, done: SimpleQueue[None]) -> None:
@@ -244,7 +244,7 @@ class Team:
             self._begin()
 
     def _begin(self) -> None:
-        """Start the threads, which refer to the queues only, so that the team can be collected."""
+        """Start the threads, which do not refer to the team, so that it can be collected."""
         queues: list[_Jobs] = [SimpleQueue() for _ in range(self.parts)]
         done: SimpleQueue[None] = SimpleQueue()
         weakref.finalize(self, _dismiss, queues)
