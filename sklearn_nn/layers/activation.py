@@ -95,7 +95,7 @@ def _hard_sigmoid_derivative(x: Any, y: Any) -> Any:
     return like(x, 1 / 6) if inside else like(x, 0)
 
 
-#: All elementwise activations. Adding an activation is adding a row here.
+#: All elementwise activations. To add an activation, add a row here.
 ELEMENTWISE: dict[str, Elementwise] = {
     "identity": Elementwise(lambda x: x, lambda x, y: like(x, 1)),
     "logistic": Elementwise(lambda x: sigmoid(x), lambda x, y: y * (like(x, 1) - y), of_y=True),
@@ -193,7 +193,7 @@ def _parametric_kernels(name: str) -> Kernels:
         n = x.shape[1]
         lo, hi = owned_columns(n, part, parts)
         found = vector(grad, lo, hi - lo)
-        # f(x) is stored, lest the compiler contract it with what follows: see COLUMN_GRAIN.
+        # f(x) is stored, so that the compiler cannot contract it with the fma: see COLUMN_GRAIN.
         active = vector(workspace(ctx, CTX_SIZE, x), 0, hi - lo)
         clear(found)
         for i in range(x.shape[0]):
@@ -351,7 +351,7 @@ class Activated(Layer):
     """Base of layers with a parameter `activation`, which is applied to their output.
 
     The activation is lowered as a separate layer would be, so results are equal to the last bit.
-    Its parameters, if any, are filed under the name of the layer.
+    Its parameters, if any, are stored under the name of the layer.
     """
 
     activation: Any

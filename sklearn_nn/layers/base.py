@@ -35,7 +35,7 @@ PREPARE = _kind("prepare", "theta work")
 STEP, SEED, TRAINING, PARTNER, LENGTHS, LONGEST, CONTINUES, PROGRESS, STOP_AT = range(9)
 #: Numbers of `ctx` before the scratch memory: whole cache lines, so that its vectors are aligned.
 CTX_SIZE = 16
-#: The rows of a batch are shared out in multiples of this.
+#: The rows of a batch are divided among parts in multiples of this.
 ROW_GRAIN = 8
 
 

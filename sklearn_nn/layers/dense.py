@@ -159,7 +159,7 @@ def steps_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy)
 
 @kernel(BACKWARD)
 def steps_weights(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
-    """Compute dW = sum over own steps of x^T dy (owners: rows of W) and db (owners: columns)."""
+    """Compute dW = sum of x^T dy before the padding (owners: rows of W), db (owners: columns)."""
     fan_in, units = op[FAN_IN], op[UNITS]
     lo, hi = owned_weights(fan_in, part, parts)
     begin, end = owned_columns(grad.size - fan_in * units, part, parts)
@@ -207,7 +207,7 @@ class TimeDistributed(Layer):
 
     @property
     def label(self) -> str:
-        """Its class and the activation."""
+        """Class of the layer, and its activation if it has one."""
         return str(self.layer.label).replace("Dense", "TimeDistributed", 1)
 
     def output_shape(self, shape: Shape) -> Shape:

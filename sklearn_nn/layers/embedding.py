@@ -100,7 +100,7 @@ class _Lookup(Layer):
 
     @property
     def reads_whole_numbers(self) -> bool:
-        """Return whether its input is whole numbers: always."""
+        """Return True: the input is whole numbers."""
         return True
 
     def _width(self) -> int:

@@ -2,7 +2,7 @@
 
 A layer is a plain value: hyperparameters, a shape rule and a lowering. `lower` appends
 *instructions* to a program through a `Builder`. An instruction reads one slot (a batch of
-activations, one row a sample), writes another, owns a span of parameters, and has up to six
+activations, one row per sample), writes another, owns a span of parameters, and has up to six
 kernels:
 
 =============  =========================================================  ==================
@@ -37,7 +37,7 @@ from sklearn_nn._spec import Spec
 from sklearn_nn.jit.kernel import Kernel
 
 Shape = tuple[int, ...]
-#: Names of samples by the number of axes without the channels.
+#: Descriptions of samples, for messages, by the number of axes besides the channels.
 SAMPLES = {
     0: "vectors",
     1: "sequences of shape (steps, channels)",
@@ -113,7 +113,7 @@ class Kernels(NamedTuple):
 
 @dataclass
 class Instruction:
-    """One step of a program, before addresses and offsets are known."""
+    """Instruction of a program, before its addresses and offsets are known."""
 
     #: Slots that it reads and writes.
     x: int
@@ -190,7 +190,7 @@ class Builder(Protocol):
 
     @property
     def is_frozen(self) -> bool:
-        """Return whether the current layer is frozen: its parameters and its memories stay."""
+        """Return whether the current layer is frozen: parameters and memories do not change."""
 
     def shape(self, slot: int) -> Shape:
         """Return the shape of one sample in a slot."""
@@ -224,7 +224,7 @@ class Layer(Spec):
 
     @property
     def label(self) -> str:
-        """Its name in a summary: its class and, where there is one, its activation."""
+        """Name in a summary: the class of the layer, and its activation if it has one."""
         return type(self).__name__
 
     @property

@@ -169,7 +169,7 @@ class Parallel(_Branches):
     ----------
     branches : list of branches
         Each is a layer, a (name, layer) pair, or a list of these, applied in order. Their outputs
-        may differ in the number of channels only. The parameters of a layer are filed under the
+        may differ in the number of channels only. The parameters of a layer are stored under the
         number of its branch and its name, such as "parallel1.0.conv2d1".
     """
 
@@ -223,7 +223,7 @@ class Add(_Sum):
     ----------
     branches : list of branches
         Each is a layer, a (name, layer) pair, or a list of these, applied in order. Their outputs
-        have the same shape. The parameters of a layer are filed under the number of its branch and
+        have the same shape. The parameters of a layer are stored under the number of its branch and
         its name, such as "add1.0.conv2d1".
     """
 
@@ -239,11 +239,11 @@ class Residual(_Sum):
     Parameters
     ----------
     layers : layer or list of layers
-        f: layers or (name, layer) pairs, applied in order. Their parameters are filed under names
+        f: layers or (name, layer) pairs, applied in order. Their parameters are stored under names
         such as "residual1.conv2d1".
     shortcut : layer, list of layers or None, default=None
         Applied to x before it is added, for an f that changes the shape: ``Conv2D(64, 1,
-        strides=2)``. Parameters are filed under names such as "residual1.shortcut.conv2d1".
+        strides=2)``. Parameters are stored under names such as "residual1.shortcut.conv2d1".
     """
 
     layers: Branch
@@ -252,7 +252,7 @@ class Residual(_Sum):
 
     _remedy = (
         "let the layers keep the shape, or give a shortcut such as Conv2D(filters, 1, "
-        "strides=strides) that changes it alike."
+        "strides=strides) that changes it in the same way."
     )
 
     def _named_branches(self) -> list[tuple[str, Branch]]:

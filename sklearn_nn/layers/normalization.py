@@ -280,7 +280,7 @@ def batch_statistics(ctx, op, part, parts, theta, state, work, x, y):
     One pass over the batch sums differences from a pivot and their squares, which are corrected by
     the pivot's distance from the mean (Chan, Golub & LeVeque, 1983). The pivot is the mean of some
     places, so the rounding error is small. For a single place, which has no variance, the running
-    statistics are used and stay.
+    statistics are used and not changed.
     """
     channels = op[_CHANNELS]
     n = x.size // channels
@@ -396,8 +396,8 @@ class BatchNorm(Layer):
     running means in training too, and does not change them.
 
     A batch of one place (one sample that is a vector) has no variance: it is standardized by the
-    running means, which stay. The weight of a smaller last batch of an epoch in the running means
-    is proportional to its size.
+    running means, which do not change. The weight of a smaller last batch of an epoch in the
+    running means is proportional to its size.
 
     Parameters
     ----------

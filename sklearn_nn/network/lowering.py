@@ -166,8 +166,9 @@ class ProgramBuilder:
     def _merge(self, n_trained: int, ends: Sequence[int]) -> list[tuple[int, int, int]]:
         """Let instructions work in place where this is possible, and return `Program.absorbed`.
 
-        Their input must be read by them alone, and not be kept by the instruction that wrote it,
-        which does their work too if it can.
+        An instruction works in place if nothing else reads its input, and the instruction that
+        wrote the input does not keep it. If the latter can, it computes the former as well
+        (`absorbs`).
         """
         reads, absorbed = Counter(op.x for op in self.instructions), []
         writers: dict[int, int] = {}

@@ -140,15 +140,16 @@ class Machine:
         return self._arena[start : start + n_rows * width].reshape(n_rows, width).copy()
 
 
-#: Rows per block of prediction in each thread: enough for the tiles, small in the cache. Of long
-#: rows, such as images, a block has fewer: the second is the limit of elements of all slots.
+#: Largest number of rows, and of elements of all slots, per block of prediction in each thread:
+#: enough for the tiles, and small enough for the cache. The second limits blocks of long rows, such
+#: as images.
 PREDICT_ROWS, PREDICT_SIZE = 256, 2**20
 
 
 class Predictor:
     """Program prepared to run the same rows of `data` forward repeatedly.
 
-    `rows` None are all of them. With `targets`, the loss of each row is computed too. The output,
+    `rows=None` means all rows. With `targets`, the loss of each row is computed too. The output,
     which may be large, is stored only if `keeps_output`.
 
     Attributes

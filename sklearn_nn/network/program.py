@@ -1,8 +1,8 @@
 """Program: the table of instructions and the memory layout that a list of layers is lowered to.
 
-The int64 table has one row per instruction, which points into flat buffers. No architecture needs
-machine code of its own: another shape is another table. A slot is given by its first column in an
-arena of `capacity` rows, so that a table is valid for batches of any size.
+The int64 table has one row per instruction, which points into flat buffers. All architectures use
+the same machine code: another architecture is another table. A slot is given by its first column in
+an arena of `capacity` rows, so that a table is valid for batches of any size.
 """
 
 from __future__ import annotations

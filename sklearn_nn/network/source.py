@@ -24,7 +24,7 @@ GATHER = Kind(
 
 @kernel(GATHER)
 def gather_dense(ctx, part, parts, values, indices, indptr, rows, x):
-    """x[i] = row rows[i] of a dense matrix. Owners: rows of the batch."""
+    """Set x[i] = row rows[i] of a dense matrix. Owners: rows of the batch."""
     lo, hi = owned_rows(x, part, parts)
     width = x.shape[1]
     for i in range(lo, hi):
@@ -35,7 +35,7 @@ def gather_dense(ctx, part, parts, values, indices, indptr, rows, x):
 
 @kernel(GATHER)
 def gather_planes(ctx, part, parts, values, indices, indptr, rows, x):
-    """x[i, k C + c] = value k of plane c of row rows[i]; C = indices[0]. Owners: rows."""
+    """Set x[i, k C + c] = value k of plane c of row rows[i]; C = indices[0]. Owners: rows."""
     lo, hi = owned_rows(x, part, parts)
     width, planes = x.shape[1], indices[0]
     size = width // planes
@@ -60,9 +60,9 @@ def _quotient(byte, divisor, inverse):
 
 @kernel(GATHER)
 def gather_bytes(ctx, part, parts, values, indices, indptr, rows, x):
-    """x[i] = row rows[i] of bytes at address indptr[0], over indptr[1], in float32. Owners: rows.
+    """Set x[i] = row rows[i] of the bytes at indptr[0], divided by indptr[1]. Owners: rows.
 
-    A float64 x holds the same numbers.
+    The quotients are rounded to float32, also if x is float64.
     """
     lo, hi = owned_rows(x, part, parts)
     width, divisor = x.shape[1], np.float32(indptr[1])
@@ -75,7 +75,7 @@ def gather_bytes(ctx, part, parts, values, indices, indptr, rows, x):
 
 @kernel(GATHER)
 def gather_byte_planes(ctx, part, parts, values, indices, indptr, rows, x):
-    """As `gather_bytes`, of rows in C = indices[0] planes as in `gather_planes`. Owners: rows."""
+    """Gather as `gather_bytes` does, from planes as in `gather_planes`. Owners: rows."""
     lo, hi = owned_rows(x, part, parts)
     width, planes, divisor = x.shape[1], indices[0], np.float32(indptr[1])
     size, inverse = width // planes, np.float32(1) / divisor
@@ -89,7 +89,7 @@ def gather_byte_planes(ctx, part, parts, values, indices, indptr, rows, x):
 
 @kernel(GATHER)
 def gather_sparse(ctx, part, parts, values, indices, indptr, rows, x):
-    """x[i] = row rows[i] of a CSR matrix, dense. Duplicate entries add up. Owners: rows."""
+    """Set x[i] = row rows[i] of a CSR matrix, duplicate entries added up. Owners: rows."""
     lo, hi = owned_rows(x, part, parts)
     for i in range(lo, hi):
         for j in range(x.shape[1]):
@@ -100,7 +100,7 @@ def gather_sparse(ctx, part, parts, values, indices, indptr, rows, x):
 
 @register_jitable
 def _note_lengths(ctx, lengths, rows):
-    """Write the lengths of all rows of the batch into `ctx`, in every part."""
+    """Write the lengths of all rows of the batch into the `ctx` of this part."""
     most = 0
     for i in range(rows.size):
         steps = lengths[rows[i]]
@@ -121,7 +121,7 @@ def _fill(row, out):
 
 @kernel(GATHER)
 def gather_sequences(ctx, part, parts, values, indices, indptr, rows, x):
-    """x[i] = sequence rows[i] and zeros after it. Owners: rows.
+    """Set x[i] = sequence rows[i] and zeros after it. Owners: rows.
 
     Sequence k begins at values[indptr[k]] and has indices[k] steps of indices[-1] values.
     """
@@ -136,7 +136,7 @@ def gather_sequences(ctx, part, parts, values, indices, indptr, rows, x):
 
 @kernel(GATHER)
 def gather_byte_sequences(ctx, part, parts, values, indices, indptr, rows, x):
-    """As `gather_sequences`, of bytes from address indptr[0] on; starts follow in indptr[1:]."""
+    """Gather as `gather_sequences` does, from bytes; k begins at indptr[0] + indptr[1 + k]."""
     _note_lengths(ctx, indices, rows)
     lo, hi = owned_rows(x, part, parts)
     width = x.shape[1]

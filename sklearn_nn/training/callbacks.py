@@ -321,7 +321,7 @@ class LambdaCallback(Callback):
 
 
 def is_stopped_gently(callbacks: Any) -> bool:
-    """Return whether divergence warns instead of raising."""
+    """Return whether one of the callbacks turns the error of divergence into a warning."""
     return any(isinstance(callback, TerminateOnNaN) for callback in callbacks)
 
 

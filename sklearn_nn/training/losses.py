@@ -628,7 +628,7 @@ def get_regression_loss(loss: Any, settings: Mapping[str, Any]) -> Loss:
 def get_classification_loss(loss: Any, multiclass: bool, settings: Mapping[str, Any]) -> Loss:
     """Return the loss as in `get_regression_loss`.
 
-    `multiclass` selects the form for a softmax; otherwise each output has a sigmoid of its own.
+    `multiclass` selects the form for a softmax; otherwise, each output has its own sigmoid.
     """
     if isinstance(loss, Loss):
         return loss

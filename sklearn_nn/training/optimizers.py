@@ -567,8 +567,8 @@ class OptimizerState:
         """Prepare for an epoch; `alone` marks a call of partial_fit, whose data differ each time.
 
         Schedules then count the earlier epochs as if each had had as many batches as this one. A
-        schedule whose plan is over and whose rates are next to nothing begins again. Returns
-        whether it does so after another epoch that stood alone.
+        schedule that has reached its end and whose rates are nearly zero begins again. Returns
+        whether it begins again although the previous epoch stood alone as well.
         """
         n_batches, max_epochs, _ = epoch
         if self.epochs is None:

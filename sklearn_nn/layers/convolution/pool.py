@@ -291,8 +291,8 @@ class AveragePool1D(_Pool):
     lengths = "heeds"
 
 
-# --- over all places of a sample, or the own steps of a sequence: geometry is places, channels, and
-# the clock. A sequence without steps becomes zeros.
+# --- over all places of a sample, without the padding of sequences: geometry is places, channels,
+# and the clock. The output for a sequence without steps is zeros.
 PLACES, CHANNELS, OFFSET, STRIDE = range(4)
 
 
@@ -304,7 +304,7 @@ def own_places(ctx, op, i):
 
 @kernel(FORWARD)
 def global_mean_forward(ctx, op, part, parts, theta, state, work, x, y):
-    """Compute y = mean of the own places. Owners: rows of the batch."""
+    """Compute y = mean of the places before the padding. Owners: rows of the batch."""
     lo, hi = owned_rows(x, part, parts)
     channels, size = op[CHANNELS], x.shape[1]
     for i in range(lo, hi):
@@ -321,7 +321,7 @@ def global_mean_forward(ctx, op, part, parts, theta, state, work, x, y):
 
 @kernel(BACKWARD)
 def global_mean_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
-    """Compute dx = dy / number of own places; 0 in the padding. Owners: rows of the batch."""
+    """Compute dx = dy / number of places before the padding, in it 0. Owners: rows."""
     lo, hi = owned_rows(dx, part, parts)
     channels, size = op[CHANNELS], dx.shape[1]
     for i in range(lo, hi):
@@ -336,7 +336,7 @@ def global_mean_backward(ctx, op, part, parts, theta, grad, state, work, x, y, d
 
 @kernel(FORWARD)
 def global_max_forward(ctx, op, part, parts, theta, state, work, x, y):
-    """Compute y = maximum of the own places. Owners: rows of the batch."""
+    """Compute y = maximum of the places before the padding. Owners: rows of the batch."""
     lo, hi = owned_rows(x, part, parts)
     channels, size = op[CHANNELS], x.shape[1]
     for i in range(lo, hi):
@@ -373,7 +373,7 @@ def global_max_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx
 
 @kernel(FORWARD)
 def last_step_forward(ctx, op, part, parts, theta, state, work, x, y):
-    """Set y = the last of the own places. Owners: rows of the batch."""
+    """Set y = the last place before the padding. Owners: rows of the batch."""
     lo, hi = owned_rows(x, part, parts)
     channels, size = op[CHANNELS], x.shape[1]
     for i in range(lo, hi):
@@ -386,7 +386,7 @@ def last_step_forward(ctx, op, part, parts, theta, state, work, x, y):
 
 @kernel(BACKWARD)
 def last_step_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
-    """Set dx = dy at the last of the own places, else 0. Owners: rows of the batch."""
+    """Set dx = dy at the last place before the padding, else 0. Owners: rows of the batch."""
     lo, hi = owned_rows(dx, part, parts)
     channels, size = op[CHANNELS], dx.shape[1]
     for i in range(lo, hi):

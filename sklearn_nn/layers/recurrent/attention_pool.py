@@ -32,7 +32,7 @@ from sklearn_nn.layers.vectors import clear, owned_columns
 
 @kernel(FORWARD)
 def score_forward(ctx, op, part, parts, theta, state, work, x, y):
-    """Compute y_t = x_t v for each row's own steps. Owners: rows of the batch."""
+    """Compute y_t = x_t v for the steps before the padding. Owners: rows of the batch."""
     lo, hi = owned_rows(x, part, parts)
     channels = op[CHANNELS]
     for i in range(lo, hi):
@@ -57,7 +57,7 @@ def score_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy)
 
 @kernel(BACKWARD)
 def score_weights(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
-    """Compute dv = sum over own steps of dy_t x_t. Owners: channels."""
+    """Compute dv = sum of dy_t x_t over the steps before the padding. Owners: channels."""
     channels = op[CHANNELS]
     lo, hi = owned_columns(channels, part, parts)
     dv = vector(grad, lo, hi - lo)
@@ -84,7 +84,7 @@ def _softmax(scores, weights):
 
 @kernel(FORWARD)
 def attend_forward(ctx, op, part, parts, theta, state, work, x, y):
-    """Compute y = sum over own steps of a_t x_t with a = softmax of the scores. Owners: rows."""
+    """Compute y = sum of a_t x_t before the padding; a = softmax of the scores. Owners: rows."""
     lo, hi = owned_rows(x, part, parts)
     channels, size = op[CHANNELS], x.shape[1]
     for i in range(lo, hi):

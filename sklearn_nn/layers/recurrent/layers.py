@@ -115,7 +115,7 @@ class Recurrent(Layer):
 
     @property
     def label(self) -> str:
-        """Its class, and the activation if it is not tanh."""
+        """Class of the layer, and its activation if it is not tanh."""
         kind = type(self).__name__
         return kind if self.activation == "tanh" else f"{kind}, {self.activation or 'identity'}"
 

@@ -1,8 +1,8 @@
 """Conversion of values to JSON and arrays for checkpoints, and back.
 
-None, booleans, strings, finite floats, integers below 2**53 and lists are themselves. Any other
-value is an object with one key, its tag: `{"tuple": [1, 2]}`. Decoding calls only the constructors
-below and those of the given classes.
+None, booleans, strings, finite floats, integers below 2**53 and lists are stored as they are. Any
+other value is stored as an object with one key, its tag: `{"tuple": [1, 2]}`. Decoding calls only
+the constructors below and those of the given classes.
 """
 
 from __future__ import annotations
