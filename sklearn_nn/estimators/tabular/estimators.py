@@ -194,8 +194,8 @@ class TabularClassifier(BaseTabular, NetworkClassifier):
     activation : str, default='auto'
         Activation of the hidden layers, as in :class:`MLPClassifier`. 'auto' is 'relu'.
     n_networks : int or 'auto', default='auto'
-        Number of networks, each with a validation set of its own; predictions are averaged. 'auto'
-        is 4 for 'realmlp', 1 for 'tabm' or with `warm_start`.
+        Number of networks, each with its own validation set; predictions are averaged. 'auto' is 4
+        for 'realmlp', 1 for 'tabm' or with `warm_start`.
     n_members : int or 'auto', default='auto'
         Members of 'tabm', whose probabilities are averaged; 'auto' is 32. 'realmlp' has one.
     num_embedding : {'periodic', 'piecewise_linear', 'auto'} or None, default='auto'
@@ -385,8 +385,8 @@ class TabularRegressor(BaseTabular, NetworkRegressor):
         Activation of the hidden layers, as in :class:`MLPClassifier`. 'auto' is 'mish' for
         'realmlp', 'relu' for 'tabm'.
     n_networks : int or 'auto', default='auto'
-        Number of networks, each with a validation set of its own; predictions are averaged. 'auto'
-        is 4 for 'realmlp', 1 for 'tabm' or with `warm_start`.
+        Number of networks, each with its own validation set; predictions are averaged. 'auto' is 4
+        for 'realmlp', 1 for 'tabm' or with `warm_start`.
     n_members : int or 'auto', default='auto'
         Members of 'tabm', whose predictions are averaged; 'auto' is 32. 'realmlp' has one.
     num_embedding : {'periodic', 'piecewise_linear', 'auto'} or None, default='auto'
