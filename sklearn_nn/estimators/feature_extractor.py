@@ -170,8 +170,8 @@ class FeatureExtractor(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
         if features.shape[1] != math.prod(shape):
             raise ValueError(
                 f"Layer {self.layer_!r} has an output for every step, of shape {shape} for "
-                "sequences as long as those that were fitted, and X has others; use a layer after "
-                "the steps, such as a pool over time."
+                "sequences as long as those that were fitted, but X has sequences of another "
+                "length; use a layer whose output is one vector, such as pooling over time."
             )
         return features
 

@@ -296,7 +296,9 @@ def test_validation_sets_with_unseen_labels_or_too_few_rows():
 def test_weights_replaced_by_another_shape(Estimator, shape):
     model = make(Estimator).fit(X, target(Estimator))
     model.coefs_[0] = np.zeros(shape)
-    with pytest.raises(ValueError, match=r"replaced by arrays of shapes.*network's are \[\(5, 8\)"):
+    with pytest.raises(
+        ValueError, match=r"replaced by arrays.*pass arrays of the shapes \[\(5, 8\)"
+    ):
         model.predict(X)
 
 

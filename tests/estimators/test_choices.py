@@ -234,7 +234,7 @@ def test_weight_decay_of_its_own():
         ({"max_norm": 2.0}, "max_norm=2.0 acts on steps"),
         ({"weight_decay": 0.1}, "weight_decay=0.1 acts on steps"),
         ({"ema_momentum": 0.9}, "ema_momentum=0.9 acts on steps"),
-        ({"l1_ratio": 0.5}, "l1_ratio=0.5 has a kink at 0, which solver='lbfgs' cannot"),
+        ({"l1_ratio": 0.5}, "l1_ratio=0.5 adds a penalty that is not differentiable at 0"),
         ({"callbacks": [TerminateOnNaN()]}, "callbacks=.*solver='lbfgs' does not have"),
     ],
     ids=str,

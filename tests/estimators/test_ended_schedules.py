@@ -47,7 +47,7 @@ def told(call, times=1):
             call()
         for warning in caught:
             assert warning.filename == __file__
-            assert re.search("begins again|has come to 0", str(warning.message))
+            assert re.search("begins again|has reached 0", str(warning.message))
             found.append(k)
     return found
 

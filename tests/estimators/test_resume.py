@@ -306,7 +306,7 @@ def test_another_solver(solvers):
 
 def test_a_changed_architecture():
     model = make(warm_start="resume").fit(X, CLASSES)
-    with pytest.raises(ValueError, match=r"warm_start=False to begin anew"):
+    with pytest.raises(ValueError, match=r"warm_start=False to begin with new weights"):
         model.set_params(hidden_layer_sizes=(9,), max_iter=20).fit(X, CLASSES)
 
 

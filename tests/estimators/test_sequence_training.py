@@ -147,7 +147,9 @@ def test_errors_say_what_to_do(rng):
         steps.score(X, y, sample_weight=np.ones(3))
     pooled = RNNClassifier(pooling="max", **SMALL).fit(X, labels)
     assert FeatureExtractor(pooled).fit(X).transform(X[:2]).shape == (2, 3)
-    with pytest.raises(ValueError, match=r"'lstm1' has an output for every step.*pool over time"):
+    with pytest.raises(
+        ValueError, match=r"'lstm1' has an output for every step.*pooling over time"
+    ):
         FeatureExtractor(pooled, layer="lstm1").fit(X).transform(X[:2])
 
 

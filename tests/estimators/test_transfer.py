@@ -464,7 +464,7 @@ def test_errors_of_freezing(source):
             mlp(learning_rate_factors=factors).fit(X, Y)
     with pytest.raises(ValueError, match="'learning_rate_factors' parameter"):
         mlp(learning_rate_factors=0.5).fit(X, Y)
-    with pytest.raises(ValueError, match="use solver='adam', say, or factors of 0 and 1"):
+    with pytest.raises(ValueError, match="solver='adam', for example, or only factors of 0 and 1"):
         mlp(solver="lbfgs", learning_rate_factors={"dense1": 0.5}).fit(X, Y)
     with pytest.raises(ValueError, match="'pretrained', which stands for"):
         NeuralNetworkClassifier([("pretrained", Dense(3))]).fit(X, Y)

@@ -36,7 +36,7 @@ from sklearn_nn.training.trainer import Ending, Trainer
 
 #: Schedules of scikit-learn's MLP, which solver="adam" ignores, as it does there.
 _SCIKIT_LEARN_SCHEDULES = ("constant", "invscaling", "adaptive")
-#: Attributes that a training leaves and that a new one from other weights begins without.
+#: Attributes that training sets, and that are deleted before training from new weights.
 LEFT_BY_TRAINING = (
     "_history", "_optimizer", "_order", "_was_frozen", "_seed", "_incomplete", "_end_was_told",
     "_no_improvement_count", "history_", "loss_", "loss_curve_", "validation_loss_curve_",
@@ -150,7 +150,7 @@ class Fit:
         return est
 
     def initialize(self):
-        """Read, encode, lower and draw the first weights."""
+        """Read, encode, lower and draw the initial weights."""
         with all_or_nothing(self.estimator):
             self._prepare()
         return self.estimator
@@ -228,7 +228,7 @@ class Fit:
             raise ValueError(f"The validation set (X_val, y_val): {error}") from error
 
     def weight(self, codec, target, sample_weight, dtype):
-        """Return sample weights times class weights, or None where there are neither."""
+        """Return sample weights times class weights, or None if there are neither."""
         weight = codec.class_weights(target)
         check_some_weight(weight, "sample", "class_weight")
         if sample_weight is not None:
@@ -267,7 +267,7 @@ class Fit:
         publish_network(est, network)
 
     def _fresh(self, plan, program):
-        """Return a network with new weights; nothing is seen yet, and there is no optimizer."""
+        """Return a network with new weights, and delete what earlier training has set."""
         est = self.estimator
         theta, state = program.initialize(est._random_state), program.initial_state()
         if (start := vars(est).get("_pretrained")) is not None:
@@ -322,7 +322,7 @@ class Fit:
             warn(message, ConvergenceWarning)
 
     def restart(self):
-        """Draw other weights, and return a further training, ready to begin."""
+        """Draw other weights, and return training that is ready to begin, as `ready` does."""
         self.begins = self.is_restart = True
         est, request = self.estimator, self.request
         network = self._fresh(est._network.plan, est._network.program)
@@ -412,7 +412,7 @@ class Fit:
             n_epochs=history.n_epochs if self._resumes else 0,
         )
         est.history_ = history.curves
-        est._order = rows  # before the first epoch too: an interrupt may come at once
+        est._order = rows  # before the first epoch too, since an interrupt may come at any time
         return trainer
 
     @property
@@ -420,7 +420,7 @@ class Fit:
         return self.mode is FitMode.RESUMED and not self.is_restart
 
     def _begin_optimizer(self, program):
-        """Begin with a new optimizer, or go on with that of the last training."""
+        """Make a new optimizer, or continue with that of the last training."""
         est, setting = self.estimator, self.estimator._setting
         incomplete = est.__dict__.pop("_incomplete", False)
         continues = self.mode.keeps_training and hasattr(est, "_optimizer")
@@ -451,7 +451,7 @@ class Fit:
             descent.average = np.require(descent.average, requirements="W")
 
     def _begin_history(self, has_validation):
-        """Return the history to go on with."""
+        """Return the history of the last training, or a new one."""
         est = self.estimator
         watches = bool(est.early_stopping) and has_validation
         history = est.__dict__.setdefault("_history", History(watches))
@@ -485,7 +485,7 @@ class Fit:
     # --- rows held out -----------------------------------------------------------------------
 
     def rows(self, request):
-        """Return rows to train on, and rows to hold out or None.
+        """Return the rows to train on, and the rows to hold out, or None.
 
         Resumed training uses its last order of rows, and restarts use the split of the first.
         """
@@ -510,7 +510,7 @@ class Fit:
         return est._first_rows, est._held_out
 
     def splits(self, target):
-        """Return whether rows are held out where no validation set is passed."""
+        """Return whether rows are held out if no validation set is passed."""
         return bool(self.estimator.early_stopping)
 
     def split(self, target):
@@ -556,7 +556,7 @@ class Fit:
         return ProgressBar(self.estimator._setting("max_iter"), n_rows)
 
     def begin_subtasks(self, most):
-        """Tell scikit-learn's callbacks, if there are any, of a fit of at most `most` epochs."""
+        """Begin a fit of at most `most` epochs for scikit-learn's callbacks, if there are any."""
         est = self.estimator
         if getattr(est, "_skl_callbacks", None) and "_subtasks" not in est.__dict__:
             est._subtasks = SubtaskCallback(est, most)
@@ -607,11 +607,11 @@ def tell_end_of_schedule(est):
     if est._optimizer.schedule.plans_the_end:
         message = (
             f"{told} plans for max_iter={est._setting('max_iter')} epochs, and each call of "
-            "partial_fit, or batch of an iterable, is one. They are over, so it begins again "
-            f"from its start; set max_iter to the total number of epochs, or {endless}"
+            "partial_fit, or batch of an iterable, is one. These epochs are over, so the schedule "
+            f"begins again; set max_iter to the total number of epochs, or {endless}"
         )
     else:
-        message = f"{told} has come to 0, so that nothing more is learnt; set {endless}"
+        message = f"{told} has reached 0, so that nothing more is learnt; set {endless}"
     warn(message)
 
 

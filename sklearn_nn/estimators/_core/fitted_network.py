@@ -1,4 +1,4 @@
-"""Networks that can run: what predictions, inspection, files and ensembles see of an estimator."""
+"""Fitted networks: what predictions, inspection, files and ensembles use of an estimator."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Programs:
             if key in self._found:
                 self._found[key] = self._found.pop(key)  # most recently used is last
                 return self._found[key]
-        made = make()  # perhaps by several threads, with equal results
+        made = make()  # several threads may do so, with equal results
         with self._lock:
             self._found.pop(key, None)
             self._found[key] = made
@@ -119,7 +119,7 @@ class FittedNetwork:
 
     @classmethod
     def of(cls, plan, program, theta, state):
-        """Return the network that runs a program, which was lowered from the plan."""
+        """Return a network of a program that was lowered from the plan."""
         return cls(plan, theta, state, places_of(program), program)
 
     @property
@@ -218,8 +218,8 @@ class FittedNetwork:
         wanted = [place.shape for place in self.places]
         if shapes != wanted:
             raise ValueError(
-                f"The weights have been replaced by arrays of shapes {shapes}; the network's are "
-                f"{wanted}."
+                f"The weights have been replaced by arrays of shapes {shapes}; pass arrays of the "
+                f"shapes {wanted}."
             )
         theta, state = (allocate(vector.size, self.dtype) for vector in (self.theta, self.state))
         for place, array in zip(self.places, arrays, strict=True):
@@ -241,7 +241,7 @@ class FittedNetwork:
         return bool(np.isfinite(self.theta).all())
 
     def __getstate__(self):
-        # Addresses of machine code hold in this process only.
+        # Addresses of machine code are valid in this process only.
         return {**vars(self), "_program": None, "_others": None}
 
     def __setstate__(self, state):
@@ -290,7 +290,7 @@ def publish_history(estimator, history, n_epochs):
 
 
 def _shown_arrays(estimator):
-    """Return all arrays that the estimator shows to users, some of them twice."""
+    """Return all arrays in public attributes of the estimator, some of them twice."""
     shown = [array for layer in estimator.layers_.values() for array in layer.values()]
     for attribute in estimator._ARRAY_LISTS:
         shown += getattr(estimator, attribute)
@@ -310,7 +310,7 @@ def _seen_arrays(estimator):
         array = layers[place.layer][place.name]
         listed = lists.get(place.name)
         if listed is not None:
-            if not listed:  # a list that is too short
+            if not listed:  # the list is too short
                 continue
             other = listed.pop(0)
             array = array if other is view else other  # whichever was replaced
@@ -348,12 +348,12 @@ def data_format_of(estimator):
 
 
 def remarks_of(estimator):
-    """Return names and texts for a summary of an estimator, beside its layers."""
+    """Return names and texts that the summary of an estimator shows in addition to its layers."""
     return estimator._remarks()
 
 
 def has_weights(estimator):
-    """Return whether there are weights to go on from."""
+    """Return whether the estimator has weights, from which training can continue."""
     lists = estimator._ARRAY_LISTS
     return all(hasattr(estimator, name) for name in lists or ("_network",))
 
@@ -366,7 +366,7 @@ def adopted(estimator, plan, program):
     if shapes != wanted:
         raise ValueError(
             f"The fitted weights have shapes {shapes}, but the parameters now require {wanted}; "
-            "fit with warm_start=False to begin anew."
+            "fit with warm_start=False to begin with new weights."
         )
     for place, array in zip(network.places, arrays, strict=True):
         place.view(network.theta, network.state)[...] = array

@@ -21,13 +21,13 @@ def prepared(fit, request):
         if getattr(est, name) not in (0, None, getattr(type(est), name)):
             raise ValueError(
                 f"{name}={getattr(est, name)} acts on steps of a first-order solver; use "
-                f"solver='adam', say, or {name}=0 with solver='lbfgs'."
+                f"solver='adam', for example, or {name}=0 with solver='lbfgs'."
             )
     transfer.check_frozen_or_not(request.program, est.learning_rate_factors)
     if est.l1_ratio and est.alpha:
         raise ValueError(
-            f"l1_ratio={est.l1_ratio} has a kink at 0, which solver='lbfgs' cannot take; use "
-            "solver='adam', say, or l1_ratio=0."
+            f"l1_ratio={est.l1_ratio} adds a penalty that is not differentiable at 0, which "
+            "solver='lbfgs' does not support; use solver='adam', for example, or l1_ratio=0."
         )
     machine = fit.machine(request.program, request.source.n_rows)
     targets = est._codec.loss.targets(request.target, request.weight, request.program.dtype)

@@ -53,7 +53,7 @@ class FitMode(Enum):
     FRESH = "new weights"
     WARM = "the weights of the last fit, with a new optimizer"
     RESUMED = "the training of the last fit, as if there had been no interruption"
-    ONE_EPOCH = "one epoch more, the first or a later one: partial_fit"
+    ONE_EPOCH = "one more epoch, the first or a later one: partial_fit"
 
     @property
     def keeps_training(self):

@@ -27,7 +27,7 @@ from sklearn_nn.training.history import History
 from sklearn_nn.training.optimizers import Adam, Optimizer, OptimizerState
 from sklearn_nn.training.schedules import Schedule
 
-#: Attributes that are made again from others, or that belong to a fit that is under way.
+#: Attributes that are derived from others, or that belong to a fit in progress.
 _NOT_SAVED = (
     *OF_A_FIT, "_callback_fit_ctx", "_codec", "_earlier", "_made_with", "_metadata_request",
     "_network", "_optimizer", "_parent_callback_ctx", "_pretrained", "_reader", "_skl_callbacks",
@@ -48,7 +48,7 @@ _OF_DESCENT = (
 
 
 def _subclasses(kind):
-    """Yield a class and all that derive from it; the nearest come last."""
+    """Yield a class and all that derive from it; a class comes after those that derive from it."""
     for child in kind.__subclasses__():
         yield from _subclasses(child)
     yield kind
@@ -152,7 +152,7 @@ def load(cls, path):
         left_out = ", ".join(meta["left_out"])
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from error
-    except Exception as error:  # whatever the constructors make of forged values
+    except Exception as error:  # constructors may raise any error for forged values
         raise CheckpointError(
             f"{path} does not describe an estimator of this version: {error}. Save it again."
         ) from error
@@ -238,7 +238,7 @@ def _publish_parts(estimator, of_reader, of_codec, networks):
     estimator._reader, estimator._codec = reader, codec
     reader.publish(estimator)
     codec.publish(estimator)
-    if "histories_" in vars(estimator):  # one for each training of several networks
+    if "histories_" in vars(estimator):  # one for each of several networks
         estimator._earlier = made[:-1]
     elif len(made) > 1:
         raise ValueError("several networks of an estimator that has one")
@@ -253,7 +253,7 @@ def remake_parts(estimator):
 
 
 def _publish_history(estimator, state):
-    """Publish what follows from the history that was saved."""
+    """Check the history that was loaded, and set the attributes that follow from it."""
     if not hasattr(estimator, "_history"):
         return
     history, program = estimator._history, estimator._network.program

@@ -1,4 +1,4 @@
-"""Layers that are copied from another network, frozen, or trained at rates of their own."""
+"""Layers that are copied from another network, frozen, or trained at other rates."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def copied_layers(program, start):
         raise ValueError(
             f"No layer is copied: the {start.source} to copy from has arrays in "
             f"{list(start.arrays)}, the network here in {list(program.layers)}; "
-            "call layers by equal names."
+            "give layers that are to be copied equal names."
         )
     return copied
 
@@ -187,7 +187,7 @@ def check_frozen_or_not(program, factors):
     if not all(factor in (0, 1) for factor in (factors or {}).values()):
         raise ValueError(
             f"learning_rate_factors={factors} acts on steps of a first-order solver; use "
-            "solver='adam', say, or factors of 0 and 1 only with solver='lbfgs'."
+            "solver='adam', for example, or only factors of 0 and 1 with solver='lbfgs'."
         )
     for layer, arrays in program.layers.items():
         for name, placed in arrays.items():

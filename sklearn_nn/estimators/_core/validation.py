@@ -22,8 +22,8 @@ def resumed_rows(estimator, n_rows):
     rows = order if held_out is None else np.concatenate([order, held_out])
     if rows.size != n_rows:
         raise ValueError(
-            f"X has {n_rows} samples, but training that is resumed had {rows.size}; pass the same "
-            "data, or fit with warm_start=True to go on with other data."
+            f"X has {n_rows} samples, but the training to resume had {rows.size}; pass the same "
+            "data, or fit with warm_start=True to continue with other data."
         )
     if not np.array_equal(np.sort(rows), np.arange(n_rows)):
         raise ValueError("The stored order of the samples does not hold each row once.")
@@ -31,7 +31,7 @@ def resumed_rows(estimator, n_rows):
 
 
 def split(n_rows, share, labels, random_state):
-    """Return rows to train on and rows to hold out, drawn as scikit-learn's MLP draws them."""
+    """Return the rows to train on and the rows to hold out, drawn as in scikit-learn's MLP."""
     from sklearn.model_selection import train_test_split
 
     train, held_out = train_test_split(
@@ -80,13 +80,13 @@ def evaluation(estimator, data, rows, target, weight):
 
 
 def _takes_weights(scorer):
-    """Return whether a scorer, or the function it scores by, has an argument sample_weight."""
+    """Return whether a scorer, or the function that it calls, has an argument sample_weight."""
     parameters = inspect.signature(getattr(scorer, "_score_func", scorer)).parameters.values()
     return any(p.name == "sample_weight" or p.kind is p.VAR_KEYWORD for p in parameters)
 
 
 def _scorer(estimator, predictor, target, weight):
-    """Return a function for the score of the predictor's last output; None for minus the loss."""
+    """Return a function that scores the predictor's last output, or None for minus the loss."""
     scoring, codec = estimator.scoring, estimator._codec
     if scoring == "loss":
         return None

@@ -38,7 +38,7 @@ _USUAL_WARNINGS = (
     "The y_pred values do not sum",
     "Parameters that are functions",
     "it is treated as an unknown category",
-    "They are over, so it begins again",
+    "These epochs are over, so the schedule begins again",
     "so that nothing more is learnt",
 )
 
@@ -61,7 +61,7 @@ class FaultError(AssertionError):
 #: ValueErrors that calls after a fit may end in: there is nothing to go on from, or it goes on.
 _REFUSALS = (
     "There is nothing to resume",
-    "but training that is resumed had",
+    "but the training to resume had",
     "warm_start=True continues from one",
     "does not support early_stopping=True without a validation set",
     "class_weight='balanced' is not supported for partial_fit",
