@@ -1,4 +1,4 @@
-"""Shares of parts, and loops over vectors and rows, that many kernels have in common."""
+"""Division of columns and weights among parts, and loops that many kernels use."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from sklearn_nn.jit.team import share
 from sklearn_nn.jit.views import matrix, vector
 from sklearn_nn.layers.base import BACKWARD, FORWARD, TRAINING, owned_rows
 
-#: Rows of weights (a tile's height) and columns (a cache line of float32) are shared out in
-#: multiples of these. Which columns are in a loop's vectors and which in its tail depends on the
+#: Rows of weights (a tile's height) and columns (a cache line of float32) are divided among parts
+#: in multiples of these. Which columns are in a loop's vectors and which in its tail depends on the
 #: share, so sums of products use `fma`: the compiler may contract a * b + c in one of the two only.
 WEIGHT_GRAIN, COLUMN_GRAIN = 8, 16
 
