@@ -85,7 +85,7 @@ def test_class_weight_of_several_labels():
     np.testing.assert_allclose(output(by_class), output(by_sample), rtol=1e-12)
     same = make(MLPClassifier, class_weight="balanced").fit(IRIS, sparse.csr_matrix(LABELS))
     np.testing.assert_array_equal(output(same), output(by_class))
-    with pytest.raises(ValueError, match=r"one label a sample; for several pass 'balanced'"):
+    with pytest.raises(ValueError, match=r"one label per sample; for several, pass 'balanced'"):
         make(MLPClassifier, class_weight={0: 1, 1: 2}).fit(IRIS, LABELS)
 
 

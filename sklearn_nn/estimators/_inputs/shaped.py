@@ -19,7 +19,7 @@ from sklearn_nn.network.source import in_windows
 
 
 def _listed(X):
-    """Return an array of objects, or a Series, of samples that are arrays as a list; else X."""
+    """Return X, as a list if it is an object array or a Series whose samples are arrays."""
     samples = samples_of(X)
     one_axis = isinstance(samples, np.ndarray) and samples.ndim == 1
     return list(samples) if one_axis and any(n_axes(sample) for sample in samples) else X
@@ -54,7 +54,7 @@ class ShapedReader(InputReader):
     ragged = False
     units = None
 
-    #: Shape of a sample, channels last; None is that of the samples of the first fit.
+    #: Shape of a sample, channels last; None means that of the samples of the first fit.
     input_shape: tuple[int, ...] | None = None
     data_format: str = CHANNELS_LAST
     _: KW_ONLY
@@ -66,11 +66,11 @@ class ShapedReader(InputReader):
     planes_are_grey: bool = False
     #: Whether the network depends on which axis is that of the channels.
     goes_by_place: bool = False
-    #: Time steps and channels of the sequence that a row is; None if it is no sequence.
+    #: Number of time steps, and channels, of a row that is a sequence; None for other rows.
     steps_of_rows: tuple[int, int] | None = None
     #: Number after the end of sequences in rows of numbers.
     padding_value: int | None = None
-    #: A first layer that reads whole numbers, which are not scaled.
+    #: The first layer if it reads whole numbers, which are not scaled, else None.
     first_layer: Any = None
 
     # --- reading -----------------------------------------------------------------------------
@@ -267,8 +267,8 @@ class ShapedReader(InputReader):
             first = self.data_format == CHANNELS_FIRST
             raise ValueError(
                 f"input_shape={self.input_shape} does not fit X, whose samples have shape {seen} "
-                f"with channels last, as input_shape has it{' with every data_format' * first}; "
-                "pass that shape or None, or X as flat rows."
+                f"(channels last{', as in input_shape with any data_format' * first}); pass "
+                f"input_shape={seen} or None, or X as flat rows."
             )
 
     # --- units and advice --------------------------------------------------------------------

@@ -45,7 +45,7 @@ def characters_of(text):
 
 
 def checked_vocabulary(vocabulary):
-    """Return the distinct characters of a user's vocabulary, sorted, or raise ValueError."""
+    """Return the distinct characters of a given vocabulary, sorted, or raise ValueError."""
     characters = list(vocabulary)
     for character in characters:
         if not isinstance(character, str) or len(character) != 1:
@@ -146,7 +146,7 @@ def whole_passages(texts):
     starts = np.concatenate([[0], np.cumsum(lengths)[:-1]])
     kept = lengths > 1
     if not kept.any():
-        raise ValueError("X holds no text of two characters or more, so nothing can be predicted.")
+        raise ValueError("X holds no text of two characters or more; pass longer texts.")
     unscored = np.zeros(int(kept.sum()), dtype=np.int64)
     return Passages(np.concatenate(texts), starts[kept], lengths[kept] - 1, unscored)
 

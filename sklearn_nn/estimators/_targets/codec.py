@@ -149,7 +149,7 @@ class TargetCodec(Part, ABC):
         return self.steps.arrange(target, weight, lengths)
 
     def flat(self, target, output, weight):
-        """Return targets, outputs and weights as they are scored, one target a row."""
+        """Return targets, outputs and weights as they are scored, one target per row."""
         if self.steps is None:
             return target, output, weight
         return self.steps.flat(target, output, weight)
@@ -210,7 +210,7 @@ class LabelCodec(TargetCodec):
         known = self.kind in (BINARY, MULTICLASS, MULTILABEL)
         n_outputs = 1 if is_binary else n_classes
         if not known or n_outputs != self.n_outputs or (is_binary and n_classes > 2):
-            raise ValueError("classes of another kind of target")
+            raise ValueError("classes that do not fit the kind of target")
         if not np.array_equal(np.unique(self.classes), self.classes):
             raise ValueError("classes that are not sorted")
 
@@ -262,11 +262,11 @@ class LabelCodec(TargetCodec):
         if self._is_of_steps or self.kind == MULTILABEL:
             return None
         if self.steps is not None:
-            target = target.sum(axis=1)  # all but one window have zeros
-        if self.as_scikit_learn:  # with its names
+            target = target.sum(axis=1)  # only one window has a target that is not zero
+        if self.as_scikit_learn:  # which stratifies by these names
             is_binary = self.kind == BINARY
             return np.array(["False", "True"])[target[:, 0]] if is_binary else None
-        # Ranks of the class numbers as text, since scikit-learn sorts the labels of a column so.
+        # Ranks of the class numbers as text, which is how scikit-learn sorts labels in a column.
         order = np.argsort([str(k) for k in range(len(self.classes))])
         return np.argsort(order)[target[:, 0]]
 
@@ -289,16 +289,16 @@ class LabelCodec(TargetCodec):
         """Return the weights of the classes, 1 by default; raise ValueError for an invalid dict."""
         if self.kind == MULTILABEL:
             raise ValueError(
-                "class_weight as a dict is for one label a sample; for several pass 'balanced', or "
-                "sample_weight to fit."
+                "class_weight as a dict is for one label per sample; for several, pass 'balanced', "
+                "or sample_weight to fit."
             )
         labels = self.classes.tolist()
         missing = [label for label in labels if label not in class_weight]
         unknown = [label for label in class_weight if label not in labels]
         if missing and unknown:
             raise ValueError(
-                f"class_weight={class_weight} has weights for {unknown}, which are not among the "
-                f"classes, and none for {missing}, which are."
+                f"class_weight={class_weight} has weights for {unknown}, which are not classes, "
+                f"and none for {missing}; use the labels in y as keys."
             )
         weights = np.array([class_weight.get(label, 1.0) for label in labels], dtype=np.float64)
         if not np.all(np.isfinite(weights) & (weights >= 0)):
@@ -313,7 +313,7 @@ class LabelCodec(TargetCodec):
         return np.prod([weights[labels] for weights, labels in columns], axis=0)
 
     def score(self, target, output, sample_weight):
-        """Return the accuracy; with several labels, the share of samples with all of them right."""
+        """Return the accuracy; with several labels, the share of samples with all labels right."""
         if self.kind == MULTICLASS and sample_weight is None:
             return np.count_nonzero(output.argmax(axis=1) == target[:, 0]) / len(target)
         numbers = np.arange(len(self.classes))
@@ -322,7 +322,7 @@ class LabelCodec(TargetCodec):
 
 
 class NumberCodec(TargetCodec):
-    """Codec of one or several numbers a sample."""
+    """Codec of one or several numbers per sample."""
 
     is_numeric = True
 
@@ -355,7 +355,7 @@ class NumberCodec(TargetCodec):
     def check_validation_target(self, target, scoring):
         """Raise ValueError if R^2 is not defined for the validation target."""
         if scoring is None and len(target) < 2:
-            raise ValueError("R^2 is not defined for 1 sample; pass at least two.")
+            raise ValueError("the score R^2 is not defined for 1 sample; pass at least two.")
 
     def score(self, target, output, sample_weight):
         """Return R^2, averaged over outputs."""
@@ -365,7 +365,7 @@ class NumberCodec(TargetCodec):
 
 
 class ScaledNumberCodec(NumberCodec):
-    """Codec of numbers that are scaled for training; predictions are cut to the range of y.
+    """Codec of numbers that are scaled for training; predictions are clipped to the range of y.
 
     `scale` (4, n_outputs) holds center, spread, smallest and largest target.
     """
@@ -411,11 +411,11 @@ class ScaledNumberCodec(NumberCodec):
         return super().decode_target(self._unscaled(target))
 
     def decode(self, output):
-        """Return predictions in the units of y, cut to the range of y."""
+        """Return predictions in the units of y, clipped to the range of y."""
         return super().decode(np.clip(self._unscaled(output), *self.scale[2:]))
 
     def cut(self, output):
-        """Return scaled outputs, cut to the range of the targets."""
+        """Return scaled outputs, clipped to the range of the targets."""
         return self._scaled(np.clip(self._unscaled(output), *self.scale[2:]))
 
     def score(self, target, output, sample_weight):
@@ -453,7 +453,7 @@ def find_classes(y):
         if kind == "multiclass-multioutput":
             raise ValueError(
                 "y has several columns of more than two classes, which is not supported; fit one "
-                "classifier a column (sklearn.multioutput.MultiOutputClassifier)."
+                "classifier per column (sklearn.multioutput.MultiOutputClassifier)."
             )
         # Labels keep their type: unique_labels makes strings of objects.
         classes = unique_labels(y) if kind == MULTILABEL else np.unique(y)

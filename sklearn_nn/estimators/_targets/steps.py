@@ -15,7 +15,7 @@ def flat_steps(y, lengths):
     end of a sequence are ignored.
     """
     if y is None:
-        raise ValueError("return_sequences=True requires y to be passed: a target for each step.")
+        raise ValueError("return_sequences=True requires y, with a target for each time step.")
     check_consistent_length(lengths, y)
     y = y.to_numpy() if hasattr(y, "to_numpy") else y
     arrays = [np.asarray(item) for item in y]
@@ -39,7 +39,7 @@ def flat_steps(y, lengths):
 
 @dataclass(frozen=True)
 class Steps:
-    """Arrangement of targets in time: one for each time step of a sequence, or one in all.
+    """Arrangement of targets in time: one for each time step of a sequence, or one for all.
 
     With `of_each`, each time step has a target. With `truncation`, sequences are read in windows of
     that length; a single target belongs to the window in which the sequence ends, and other windows
@@ -71,7 +71,7 @@ class Steps:
         return arranged, weights
 
     def flat(self, target, output, weight):
-        """Return targets, outputs and weights of all steps or sequences, one a row."""
+        """Return targets, outputs and weights of all steps or sequences, one per row."""
         flat = target.reshape(-1, target.shape[-1])
         output = output.reshape(len(flat), -1)
         if weight is None:
@@ -92,7 +92,7 @@ class Steps:
         return output[np.arange(data.n_rows), self._last_windows(data.lengths)]
 
     def own_steps(self, data, output, n_outputs):
-        """Return the outputs of the existing time steps, one a row."""
+        """Return the outputs of the existing time steps, one per row."""
         output = output.reshape(len(output), -1, n_outputs)
         if data.lengths is None:
             return output.reshape(-1, n_outputs)

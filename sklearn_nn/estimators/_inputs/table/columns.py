@@ -292,7 +292,7 @@ def _apply_robust(learnt, values):
 
 
 def _fit_quantile(values, weights):
-    """Return quantiles at equally spaced levels: one for 30 rows, but between 10 and 1000."""
+    """Return quantiles at equally spaced levels, one for every 30 rows, but 10 to 1000."""
     rows = len(values) if weights is None else weights.sum() / weights.min()
     count = int(np.clip(rows // _ROWS_A_KNOT, _FEWEST_KNOTS, _MOST_KNOTS))
     return quantiles(values, np.linspace(0, 1, count), weights)

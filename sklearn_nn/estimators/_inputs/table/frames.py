@@ -109,7 +109,7 @@ def _names_of(columns):
 
 @dataclass(frozen=True)
 class Frame:
-    """Table of one of the libraries; `names` are those of the columns if strings, else None."""
+    """Data frame of any library; `names` are the names of its columns, or None if not strings."""
 
     table: Any
     names: list[str] | None
