@@ -396,11 +396,11 @@ def merge_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy)
 class Bidirectional(Layer):
     """Layer that reads sequences in both directions (Schuster & Paliwal, 1997).
 
-    A copy of the given recurrent layer, with weights of its own, goes backwards. With
-    ``return_sequences=True``, the values of both directions for the same step are combined;
-    without, that of the last step forward and that of the first step backward. Samples are
-    sequences of shape (steps, features). Parameters are named "forward_kernel", "backward_kernel"
-    and so on.
+    A copy of the given recurrent layer, with its own weights, reads sequences backwards. With
+    ``return_sequences=True``, the outputs of both layers for the same step are combined; otherwise,
+    the output of the given layer for the last step and that of the copy for the first step. Samples
+    are sequences of shape (steps, features). Parameters are named "forward_kernel",
+    "backward_kernel" and so on.
 
     Parameters
     ----------

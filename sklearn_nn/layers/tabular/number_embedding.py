@@ -68,7 +68,7 @@ class _NumberEmbedding(Layer):
         return shape[0] if features is None else features
 
 
-# --- periodic: geometry is embedded columns, waves of each, and units beside the number -----------
+# --- periodic: geometry is embedded columns, waves of each, and units in addition to the number ---
 
 _FEATURES, _WAVES, _UNITS = range(3)
 _TURN = 2 * math.pi
