@@ -80,7 +80,7 @@ class TileShape(NamedTuple):
 
 
 def _unrelated(builder: ir.IRBuilder, value: ir.Value) -> ir.Value:
-    """Return `value` while hiding its computation from the optimiser."""
+    """Return `value` while hiding its computation from LLVM."""
     return builder.asm(ir.FunctionType(value.type, [value.type]), "", "=r,0", [value], False)
 
 

@@ -1,7 +1,7 @@
 """Views of contiguous arrays, faster than Numba's slice and reshape, and sums over vectors.
 
 A sum's order is the compiler's choice but depends on the length only: the same vector has the same
-sum wherever it lies and whichever thread adds it up. The loops vectorise, unlike sums from first to
+sum wherever it lies and whichever thread adds it up. The loops vectorize, unlike sums from first to
 last.
 """
 

@@ -136,7 +136,7 @@ OTHER_NAMES = {"linear": "identity", "sigmoid": "logistic", "swish": "silu", "ex
 @functools.cache
 def _kernels(name: str, in_place: bool = False) -> tuple[Kernel, Kernel]:
     """Make kernels for a row of ELEMENTWISE; with `in_place` they read y for x, and dx is dy."""
-    # In two versions, since a loop over x and y that might overlap would not be vectorised.
+    # In two versions, since a loop over x and y that might overlap would not be vectorized.
     value, derivative = ELEMENTWISE[name].value, ELEMENTWISE[name].derivative
     ending = "_in_place" if in_place else ""
 
@@ -237,7 +237,7 @@ def softmax_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, d
 
 @njit(**INLINED_OPTIONS)
 def exponentials(x: Any, y: Any, lo: int, hi: int) -> None:
-    """Compute y = exp(x - maximum of the row), for rows lo to hi in one loop that vectorises."""
+    """Compute y = exp(x - maximum of the row), for rows lo to hi in one loop that vectorizes."""
     n = x.shape[1]
     for i in range(lo, hi):
         # Subtract the row's largest: exp overflows float32 above 88.
@@ -358,7 +358,7 @@ class Activated(Layer):
 
     @property
     def label(self) -> str:
-        """Its class and the activation."""
+        """Class of the layer, and its activation if it has one."""
         kind, value = type(self).__name__, self.activation
         if value is None:
             return kind

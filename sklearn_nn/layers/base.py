@@ -1,4 +1,4 @@
-"""Common parts of the layers' kernels: signatures, the context, and the division of rows."""
+"""Common declarations of layer kernels: signatures, the context, and the division of rows."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ def geometry_of(clock: Clock | None) -> tuple[int, int]:
 
 
 def after_window(clock: Clock | None, reach: int, stride: int) -> Clock | None:
-    """Return the clock behind a window over `reach` steps: n become (n - reach) // stride + 1."""
+    """Return the clock after a window over `reach` steps: n become (n - reach) // stride + 1."""
     if clock is None:
         return None
     return Clock(clock.offset + (stride - reach) * clock.stride, clock.stride * stride)

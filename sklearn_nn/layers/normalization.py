@@ -107,7 +107,7 @@ def scale_and_shift_weights(ctx, op, part, parts, theta, grad, state, work, x, y
 
 
 def gamma_and_beta(channels: int) -> list[Parameter]:
-    """Return the parameters gamma, ones, and beta, zeros, of a normalisation."""
+    """Return the parameters gamma, ones, and beta, zeros, of a normalization."""
     gamma = Parameter("gamma", (channels,), "ones", channels, channels, decay=0.0)
     return [gamma, replace(gamma, name="beta", initializer="zeros")]
 

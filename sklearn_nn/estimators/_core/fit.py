@@ -42,7 +42,7 @@ LEFT_BY_TRAINING = (
     "_no_improvement_count", "history_", "loss_", "loss_curve_", "validation_loss_curve_",
     "best_loss_", "best_iteration_", "validation_scores_", "best_validation_score_",
 )  # fmt: skip
-#: Attributes that exist only while a fit is under way.
+#: Attributes that exist only during a fit.
 OF_A_FIT = ("_callback_data", "_descent_before", "_first_rows", "_stopped_by", "_subtasks")
 
 

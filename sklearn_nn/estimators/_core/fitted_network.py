@@ -298,7 +298,7 @@ def _shown_arrays(estimator):
 
 
 def _seen_arrays(estimator):
-    """Return the arrays that users may have replaced, in the order of the network's places."""
+    """Return the arrays in public attributes, replaced ones included, in the order of `places`."""
     lists = {name: list(getattr(estimator, a)) for a, name in estimator._ARRAY_LISTS.items()}
     if "_network" not in vars(estimator):  # weights that were set before there was a network
         return [array for arrays in zip(*lists.values(), strict=True) for array in arrays]

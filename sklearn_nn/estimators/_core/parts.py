@@ -70,7 +70,7 @@ def check_some_weight(weights, what, given_by="sample_weight"):
 
 
 def check_fits(name, values, dtype):
-    """Raise ValueError if `dtype` cannot hold values, which are finite in their own type."""
+    """Raise ValueError if finite values are too large for `dtype`."""
     if values.dtype.itemsize <= np.dtype(dtype).itemsize or values.dtype.kind != "f":
         return
     largest = np.finfo(dtype).max

@@ -101,7 +101,7 @@ def _as_buffer(name, array, shape, dtype):
 
 
 def _reserved(estimator):
-    """Return the names of attributes that a file must not hold, beside those of the class."""
+    """Return the names of attributes that a file must not hold."""
     parameters = estimator.get_params(deep=False)
     return {*parameters, *_NOT_SAVED, *estimator._transient, *estimator._ARRAY_LISTS}
 
@@ -288,7 +288,7 @@ def _restore_descent(estimator, saved, arrays):
     estimator._incomplete = len(made_of) < 2
     optimizer, schedule = made_of.get("optimizer", Adam()), made_of.get("schedule", Schedule())
     if not isinstance(optimizer, Optimizer) or not isinstance(schedule, Schedule):
-        raise ValueError("an optimizer state of something else")
+        raise ValueError("an optimizer state without an optimizer and a schedule")
     n_moments = optimizer.n_moments if "optimizer" in made_of else len(fields["moments"])
     shapes = {"moments": (n_moments, estimator._network.theta.size)}
     shapes |= dict.fromkeys(("average", "raw"), estimator._network.theta.shape)

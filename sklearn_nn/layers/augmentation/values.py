@@ -19,7 +19,7 @@ from sklearn_nn.layers.base import BACKWARD, FORWARD, PARTNER, SEED, STEP
 from sklearn_nn.layers.layer import Builder, Instruction, Kernels, Shape
 from sklearn_nn.layers.vectors import changed_rows, symmetric_kernels
 
-# Geometry of lighting behind the image's: the ranges of the random number and of clipped values.
+# Geometry of lighting, after the image's: the ranges of the random number and of clipped values.
 _LOW, _HIGH, _DARKEST, _BRIGHTEST = range(4, 8)
 
 
@@ -254,7 +254,7 @@ def partner_share(ctx: Any, op: Any) -> float:
 
 @kernel(FORWARD)
 def mixup_share(ctx, op, part, parts, theta, state, work, x, y):
-    """Store the share of the partner in ctx, which each part has for itself."""
+    """Store the share of the partner in ctx, of which each part has a copy."""
     # The barriers around this kernel are needed, because a row of y depends on two rows of x.
     ctx[PARTNER] = np.float64(partner_share(ctx, op)).view(np.int64)
 

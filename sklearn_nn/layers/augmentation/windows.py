@@ -19,7 +19,7 @@ from sklearn_nn.layers.layer import Builder, Instruction, Kernels, Shape, whole_
 from sklearn_nn.layers.vectors import changed_rows, clear, copy, copy_rows, fill, symmetric_kernels
 
 Pair = tuple[int, int]
-# Geometry of a window behind the image's: height and width of the output, the ranges of its first
+# Geometry of a window, after the image's: height and width of the output, the ranges of its first
 # row and column, and how places outside the image are filled.
 _OH, _OW, _TOP, _LAST_TOP, _LEFT, _LAST_LEFT, _MODE, _FILL = range(4, 12)
 

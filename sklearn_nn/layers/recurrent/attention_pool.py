@@ -1,7 +1,7 @@
 """Attention pooling: the mean over the steps of a sequence, with weights computed from the steps.
 
 A layer is six instructions. ``tanh(x_t W + b)`` is a slot, and so are the scores of the steps.
-Sequence and scores are copied into one slot, one behind the other, for the last instruction.
+Sequence and scores are copied into one slot, one after the other, for the last instruction.
 Backward computes the attention weights again.
 """
 

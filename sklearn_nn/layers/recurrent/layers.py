@@ -140,7 +140,7 @@ class Recurrent(Layer):
         name = "identity" if self.activation is None else self.activation
         if not isinstance(name, str) or name not in cells.CELL_ACTIVATION_NAMES:
             names = f"one of {', '.join(map(repr, cells.CELL_ACTIVATION_NAMES))} or None"
-            remedy = "to apply another one to the output, put an Activation layer behind it."
+            remedy = "to apply another one to the output, put an Activation layer after it."
             wrong = f"must be {names}, as part of the recurrence; {remedy}"
             raise self._invalid("activation", wrong)
         return list(cells.CELL_ACTIVATIONS).index(OTHER_NAMES.get(name, name))

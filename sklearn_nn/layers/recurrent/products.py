@@ -135,7 +135,7 @@ def carry(ctx, op, work, saw, dy, t, rows, gates):
     """Add the gradient of the inputs of some gates of step t, times R^T, to that of the previous h.
 
     `gates` is the first column of R (transposed in `work`), the place in `saw`, and their number.
-    Nothing is added to the initial h. Meanwhile the stretches of earlier steps are fetched.
+    Nothing is added to the initial h. Meanwhile the records of earlier steps are fetched.
     """
     if t == 1:
         return

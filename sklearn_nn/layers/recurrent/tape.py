@@ -13,10 +13,10 @@ LSTM       i, f, g, o, c, h                            i, f, g, o
 GRU        z, r, hh, the recurrent part of hh, h       z, r, hh
 =========  ==========================================  ===============
 
-With recurrent dropout, a stretch also holds h times its mask, which h R reads. The gradient of the
-tape is that of h; it is complete at step t once that of
-step t + 1 has been added. The gradients of the gates' inputs overwrite the gates in the tape, which
-nothing reads again, to save memory traffic. (SimpleRNN has no gates: they overwrite those of h.)
+With recurrent dropout, a record also holds h times its mask, which h R reads. The gradient of the
+tape is that of h; it is complete at step t once that of step t + 1 has been added. The gradients of
+the gates' inputs overwrite the gates in the tape, which nothing reads again, to save memory
+traffic. (SimpleRNN has no gates: they overwrite those of h.)
 
 Rows are independent. A few of them go through all steps together, so that what one step writes is
 still in the first-level cache when the next step reads it. All rows go to the last step of the

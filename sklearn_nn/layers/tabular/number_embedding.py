@@ -479,7 +479,7 @@ class PiecewiseLinearEmbedding(_NumberEmbedding):
             found = np.asarray(edges, dtype=np.float64)
             given = f"bins[{feature}]={edges!r} of PiecewiseLinearEmbedding"
             if found.ndim != 1 or found.size < 2 or not np.isfinite(found).all():
-                remedy = "put features without bins behind the others"
+                remedy = "put features without bins after the others"
                 raise ValueError(f"{given} must be two finite edges or more; {remedy}.")
             if not (np.diff(found) > 0).all():
                 raise ValueError(f"{given} must be increasing; use numpy.unique of them.")
