@@ -124,6 +124,12 @@ def main():
     task.add_argument("--check", action="store_true", help="exit with 1 if a docstring differs")
     task.add_argument("--write", action="store_true", help="write the docstrings")
     write = parser.parse_args().write
+    package, root = (
+        Path(sklearn_nn.__file__).resolve().parents[1],
+        Path(__file__).resolve().parents[1],
+    )
+    if package != root:
+        sys.exit(f"sklearn_nn is imported from {package}, not from {root}; set PYTHONPATH={root}.")
     stale = False
     for kind in ESTIMATORS:
         path = Path(inspect.getsourcefile(kind))

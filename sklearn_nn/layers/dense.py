@@ -67,7 +67,7 @@ class Dense(Activated):
     units : int
         Number of outputs.
     activation : str, Activation, ParametricActivation or None, default=None
-        Activation of y: a name that :class:`Activation` takes, a layer, or None.
+        Activation of y: a name that :class:`Activation` takes, or a layer; None is the identity.
     kernel_initializer, bias_initializer : str, Initializer or None, default=None
         Initial W, of shape (inputs, units), and b, of shape (units,): names such as "he_normal", or
         objects (see :mod:`sklearn_nn.network.initializers`). None is Glorot's uniform distribution

@@ -148,7 +148,7 @@ class Conv2D(_Conv):
         Number of groups into which input and output channels are divided, in order; a filter sees
         the channels of its group. With as many groups as channels, it is a depthwise convolution.
     activation : str, Activation, ParametricActivation or None, default=None
-        Activation of y: a name that :class:`Activation` takes, a layer, or None.
+        Activation of y: a name that :class:`Activation` takes, or a layer; None is the identity.
     use_bias : bool, default=True
         Whether to add b.
     kernel_initializer, bias_initializer : str, Initializer or None, default=None
@@ -182,7 +182,7 @@ class Conv1D(_Conv):
     groups : int, default=1
         Number of groups into which input and output channels are divided.
     activation : str, Activation, ParametricActivation or None, default=None
-        Activation of y: a name that :class:`Activation` takes, a layer, or None.
+        Activation of y: a name that :class:`Activation` takes, or a layer; None is the identity.
     use_bias : bool, default=True
         Whether to add b.
     kernel_initializer, bias_initializer : str, Initializer or None, default=None
