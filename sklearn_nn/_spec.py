@@ -71,22 +71,28 @@ _Class = TypeVar("_Class", bound=type)
 
 
 @dataclass_transform(eq_default=False, field_specifiers=(dataclasses.field,))
-def parameters(kind: _Class) -> _Class:
+def parameters(kind: _Class, *, bases_first: bool = False) -> _Class:
     """Turn the annotated attributes of a class, inherited ones included, into its parameters.
 
     The decorated class gets an `__init__` that sets them, as from :func:`dataclasses.dataclass`.
     In its signature, keyword-only parameters are ordered by the classes that declare them: first
-    those of the class itself, then those of its bases in the order of inheritance.
+    those of the class itself, then those of its bases in the order of inheritance; with
+    `bases_first` the other way round.
     """
     dataclasses.dataclass(eq=False, repr=False)(kind)
     init: Any = vars(kind)["__init__"]
-    declared = [name for base in kind.__mro__ for name in inspect.get_annotations(base)]
+    classes = reversed(kind.__mro__) if bases_first else kind.__mro__
+    declared = [name for base in classes for name in inspect.get_annotations(base)]
 
     def place(one: inspect.Parameter) -> tuple[int, int]:
         return one.kind, declared.index(one.name) if one.kind is one.KEYWORD_ONLY else 0
 
-    made = inspect.signature(init)
-    init.__signature__ = made.replace(parameters=sorted(made.parameters.values(), key=place))
+    # Without annotations, which only the modules of the bases could evaluate.
+    init.__annotations__ = {}
+    made = [
+        one.replace(annotation=one.empty) for one in inspect.signature(init).parameters.values()
+    ]
+    init.__signature__ = inspect.Signature(sorted(made, key=place))
     return kind
 
 
@@ -102,10 +108,17 @@ class Spec(BaseEstimator):
     def __eq__(self, other: object) -> bool:
         if type(self) is not type(other):
             return NotImplemented
-        return bool(self.get_params() == other.get_params())
+        mine, theirs = self.get_params(deep=False), other.get_params(deep=False)
+        return mine.keys() == theirs.keys() and all(
+            np.array_equal(value, theirs[name])
+            if isinstance(value, np.ndarray) or isinstance(theirs[name], np.ndarray)
+            else bool(value == theirs[name])
+            for name, value in mine.items()
+        )
 
     def __hash__(self) -> int:
-        return hash((type(self), repr(self)))
+        plain_ones = self.get_params(deep=False).items()
+        return hash((type(self), *sorted((n, v) for n, v in plain_ones if isinstance(v, Real))))
 
 
 def lies_in(value: Any, interval: str) -> bool:
@@ -117,7 +130,10 @@ def lies_in(value: Any, interval: str) -> bool:
 
 @functools.cache
 def _default(kind: Any, name: str) -> Any:
-    return inspect.signature(kind).parameters[name].default
+    """Return the default of a hyperparameter, or None if the class does not tell."""
+    given = inspect.signature(kind).parameters.get(name)
+    default = getattr(kind, name, None) if given is None else given.default
+    return None if default is inspect.Parameter.empty else default
 
 
 class BoundedSpec(Spec):
@@ -129,13 +145,15 @@ class BoundedSpec(Spec):
     def check(self) -> None:
         """Raise ValueError if a number is outside its limits."""
         kind: Any = type(self)
-        for name, interval in self.limits.items():
+        # Of the class: a user-defined hyperparameter may have the name `limits`.
+        for name, interval in kind.limits.items() if isinstance(kind.limits, Mapping) else ():
             value, default = getattr(self, name), _default(kind, name)
             whole = isinstance(default, int)
             if not isinstance(value, Integral if whole else Real) or not lies_in(value, interval):
+                example = "" if default is None else f", such as {default!r}"
                 raise ValueError(
                     f"{name}={value!r} does not suit {kind.__name__}; "
-                    f"use a {'whole ' if whole else ''}number in {interval}, such as {default!r}."
+                    f"use a {'whole ' if whole else ''}number in {interval}{example}."
                 )
 
 

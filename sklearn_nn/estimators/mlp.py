@@ -115,23 +115,6 @@ class MLPClassifier(BaseMLP, BatchClassifier):
     activation : str, default='relu'
         Activation of the hidden layers: 'identity', 'logistic', 'tanh', 'relu', as in scikit-learn;
         'leaky_relu', 'elu', 'selu', 'gelu', 'silu', 'mish', 'softplus', 'hard_sigmoid'.
-    dropout : float or list of float, default=0.0
-        Dropout rate, in [0, 1), of all hidden layers, or a list with one rate per layer.
-    input_noise : float, default=0.0
-        Standard deviation of Gaussian noise added to X in training, in the units of X.
-    batch_norm : bool, default=False
-        Whether to apply batch normalization before the activation of each hidden layer.
-    weight_init, bias_init : str or Initializer, default='glorot_uniform'
-        Initializers of weights and biases: 'zeros', 'ones', 'uniform' (in [-0.1, 0.1]),
-        'fan_in_uniform', 'normal', 'truncated_normal', 'glorot_uniform', 'glorot_normal',
-        'he_uniform', 'he_normal', 'lecun_uniform', 'lecun_normal', 'orthogonal' (weights only), or
-        an object of :mod:`sklearn_nn.network.initializers`.
-    loss : {'log_loss', 'focal'} or Loss, default='log_loss'
-        'focal' (Lin et al., 2017) gives less weight to easy samples. Objects may be user-defined.
-    label_smoothing : float, default=0.0
-        Share of each target that 'log_loss' distributes evenly over all classes, in [0, 1).
-    class_weight : dict, 'balanced' or None, default=None
-        Factors on sample weights by class, also in validation; 'balanced': inverse frequencies.
     solver : str or Optimizer, default='adam'
         Optimizer of the weights. 'lbfgs' uses all samples in each iteration and is often best for
         small data; 'sgd', 'adam', 'adamw', 'nadam', 'adamax', 'rmsprop', 'adagrad', 'adadelta' and
@@ -206,6 +189,23 @@ class MLPClassifier(BaseMLP, BatchClassifier):
         Threads, at most one per core; None is 1, -1 is all. Results do not depend on their number.
     dtype : {'auto', 'float32', 'float64'}, default='auto'
         Type to compute in; 'auto' is float32 for float32 X, else float64. 'lbfgs' is in float64.
+    loss : {'log_loss', 'focal'} or Loss, default='log_loss'
+        'focal' (Lin et al., 2017) gives less weight to easy samples. Objects may be user-defined.
+    label_smoothing : float, default=0.0
+        Share of each target that 'log_loss' distributes evenly over all classes, in [0, 1).
+    class_weight : dict, 'balanced' or None, default=None
+        Factors on sample weights by class, also in validation; 'balanced': inverse frequencies.
+    dropout : float or list of float, default=0.0
+        Dropout rate, in [0, 1), of all hidden layers, or a list with one rate per layer.
+    input_noise : float, default=0.0
+        Standard deviation of Gaussian noise added to X in training, in the units of X.
+    batch_norm : bool, default=False
+        Whether to apply batch normalization before the activation of each hidden layer.
+    weight_init, bias_init : str or Initializer, default='glorot_uniform'
+        Initializers of weights and biases: 'zeros', 'ones', 'uniform' (in [-0.1, 0.1]),
+        'fan_in_uniform', 'normal', 'truncated_normal', 'glorot_uniform', 'glorot_normal',
+        'he_uniform', 'he_normal', 'lecun_uniform', 'lecun_normal', 'orthogonal' (weights only), or
+        an object of :mod:`sklearn_nn.network.initializers`.
 
     Attributes
     ----------
@@ -288,16 +288,6 @@ class MLPRegressor(BaseMLP, BatchRegressor):
         Number of units of each hidden layer.
     activation : str, default='relu'
         Activation of the hidden layers, as in :class:`MLPClassifier`.
-    dropout : float or list of float, default=0.0
-        Dropout rate, in [0, 1), of all hidden layers, or a list with one rate per layer.
-    input_noise : float, default=0.0
-        Standard deviation of Gaussian noise added to X in training, in the units of X.
-    batch_norm : bool, default=False
-        Whether to apply batch normalization before the activation of each hidden layer.
-    weight_init, bias_init : str or Initializer, default='glorot_uniform'
-        Initializers of weights and biases, as in :class:`MLPClassifier`.
-    quantile : float, default=0.5
-        Quantile that ``loss='quantile'`` predicts, in (0, 1).
     solver : str or Optimizer, default='adam'
         Optimizer of the weights, as in :class:`MLPClassifier`.
     alpha : float, default=0.0001
@@ -357,6 +347,16 @@ class MLPRegressor(BaseMLP, BatchRegressor):
         Threads, at most one per core; None is 1, -1 is all. Results do not depend on their number.
     dtype : {'auto', 'float32', 'float64'}, default='auto'
         Type to compute in; 'auto' is float32 for float32 X, else float64. 'lbfgs' is in float64.
+    quantile : float, default=0.5
+        Quantile that ``loss='quantile'`` predicts, in (0, 1).
+    dropout : float or list of float, default=0.0
+        Dropout rate, in [0, 1), of all hidden layers, or a list with one rate per layer.
+    input_noise : float, default=0.0
+        Standard deviation of Gaussian noise added to X in training, in the units of X.
+    batch_norm : bool, default=False
+        Whether to apply batch normalization before the activation of each hidden layer.
+    weight_init, bias_init : str or Initializer, default='glorot_uniform'
+        Initializers of weights and biases, as in :class:`MLPClassifier`.
 
     Attributes
     ----------

@@ -84,7 +84,7 @@ class Dense(Activated):
         """Return (units,); samples must be vectors."""
         self._check_axes(shape, 0)
         self.activation_layer()
-        return (self.units,)
+        return self._whole_numbers("units", 1)
 
     def parameters(self, inputs: int) -> list[Parameter]:
         """Return the kernel, of shape (inputs, units), and the bias, of shape (units,)."""

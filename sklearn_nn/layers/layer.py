@@ -353,7 +353,8 @@ def several(value: Any, count: int) -> tuple[Any, ...]:
 def whole_numbers(name: str, value: Any, count: int) -> tuple[int, ...]:
     """Return one or `count` positive whole numbers as `count` ints, or raise ValueError."""
     numbers = several(value, count)
-    if len(numbers) != count or not all(isinstance(n, int | np.integer) and n > 0 for n in numbers):
+    whole = [isinstance(n, int | np.integer) and not isinstance(n, bool) for n in numbers]
+    if len(numbers) != count or not all(whole) or min(numbers) <= 0:
         or_several = "" if count == 1 else f", or {count} of them"
         raise ValueError(f"{name}={value!r} must be a positive whole number{or_several}.")
     return tuple(int(n) for n in numbers)

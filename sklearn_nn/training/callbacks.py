@@ -32,6 +32,10 @@ class Callback(BoundedSpec):
     #: Whether it runs after the other callbacks, for example to save what they have changed.
     sees_others = False
 
+    def check_parameters(self) -> None:
+        """Raise ValueError if a hyperparameter is invalid; called at the beginning of a fit."""
+        BoundedSpec.check(self)
+
     def on_fit_begin(self, estimator: Any) -> None:
         """Run before the first epoch."""
 

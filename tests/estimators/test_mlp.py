@@ -372,3 +372,21 @@ def test_subclasses_with_fewer_parameters_may_use_lbfgs():
             self.units = units
 
     assert Whole().fit(IRIS, SPECIES).score(IRIS, SPECIES) > 0.9
+
+
+def test_files_of_subclasses_with_fewer_parameters(tmp_path):
+    model = _OneLayer(4).fit(IRIS, SPECIES)
+    model.save(tmp_path / "model.npz")
+    loaded = _OneLayer.load(tmp_path / "model.npz")
+    np.testing.assert_array_equal(loaded.predict_proba(IRIS), model.predict_proba(IRIS))
+    assert (loaded.get_params(), loaded.max_iter) == ({"units": 4, "alpha": 0.1}, 3)
+
+
+def test_defaults_that_a_subclass_overrides_are_validated():
+    class Never(MLPClassifier):
+        max_iter = 0
+
+    for model in (Never(), Never(max_iter=0), Never(max_iter=-5)):
+        if model.max_iter <= 0:
+            with pytest.raises(ValueError, match="'max_iter' parameter of Never"):
+                model.fit(IRIS, SPECIES)

@@ -41,7 +41,7 @@ class MLPClassifier(sklearn_nn.MLPClassifier):
             array[...] = values.reshape(array.shape)
         labels = y.argmax(axis=1) if y.shape[1] > 1 else y[:, 0]
         target = codec.encode(self.classes_[labels])
-        machine = Fit(self, FitMode.WARM, X, y)._machine(network.program, len(X))
+        machine = Fit(self, FitMode.WARM, X, y).machine(network.program, len(X))
         targets = codec.loss.targets(target, sample_weight, network.dtype)
         nothing = Update(0, np.zeros((1, 1)), np.zeros((0, 0)))
         rows = np.arange(len(X))

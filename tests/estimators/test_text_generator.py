@@ -679,6 +679,8 @@ def test_resuming_takes_the_same_text():
     assert_same_weights(model, small(max_iter=6).fit(text))
     with pytest.raises(ValueError, match="X has 399 characters to train on, but training that is"):
         model.set_params(max_iter=9).fit(text[:-1])
+    model.partial_fit(text).set_params(max_iter=8).fit(text)
+    assert len(model.loss_curve_) == 8
     warm = small(warm_start=True).fit(text)
     before = warm.loss_curve_[-1]
     assert warm.fit(text[:300]).loss_curve_[-1] < before

@@ -229,14 +229,13 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator, ABC):
         return [field.name for field in fields(cls) if field.init]
 
     def _validate_params(self):
-        """Validate parameters that differ from the defaults, which are valid."""
-        kind = type(self)
+        """Validate parameters that differ from the declared defaults, which are valid."""
         values = {
-            name: value
-            for name, value in self.get_params(deep=False).items()
-            if value is not getattr(kind, name, inspect.Parameter.empty)
+            field.name: value
+            for field in fields(self)
+            if field.init and (value := getattr(self, field.name)) is not field.default
         }
-        validate_parameter_constraints(self._parameter_constraints, values, kind.__name__)
+        validate_parameter_constraints(self._parameter_constraints, values, type(self).__name__)
 
     def _take_down(self):
         """Record the parameters that the network is made from, for files."""

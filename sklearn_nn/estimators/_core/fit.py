@@ -352,7 +352,7 @@ class Fit:
                     f"callbacks[{i}]={callback!r} is not a Callback object of sklearn_nn.training; "
                     "scikit-learn's own callbacks are for set_callbacks."
                 )
-            callback.check()
+            callback.check_parameters()
         return callbacks
 
     def machine(self, program, capacity):

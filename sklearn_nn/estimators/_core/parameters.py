@@ -97,7 +97,7 @@ def estimator_parameters(kind: _Class) -> _Class:
     if inspect.isabstract(kind):  # only its subclasses have instances, and so an `__init__`
         dataclasses.dataclass(init=False, eq=False, repr=False)(made)
         return kind
-    parameters(made)
+    parameters(made, bases_first=made._like_scikit_learn)
     allowed = dict(CONSTRAINTS)
     for base in reversed(made.__mro__):
         allowed |= vars(base).get("_parameter_constraints", {})

@@ -7,7 +7,7 @@ import copy
 import numpy as np
 from sklearn.utils._param_validation import validate_parameter_constraints
 
-from sklearn_nn._spec import Spec
+from sklearn_nn._spec import BoundedSpec, Spec
 from sklearn_nn.estimators._core import saved_values, transfer
 from sklearn_nn.estimators._core.fit import OF_A_FIT
 from sklearn_nn.estimators._core.fitted_network import (
@@ -59,7 +59,8 @@ def _known():
     # Keys name the family, too: schedules and initializers both have a class Constant.
     specs = {
         f"{family.__name__}.{kind.__name__}": kind
-        for family in Spec.__subclasses__()
+        for family in (*Spec.__subclasses__(), *BoundedSpec.__subclasses__())
+        if family is not BoundedSpec
         for kind in _subclasses(family)
         if kind.__module__.startswith("sklearn_nn.")
     }
@@ -102,7 +103,8 @@ def _as_buffer(name, array, shape, dtype):
 
 def _reserved(estimator):
     """Return the names of attributes that a file must not hold."""
-    parameters = estimator.get_params(deep=False)
+    # Parameters that a user-defined constructor lacks are set by it.
+    parameters = {*estimator.get_params(deep=False), *estimator._declared_names()}
     return {*parameters, *_NOT_SAVED, *estimator._transient, *estimator._ARRAY_LISTS}
 
 

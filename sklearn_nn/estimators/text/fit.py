@@ -114,13 +114,13 @@ class TextFit(Fit):
         codec.n_outputs = len(reader.vocabulary)
         if self._held_out is None and self.mode is not FitMode.ONE_EPOCH:
             text, self._held_out = self._divided(text)
-        if self.mode is FitMode.RESUMED and len(text) != est.n_characters_:
+        if self.mode is FitMode.RESUMED and len(text) != est._text_length:
             raise ValueError(
                 f"X has {len(text)} characters to train on, but training that is resumed had "
-                f"{est.n_characters_}; pass the same text, or fit with warm_start=True to continue "
+                f"{est._text_length}; pass the same text, or fit with warm_start=True to continue "
                 "with another."
             )
-        self._codes = encoded(text, reader.vocabulary)
+        self._codes, est._text_length = encoded(text, reader.vocabulary), len(text)
         found = streams(self._codes, est.batch_size, est.sequence_length)
         return found, None, found.targets, None
 

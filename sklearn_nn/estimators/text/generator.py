@@ -202,7 +202,7 @@ class TextGenerator(BaseNetwork):
     }
     _fit_kind = TextFit
     _input_tags: ClassVar[dict] = {"string": True, "one_d_array": True, "two_d_array": False}
-    _NEEDED = ("n_iter_", "t_", "character_counts_", "n_characters_")
+    _NEEDED = ("n_iter_", "t_", "character_counts_", "n_characters_", "_text_length")
 
     def _make_reader(self):
         return TextReader(self.sequence_length, self.vocabulary)

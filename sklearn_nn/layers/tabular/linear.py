@@ -211,7 +211,7 @@ class NTPLinear(Layer):
     def output_shape(self, shape: Shape) -> Shape:
         """Return (units,); samples must be vectors."""
         self._check_axes(shape, 0)
-        return (self.units,)
+        return self._whole_numbers("units", 1)
 
     @property
     def adapts(self) -> bool:
