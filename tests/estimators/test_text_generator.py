@@ -677,7 +677,9 @@ def test_resuming_takes_the_same_text():
     model = small(warm_start="resume").fit(text)
     model.set_params(max_iter=6).fit(text)
     assert_same_weights(model, small(max_iter=6).fit(text))
-    with pytest.raises(ValueError, match="X has 399 characters to train on, but training that is"):
+    with pytest.raises(
+        ValueError, match="X has 399 characters to train on, but the training to resume had"
+    ):
         model.set_params(max_iter=9).fit(text[:-1])
     model.partial_fit(text).set_params(max_iter=8).fit(text)
     assert len(model.loss_curve_) == 8

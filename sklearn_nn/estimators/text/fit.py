@@ -116,7 +116,7 @@ class TextFit(Fit):
             text, self._held_out = self._divided(text)
         if self.mode is FitMode.RESUMED and len(text) != est._text_length:
             raise ValueError(
-                f"X has {len(text)} characters to train on, but training that is resumed had "
+                f"X has {len(text)} characters to train on, but the training to resume had "
                 f"{est._text_length}; pass the same text, or fit with warm_start=True to continue "
                 "with another."
             )
