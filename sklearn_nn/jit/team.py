@@ -13,9 +13,11 @@ returned. Either all parts of a job are woken, or none, whenever the interrupt o
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import sys
 import threading
+import time
 import weakref
 from collections.abc import Callable, Sequence
 from queue import SimpleQueue
@@ -37,8 +39,10 @@ _YIELDS = 200
 #: Duration of a wait in seconds; on Windows, an interrupt is handled only between two waits.
 _WAIT = 0.1
 #: Numbers of multiplications and additions. A job of fewer than BRIEF is so short that an interrupt
-#: can wait for it; a job of fewer than TINY ends before another thread is awake.
-BRIEF, TINY = 2**29, 2**22
+#: can wait for it; a job of fewer than TINY ends before another thread is awake. So is a job that
+#: takes less than BRIEF_SECONDS at the pace of the team's last one.
+BRIEF, TINY = 2**31, 2**22
+BRIEF_SECONDS = 0.2
 _WORD = ir.IntType(64).as_pointer()
 
 
@@ -240,6 +244,7 @@ class Team:
         self.stop_at = int(self._sync.__array_interface__["data"][0]) + 8 * _STOP
         self._jobs: _Jobs | None = None
         self._is_waiting = False
+        self._pace = math.inf  # seconds per multiplication and addition of the last job
         if parts > 1:
             self._begin()
 
@@ -254,22 +259,24 @@ class Team:
             threading.Thread(target=_follow, args=(part, jobs, done), daemon=True).start()
         self._jobs = queues[0]
 
-    def run(self, function: Callable[..., Any], *arguments: Any, work: int = BRIEF) -> None:
+    def run(self, function: Callable[..., Any], *arguments: Any, work: float = math.inf) -> None:
         """Call `function(part, parts, sync, *arguments)` for every part at once.
 
         An interrupt (KeyboardInterrupt) or an error is raised after all parts have returned, since
         they write to the caller's arrays. `work` is the number of multiplications and additions:
-        below `BRIEF` a team of one runs in the calling thread, below `TINY` any team does.
+        a team of one runs brief jobs in the calling thread, whose caches hold the arrays, and any
+        team those below `TINY`.
         """
         if self._is_waiting:  # a second interrupt occurred while the first was handled
             self._call_off()
         self._sync[_STOP] = 0
-        alone = self.parts == 1 and (work < BRIEF or not self._has_begun())
+        is_brief = work < BRIEF or work * self._pace < BRIEF_SECONDS
+        alone = self.parts == 1 and (is_brief or not self._has_begun())
         if alone or work < TINY:
             function(0, 1, self._sync, *arguments)
             return
         assert self._jobs is not None
-        job = _Job(function, (self.parts, self._sync, *arguments))
+        job, begun = _Job(function, (self.parts, self._sync, *arguments)), time.perf_counter()
         try:
             self._is_waiting = True
             self._jobs.put(job)
@@ -278,6 +285,8 @@ class Team:
         except BaseException:
             self._call_off()
             raise
+        if work < math.inf:
+            self._pace = (time.perf_counter() - begun) / work
         if job.problem is not None:
             raise job.problem
 

@@ -2,6 +2,7 @@
 
 import gc
 import itertools
+import math
 import os
 import sys
 import threading
@@ -319,6 +320,17 @@ def test_a_brief_job_of_one_part_takes_no_other_thread():
     own._sync[team._STOP] = 1  # as an interrupt before has left it
     own.run(lambda *given: seen.append((threading.current_thread(), given[2].any())), work=0)
     assert seen == [(threading.main_thread(), False)]
+
+
+@pytest.mark.parametrize(("limit", "expected"), [(math.inf, True), (0, False)])
+def test_a_team_of_one_knows_from_its_last_job_whether_a_job_is_brief(limit, expected, monkeypatch):
+    monkeypatch.setattr(team, "BRIEF_SECONDS", limit)
+    seen, own = [], Team(1)
+    for _ in range(2):
+        own.run(lambda *_: seen.append(threading.current_thread()), work=team.BRIEF)
+    assert [thread is threading.main_thread() for thread in seen] == [False, expected]
+    own.run(lambda *_: seen.append(threading.current_thread()))  # of unknown length
+    assert seen[-1] is not threading.main_thread()
 
 
 @pytest.mark.parametrize("parts", [2, 3])
