@@ -608,15 +608,17 @@ class OptimizerState:
         """Return the update of the parameters in the next batches."""
         rates = self.rates(n_batches, epoch)
         steps = np.arange(self.step, self.step + n_batches)
-        done, n_planned = steps + self.ahead if self.ahead else steps, epoch[0] * epoch[1]
+        done = steps + self.ahead if self.ahead else steps
+        progress = done / (epoch[0] * epoch[1])
+        if progress[-1] > 1:  # more epochs than planned
+            progress = np.minimum(1.0, progress)
         dtype = "float32" if self.moments.itemsize == 4 else "float64"  # dtype.name takes 2 us
         decays = np.full(n_batches, rates * self.weight_decay) if self.weight_decay else None
         if decays is not None and self.decay_schedule is not None:
             decays *= self.decay_schedule.factors(Progress(done, *epoch))
         return Update(
             self.optimizer.kernel.address(dtype), self.optimizer.scalars(steps + 1, rates),
-            self.moments, decays=decays, average=self.average,
-            progress=np.minimum(1.0, done / n_planned),
+            self.moments, decays=decays, average=self.average, progress=progress,
         )  # fmt: skip
 
     def look_ahead(self, epoch: Epoch) -> None:

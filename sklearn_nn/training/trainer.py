@@ -358,7 +358,7 @@ class Trainer:
     def _slice_length(self) -> int:
         """Return the number of batches until the machine returns to Python."""
         if self._slice == 0:
-            work = 3 * self.machine.program.n_theta * self.batch_size
+            work = 3 * self.machine.program.cost * self.batch_size
             self._slice = max(1, int(_SLICE_SECONDS * _ASSUMED_SPEED / max(1, work)))
         return self._slice
 
