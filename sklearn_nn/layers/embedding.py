@@ -95,7 +95,7 @@ def _draw_table(rng: np.random.RandomState, shape: Shape, fan_in: int, fan_out: 
 class _Lookup(Layer):
     """Base of layers that read whole numbers from 0 to `input_dim` - 1."""
 
-    lengths = "heeds"
+    lengths = "reads"
     input_dim: int
 
     @property

@@ -217,7 +217,7 @@ class Layer(Spec):
     #: Whether it mixes each row of a batch with its partner in training, and sets PARTNER.
     mixes_rows: ClassVar[bool] = False
     #: Treatment of sequences of unequal length: "refuses"; "keeps" (steps are independent, and the
-    #: output has the input's clock); or "heeds" (it reads the clock, and sets that of its output).
+    #: output has the input's clock); or "reads" (it reads the clock, and sets that of its output).
     lengths: ClassVar[str] = "refuses"
     #: Whether its outputs, of shape (members, ...), are those of members, which share a target.
     has_members: ClassVar[bool] = False

@@ -88,7 +88,7 @@ def named_layers(layers: Branch) -> list[tuple[str, Layer]]:
 class _Branches(Layer):
     """Base of layers of several branches."""
 
-    lengths = "heeds"
+    lengths = "reads"
 
     def _named_branches(self) -> list[tuple[str, Branch]]:
         """Return each branch with the prefix of the names of its layers: its number."""

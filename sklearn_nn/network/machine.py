@@ -11,7 +11,7 @@ import numpy as np
 
 from sklearn_nn.jit.team import TINY, Team
 from sklearn_nn.layers.base import CONTINUES, STEP
-from sklearn_nn.network.epoch_loop import differentiate_rows, predict_rows, train_slice
+from sklearn_nn.network.batch_loops import differentiate_rows, predict_rows, train_slice
 from sklearn_nn.network.parameter_update import CHUNK, SETTINGS_SIZE
 from sklearn_nn.network.program import OUTPUT_WIDTH, Program, allocate, contexts
 from sklearn_nn.network.source import Source, readonly

@@ -25,7 +25,7 @@ from sklearn_nn.jit.kernel import Kernel, kernel, like
 from sklearn_nn.jit.views import vector
 from sklearn_nn.layers.activation import Activation, exponentials, row_sum
 from sklearn_nn.layers.base import owned_rows
-from sklearn_nn.network.epoch_loop import LOSS
+from sklearn_nn.network.batch_loops import LOSS
 from sklearn_nn.network.machine import Targets
 from sklearn_nn.network.source import readonly
 

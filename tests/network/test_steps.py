@@ -44,7 +44,7 @@ def running_sum_backward(ctx, op, part, parts, theta, grad, state, work, x, y, d
 class RunningSum(Layer):
     """The sum of a sequence of one channel so far, with one step more: what it remembers."""
 
-    lengths = "heeds"
+    lengths = "reads"
 
     def output_shape(self, shape):
         return (shape[0] + 1, 1)

@@ -191,4 +191,4 @@ class Conv1D(_Conv):
     """
 
     _rank = 1
-    lengths = "heeds"
+    lengths = "reads"

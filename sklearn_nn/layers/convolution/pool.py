@@ -250,7 +250,7 @@ class MaxPool1D(_Pool):
     """
 
     _rank, _is_max = 1, True
-    lengths = "heeds"
+    lengths = "reads"
 
 
 class AveragePool2D(_Pool):
@@ -288,7 +288,7 @@ class AveragePool1D(_Pool):
     """
 
     _rank, _is_max = 1, False
-    lengths = "heeds"
+    lengths = "reads"
 
 
 # --- over all places of a sample, without the padding of sequences: geometry is places, channels,
@@ -400,7 +400,7 @@ def last_step_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx,
 class _GlobalPool(Layer):
     """Base of layers that reduce all places to one vector."""
 
-    lengths = "heeds"
+    lengths = "reads"
     _kernels: ClassVar[Kernels]
     _keeps: ClassVar[str] = ""
 

@@ -155,7 +155,7 @@ class AttentionPool(Layer):
     bias_initializer: Any = None
     context_initializer: Any = None
 
-    lengths = "heeds"
+    lengths = "reads"
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return (channels,)."""

@@ -109,7 +109,7 @@ class Recurrent(Layer):
     recurrent_initializer: Any = None
     bias_initializer: Any = None
 
-    lengths = "heeds"
+    lengths = "reads"
     _cell: ClassVar[_Cell]
     _default_bias: ClassVar[Any] = "zeros"
 
@@ -419,7 +419,7 @@ class Bidirectional(Layer):
     _: KW_ONLY
     merge_mode: str = "concat"
 
-    lengths = "heeds"
+    lengths = "reads"
 
     @property
     def is_random(self) -> bool:
