@@ -14,12 +14,10 @@ much as more images would.
 # :func:`~sklearn_nn.augment_images` applies each layer to a photograph from scikit-learn, which
 # :func:`~sklearn_nn.resize_images` has made smaller. Each picture is an independent random draw;
 # ``fill_mode`` determines the values beyond the edges.
-import warnings
 
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_digits, load_sample_images
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 
 from sklearn_nn import CNNClassifier, augment_images, resize_images
@@ -36,7 +34,6 @@ from sklearn_nn.layers import (
 )
 
 # Every fit below trains a fixed number of epochs, converged or not.
-warnings.simplefilter("ignore", ConvergenceWarning)
 
 photographs = np.stack(load_sample_images().images)[:, :, 100:527]
 temple, flower = resize_images(photographs, 96)

@@ -9,18 +9,14 @@ changing weather, and noise. The forecast is compared with two baselines that ne
 same hour of the day before, and of the week before. :doc:`/guide_sequences` explains the estimator.
 """
 
-import warnings
-
 import matplotlib.pyplot as plt
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import root_mean_squared_error
 from sklearn.model_selection import TimeSeriesSplit
 
 from sklearn_nn import RNNRegressor, sliding_windows
 from sklearn_nn.inspection import LossCurveDisplay
 
-warnings.simplefilter("ignore", ConvergenceWarning)
 rng = np.random.default_rng(0)
 
 # %%

@@ -16,13 +16,11 @@ stacks of convolutions and with a residual network, by number of parameters and 
 #
 # A 1 × 1 convolution combines the channels of each pixel. Before a convolution with a large kernel,
 # it reduces the number of channels, and thereby the cost of the module.
-import warnings
 from time import perf_counter
 
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_digits
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 
 from sklearn_nn import NeuralNetworkClassifier
@@ -38,7 +36,6 @@ from sklearn_nn.layers import (
 )
 
 # Every fit below trains a fixed number of epochs, converged or not.
-warnings.simplefilter("ignore", ConvergenceWarning)
 
 
 def conv(filters, size):

@@ -11,12 +11,10 @@ feature maps, saliency, occlusion, and misclassified images.
 # The network
 # -----------
 # Handwritten digits of 8 × 8 pixels. A third of them is the test set.
-import warnings
 
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_digits
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import ConfusionMatrixDisplay
 from sklearn.model_selection import train_test_split
 
@@ -31,7 +29,6 @@ from sklearn_nn.inspection import (
 )
 
 # Twenty epochs are enough for this example.
-warnings.simplefilter("ignore", ConvergenceWarning)
 
 digits = load_digits()
 X = (digits.images / 16).astype(np.float32)

@@ -11,11 +11,9 @@ statistics of each sequence.
 """
 
 import time
-import warnings
 
 import matplotlib.pyplot as plt
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import ConfusionMatrixDisplay
 from sklearn.model_selection import train_test_split
@@ -26,7 +24,6 @@ from sklearn_nn import NeuralNetworkClassifier, RNNClassifier
 from sklearn_nn.inspection import LossCurveDisplay
 from sklearn_nn.layers import GRU, Activation, Conv1D, MaxPool1D
 
-warnings.simplefilter("ignore", ConvergenceWarning)
 rng = np.random.default_rng(0)
 
 # %%

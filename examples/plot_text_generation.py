@@ -14,17 +14,14 @@ docstrings of some modules of Python's standard library.
 import importlib
 import inspect
 import textwrap
-import warnings
 from time import perf_counter
 
 import matplotlib.pyplot as plt
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_nn import TextGenerator
 
 # The fit below trains a fixed number of epochs, converged or not.
-warnings.simplefilter("ignore", ConvergenceWarning)
 
 MODULES = """
 argparse asyncio calendar codecs collections configparser csv datetime decimal difflib doctest

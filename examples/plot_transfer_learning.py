@@ -18,22 +18,18 @@ it uses these::
 
 import gzip
 import os
-import warnings
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.base import clone
 from sklearn.datasets import load_digits, load_sample_images
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedShuffleSplit, train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_nn import CNNClassifier, FeatureExtractor
-
-warnings.simplefilter("ignore", ConvergenceWarning)
 
 # %%
 # The data

@@ -14,13 +14,11 @@ costs its training only.
 # A network's layers are parameters under their names: ``conv2d1`` is the first ``Conv2D``, and
 # ``conv2d1__filters`` its number of filters. A pair (name, layer) sets the name. With
 # ``input_shape``, the network accepts flat rows, which scalers return.
-import warnings
 from time import perf_counter
 
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_digits
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV, train_test_split
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
@@ -30,7 +28,6 @@ from sklearn_nn.inspection import MisclassifiedDisplay
 from sklearn_nn.layers import Activation, AveragePool2D, Conv2D, Dropout, Flatten, MaxPool2D
 
 # Candidates train a fixed number of epochs, converged or not.
-warnings.simplefilter("ignore", ConvergenceWarning)
 
 X, y = load_digits(return_X_y=True)
 X_train, X_test, y_train, y_test = train_test_split(

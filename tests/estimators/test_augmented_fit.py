@@ -36,7 +36,6 @@ from sklearn_nn.layers import (
 )
 from sklearn_nn.training import ModelCheckpoint
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 DIGITS = load_digits()
 IMAGES, LABELS = DIGITS.images[:200] / 16, DIGITS.target[:200]
 EVERYTHING = [
@@ -180,6 +179,7 @@ def test_weights_of_zero_leave_both_targets_out():
     np.testing.assert_array_equal(one._network.theta, other._network.theta)
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")  # of L-BFGS
 def test_lbfgs_sees_one_draw():
     """As with dropout: each sample is changed once and for all, so that the loss is a function."""
     model = make([RandomCrop(padding=1), Mixup(1.0)], solver="lbfgs", max_iter=15)

@@ -7,7 +7,6 @@ from sklearn.datasets import load_digits
 from helpers.learning import learning, median
 from sklearn_nn import CNNClassifier, CNNRegressor
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 DIGITS = load_digits()
 IMAGES, LABELS = DIGITS.images[:300] / 16, DIGITS.target[:300]
 

@@ -16,7 +16,6 @@ from sklearn_nn.layers import GRU, Activation, BatchNorm, Conv1D, Dropout, MaxPo
 pytestmark = [
     learning,
     pytest.mark.data,
-    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
 ]
 
 #: Training to the end of the schedule, whatever the loss does before.

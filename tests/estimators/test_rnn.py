@@ -27,8 +27,6 @@ from sklearn_nn import (
 )
 from sklearn_nn.layers import GRU, Conv1D, Dropout, Embedding, GlobalAveragePool, MaxPool1D
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-
 CELLS = ("lstm", "gru", "rnn")
 
 
@@ -516,6 +514,7 @@ def test_pipeline_on_rows():
     assert median(score) > 0.9
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")  # of L-BFGS
 def test_sample_weights():
     """A weight of zero leaves a sequence out; a weight of two counts it twice."""
     X, y = ragged(32)

@@ -10,8 +10,6 @@ from sklearn_nn.estimators._inputs.sequences import from_list, from_padded
 from sklearn_nn.layers import GRU, Embedding, GlobalAveragePool, Reshape
 from sklearn_nn.network.source import dense_rows, source
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-
 RNG = np.random.default_rng(0)
 A = RNG.standard_normal((40, 6, 2))
 Y = np.arange(40) % 2

@@ -14,8 +14,6 @@ from sklearn_nn import (
 from sklearn_nn.layers import GRU, Conv1D, Dropout, MaxPool1D
 from sklearn_nn.network.machine import Machine
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-
 SMALL = {"hidden_size": 3, "max_iter": 3, "random_state": 0}
 
 

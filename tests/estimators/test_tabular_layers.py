@@ -26,8 +26,6 @@ from sklearn_nn.layers import (
 from sklearn_nn.training import ModelCheckpoint
 from sklearn_nn.training.schedules import FlatCos
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-
 RNG = np.random.default_rng(0)
 #: Three numbers and two categories.
 X = np.column_stack(

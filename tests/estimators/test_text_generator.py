@@ -26,8 +26,6 @@ from sklearn_nn.estimators.text.sampling import draw, probabilities
 from sklearn_nn.layers import GRU, LSTM, SimpleRNN
 from sklearn_nn.training import ModelCheckpoint, TrainingScore
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-
 DATA = Path(os.environ.get("SKLEARN_NN_DATA", Path(__file__).parents[2] / ".." / "shared/data"))
 FILE = DATA / "text_tinyshakespeare" / "input.txt.gz"
 LAYERS = {"lstm": LSTM, "gru": GRU, "rnn": SimpleRNN}

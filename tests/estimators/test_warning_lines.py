@@ -6,6 +6,7 @@ import warnings
 
 import numpy as np
 import pytest
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -33,20 +34,29 @@ def assert_here(call):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_epochs_that_did_not_suffice(kind):
-    """A fit that was too short, or one that an interrupt cut short; after a pickle, too."""
-
+def test_fits_that_were_cut_short(kind):
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    callbacks = [LambdaCallback(on_epoch_end=interrupt)]
-    for model in (make(kind, max_iter=2), make(kind, callbacks=callbacks)):
-        if kind.startswith("Tabular") and model.callbacks is None:
-            continue  # its schedules are planned for all epochs
-        assert_here(lambda model=model: model.fit(*data(kind)))  # the user's line
-    model = pickle.loads(pickle.dumps(make(kind, max_iter=2)))
-    if not kind.startswith("Tabular"):
-        assert_here(lambda: model.fit(*data(kind)))  # the user's line
+    model = make(kind, callbacks=[LambdaCallback(on_epoch_end=interrupt)])
+    assert_here(lambda: model.fit(*data(kind)))  # the user's line
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_epochs_that_did_not_suffice(kind, early_stopping):
+    """Only the MLPs warn, as scikit-learn's; a number of epochs is a plan for all others."""
+    model = make(kind, max_iter=2)
+    if kind != "TextGenerator":
+        model.set_params(early_stopping=early_stopping, validation_fraction=0.3)
+    if not kind.startswith("MLP"):
+        assert model.fit(*data(kind)).n_iter_ == 2
+        return
+    for one in (model, pickle.loads(pickle.dumps(model))):
+        told = r"^Stochastic Optimizer: Maximum iterations \(2\) reached .* hasn't converged yet\.$"
+        with pytest.warns(ConvergenceWarning, match=told):
+            one.fit(*data(kind))
+        assert_here(lambda one=one: one.fit(*data(kind)))  # the user's line
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if not kind.startswith("Tab")])
@@ -68,9 +78,11 @@ def test_batches_that_are_clipped(kind):
     assert_here(lambda: model.fit(*data(kind)))  # the user's line
 
 
-def test_l_bfgs():
-    model = MLPClassifier(3, solver="lbfgs", max_iter=1)
-    assert_here(lambda: model.fit(ROWS, CLASSES))  # the user's line
+@pytest.mark.parametrize("kind", ["MLPClassifier", "CNNClassifier", "RNNClassifier"])
+def test_l_bfgs(kind):
+    """It has a criterion of convergence, so it warns in every estimator."""
+    model = make(kind, solver="lbfgs", max_iter=1)
+    assert_here(lambda: model.fit(*data(kind)))  # the user's line
 
 
 def test_columns_as_targets():

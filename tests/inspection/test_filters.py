@@ -106,8 +106,7 @@ def test_pipelines():
     rows = IMAGES.reshape(300, -1)
     network = CNNClassifier((3,), max_iter=1, input_shape=(8, 8, 1), random_state=0)
     model = make_pipeline(StandardScaler(), network)
-    with pytest.warns(match="iterations"):
-        model.fit(rows, LABELS)
+    model.fit(rows, LABELS)
     assert len(FilterDisplay.from_estimator(model).axes_) == 3
 
 

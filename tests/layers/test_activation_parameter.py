@@ -28,8 +28,6 @@ from sklearn_nn.layers.activation import ACTIVATIONS, OTHER_NAMES
 from sklearn_nn.network.initializers import INITIALIZERS
 from sklearn_nn.network.lowering import lower
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-
 #: A layer for an activation, the shape of a sample, and whether sequences are of unequal length.
 MAKERS = {
     "dense": (lambda a: Dense(5, activation=a), (4,), False),

@@ -545,6 +545,12 @@ class Fit:
         est = self.estimator
         return est.early_stopping == "best" or est._optimizer.schedule.plans_the_end
 
+    @property
+    def _expects_convergence(self):
+        """True if `max_iter` is meant as a limit, as in scikit-learn's MLP, not as a plan."""
+        once = self.mode is FitMode.ONE_EPOCH
+        return self.estimator._like_scikit_learn and not (once or self.uses_all_epochs())
+
     def patience(self):
         """Return the number of epochs without improvement after which training stops."""
         est = self.estimator
@@ -586,7 +592,7 @@ class Fit:
             est._order = trainer.rows
         if ending is Ending.INTERRUPTED:
             warn("Training interrupted by user.")
-        elif ending is Ending.EXHAUSTED and not (once or self.uses_all_epochs()):
+        elif ending is Ending.EXHAUSTED and self._expects_convergence:
             warn(
                 f"Stochastic Optimizer: Maximum iterations ({max_iter}) "
                 "reached and the optimization hasn't converged yet.",

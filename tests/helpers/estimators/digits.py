@@ -13,7 +13,7 @@ IMAGES, LABELS = DIGITS.images[:300] / 16, DIGITS.target[:300]
 
 
 def fitted_quietly(model, X, y):
-    """Fit for a few epochs without the warning that these are few."""
+    """Fit for a few epochs without the warning of MLPs that these are few."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         return model.fit(X, y)
@@ -22,7 +22,7 @@ def fitted_quietly(model, X, y):
 def small_cnn(X=IMAGES, y=LABELS, **options):
     """Return a small convolutional network, fitted briefly."""
     defaults = {"filters": (4, 6), "hidden_layer_sizes": 16, "max_iter": 3, "random_state": 0}
-    return fitted_quietly(CNNClassifier(**defaults | options), X, y)
+    return CNNClassifier(**defaults | options).fit(X, y)
 
 
 def drawn(ax):

@@ -151,7 +151,6 @@ def test_is_a_plain_value_with_parameters_within():
 
 
 @learning
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_in_an_estimator(tmp_path):
     """Weights by name; a file and a pickle give the same; units can be searched over."""
     rng = np.random.default_rng(0)

@@ -168,7 +168,6 @@ SETTINGS = {"input_shape": (12, 2), "tol": 0, "learning_rate_init": 0.01, "batch
 
 
 @learning
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @kinds
 def test_classifier_learns(kind):
     X, y = _halves(1200)
@@ -180,7 +179,6 @@ def test_classifier_learns(kind):
     assert median(score) > 0.8
 
 
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @kinds
 def test_classifier_is_the_same_for_any_number_of_threads(kind, tmp_path):
     X, y = _halves(600)

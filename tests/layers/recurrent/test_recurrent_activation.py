@@ -97,7 +97,6 @@ def test_gradient_check(kind, activation):
         check_gradient(program, case, data, y, theta=theta, seed=5, step=7, n_jobs=n_jobs)
 
 
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_a_sum_is_learnt_by_a_recurrence_without_bounds():
     """h = h + x, which is the identity's to the last digit, and tanh's nowhere."""
     X = np.random.default_rng(0).standard_normal((200, 6, 1))
