@@ -13,6 +13,8 @@ CURVES = {
     "val_score": ("Validation score", VALIDATION, "--"),
     "learning_rate": ("Learning rate", MARK, ":"),
 }
+#: Curves that the best epoch may be judged by (of several, the first), and how.
+JUDGES = {"val_score": np.nanargmax, "val_loss": np.nanargmin, "loss": np.nanargmin}
 #: Attributes of estimators without `history_`, such as scikit-learn's.
 ATTRIBUTES = {
     "loss": "loss_curve_",
@@ -33,7 +35,9 @@ class LossCurveDisplay(Display):
         Values of "loss" and optionally "val_loss", "score", "val_score" and "learning_rate", as in
         `history_` of an estimator. Other keys are ignored. NaN and None leave gaps.
     best_iteration : int, default=None
-        The best epoch, counted from 1, which is marked.
+        The best epoch, counted from 1, which is marked on the curve that it was judged by.
+    judged_by : {"loss", "val_loss", "val_score"}, default=None
+        That curve. None means the last of these that `history` contains.
 
     Attributes
     ----------
@@ -45,7 +49,8 @@ class LossCurveDisplay(Display):
     lines_ : list of matplotlib Line2D
         The curves, in the order of the legend.
     best_line_ : matplotlib Line2D or None
-        The line that marks the best epoch.
+        The mark of the best epoch: a circle on the curve that it was judged by. None if that curve
+        is not drawn: the validation score is drawn with `score=True` only.
 
     See Also
     --------
@@ -60,9 +65,10 @@ class LossCurveDisplay(Display):
     ['Training loss', 'Validation loss']
     """
 
-    def __init__(self, history, best_iteration=None):
+    def __init__(self, history, best_iteration=None, judged_by=None):
         self.history = history
         self.best_iteration = best_iteration
+        self.judged_by = judged_by
 
     @classmethod
     def from_estimator(
@@ -80,7 +86,8 @@ class LossCurveDisplay(Display):
         log_scale : bool, default=False
             Whether the loss axis is logarithmic.
         score, learning_rate : bool, default=False
-            Whether to draw the scores and the learning rate, each on an axis of its own.
+            Whether to draw the scores and the learning rate, each on an axis of its own. If the
+            best epoch was judged by the validation score, only `score=True` shows it.
         line_kw : dict, default=None
             Passed to matplotlib's `plot` for every curve.
 
@@ -102,7 +109,7 @@ class LossCurveDisplay(Display):
                 f"{type(network).__name__} has no recorded loss; solver='lbfgs' records none. "
                 "Fit with another solver, such as 'adam'."
             )
-        return cls(history, _best_iteration(network, history)).plot(
+        return cls(history, *_best_iteration(network, history)).plot(
             ax, log_scale=log_scale, score=score, learning_rate=learning_rate, line_kw=line_kw
         )
 
@@ -123,22 +130,20 @@ class LossCurveDisplay(Display):
         if learning_rate:
             self._check_recorded("learning_rate", "an estimator of sklearn_nn")
         ax = self._use_axes(ax, (6.4 + 0.9 * (score + learning_rate), 4.2))
+        self._drawn = {}
         self.lines_ = self._draw(ax, ("loss", "val_loss"), line_kw)
         ax.set(xlabel="Epoch", ylabel="Loss")
         ax.xaxis.get_major_locator().set_params(integer=True)
         if log_scale:
             ax.set_yscale("log")
-        self.best_line_ = self.score_ax_ = self.learning_rate_ax_ = None
-        if self.best_iteration is not None:
-            style = {"color": MARK, "linestyle": "-.", "linewidth": 1, "zorder": 1}
-            label = f"Best epoch ({self.best_iteration:,})"
-            self.best_line_ = ax.axvline(self.best_iteration, label=label, **style)
+        self.score_ax_ = self.learning_rate_ax_ = None
         if score:
             self.score_ax_ = self._beside(("score", "val_score"), "Score (dashed)", line_kw)
         if learning_rate:
             label, away = "Learning rate (dotted)", 58 if score else 0
             self.learning_rate_ax_ = self._beside(("learning_rate",), label, line_kw, away)
             self.learning_rate_ax_.set_ylim(bottom=0)
+        self.best_line_ = self._mark_best()
         self._draw_legend()
         return self
 
@@ -155,6 +160,7 @@ class LossCurveDisplay(Display):
             options = {"marker": "o" if values.size == 1 else None, "label": label}
             options |= {"color": color, "linestyle": style, **(line_kw or {})}
             lines += ax.plot(np.arange(1, values.size + 1), values, **options)
+            self._drawn[name] = lines[-1]
         return lines
 
     def _beside(self, names, label, line_kw, away=0):
@@ -164,6 +170,18 @@ class LossCurveDisplay(Display):
         ax.set_ylabel(label)
         self.lines_ += self._draw(ax, names, line_kw)
         return ax
+
+    def _mark_best(self):
+        """Circle the best epoch on the curve that it was judged by, if both exist."""
+        by = self.judged_by or next((name for name in JUDGES if name in self.history), None)
+        epoch = self.best_iteration
+        if epoch is None or by not in self._drawn:
+            return None
+        line = self._drawn[by]
+        style = {"marker": "o", "markersize": 11, "markeredgewidth": 1.5, "fillstyle": "none"}
+        style |= {"linestyle": "none", "color": MARK, "label": f"Best epoch ({epoch:,})"}
+        at = line.get_xdata() == epoch
+        return line.axes.plot(line.get_xdata()[at], line.get_ydata()[at], **style)[0]
 
     def _draw_legend(self):
         """Draw one legend for all axes, above them if there are several."""
@@ -189,11 +207,16 @@ def _recorded(network):
 
 
 def _best_iteration(network, history):
-    """Return `best_iteration_`, or the best epoch on the validation set."""
-    best = getattr(network, "best_iteration_", None)
-    if best is not None:
-        return best
-    for name, argbest in (("val_score", np.nanargmax), ("val_loss", np.nanargmin)):
-        if name in history:
-            return int(argbest(np.asarray(history[name], dtype=float))) + 1
-    return None
+    """Return the best epoch, and the name of the curve that it was judged by."""
+    curves = {name: np.asarray(history[name], dtype=float) for name in JUDGES if name in history}
+    bests = {name: 1 + JUDGES[name](curve) for name, curve in curves.items()}
+    best, by = getattr(network, "best_iteration_", None), next(iter(curves))
+    if not getattr(network, "early_stopping", True):
+        by = "loss"
+    elif by == "val_score" and "val_loss" in curves:
+        is_equal = np.ptp(curves[by]) == 0 and best == bests["val_loss"]
+        if getattr(network, "scoring", None) == "loss" or is_equal:
+            by = "val_loss"
+    if best is None and by != "loss":
+        best = int(bests[by])
+    return best, by

@@ -29,6 +29,16 @@ def labels(lines):
     return [line.get_label() for line in lines]
 
 
+def assert_marks(display, ax, epoch, curve):
+    """Check that the best epoch is marked on one curve, and on no other axes."""
+    mark = display.best_line_
+    assert mark.axes is ax
+    assert_array_equal(mark.get_xdata(), [epoch])
+    assert_array_equal(mark.get_ydata(), [curve[epoch - 1]])
+    everything = [line for axes in display.figure_.axes for line in axes.lines]
+    assert len(everything) == len(display.lines_) + 1
+
+
 def small(rng):
     X = rng.standard_normal((60, 4))
     return X, (X[:, 0] > 0).astype(int)
@@ -41,7 +51,7 @@ def fit(estimator, X, y, **arguments):
 
 
 def test_losses_against_epochs(legend_of):
-    display = LossCurveDisplay(HISTORY, best_iteration=3).plot()
+    display = LossCurveDisplay(HISTORY, best_iteration=3, judged_by="val_loss").plot()
     assert labels(display.lines_) == ["Training loss", "Validation loss"]
     for line, name in zip(display.lines_, ("loss", "val_loss"), strict=True):
         assert_array_equal(line.get_xdata(), [1, 2, 3, 4])
@@ -52,7 +62,7 @@ def test_losses_against_epochs(legend_of):
     assert display.figure_ is display.ax_.figure
     assert display.score_ax_ is None
     assert display.learning_rate_ax_ is None
-    assert display.best_line_.get_xdata()[0] == 3
+    assert_marks(display, display.ax_, 3, HISTORY["val_loss"])
     assert legend_of(display.ax_) == ["Training loss", "Validation loss", "Best epoch (3)"]
 
 
@@ -69,6 +79,7 @@ def test_log_scale():
 
 def test_scores_and_rate_on_axes_of_their_own(legend_of, overlaps):
     display = LossCurveDisplay(HISTORY, 3).plot(score=True, learning_rate=True)
+    assert_marks(display, display.score_ax_, 3, HISTORY["val_score"])
     assert labels(display.lines_) == [
         "Training loss",
         "Validation loss",
@@ -109,6 +120,51 @@ def test_a_single_epoch_can_be_seen():
     assert line.get_marker() == "o"
 
 
+def test_the_best_epoch_is_marked_on_the_curve_that_judged_it():
+    for judge in ("loss", "val_loss"):
+        display = LossCurveDisplay(HISTORY, 2, judged_by=judge).plot(score=True)
+        assert_marks(display, display.ax_, 2, HISTORY[judge])
+
+
+def test_the_best_score_is_not_marked_among_losses(legend_of):
+    display = LossCurveDisplay(HISTORY, 3).plot()
+    assert display.best_line_ is None
+    assert len(display.ax_.lines) == 2
+    assert legend_of(display.ax_) == ["Training loss", "Validation loss"]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "judge"),
+    [
+        ({"early_stopping": "best"}, "val_score"),
+        ({"early_stopping": True}, "val_score"),
+        ({"early_stopping": "best", "scoring": "loss"}, "val_loss"),
+        ({"early_stopping": False}, "loss"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_what_judged_the_epochs_of_an_estimator(parameters, judge, rng):
+    X, y = small(rng)
+    network = MLPClassifier(8, max_iter=6, learning_rate_init=0.05, random_state=0, **parameters)
+    network.fit(X, y ^ (rng.random(60) < 0.3), X_val=X, y_val=y)
+    display = LossCurveDisplay.from_estimator(network, score=True)
+    ax = display.score_ax_ if judge == "val_score" else display.ax_
+    assert_marks(display, ax, network.best_iteration_, network.history_[judge])
+    best = np.max if judge == "val_score" else np.min
+    assert display.best_line_.get_ydata()[0] == best(network.history_[judge])
+
+
+def test_equal_scores_are_judged_by_the_loss(fitted):
+    history = HISTORY | {"val_score": [0.5] * 4}
+    network = fitted(history_=history, best_iteration_=3, early_stopping="best")
+    display = LossCurveDisplay.from_estimator(network)
+    assert_marks(display, display.ax_, 3, HISTORY["val_loss"])
+    # Some estimators keep the first of equal scores instead.
+    network.best_iteration_ = 1
+    display = LossCurveDisplay.from_estimator(network, score=True)
+    assert_marks(display, display.score_ax_, 1, history["val_score"])
+
+
 def test_epochs_without_validation_leave_gaps():
     history = {"loss": [3, 2, 1], "val_loss": [None, 2.5, float("nan")]}
     display = LossCurveDisplay(history).plot()
@@ -145,7 +201,8 @@ def test_history_with_empty_columns(fitted):
 )
 def test_best_epoch_where_the_estimator_does_not_say(fitted, missing, best):
     history = {name: curve for name, curve in HISTORY.items() if name not in missing}
-    line = LossCurveDisplay.from_estimator(fitted(history_=history)).best_line_
+    score = "val_score" in history
+    line = LossCurveDisplay.from_estimator(fitted(history_=history), score=score).best_line_
     assert (line and line.get_xdata()[0]) == best
 
 
