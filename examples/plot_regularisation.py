@@ -13,15 +13,18 @@ example shows how to distinguish the two, and seven kinds of regularization.
 # In these data, opposite quadrants of the plane belong to the same class, and one label in ten is
 # wrong: no model can have an accuracy above 0.9, except on memorized training data.
 # :class:`~sklearn_nn.inspection.ComplexityCurveDisplay` cross-validates a network for each value of
-# a parameter, and draws training and validation scores. If both are low, the network underfits; if
-# they differ, it overfits. Complexity grows with the number of units and epochs, and decreases with
-# the penalty ``alpha``.
+# a parameter, and draws the mean training and validation scores, with bands of one standard
+# deviation over the folds. If both are low, the network underfits; if they differ, it overfits.
+# Complexity grows with the number of units and epochs, and decreases with the penalty ``alpha``. The
+# grey regions contain the values whose mean is lower than the best one (the star) by more than its
+# standard error; those between them are as good as the best, as far as five folds can tell.
 import warnings
 
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_digits, make_moons
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import log_loss
 from sklearn.model_selection import StratifiedKFold, train_test_split
 
 from sklearn_nn import MLPClassifier
@@ -43,6 +46,7 @@ panels = (
     ("max_iter", [1, 3, 10, 30, 100, 300]),
 )
 figure, axes = plt.subplots(1, 3, figsize=(11, 3.7), sharey=True, layout="constrained")
+figure.get_layout_engine().set(w_pad=0.12)
 for ax, (name, values) in zip(axes, panels, strict=True):
     ComplexityCurveDisplay.from_estimator(
         wide,
@@ -51,7 +55,7 @@ for ax, (name, values) in zip(axes, panels, strict=True):
         param_name=name,
         param_range=values,
         cv=folds,
-        score_name="accuracy, 5 folds",
+        score_name="accuracy",
         ax=ax,
     )
 for ax in axes[1:]:
@@ -60,8 +64,9 @@ for ax in axes[1:]:
 # %%
 # Seven kinds of regularization
 # -----------------------------
-# Two overlapping crescents of 200 points, and two layers of 128 units. Without regularization, the
-# decision boundary follows single points. Each of the other networks has one kind of
+# Two overlapping crescents of 200 points, and two layers of 128 units. The colour is the predicted
+# probability of a class, and the black line the decision boundary at one half. Without
+# regularization, the boundary follows single points. Each of the other networks has one kind of
 # regularization:
 #
 # - ``alpha``, the L2 penalty, shrinks every weight in proportion to its size; with ``l1_ratio=1``
@@ -106,7 +111,9 @@ for ax, (name, mlp) in zip(axes.flat, fits.items(), strict=True):
     p = mlp.predict_proba(plane)[:, 1].reshape(across.shape)
     ax.contourf(across, up, p, levels=np.linspace(0, 1, 11), cmap="RdBu_r", alpha=0.7)
     ax.contour(across, up, p, levels=[0.5], colors="black", linewidths=1)
-    ax.scatter(*X_train.T, c=y_train, cmap="RdBu_r", s=9, edgecolors="white", linewidths=0.3)
+    for label, marker, color in ((0, "o", "navy"), (1, "^", "darkred")):
+        of = X_train[y_train == label]
+        ax.scatter(*of.T, marker=marker, c=color, s=16, edgecolors="white", linewidths=0.5)
     accuracy = f"train {mlp.score(X_train, y_train):.3f}, test {mlp.score(X_test, y_test):.3f}"
     ax.set_title(f"{name}\n{accuracy}", fontsize="medium")
     ax.set(xticks=[], yticks=[])
@@ -118,8 +125,8 @@ for ax, (name, mlp) in zip(axes.flat, fits.items(), strict=True):
 # select a model, since data that select a model cannot measure its quality. Without regularization,
 # the test loss has a minimum after a few dozen epochs and then increases, as the network becomes
 # more certain of its errors. Regularization increases the training loss and decreases the test
-# loss. Early stopping does not change the curve; it returns to its minimum, as estimated by the
-# held-out rows.
+# loss. Early stopping has no line, since it does not change the curve of a network: it goes back to
+# the weights of the epoch whose loss on held-out rows is smallest.
 figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), sharey=True, layout="constrained")
 for i, (name, parameters) in enumerate(remedies.items()):
     if name == "early_stopping":
@@ -129,11 +136,12 @@ for i, (name, parameters) in enumerate(remedies.items()):
     color = "black" if name == "none" else f"C{i}"
     left.plot(range(1, 301), mlp.loss_curve_, color=color, linewidth=1)
     right.plot(range(1, 301), mlp.validation_loss_curve_, color=color, linewidth=1, label=name)
-mark = fits["early_stopping"].best_iteration_
-right.axvline(mark, color="0.35", linestyle="--", linewidth=1, label="best by early stopping")
 left.set(title="training (with the penalty)", xlabel="epoch", ylabel="loss", ylim=(0.1, 0.6))
 right.set(title="test", xlabel="epoch")
 right.legend(fontsize="small", ncols=2, loc="upper right")
+for name in ("none", "early_stopping"):
+    loss = log_loss(y_test, fits[name].predict_proba(X_test))
+    print(f"test loss in the end, {name}: {loss:.3f}")
 
 # %%
 # Weights with L1 and L2 penalties
@@ -156,7 +164,13 @@ for ax, (name, parameters) in zip(axes, penalties.items(), strict=True):
     kernel = mlp.coefs_[0]
     small = np.mean(np.abs(kernel) < 1e-3)
     image = ax.imshow(np.linalg.norm(kernel, axis=1).reshape(8, 8), cmap="magma", vmin=0)
-    figure.colorbar(image, ax=ax, shrink=0.8)
+    figure.colorbar(image, ax=ax, shrink=0.8, label="norm of weights" if ax is axes[-1] else None)
     ax.set_title(f"{name}\n{small:.0%} of weights below 0.001", fontsize="medium")
     ax.set(xticks=[], yticks=[])
 plt.show()
+
+# %%
+# :doc:`/guide_training` explains the parameters.
+# :ref:`sphx_glr_auto_examples_plot_callbacks_checkpoints.py` shows how to stop a training and keep
+# its best epoch, and :ref:`sphx_glr_auto_examples_plot_augmentation.py` another regularization, for
+# images.

@@ -13,9 +13,10 @@ class ComplexityCurveDisplay(Display):
     """Display of training and validation scores against a parameter of the model's complexity.
 
     The best value has the highest mean validation score; ties go to the least complex value. With
-    less complexity the model underfits, with more it overfits. The direction of complexity is read
-    off the training score, which rises with it: to the right for `hidden_layer_sizes`, to the left
-    for `alpha`.
+    less complexity the model underfits, with more it overfits. Values that are worse than the best
+    by more than one standard error of its mean over the folds are shaded; the others are as good as
+    it, as far as the folds can tell. The direction of complexity is read off the training score,
+    which rises with it: to the right for `hidden_layer_sizes`, to the left for `alpha`.
 
     Parameters
     ----------
@@ -179,7 +180,8 @@ class ComplexityCurveDisplay(Display):
         self.best_index_ = int(order[best])
         self.best_value_ = self.param_range[self.best_index_]
         self._mark_best(x[order[best]], self.lines_[1].get_ydata()[best])
-        self.regions_ = self._label_regions(best, len(x), rising) if label_regions else {}
+        worse = _is_worse(test, best)
+        self.regions_ = self._label_regions(worse, x[order], rising) if label_regions else {}
         ax.legend(loc="best")
         return self
 
@@ -190,19 +192,21 @@ class ComplexityCurveDisplay(Display):
         color = self.lines_[1].get_color()
         (self.best_point_,) = ax.plot([x], [score], color=color, label=label, zorder=3, **star)
 
-    def _label_regions(self, best, n_values, rising):
-        """Shade both sides of the best value and label them; return the labels by name."""
-        ax, x = self.ax_, self.best_line_.get_xdata()[0]
-        left, right = ax.get_xlim()
+    def _label_regions(self, worse, x, rising):
+        """Shade and label the ends of the axis where all values are worse; return the labels."""
+        ax, at = self.ax_, self.ax_.xaxis.get_transform()
         names = ("underfitting", "overfitting") if rising else ("overfitting", "underfitting")
         # Above the axes, because the legend may be anywhere inside.
         options = {"va": "bottom", "transform": ax.transAxes, "color": MARK}
+        middles = at.inverted().transform((at.transform(x[1:]) + at.transform(x[:-1])) / 2)
+        n_left, n_right = np.argmin(worse), np.argmin(worse[::-1])  # the best is not worse
+        left, right = ax.get_xlim()
         regions = {}
-        if best > 0:
-            ax.axvspan(left, x, color="0.5", alpha=0.07, linewidth=0, zorder=0)
+        if n_left:
+            ax.axvspan(left, middles[n_left - 1], color="0.5", alpha=0.1, linewidth=0, zorder=0)
             regions[names[0]] = ax.text(0, 1.01, f"← {names[0]}", ha="left", **options)
-        if best < n_values - 1:
-            ax.axvspan(x, right, color="0.5", alpha=0.16, linewidth=0, zorder=0)
+        if n_right:
+            ax.axvspan(middles[-n_right], right, color="0.5", alpha=0.2, linewidth=0, zorder=0)
             regions[names[1]] = ax.text(1, 1.01, f"{names[1]} →", ha="right", **options)
         ax.set_xlim(left, right)
         return regions
@@ -214,6 +218,17 @@ def _best(train, test):
     rising = np.nansum((place - place.mean()) * train) >= 0
     best = np.flatnonzero(test == np.nanmax(test))
     return rising, int(best[0] if rising else best[-1])
+
+
+def _is_worse(test, best):
+    """Return which values have a mean score below the best one by more than its standard error.
+
+    Values whose score is not defined count as worse.
+    """
+    n_folds = test.shape[1]
+    error = test[best].std(ddof=1) / np.sqrt(n_folds) if n_folds > 1 else 0.0
+    means = test.mean(axis=1)
+    return ~(means >= means[best] - error)
 
 
 def _check_values(param_range):

@@ -80,6 +80,46 @@ def test_the_best_at_an_end_leaves_one_region(validation, region):
     assert list(display.regions_) == [region]
 
 
+def spans(display):
+    """Return where the shaded regions begin, and where they end."""
+    boxes = [patch.get_bbox() for patch in display.ax_.patches]
+    return [box.x0 for box in boxes], [box.x1 for box in boxes]
+
+
+def test_regions_end_where_values_are_as_good_as_the_best():
+    train, validation = [0.6, 0.7, 0.8, 0.9, 0.95], [0.3, 0.6, 0.7, 0.69, 0.5]
+    folds = np.array([-0.05, 0.0, 0.05])
+    scores = np.add.outer(validation, folds)
+    # The standard error of the best mean is 0.05 / 3**0.5, so 0.69 is as good, and 0.6 is not.
+    names = {"param_name": "p", "param_range": [1, 2, 3, 4, 5]}
+    display = ComplexityCurveDisplay(
+        train_scores=np.add.outer(train, folds), test_scores=scores, **names
+    ).plot()
+    assert display.best_value_ == 3
+    low, high = display.ax_.get_xlim()
+    begins, ends = spans(display)
+    assert_allclose(begins, [low, 4.5])
+    assert_allclose(ends, [2.5, high])
+    # With one fold, every difference counts.
+    display = ComplexityCurveDisplay(
+        train_scores=scores[:, :1], test_scores=np.reshape(validation, (5, 1)), **names
+    ).plot()
+    assert_allclose(spans(display)[0][1], 3.5)
+
+
+def test_no_regions_where_all_values_are_equal():
+    display = display_of([1, 10, 100], [0.8, 0.8, 0.9], [0.7, 0.7, 0.7]).plot()
+    assert display.regions_ == {}
+    assert not display.ax_.patches
+
+
+def test_regions_meet_half_way_on_a_log_scale():
+    display = display_of([1, 10, 100, 1000], [0.6, 0.8, 0.9, 0.9], [0.5, 0.7, 0.7, 0.6]).plot()
+    assert display.ax_.get_xscale() == "log"
+    assert_allclose(spans(display)[1][0], 10**0.5)
+    assert_allclose(spans(display)[0][1], 10**2.5)
+
+
 def test_regions_can_be_left_out():
     display = display_of([1, 2, 3], [0.6, 0.8, 0.9], [0.5, 0.7, 0.6]).plot(label_regions=False)
     assert display.regions_ == {}
