@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from sklearn_nn.estimators._core.base import BaseNetwork, BatchClassifier, BatchRegressor
 from sklearn_nn.estimators._core.parameters import estimator_parameters
+from sklearn_nn.estimators._targets.codec import NumberCodec
 from sklearn_nn.layers import Activation, BatchNorm, Dense, Dropout, Flatten, GaussianNoise
 from sklearn_nn.network.initializers import GlorotUniform, Initializer
 from sklearn_nn.training.losses import Loss
@@ -418,3 +419,5 @@ class MLPRegressor(BaseMLP, BatchRegressor):
     """
 
     loss: str | Loss = "squared_error"
+
+    _codec_kind = NumberCodec  # targets are not scaled, as in scikit-learn

@@ -208,7 +208,8 @@ class NeuralNetworkRegressor(BaseNeuralNetwork, BatchRegressor):
     data_format : {'channels_last', 'channels_first'}, default='channels_last'
         Axis of X that holds the channels.
     loss : str or Loss, default='squared_error'
-        Loss to minimize, as in :class:`MLPRegressor`.
+        Loss to minimize, as in :class:`MLPRegressor`, between outputs and scaled targets: `delta`
+        of 'huber' is in standard deviations of y.
     quantile : float, default=0.5
         Quantile that ``loss='quantile'`` predicts, in (0, 1).
     solver : str or Optimizer, default='adam'
@@ -277,7 +278,7 @@ class NeuralNetworkRegressor(BaseNeuralNetwork, BatchRegressor):
     input_shape_ : tuple of int
         Shape of one sample.
     loss_curve_ : list of float
-        Training loss of every epoch.
+        Training loss of every epoch. Targets are scaled to standard deviation 1.
     history_ : dict of str to list of float
         'loss', 'learning_rate', 'seconds', and 'val_loss', 'val_score' if validated, of each epoch.
     best_iteration_ : int

@@ -379,7 +379,8 @@ class RNNRegressor(BaseRNN, BatchRegressor):
     data_format : {'channels_last', 'channels_first'}, default='channels_last'
         Axes of a sample: (steps, channels), or (channels, steps) for 'channels_first'.
     loss : str or Loss, default='squared_error'
-        Loss to minimize, as in :class:`MLPRegressor`.
+        Loss to minimize, as in :class:`MLPRegressor`, between outputs and scaled targets: `delta`
+        of 'huber' is in standard deviations of y.
     quantile : float, default=0.5
         Quantile that ``loss='quantile'`` predicts, in (0, 1).
     solver : str or Optimizer, default='adam'
@@ -446,7 +447,8 @@ class RNNRegressor(BaseRNN, BatchRegressor):
     input_shape_ : tuple of int
         Shape of one sample.
     loss_curve_ : list of float
-        Training loss of every epoch: the weighted mean over all targets.
+        Training loss of every epoch: the weighted mean over all targets. These are scaled to
+        standard deviation 1.
     history_ : dict of str to list of float
         'loss', 'learning_rate', 'seconds', and 'val_loss', 'val_score' if validated, of each epoch.
     best_iteration_ : int

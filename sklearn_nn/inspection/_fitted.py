@@ -59,7 +59,8 @@ class Samples(NamedTuple):
         output = self.outputs()
         if is_two_sided(self.network):
             return np.hstack([1 - output, output])[:, : len(self.network.classes_)]
-        return output
+        codec = self.network._codec
+        return codec.decode(output).reshape(output.shape) if codec.is_numeric else output
 
     def as_given(self, values):
         """Return values of the shape of `rows` in the shape and order of axes of X."""

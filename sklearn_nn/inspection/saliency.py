@@ -42,9 +42,9 @@ def saliency_map(estimator, X, target=None):
     Returns
     -------
     gradient : ndarray of the shape of X
-        Derivatives of the score, in the dtype of the network. X is taken after the steps of a
-        pipeline before the network. For bytes, which the network scales to 0..1, derivatives are
-        with respect to the scaled values.
+        Derivatives of the score (of a regressor, in units of y), in the dtype of the network. X is
+        taken after the steps of a pipeline before the network. For bytes, which the network scales
+        to 0..1, derivatives are with respect to the scaled values.
 
     Raises
     ------
@@ -84,7 +84,8 @@ def _gradient(given, chosen):
     if is_two_sided(given.network):
         seeds[:, 0] = np.where(chosen == 1, 1, -1)
     else:
-        seeds[np.arange(len(chosen)), chosen] = 1
+        units = given.network._codec.raw_units  # of a regressor, the gradient is in units of y
+        seeds[np.arange(len(chosen)), chosen] = 1 if units is None else units[0][chosen]
     return fitted.input_gradient(source(given.rows, fitted.dtype), seeds, given.n_jobs)
 
 

@@ -34,6 +34,8 @@ def score(model, X, target):
     """The raw output for a class, before the link."""
     raw = model._network.program.cut("output")
     z = predict(raw, model._network.theta, model._network.state, source(X, "float64"))
+    if model._codec.raw_units is not None:  # of a regressor, whose targets may be scaled
+        z = z * model._codec.raw_units[0]
     if z.shape[1] == 1:
         return z[:, 0] if target in (1, None) else -z[:, 0]
     return z[:, target]

@@ -41,7 +41,7 @@ from sklearn_nn.estimators._core.parts import FitMode
 from sklearn_nn.estimators._core.transfer import PRETRAINED, as_names, check_known
 from sklearn_nn.estimators._inputs.reader import InputReader
 from sklearn_nn.estimators._inputs.sequences import is_listed
-from sklearn_nn.estimators._targets.codec import LabelCodec, NumberCodec
+from sklearn_nn.estimators._targets.codec import LabelCodec, NumberCodec, ScaledNumberCodec
 from sklearn_nn.estimators._targets.steps import in_sequences
 from sklearn_nn.jit.team import resolve_n_jobs
 from sklearn_nn.training.callbacks import Callback
@@ -425,7 +425,7 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator, ABC):
         frozen = self._known_names([PRETRAINED] if freeze == transfer.ALL else frozen)
         if "_network" in vars(self):
             network = network_of(self).copy()
-            transfer.copy_into(network.program, start, network.theta, network.state)
+            transfer.copy_into(network, start, self._codec)
             self._pretrained = start
             self._set_factors(network, self._made_with.get("learning_rate_factors"))
         self._pretrained = start
@@ -801,7 +801,9 @@ class NetworkRegressor(RegressorMixin, BaseNetwork):
 
 
 class BatchRegressor(NetworkRegressor):
-    """Base of regressors with `partial_fit`."""
+    """Base of regressors with `partial_fit`, which scale targets for training."""
+
+    _codec_kind = ScaledNumberCodec
 
     @available_if(_is_trained_by_batches)
     @_fit_context(prefer_skip_nested_validation=True)

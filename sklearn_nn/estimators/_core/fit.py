@@ -171,11 +171,11 @@ class Fit:
         """Read and encode the data, lower the network, and return a request."""
         est, reader, codec = self.estimator, self.reader(), self.codec()
         samples, lengths, y, sample_weight = self.read(reader, codec)
+        sample_weight = codec.row_weights(sample_weight, lengths)
         codec.learn(y, self.mode, est, sample_weight)
         target = codec.encode(y)
         dtype = self.dtype(samples, reader)
         check_fits("y", target, dtype)
-        sample_weight = codec.row_weights(sample_weight, lengths)
         codec.learn_class_weights(target, sample_weight, self.mode)
         weight = self.weight(codec, target, sample_weight, dtype)
         target, weight = codec.arrange(target, weight, lengths)
@@ -257,7 +257,7 @@ class Fit:
         est = self.estimator
         plan, program = est._plan(reader, codec, dtype)
         if self.begins:
-            network = self._fresh(plan, program)
+            network = self._fresh(plan, program, codec)
         else:
             network = fitted_network.adopted(est, plan, program)
         est._reader, est._codec = reader, codec
@@ -266,16 +266,17 @@ class Fit:
         codec.publish(est)
         publish_network(est, network)
 
-    def _fresh(self, plan, program):
+    def _fresh(self, plan, program, codec):
         """Return a network with new weights, and delete what earlier training has set."""
         est = self.estimator
         theta, state = program.initialize(est._random_state), program.initial_state()
+        network = FittedNetwork.of(plan, program, theta, state)
         if (start := vars(est).get("_pretrained")) is not None:
-            transfer.copy_into(program, start, theta, state)
+            transfer.copy_into(network, start, codec)
         est.n_iter_ = est.t_ = 0
         for name in LEFT_BY_TRAINING:
             est.__dict__.pop(name, None)
-        return FittedNetwork.of(plan, program, theta, state)
+        return network
 
     def _adapt(self, program, source):
         """Initialize from data the layers that require it, except those that are copied."""
@@ -325,7 +326,7 @@ class Fit:
         """Draw other weights, and return training that is ready to begin, as `ready` does."""
         self.begins = self.is_restart = True
         est, request = self.estimator, self.request
-        network = self._fresh(est._network.plan, est._network.program)
+        network = self._fresh(est._network.plan, est._network.program, est._codec)
         publish_network(est, network)
         self._adapt(request.program, request.source)
         return self.ready()

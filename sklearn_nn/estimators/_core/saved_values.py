@@ -119,10 +119,11 @@ def _is_pretrained(value, estimator):
     """Return whether a value is what `from_pretrained` keeps."""
     return (
         type(value) is dict
-        and set(value) == {"source", "names", "arrays"}
+        and set(value) == {"source", "names", "arrays", "raw_units"}
         and type(value["source"]) is str
         and or_none(sequence_of(list, of_kind(str)))(value["names"], estimator)
         and mapping_of(mapping_of(is_array("f")))(value["arrays"], estimator)
+        and or_none(is_array("f", 2))(value["raw_units"], estimator)
     )
 
 

@@ -27,6 +27,8 @@ class Pretrained(NamedTuple):
     names: list[str] | None
     #: Read-only arrays by layer and name.
     arrays: dict[str, dict[str, np.ndarray]]
+    #: Factor and offset that return its raw outputs to the units of its targets, or None.
+    raw_units: np.ndarray | None
 
 
 def pretrained(other, layers, load):
@@ -51,7 +53,7 @@ def pretrained(other, layers, load):
         known = [line.name for line in network.outline]
         check_known(names, known, f"The {type(estimator).__name__} to copy from")
         arrays = {k: v for k, v in arrays.items() if any(is_within(k, name) for name in names)}
-    return Pretrained(type(estimator).__name__, names, arrays)
+    return Pretrained(type(estimator).__name__, names, arrays, estimator._codec.raw_units)
 
 
 def _shapes(arrays):
@@ -85,15 +87,32 @@ def copied_layers(program, start):
     return copied
 
 
-def copy_into(program, start, theta, state):
-    """Copy the selected arrays of another network into parameters and memories."""
+def copy_into(network, start, codec):
+    """Copy the selected arrays of another network into parameters and memories.
+
+    The output layer is rescaled if targets are scaled otherwise, so that predictions are equal.
+    """
+    program = network.program
     for layer in copied_layers(program, start):
-        for name, array in start.arrays[layer].items():
+        arrays = start.arrays[layer]
+        if layer == OUTPUT:
+            arrays = _in_units(arrays, start.raw_units, codec.raw_units)
+        for name, array in arrays.items():
             check_fits(f"{name} of layer {layer!r}", array, program.dtype)
-        for places, buffer in ((program.layers, theta), (program.memories, state)):
+        for places, buffer in ((program.layers, network.theta), (program.memories, network.state)):
             for name, placed in places.get(layer, {}).items():
-                placed.view(buffer)[...] = start.arrays[layer][name]
-    program.check_state(state)
+                placed.view(buffer)[...] = arrays[name]
+    program.check_state(network.state)
+
+
+def _in_units(arrays, before, after):
+    """Return the arrays of an output layer for raw outputs in other units; see `raw_units`."""
+    if before is None or after is None or np.array_equal(before, after):
+        return arrays
+    (factor, offset), (new_factor, new_offset) = before, after
+    ratio, shift = factor / new_factor, (offset - new_offset) / new_factor
+    changed = {"kernel": arrays["kernel"] * ratio, "bias": arrays["bias"] * ratio + shift}
+    return {**arrays, **changed}
 
 
 #: Name that stands for all layers that `from_pretrained` copies.

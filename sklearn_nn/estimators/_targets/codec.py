@@ -46,6 +46,8 @@ class TargetCodec(Part, ABC):
     LEARNT: ClassVar[tuple[str, ...]] = ("n_outputs",)
     NEEDED: ClassVar[tuple[str, ...]] = LEARNT
     PUBLISHED: ClassVar[dict[str, str]] = {"n_outputs": "n_outputs_"}
+    #: Factor and offset that return raw outputs to the units of y; None if it has no units.
+    raw_units = None
 
     def __init__(self, settings, steps=None):
         self.settings = {name: settings[name] for name in _SETTINGS if name in settings}
@@ -327,6 +329,11 @@ class NumberCodec(TargetCodec):
     is_numeric = True
 
     @property
+    def raw_units(self):
+        """Factor and offset, for each output, from a raw output to one in units of y."""
+        return np.array([np.ones(self.n_outputs), np.zeros(self.n_outputs)])
+
+    @property
     def loss(self):
         """Return the loss of regression."""
         return losses.get_regression_loss(self.settings["loss"], self.settings)
@@ -365,34 +372,38 @@ class NumberCodec(TargetCodec):
 
 
 class ScaledNumberCodec(NumberCodec):
-    """Codec of numbers that are scaled for training; predictions are clipped to the range of y.
+    """Codec of numbers that are scaled for training, by the targets of the first fit or batch.
 
-    `scale` (4, n_outputs) holds center, spread, smallest and largest target.
+    `scale` (2, n_outputs) holds center and spread: y = spread * scaled target + center.
     """
 
     LEARNT = NEEDED = ("n_outputs", "scale")
 
     def learn(self, y, mode, estimator, weight=None):
-        """Learn the number of outputs and their scale, or widen the range."""
+        """Learn the number of outputs and, in a first fit, their scale."""
         super().learn(y, mode, estimator)
-        if mode not in (FitMode.FRESH, FitMode.WARM):
+        if mode is not FitMode.FRESH and hasattr(self, "scale"):
             return
-        target = super().encode(y).astype(np.float64)
-        least, most = target.min(axis=0), target.max(axis=0)
-        if mode is FitMode.FRESH:
-            center, spread = _center_and_spread(target, weight, self.loss.link)
-        else:
-            center, spread, least_before, most_before = self.scale
-            least, most = np.minimum(least_before, least), np.maximum(most_before, most)
-        self.scale = np.array([center, spread, least, most])
+        center, spread = _center_and_spread(super().encode(y), weight, self.loss.link)
+        self.scale = np.array([center, spread])
 
     def check_loaded(self, estimator):
         """Raise ValueError if the scale loaded from a file is invalid."""
-        if self.scale.shape != (4, self.n_outputs) or not np.isfinite(self.scale).all():
+        if self.scale.shape != (self._N_ROWS, self.n_outputs) or not np.isfinite(self.scale).all():
             raise ValueError("a scale of other targets")
-        _, spread, least, most = self.scale
-        if not ((spread > 0).all() and (least <= most).all()):
+        if not (self.scale[1] > 0).all():
             raise ValueError("an invalid scale of targets")
+
+    #: Number of rows of `scale`.
+    _N_ROWS = 2
+
+    @property
+    def raw_units(self):
+        """Factor and offset, for each output, from a scaled raw output to one in units of y."""
+        center, spread, *_ = self.scale
+        # exp(z) * spread is exp(z + log(spread)).
+        is_log = self.loss.link == "exp"
+        return np.array([np.ones_like(spread), np.log(spread)] if is_log else [spread, center])
 
     def _scaled(self, target):
         center, spread, *_ = self.scale
@@ -411,8 +422,41 @@ class ScaledNumberCodec(NumberCodec):
         return super().decode_target(self._unscaled(target))
 
     def decode(self, output):
+        """Return predictions in the units of y."""
+        return super().decode(self._unscaled(output))
+
+
+class ClippedNumberCodec(ScaledNumberCodec):
+    """Codec of scaled numbers whose predictions are clipped to the range of y.
+
+    `scale` (4, n_outputs) holds center, spread, smallest and largest target.
+    """
+
+    _N_ROWS = 4
+    raw_units = None
+
+    def learn(self, y, mode, estimator, weight=None):
+        """Learn the number of outputs and their scale, or widen the range."""
+        super().learn(y, mode, estimator, weight)
+        if mode not in (FitMode.FRESH, FitMode.WARM):
+            return
+        target = NumberCodec.encode(self, y)
+        least, most = target.min(axis=0), target.max(axis=0)
+        center, spread, *before = self.scale
+        if mode is FitMode.WARM:
+            least, most = np.minimum(before[0], least), np.maximum(before[1], most)
+        self.scale = np.array([center, spread, least, most])
+
+    def check_loaded(self, estimator):
+        """Raise ValueError if the scale loaded from a file is invalid."""
+        super().check_loaded(estimator)
+        _, _, least, most = self.scale
+        if not (least <= most).all():
+            raise ValueError("an invalid scale of targets")
+
+    def decode(self, output):
         """Return predictions in the units of y, clipped to the range of y."""
-        return super().decode(np.clip(self._unscaled(output), *self.scale[2:]))
+        return NumberCodec.decode(self, np.clip(self._unscaled(output), *self.scale[2:]))
 
     def cut(self, output):
         """Return scaled outputs, clipped to the range of the targets."""
@@ -426,7 +470,8 @@ class ScaledNumberCodec(NumberCodec):
 def _center_and_spread(target, weight, link):
     """Return center and spread of each column, which scale it to mean 0 and standard deviation 1.
 
-    With the link "exp", columns are only scaled to mean 1; with other links they are unchanged.
+    A constant column has its size as spread. With the link "exp", columns are only scaled to mean
+    1; with other links they are unchanged.
     """
     # Divide first, since squares of very large numbers are infinite.
     size = np.abs(target).max(axis=0)

@@ -15,7 +15,7 @@ from sklearn_nn.estimators._core.base import BaseNetwork, NetworkClassifier, Net
 from sklearn_nn.estimators._core.parameters import CONSTRAINTS, COUNT, estimator_parameters, fixed
 from sklearn_nn.estimators._inputs.table.encoder import TableEncoder
 from sklearn_nn.estimators._inputs.table.reader import TableReader
-from sklearn_nn.estimators._targets.codec import MULTICLASS, ScaledNumberCodec
+from sklearn_nn.estimators._targets.codec import MULTICLASS, ClippedNumberCodec
 from sklearn_nn.estimators.tabular.architecture import (
     CLASSES,
     NUMBERS,
@@ -525,7 +525,7 @@ class TabularRegressor(BaseTabular, NetworkRegressor):
         loss = get_regression_loss(self.loss, self.get_params(deep=False))
         return POSITIVE if loss.link == "exp" else NUMBERS
 
-    _codec_kind = ScaledNumberCodec
+    _codec_kind = ClippedNumberCodec
 
     def _corrected(self, output, k):
         return self._codec.cut(output)
