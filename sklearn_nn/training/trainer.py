@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sklearn_nn.network.machine import Machine, Targets
+from sklearn_nn.network.machine import Machine, Predictor, Targets
 from sklearn_nn.network.source import Source
 from sklearn_nn.training.callbacks import Callback
 from sklearn_nn.training.history import History
@@ -24,6 +24,10 @@ from sklearn_nn.training.optimizers import Epoch, OptimizerState
 _SLICE_SECONDS = 0.1
 #: Speed assumed before the first slice is timed, in multiply-adds per second.
 _ASSUMED_SPEED = 1e10
+#: A loss has exploded if it exceeds that of the first batch, and that of weights of 0, by the first
+#: factor; or by the second, if the largest weight exceeds 1, and the largest at the beginning, by the
+#: third. The second rule is for losses with an upper bound.
+_EXPLODED, _WORSE, _LARGE = 1e4, 1.0, 100.0
 #: Batches in a pool of sequences that is sorted by length. Larger pools need less padding, but
 #: their batches are less random.
 _POOL = 32
@@ -172,6 +176,11 @@ class Trainer:
     schedule_ended: bool = False
     batch_losses: np.ndarray = field(default_factory=lambda: np.zeros(0))  # of the last epoch
     callback_failed: bool = False  # whether an error in a callback has ended the run
+    #: Loss at the beginning: of the first batch, before its update, or if this run continues others,
+    #: of the first epoch of all.
+    first_loss: float = math.nan
+    _loss_before: float = -math.inf  # of the last epoch before this run
+    _largest_before: float = 0.0  # largest absolute weight before this run
     _weights: np.ndarray | None = None
     _slice: int = 0
     _kept: list[np.ndarray] = field(default_factory=list)
@@ -195,6 +204,7 @@ class Trainer:
         begun: list[Callback] = []
         self._is_left = False
         self.machine.go_on_from(self.descent.step)
+        self._largest_before = float(np.abs(self.machine.theta).max(initial=0.0))
         try:
             self._take_up_last()
             self.descent.hide_average(self.machine.theta)
@@ -306,6 +316,9 @@ class Trainer:
         started = time.perf_counter()
         losses = [self._train_batches(batches, epoch) for batches in plan]
         self.batch_losses = losses[0] if len(losses) == 1 else np.concatenate(losses)
+        if math.isnan(self.first_loss):
+            before = self.history.curves.get("loss") or [float(self.batch_losses[0]), -math.inf]
+            self.first_loss, self._loss_before = before[0], before[-1]
         total = size = 0.0
         for batches, own in zip(plan, losses, strict=True):
             total, size = total + batches.total(own), size + batches.size
@@ -319,6 +332,25 @@ class Trainer:
         self._trained = _Trained(log, counts)
         self._count(counts)
         return log
+
+    def has_exploded(self) -> bool:
+        """Return whether the loss has become finite, but absurdly large, in this run.
+
+        It is compared with the beginning and with weights of 0, whose outputs are 0: the first
+        batch may be easy by chance, and data in large units have a large loss at the beginning.
+        """
+        last, first = (self.history.curves.get("loss") or [math.nan])[-1], self.first_loss
+        if not self._loss_before <= first + abs(first) < last:
+            return False
+        program, data, weight = self.machine.program, self.data, self.targets.weight
+        rows, theta = np.sort(self.rows), self.machine.theta
+        predictor = Predictor(program, data, rows, self.targets, keeps_output=False)
+        predictor.run(np.zeros_like(theta), program.initial_state())
+        n = weight.reshape(data.n_rows, -1)[rows].sum() if weight.size else predictor.losses.size
+        usual = max(first, float(predictor.losses.sum() / n))
+        largest = float(np.abs(theta if self.history.last is None else self.history.last[0]).max())
+        grown = largest > _LARGE * max(1.0, self._largest_before)
+        return last - usual > (_WORSE if grown else _EXPLODED) * abs(usual)
 
     def _count(self, counts: _Counts) -> None:
         """Count a trained epoch."""

@@ -601,6 +601,8 @@ class Fit:
             )
         elif ending is Ending.DIVERGED:
             tell_divergence(trainer)
+        if ending is not Ending.DIVERGED and trainer.has_exploded():
+            tell_explosion(trainer)
         if trainer.schedule_ended and not est.__dict__.get("_end_was_told"):
             tell_end_of_schedule(est)
         return ending
@@ -638,6 +640,18 @@ def tell_divergence(trainer):
         "Solver produced non-finite parameter weights. The input data may contain large"
         f" values and need to be preprocessed. {told} The weights from before that epoch are"
         " kept."
+    )
+
+
+def tell_explosion(trainer):
+    """Warn that the loss is finite, but absurdly large."""
+    kept = " The best weights are kept." if trainer.history.best_theta is not None else ""
+    warn(
+        f"Training exploded: the loss rose from {trainer.first_loss:.3g} to "
+        f"{trainer.history.curves['loss'][-1]:.3g} with a learning rate of "
+        f"{trainer.descent.base_rate:.3g}; lower learning_rate_init, scale the data "
+        f"(StandardScaler), or limit the gradient, as by clipnorm=1.{kept}",
+        ConvergenceWarning,
     )
 
 
