@@ -25,8 +25,8 @@ _SLICE_SECONDS = 0.1
 #: Speed assumed before the first slice is timed, in multiply-adds per second.
 _ASSUMED_SPEED = 1e10
 #: A loss has exploded if it exceeds that of the first batch, and that of weights of 0, by the first
-#: factor; or by the second, if the largest weight exceeds 1, and the largest at the beginning, by the
-#: third. The second rule is for losses with an upper bound.
+#: factor; or by the second, if the largest weight exceeds 1, and the largest at the beginning, by
+#: the third. The second rule is for losses with an upper bound.
 _EXPLODED, _WORSE, _LARGE = 1e4, 1.0, 100.0
 #: Batches in a pool of sequences that is sorted by length. Larger pools need less padding, but
 #: their batches are less random.
@@ -176,8 +176,8 @@ class Trainer:
     schedule_ended: bool = False
     batch_losses: np.ndarray = field(default_factory=lambda: np.zeros(0))  # of the last epoch
     callback_failed: bool = False  # whether an error in a callback has ended the run
-    #: Loss at the beginning: of the first batch, before its update, or if this run continues others,
-    #: of the first epoch of all.
+    #: Loss at the beginning: of the first batch, before its update, or, if this run continues
+    #: others, of the first epoch of all.
     first_loss: float = math.nan
     _loss_before: float = -math.inf  # of the last epoch before this run
     _largest_before: float = 0.0  # largest absolute weight before this run
