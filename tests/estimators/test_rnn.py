@@ -139,10 +139,12 @@ def test_padding_does_not_matter(cell, bidirectional, pooling):
 
 def test_sequences_without_steps():
     X, y = ragged()
-    X[3] = np.zeros((0, 2))
-    model = small().fit(X, y)
-    np.testing.assert_array_equal(model.predict_proba(padded(X)), model.predict_proba(X))
-    one_step = small().fit([x[:1] for x in X if len(x)], y[[bool(len(x)) for x in X]])
+    bad = padded(X)
+    bad[3] = np.nan
+    for call in (lambda: small().fit(bad, y), lambda: small().fit(X, y).predict(bad)):
+        with pytest.raises(ValueError, match=r"X\[3\] is a sequence without time steps"):
+            call()
+    one_step = small().fit([x[:1] for x in X], y)
     assert one_step.input_shape_ == (1, 2)
 
 

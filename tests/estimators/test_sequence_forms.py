@@ -5,7 +5,7 @@ import pytest
 from scipy import sparse
 from sklearn.model_selection import LeaveOneOut, cross_val_predict
 
-from sklearn_nn import CNNClassifier, NeuralNetworkClassifier, RNNClassifier
+from sklearn_nn import CNNClassifier, FeatureExtractor, NeuralNetworkClassifier, RNNClassifier
 from sklearn_nn.estimators._inputs.sequences import from_list, from_padded
 from sklearn_nn.layers import GRU, Embedding, GlobalAveragePool, Reshape
 from sklearn_nn.network.source import dense_rows, source
@@ -262,14 +262,44 @@ def test_items_that_are_no_sequences(item, message):
         rnn().fit([A[0], item, *A[2:]], Y)
 
 
-def test_an_empty_sequence_alone():
-    X = [np.zeros((0, 2)), *A[1:]]
-    model = rnn().fit(X, Y)
-    p = model.predict_proba(X)
-    np.testing.assert_array_equal(model.predict_proba([X[0]]), p[:1])
-    np.testing.assert_array_equal(model.predict_proba([[], *A[1:]]), p)
-    with pytest.raises(ValueError, match="3 channels, but RNNClassifier was fitted with 2"):
-        model.predict([np.zeros((0, 3))])
+@pytest.mark.parametrize("make", [rnn, lambda: NeuralNetworkClassifier([GRU(3)], max_iter=1)])
+@pytest.mark.parametrize("empty", [[], np.zeros((0, 2)), np.zeros(0), ()])
+def test_empty_sequences(make, empty):
+    message = r"X\[2\] is a sequence without time steps, of which nothing can be said; leave it out"
+    X = [A[0], A[1][:3], *A[2:]]
+    bad = [*X[:2], empty, *X[3:]]
+    objects = np.empty(len(bad), dtype=object)
+    objects[:] = bad
+    model = make().fit(X, Y)
+    for given in (bad, objects):
+        for call in (
+            lambda given=given: make().fit(given, Y),
+            lambda given=given: make().fit(X, Y, X_val=given, y_val=Y),
+            lambda given=given: model.predict(given),
+            lambda given=given: model.partial_fit(given, Y),
+            lambda given=given: FeatureExtractor(model).fit(X).transform(given),
+        ):
+            with pytest.raises(ValueError, match=message):
+                call()
+    with pytest.raises(ValueError, match="3 channels, but X.0. has 2|time steps"):
+        model.predict([A[0], np.zeros((0, 3))])
+
+
+def test_empty_sequences_alone_and_empty_signals():
+    model = rnn().fit([A[0], *A[1:, :4]], Y)
+    signals = rnn().fit(SIGNALS, Y)
+    without = r"samples of shape .0, 2.|X\[0\] is a sequence without time steps|0 feature\(s\)|minimum of 1"
+    for fitted, X in (
+        (model, [np.zeros((0, 2))]),
+        (signals, [[], [1.0]]),
+        (signals, [np.zeros(0)]),
+        (model, [[]]),
+        (signals, [[]]),
+        (signals, [[], []]),
+        (model, np.zeros((2, 0, 2))),
+    ):
+        with pytest.raises(ValueError, match=without):
+            fitted.predict(X)
 
 
 # --- arrays of three axes ------------------------------------------------------------------------

@@ -220,11 +220,20 @@ def _scaled(values, divisor):
     return np.ascontiguousarray(values, dtype=real)
 
 
+def _check_steps(is_empty):
+    """Raise ValueError if a sequence has no time steps."""
+    if is_empty.any():
+        raise ValueError(
+            f"X[{int(is_empty.argmax())}] is a sequence without time steps, of which nothing can "
+            "be said; leave it out, with its target."
+        )
+
+
 def from_list(X, data_format, *, divisor=1, padding=None):
     """Return `Sequences` of a list of arrays of shape (steps, channels), or (steps,).
 
     Bytes are divided by `divisor`. Steps at the end that are NaN, or `padding`, in all channels are
-    removed; a sequence of NaN alone raises ValueError.
+    removed; a sequence of NaN alone, or without steps, raises ValueError.
     """
     items = samples_of(X)
     arrays = [_steps(item, index, data_format) for index, item in enumerate(items)]
@@ -238,6 +247,7 @@ def from_list(X, data_format, *, divisor=1, padding=None):
     dtype = next(iter(types)) if len(types) == 1 else np.dtype(np.float32 if mixed else np.float64)
     flat = [np.ravel(array).astype(dtype, copy=False) for array in arrays]
     lengths = np.array([len(array) for array in arrays], dtype=np.int64)
+    _check_steps(lengths == 0)
     starts = (np.cumsum(lengths) - lengths) * channels
     values = _scaled(np.concatenate(flat), divisor)
     found = Sequences(values, starts, lengths, channels, are_bytes=are_bytes)
@@ -251,7 +261,7 @@ def from_list(X, data_format, *, divisor=1, padding=None):
 def from_padded(X, *, divisor=1, padding=None):
     """Return `Sequences` of an array (n, steps, channels), with NaN or `padding` after each end.
 
-    Bytes are divided by `divisor`. Raise ValueError if NaN is elsewhere.
+    Bytes are divided by `divisor`. Raise ValueError if NaN is elsewhere, or a sequence is NaN alone.
     """
     n, steps, channels = X.shape
     starts = np.arange(n, dtype=np.int64) * steps * channels
@@ -259,4 +269,5 @@ def from_padded(X, *, divisor=1, padding=None):
     values = _scaled(X, divisor).reshape(-1)
     found = Sequences(values, starts, lengths, channels, are_bytes=X.dtype == np.uint8)
     found.drop_padding(padding)
+    _check_steps((found.lengths == 0) & np.isnan(values[starts]))
     return found.checked()
