@@ -270,6 +270,18 @@ class Activation(Layer):
         identity, logistic, tanh, relu, leaky_relu, elu, selu, gelu, silu, mish, softplus,
         hard_sigmoid, exp, or softmax (over the last axis). Keras's names linear (identity), sigmoid
         (logistic), swish (silu) and exponential (exp) are accepted.
+
+    Examples
+    --------
+    >>> from sklearn_nn import FeatureExtractor, NeuralNetworkClassifier
+    >>> from sklearn_nn.layers import Activation
+    >>> X, y = [[-2.0, -0.5, 0.0, 1.0], [1.0, 0.0, 0.0, 2.0]], [0, 1]
+    >>> for name in ["relu", "leaky_relu", "gelu"]:
+    ...     network = NeuralNetworkClassifier([Activation(name)]).initialize(X, y)
+    ...     print(name, FeatureExtractor(network, layer="activation1").fit_transform(X)[0].round(3))
+    relu [0. 0. 0. 1.]
+    leaky_relu [-0.02  -0.005  0.     1.   ]
+    gelu [-0.046 -0.154  0.     0.841]
     """
 
     activation: str
@@ -325,6 +337,19 @@ class ParametricActivation(Layer):
     and boosted trees on tabular data. NeurIPS.
 
     He, K., Zhang, X., Ren, S., & Sun, J. (2015). Delving deep into rectifiers. ICCV.
+
+    Examples
+    --------
+    As the `activation` of another layer. Its factors, one per unit, begin at 1 and are trained:
+
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn_nn import NeuralNetworkClassifier
+    >>> from sklearn_nn.layers import Dense, ParametricActivation
+    >>> X, y = load_iris(return_X_y=True)
+    >>> layers = [Dense(4, activation=ParametricActivation("relu"))]
+    >>> model = NeuralNetworkClassifier(layers, random_state=0).initialize(X, y)
+    >>> model.layers_["dense1"]["alpha"]
+    array([1., 1., 1., 1.])
     """
 
     activation: str

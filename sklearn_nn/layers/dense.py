@@ -72,6 +72,21 @@ class Dense(Activated):
         Initial W, of shape (inputs, units), and b, of shape (units,): names such as "he_normal", or
         objects (see :mod:`sklearn_nn.network.initializers`). None is Glorot's uniform distribution
         for W, and zeros for b.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from sklearn_nn import NeuralNetworkClassifier
+    >>> from sklearn_nn.layers import Dense
+    >>> X, y = load_iris(return_X_y=True)
+    >>> X = StandardScaler().fit_transform(X)
+    >>> layers = [Dense(32, activation="relu"), Dense(16, activation="relu")]
+    >>> model = NeuralNetworkClassifier(layers, solver="lbfgs", alpha=1, random_state=0).fit(X, y)
+    >>> {name: weights["kernel"].shape for name, weights in model.layers_.items()}
+    {'dense1': (4, 32), 'dense2': (32, 16), 'output': (16, 3)}
+    >>> round(model.score(X, y), 1)
+    1.0
     """
 
     units: int
@@ -199,6 +214,19 @@ class TimeDistributed(Layer):
     layer : Dense
         The layer, with its `activation`. `Activation`, `Dropout` and `LayerNorm` need no
         `TimeDistributed`.
+
+    Examples
+    --------
+    Two units for each of ten steps, then a number for each step as the target:
+
+    >>> import numpy as np
+    >>> from sklearn_nn import NeuralNetworkRegressor
+    >>> from sklearn_nn.layers import Dense, TimeDistributed
+    >>> X = np.random.default_rng(0).standard_normal((20, 10, 3))
+    >>> layers = [TimeDistributed(Dense(2, activation="tanh"))]
+    >>> model = NeuralNetworkRegressor(layers).initialize(X, X[:, :, 0])
+    >>> [(row.name, row.output_shape, row.n_parameters) for row in model.summary().rows]
+    [('timedistributed1', (10, 2), 8), ('flatten', (20,), 0), ('output', (10,), 210)]
     """
 
     layer: Any

@@ -68,6 +68,24 @@ class Dropout(Layer):
 
     Holzmüller, D., Grinsztajn, L., & Steinwart, I. (2024). Better by default: strong pre-tuned MLPs
     and boosted trees on tabular data. NeurIPS.
+
+    Examples
+    --------
+    A quarter of the inputs and half of the hidden units are absent in each update. A grid search
+    may vary the rates, and leave a layer out with "passthrough":
+
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn_nn import NeuralNetworkClassifier
+    >>> from sklearn_nn.layers import Dense, Dropout
+    >>> X, y = load_digits(return_X_y=True)
+    >>> layers = [Dropout(0.25), Dense(64, activation="relu"), Dropout(0.5)]
+    >>> model = NeuralNetworkClassifier(
+    ...     layers, batch_size=32, learning_rate_init=0.005, max_iter=20, random_state=0
+    ... )
+    >>> round(model.fit(X[:1200] / 16, y[:1200]).score(X[1200:] / 16, y[1200:]), 1)
+    0.9
+    >>> model.set_params(dropout2__rate=0.3, dropout1="passthrough").layers[::2]
+    [('dropout1', 'passthrough'), ('dropout2', Dropout(rate=0.3))]
     """
 
     rate: float
@@ -128,6 +146,18 @@ class GaussianNoise(Layer):
     ----------
     stddev : float
         Standard deviation of the noise, in the units of its input.
+
+    Examples
+    --------
+    Noise on the inputs of a network. It is there in training only, which `augment_images` shows:
+
+    >>> import numpy as np
+    >>> from sklearn_nn import NeuralNetworkClassifier, augment_images
+    >>> from sklearn_nn.layers import Dense, GaussianNoise
+    >>> model = NeuralNetworkClassifier([GaussianNoise(0.1), Dense(32, activation="relu")])
+    >>> noise = augment_images(np.zeros((100, 8, 8)), GaussianNoise(0.1), random_state=0)
+    >>> round(float(noise.std()), 2)
+    0.1
     """
 
     stddev: float

@@ -162,6 +162,22 @@ class Embedding(_Lookup):
     ----------
     Bengio, Y., Ducharme, R., Vincent, P., & Jauvin, C. (2003). A neural probabilistic language
     model. JMLR 3.
+
+    Examples
+    --------
+    Sentences as the numbers of their words, with 0 after their end:
+
+    >>> from sklearn_nn import NeuralNetworkClassifier
+    >>> from sklearn_nn.layers import GRU, Embedding
+    >>> words = {"good": 1, "bad": 2, "not": 3, "very": 4}
+    >>> X = [[1, 0], [2, 0], [3, 1], [3, 2], [4, 1], [4, 2]]
+    >>> y = ["+", "-", "-", "+", "+", "-"]
+    >>> layers = [Embedding(len(words) + 1, 8, mask_zero=True), GRU(8)]
+    >>> model = NeuralNetworkClassifier(
+    ...     layers, learning_rate_init=0.05, max_iter=200, random_state=0
+    ... ).fit(X, y)
+    >>> model.predict([[words["not"], words["bad"]]])
+    array(['+'], dtype='<U1')
     """
 
     input_dim: int
@@ -202,6 +218,19 @@ class OneHot(_Lookup):
     ----------
     input_dim : int
         Number of different whole numbers: the largest plus one.
+
+    Examples
+    --------
+    >>> from sklearn_nn import FeatureExtractor, NeuralNetworkClassifier
+    >>> from sklearn_nn.layers import OneHot
+    >>> X, y = [[0, 2], [1, 1]], ["a", "b"]
+    >>> network = NeuralNetworkClassifier([OneHot(3)]).initialize(X, y)
+    >>> FeatureExtractor(network, layer="onehot1").fit_transform(X).reshape(2, 2, 3)
+    array([[[1., 0., 0.],
+            [0., 0., 1.]],
+    <BLANKLINE>
+           [[0., 1., 0.],
+            [0., 1., 0.]]])
     """
 
     input_dim: int
@@ -297,6 +326,24 @@ class CategoryEmbedding(Layer):
     References
     ----------
     Guo, C., & Berkhahn, F. (2016). Entity embeddings of categorical variables. arXiv:1604.06737.
+
+    Examples
+    --------
+    Two numbers, then a column with three categories and one with five:
+
+    >>> import numpy as np
+    >>> from sklearn_nn import NeuralNetworkRegressor
+    >>> from sklearn_nn.layers import CategoryEmbedding, Dense
+    >>> rng = np.random.default_rng(0)
+    >>> numbers = rng.standard_normal((50, 2))
+    >>> codes = np.column_stack([rng.integers(0, 3, 50), rng.integers(0, 5, 50)])
+    >>> X, y = np.hstack([numbers, codes]), numbers[:, 0]
+    >>> layers = [CategoryEmbedding([3, 5], output_dim=4), Dense(16, activation="relu")]
+    >>> model = NeuralNetworkRegressor(layers).initialize(X, y)
+    >>> [(row.name, row.output_shape) for row in model.summary().rows]
+    [('categoryembedding1', (10,)), ('dense1', (16,)), ('output', (1,))]
+    >>> model.layers_["categoryembedding1"]["embeddings"].shape
+    (8, 4)
     """
 
     sizes: Sequence[int]

@@ -171,6 +171,23 @@ class Parallel(_Branches):
         Each is a layer, a (name, layer) pair, or a list of these, applied in order. Their outputs
         may differ in the number of channels only. The parameters of a layer are stored under the
         number of its branch and its name, such as "parallel1.0.conv2d1".
+
+    Examples
+    --------
+    An Inception module: filters of three sizes for the same image.
+
+    >>> import numpy as np
+    >>> from sklearn_nn import NeuralNetworkClassifier
+    >>> from sklearn_nn.layers import Conv2D, Parallel
+    >>> X = np.random.default_rng(0).random((4, 16, 16, 3))
+    >>> module = Parallel([
+    ...     Conv2D(8, 1, activation="relu"),
+    ...     Conv2D(16, 3, padding="same", activation="relu"),
+    ...     [Conv2D(4, 1, activation="relu"), Conv2D(8, 5, padding="same", activation="relu")],
+    ... ])
+    >>> model = NeuralNetworkClassifier([module]).initialize(X, [0, 1, 0, 1])
+    >>> [row.output_shape for row in model.summary().rows][:5]  # of all convolutions, and together
+    [(16, 16, 8), (16, 16, 16), (16, 16, 4), (16, 16, 8), (16, 16, 32)]
     """
 
     branches: Sequence[Branch]
@@ -225,6 +242,20 @@ class Add(_Sum):
         Each is a layer, a (name, layer) pair, or a list of these, applied in order. Their outputs
         have the same shape. The parameters of a layer are stored under the number of its branch and
         its name, such as "add1.0.conv2d1".
+
+    Examples
+    --------
+    A pixel and its neighbourhood, each seen by filters of their own:
+
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn_nn import NeuralNetworkClassifier
+    >>> from sklearn_nn.layers import Add, Conv2D
+    >>> digits = load_digits()
+    >>> both = Add([Conv2D(8, 1), Conv2D(8, 5, padding="same")])
+    >>> model = NeuralNetworkClassifier([both], max_iter=1)
+    >>> model = model.fit(digits.images[..., None] / 16, digits.target)
+    >>> [(row.name, row.output_shape, row.n_parameters) for row in model.summary().rows][:3]
+    [('add1.0.conv2d1', (8, 8, 8), 16), ('add1.1.conv2d1', (8, 8, 8), 208), ('add1', (8, 8, 8), 0)]
     """
 
     branches: Sequence[Branch]
@@ -244,6 +275,25 @@ class Residual(_Sum):
     shortcut : layer, list of layers or None, default=None
         Applied to x before it is added, for an f that changes the shape: ``Conv2D(64, 1,
         strides=2)``. Parameters are stored under names such as "residual1.shortcut.conv2d1".
+
+    Examples
+    --------
+    Half the size and twice the channels; a convolution of one pixel brings x to the same shape:
+
+    >>> import numpy as np
+    >>> from sklearn_nn import NeuralNetworkClassifier
+    >>> from sklearn_nn.layers import Activation, BatchNorm, Conv2D, Residual
+    >>> X = np.random.default_rng(0).random((4, 16, 16, 8))
+    >>> block = Residual(
+    ...     [Conv2D(16, 3, strides=2, padding="same"), BatchNorm(), Activation("relu"),
+    ...      Conv2D(16, 3, padding="same")],
+    ...     shortcut=Conv2D(16, 1, strides=2),
+    ... )
+    >>> model = NeuralNetworkClassifier([block, Activation("relu")]).initialize(X, [0, 1, 0, 1])
+    >>> {row.name: row.output_shape for row in model.summary().rows}["residual1"]
+    (8, 8, 16)
+    >>> sorted(name for name in model.layers_ if "residual1" in name)
+    ['residual1.batchnorm1', 'residual1.conv2d1', 'residual1.conv2d2', 'residual1.shortcut.conv2d1']
     """
 
     layers: Branch

@@ -130,6 +130,18 @@ class LayerNorm(Layer):
     ----------
     epsilon : float, default=1e-5
         Added to the variance.
+
+    Examples
+    --------
+    Each row gets mean 0 and variance 1, whatever its scale:
+
+    >>> from sklearn_nn import FeatureExtractor, NeuralNetworkClassifier
+    >>> from sklearn_nn.layers import LayerNorm
+    >>> X = [[0.0, 1.0, 2.0], [0.0, 3.0, 6.0]]
+    >>> network = NeuralNetworkClassifier([LayerNorm()]).initialize(X, [0, 1])
+    >>> FeatureExtractor(network, layer="layernorm1").fit_transform(X).round(2)
+    array([[-1.22,  0.  ,  1.22],
+           [-1.22,  0.  ,  1.22]])
     """
 
     _: KW_ONLY
@@ -406,6 +418,23 @@ class BatchNorm(Layer):
         0.99, which suits longer training; PyTorch's `momentum` is 1 minus this one.
     epsilon : float, default=1e-5
         Added to the variance.
+
+    Examples
+    --------
+    Between a linear layer and its activation:
+
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn_nn import NeuralNetworkClassifier
+    >>> from sklearn_nn.layers import Activation, BatchNorm, Dense
+    >>> X, y = load_digits(return_X_y=True)
+    >>> layers = [Dense(64), BatchNorm(), Activation("relu")]
+    >>> model = NeuralNetworkClassifier(
+    ...     layers, batch_size=32, learning_rate_init=0.01, max_iter=10, random_state=0
+    ... )
+    >>> round(model.fit(X[:1200] / 16, y[:1200]).score(X[1200:] / 16, y[1200:]), 1)
+    0.9
+    >>> sorted(model.layers_["batchnorm1"])
+    ['beta', 'gamma', 'moving_mean', 'moving_variance']
     """
 
     momentum: float = 0.9

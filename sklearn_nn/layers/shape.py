@@ -160,7 +160,19 @@ def pad(builder: Builder, slot: int, margins: Margins) -> int:
 
 
 class Flatten(Layer):
-    """Layer that reshapes each sample to a vector. Nothing is copied."""
+    """Layer that reshapes each sample to a vector. Nothing is copied.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_nn import NeuralNetworkClassifier
+    >>> from sklearn_nn.layers import Conv2D, Dense, Flatten
+    >>> X = np.random.default_rng(0).random((4, 8, 8, 1))
+    >>> model = NeuralNetworkClassifier([Conv2D(16, 3), Flatten(), Dense(32)])
+    >>> model = model.initialize(X, [0, 1, 0, 1])
+    >>> [(row.name, row.output_shape) for row in model.summary().rows][:3]
+    [('conv2d1', (6, 6, 16)), ('flatten1', (576,)), ('dense1', (32,))]
+    """
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return (number of elements,)."""
@@ -179,6 +191,18 @@ class Reshape(Layer):
     ----------
     target_shape : tuple of int
         Shape of one sample. One entry may be -1, which is inferred.
+
+    Examples
+    --------
+    Rows of 64 numbers become images of 8 x 8 pixels:
+
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn_nn import NeuralNetworkClassifier
+    >>> from sklearn_nn.layers import Conv2D, Reshape
+    >>> X, y = load_digits(return_X_y=True)
+    >>> model = NeuralNetworkClassifier([Reshape((8, 8, 1)), Conv2D(16, 3)]).initialize(X / 16, y)
+    >>> [(row.name, row.output_shape) for row in model.summary().rows][:2]
+    [('reshape1', (8, 8, 1)), ('conv2d1', (6, 6, 16))]
     """
 
     target_shape: Sequence[int]
@@ -212,6 +236,18 @@ class ZeroPad(Layer):
     padding : int, tuple of two ints, or tuple of two pairs of ints
         For images: the same on all sides; (above and below, left and right); or ((top, bottom),
         (left, right)). For sequences: the same on both sides, or (before, after).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_nn import FeatureExtractor, NeuralNetworkClassifier
+    >>> from sklearn_nn.layers import ZeroPad
+    >>> X = np.array([[[1.0, 2.0]], [[3.0, 1.0]]])[..., None]  # two images of 1 x 2 pixels
+    >>> network = NeuralNetworkClassifier([ZeroPad(((0, 1), (1, 2)))]).initialize(X, [0, 1])
+    >>> extractor = FeatureExtractor(network, layer="zeropad1").fit(X)
+    >>> extractor.transform(X[:1]).reshape(extractor.output_shape_)[:, :, 0]
+    array([[0., 1., 2., 0., 0.],
+           [0., 0., 0., 0., 0.]])
     """
 
     padding: Any = 1

@@ -236,6 +236,22 @@ class RandomTranslation(_Affine):
         "bilinear" shifts by fractions of pixels and interpolates; "nearest" shifts by whole pixels.
     fill_value : float, default=0.0
         Value beyond the edges with "constant".
+
+    Examples
+    --------
+    A signal of one channel, four times, shifted by up to a quarter of its length:
+
+    >>> import numpy as np
+    >>> from sklearn_nn import CNNClassifier, augment_images
+    >>> from sklearn_nn.layers import RandomTranslation
+    >>> shift = RandomTranslation(0, 0.25, fill_mode="wrap", interpolation="nearest")
+    >>> model = CNNClassifier(16, augmentation=[shift])
+    >>> X = np.array([[0, 0, 1, 2, 3, 0, 0, 0]] * 4, dtype=float)[:, :, None]
+    >>> augment_images(X, shift, random_state=0, input_shape=(8, 1))[:, :, 0]
+    array([[0., 0., 0., 1., 2., 3., 0., 0.],
+           [0., 0., 1., 2., 3., 0., 0., 0.],
+           [0., 0., 1., 2., 3., 0., 0., 0.],
+           [0., 0., 0., 1., 2., 3., 0., 0.]])
     """
 
     height_factor: Any
@@ -281,6 +297,21 @@ class RandomRotation(_Affine):
         Values beyond the edges, as in :class:`RandomCrop`.
     fill_value : float, default=0.0
         Value beyond the edges with "constant".
+
+    Examples
+    --------
+    A horizontal line, turned by a quarter of a full turn:
+
+    >>> import numpy as np
+    >>> from sklearn_nn import CNNClassifier, augment_images
+    >>> from sklearn_nn.layers import RandomRotation
+    >>> model = CNNClassifier(16, augmentation=[RandomRotation(0.05)])  # up to 18 degrees
+    >>> image = np.array([[[0, 0, 0], [1, 1, 1], [0, 0, 0]]], dtype=float)
+    >>> turned = augment_images(image, RandomRotation((0.25, 0.25)), random_state=0)
+    >>> turned[0].round().astype(int)
+    array([[0, 1, 0],
+           [0, 1, 0],
+           [0, 1, 0]])
     """
 
     factor: Any
@@ -312,6 +343,21 @@ class RandomZoom(_Affine):
         Values beyond the edges, as in :class:`RandomCrop`.
     fill_value : float, default=0.0
         Value beyond the edges with "constant".
+
+    Examples
+    --------
+    The height and width that are seen become half as large, so that the middle is magnified:
+
+    >>> import numpy as np
+    >>> from sklearn_nn import CNNClassifier, augment_images
+    >>> from sklearn_nn.layers import RandomZoom
+    >>> model = CNNClassifier(16, augmentation=[RandomZoom(0.1)])  # up to a tenth in or out
+    >>> image = np.array([[[0] * 4, [0, 16, 32, 0], [0, 48, 64, 0], [0] * 4]], dtype=float)
+    >>> augment_images(image, RandomZoom((-0.5, -0.5)), random_state=0)[0].round().astype(int)
+    array([[ 9, 15, 21, 18],
+           [18, 28, 36, 30],
+           [30, 44, 52, 42],
+           [27, 39, 45, 36]])
     """
 
     height_factor: Any

@@ -177,6 +177,19 @@ class RandomBrightness(_Lighting):
     value_range : pair of floats or None, default=None
         Minimum and maximum, to which values are clipped. None does not clip, and assumes a length
         of 1, as for images of bytes, whose values the estimators scale to [0, 1].
+
+    Examples
+    --------
+    Two grey images become lighter or darker:
+
+    >>> import numpy as np
+    >>> from sklearn_nn import CNNClassifier, augment_images
+    >>> from sklearn_nn.layers import RandomBrightness
+    >>> model = CNNClassifier(16, augmentation=[RandomBrightness(0.2)])
+    >>> images = np.full((2, 1, 3), 0.5)
+    >>> augment_images(images, RandomBrightness(0.2), random_state=0).round(2)[:, 0]
+    array([[0.6 , 0.6 , 0.6 ],
+           [0.64, 0.64, 0.64]])
     """
 
     def _drawn_range(self) -> Range:
@@ -202,6 +215,20 @@ class RandomContrast(_Lighting):
         between ``1 - lower`` and ``1 + upper``, with 0 <= lower <= 1 and upper >= 0.
     value_range : pair of floats or None, default=None
         Minimum and maximum, to which values are clipped; None does not clip.
+
+    Examples
+    --------
+    The differences from an image's mean grow or shrink; the mean stays:
+
+    >>> import numpy as np
+    >>> from sklearn_nn import CNNClassifier, augment_images
+    >>> from sklearn_nn.layers import RandomContrast
+    >>> model = CNNClassifier(16, augmentation=[RandomContrast(0.5)])
+    >>> images = np.array([[[0.4, 0.5, 0.6]]] * 3)
+    >>> augment_images(images, RandomContrast(0.5), random_state=0).round(2)[:, 0]
+    array([[0.38, 0.5 , 0.62],
+           [0.37, 0.5 , 0.63],
+           [0.45, 0.5 , 0.55]])
     """
 
     def _drawn_range(self) -> Range:
@@ -301,6 +328,19 @@ class Mixup(Augmentation):
     alpha : float, default=0.2
         Both parameters of the distribution. Small values change most samples little, 1 is the
         uniform distribution, and for large values lambda is close to 1/2.
+
+    Examples
+    --------
+    Two samples, 0 and 1, each mixed with the other:
+
+    >>> import numpy as np
+    >>> from sklearn_nn import CNNClassifier, augment_images
+    >>> from sklearn_nn.layers import Mixup
+    >>> model = CNNClassifier(16, augmentation=[Mixup(0.2)])
+    >>> images = np.stack([np.zeros((1, 2)), np.ones((1, 2))])
+    >>> augment_images(images, Mixup(1.0), random_state=0).round(2)[:, 0]
+    array([[0.69, 0.69],
+           [0.31, 0.31]])
     """
 
     alpha: float = 0.2

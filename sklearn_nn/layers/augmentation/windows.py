@@ -121,6 +121,23 @@ class RandomCrop(Augmentation):
         image repeated, abcd|abcd|abcd; or its edge, aaaa|abcd|dddd.
     fill_value : float, default=0.0
         Value beyond the edges with "constant".
+
+    Examples
+    --------
+    As the first layer of a network, and what it does to one image:
+
+    >>> import numpy as np
+    >>> from sklearn_nn import CNNClassifier, augment_images
+    >>> from sklearn_nn.layers import RandomCrop
+    >>> model = CNNClassifier(16, augmentation=[RandomCrop(padding=1)])
+    >>> image = np.array([[[1, 2, 3], [4, 5, 6], [7, 8, 9]]], dtype=float)
+    >>> augment_images(image, RandomCrop(padding=1), random_state=0)[0]
+    array([[4., 5., 6.],
+           [7., 8., 9.],
+           [0., 0., 0.]])
+    >>> augment_images(image, RandomCrop(2, 2), random_state=0)[0]
+    array([[4., 5.],
+           [7., 8.]])
     """
 
     height: int | None = None
@@ -216,6 +233,21 @@ class RandomFlip(Augmentation):
     mode : {"horizontal", "vertical", "horizontal_and_vertical"}, default="horizontal"
         "horizontal" exchanges left and right, "vertical" top and bottom; with both, each is drawn
         independently. Signals are reversed by "horizontal".
+
+    Examples
+    --------
+    As the first layer of a network, and what it does to four copies of one image:
+
+    >>> import numpy as np
+    >>> from sklearn_nn import CNNClassifier, augment_images
+    >>> from sklearn_nn.layers import RandomFlip
+    >>> model = CNNClassifier(16, augmentation=[RandomFlip()])
+    >>> image = np.array([[1.0, 2.0, 3.0]])
+    >>> augment_images(np.stack([image] * 4), RandomFlip(), random_state=0)[:, 0]
+    array([[1., 2., 3.],
+           [1., 2., 3.],
+           [3., 2., 1.],
+           [3., 2., 1.]])
     """
 
     mode: str = "horizontal"
@@ -281,6 +313,18 @@ class Cutout(Augmentation):
         Height and width of the window; for signals its length.
     fill_value : float, default=0.0
         The constant, in all channels. If X is standardized, 0 is its mean.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_nn import CNNClassifier, augment_images
+    >>> from sklearn_nn.layers import Cutout
+    >>> model = CNNClassifier(16, augmentation=[Cutout(2)])
+    >>> augment_images(np.ones((1, 4, 6)), Cutout(2), random_state=0)[0]
+    array([[1., 1., 1., 1., 1., 1.],
+           [1., 0., 0., 1., 1., 1.],
+           [1., 0., 0., 1., 1., 1.],
+           [1., 1., 1., 1., 1., 1.]])
     """
 
     size: Any

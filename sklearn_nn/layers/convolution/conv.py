@@ -155,6 +155,24 @@ class Conv2D(_Conv):
         Initial W, of shape (height, width, channels / groups, filters), and b, of shape (filters,).
         None is Glorot's uniform distribution for W, with fans of height * width times channels /
         groups, and times filters; and zeros for b.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn_nn import NeuralNetworkClassifier
+    >>> from sklearn_nn.layers import Conv2D
+    >>> digits = load_digits()
+    >>> X, y = digits.images[..., None] / 16, digits.target  # (n, height, width, channels)
+    >>> layers = [Conv2D(16, 3, activation="relu"), Conv2D(32, 3, strides=2, padding="same")]
+    >>> model = NeuralNetworkClassifier(
+    ...     layers, batch_size=32, learning_rate_init=0.005, max_iter=5, random_state=0
+    ... )
+    >>> round(model.fit(X[:1200], y[:1200]).score(X[1200:], y[1200:]), 1)
+    0.9
+    >>> [(row.name, row.output_shape) for row in model.summary().rows][:2]
+    [('conv2d1', (6, 6, 16)), ('conv2d2', (3, 3, 32))]
+    >>> model.layers_["conv2d2"]["kernel"].shape
+    (3, 3, 16, 32)
     """
 
     _rank = 2
@@ -188,6 +206,17 @@ class Conv1D(_Conv):
     kernel_initializer, bias_initializer : str, Initializer or None, default=None
         Initial W, of shape (length, channels / groups, filters), and b, of shape (filters,). None
         is Glorot's uniform distribution for W, and zeros for b.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_nn import NeuralNetworkClassifier
+    >>> from sklearn_nn.layers import Conv1D, GlobalMaxPool
+    >>> X = np.random.default_rng(0).standard_normal((4, 100, 3))  # 4 signals of 3 channels
+    >>> layers = [Conv1D(16, 7, activation="relu"), Conv1D(32, 5, strides=2), GlobalMaxPool()]
+    >>> model = NeuralNetworkClassifier(layers).initialize(X, [0, 1, 0, 1])
+    >>> [(row.name, row.output_shape) for row in model.summary().rows][:3]
+    [('conv1d1', (94, 16)), ('conv1d2', (45, 32)), ('globalmaxpool1', (32,))]
     """
 
     _rank = 1

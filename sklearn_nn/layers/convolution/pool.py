@@ -228,6 +228,18 @@ class MaxPool2D(_Pool):
         Distance between positions of the window. None is the size of the window.
     padding : {"valid", "same"}, default="valid"
         "same" lets the window reach beyond the edges, where there are no cells; "valid" does not.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_nn import FeatureExtractor, NeuralNetworkClassifier
+    >>> from sklearn_nn.layers import MaxPool2D
+    >>> image = np.array([[0.0, 4.0, 1.0, 1.0], [2.0, 2.0, 1.0, 3.0]])[:, :, None]
+    >>> X = np.stack([image, 2 * image])
+    >>> network = NeuralNetworkClassifier([MaxPool2D(2)]).initialize(X, [0, 1])
+    >>> FeatureExtractor(network, layer="maxpool2d1").fit_transform(X)
+    array([[4., 3.],
+           [8., 6.]])
     """
 
     _rank, _is_max = 2, True
@@ -247,6 +259,17 @@ class MaxPool1D(_Pool):
     padding : {"valid", "same"}, default="valid"
         "valid" keeps the window inside the sequence; with "same" it reaches beyond the ends, where
         there are no steps. Sequences of unequal length require "valid".
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_nn import FeatureExtractor, NeuralNetworkClassifier
+    >>> from sklearn_nn.layers import MaxPool1D
+    >>> X = np.array([[0.0, 1.0, 2.0, -1.0, 3.0], [1.0, 0.0, 0.0, 2.0, 1.0]])[:, :, None]
+    >>> network = NeuralNetworkClassifier([MaxPool1D(3, strides=1)]).initialize(X, [0, 1])
+    >>> FeatureExtractor(network, layer="maxpool1d1").fit_transform(X)
+    array([[2., 2., 3.],
+           [1., 2., 2.]])
     """
 
     _rank, _is_max = 1, True
@@ -266,6 +289,18 @@ class AveragePool2D(_Pool):
         Distance between positions of the window. None is the size of the window.
     padding : {"valid", "same"}, default="valid"
         "same" lets the window reach beyond the edges, where there are no cells; "valid" does not.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_nn import FeatureExtractor, NeuralNetworkClassifier
+    >>> from sklearn_nn.layers import AveragePool2D
+    >>> image = np.array([[0.0, 4.0, 1.0, 1.0], [2.0, 2.0, 1.0, 1.0]])[:, :, None]
+    >>> X = np.stack([image, -image])
+    >>> network = NeuralNetworkClassifier([AveragePool2D(2)]).initialize(X, [0, 1])
+    >>> FeatureExtractor(network, layer="averagepool2d1").fit_transform(X)
+    array([[ 2.,  1.],
+           [-2., -1.]])
     """
 
     _rank, _is_max = 2, False
@@ -285,6 +320,17 @@ class AveragePool1D(_Pool):
     padding : {"valid", "same"}, default="valid"
         "valid" keeps the window inside the sequence; with "same" it reaches beyond the ends, where
         there are no steps. Sequences of unequal length require "valid".
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_nn import FeatureExtractor, NeuralNetworkClassifier
+    >>> from sklearn_nn.layers import AveragePool1D
+    >>> X = np.array([[0.0, 1.0, 2.0, 4.0], [1.0, 1.0, 0.0, 0.0]])[:, :, None]
+    >>> network = NeuralNetworkClassifier([AveragePool1D(2)]).initialize(X, [0, 1])
+    >>> FeatureExtractor(network, layer="averagepool1d1").fit_transform(X)
+    array([[0.5, 3. ],
+           [1. , 0. ]])
     """
 
     _rank, _is_max = 1, False
@@ -422,6 +468,19 @@ class GlobalMaxPool(_GlobalPool):
     """Layer that takes the maximum over all places of a sample, channel by channel.
 
     The gradient goes to the first maximum. Padding of sequences of unequal length is ignored.
+
+    Examples
+    --------
+    The largest value of each channel, of sequences of two and of three steps:
+
+    >>> import numpy as np
+    >>> from sklearn_nn import FeatureExtractor, NeuralNetworkClassifier
+    >>> from sklearn_nn.layers import GlobalMaxPool
+    >>> X = [np.array([[1.0, 0.0], [2.0, -1.0]]), np.array([[0.0, 3.0], [1.0, 1.0], [2.0, 0.0]])]
+    >>> network = NeuralNetworkClassifier([GlobalMaxPool()]).initialize(X, [0, 1])
+    >>> FeatureExtractor(network, layer="globalmaxpool1").fit_transform(X)
+    array([[2., 0.],
+           [2., 3.]])
     """
 
     _kernels, _keeps = Kernels(global_max_forward, global_max_backward), "xy"
@@ -431,6 +490,20 @@ class GlobalAveragePool(_GlobalPool):
     """Layer that takes the mean over all places of a sample, channel by channel (Lin et al., 2014).
 
     Padding of sequences of unequal length is ignored.
+
+    Examples
+    --------
+    In place of `Flatten` it makes the output layer small, and independent of the size of images:
+
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn_nn import NeuralNetworkClassifier
+    >>> from sklearn_nn.layers import Conv2D, GlobalAveragePool
+    >>> digits = load_digits()
+    >>> layers = [Conv2D(16, 3, activation="relu"), GlobalAveragePool()]
+    >>> model = NeuralNetworkClassifier(layers, max_iter=1)
+    >>> model = model.fit(digits.images[..., None] / 16, digits.target)
+    >>> [(row.name, row.output_shape, row.n_parameters) for row in model.summary().rows]
+    [('conv2d1', (6, 6, 16), 160), ('globalaveragepool1', (16,), 0), ('output', (10,), 170)]
     """
 
     _kernels = Kernels(global_mean_forward, global_mean_backward)
@@ -442,6 +515,17 @@ class LastStep(_GlobalPool):
     After a recurrent layer with ``return_sequences=True``, its output is that of the layer with
     ``return_sequences=False``. The last step is the last one that is not padding; a sequence
     without steps becomes zeros.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_nn import FeatureExtractor, NeuralNetworkClassifier
+    >>> from sklearn_nn.layers import LastStep
+    >>> X = [np.array([[1.0, 0.0], [2.0, -1.0]]), np.array([[0.0, 3.0], [1.0, 1.0], [2.0, 0.0]])]
+    >>> network = NeuralNetworkClassifier([LastStep()]).initialize(X, [0, 1])
+    >>> FeatureExtractor(network, layer="laststep1").fit_transform(X)
+    array([[ 2., -1.],
+           [ 2.,  0.]])
     """
 
     _kernels = Kernels(last_step_forward, last_step_backward)

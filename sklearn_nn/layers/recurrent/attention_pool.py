@@ -147,6 +147,18 @@ class AttentionPool(Layer):
     align and translate. ICLR.
 
     Yang, Z., et al. (2016). Hierarchical attention networks for document classification. NAACL.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_nn import NeuralNetworkClassifier
+    >>> from sklearn_nn.layers import GRU, AttentionPool
+    >>> rng = np.random.default_rng(0)
+    >>> X = [rng.standard_normal((n, 3)) for n in (5, 9, 7, 12)]  # sequences of unequal length
+    >>> layers = [GRU(8, return_sequences=True), AttentionPool()]
+    >>> model = NeuralNetworkClassifier(layers).initialize(X, [0, 1, 0, 1])
+    >>> model.layers_["attentionpool1"]["kernel"].shape, model.predict_proba(X).shape
+    ((8, 8), (4, 2))
     """
 
     units: int | None = None

@@ -257,6 +257,21 @@ class SimpleRNN(Recurrent):
 
     Gal, Y., & Ghahramani, Z. (2016). A theoretically grounded application of dropout in recurrent
     neural networks. NeurIPS.
+
+    Examples
+    --------
+    Whether the first of five numbers is positive:
+
+    >>> import numpy as np
+    >>> from sklearn_nn import NeuralNetworkClassifier
+    >>> from sklearn_nn.layers import SimpleRNN
+    >>> X = np.random.default_rng(0).standard_normal((600, 5, 1))
+    >>> model = NeuralNetworkClassifier(
+    ...     [SimpleRNN(16)], batch_size=32, learning_rate_init=0.01, max_iter=30, random_state=0
+    ... )
+    >>> y = X[:, 0, 0] > 0
+    >>> round(model.fit(X[:500], y[:500]).score(X[500:], y[500:]), 1)
+    1.0
     """
 
     _cell = _Cell(cells.SIMPLE_RNN, 1, 1, 0)
@@ -301,6 +316,22 @@ class LSTM(Recurrent):
 
     Jozefowicz, R., Zaremba, W., & Sutskever, I. (2015). An empirical exploration of recurrent
     network architectures. ICML.
+
+    Examples
+    --------
+    Two layers; the first passes on the state of every step. Sequences may have unequal lengths:
+
+    >>> import numpy as np
+    >>> from sklearn_nn import NeuralNetworkClassifier
+    >>> from sklearn_nn.layers import LSTM
+    >>> rng = np.random.default_rng(0)
+    >>> X = [rng.standard_normal((n, 3)) for n in (5, 9, 7, 12)]
+    >>> layers = [LSTM(16, return_sequences=True), LSTM(8)]
+    >>> model = NeuralNetworkClassifier(layers).initialize(X, [0, 1, 0, 1])
+    >>> {name: array.shape for name, array in model.layers_["lstm1"].items()}
+    {'kernel': (3, 64), 'recurrent_kernel': (16, 64), 'bias': (64,)}
+    >>> model.predict_proba(X).shape
+    (4, 2)
     """
 
     _cell = _Cell(cells.LSTM_CELL, 4, 6, 4)
@@ -341,6 +372,22 @@ class GRU(Recurrent):
 
     Gal, Y., & Ghahramani, Z. (2016). A theoretically grounded application of dropout in recurrent
     neural networks. NeurIPS.
+
+    Examples
+    --------
+    Whether a sequence of 5 to 20 numbers begins with a positive one:
+
+    >>> import numpy as np
+    >>> from sklearn_nn import NeuralNetworkClassifier
+    >>> from sklearn_nn.layers import GRU
+    >>> rng = np.random.default_rng(0)
+    >>> X = [rng.standard_normal((n, 1)) for n in rng.integers(5, 20, 400)]
+    >>> y = [x[0, 0] > 0 for x in X]
+    >>> model = NeuralNetworkClassifier(
+    ...     [GRU(16)], batch_size=32, learning_rate_init=0.02, max_iter=40, random_state=0
+    ... )
+    >>> round(model.fit(X[:300], y[:300]).score(X[300:], y[300:]), 1)
+    1.0
     """
 
     _cell = _Cell(cells.GRU_CELL, 3, 5, 4, (2,))
@@ -413,6 +460,20 @@ class Bidirectional(Layer):
     ----------
     Schuster, M., & Paliwal, K. K. (1997). Bidirectional recurrent neural networks. IEEE
     Transactions on Signal Processing 45(11).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_nn import NeuralNetworkClassifier
+    >>> from sklearn_nn.layers import LSTM, Bidirectional
+    >>> X = np.random.default_rng(0).standard_normal((4, 12, 3))
+    >>> layers = [
+    ...     Bidirectional(LSTM(16, return_sequences=True)),
+    ...     Bidirectional(LSTM(16), merge_mode="sum"),
+    ... ]
+    >>> model = NeuralNetworkClassifier(layers).initialize(X, [0, 1, 0, 1])
+    >>> [(row.name, row.output_shape) for row in model.summary().rows][:2]
+    [('bidirectional1', (12, 32)), ('bidirectional2', (16,))]
     """
 
     layer: Recurrent

@@ -110,6 +110,22 @@ class ScaleFeatures(Layer):
     ----------
     Holzmüller, D., Grinsztajn, L., & Steinwart, I. (2024). Better by default: strong pre-tuned MLPs
     and boosted trees on tabular data. NeurIPS.
+
+    Examples
+    --------
+    The target depends on the first two of four features. After training, their factors are large:
+
+    >>> import numpy as np
+    >>> from sklearn_nn import NeuralNetworkRegressor
+    >>> from sklearn_nn.layers import Dense, ScaleFeatures
+    >>> X = np.random.default_rng(0).standard_normal((500, 4))
+    >>> y = X[:, 0] * X[:, 1]
+    >>> layers = [ScaleFeatures(), Dense(32, activation="silu")]
+    >>> model = NeuralNetworkRegressor(
+    ...     layers, batch_size=50, learning_rate_init=0.01, max_iter=50, random_state=0
+    ... ).fit(X, y)
+    >>> np.flatnonzero(np.abs(model.layers_["scalefeatures1"]["scale"]) > 0.8)
+    array([0, 1])
     """
 
     _: KW_ONLY
@@ -199,6 +215,22 @@ class NTPLinear(Layer):
 
     Holzmüller, D., Grinsztajn, L., & Steinwart, I. (2024). Better by default: strong pre-tuned MLPs
     and boosted trees on tabular data. NeurIPS.
+
+    Examples
+    --------
+    A hidden layer of any width for the same learning rate; training data set its initial scale:
+
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from sklearn_nn import FeatureExtractor, NeuralNetworkClassifier
+    >>> from sklearn_nn.layers import Activation, NTPLinear
+    >>> X, y = load_iris(return_X_y=True)
+    >>> X = StandardScaler().fit_transform(X)
+    >>> layers = [NTPLinear(200), Activation("relu")]
+    >>> network = NeuralNetworkClassifier(layers, random_state=0).initialize(X, y)
+    >>> units = FeatureExtractor(network, layer="ntplinear1").fit_transform(X)
+    >>> units.shape, round(float(units.std(axis=0).mean()), 2)
+    ((150, 200), 1.0)
     """
 
     units: int

@@ -124,6 +124,21 @@ class MemberScale(_Spread):
     ----------
     Gorishniy, Y., Kotelnikov, A., & Babenko, A. (2025). TabM: advancing tabular deep learning with
     parameter-efficient ensembling. ICLR.
+
+    Examples
+    --------
+    Thirty-two views of each row, and layers that all of them share:
+
+    >>> import numpy as np
+    >>> from sklearn_nn import NeuralNetworkRegressor
+    >>> from sklearn_nn.layers import Dense, MeanOverMembers, MemberScale, TimeDistributed
+    >>> X = np.random.default_rng(0).standard_normal((100, 5))
+    >>> layers = [
+    ...     MemberScale(32), TimeDistributed(Dense(16, activation="relu")), MeanOverMembers()
+    ... ]
+    >>> model = NeuralNetworkRegressor(layers).initialize(X, X[:, 0])
+    >>> [(row.output_shape, row.n_parameters) for row in model.summary().rows]
+    [((32, 5), 160), ((32, 16), 96), ((16,), 0), ((1,), 17)]
     """
 
     members: int | None = None
@@ -167,6 +182,19 @@ class MemberLinear(_Spread):
 
     Gorishniy, Y., Kotelnikov, A., & Babenko, A. (2025). TabM: advancing tabular deep learning with
     parameter-efficient ensembling. ICLR.
+
+    Examples
+    --------
+    Eight members with a common kernel; factors and biases are each member's own:
+
+    >>> import numpy as np
+    >>> from sklearn_nn import NeuralNetworkRegressor
+    >>> from sklearn_nn.layers import Activation, MeanOverMembers, MemberLinear
+    >>> X = np.random.default_rng(0).standard_normal((100, 5))
+    >>> layers = [MemberLinear(16, members=8), Activation("relu"), MeanOverMembers()]
+    >>> model = NeuralNetworkRegressor(layers).initialize(X, X[:, 0])
+    >>> {name: array.shape for name, array in model.layers_["memberlinear1"].items()}
+    {'input_scale': (8, 5), 'kernel': (5, 16), 'output_scale': (8, 16), 'bias': (8, 16)}
     """
 
     units: int
@@ -268,6 +296,19 @@ class MemberHeads(Layer):
     ----------
     Gorishniy, Y., Kotelnikov, A., & Babenko, A. (2025). TabM: advancing tabular deep learning with
     parameter-efficient ensembling. ICLR.
+
+    Examples
+    --------
+    The output layer of TabM, here with four members:
+
+    >>> import numpy as np
+    >>> from sklearn_nn import TabularRegressor
+    >>> X = np.random.default_rng(0).standard_normal((200, 5))
+    >>> model = TabularRegressor(
+    ...     "tabm", n_members=4, hidden_layer_sizes=16, num_embedding=None, max_iter=2
+    ... ).fit(X, X[:, 0])
+    >>> [(row.name, row.layer, row.output_shape) for row in model.summary().rows][::3]
+    [('linear1', 'MemberLinear', (4, 16)), ('output', 'MemberHeads', (4, 1))]
     """
 
     units: int
@@ -298,7 +339,21 @@ class MemberHeads(Layer):
 
 
 class MeanOverMembers(GlobalAveragePool):
-    """Layer that computes the mean of the members' vectors, as a network of members predicts."""
+    """Layer that computes the mean of the members' vectors, as a network of members predicts.
+
+    Examples
+    --------
+    The vectors of eight members become one:
+
+    >>> import numpy as np
+    >>> from sklearn_nn import NeuralNetworkRegressor
+    >>> from sklearn_nn.layers import Activation, MeanOverMembers, MemberLinear
+    >>> X = np.random.default_rng(0).standard_normal((100, 5))
+    >>> layers = [MemberLinear(16, members=8), Activation("relu"), MeanOverMembers()]
+    >>> model = NeuralNetworkRegressor(layers).initialize(X, X[:, 0])
+    >>> [row.output_shape for row in model.summary().rows]
+    [(8, 16), (8, 16), (16,), (1,)]
+    """
 
     lengths = "refuses"
 

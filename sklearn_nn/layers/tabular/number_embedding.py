@@ -213,6 +213,21 @@ class PeriodicEmbedding(_NumberEmbedding):
 
     Gorishniy, Y., Rubachev, I., & Babenko, A. (2022). On embeddings for numerical features in
     tabular deep learning. NeurIPS.
+
+    Examples
+    --------
+    The first two of four columns are embedded:
+
+    >>> import numpy as np
+    >>> from sklearn_nn import NeuralNetworkRegressor
+    >>> from sklearn_nn.layers import Dense, PeriodicEmbedding
+    >>> X = np.random.default_rng(0).standard_normal((200, 4))
+    >>> layers = [PeriodicEmbedding(waves=8, units=3, features=2), Dense(16, activation="relu")]
+    >>> model = NeuralNetworkRegressor(layers).initialize(X, np.sin(3 * X[:, 0]))
+    >>> model.summary().rows[0].output_shape  # 2 x (x and 3 units), and 2 columns unchanged
+    (10,)
+    >>> {name: array.shape for name, array in model.layers_["periodicembedding1"].items()}
+    {'frequencies': (2, 8), 'phases': (2, 8), 'kernel': (2, 8, 3), 'bias': (2, 3)}
     """
 
     waves: int = 16
@@ -461,6 +476,22 @@ class PiecewiseLinearEmbedding(_NumberEmbedding):
 
     Gorishniy, Y., Kotelnikov, A., & Babenko, A. (2025). TabM: advancing tabular deep learning with
     parameter-efficient ensembling. ICLR.
+
+    Examples
+    --------
+    Bins between the octiles of each of two features:
+
+    >>> import numpy as np
+    >>> from sklearn_nn import NeuralNetworkRegressor
+    >>> from sklearn_nn.layers import Dense, PiecewiseLinearEmbedding
+    >>> X = np.random.default_rng(0).standard_normal((200, 2))
+    >>> bins = [np.quantile(column, np.linspace(0, 1, 9)) for column in X.T]
+    >>> layers = [PiecewiseLinearEmbedding(bins, units=6), Dense(16, activation="relu")]
+    >>> model = NeuralNetworkRegressor(layers).initialize(X, X[:, 0])
+    >>> model.summary().rows[0].output_shape
+    (12,)
+    >>> model.layers_["piecewiselinearembedding1"]["kernel"].shape
+    (16, 6)
     """
 
     bins: Sequence[Sequence[float]]
