@@ -160,6 +160,11 @@ def warmup(dtypes: tuple[str, ...] = ("float32", "float64")) -> None:
     ----------
     dtypes : tuple of {"float32", "float64"}, default=("float32", "float64")
         Types to compile for.
+
+    Examples
+    --------
+    >>> import sklearn_nn
+    >>> sklearn_nn.warmup(("float32",))  # doctest: +SKIP
     """
     read_only_folders()  # warns if the chosen folder cannot be used
     with warnings.catch_warnings():

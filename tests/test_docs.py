@@ -1,5 +1,7 @@
 """The documentation lists exactly the names, files, versions and figures that exist."""
 
+import doctest
+import importlib
 import re
 import sys
 import tomllib
@@ -25,6 +27,12 @@ PAGES = [*sorted((ROOT / "docs").glob("*.rst")), *sorted((ROOT / "docs").glob("*
 TEXTS = {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for path in PAGES}
 TEXTS |= {"README.md": README}
 TEXTS |= {name: (ROOT / name).read_text(encoding="utf-8") for name in ("CONTRIBUTING.md",)}
+#: Modules with examples in their docstrings.
+MODULES = [
+    ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    for path in sorted((ROOT / "sklearn_nn").rglob("*.py"))
+    if ">>> " in path.read_text(encoding="utf-8")
+]
 every_text = pytest.mark.parametrize("name", TEXTS)
 #: What scikit-learn's MLP has as well, and README's table therefore leaves out.
 OF_SCIKIT_LEARN = {
@@ -57,6 +65,25 @@ def test_the_api_page_lists_every_public_name_once():
         if isinstance(kind, type) and issubclass(kind, Initializer) and kind is not Initializer
     }
     assert sorted(found[initializers.__name__]) == sorted(kinds)
+
+
+@pytest.mark.parametrize(
+    ("module", "name"), [(module, name) for module, names in listed().items() for name in names]
+)
+def test_every_public_name_has_an_example(module, name):
+    text = getattr(importlib.import_module(module), name).__doc__
+    _, heading, example = text.partition("Examples\n    --------\n")
+    assert heading
+    assert ">>> " in example
+
+
+@pytest.mark.parametrize("module", MODULES)
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_examples_in_docstrings_hold(module):
+    pyplot = pytest.importorskip("matplotlib.pyplot")
+    failed, _ = doctest.testmod(importlib.import_module(module))
+    pyplot.close("all")
+    assert not failed
 
 
 @every_text

@@ -270,10 +270,12 @@ class CNNClassifier(BaseCNN, BatchClassifier):
     >>> from sklearn.datasets import load_digits
     >>> from sklearn_nn import CNNClassifier
     >>> digits = load_digits()
-    >>> X, y = digits.images / 16, digits.target
-    >>> model = CNNClassifier((8, 16), learning_rate_init=0.01, max_iter=15, random_state=0)
-    >>> model.fit(X, y).score(X, y) > 0.95
-    True
+    >>> X, y = digits.images / 16, digits.target  # (n, height, width)
+    >>> model = CNNClassifier(
+    ...     (8, 16), batch_size=32, learning_rate_init=0.005, max_iter=8, random_state=0
+    ... )
+    >>> round(model.fit(X[:1200], y[:1200]).score(X[1200:], y[1200:]), 1)
+    0.9
     """
 
 
@@ -404,9 +406,11 @@ class CNNRegressor(BaseCNN, BatchRegressor):
     --------
     >>> import numpy as np
     >>> from sklearn_nn import CNNRegressor
-    >>> X = np.random.default_rng(0).random((200, 8, 8))
-    >>> y = X[:, :4].mean(axis=(1, 2))
-    >>> model = CNNRegressor(filters=8, solver="lbfgs", random_state=0).fit(X, y)
-    >>> model.score(X, y) > 0.9
-    True
+    >>> X = np.random.default_rng(0).standard_normal((600, 8, 8))
+    >>> y = 4 * (X[:, :4].mean(axis=(1, 2)) - X[:, 4:].mean(axis=(1, 2)))  # halves
+    >>> model = CNNRegressor(
+    ...     8, batch_size=32, learning_rate_init=0.005, max_iter=40, random_state=0
+    ... )
+    >>> round(model.fit(X[:500], y[:500]).score(X[500:], y[500:]), 1)
+    0.9
     """

@@ -260,13 +260,18 @@ class MLPClassifier(BaseMLP, BatchClassifier):
     Examples
     --------
     >>> from sklearn.datasets import load_iris
+    >>> from sklearn.model_selection import train_test_split
     >>> from sklearn.pipeline import make_pipeline
     >>> from sklearn.preprocessing import StandardScaler
     >>> from sklearn_nn import MLPClassifier
     >>> X, y = load_iris(return_X_y=True)
+    >>> X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
     >>> model = make_pipeline(StandardScaler(), MLPClassifier(max_iter=500, random_state=0))
-    >>> model.fit(X, y).score(X, y) > 0.95
-    True
+    >>> round(model.fit(X_train, y_train).score(X_test, y_test), 1)
+    1.0
+    >>> model.predict_proba(X_test[:2]).round(1)
+    array([[0., 0., 1.],
+           [0., 1., 0.]])
     """
 
 
@@ -408,14 +413,15 @@ class MLPRegressor(BaseMLP, BatchRegressor):
 
     Examples
     --------
-    >>> from sklearn.datasets import load_diabetes
-    >>> from sklearn.pipeline import make_pipeline
-    >>> from sklearn.preprocessing import StandardScaler
+    >>> from sklearn.datasets import make_friedman1
     >>> from sklearn_nn import MLPRegressor
-    >>> X, y = load_diabetes(return_X_y=True)
-    >>> model = make_pipeline(StandardScaler(), MLPRegressor(solver="lbfgs", random_state=0))
-    >>> model.fit(X, y).score(X, y) > 0.6
-    True
+    >>> X, y = make_friedman1(500, random_state=0)
+    >>> y = (y - y.mean()) / y.std()
+    >>> model = MLPRegressor(
+    ...     hidden_layer_sizes=(32,), batch_size=32, learning_rate_init=0.01, random_state=0
+    ... )
+    >>> round(model.fit(X[:400], y[:400]).score(X[400:], y[400:]), 1)
+    1.0
     """
 
     loss: str | Loss = "squared_error"

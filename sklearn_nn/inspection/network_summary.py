@@ -16,7 +16,17 @@ UNITS = ("B", "KiB", "MiB", "GiB")
 
 
 class SummaryRow(NamedTuple):
-    """Row of a summary: a layer."""
+    """Row of a summary: a layer.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn_nn import MLPClassifier
+    >>> model = MLPClassifier(10, random_state=0).initialize(*load_iris(return_X_y=True))
+    >>> row = model.summary().rows[0]
+    >>> row.name, row.layer, row.output_shape, row.n_parameters
+    ('dense1', 'Dense', (10,), 50)
+    """
 
     name: str
     layer: str
@@ -54,6 +64,26 @@ class Summary:
         Number of values that the network computes for one sample.
     remarks : tuple of (str, str)
         Names and texts of additional lines.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn_nn import MLPClassifier
+    >>> model = MLPClassifier(10, random_state=0).initialize(*load_iris(return_X_y=True))
+    >>> model.summary()
+    MLPClassifier (float64)
+    <BLANKLINE>
+    Layer        Type        Output shape  Parameters  Memory
+    ---------------------------------------------------------
+    dense1       Dense       (10,)                 50   400 B
+    activation1  Activation  (10,)                  0     0 B
+    output       Dense       (3,)                  33   264 B
+    ---------------------------------------------------------
+    Parameters:             83 (664 B)
+    Trainable parameters:   83
+    Activations per sample: 20 (160 B)
+    >>> model.summary().n_parameters
+    83
     """
 
     title: str

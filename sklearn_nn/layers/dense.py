@@ -81,8 +81,10 @@ class Dense(Activated):
     >>> from sklearn_nn.layers import Dense
     >>> X, y = load_iris(return_X_y=True)
     >>> X = StandardScaler().fit_transform(X)
-    >>> layers = [Dense(32, activation="relu"), Dense(16, activation="relu")]
-    >>> model = NeuralNetworkClassifier(layers, solver="lbfgs", alpha=1, random_state=0).fit(X, y)
+    >>> model = NeuralNetworkClassifier(
+    ...     [Dense(32, activation="relu"), Dense(16, activation="relu")],
+    ...     batch_size=16, learning_rate_init=0.01, max_iter=20, random_state=0,
+    ... ).fit(X, y)
     >>> {name: weights["kernel"].shape for name, weights in model.layers_.items()}
     {'dense1': (4, 32), 'dense2': (32, 16), 'output': (16, 3)}
     >>> round(model.score(X, y), 1)

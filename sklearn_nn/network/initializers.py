@@ -55,6 +55,14 @@ class Constant(Initializer):
     ----------
     value : float, default=0.0
         Value of all elements.
+
+    Examples
+    --------
+    >>> from sklearn_nn import MLPClassifier
+    >>> from sklearn_nn.network.initializers import Constant
+    >>> model = MLPClassifier(4, bias_init=Constant(0.1))
+    >>> model.initialize([[0.0, 1.0], [1.0, 0.0]], [0, 1]).intercepts_[0]
+    array([0.1, 0.1, 0.1, 0.1])
     """
 
     value: float = 0.0
@@ -74,6 +82,16 @@ class Uniform(Initializer):
     ----------
     low, high : float, default=-0.1, 0.1
         Bounds.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_nn import MLPClassifier
+    >>> from sklearn_nn.network.initializers import Uniform
+    >>> model = MLPClassifier(1000, weight_init=Uniform(-0.2, 0.2), random_state=0)
+    >>> weights = model.initialize([[0.0, 1.0], [1.0, 0.0]], [0, 1]).coefs_[0]
+    >>> round(float(weights.min()), 1), round(float(weights.max()), 1)
+    (-0.2, 0.2)
     """
 
     low: float = -0.1
@@ -94,6 +112,15 @@ class Normal(Initializer):
     ----------
     mean, stddev : float, default=0.0, 0.05
         Mean and standard deviation.
+
+    Examples
+    --------
+    >>> from sklearn_nn import MLPClassifier
+    >>> from sklearn_nn.network.initializers import Normal
+    >>> model = MLPClassifier(1000, weight_init=Normal(0, 0.2), random_state=0)
+    >>> weights = model.initialize([[0.0, 1.0], [1.0, 0.0]], [0, 1]).coefs_[0]
+    >>> round(float(weights.std()), 1)
+    0.2
     """
 
     mean: float = 0.0
@@ -118,6 +145,17 @@ class TruncatedNormal(Normal):
     ----------
     mean, stddev : float, default=0.0, 0.05
         Mean and standard deviation of the normal distribution before truncation.
+
+    Examples
+    --------
+    No weight is further than two `stddev` from the mean:
+
+    >>> from sklearn_nn import MLPClassifier
+    >>> from sklearn_nn.network.initializers import TruncatedNormal
+    >>> model = MLPClassifier(10_000, weight_init=TruncatedNormal(0, 0.5), random_state=0)
+    >>> weights = model.initialize([[0.0, 1.0], [1.0, 0.0]], [0, 1]).coefs_[0]
+    >>> round(float(weights.max()), 2), round(float(weights.std()), 2)
+    (1.0, 0.44)
     """
 
     def _standard(self, rng: RandomState, shape: Shape) -> np.ndarray:
@@ -161,6 +199,18 @@ class VarianceScaling(Initializer):
     He, K., Zhang, X., Ren, S., & Sun, J. (2015). Delving deep into rectifiers. ICCV. Equation 10.
 
     LeCun, Y., Bottou, L., Orr, G., & Müller, K.-R. (1998). Efficient BackProp. Equation 16.
+
+    Examples
+    --------
+    He's distribution, scale 2 with `mode` "fan_in", for ReLU: with 50 inputs the standard deviation
+    of the weights is sqrt(2 / 50) = 0.2.
+
+    >>> import numpy as np
+    >>> from sklearn_nn import MLPClassifier
+    >>> from sklearn_nn.network.initializers import VarianceScaling
+    >>> model = MLPClassifier(1000, weight_init=VarianceScaling(scale=2), random_state=0)
+    >>> round(float(model.initialize(np.eye(50), np.arange(50) % 2).coefs_[0].std()), 2)
+    0.2
     """
 
     scale: float = 1.0
@@ -199,6 +249,17 @@ class GlorotUniform(Initializer):
     scale : float, default=6.0
         Squared bound times fans; 6 preserves the variance of activations and gradients, and
         scikit-learn uses 2 for logistic units.
+
+    Examples
+    --------
+    With 50 inputs and 100 units the bound is sqrt(6 / 150) = 0.2:
+
+    >>> import numpy as np
+    >>> from sklearn_nn import MLPClassifier
+    >>> from sklearn_nn.network.initializers import GlorotUniform
+    >>> model = MLPClassifier(100, weight_init=GlorotUniform(), random_state=0)
+    >>> round(float(model.initialize(np.eye(50), np.arange(50) % 2).coefs_[0].max()), 2)
+    0.2
     """
 
     scale: float = 6.0
@@ -232,6 +293,20 @@ class Orthogonal(Initializer):
 
     Mezzadri, F. (2007). How to generate random matrices from the classical compact groups.
     Notices of the AMS 54(5).
+
+    Examples
+    --------
+    The columns of a kernel with more rows than columns have length 1 and are orthogonal:
+
+    >>> import numpy as np
+    >>> from sklearn_nn import MLPClassifier
+    >>> from sklearn_nn.network.initializers import Orthogonal
+    >>> model = MLPClassifier(3, weight_init=Orthogonal(), random_state=0)
+    >>> W = model.initialize(np.eye(50), np.arange(50) % 2).coefs_[0]
+    >>> np.abs(W.T @ W).round(2)
+    array([[1., 0., 0.],
+           [0., 1., 0.],
+           [0., 0., 1.]])
     """
 
     gain: float = 1.0

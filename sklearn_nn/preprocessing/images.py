@@ -163,6 +163,20 @@ def augment_images(
     ------
     ValueError
         If X does not contain images, or a layer does not fit them.
+
+    Examples
+    --------
+    Three variants of one image, shifted and mirrored at random:
+
+    >>> import numpy as np
+    >>> from sklearn_nn import augment_images
+    >>> from sklearn_nn.layers import RandomCrop, RandomFlip
+    >>> image = np.array([[1.0, 2.0, 3.0]])
+    >>> layers = [RandomFlip(), RandomCrop(padding=(0, 1))]
+    >>> augment_images([image] * 3, layers, random_state=0)[:, 0]
+    array([[1., 2., 3.],
+           [0., 1., 2.],
+           [2., 1., 0.]])
     """
     images = np.asarray(X)
     if input_shape is None:

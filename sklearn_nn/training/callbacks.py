@@ -27,7 +27,23 @@ __all__ = [
 
 
 class Callback(BoundedSpec):
-    """Base class of callbacks, whose methods do nothing; a subclass overrides some of them."""
+    """Base class of callbacks, whose methods do nothing; a subclass overrides some of them.
+
+    Examples
+    --------
+    >>> from sklearn_nn import NeuralNetworkRegressor
+    >>> from sklearn_nn.layers import Dense
+    >>> from sklearn_nn.training import Callback
+    >>> class Print(Callback):
+    ...     def on_epoch_end(self, epoch, log, estimator):
+    ...         print("epoch", epoch, "rate", log["learning_rate"])
+    ...         return epoch == 3  # stops
+    >>> model = NeuralNetworkRegressor([Dense(2)], callbacks=[Print()], learning_rate_init=0.1)
+    >>> model = model.fit([[0.0], [1.0]], [0.0, 1.0])
+    epoch 1 rate 0.1
+    epoch 2 rate 0.1
+    epoch 3 rate 0.1
+    """
 
     #: Whether it runs after the other callbacks, for example to save what they have changed.
     sees_others = False
@@ -107,6 +123,21 @@ class EarlyStopping(Callback):
         Number of epochs without an improvement after which training stops.
     min_delta : float, default=0.0
         Smallest change that counts as an improvement.
+
+    Examples
+    --------
+    The loss of validation rows, without a change of the weights that training ends with:
+
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn_nn import MLPClassifier
+    >>> from sklearn_nn.training import EarlyStopping
+    >>> X, y = load_digits(return_X_y=True)
+    >>> stop = EarlyStopping(monitor="val_loss", patience=3)
+    >>> model = MLPClassifier(32, learning_rate_init=0.02, callbacks=[stop], random_state=0)
+    >>> model = model.fit(X[:1000] / 16, y[:1000], X_val=X[1000:] / 16, y_val=y[1000:])
+    >>> losses = model.validation_loss_curve_
+    >>> model.n_iter_ - losses.index(min(losses)) - 1
+    3
     """
 
     limits = {"patience": "[0, inf)", "min_delta": "[0, inf)"}
@@ -141,6 +172,21 @@ class ModelCheckpoint(Callback):
         Save only after epochs that are better than all before.
     every : int, default=1
         Number of epochs between saves.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> from sklearn_nn import NeuralNetworkRegressor, load
+    >>> from sklearn_nn.layers import Dense
+    >>> from sklearn_nn.training import ModelCheckpoint
+    >>> folder = tempfile.mkdtemp()
+    >>> keep = ModelCheckpoint(os.path.join(folder, "net-{epoch:03d}.npz"), every=2)
+    >>> model = NeuralNetworkRegressor([Dense(2)], callbacks=[keep], max_iter=5)
+    >>> model = model.fit([[0.0], [1.0]], [0.0, 1.0])
+    >>> sorted(os.listdir(folder))
+    ['net-002.npz', 'net-004.npz']
+    >>> load(os.path.join(folder, "net-004.npz")).n_iter_
+    4
     """
 
     sees_others = True
@@ -193,6 +239,18 @@ class LearningRateScheduler(Callback):
     ----------
     schedule : callable
         Called with the number of the next epoch, from 0, and the rate; returns the new rate.
+
+    Examples
+    --------
+    >>> from sklearn_nn import NeuralNetworkRegressor
+    >>> from sklearn_nn.layers import Dense
+    >>> from sklearn_nn.training import LearningRateScheduler
+    >>> halve = LearningRateScheduler(lambda epoch, rate: rate / 2)
+    >>> model = NeuralNetworkRegressor(
+    ...     [Dense(2)], callbacks=[halve], learning_rate_init=0.1, max_iter=4
+    ... ).fit([[0.0], [1.0]], [0.0, 1.0])
+    >>> model.history_["learning_rate"]
+    [0.1, 0.05, 0.025, 0.0125]
     """
 
     schedule: Callable[[int, float], float]
@@ -224,6 +282,20 @@ class ReduceLROnPlateau(Callback):
         Smallest change that counts as an improvement.
     min_rate : float, default=0.0
         Lower bound of the rate.
+
+    Examples
+    --------
+    A loss that does not improve: after two such epochs the rate is halved.
+
+    >>> from sklearn_nn import NeuralNetworkClassifier
+    >>> from sklearn_nn.layers import Dense
+    >>> from sklearn_nn.training import ReduceLROnPlateau
+    >>> reduce = ReduceLROnPlateau(factor=0.5, patience=2)
+    >>> model = NeuralNetworkClassifier(
+    ...     [Dense(2)], learning_rate_init=0.1, callbacks=[reduce], alpha=0, max_iter=8
+    ... ).fit([[0.0], [0.0]], [0, 1])
+    >>> [round(rate, 4) for rate in model.history_["learning_rate"]]
+    [0.1, 0.1, 0.1, 0.05, 0.05, 0.025, 0.025, 0.0125]
     """
 
     limits = Plateau.limits
@@ -246,6 +318,22 @@ class TerminateOnNaN(Callback):
     """Callback that turns the error of diverging training into a warning.
 
     Infinite and NaN losses are detected in any case, and the last finite weights are kept.
+
+    Examples
+    --------
+    A rate that is far too large. Training ends early, with finite weights:
+
+    >>> import warnings
+    >>> import numpy as np
+    >>> from sklearn_nn import MLPRegressor
+    >>> from sklearn_nn.training import TerminateOnNaN
+    >>> settings = {"solver": "sgd", "learning_rate_init": 1e99, "callbacks": [TerminateOnNaN()]}
+    >>> model = MLPRegressor("squared_error", (), **settings)
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     warnings.simplefilter("always")
+    ...     model = model.fit([[0.0], [1.0]], [0.0, 1.0])
+    >>> [warning.category.__name__ for warning in caught], np.isfinite(model.coefs_[0])
+    (['ConvergenceWarning'], array([[ True]]))
     """
 
 
@@ -254,6 +342,21 @@ class TrainingScore(Callback):
 
     The score appears as "score" in `history_` and is computed like "val_score". Predicting all
     training samples takes a quarter of the training time or more.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn_nn import NeuralNetworkClassifier
+    >>> from sklearn_nn.layers import Dense
+    >>> from sklearn_nn.training import TrainingScore
+    >>> X, y = load_digits(return_X_y=True)
+    >>> model = NeuralNetworkClassifier(
+    ...     [Dense(64, activation="relu")], callbacks=[TrainingScore()], batch_size=32,
+    ...     learning_rate_init=0.01, max_iter=5, random_state=0,
+    ... ).fit(X / 16, y)
+    >>> scores = model.history_["score"]
+    >>> len(scores), round(scores[0], 1), round(scores[-1], 1)
+    (5, 0.9, 1.0)
     """
 
 
@@ -267,6 +370,20 @@ class CSVLogger(Callback):
         Path of the file.
     append : bool, default=False
         Continue an existing file with its columns, for resumed training.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> from pathlib import Path
+    >>> from sklearn_nn import NeuralNetworkRegressor
+    >>> from sklearn_nn.layers import Dense
+    >>> from sklearn_nn.training import CSVLogger
+    >>> path = os.path.join(tempfile.mkdtemp(), "training.csv")
+    >>> model = NeuralNetworkRegressor([Dense(2)], callbacks=[CSVLogger(path)], max_iter=3)
+    >>> model = model.fit([[0.0], [1.0]], [0.0, 1.0])
+    >>> lines = Path(path).read_text().splitlines()
+    >>> lines[0], len(lines)
+    ('epoch,loss,learning_rate,seconds', 4)
     """
 
     path: str | Path
@@ -302,6 +419,19 @@ class LambdaCallback(Callback):
         Called with (epoch, log, estimator); the return value True stops training.
     on_fit_begin, on_fit_end : callable, optional
         Called with (estimator).
+
+    Examples
+    --------
+    Stop when the loss is small enough:
+
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn_nn import MLPClassifier
+    >>> from sklearn_nn.training import LambdaCallback
+    >>> X, y = load_digits(return_X_y=True)
+    >>> enough = LambdaCallback(lambda epoch, log, estimator: log["loss"] < 0.2)
+    >>> model = MLPClassifier(learning_rate_init=0.005, callbacks=[enough], random_state=0)
+    >>> round(model.fit(X / 16, y).loss_, 1)
+    0.2
     """
 
     _HOOKS = ("on_epoch_end", "on_fit_begin", "on_fit_end")
@@ -348,6 +478,15 @@ class ProgressBar(Callback):
         Samples per epoch, for the speed.
     unit : str, default='samples'
         Unit of the speed.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn_nn import MLPClassifier
+    >>> from sklearn_nn.training import ProgressBar
+    >>> X, y = load_digits(return_X_y=True)
+    >>> model = MLPClassifier(callbacks=[ProgressBar(n_samples=len(X))])
+    >>> model.fit(X / 16, y)  # doctest: +SKIP
     """
 
     max_epochs: int | None = None

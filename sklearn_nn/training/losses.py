@@ -64,6 +64,16 @@ class Loss(BoundedSpec):
         Activation that turns the raw output into a prediction.
     shared : tuple of str
         Hyperparameters taken from the estimator if the loss is given by name.
+
+    Examples
+    --------
+    A loss is a parameter of the estimator, and its own parameters can be searched over:
+
+    >>> from sklearn_nn import MLPRegressor
+    >>> from sklearn_nn.training import Huber
+    >>> model = MLPRegressor(loss=Huber())
+    >>> model.set_params(loss__delta=0.5).loss
+    Huber(delta=0.5)
     """
 
     name: ClassVar[str]
@@ -220,6 +230,16 @@ class SquaredError(Loss):
     With several outputs the value is their mean and the gradient is that of their sum, as in
     scikit-learn, so that each output learns as fast as it would alone. The same holds for the other
     regression losses except `Poisson`, whose value is also the sum.
+
+    Examples
+    --------
+    Of the same sample four times, the mean of the targets is predicted:
+
+    >>> from sklearn_nn import MLPRegressor
+    >>> from sklearn_nn.training import SquaredError
+    >>> model = MLPRegressor(SquaredError(), (), solver="lbfgs", alpha=0, max_iter=1000)
+    >>> round(float(model.fit([[0.0]] * 4, [1.0, 2.0, 3.0, 10.0]).predict([[0.0]])[0]), 1)
+    4.0
     """
 
     name = "squared_error"
@@ -239,7 +259,21 @@ def _signed(x: Any, above: Any, below: Any) -> Any:
 
 
 class AbsoluteError(Loss):
-    """Absolute error, which is minimal at the median; its derivative at zero error is 0."""
+    """Absolute error, which is minimal at the median; its derivative at zero error is 0.
+
+    Examples
+    --------
+    Of the same sample five times, the median of the targets is predicted:
+
+    >>> from sklearn_nn import MLPRegressor
+    >>> from sklearn_nn.training import AbsoluteError
+    >>> model = MLPRegressor(
+    ...     AbsoluteError(), (), learning_rate_init=0.05, learning_rate="cosine", max_iter=500
+    ... )
+    >>> model = model.fit([[0.0]] * 5, [1.0, 2.0, 3.0, 4.0, 100.0])
+    >>> round(float(model.predict([[0.0]])[0]), 1)
+    3.0
+    """
 
     name = "absolute_error"
     kernel = pointwise(
@@ -274,6 +308,19 @@ class Huber(Loss):
     ----------
     Huber, P. J. (1964). Robust estimation of a location parameter. Annals of Mathematical
     Statistics 35.
+
+    Examples
+    --------
+    Of the same sample four times, with an outlier; the mean of the targets is 26.5:
+
+    >>> from sklearn_nn import MLPRegressor
+    >>> from sklearn_nn.training import Huber
+    >>> for delta in (1, 10):
+    ...     model = MLPRegressor(Huber(delta), (), solver="lbfgs", alpha=0, max_iter=1000)
+    ...     model = model.fit([[0.0]] * 4, [1.0, 2.0, 3.0, 100.0])
+    ...     print(delta, round(float(model.predict([[0.0]])[0]), 1))
+    1 2.5
+    10 5.3
     """
 
     name = "huber"
@@ -313,6 +360,22 @@ class Quantile(Loss):
     References
     ----------
     Koenker, R., & Bassett, G. (1978). Regression quantiles. Econometrica 46.
+
+    Examples
+    --------
+    An upper bound of four fifths of the targets, and a lower bound of as many:
+
+    >>> import numpy as np
+    >>> from sklearn_nn import MLPRegressor
+    >>> from sklearn_nn.training import Quantile
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.uniform(-1, 1, (1000, 1))
+    >>> y = X[:, 0] + rng.normal(0, 0.1 + 0.2 * (X[:, 0] > 0))
+    >>> for quantile in (0.2, 0.8):
+    ...     model = MLPRegressor(Quantile(quantile), 32, learning_rate_init=0.01, random_state=0)
+    ...     print(quantile, round(float(np.mean(y < model.fit(X, y).predict(X))), 1))
+    0.2 0.2
+    0.8 0.8
     """
 
     name = "quantile"
@@ -338,6 +401,17 @@ class LogCosh(Loss):
     """log(cosh(error)): half the squared error near 0, the absolute error minus log(2) far away.
 
     It resembles `Huber` but has a second derivative everywhere; its derivative is tanh(error).
+
+    Examples
+    --------
+    Of the same sample four times, with an outlier; the mean of the targets is 26.5:
+
+    >>> from sklearn_nn import MLPRegressor
+    >>> from sklearn_nn.training import LogCosh
+    >>> model = MLPRegressor(LogCosh(), (), solver="lbfgs", alpha=0, max_iter=1000)
+    >>> model = model.fit([[0.0]] * 4, [1.0, 2.0, 3.0, 100.0])
+    >>> round(float(model.predict([[0.0]])[0]), 1)
+    2.6
     """
 
     name = "log_cosh"
@@ -346,7 +420,19 @@ class LogCosh(Loss):
 
 
 class Poisson(Loss):
-    """Half the Poisson deviance with a log link: the prediction is exp(z)."""
+    """Half the Poisson deviance with a log link: the prediction is exp(z).
+
+    Examples
+    --------
+    Counts that double with every step of x:
+
+    >>> from sklearn_nn import MLPRegressor
+    >>> from sklearn_nn.training import Poisson
+    >>> model = MLPRegressor(Poisson(), (), solver="lbfgs", alpha=0, max_iter=1000, random_state=0)
+    >>> model = model.fit([[0.0], [1.0], [2.0], [3.0]], [1, 2, 4, 8])
+    >>> model.predict([[4.0]]).round()
+    array([16.])
+    """
 
     name = "poisson"
     kernel = poisson
@@ -491,6 +577,18 @@ class SigmoidLogLoss(_LogLoss):
     References
     ----------
     Szegedy, C., et al. (2016). Rethinking the Inception architecture for computer vision. CVPR.
+
+    Examples
+    --------
+    Smoothed labels keep probabilities away from 0 and 1:
+
+    >>> from sklearn_nn import MLPClassifier
+    >>> from sklearn_nn.training import SigmoidLogLoss
+    >>> loss = SigmoidLogLoss(label_smoothing=0.1)
+    >>> model = MLPClassifier((), loss=loss, solver="lbfgs", alpha=0, random_state=0)
+    >>> model.fit([[0.0], [1.0]], ["a", "b"]).predict_proba([[0.0], [1.0]]).round(2)
+    array([[0.95, 0.05],
+           [0.05, 0.95]])
     """
 
     kernel = sigmoid_log_loss
@@ -516,6 +614,20 @@ class SoftmaxLogLoss(_LogLoss):
     References
     ----------
     Szegedy, C., et al. (2016). Rethinking the Inception architecture for computer vision. CVPR.
+
+    Examples
+    --------
+    Smoothed labels keep probabilities away from 0 and 1:
+
+    >>> import numpy as np
+    >>> from sklearn_nn import MLPClassifier
+    >>> from sklearn_nn.training import SoftmaxLogLoss
+    >>> loss = SoftmaxLogLoss(label_smoothing=0.1)
+    >>> model = MLPClassifier((), loss=loss, solver="lbfgs", alpha=0, random_state=0)
+    >>> model.fit(np.eye(3), ["a", "b", "c"]).predict_proba(np.eye(3)).round(2)
+    array([[0.93, 0.03, 0.03],
+           [0.03, 0.93, 0.03],
+           [0.03, 0.03, 0.93]])
     """
 
     kernel = softmax_log_loss
@@ -570,6 +682,19 @@ class SigmoidFocal(_Focal):
     References
     ----------
     Lin, T.-Y., et al. (2017). Focal loss for dense object detection. ICCV; equation 4.
+
+    Examples
+    --------
+    A tenth of the samples is in class 1. Focal loss gives the rare class a higher probability:
+
+    >>> from sklearn_nn import MLPClassifier
+    >>> from sklearn_nn.training import SigmoidFocal
+    >>> for gamma in (0, 2):
+    ...     model = MLPClassifier((), loss=SigmoidFocal(gamma), solver="lbfgs", alpha=0)
+    ...     model = model.fit([[0.0]] * 10, [0] * 9 + [1])
+    ...     print(gamma, model.predict_proba([[0.0]]).round(2))
+    0 [[0.9 0.1]]
+    2 [[0.69 0.31]]
     """
 
     kernel = pointwise("sigmoid_focal", _focal, _focal_derivative, mean=False)
@@ -587,6 +712,19 @@ class SoftmaxFocal(_Focal):
     References
     ----------
     Lin, T.-Y., et al. (2017). Focal loss for dense object detection. ICCV; equation 4.
+
+    Examples
+    --------
+    Of ten samples eight are in class 0. Focal loss gives the rare classes a higher probability:
+
+    >>> from sklearn_nn import MLPClassifier
+    >>> from sklearn_nn.training import SoftmaxFocal
+    >>> for gamma in (0, 2):
+    ...     model = MLPClassifier((), loss=SoftmaxFocal(gamma), solver="lbfgs", alpha=0)
+    ...     model = model.fit([[0.0]] * 10, [0] * 8 + [1, 2])
+    ...     print(gamma, model.predict_proba([[0.0]]).round(2))
+    0 [[0.8 0.1 0.1]]
+    2 [[0.59 0.2  0.2 ]]
     """
 
     kernel = softmax_focal

@@ -49,6 +49,16 @@ class Optimizer(Spec):
     weight_decay : float
         Decoupled weight decay: before each update the machine multiplies every weight by
         ``1 - learning_rate * weight_decay``.
+
+    Examples
+    --------
+    An optimizer is a parameter of the estimator, and its own parameters can be searched over:
+
+    >>> from sklearn_nn import MLPClassifier
+    >>> from sklearn_nn.training import Adam
+    >>> model = MLPClassifier(solver=Adam())
+    >>> model.set_params(solver__beta_2=0.99).solver
+    Adam(beta_2=0.99)
     """
 
     name: ClassVar[str]
@@ -134,6 +144,21 @@ class SGD(Optimizer):
         Share of the velocity kept at each step, in [0, 1].
     nesterov : bool, default=True
         Use Nesterov momentum (Nesterov, 1983; in the form of Sutskever et al., 2013).
+
+    Examples
+    --------
+    The weight of the line y = w x + b after each update, from 0 towards 1. Momentum overshoots:
+
+    >>> from sklearn_nn import MLPRegressor
+    >>> from sklearn_nn.training import SGD
+    >>> zeros = {"weight_init": "zeros", "bias_init": "zeros", "alpha": 0}
+    >>> X, y = [[1.0], [2.0]], [1.0, 2.0]
+    >>> for solver in (SGD(momentum=0), SGD(momentum=0.9, nesterov=False), SGD(momentum=0.9)):
+    ...     line = MLPRegressor("squared_error", (), solver=solver, learning_rate_init=0.1, **zeros)
+    ...     print([round(float(line.partial_fit(X, y).coefs_[0][0, 0]), 3) for _ in range(5)])
+    [0.25, 0.415, 0.524, 0.597, 0.645]
+    [0.25, 0.64, 1.024, 1.272, 1.315]
+    [0.475, 0.846, 1.03, 1.043, 0.954]
     """
 
     name = "sgd"
@@ -167,6 +192,18 @@ class Lion(Optimizer):
         Exponential decay rate of the running mean, in [0, 1).
     weight_decay : float, default=0.0
         Decoupled weight decay; a step multiplies each weight by 1 - learning_rate * weight_decay.
+
+    Examples
+    --------
+    The weight of the line y = w x + b after each update: each step is the learning rate.
+
+    >>> from sklearn_nn import MLPRegressor
+    >>> from sklearn_nn.training import Lion
+    >>> zeros = {"weight_init": "zeros", "bias_init": "zeros", "alpha": 0}
+    >>> line = MLPRegressor("squared_error", (), solver=Lion(), learning_rate_init=0.1, **zeros)
+    >>> X, y = [[1.0], [2.0]], [1.0, 2.0]
+    >>> [round(float(line.partial_fit(X, y).coefs_[0][0, 0]), 3) for _ in range(5)]
+    [0.1, 0.2, 0.3, 0.4, 0.5]
     """
 
     name = "lion"
@@ -239,6 +276,20 @@ class Adam(Optimizer):
         Exponential decay rates of the first- and second-moment estimates, in [0, 1).
     epsilon : float, default=1e-8
         Added to the square root before its bias is corrected, as in scikit-learn.
+
+    Examples
+    --------
+    A shorter memory of squared gradients than the usual one:
+
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn_nn import MLPClassifier
+    >>> from sklearn_nn.training import Adam
+    >>> X, y = load_digits(return_X_y=True)
+    >>> model = MLPClassifier(
+    ...     solver=Adam(beta_2=0.99), learning_rate_init=0.005, early_stopping=True, random_state=0
+    ... )
+    >>> round(model.fit(X[:1200] / 16, y[:1200]).score(X[1200:] / 16, y[1200:]), 1)
+    0.9
     """
 
     name = "adam"
@@ -278,6 +329,23 @@ class AdamW(Adam):
         Added to the square root before its bias is corrected, as in scikit-learn.
     weight_decay : float, default=0.01
         Decoupled weight decay; a step multiplies each weight by 1 - learning_rate * weight_decay.
+
+    Examples
+    --------
+    The decay makes weights small. Their root mean square with and without it:
+
+    >>> import numpy as np
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn_nn import MLPClassifier
+    >>> from sklearn_nn.training import AdamW
+    >>> X, y = load_digits(return_X_y=True)
+    >>> for decay in (0, 5):
+    ...     solver = AdamW(weight_decay=decay)
+    ...     model = MLPClassifier(solver=solver, learning_rate_init=0.01, random_state=0)
+    ...     weights = model.fit(X / 16, y).coefs_[0]
+    ...     print(decay, round(float(np.sqrt(np.mean(weights**2))), 1))
+    0 0.3
+    5 0.1
     """
 
     name = "adamw"
@@ -303,6 +371,20 @@ class NAdam(Adam):
         Added to the square root after its bias is corrected.
     momentum_decay : float, default=4e-3
         Rate of growth: at step t the momentum is beta_1 (1 - 0.96^(t momentum_decay) / 2).
+
+    Examples
+    --------
+    The weight of the line y = w x + b after each update, for `Adam` and for NAdam:
+
+    >>> from sklearn_nn import MLPRegressor
+    >>> from sklearn_nn.training import Adam, NAdam
+    >>> zeros = {"weight_init": "zeros", "bias_init": "zeros", "alpha": 0}
+    >>> X, y = [[1.0], [2.0]], [1.0, 2.0]
+    >>> for solver in (Adam(), NAdam()):
+    ...     line = MLPRegressor("squared_error", (), solver=solver, learning_rate_init=0.1, **zeros)
+    ...     print([round(float(line.partial_fit(X, y).coefs_[0][0, 0]), 3) for _ in range(5)])
+    [0.1, 0.199, 0.297, 0.391, 0.482]
+    [0.106, 0.177, 0.24, 0.299, 0.356]
     """
 
     name = "nadam"
@@ -342,6 +424,18 @@ class Adamax(Adam):
         Exponential decay rates of the first moment and of the infinity norm, in [0, 1).
     epsilon : float, default=1e-8
         Added to the absolute value of the gradient.
+
+    Examples
+    --------
+    The weight of the line y = w x + b after each update. The first step is the learning rate:
+
+    >>> from sklearn_nn import MLPRegressor
+    >>> from sklearn_nn.training import Adamax
+    >>> zeros = {"weight_init": "zeros", "bias_init": "zeros", "alpha": 0}
+    >>> line = MLPRegressor("squared_error", (), solver=Adamax(), learning_rate_init=0.1, **zeros)
+    >>> X, y = [[1.0], [2.0]], [1.0, 2.0]
+    >>> [round(float(line.partial_fit(X, y).coefs_[0][0, 0]), 3) for _ in range(5)]
+    [0.1, 0.192, 0.275, 0.351, 0.419]
     """
 
     name = "adamax"
@@ -416,6 +510,18 @@ class Adagrad(Optimizer):
         Initial sum of squares; the larger, the smaller the first steps.
     epsilon : float, default=1e-7
         Added inside the square root.
+
+    Examples
+    --------
+    The weight of the line y = w x + b after each update. Steps become smaller and smaller:
+
+    >>> from sklearn_nn import MLPRegressor
+    >>> from sklearn_nn.training import Adagrad
+    >>> zeros = {"weight_init": "zeros", "bias_init": "zeros", "alpha": 0}
+    >>> line = MLPRegressor("squared_error", (), solver=Adagrad(), learning_rate_init=0.1, **zeros)
+    >>> X, y = [[1.0], [2.0]], [1.0, 2.0]
+    >>> [round(float(line.partial_fit(X, y).coefs_[0][0, 0]), 3) for _ in range(5)]
+    [0.099, 0.163, 0.212, 0.253, 0.287]
     """
 
     name = "adagrad"
@@ -451,6 +557,21 @@ class RMSprop(Optimizer):
         Divide by the standard deviation: subtract the squared mean of gradients.
     epsilon : float, default=1e-7
         Added inside the square root.
+
+    Examples
+    --------
+    The weight of the line y = w x + b after each update. The mean of squares begins at 0, which
+    makes the first steps large:
+
+    >>> from sklearn_nn import MLPRegressor
+    >>> from sklearn_nn.training import RMSprop
+    >>> zeros = {"weight_init": "zeros", "bias_init": "zeros", "alpha": 0}
+    >>> X, y = [[1.0], [2.0]], [1.0, 2.0]
+    >>> for solver in (RMSprop(rho=0.9), RMSprop(rho=0.5)):
+    ...     line = MLPRegressor("squared_error", (), solver=solver, learning_rate_init=0.1, **zeros)
+    ...     print([round(float(line.partial_fit(X, y).coefs_[0][0, 0]), 3) for _ in range(5)])
+    [0.316, 0.462, 0.542, 0.586, 0.611]
+    [0.141, 0.246, 0.335, 0.415, 0.486]
     """
 
     name = "rmsprop"
@@ -484,6 +605,20 @@ class Adadelta(Optimizer):
         Exponential decay rate of the means of squared gradients and steps, in [0, 1).
     epsilon : float, default=1e-6
         Added inside both square roots. The first step is about three times sqrt(epsilon).
+
+    Examples
+    --------
+    With the paper's learning rate of 1:
+
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn_nn import MLPClassifier
+    >>> from sklearn_nn.training import Adadelta
+    >>> X, y = load_digits(return_X_y=True)
+    >>> model = MLPClassifier(
+    ...     solver=Adadelta(), learning_rate_init=1.0, early_stopping=True, random_state=0
+    ... )
+    >>> round(model.fit(X[:1200] / 16, y[:1200]).score(X[1200:] / 16, y[1200:]), 1)
+    0.9
     """
 
     name = "adadelta"

@@ -36,6 +36,16 @@ class Schedule(BoundedSpec):
 
     The learning rate of a batch is the base rate times the batch's factor. A schedule has no state,
     so that resumed training continues bit for bit.
+
+    Examples
+    --------
+    A schedule is a parameter of the estimator, and its own parameters can be searched over:
+
+    >>> from sklearn_nn import MLPClassifier
+    >>> from sklearn_nn.training import Cosine
+    >>> model = MLPClassifier(learning_rate=Cosine(warmup=1))
+    >>> model.set_params(learning_rate__warmup=2).learning_rate
+    Cosine(warmup=2)
     """
 
     #: Value of `learning_rate` that selects this class in estimators.
@@ -102,7 +112,19 @@ class Schedule(BoundedSpec):
 
 
 class Constant(Schedule):
-    """Constant learning rate."""
+    """Constant learning rate.
+
+    Examples
+    --------
+    >>> from sklearn_nn import NeuralNetworkRegressor
+    >>> from sklearn_nn.layers import Dense
+    >>> from sklearn_nn.training import Constant
+    >>> model = NeuralNetworkRegressor(
+    ...     [Dense(2)], learning_rate=Constant(), learning_rate_init=0.1, max_iter=3
+    ... ).fit([[0.0], [1.0]], [0.0, 1.0])
+    >>> model.history_["learning_rate"]
+    [0.1, 0.1, 0.1]
+    """
 
     name = "constant"
 
@@ -115,6 +137,20 @@ class InverseScaling(Schedule):
     ----------
     power_t : float, default=0.5
         Exponent; 0 gives a constant rate.
+
+    Examples
+    --------
+    Two samples an epoch:
+
+    >>> from sklearn_nn import NeuralNetworkRegressor
+    >>> from sklearn_nn.layers import Dense
+    >>> from sklearn_nn.training import InverseScaling
+    >>> model = NeuralNetworkRegressor(
+    ...     [Dense(2)], solver="sgd", learning_rate=InverseScaling(), learning_rate_init=0.1,
+    ...     max_iter=4,
+    ... ).fit([[0.0], [1.0]], [0.0, 1.0])
+    >>> [round(rate, 3) for rate in model.history_["learning_rate"]]
+    [0.1, 0.058, 0.045, 0.038]
     """
 
     name = "invscaling"
@@ -144,6 +180,20 @@ class Adaptive(Schedule):
     ----------
     smallest : float, default=1e-6
         Training stops at a plateau if the rate is at most this.
+
+    Examples
+    --------
+    A loss that does not improve: after `n_iter_no_change` epochs the rate is divided by 5.
+
+    >>> from sklearn_nn import NeuralNetworkClassifier
+    >>> from sklearn_nn.layers import Dense
+    >>> from sklearn_nn.training import Adaptive
+    >>> model = NeuralNetworkClassifier(
+    ...     [Dense(2)], solver="sgd", learning_rate=Adaptive(), learning_rate_init=0.1,
+    ...     n_iter_no_change=2, max_iter=8, alpha=0, shuffle=False, random_state=0,
+    ... ).fit([[0.0], [0.0]], [0, 1])
+    >>> [round(rate, 4) for rate in model.history_["learning_rate"]]
+    [0.1, 0.1, 0.1, 0.1, 0.02, 0.02, 0.02, 0.004]
     """
 
     name = "adaptive"
@@ -177,6 +227,20 @@ class Plateau(Schedule):
     monitor : str or None, default=None
         Column of the history to watch; scores are better if higher, all others if lower. None is
         "val_loss" if it exists, otherwise "loss".
+
+    Examples
+    --------
+    A loss that does not improve: after two such epochs the rate is halved.
+
+    >>> from sklearn_nn import NeuralNetworkClassifier
+    >>> from sklearn_nn.layers import Dense
+    >>> from sklearn_nn.training import Plateau
+    >>> model = NeuralNetworkClassifier(
+    ...     [Dense(2)], learning_rate=Plateau(factor=0.5, patience=2), learning_rate_init=0.1,
+    ...     max_iter=8, alpha=0, random_state=0,
+    ... ).fit([[0.0], [0.0]], [0, 1])
+    >>> [round(rate, 4) for rate in model.history_["learning_rate"]]
+    [0.1, 0.1, 0.1, 0.05, 0.05, 0.025, 0.025, 0.0125]
     """
 
     name = "plateau"
@@ -240,6 +304,17 @@ class StepDecay(ByStep):
         Factor on the rate at each drop.
     epochs : int, default=10
         Number of epochs between drops.
+
+    Examples
+    --------
+    >>> from sklearn_nn import NeuralNetworkRegressor
+    >>> from sklearn_nn.layers import Dense
+    >>> from sklearn_nn.training import StepDecay
+    >>> model = NeuralNetworkRegressor(
+    ...     [Dense(2)], learning_rate=StepDecay(epochs=2), learning_rate_init=0.1, max_iter=6
+    ... ).fit([[0.0], [1.0]], [0.0, 1.0])
+    >>> [round(rate, 4) for rate in model.history_["learning_rate"]]
+    [0.1, 0.1, 0.05, 0.05, 0.025, 0.025]
     """
 
     name = "step"
@@ -260,6 +335,17 @@ class Exponential(ByStep):
     ----------
     gamma : float, default=0.95
         Factor on the rate per epoch.
+
+    Examples
+    --------
+    >>> from sklearn_nn import NeuralNetworkRegressor
+    >>> from sklearn_nn.layers import Dense
+    >>> from sklearn_nn.training import Exponential
+    >>> model = NeuralNetworkRegressor(
+    ...     [Dense(2)], learning_rate=Exponential(gamma=0.5), learning_rate_init=0.1, max_iter=4
+    ... ).fit([[0.0], [1.0]], [0.0, 1.0])
+    >>> [round(rate, 4) for rate in model.history_["learning_rate"]]
+    [0.1, 0.05, 0.025, 0.0125]
     """
 
     name = "exponential"
@@ -279,6 +365,17 @@ class InverseTime(ByStep):
     ----------
     decay : float, default=0.1
         The rate is halved after 1 / decay epochs.
+
+    Examples
+    --------
+    >>> from sklearn_nn import NeuralNetworkRegressor
+    >>> from sklearn_nn.layers import Dense
+    >>> from sklearn_nn.training import InverseTime
+    >>> model = NeuralNetworkRegressor(
+    ...     [Dense(2)], learning_rate=InverseTime(decay=1), learning_rate_init=0.1, max_iter=5
+    ... ).fit([[0.0], [1.0]], [0.0, 1.0])
+    >>> [round(rate, 3) for rate in model.history_["learning_rate"]]
+    [0.1, 0.05, 0.033, 0.025, 0.02]
     """
 
     name = "inverse_time"
@@ -310,6 +407,19 @@ class Polynomial(ByStep):
         Exponent; 1 is linear decay.
     end : float, default=0.0
         Final factor.
+
+    Examples
+    --------
+    Linear decay to a tenth of the initial rate, over the planned epochs:
+
+    >>> from sklearn_nn import NeuralNetworkRegressor
+    >>> from sklearn_nn.layers import Dense
+    >>> from sklearn_nn.training import Polynomial
+    >>> model = NeuralNetworkRegressor(
+    ...     [Dense(2)], learning_rate=Polynomial(end=0.1), learning_rate_init=0.1, max_iter=6
+    ... ).fit([[0.0], [1.0]], [0.0, 1.0])
+    >>> [round(rate, 3) for rate in model.history_["learning_rate"]]
+    [0.1, 0.085, 0.07, 0.055, 0.04, 0.025]
     """
 
     name = "polynomial"
@@ -328,6 +438,19 @@ class CosLog4(ByStep):
 
     Four waves from 0 to 1 to 0, each twice as long as the one before, as in RealMLP (Holzmüller,
     Grinsztajn & Steinwart, 2024, "Better by default", NeurIPS). The first batch has the factor 0.
+
+    Examples
+    --------
+    The first half of 32 epochs has three of the four waves:
+
+    >>> from sklearn_nn import NeuralNetworkRegressor
+    >>> from sklearn_nn.layers import Dense
+    >>> from sklearn_nn.training import CosLog4
+    >>> model = NeuralNetworkRegressor(
+    ...     [Dense(2)], learning_rate=CosLog4(), learning_rate_init=0.1, max_iter=32
+    ... ).fit([[0.0], [1.0]], [0.0, 1.0])
+    >>> [round(rate, 2) for rate in model.history_["learning_rate"]][:16]
+    [0.0, 0.1, 0.0, 0.06, 0.1, 0.05, 0.0, 0.01, 0.05, 0.09, 0.1, 0.09, 0.06, 0.03, 0.01, 0.0]
     """
 
     name = "coslog4"
@@ -338,7 +461,19 @@ class CosLog4(ByStep):
 
 
 class FlatCos(ByStep):
-    """1 until t = 1/2, then half a cosine to 0, with t = step / (max_epochs * steps_per_epoch)."""
+    """1 until t = 1/2, then half a cosine to 0, with t = step / (max_epochs * steps_per_epoch).
+
+    Examples
+    --------
+    >>> from sklearn_nn import NeuralNetworkRegressor
+    >>> from sklearn_nn.layers import Dense
+    >>> from sklearn_nn.training import FlatCos
+    >>> model = NeuralNetworkRegressor(
+    ...     [Dense(2)], learning_rate=FlatCos(), learning_rate_init=0.1, max_iter=8
+    ... ).fit([[0.0], [1.0]], [0.0, 1.0])
+    >>> [round(rate, 3) for rate in model.history_["learning_rate"]]
+    [0.1, 0.1, 0.1, 0.1, 0.1, 0.085, 0.05, 0.015]
+    """
 
     name = "flat_cos"
     plans_the_end = True
@@ -363,6 +498,19 @@ class Cosine(ByStep):
         Number of warm restarts, at which the rate returns to its maximum.
     end : float, default=0.0
         Final factor of each period.
+
+    Examples
+    --------
+    Two epochs of warm-up, then half a cosine:
+
+    >>> from sklearn_nn import NeuralNetworkRegressor
+    >>> from sklearn_nn.layers import Dense
+    >>> from sklearn_nn.training import Cosine
+    >>> model = NeuralNetworkRegressor(
+    ...     [Dense(2)], learning_rate=Cosine(warmup=2), learning_rate_init=0.1, max_iter=8
+    ... ).fit([[0.0], [1.0]], [0.0, 1.0])
+    >>> [round(rate, 3) for rate in model.history_["learning_rate"]]
+    [0.05, 0.1, 0.1, 0.093, 0.075, 0.05, 0.025, 0.007]
     """
 
     name = "cosine"
@@ -399,6 +547,19 @@ class OneCycle(ByStep):
         Fraction of the training in which the rate rises.
     div_factor, final_div_factor : float, default=25.0, 1e4
         Ratio of the maximum to the first rate, and of the first rate to the last.
+
+    Examples
+    --------
+    The maximum is a third of the way through training:
+
+    >>> from sklearn_nn import NeuralNetworkRegressor
+    >>> from sklearn_nn.layers import Dense
+    >>> from sklearn_nn.training import OneCycle
+    >>> model = NeuralNetworkRegressor(
+    ...     [Dense(2)], learning_rate=OneCycle(), learning_rate_init=0.1, max_iter=10
+    ... ).fit([[0.0], [1.0]], [0.0, 1.0])
+    >>> [round(rate, 3) for rate in model.history_["learning_rate"]]
+    [0.004, 0.052, 0.1, 0.095, 0.081, 0.061, 0.039, 0.019, 0.005, 0.0]
     """
 
     name = "onecycle"
@@ -426,6 +587,18 @@ class Function(ByStep):
     ----------
     function : callable
         Called with the epoch as a float, such as 2.5 halfway through the third; returns the factor.
+
+    Examples
+    --------
+    Estimators make one of a function that is their `learning_rate`:
+
+    >>> from sklearn_nn import NeuralNetworkRegressor
+    >>> from sklearn_nn.layers import Dense
+    >>> model = NeuralNetworkRegressor(
+    ...     [Dense(2)], learning_rate=lambda epoch: 0.5**epoch, learning_rate_init=0.1, max_iter=4
+    ... ).fit([[0.0], [1.0]], [0.0, 1.0])
+    >>> [round(rate, 4) for rate in model.history_["learning_rate"]]
+    [0.1, 0.05, 0.025, 0.0125]
     """
 
     function: Callable[[float], float]
@@ -448,6 +621,19 @@ class Listed(ByStep):
     ----------
     listed : sequence of float
         Factors on the base rate.
+
+    Examples
+    --------
+    With one batch in an epoch, a step is an epoch:
+
+    >>> from sklearn_nn import NeuralNetworkRegressor
+    >>> from sklearn_nn.layers import Dense
+    >>> from sklearn_nn.training import Listed
+    >>> model = NeuralNetworkRegressor(
+    ...     [Dense(2)], learning_rate=Listed([1, 0.5, 0.1]), learning_rate_init=0.1, max_iter=5
+    ... ).fit([[0.0], [1.0]], [0.0, 1.0])
+    >>> [round(rate, 3) for rate in model.history_["learning_rate"]]
+    [0.1, 0.05, 0.01, 0.01, 0.01]
     """
 
     listed: Sequence[float]

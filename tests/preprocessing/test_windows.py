@@ -1,6 +1,5 @@
 """Windows of a series against loops, and what may be trained on when."""
 
-import doctest
 import itertools
 import math
 import pickle
@@ -9,7 +8,6 @@ import numpy as np
 import pytest
 from sklearn.model_selection import TimeSeriesSplit, cross_val_score
 
-import sklearn_nn.preprocessing.windows as module
 from helpers.learning import learning, median
 from sklearn_nn import CNNRegressor, sliding_windows
 
@@ -180,12 +178,6 @@ def test_names_twice_are_no_names():
     table = pd.DataFrame(np.zeros((9, 2)), columns=["a", "a"])
     with pytest.raises(ValueError, match=r"series (?s:.*)unique column names|'a' is not a channel"):
         sliding_windows(table, 2, target="a")
-
-
-def test_examples():
-    failed, attempted = doctest.testmod(module)
-    assert attempted > 5
-    assert not failed
 
 
 def test_functions_are_found_where_they_were():

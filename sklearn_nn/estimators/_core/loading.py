@@ -31,11 +31,11 @@ def load(path):
     >>> from sklearn.datasets import load_iris
     >>> from sklearn_nn import MLPClassifier, load
     >>> X, y = load_iris(return_X_y=True)
-    >>> model = MLPClassifier(solver="lbfgs", random_state=0).fit(X, y)
+    >>> model = MLPClassifier(max_iter=1000, random_state=0).fit(X, y)
     >>> path = os.path.join(tempfile.mkdtemp(), "iris.npz")
     >>> model.save(path)
-    >>> bool((load(path).predict(X) == model.predict(X)).all())
-    True
+    >>> load(path).predict(X[:1]), model.predict(X[:1])
+    (array([0]), array([0]))
     """
     return BaseNetwork.load(path)
 
@@ -62,6 +62,24 @@ def load_checkpoint(path):
     ------
     CheckpointError
         If the file is missing, damaged, of a newer version, or not written by this package.
+
+    Examples
+    --------
+    Five epochs, a file, and five more epochs equal ten epochs without an interruption:
+
+    >>> import os, tempfile
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn_nn import NeuralNetworkClassifier, load_checkpoint
+    >>> from sklearn_nn.layers import Dense, Dropout
+    >>> X, y = load_digits(return_X_y=True)
+    >>> layers = [Dense(32, activation="relu"), Dropout(0.2)]
+    >>> path = os.path.join(tempfile.mkdtemp(), "digits.npz")
+    >>> NeuralNetworkClassifier(layers, max_iter=5, random_state=0).fit(X / 16, y).save(path)
+    >>> resumed = load_checkpoint(path).set_params(max_iter=10).fit(X / 16, y)
+    >>> whole = NeuralNetworkClassifier(layers, max_iter=10, random_state=0).fit(X / 16, y)
+    >>> change = resumed.layers_["dense1"]["kernel"] - whole.layers_["dense1"]["kernel"]
+    >>> resumed.n_iter_, float(abs(change).max())
+    (10, 0.0)
     """
     estimator = BaseNetwork.load(path)
     estimator._resumes = True

@@ -513,9 +513,9 @@ class TabularRegressor(BaseTabular, NetworkRegressor):
     ...     {"size": rng.normal(50, 10, 300), "colour": rng.choice(["red", "blue", None], 300)}
     ... )
     >>> price = 3 * table["size"] + 50 * (table["colour"] == "red")
-    >>> model = TabularRegressor(random_state=0).fit(table[:200], price[:200])
-    >>> model.score(table[200:], price[200:]) > 0.95
-    True
+    >>> model = TabularRegressor(n_networks=1, random_state=0).fit(table[:200], price[:200])
+    >>> round(model.score(table[200:], price[200:]), 1)
+    1.0
     """
 
     #: Distributions of parameters for a random search.

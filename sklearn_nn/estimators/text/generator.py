@@ -160,11 +160,11 @@ class TextGenerator(BaseNetwork):
     >>> from sklearn_nn import TextGenerator
     >>> text = "the cat sat on the mat and looked at the hat. " * 40
     >>> model = TextGenerator(32, num_layers=1, sequence_length=20, batch_size=8,
-    ...                       learning_rate_init=0.02, random_state=0).fit(text)
+    ...                       learning_rate_init=0.02, max_iter=20, random_state=0).fit(text)
     >>> model.sample(24, prime="the cat sat ", temperature=0)
     'on the mat and looked at'
-    >>> model.perplexity(text) < 1.2
-    True
+    >>> round(model.perplexity(text), 1)
+    1.0
     """
 
     hidden_size: int = 128

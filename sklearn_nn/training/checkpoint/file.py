@@ -55,7 +55,18 @@ _CANNOT_FLUSH = {errno.EINVAL, errno.EBADF, errno.ENOTSUP, errno.EOPNOTSUPP, err
 
 
 class CheckpointError(ValueError):
-    """A checkpoint that cannot be loaded: missing, damaged, too new, or not a checkpoint."""
+    """A checkpoint that cannot be loaded: missing, damaged, too new, or not a checkpoint.
+
+    Examples
+    --------
+    >>> from sklearn_nn import load
+    >>> from sklearn_nn.training import CheckpointError
+    >>> try:
+    ...     load("nowhere.npz")
+    ... except CheckpointError as error:
+    ...     print(str(error).partition(". ")[0])
+    Checkpoint 'nowhere.npz' cannot be read: No such file or directory
+    """
 
 
 def storable(array: Any) -> bool:
