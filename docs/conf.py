@@ -4,6 +4,9 @@ Build with ``python -m sphinx -W -b html docs docs/_build/html``. The build need
 ``-t online`` it links to the documentation of NumPy, scikit-learn and others.
 """
 
+import re
+from pathlib import Path
+
 import sklearn_nn
 
 project = "sklearn_nn"
@@ -49,7 +52,8 @@ sphinx_gallery_conf = {
     "gallery_dirs": "auto_examples",
     # Examples that need nothing but the package are run; the rest are shown.
     "filename_pattern": r"/plot_",
-    "within_subsection_order": "FileNameSortKey",
+    # The page of the gallery, by topic, is written by hand.
+    "copyfile_regex": r"index\.rst",
     "abort_on_example_error": True,
     "download_all_examples": False,
     "show_signature": False,
@@ -62,12 +66,38 @@ sphinx_gallery_conf = {
     "min_reported_time": 1,
 }
 
+
+def api_sections():
+    """Return the pages of classes and functions by section of the API page."""
+    sections, module = {}, ""
+    lines = (Path(__file__).parent / "api.rst").read_text(encoding="utf-8").splitlines()
+    for line, after in zip(lines, [*lines[1:], ""], strict=True):
+        if after.startswith("---"):
+            pages = sections.setdefault(line, {})
+        elif match := re.match(r"\.\. currentmodule:: (\S+)", line):
+            module = match[1]
+        elif match := re.fullmatch(r" {3}([A-Za-z]\w*)", line):
+            pages[match[1]] = f"generated/{module}.{match[1]}"
+    return {title: pages for title, pages in sections.items() if pages}
+
+
 html_theme = "pydata_sphinx_theme"
 html_title = f"sklearn_nn {release}"
 html_show_sourcelink = False
 html_theme_options = {
     "show_prev_next": False,
+    "header_links_before_dropdown": 6,
     "secondary_sidebar_items": ["page-toc"],
     "navigation_with_keys": False,
 }
-html_sidebars = {"**": ["sidebar-nav-bs"]}
+html_context = {"api_sections": api_sections()}
+_ALONE = ("index", "quickstart", "performance", "search", "genindex", "py-modindex", "sg_*")
+_IN_SECTIONS = (
+    "guide*", "auto_examples/*", "internals", "architecture", "glossary", "reliability", "extending"
+)  # fmt: skip
+# Pages without siblings have no navigation on the left.
+html_sidebars = {
+    **{page: [] for page in _ALONE},
+    **{page: ["sidebar-nav-bs"] for page in _IN_SECTIONS},
+    **{page: ["sidebar-api"] for page in ("api", "generated/*")},
+}

@@ -107,6 +107,14 @@ def test_every_example_is_named_in_the_readme():
         assert named, path.name
 
 
+def test_the_gallery_has_each_example_under_one_topic():
+    text = (ROOT / "examples/index.rst").read_text(encoding="utf-8")
+    shown, navigated = text.split(".. toctree::")
+    names = sorted(path.stem for path in (ROOT / "examples").glob("*.py"))
+    assert sorted(re.findall(r"\.\./examples/(\w+)\.py", shown)) == names
+    assert re.findall(r"   (\w+)\n", navigated) == re.findall(r"/(\w+)\.py", shown)
+
+
 @pytest.mark.parametrize(
     ("parameter", "names"),
     [
