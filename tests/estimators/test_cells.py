@@ -347,38 +347,56 @@ def test_a_strange_cell_is_told_once_a_call():
 # --- one decision in all folds of a search --------------------------------------------------------
 
 
-def rare_word(form, n=60):
+def rare_word(form, word="many", n=60):
     rng = np.random.default_rng(0)
     X = pd.DataFrame({"a": rng.standard_normal(n), "b": rng.standard_normal(n).astype(object)})
-    X.loc[7, "b"] = "n/a"
+    X.loc[7, "b"] = word
     y = (X["a"] > 0).astype(int).to_numpy()
     return (X if form == "frame" else X.to_numpy() if form == "array" else X.to_numpy().tolist()), y
+
+
+def assert_told_of(told, word):
+    """Four folds were fitted to the word, one was asked about it; the column is numeric in all."""
+    of_fit = [warning for warning in told if f"({word!r} is missing)" in str(warning.message)]
+    asked = f"holds {word!r}, which is text, where fit saw numbers"
+    of_predict = [warning for warning in told if asked in str(warning.message)]
+    assert (len(of_fit), len(of_predict), len(told)) == (4, 1, 5)
+    assert {warning.filename for warning in told} == {__file__}
 
 
 @pytest.mark.parametrize("form", ["frame", "array", "rows"])
 def test_a_rare_word_among_numbers_spoils_no_fold(form):
     X, y = rare_word(form)
     model = make_pipeline(TableEncoder(), LogisticRegression())
-    with pytest.warns(UserWarning, match="'n/a', which is text, where fit saw numbers") as told:
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
         scores = cross_val_score(model, X, y, cv=5, error_score="raise")
     assert scores.min() > 0.7
-    assert len(told) == 1
-    assert told[0].filename == __file__
+    assert_told_of(told, "many")
 
 
 def test_a_rare_word_in_a_search_over_networks():
     X, y = rare_word("frame")
     model = TabularClassifier(max_iter=1, n_networks=1, random_state=0)
-    with pytest.warns(UserWarning, match=r"Column 'b' .*to_numeric.*categorical_features"):
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
         scores = cross_val_score(model, X, y, cv=5)
     assert np.isfinite(scores).all()
+    assert_told_of(told, "many")
+
+
+def test_text_that_stands_for_a_missing_number_is_told_by_fit_alone():
+    X, y = rare_word("frame", "n/a")
+    with pytest.warns(UserWarning, match="'n/a' is missing") as told:
+        cross_val_score(make_pipeline(TableEncoder(), LogisticRegression()), X, y, cv=5)
+    assert len(told) == 4
 
 
 def test_words_among_numbers():
-    """A word is missing where the type of what was fitted would have taken it; else an error."""
+    """Text is read where the type of what was fitted would have taken it; else it is an error."""
     X = pd.DataFrame({"x": [1.0, 2.0, None, 4.0]})
     words = pd.DataFrame({"x": _objects([1.0, "many", None, "3.5"])})
-    expected = encoder().fit(X).transform(pd.DataFrame({"x": [1.0, None, None, None]}))
+    expected = encoder().fit(X).transform(pd.DataFrame({"x": [1.0, None, None, 3.5]}))
     for fitted in (X.astype(object), X.to_numpy().tolist(), X.to_numpy().astype(object)):
         found = encoder().fit(fitted)
         for copy in (found, TableEncoder.from_state(found.state())):

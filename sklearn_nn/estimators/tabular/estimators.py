@@ -207,7 +207,8 @@ class TabularClassifier(BaseTabular, NetworkClassifier):
         0.15 for 'realmlp', decreasing to 0 in the second half of training, and 0.1 for 'tabm'.
     categorical_features : 'from_dtype', array-like or None, default='from_dtype'
         Categorical columns: by type (text, categories, booleans, and objects that are not all
-        numbers), by names, positions or a mask, or none.
+        numbers), by names, positions or a mask, or none. By type, identifiers are left out and
+        numbers among text are read, with a warning; see :ref:`text_columns`.
     numeric : {'robust', 'quantile', 'auto'}, default='auto'
         Scaling of numbers: by median and quartiles with smooth clipping, or by ranks to a normal
         distribution. 'auto' is 'robust' for 'realmlp', 'quantile' for 'tabm'.
@@ -271,7 +272,8 @@ class TabularClassifier(BaseTabular, NetworkClassifier):
     classes_ : ndarray of shape (n_classes,)
         Class labels.
     encoder_ : TableEncoder
-        Transformer of the table; its ``categories_`` holds the categories of each column.
+        Transformer of the table; its ``categories_`` holds the categories of each column, and
+        ``dropped_columns_`` the columns that are left out.
     recipe_ : dict of str to object
         Values of all parameters that may be 'auto'.
     temperatures_ : ndarray of shape (n_networks,)
@@ -398,7 +400,8 @@ class TabularRegressor(BaseTabular, NetworkRegressor):
         0.15 for 'realmlp', decreasing to 0 in the second half of training, and 0.1 for 'tabm'.
     categorical_features : 'from_dtype', array-like or None, default='from_dtype'
         Categorical columns: by type (text, categories, booleans, and objects that are not all
-        numbers), by names, positions or a mask, or none.
+        numbers), by names, positions or a mask, or none. By type, identifiers are left out and
+        numbers among text are read, with a warning; see :ref:`text_columns`.
     numeric : {'robust', 'quantile', 'auto'}, default='auto'
         Scaling of numbers: by median and quartiles with smooth clipping, or by ranks to a normal
         distribution. 'auto' is 'robust' for 'realmlp', 'quantile' for 'tabm'.
@@ -457,7 +460,8 @@ class TabularRegressor(BaseTabular, NetworkRegressor):
     Attributes
     ----------
     encoder_ : TableEncoder
-        Transformer of the table; its ``categories_`` holds the categories of each column.
+        Transformer of the table; its ``categories_`` holds the categories of each column, and
+        ``dropped_columns_`` the columns that are left out.
     recipe_ : dict of str to object
         Values of all parameters that may be 'auto'.
     layers_ : dict of str to dict of str to ndarray

@@ -1,9 +1,9 @@
-"""The two kinds of encoded column, numbers and categories, and the scaling of their output."""
+"""The kinds of encoded column, numbers and categories, and the scaling of their output."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from scipy.special import ndtri
@@ -49,7 +49,8 @@ class NumberColumn:
 
     `scaling` is a key of `SCALINGS`, and `learnt` its fitted array. `indicator`, of shape (2, 1),
     holds the values for a present and for a missing number; it is None if `fit` saw no missing
-    number. With `takes_text`, text in later tables is a missing value, otherwise an error.
+    number. With `takes_text`, text in later tables is read as a number or as missing, otherwise it
+    is an error. `words` is the text that was no number in `fit`, sorted.
     """
 
     kind = "number"
@@ -58,17 +59,23 @@ class NumberColumn:
     learnt: np.ndarray
     indicator: np.ndarray | None
     takes_text: bool
+    words: list = field(default_factory=list)
 
     @classmethod
-    def fit(cls, cells, weights, scaling):
-        """Fit to the cells of a column. Rows with zero weight are ignored."""
-        values, takes_text = cells.numbers(), cells.takes_text
+    def fit(cls, cells, weights, scaling, *, reads_text=False):
+        """Fit to the cells of a column. Rows with zero weight are ignored.
+
+        Text is read as numbers with `reads_text`, and is otherwise an error.
+        """
+        words = []
+        values, takes_text = cells.numbers(words if reads_text else None), cells.takes_text
+        words = sorted(set(words))
         kept = slice(None) if weights is None else weights > 0
         values, weights = values[kept], None if weights is None else weights[kept]
         missing = np.isnan(values)
         if missing.all():  # the output is always 0, without an indicator
             nothing = SCALINGS["robust"].fit(np.zeros(1), None)
-            return cls(scaling, 0.0, nothing, None, takes_text)
+            return cls(scaling, 0.0, nothing, None, takes_text, words)
         indicator = None
         if missing.any():
             counts = _sum_of(weights, missing.astype(np.intp), 2)
@@ -76,7 +83,7 @@ class NumberColumn:
             values, weights = values[~missing], None if weights is None else weights[~missing]
         (median,) = quantiles(values, [0.5], weights)
         learnt = SCALINGS[scaling].fit(values, weights)
-        return cls(scaling, float(median), learnt, indicator, takes_text)
+        return cls(scaling, float(median), learnt, indicator, takes_text, words)
 
     @property
     def widths(self):
@@ -85,8 +92,8 @@ class NumberColumn:
 
     def write(self, cells, out, starts):
         """Write cells to `out`, from column `starts` of each block; return a warning or None."""
-        found_text = [] if self.takes_text else None
-        values = cells.numbers(found_text)
+        words = [] if self.takes_text else None
+        values = cells.numbers(words)
         apply = SCALINGS[self.scaling].apply
         for rows in _blocks(len(values)):
             block = values[rows]
@@ -96,12 +103,14 @@ class NumberColumn:
             out[rows, starts[0]] = apply(self.learnt, block)
             if self.indicator is not None:
                 out[rows, starts[1]] = self.indicator[missing.astype(np.intp), 0]
-        if not found_text:
+        known = set(self.words)
+        new = next((word for word in words or () if word not in known), None)
+        if new is None:
             return None
         return (
-            f"{cells.label} holds {short(found_text[0])}, which is text, where fit saw numbers: "
-            "text is treated as missing. Convert it first (pandas.to_numeric), or fit with the "
-            "column listed in categorical_features."
+            f"{cells.label} holds {short(new)}, which is text, where fit saw numbers: it is "
+            "treated as missing. Convert it first (pandas.to_numeric), or fit with the column "
+            "listed in categorical_features."
         )
 
     def names_out(self, name):
@@ -116,6 +125,7 @@ class NumberColumn:
         _require(is_vector and SCALINGS[self.scaling].has_learnt(self.learnt), "fitted scaling")
         _require(self.indicator is None or _is_array(self.indicator, (2, 1)), "indicator")
         _require(isinstance(self.takes_text, bool), "takes_text")
+        _require(all(isinstance(word, str) for word in self.words), "words")
 
 
 @dataclass
@@ -218,6 +228,24 @@ class CategoryColumn:
         _require(m == len(self._numbers) and types <= _PLAIN, "categories")
         _require(self.one_hot is None or _is_array(self.one_hot, _one_hot(m).shape), "one_hot")
         _require(isinstance(self.prints, bool), "prints")
+
+
+@dataclass
+class DroppedColumn:
+    """Column of identifiers, which is not encoded, whatever it holds."""
+
+    kind = "dropped"
+    widths = (0, 0, 0, 0)
+
+    def write(self, cells, out, starts):
+        """Write nothing."""
+
+    def names_out(self, name):
+        """Return no names."""
+        return ([], [], [], [])
+
+    def check(self):
+        """Accept any state, as there is none."""
 
 
 def _one_hot(m):

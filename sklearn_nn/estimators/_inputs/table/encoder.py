@@ -15,10 +15,17 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_nn._spec import parameters, set_plain
 from sklearn_nn.estimators._core.parts import check_some_weight, warn
 from sklearn_nn.estimators._inputs.table import columns as kinds
-from sklearn_nn.estimators._inputs.table.columns import BLOCKS, CategoryColumn, NumberColumn
+from sklearn_nn.estimators._inputs.table.columns import (
+    BLOCKS,
+    CategoryColumn,
+    DroppedColumn,
+    NumberColumn,
+)
 from sklearn_nn.estimators._inputs.table.frames import read_frame, short
+from sklearn_nn.estimators._inputs.table.text import IDENTIFIERS, TextColumn, advice_on
 
-_COLUMNS = {column.kind: column for column in (NumberColumn, CategoryColumn)}
+_COLUMNS = {column.kind: column for column in (NumberColumn, CategoryColumn, DroppedColumn)}
+_BY_TYPE = "from_dtype"
 
 
 @parameters
@@ -39,8 +46,9 @@ class TableEncoder(TransformerMixin, BaseEstimator):
     categorical_features : "from_dtype", None, or array-like of str, int or bool, \
             default="from_dtype"
         The categorical columns: chosen by type, none, or given as names, positions or a mask.
-        Categorical by type are strings (of digits, too), categories of pandas and polars, booleans,
-        objects that are not all numbers, and columns without any value.
+        Categorical by type are strings, categories of pandas and polars, booleans, objects that are
+        not all numbers, and columns without any value, except text of numbers and identifiers, for
+        which there is a warning (see Notes).
     numeric : {"robust", "quantile"}, default="robust"
         Scaling of numbers. "robust" computes x / sqrt(1 + (x / 3)^2), where x is the distance from
         the median in interquartile ranges (in halves of the range if that is 0), and applies to
@@ -62,6 +70,8 @@ class TableEncoder(TransformerMixin, BaseEstimator):
     categories_ : list of length n_features_in_
         Categories of each column, numbers before text; None for a numeric column. 1, 1.0 and a
         nullable 1 are the same category. pandas categories that are dates or intervals are text.
+    dropped_columns_ : list of str or int
+        Names, or positions without names, of the columns that are left out.
     n_numbers_, n_indicators_, n_one_hots_ : int
         Number of columns in the first three blocks of the output.
     cardinalities_ : list of int
@@ -74,11 +84,23 @@ class TableEncoder(TransformerMixin, BaseEstimator):
     Named columns are matched by name, in any order. Constant columns, and columns without any
     value, are 0.
 
+    With ``categorical_features="from_dtype"``, `fit` decides about columns of text, and names in a
+    warning those that are not categories. The decision does not depend on `y`, and each row with a
+    positive weight counts once:
+
+    - *Numbers*: at least 32 distinct numbers that are at least 95% of the values, none of which is
+      a whole number with a leading zero, such as a postal code. "1e3", "1,234", "$5.20" and "12%"
+      are numbers; "1,5", "1.234,50" and "inf" are not.
+    - *Identifiers*: at least 50 values, of which at least 90% occur once. They are left out;
+      `transform` does not read them.
+
+    Empty text, "-", "?", ".", "n/a" and the like are missing values in both rules.
+
     The encoding of a cell depends on its value and on the fitted encoder, not on other cells or on
     the type of the column. A category of text in a column where `fit` saw only numbers, or the
     reverse, is unknown and gives a warning. Text in a numeric column is an error, unless the fitted
-    column could hold text (a column of objects, or a list of rows): then it is a missing value,
-    with a warning.
+    column could hold text (text, objects, or a list of rows): then it is read as a number or a
+    missing value, with a warning about words that `fit` did not see.
 
     A row of `sample_weight` 2 counts as two equal rows. Rows with zero weight are ignored.
 
@@ -94,7 +116,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
     (1, 1, 3)
     """
 
-    categorical_features: Any = "from_dtype"
+    categorical_features: Any = _BY_TYPE
     _: KW_ONLY
     numeric: str = "robust"
     max_one_hot: int = 9
@@ -103,7 +125,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
     __setattr__ = set_plain
 
     _parameter_constraints = {
-        "categorical_features": ["array-like", StrOptions({"from_dtype"}), None],
+        "categorical_features": ["array-like", StrOptions({_BY_TYPE}), None],
         "numeric": [StrOptions(set(kinds.SCALINGS))],
         "max_one_hot": [Interval(Integral, 0, None, closed="left")],
         "dtype": [StrOptions({"float32", "float64"})],
@@ -116,7 +138,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         `X` is a DataFrame or an array-like of shape (n_samples, n_features), in which None, NaN,
         pandas' NA and NaT are missing values; `y` is not used. Raise ValueError or TypeError for
         dates, infinite or complex numbers, for other cells that are neither numbers nor text, for
-        text in a numeric column, and if no column holds a value.
+        text in a numeric column, and if no column holds a value or all are identifiers.
         """
         return self._learn(X, sample_weight, self)
 
@@ -125,18 +147,34 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         frame = read_frame(X, estimator)
         weights = self._weights(sample_weight, frame)
         mask = _categorical_mask(frame, self.categorical_features)
-        columns = [
-            CategoryColumn.fit(frame.column(i), weights, self.numeric, self.max_one_hot)
-            if is_categorical
-            else NumberColumn.fit(frame.column(i), weights, self.numeric)
-            for i, is_categorical in enumerate(mask)
-        ]
+        columns, of_text = [], {}
+        for i in range(frame.shape[1]):
+            cells = frame.column(i)
+            is_categorical = cells.are_categorical() if mask is None else mask[i]
+            text = TextColumn.of(cells, weights) if is_categorical and mask is None else None
+            if text is not None:
+                of_text[i] = text
+            columns.append(self._column(cells, weights, is_categorical, text))
         if not any(any(column.widths) for column in columns):
+            if of_text:
+                raise ValueError(
+                    f"X has no column to learn from. {advice_on(of_text, frame.names)}"
+                )
             raise ValueError(
                 "X has missing values only; pass a table with a column that holds a value."
             )
+        if of_text:
+            warn(advice_on(of_text, frame.names))
         self._publish(columns, frame.names)
         return self
+
+    def _column(self, cells, weights, is_categorical, text):
+        """Return a fitted column; `text` is its `TextColumn`, or None."""
+        if text is not None and text.kind == IDENTIFIERS:
+            return DroppedColumn()
+        if is_categorical and text is None:
+            return CategoryColumn.fit(cells, weights, self.numeric, self.max_one_hot)
+        return NumberColumn.fit(cells, weights, self.numeric, reads_text=text is not None)
 
     def _weights(self, sample_weight, frame):
         """Return the weights of the rows; None if all are equal."""
@@ -156,6 +194,8 @@ class TableEncoder(TransformerMixin, BaseEstimator):
             self.feature_names_in_ = np.array(names, dtype=object)
         self.is_categorical_ = np.array([isinstance(c, CategoryColumn) for c in columns])
         self.categories_ = [getattr(column, "categories", None) for column in columns]
+        dropped = [i for i, column in enumerate(columns) if isinstance(column, DroppedColumn)]
+        self.dropped_columns_ = dropped if names is None else [names[i] for i in dropped]
         widths = np.array([column.widths for column in columns])
         self.n_numbers_, self.n_indicators_, self.n_one_hots_, _ = widths.sum(axis=0).tolist()
         embedded = BLOCKS.index("embedded")
@@ -303,10 +343,13 @@ def _from_plain(fields):
 
 
 def _categorical_mask(frame, categorical_features):
-    """Return a boolean mask of the categorical columns; raise ValueError if one does not exist."""
+    """Return a boolean mask of the categorical columns, or None if their types decide.
+
+    Raise ValueError if a column does not exist.
+    """
     n_columns = frame.shape[1]
-    if isinstance(categorical_features, str) and categorical_features == "from_dtype":
-        return np.array([frame.column(i).are_categorical() for i in range(n_columns)])
+    if isinstance(categorical_features, str) and categorical_features == _BY_TYPE:
+        return None
     asked = [] if categorical_features is None else list(categorical_features)
     are_flags = [isinstance(value, bool | np.bool_) for value in asked]
     if all(isinstance(value, str) for value in asked):

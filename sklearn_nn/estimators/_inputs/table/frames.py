@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import decimal
 import numbers
+import re
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Hashable
@@ -19,6 +20,13 @@ _DATES = (datetime.date, datetime.time, np.datetime64)
 _DURATIONS = (datetime.timedelta, np.timedelta64)
 #: Every float of at least this magnitude is a whole number.
 _ALL_WHOLE = 2.0**53
+#: Digits with commas in groups of three or none, a currency, an exponent, a percent sign.
+_NUMBER = re.compile(
+    r"([+-]?)[$€£¥]?\s*"
+    r"((?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)?(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?)\s*(%?)"
+)
+#: Text that stands for a missing number, in lower case.
+_ABSENT = {*("", "-", "--", "?", ".", "na", "n/a", "n.a.", "#n/a", "<na>", "nan", "null", "none")}
 #: Errors about types that are neither numbers nor categories, by NumPy's letter for the type.
 _UNSUPPORTED = {
     "M": "{label} holds dates ({dtype}); turn dates into numbers first, such as year, month and "
@@ -144,6 +152,7 @@ class Cells(ABC):
 
     def __init__(self, table, i, label):
         self.label = label
+        self._coded = None
 
     def are_categorical(self):
         """Return whether the cells are categories, or all missing."""
@@ -152,31 +161,37 @@ class Cells(ABC):
         values = self._numbers()
         return bool(len(values) and np.isnan(values[0]) and np.isnan(values).all())
 
-    def numbers(self, found_text=None):
+    def numbers(self, words=None):
         """Return the cells as float64, to be read only, with NaN if missing; see `_as_numbers`."""
-        values = self._numbers(found_text)
+        values = self._numbers(words)
         if np.isinf(values).any():
             raise _infinity_error(self.label)
         return values
 
-    @abstractmethod
     def codes(self):
         """Return each cell's position in a list of values, -1 if missing, and this list."""
+        if self._coded is None:
+            self._coded = self._codes()
+        return self._coded
+
+    @abstractmethod
+    def _codes(self):
+        """Return `codes`."""
 
     @abstractmethod
     def _are_categories(self):
         """Return `are_categorical` of cells that are not all missing."""
 
     @abstractmethod
-    def _numbers(self, found_text=None):
+    def _numbers(self, words=None):
         """Return `numbers`, which may be infinite."""
 
-    def _numbers_of_codes(self, found_text):
+    def _numbers_of_codes(self, words):
         """Return `numbers` of a column that is stored as categories or booleans."""
         codes, values = self.codes()
         seen = np.unique(codes[codes >= 0])
         table = np.full(len(values) + 1, np.nan)
-        table[seen] = _as_numbers([values[code] for code in seen], self.label, found_text)
+        table[seen] = _as_numbers([values[code] for code in seen], self.label, words)
         return table[codes]  # code -1 is the last
 
 
@@ -199,13 +214,13 @@ class _ArrayCells(Cells):
             _check_scalar(self._values[0], self.label)
         return self._letter not in "iuf"
 
-    def _numbers(self, found_text=None):
+    def _numbers(self, words=None):
         if self._letter in "iufb":
             with np.errstate(over="ignore"):
                 return self._values.astype(np.float64, copy=False)
-        return _as_numbers(self._values, self.label, found_text)
+        return _as_numbers(self._values, self.label, words)
 
-    def codes(self):
+    def _codes(self):
         if self._letter in "iufb":
             return _numbered_by_value(self._values)
         return _numbered(self._values.tolist(), self.label)
@@ -241,20 +256,20 @@ class _PandasCells(Cells):
         _refuse(self._letter, self.label, dtype)
         return _objects_are_categories(np.asarray(self._values, dtype=object), self.label)
 
-    def _numbers(self, found_text=None):
+    def _numbers(self, words=None):
         values, letter = self._values, self._letter
         if self._is_coded:
-            return self._numbers_of_codes(found_text)
+            return self._numbers_of_codes(words)
         if letter not in "mM" or not values.isna().all():  # NaT alone is missing, not a date
             _refuse(letter, self.label, values.dtype)
         if letter not in "iufb":
-            return _as_numbers(np.asarray(values, dtype=object), self.label, found_text)
+            return _as_numbers(np.asarray(values, dtype=object), self.label, words)
         if isinstance(values.dtype, np.dtype | self._pandas.SparseDtype):
             with np.errstate(over="ignore"):
                 return np.asarray(values).astype(np.float64, copy=False)
         return values.to_numpy(dtype=np.float64, na_value=np.nan)
 
-    def codes(self):
+    def _codes(self):
         cells = self._values
         if self._is_coded:
             codes, values = np.asarray(cells.codes), list(cells.categories)
@@ -299,17 +314,17 @@ class _PolarsCells(Cells):
                 _check_scalar(example, self.label)
         return not self._dtype.is_numeric()
 
-    def _numbers(self, found_text=None):
+    def _numbers(self, words=None):
         values = self._values
         if values.null_count() < len(values):
             self._refuse_times()
         if self._dtype.is_numeric():
             return values.cast(self._polars.Float64).to_numpy()
         if self._dtype == self._polars.Object:
-            return _as_numbers(values.to_list(), self.label, found_text)
-        return self._numbers_of_codes(found_text)
+            return _as_numbers(values.to_list(), self.label, words)
+        return self._numbers_of_codes(words)
 
-    def codes(self):
+    def _codes(self):
         return _numbered(self._values, self.label)
 
 
@@ -330,6 +345,22 @@ def is_missing(value):
         return bool(value != value)  # true of NaN and NaT
     except (ArithmeticError, TypeError, ValueError):  # an array has no truth value
         return False
+
+
+def number_in(text):
+    """Return the number that text reads as, NaN if it stands for a missing value, else None."""
+    text = text.strip()
+    if text.lower() in _ABSENT:
+        return np.nan
+    match = _NUMBER.fullmatch(text)
+    if match is None:
+        return None
+    sign, digits, percent = match.groups()
+    try:
+        number = float(sign + digits.replace(",", "")) / (100 if percent else 1)
+    except ValueError:  # no digits
+        return None
+    return number if np.isfinite(number) else None
 
 
 def _is_number(value):
@@ -392,23 +423,26 @@ def _objects_are_categories(values, label):
     return are_booleans or not all(map(_is_number, examples))
 
 
-def _as_numbers(values, label, found_text=None):
+def _as_numbers(values, label, words=None):
     """Convert objects to float64, with NaN for missing values.
 
-    Text is an error if `found_text` is None, else missing, and its first example is appended.
+    Text is an error if `words` is None. Otherwise it is read, and that which is neither a number
+    nor stands for a missing one is appended to `words`, and is missing.
     """
     examples = _examples(values)
     text = [value for value in examples.values() if value is not None and not _is_number(value)]
     for example in text:
         _check_scalar(example, label)
-    if text and found_text is None:
+    if text and words is None:
         raise ValueError(
             f"{label} holds {short(text[0])}, which is text, where numbers are expected. Convert "
             "it (pandas.to_numeric), or fit with the column listed in categorical_features."
         )
     if text:
-        found_text.append(text[0])
-    absent = {k for k, example in examples.items() if example is None or isinstance(example, str)}
+        read = {v: number_in(v) for v in values if isinstance(v, str)}
+        words += [str(word) for word, number in read.items() if number is None]
+        values = [read[v] if isinstance(v, str) else v for v in values]
+    absent = {kind for kind, example in examples.items() if example is None}
     if not all(issubclass(kind, float) for kind in absent):
         values = [None if type(value) in absent else value for value in values]
     try:

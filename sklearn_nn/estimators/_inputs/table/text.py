@@ -1,0 +1,103 @@
+"""Text columns that are not categories: numbers with a few words among them, and identifiers."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+import numpy as np
+
+from sklearn_nn.estimators._inputs.table.frames import number_in, short
+
+#: Whole numbers with a leading zero, which are codes, such as postal codes.
+_CODE = re.compile(r"\s*[+-]?0[0-9]+\s*")
+_DATE = re.compile(
+    r"\s*([0-9]{4}[-/.][0-9]{1,2}|[0-9]{1,2}[-/.][0-9]{1,2})[-/.][0-9]{1,4}(?![0-9]).*"
+)
+#: Fewest distinct numbers of a column of numbers: hours and days of the month remain categories.
+FEWEST_NUMBERS = 32
+LEAST_SHARE_OF_NUMBERS = 0.95
+#: Fewest values of a column of identifiers, and least share of those that occur once.
+FEWEST_IDENTIFIERS = 50
+LEAST_SHARE_OF_IDENTIFIERS = 0.9
+#: Number of columns that a warning names.
+_MOST_NAMED = 10
+
+NUMBERS, IDENTIFIERS = "numbers", "identifiers"
+_SAID = {
+    IDENTIFIERS: "Left out, as nearly every value occurs once",
+    NUMBERS: "Read as numbers",
+}
+
+
+class TextColumn(NamedTuple):
+    """Column of text that is not used as categories.
+
+    `kind` is `NUMBERS` or `IDENTIFIERS`; `example` is the first text of this kind, and `missing`
+    the first text that stands for a missing number; either may be None.
+    """
+
+    kind: str
+    example: str | None
+    missing: str | None
+
+    @classmethod
+    def of(cls, cells, weights):
+        """Return what the cells of a categorical column are, or None if they are categories.
+
+        Rows with zero weight are ignored, others count once.
+        """
+        codes, values = cells.codes()
+        codes = codes[codes >= 0 if weights is None else (codes >= 0) & (weights > 0)]
+        counts = np.bincount(codes, minlength=len(values))
+        if np.count_nonzero(counts) < FEWEST_NUMBERS:
+            return None
+        order = list(dict.fromkeys(codes.tolist()))  # that of the rows
+        texts = [k for k in order if isinstance(values[k], str)]
+        read = {k: number_in(values[k]) for k in texts}
+        absent = {k for k in texts if read[k] is not None and np.isnan(read[k])}
+        words = {k for k in texts if read[k] is None}
+        present = [k for k in order if k not in absent]
+        numbers = [k for k in present if k not in words]
+        n_present = counts[present].sum()
+        if (
+            len(numbers) >= FEWEST_NUMBERS
+            and counts[numbers].sum() >= LEAST_SHARE_OF_NUMBERS * n_present
+            and not any(_CODE.fullmatch(values[k]) for k in texts)
+        ):
+            example = next((str(values[k]) for k in numbers if k in read), None)
+            missing = next((str(values[k]) for k in texts if k in absent or k in words), None)
+            return cls(NUMBERS, example, missing) if texts else None
+        n_once = np.count_nonzero(counts[present] == 1)
+        if n_present >= FEWEST_IDENTIFIERS and n_once >= LEAST_SHARE_OF_IDENTIFIERS * n_present:
+            example = next((str(values[k]) for k in texts if k not in absent), None)
+            return None if example is None else cls(IDENTIFIERS, example, None)
+        return None
+
+
+def advice_on(found, names):
+    """Return a warning that names text columns, a dict by position, and the remedy."""
+    parts = []
+    for kind, said in _SAID.items():
+        told = [_described(column, i, names) for i, column in found.items() if column.kind == kind]
+        if len(told) > _MOST_NAMED:
+            told[_MOST_NAMED:] = [f"{len(told) - _MOST_NAMED} more"]
+        if told:
+            parts.append(f"{said}: {', '.join(told)}.")
+    if any(c.kind == IDENTIFIERS and _DATE.fullmatch(c.example) for c in found.values()):
+        parts.append(
+            "Turn dates into numbers first, such as year, month and weekday (pandas.to_datetime)."
+        )
+    return (
+        f"X has text that is not used as categories. {' '.join(parts)} To choose "
+        "otherwise, convert or drop these columns, or list all categorical columns in "
+        "categorical_features."
+    )
+
+
+def _described(column, i, names):
+    """Return the name and the examples of a text column."""
+    examples = [] if column.example is None else [f"such as {short(column.example)}"]
+    if column.missing is not None:
+        examples.append(f"{short(column.missing)} is missing")
+    return f"{f'column {i}' if names is None else repr(names[i])} ({'; '.join(examples)})"
