@@ -55,6 +55,7 @@ class BaseCNN(BaseNetwork):
     augmentation: list | None = None
     input_shape: tuple[int, ...] | None = None
     data_format: str = CHANNELS_LAST
+    scale_inputs: bool | str = "auto"
 
     _parameter_constraints: ClassVar[dict] = {
         "filters": _POSITIVE,
@@ -75,6 +76,7 @@ class BaseCNN(BaseNetwork):
             rows_are_signals=True,
             planes_are_grey=True,
             goes_by_place=True,
+            scales=self.scale_inputs,
         )
 
     def _of_each(self, name, n):
@@ -177,6 +179,11 @@ class CNNClassifier(BaseCNN, BatchClassifier):
         Shape of one sample, (height, width, channels) or (steps, channels), where X has flat rows.
     data_format : {'channels_last', 'channels_first'}, default='channels_last'
         Axis of X that holds the channels.
+    scale_inputs : bool or 'auto', default='auto'
+        Whether the network subtracts the mean of each channel of X and divides by its standard
+        deviation, as learnt by the first `fit` or `partial_fit`. 'auto' does so if X is plainly not
+        of unit size: a channel is large (root mean square above 10), or all are small (standard
+        deviation below 0.1) or far from 0 (mean above 4 standard deviations).
     loss : {'log_loss', 'focal'} or Loss, default='log_loss'
         'focal' (Lin et al., 2017) gives less weight to easy samples. Objects may be user-defined.
     label_smoothing : float, default=0.0
@@ -248,6 +255,8 @@ class CNNClassifier(BaseCNN, BatchClassifier):
         Class labels.
     layers_ : dict of str to dict of str to ndarray
         Weights and other arrays by layer and name. Writing into them changes predictions.
+    input_scale_ : ndarray of shape (2, n_channels) or None
+        Mean and standard deviation by which X is scaled; None if it is not. See `scale_inputs`.
     input_shape_ : tuple of int
         Shape of one sample.
     loss_curve_ : list of float
@@ -317,6 +326,11 @@ class CNNRegressor(BaseCNN, BatchRegressor):
         Shape of one sample, (height, width, channels) or (steps, channels), where X has flat rows.
     data_format : {'channels_last', 'channels_first'}, default='channels_last'
         Axis of X that holds the channels.
+    scale_inputs : bool or 'auto', default='auto'
+        Whether the network subtracts the mean of each channel of X and divides by its standard
+        deviation, as learnt by the first `fit` or `partial_fit`. 'auto' does so if X is plainly not
+        of unit size: a channel is large (root mean square above 10), or all are small (standard
+        deviation below 0.1) or far from 0 (mean above 4 standard deviations).
     loss : str or Loss, default='squared_error'
         Loss to minimize, as in :class:`MLPRegressor`, between outputs and scaled targets: `delta`
         of 'huber' is in standard deviations of y.
@@ -385,6 +399,8 @@ class CNNRegressor(BaseCNN, BatchRegressor):
     ----------
     layers_ : dict of str to dict of str to ndarray
         Weights and other arrays by layer and name. Writing into them changes predictions.
+    input_scale_ : ndarray of shape (2, n_channels) or None
+        Mean and standard deviation by which X is scaled; None if it is not. See `scale_inputs`.
     input_shape_ : tuple of int
         Shape of one sample.
     loss_curve_ : list of float

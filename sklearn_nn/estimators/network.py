@@ -44,6 +44,7 @@ class BaseNeuralNetwork(BaseNetwork):
     _: KW_ONLY
     input_shape: tuple[int, ...] | None = None
     data_format: str = CHANNELS_LAST
+    scale_inputs: bool | str = "auto"
 
     _parameter_constraints: ClassVar[dict] = {"layers": [list, tuple, None]}
     _layers_parameter = "layers"
@@ -65,6 +66,7 @@ class BaseNeuralNetwork(BaseNetwork):
             steps_of_rows = shape if len(shape) == 2 else None
         elif any(isinstance(layer, _OF_STEPS) for layer in layers):
             steps_of_rows = (-1, 1)
+        refers = any(isinstance(x, Layer) and x.refers_to_values for x in layers)
         return ShapedReader(
             self.input_shape,
             self.data_format,
@@ -73,6 +75,7 @@ class BaseNeuralNetwork(BaseNetwork):
             steps_of_rows=steps_of_rows,
             padding_value=first.padding_value if is_layer else None,
             first_layer=first if is_layer and first.reads_whole_numbers else None,
+            scales=False if refers else self.scale_inputs,
         )
 
 
@@ -90,6 +93,11 @@ class NeuralNetworkClassifier(BaseNeuralNetwork, BatchClassifier):
         Shape of one sample, (height, width, channels) or (steps, channels), where X has flat rows.
     data_format : {'channels_last', 'channels_first'}, default='channels_last'
         Axis of X that holds the channels.
+    scale_inputs : bool or 'auto', default='auto'
+        Whether the network subtracts the mean of each channel of X and divides by its standard
+        deviation, as learnt by the first `fit` or `partial_fit`. 'auto' does so if X is plainly not
+        of unit size: a channel is large (root mean square above 10), or all are small (standard
+        deviation below 0.1) or far from 0 (mean above 4 standard deviations).
     loss : {'log_loss', 'focal'} or Loss, default='log_loss'
         'focal' (Lin et al., 2017) gives less weight to easy samples. Objects may be user-defined.
     label_smoothing : float, default=0.0
@@ -161,6 +169,8 @@ class NeuralNetworkClassifier(BaseNeuralNetwork, BatchClassifier):
         Class labels.
     layers_ : dict of str to dict of str to ndarray
         Weights and other arrays by layer and name. Writing into them changes predictions.
+    input_scale_ : ndarray of shape (2, n_channels) or None
+        Mean and standard deviation by which X is scaled; None if it is not. See `scale_inputs`.
     input_shape_ : tuple of int
         Shape of one sample.
     loss_curve_ : list of float
@@ -210,6 +220,11 @@ class NeuralNetworkRegressor(BaseNeuralNetwork, BatchRegressor):
         Shape of one sample, (height, width, channels) or (steps, channels), where X has flat rows.
     data_format : {'channels_last', 'channels_first'}, default='channels_last'
         Axis of X that holds the channels.
+    scale_inputs : bool or 'auto', default='auto'
+        Whether the network subtracts the mean of each channel of X and divides by its standard
+        deviation, as learnt by the first `fit` or `partial_fit`. 'auto' does so if X is plainly not
+        of unit size: a channel is large (root mean square above 10), or all are small (standard
+        deviation below 0.1) or far from 0 (mean above 4 standard deviations).
     loss : str or Loss, default='squared_error'
         Loss to minimize, as in :class:`MLPRegressor`, between outputs and scaled targets: `delta`
         of 'huber' is in standard deviations of y.
@@ -278,6 +293,8 @@ class NeuralNetworkRegressor(BaseNeuralNetwork, BatchRegressor):
     ----------
     layers_ : dict of str to dict of str to ndarray
         Weights and other arrays by layer and name. Writing into them changes predictions.
+    input_scale_ : ndarray of shape (2, n_channels) or None
+        Mean and standard deviation by which X is scaled; None if it is not. See `scale_inputs`.
     input_shape_ : tuple of int
         Shape of one sample.
     loss_curve_ : list of float

@@ -87,6 +87,7 @@ class BaseRNN(BaseNetwork):
     clipnorm: float = 1.0
     input_shape: tuple[int, ...] | None = None
     data_format: str = CHANNELS_LAST
+    scale_inputs: bool | str = "auto"
 
     _parameter_constraints: ClassVar[dict] = {
         "cell": CELL_CONSTRAINT,
@@ -102,6 +103,7 @@ class BaseRNN(BaseNetwork):
         shape = self.input_shape
         steps = (-1, 1) if shape is None or len(shape) != 2 else tuple(map(int, shape))
         options = {"takes_any_length": True, "rows_are_signals": True, "steps_of_rows": steps}
+        options["scales"] = self.scale_inputs
         if self.truncation is None:
             return ShapedReader(shape, self.data_format, **options)
         return WindowReader(shape, self.data_format, truncation=self.truncation, **options)
@@ -235,6 +237,11 @@ class RNNClassifier(BaseRNN, BatchClassifier):
         Shape of one sample, (steps, channels), where X has flat rows; None is (n_features, 1).
     data_format : {'channels_last', 'channels_first'}, default='channels_last'
         Axes of a sample: (steps, channels), or (channels, steps) for 'channels_first'.
+    scale_inputs : bool or 'auto', default='auto'
+        Whether the network subtracts the mean of each channel of X and divides by its standard
+        deviation, as learnt by the first `fit` or `partial_fit`. 'auto' does so if X is plainly not
+        of unit size: a channel is large (root mean square above 10), or all are small (standard
+        deviation below 0.1) or far from 0 (mean above 4 standard deviations).
     loss : {'log_loss', 'focal'} or Loss, default='log_loss'
         'focal' (Lin et al., 2017) gives less weight to easy samples. Objects may be user-defined.
     label_smoothing : float, default=0.0
@@ -304,6 +311,8 @@ class RNNClassifier(BaseRNN, BatchClassifier):
         Class labels.
     layers_ : dict of str to dict of str to ndarray
         Weights and other arrays by layer and name. Writing into them changes predictions.
+    input_scale_ : ndarray of shape (2, n_channels) or None
+        Mean and standard deviation by which X is scaled; None if it is not. See `scale_inputs`.
     input_shape_ : tuple of int
         Shape of one sample.
     loss_curve_ : list of float
@@ -380,6 +389,11 @@ class RNNRegressor(BaseRNN, BatchRegressor):
         Shape of one sample, (steps, channels), where X has flat rows; None is (n_features, 1).
     data_format : {'channels_last', 'channels_first'}, default='channels_last'
         Axes of a sample: (steps, channels), or (channels, steps) for 'channels_first'.
+    scale_inputs : bool or 'auto', default='auto'
+        Whether the network subtracts the mean of each channel of X and divides by its standard
+        deviation, as learnt by the first `fit` or `partial_fit`. 'auto' does so if X is plainly not
+        of unit size: a channel is large (root mean square above 10), or all are small (standard
+        deviation below 0.1) or far from 0 (mean above 4 standard deviations).
     loss : str or Loss, default='squared_error'
         Loss to minimize, as in :class:`MLPRegressor`, between outputs and scaled targets: `delta`
         of 'huber' is in standard deviations of y.
@@ -446,6 +460,8 @@ class RNNRegressor(BaseRNN, BatchRegressor):
     ----------
     layers_ : dict of str to dict of str to ndarray
         Weights and other arrays by layer and name. Writing into them changes predictions.
+    input_scale_ : ndarray of shape (2, n_channels) or None
+        Mean and standard deviation by which X is scaled; None if it is not. See `scale_inputs`.
     input_shape_ : tuple of int
         Shape of one sample.
     loss_curve_ : list of float

@@ -353,6 +353,11 @@ class CategoryEmbedding(Layer):
     rate_factor: float = 1.0
     decay_factor: float = 1.0
 
+    @property
+    def refers_to_values(self) -> bool:
+        """Return True: columns are codes."""
+        return True
+
     def output_shape(self, shape: Shape) -> Shape:
         """Return (columns before the categories + lengths of their vectors,)."""
         count = len(self.sizes)

@@ -258,6 +258,11 @@ class Layer(Spec):
         return False
 
     @property
+    def refers_to_values(self) -> bool:
+        """Return whether it refers to values of its input, which must then not be scaled."""
+        return self.reads_whole_numbers
+
+    @property
     def padding_value(self) -> int | None:
         """Value of its input after the end of a sequence; None if it does not define one."""
         return None

@@ -120,6 +120,11 @@ class _Branches(Layer):
         return any(layer.reads_whole_numbers for layer in self._first_layers())
 
     @property
+    def refers_to_values(self) -> bool:
+        """Return whether the first layer of a branch refers to values of its input."""
+        return any(layer.refers_to_values for layer in self._first_layers())
+
+    @property
     def padding_value(self) -> int | None:
         """The first padding value that a branch defines."""
         values = (layer.padding_value for layer in self._first_layers())

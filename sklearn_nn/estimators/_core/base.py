@@ -40,6 +40,7 @@ from sklearn_nn.estimators._core.parameters import ACT_AT_ONCE, estimator_parame
 from sklearn_nn.estimators._core.parts import FitMode
 from sklearn_nn.estimators._core.transfer import PRETRAINED, as_names, check_known
 from sklearn_nn.estimators._inputs.reader import InputReader
+from sklearn_nn.estimators._inputs.scale import with_scale
 from sklearn_nn.estimators._inputs.sequences import is_listed
 from sklearn_nn.estimators._targets.codec import LabelCodec, NumberCodec, ScaledNumberCodec
 from sklearn_nn.estimators._targets.steps import in_sequences
@@ -138,7 +139,7 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator, ABC):
 
     def _plan(self, reader, codec, dtype):
         """Return the plan of the network for the current parameters, and its program."""
-        layers = self._layers(reader, codec.n_outputs)
+        layers = with_scale(self._layers(reader, codec.n_outputs), reader.scale)
         link = codec.loss.link_layer()
         plan = Plan(layers, link, dtype, reader.form(), channels=reader.channels)
         return self._with_rates(plan, plan.lower(), self.learning_rate_factors)
@@ -424,7 +425,7 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator, ABC):
         frozen = [] if freeze is None else as_names(freeze, "freeze")
         frozen = self._known_names([PRETRAINED] if freeze == transfer.ALL else frozen)
         if "_network" in vars(self):
-            network = network_of(self).copy()
+            network = self._with_scale_of(start)
             transfer.copy_into(network, start, self._codec)
             self._pretrained = start
             self._set_factors(network, self._made_with.get("learning_rate_factors"))
@@ -432,6 +433,18 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator, ABC):
         if frozen:
             self.freeze(*frozen)
         return self
+
+    def _with_scale_of(self, start):
+        """Return a copy of the network that standardizes X as pretrained weights require."""
+        network, before = network_of(self), self._reader.scale
+        self._reader = self._reader.with_scale_of(start.arrays)
+        self._reader.publish(self)
+        scale = self._reader.scale
+        if (scale is None) == (before is None):
+            return network.copy()
+        if "_history" in vars(self):  # its weights are of another layout
+            self._history.forget_best()
+        return network.rebuilt(replace(network.plan, layers=with_scale(network.plan.layers, scale)))
 
     def _set_factors(self, network, factors):
         """Publish the network with other learning-rate factors of its layers."""
@@ -803,7 +816,7 @@ class NetworkRegressor(RegressorMixin, BaseNetwork):
 class BatchRegressor(NetworkRegressor):
     """Base of regressors with `partial_fit`, which scale targets for training."""
 
-    _codec_kind = ScaledNumberCodec
+    _codec_kind: ClassVar[type[NumberCodec]] = ScaledNumberCodec
 
     @available_if(_is_trained_by_batches)
     @_fit_context(prefer_skip_nested_validation=True)

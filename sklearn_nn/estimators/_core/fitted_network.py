@@ -149,6 +149,16 @@ class FittedNetwork:
         """Return a network with copies of the parameters and memories."""
         return self.with_weights(aligned(self.theta), aligned(self.state))
 
+    def rebuilt(self, plan):
+        """Return the network of another plan, with the weights of all layers that both have."""
+        program = plan.lower()
+        made = FittedNetwork.of(plan, program, *program.new_buffers())
+        known = {place[:2]: view for place, view in zip(self.places, self.views(), strict=True)}
+        for place in made.places:
+            if place[:2] in known:
+                place.view(made.theta, made.state)[...] = known[place[:2]]
+        return made
+
     # --- running ---------------------------------------------------------------------------
 
     def program_for(self, data):

@@ -5,9 +5,12 @@ from __future__ import annotations
 import copy
 
 from sklearn_nn.estimators._core.transfer import PRETRAINED
+from sklearn_nn.estimators._inputs.scale import INPUT_SCALE
 from sklearn_nn.layers import Layer
 from sklearn_nn.layers.layer import is_named, repeated_name, with_names
 
+#: Names that layers in a list cannot have.
+_RESERVED = ("output", INPUT_SCALE, PRETRAINED)
 #: Value in place of a layer that is skipped.
 PASSTHROUGH = "passthrough"
 
@@ -32,11 +35,11 @@ def named_layers(layers, parameter="layers"):
     if (name := repeated_name(pairs)) is not None:
         raise ValueError(f"{parameter} has the name {name!r} more than once.")
     names = [name for name, _ in pairs]
-    if bad := [name for name in names if "__" in name or name in ("output", PRETRAINED)]:
+    if bad := [name for name in names if "__" in name or name in _RESERVED]:
         raise ValueError(
             f"{parameter} has the name {bad[0]!r}; names must not contain a double underscore, nor "
-            f"be 'output', the layer that the estimator adds, or {PRETRAINED!r}, which stands for "
-            "layers that are copied."
+            f"be 'output' or {INPUT_SCALE!r}, layers that the estimator adds, or {PRETRAINED!r}, "
+            "which stands for layers that are copied."
         )
     return pairs
 

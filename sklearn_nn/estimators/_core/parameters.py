@@ -33,6 +33,7 @@ CONSTRAINTS: dict = {
     "weight_init": _INITIALIZER,
     "bias_init": _INITIALIZER,
     "input_shape": [tuple, list, None],
+    "scale_inputs": ["boolean", StrOptions({"auto"})],
     "data_format": [StrOptions({CHANNELS_FIRST, CHANNELS_LAST})],
     "hidden_size": COUNT,
     "num_layers": COUNT,

@@ -176,7 +176,7 @@ OF_PARTS = {
     "kind": of_kind(str),
     "n_outputs": whole(1),
     "ragged": _FLAG,
-    "scale": is_array("f", 2),
+    "scale": or_none(is_array("f", 2)),
     "seen_shape": or_none(sequence_of(tuple, whole(1))),
     "units": or_none(of_kind(dict)),
     "vocabulary": of_kind(str),

@@ -33,8 +33,8 @@ _NOT_SAVED = (
     "_network", "_optimizer", "_parent_callback_ctx", "_pretrained", "_reader", "_skl_callbacks",
     "_skl_callbacks_to_teardown", "_sklearn_output_config", "_waits_for",
     # Published by the reader and the codec:
-    "classes_", "encoder_", "input_shape_", "n_layers_", "n_outputs_", "out_activation_",
-    "vocabulary_",
+    "classes_", "encoder_", "input_scale_", "input_shape_", "n_layers_", "n_outputs_",
+    "out_activation_", "vocabulary_",
 )  # fmt: skip
 #: Results of the last training, which may have been one without a history.
 _OF_LAST_TRAINING = ("t_", "loss_", "best_loss_", "best_iteration_", "best_validation_score_")

@@ -10,7 +10,8 @@ from typing import NamedTuple
 import numpy as np
 
 from sklearn_nn.estimators._core.fitted_network import network_of
-from sklearn_nn.estimators._core.parts import check_fits
+from sklearn_nn.estimators._core.parts import check_fits, warn
+from sklearn_nn.estimators._inputs.scale import INPUT_SCALE
 
 #: The layer that estimators add, whose width depends on the target.
 OUTPUT = "output"
@@ -52,7 +53,12 @@ def pretrained(other, layers, load):
         names = as_names(layers, "layers")
         known = [line.name for line in network.outline]
         check_known(names, known, f"The {type(estimator).__name__} to copy from")
-        arrays = {k: v for k, v in arrays.items() if any(is_within(k, name) for name in names)}
+        names_and_scale = [*names, INPUT_SCALE]  # the layers have learnt scaled inputs
+        arrays = {
+            layer: own
+            for layer, own in arrays.items()
+            if any(is_within(layer, name) for name in names_and_scale)
+        }
     return Pretrained(type(estimator).__name__, names, arrays, estimator._codec.raw_units)
 
 
@@ -71,6 +77,13 @@ def copied_layers(program, start):
         own = {name: placed.parameter for name, placed in places.items()}
         if {n: p.shape for n, p in own.items()} == {n: a.shape for n, a in arrays.items()}:
             copied.append(layer)
+        elif layer == INPUT_SCALE:
+            if not own:
+                warn(
+                    f"The {start.source} to copy from standardizes X, but this network does not: "
+                    "pass X scaled by the mean and deviation in layers_['input_scale'] of the "
+                    "former, or use scale_inputs='auto'."
+                )
         elif start.names is not None or (own and layer != OUTPUT):
             others = [name for name in start.arrays if name != layer]
             raise ValueError(
@@ -78,7 +91,7 @@ def copied_layers(program, start):
                 f"but {_shapes(own) or 'no arrays'} here; make the two layers and what they "
                 f"read equal, or leave it out: from_pretrained(..., layers={others})."
             )
-    if not copied:
+    if not set(copied) - {INPUT_SCALE}:
         raise ValueError(
             f"No layer is copied: the {start.source} to copy from has arrays in "
             f"{list(start.arrays)}, the network here in {list(program.layers)}; "

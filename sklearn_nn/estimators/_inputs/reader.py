@@ -40,6 +40,8 @@ class InputReader(Part):
     channels = 1
     #: Number that bytes (uint8) are divided by.
     divisor = 1
+    #: Mean and standard deviation (2, n_channels) that the network standardizes X by, or None.
+    scale = None
 
     def learn(self, X, estimator):
         """Return X checked, and learn the form of its samples."""
@@ -61,6 +63,10 @@ class InputReader(Part):
     def settle(self, estimator):
         """Set `shape` from the learnt attributes and the parameters."""
         self.shape = (estimator.n_features_in_,)
+
+    def with_scale_of(self, pretrained):
+        """Return a reader with the scale in the arrays of another network, by layer."""
+        return self
 
     def lengths(self, samples):
         """Return the number of time steps of each checked sample."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, ClassVar
@@ -13,6 +14,12 @@ from sklearn_nn.estimators._core.parts import is_bytes, warn
 from sklearn_nn.estimators._inputs import advice, sequences
 from sklearn_nn.estimators._inputs.advice import WHITE
 from sklearn_nn.estimators._inputs.reader import InputReader, advising
+from sklearn_nn.estimators._inputs.scale import (
+    INPUT_SCALE,
+    is_far_from_unit,
+    moments_of,
+    scale_of,
+)
 from sklearn_nn.estimators._inputs.sequences import Sequences, as_numbers, n_axes, samples_of
 from sklearn_nn.layers.shape import CHANNELS_FIRST, CHANNELS_LAST
 from sklearn_nn.network.source import in_windows
@@ -48,11 +55,11 @@ class ShapedReader(InputReader):
     not depend on the number of time steps read sequences of any other length afterwards.
     """
 
-    LEARNT = ("seen_shape", "ragged", "units")
+    LEARNT = ("seen_shape", "ragged", "units", "scale")
     NEEDED = ("seen_shape",)
-    PUBLISHED: ClassVar[dict[str, str]] = {"shape": "input_shape_"}
+    PUBLISHED: ClassVar[dict[str, str]] = {"shape": "input_shape_", "scale": "input_scale_"}
     ragged = False
-    units = None
+    units = scale = None
 
     #: Shape of a sample, channels last; None means that of the samples of the first fit.
     input_shape: tuple[int, ...] | None = None
@@ -72,6 +79,8 @@ class ShapedReader(InputReader):
     padding_value: int | None = None
     #: The first layer if it reads whole numbers, which are not scaled, else None.
     first_layer: Any = None
+    #: Whether the network standardizes samples, or "auto".
+    scales: bool | str = False
 
     # --- reading -----------------------------------------------------------------------------
 
@@ -288,6 +297,37 @@ class ShapedReader(InputReader):
             if message is not None:
                 warn(message)
 
+    def learn(self, X, estimator):
+        """Return X checked, and learn the form of its samples and their scale."""
+        samples = super().learn(X, estimator)
+        start = vars(estimator).get("_pretrained")
+        self.scale = self._scale_for(samples, None if start is None else start.arrays)
+        return samples
+
+    def _scale_for(self, samples, pretrained):
+        """Return the scale of samples, or that of pretrained arrays by layer; None for neither."""
+        if not self.scales:
+            return None
+        n_channels, divisor = self.shape[-1], self.divisor
+        if pretrained is not None:
+            given = scale_of(pretrained, n_channels)
+            if given is not None or (self.scales == "auto" and INPUT_SCALE not in pretrained):
+                return given
+        if self.scales == "auto" and not is_far_from_unit(samples, n_channels, divisor):
+            return None
+        scale = moments_of(samples, n_channels, divisor).scale
+        # Squares of numbers beyond 1e154 are infinite; training says what is wrong with X.
+        return scale if np.isfinite(scale).all() else None
+
+    def with_scale_of(self, pretrained):
+        """Return a reader with the scale in the arrays of another network, by layer."""
+        given = scale_of(pretrained, self.shape[-1])
+        if not self.scales or (given is None and self.scales is True):
+            return self
+        other = copy.copy(self)
+        other.scale = given
+        return other
+
     def _advice(self, X, owner, message):
         return advice.about_shaped(X, owner, message, self.steps_of_rows)
 
@@ -299,6 +339,10 @@ class ShapedReader(InputReader):
         kinds = {name: type(value) for name, value in (self.units or {}).items()}
         if self.units is not None and kinds != {"bytes": bool, "whole": bool, "largest": float}:
             raise ValueError("invalid units of samples")
+        if self.scale is not None:
+            is_valid = self.scale.shape == (2, self.shape[-1]) and (self.scale[1] > 0).all()
+            if not is_valid or not np.isfinite(self.scale).all():
+                raise ValueError("an invalid scale of samples")
 
 
 @dataclass(eq=False)

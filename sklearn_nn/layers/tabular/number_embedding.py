@@ -502,6 +502,11 @@ class PiecewiseLinearEmbedding(_NumberEmbedding):
     rate_factor: float = 1.0
     decay_factor: float = 0.0
 
+    @property
+    def refers_to_values(self) -> bool:
+        """Return True: bins have edges."""
+        return True
+
     def output_shape(self, shape: Shape) -> Shape:
         """Return (columns + embedded columns * (units - 1),)."""
         units = self._whole_number("units")
