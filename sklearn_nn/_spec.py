@@ -12,6 +12,8 @@ from typing import Any, ClassVar, TypeVar, dataclass_transform
 import numpy as np
 from sklearn.base import BaseEstimator
 
+from sklearn_nn._hints import hint, unexpected
+
 #: Types that `plain` converts.
 _CONVERTED = (np.generic, list, tuple, dict)
 
@@ -77,7 +79,8 @@ def parameters(kind: _Class, *, bases_first: bool = False) -> _Class:
     The decorated class gets an `__init__` that sets them, as from :func:`dataclasses.dataclass`.
     In its signature, keyword-only parameters are ordered by the classes that declare them: first
     those of the class itself, then those of its bases in the order of inheritance; with
-    `bases_first` the other way round.
+    `bases_first` the other way round. Unknown keyword arguments raise TypeError with a hint at the
+    parameter that is probably meant.
     """
     dataclasses.dataclass(eq=False, repr=False)(kind)
     init: Any = vars(kind)["__init__"]
@@ -92,8 +95,34 @@ def parameters(kind: _Class, *, bases_first: bool = False) -> _Class:
     made = [
         one.replace(annotation=one.empty) for one in inspect.signature(init).parameters.values()
     ]
-    init.__signature__ = inspect.Signature(sorted(made, key=place))
+    signature = inspect.Signature(sorted(made, key=place))
+
+    @functools.wraps(init)
+    def checked_init(self: Any, *args: Any, **values: Any) -> None:
+        for name in values:
+            if name not in signature.parameters:
+                owner, known = type(self).__name__, [*signature.parameters][1:]
+                told = hint(name, known) or f"; its parameters are {', '.join(known)}"
+                raise unexpected(f"{owner}.__init__", name, told)
+        init(self, *args, **values)
+
+    checked_init.__signature__ = signature  # type: ignore[attr-defined]
+    kind.__init__ = checked_init  # type: ignore[misc]
     return kind
+
+
+def set_known(self: Any, set_params: Any, values: Mapping[str, Any]) -> Any:
+    """Call scikit-learn's `set_params`; its error about an unknown parameter gets a hint."""
+    try:
+        return set_params(**values)
+    except ValueError as error:
+        known = dict.fromkeys(name.partition("__")[0] for name in self.get_params())
+        unknown = [name for name in values if name.partition("__")[0] not in known]
+        told = hint(unknown[0].partition("__")[0], known) if unknown else ""
+        if not told or "Invalid parameter" not in str(error):
+            raise
+        end = "" if told.endswith("?") else "."
+        raise ValueError(f"{str(error).removesuffix('.')}{told}{end}") from None
 
 
 class Spec(BaseEstimator):
@@ -104,6 +133,21 @@ class Spec(BaseEstimator):
     """
 
     __setattr__ = set_plain
+
+    def set_params(self, **params: Any) -> Any:
+        """Set parameters.
+
+        Parameters
+        ----------
+        **params : dict
+            Parameters by name; those of objects in them as ``name__parameter``.
+
+        Returns
+        -------
+        self : object
+            The object.
+        """
+        return set_known(self, super().set_params, params)
 
     def __eq__(self, other: object) -> bool:
         if type(self) is not type(other):

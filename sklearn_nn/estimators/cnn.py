@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import KW_ONLY
 from typing import Any, ClassVar
 
-from sklearn.utils._param_validation import StrOptions
-
 from sklearn_nn.estimators._core.base import BaseNetwork, BatchClassifier, BatchRegressor
 from sklearn_nn.estimators._core.layer_list import listed_layers
-from sklearn_nn.estimators._core.parameters import COUNT, estimator_parameters
+from sklearn_nn.estimators._core.parameters import COUNT, StrOptions, estimator_parameters
 from sklearn_nn.estimators._inputs.shaped import ShapedReader
 from sklearn_nn.estimators.mlp import check_sizes, draws, hidden_layers, with_output
 from sklearn_nn.estimators.network import SHAPED_TAGS
@@ -22,6 +20,7 @@ from sklearn_nn.layers import (
     Conv2D,
     Flatten,
     GaussianNoise,
+    Layer,
     MaxPool1D,
     MaxPool2D,
 )
@@ -52,7 +51,7 @@ class BaseCNN(BaseNetwork):
     batch_norm: bool = False
     weight_init: str | Initializer = "glorot_uniform"
     bias_init: str | Initializer = "glorot_uniform"
-    augmentation: list | None = None
+    augmentation: list | Layer | None = None
     input_shape: tuple[int, ...] | None = None
     data_format: str = CHANNELS_LAST
     scale_inputs: bool | str = "auto"
@@ -64,7 +63,7 @@ class BaseCNN(BaseNetwork):
         "padding": [StrOptions({"same", "valid"})],
         "pool_size": [*_POSITIVE, None],
         "pooling": [StrOptions({"max", "average"})],
-        "augmentation": [list, tuple, None],
+        "augmentation": [list, tuple, Layer, None],
     }
     _layers_parameter = "augmentation"
     _input_tags = SHAPED_TAGS
@@ -172,7 +171,7 @@ class CNNClassifier(BaseCNN, BatchClassifier):
         Whether to apply batch normalization before the activation of each hidden layer.
     weight_init, bias_init : str or Initializer, default='glorot_uniform'
         Initializers of weights and biases, as in :class:`MLPClassifier`.
-    augmentation : list of Layer, or of (name, Layer), or None, default=None
+    augmentation : Layer, list of Layer or of (name, Layer), or None, default=None
         Random changes of training samples: ``[RandomFlip(), RandomCrop(padding=4), Mixup(0.2)]``.
         Their parameters are the estimator's, too (``randomflip1__mode``); 'passthrough' skips one.
     input_shape : tuple of int or None, default=None
@@ -242,7 +241,7 @@ class CNNClassifier(BaseCNN, BatchClassifier):
         Score of the validation set: None is that of `score`, or 'loss', or a scikit-learn scorer.
     n_restarts : int, default=1
         Number of random initializations; the best by validation score (or training loss) is kept.
-    callbacks : list of Callback or None, default=None
+    callbacks : Callback, list of Callback or None, default=None
         Objects that are called at every epoch; see :mod:`sklearn_nn.training`.
     n_jobs : int, default=None
         Threads, at most one per core; None is 1, -1 is all. Results do not depend on their number.
@@ -319,7 +318,7 @@ class CNNRegressor(BaseCNN, BatchRegressor):
         Whether to apply batch normalization before the activation of each hidden layer.
     weight_init, bias_init : str or Initializer, default='glorot_uniform'
         Initializers of weights and biases, as in :class:`MLPClassifier`.
-    augmentation : list of Layer, or of (name, Layer), or None, default=None
+    augmentation : Layer, list of Layer or of (name, Layer), or None, default=None
         Random changes of training samples: ``[RandomFlip(), RandomCrop(padding=4), Mixup(0.2)]``.
         Their parameters are the estimator's, too (``randomflip1__mode``); 'passthrough' skips one.
     input_shape : tuple of int or None, default=None
@@ -388,7 +387,7 @@ class CNNRegressor(BaseCNN, BatchRegressor):
         Score of the validation set: None is that of `score`, or 'loss', or a scikit-learn scorer.
     n_restarts : int, default=1
         Number of random initializations; the best by validation score (or training loss) is kept.
-    callbacks : list of Callback or None, default=None
+    callbacks : Callback, list of Callback or None, default=None
         Objects that are called at every epoch; see :mod:`sklearn_nn.training`.
     n_jobs : int, default=None
         Threads, at most one per core; None is 1, -1 is all. Results do not depend on their number.

@@ -184,7 +184,7 @@ class MLPClassifier(BaseMLP, BatchClassifier):
         Score of the validation set: None is that of `score`, or 'loss', or a scikit-learn scorer.
     n_restarts : int, default=1
         Number of random initializations; the best by validation score (or training loss) is kept.
-    callbacks : list of Callback or None, default=None
+    callbacks : Callback, list of Callback or None, default=None
         Objects that are called at every epoch; see :mod:`sklearn_nn.training`.
     n_jobs : int, default=None
         Threads, at most one per core; None is 1, -1 is all. Results do not depend on their number.
@@ -347,7 +347,7 @@ class MLPRegressor(BaseMLP, BatchRegressor):
         Score of the validation set: None is that of `score`, or 'loss', or a scikit-learn scorer.
     n_restarts : int, default=1
         Number of random initializations; the best by validation score (or training loss) is kept.
-    callbacks : list of Callback or None, default=None
+    callbacks : Callback, list of Callback or None, default=None
         Objects that are called at every epoch; see :mod:`sklearn_nn.training`.
     n_jobs : int, default=None
         Threads, at most one per core; None is 1, -1 is all. Results do not depend on their number.

@@ -6,7 +6,7 @@ from dataclasses import KW_ONLY
 from typing import ClassVar
 
 from sklearn_nn.estimators._core.base import BaseNetwork, BatchClassifier, BatchRegressor
-from sklearn_nn.estimators._core.layer_list import PASSTHROUGH, listed_layers
+from sklearn_nn.estimators._core.layer_list import PASSTHROUGH, as_list, listed_layers
 from sklearn_nn.estimators._core.parameters import estimator_parameters
 from sklearn_nn.estimators._inputs.shaped import ShapedReader
 from sklearn_nn.estimators.mlp import with_output
@@ -40,13 +40,13 @@ SHAPED_TAGS = {"sparse": True, "three_d_array": True}
 class BaseNeuralNetwork(BaseNetwork):
     """Base of networks with a user-defined list of layers."""
 
-    layers: list | None = None
+    layers: list | Layer | None = None
     _: KW_ONLY
     input_shape: tuple[int, ...] | None = None
     data_format: str = CHANNELS_LAST
     scale_inputs: bool | str = "auto"
 
-    _parameter_constraints: ClassVar[dict] = {"layers": [list, tuple, None]}
+    _parameter_constraints: ClassVar[dict] = {"layers": [list, tuple, Layer, None]}
     _layers_parameter = "layers"
     _input_tags = SHAPED_TAGS
 
@@ -55,7 +55,7 @@ class BaseNeuralNetwork(BaseNetwork):
         return with_output(layers, reader.shape, n_outputs)
 
     def _make_reader(self):
-        layers = [entry[1] if is_named(entry) else entry for entry in self.layers or ()]
+        layers = [entry[1] if is_named(entry) else entry for entry in as_list(self.layers) or ()]
         first = next((layer for layer in layers if layer != PASSTHROUGH), None)
         is_layer = isinstance(first, Layer)  # `_layers` validates the list
         # A network that flattens samples first does not depend on their axes.
@@ -85,7 +85,7 @@ class NeuralNetworkClassifier(BaseNeuralNetwork, BatchClassifier):
 
     Parameters
     ----------
-    layers : list of Layer, or of (name, Layer), default=None
+    layers : Layer, or list of Layer or of (name, Layer), default=None
         Layers up to the last hidden one; the estimator adds the output layer. Layers without a name
         are named by class and number ('dense1', 'dense2'). Layers and their parameters are
         parameters of the estimator (``dense1``, ``dense1__units``); 'passthrough' skips a layer.
@@ -156,7 +156,7 @@ class NeuralNetworkClassifier(BaseNeuralNetwork, BatchClassifier):
         Score of the validation set: None is that of `score`, or 'loss', or a scikit-learn scorer.
     n_restarts : int, default=1
         Number of random initializations; the best by validation score (or training loss) is kept.
-    callbacks : list of Callback or None, default=None
+    callbacks : Callback, list of Callback or None, default=None
         Objects that are called at every epoch; see :mod:`sklearn_nn.training`.
     n_jobs : int, default=None
         Threads, at most one per core; None is 1, -1 is all. Results do not depend on their number.
@@ -212,7 +212,7 @@ class NeuralNetworkRegressor(BaseNeuralNetwork, BatchRegressor):
 
     Parameters
     ----------
-    layers : list of Layer, or of (name, Layer), default=None
+    layers : Layer, or list of Layer or of (name, Layer), default=None
         Layers up to the last hidden one; the estimator adds the output layer. Layers without a name
         are named by class and number ('dense1', 'dense2'). Layers and their parameters are
         parameters of the estimator (``dense1``, ``dense1__units``); 'passthrough' skips a layer.
@@ -282,7 +282,7 @@ class NeuralNetworkRegressor(BaseNeuralNetwork, BatchRegressor):
         Score of the validation set: None is that of `score`, or 'loss', or a scikit-learn scorer.
     n_restarts : int, default=1
         Number of random initializations; the best by validation score (or training loss) is kept.
-    callbacks : list of Callback or None, default=None
+    callbacks : Callback, list of Callback or None, default=None
         Objects that are called at every epoch; see :mod:`sklearn_nn.training`.
     n_jobs : int, default=None
         Threads, at most one per core; None is 1, -1 is all. Results do not depend on their number.

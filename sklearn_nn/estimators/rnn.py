@@ -8,11 +8,10 @@ from typing import ClassVar
 import numpy as np
 from sklearn.base import is_classifier
 from sklearn.utils import check_consistent_length
-from sklearn.utils._param_validation import StrOptions
 
 from sklearn_nn.estimators._core.base import BaseNetwork, BatchClassifier, BatchRegressor
 from sklearn_nn.estimators._core.fitted_network import check_fitted
-from sklearn_nn.estimators._core.parameters import COUNT, estimator_parameters
+from sklearn_nn.estimators._core.parameters import COUNT, StrOptions, estimator_parameters
 from sklearn_nn.estimators._inputs.shaped import ShapedReader, WindowReader
 from sklearn_nn.estimators._targets.steps import Steps, flat_steps
 from sklearn_nn.estimators.mlp import (
@@ -298,7 +297,7 @@ class RNNClassifier(BaseRNN, BatchClassifier):
         Score of the validation set: None is that of `score`, or 'loss', or a scikit-learn scorer.
     n_restarts : int, default=1
         Number of random initializations; the best by validation score (or training loss) is kept.
-    callbacks : list of Callback or None, default=None
+    callbacks : Callback, list of Callback or None, default=None
         Objects that are called at every epoch; see :mod:`sklearn_nn.training`.
     n_jobs : int, default=None
         Threads, at most one per core; None is 1, -1 is all. Results do not depend on their number.
@@ -449,7 +448,7 @@ class RNNRegressor(BaseRNN, BatchRegressor):
         Score of the validation set: None is that of `score`, or 'loss', or a scikit-learn scorer.
     n_restarts : int, default=1
         Number of random initializations; the best by validation score (or training loss) is kept.
-    callbacks : list of Callback or None, default=None
+    callbacks : Callback, list of Callback or None, default=None
         Objects that are called at every epoch; see :mod:`sklearn_nn.training`.
     n_jobs : int, default=None
         Threads, at most one per core; None is 1, -1 is all. Results do not depend on their number.

@@ -18,12 +18,11 @@ from sklearn.base import (
     _clone_parametrized,
     _fit_context,
 )
-from sklearn.utils._param_validation import StrOptions, validate_parameter_constraints
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_nn._spec import set_plain
+from sklearn_nn._spec import set_known, set_plain
 from sklearn_nn.estimators._core import layer_list, saving, transfer
 from sklearn_nn.estimators._core.batches import fit_batches, is_stream
 from sklearn_nn.estimators._core.callbacks import CallbackSupportMixin, with_callbacks
@@ -36,7 +35,13 @@ from sklearn_nn.estimators._core.fitted_network import (
     network_of,
     publish_network,
 )
-from sklearn_nn.estimators._core.parameters import ACT_AT_ONCE, estimator_parameters
+from sklearn_nn.estimators._core.parameters import (
+    ACT_AT_ONCE,
+    StrOptions,
+    estimator_parameters,
+    knows_arguments,
+    validate,
+)
 from sklearn_nn.estimators._core.parts import FitMode
 from sklearn_nn.estimators._core.transfer import PRETRAINED, as_names, check_known
 from sklearn_nn.estimators._inputs.reader import InputReader
@@ -101,7 +106,7 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator, ABC):
     learning_rate_factors: dict[str, float] | None = None
     scoring: str | Callable | None = None
     n_restarts: int = 1
-    callbacks: list[Callback] | None = None
+    callbacks: list[Callback] | Callback | None = None
     n_jobs: int | None = None
     dtype: str = "auto"
 
@@ -207,9 +212,7 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator, ABC):
         self : object
             The estimator.
         """
-        if self._layers_parameter is not None:
-            params = layer_list.set_nested(self, params)
-        super().set_params(**params)
+        set_known(self, self._set_params, params)
         found = [name for name in vars(self).get("_waits_for", ()) if name in params]
         if found:
             put_back = {name: copy.deepcopy(getattr(self, name)) for name in found}
@@ -217,6 +220,11 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator, ABC):
             self._waits_for = tuple(name for name in self._waits_for if name not in found)
             saving.remake_parts(self)
         return self
+
+    def _set_params(self, **params):
+        if self._layers_parameter is not None:
+            params = layer_list.set_nested(self, params)
+        super().set_params(**params)
 
     @classmethod
     @functools.cache
@@ -236,7 +244,7 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator, ABC):
             for field in fields(self)
             if field.init and (value := getattr(self, field.name)) is not field.default
         }
-        validate_parameter_constraints(self._parameter_constraints, values, type(self).__name__)
+        validate(self._parameter_constraints, values, type(self).__name__)
 
     def _take_down(self):
         """Record the parameters that the network is made from, for files."""
@@ -255,6 +263,7 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator, ABC):
 
     # --- fit ---------------------------------------------------------------------------------
 
+    @knows_arguments
     @_fit_context(prefer_skip_nested_validation=True)
     @with_callbacks
     def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None):
@@ -295,6 +304,7 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator, ABC):
         """Train for one more epoch: partial_fit."""
         return self._fit_kind(self, FitMode.ONE_EPOCH, X, y, sample_weight, validation).run()
 
+    @knows_arguments
     def initialize(self, X, y, sample_weight=None):
         """Build the network for the data and draw its initial weights, without training it.
 
@@ -718,6 +728,7 @@ class BatchClassifier(NetworkClassifier):
     """Base of classifiers with `partial_fit`."""
 
     @available_if(_is_trained_by_batches)
+    @knows_arguments
     @_fit_context(prefer_skip_nested_validation=True)
     @with_callbacks
     def partial_fit(
@@ -819,6 +830,7 @@ class BatchRegressor(NetworkRegressor):
     _codec_kind: ClassVar[type[NumberCodec]] = ScaledNumberCodec
 
     @available_if(_is_trained_by_batches)
+    @knows_arguments
     @_fit_context(prefer_skip_nested_validation=True)
     @with_callbacks
     def partial_fit(

@@ -23,7 +23,13 @@ from sklearn_nn.estimators._core.endings import (
 )
 from sklearn_nn.estimators._core.fitted_network import FittedNetwork, has_weights, publish_network
 from sklearn_nn.estimators._core.parts import FitMode, check_fits, check_some_weight, is_bytes, warn
-from sklearn_nn.estimators._core.validation import evaluation, is_given, resumed_rows, split
+from sklearn_nn.estimators._core.validation import (
+    evaluation,
+    is_given,
+    objective,
+    resumed_rows,
+    split,
+)
 from sklearn_nn.jit.team import resolve_n_jobs
 from sklearn_nn.network.machine import Machine, adapt
 from sklearn_nn.network.program import Program
@@ -347,7 +353,8 @@ class Fit:
 
     def callbacks(self):
         """Return the estimator's callbacks; raise an error if one is invalid."""
-        callbacks = list(self.estimator.callbacks or ())
+        callbacks = self.estimator.callbacks
+        callbacks = [callbacks] if isinstance(callbacks, Callback) else list(callbacks or ())
         for i, callback in enumerate(callbacks):
             if not isinstance(callback, Callback):
                 raise InvalidParameterError(
@@ -547,12 +554,6 @@ class Fit:
         est = self.estimator
         return est.early_stopping == "best" or est._optimizer.schedule.plans_the_end
 
-    @property
-    def _expects_convergence(self):
-        """True if `max_iter` is meant as a limit, as in scikit-learn's MLP, not as a plan."""
-        once = self.mode is FitMode.ONE_EPOCH
-        return self.estimator._like_scikit_learn and not (once or self.uses_all_epochs())
-
     def patience(self):
         """Return the number of epochs without improvement after which training stops."""
         est = self.estimator
@@ -592,9 +593,11 @@ class Fit:
             raise
         finally:
             est._order = trainer.rows
+        # In scikit-learn's MLP, `max_iter` is a limit.
+        is_planned = once or self.uses_all_epochs() or not est._like_scikit_learn
         if ending is Ending.INTERRUPTED:
             warn("Training interrupted by user.")
-        elif ending is Ending.EXHAUSTED and self._expects_convergence:
+        elif ending is Ending.EXHAUSTED and not is_planned:
             warn(
                 f"Stochastic Optimizer: Maximum iterations ({max_iter}) "
                 "reached and the optimization hasn't converged yet.",
@@ -607,17 +610,6 @@ class Fit:
         if trainer.schedule_ended and not est.__dict__.get("_end_was_told"):
             tell_end_of_schedule(est)
         return ending
-
-
-def objective(estimator):
-    """Return what restarts are compared by, smaller is better: minus the score, then the loss."""
-    history, scores = (getattr(estimator, n, None) for n in ("_history", "validation_scores_"))
-    found = getattr(estimator, "loss_", np.inf), 0.0
-    if history is not None and scores:
-        kept = history.best_theta is not None
-        score, epoch = (history.best_score, history.best_epoch - 1) if kept else (scores[-1], -1)
-        found = -score, history.curves["val_loss"][epoch]
-    return tuple(value if np.isfinite(value) else np.inf for value in found)
 
 
 def range_test(estimator, X, y, sample_weight, rates):

@@ -15,11 +15,17 @@ _RESERVED = ("output", INPUT_SCALE, PRETRAINED)
 PASSTHROUGH = "passthrough"
 
 
+def as_list(layers):
+    """Return a single layer as a list of one, and anything else unchanged."""
+    return [layers] if isinstance(layers, Layer) else layers
+
+
 def named_layers(layers, parameter="layers"):
     """Return (name, layer) pairs of a list of layers; raise ValueError if it is invalid.
 
     Layers without a name are named by class and number: "dense1", "dense2".
     """
+    layers = as_list(layers)
     if not isinstance(layers, list | tuple) or not layers:
         raise ValueError(
             f"{parameter}={layers!r} must be a list of layers, such as [Dense(64), Dropout(0.5)], "

@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import inspect
+import re
 from numbers import Integral, Real
 from typing import Any, TypeVar, dataclass_transform
 
 import numpy as np
-from sklearn.utils._param_validation import Interval, Options, StrOptions
+from sklearn.utils import _param_validation
+from sklearn.utils._param_validation import Interval, InvalidParameterError, Options
 
+from sklearn_nn._hints import hint_in_call, nearest, unexpected
 from sklearn_nn._spec import parameters
 from sklearn_nn.layers.activation import HIDDEN_ACTIVATIONS
 from sklearn_nn.layers.shape import CHANNELS_FIRST, CHANNELS_LAST
 from sklearn_nn.network.initializers import INITIALIZERS, Initializer
+from sklearn_nn.training.callbacks import Callback
 from sklearn_nn.training.optimizers import OPTIMIZERS, Optimizer
 from sklearn_nn.training.schedules import SCHEDULES, Schedule
+
+
+class StrOptions(_param_validation.StrOptions):
+    """Constraint that allows some strings, which errors show in sorted order."""
+
+    def __str__(self):
+        return f"a str among {{{', '.join(map(repr, sorted(self.options)))}}}"
+
 
 COUNT = [Interval(Integral, 1, None, closed="left")]
 _SHARE = [Interval(Real, 0, 1, closed="left")]
@@ -69,7 +82,7 @@ CONSTRAINTS: dict = {
     "ema_momentum": _SHARE,
     "scoring": [str, callable, None],
     "n_restarts": COUNT,
-    "callbacks": [list, tuple, None],
+    "callbacks": [list, tuple, Callback, None],
     "n_jobs": [Integral, None],
     "dtype": [StrOptions({"auto", "float32", "float64"})],
 }
@@ -83,6 +96,20 @@ ACT_AT_ONCE = frozenset({
     "max_fun", "class_weight", "l1_ratio", "max_norm", "weight_decay", "clipnorm", "ema_momentum",
     "scoring", "n_restarts", "callbacks", "n_jobs", "n_networks", "refit_full", "calibrate",
 })  # fmt: skip
+
+#: Values of parameters, by what other libraries call them.
+_OTHER_VALUES = {
+    "sigmoid": "logistic", "linear": "identity", "swish": "silu", "mse": "squared_error",
+    "mean_squared_error": "squared_error", "l2": "squared_error", "mae": "absolute_error",
+    "mean_absolute_error": "absolute_error", "l1": "absolute_error", "crossentropy": "log_loss",
+    "cross_entropy": "log_loss", "categorical_crossentropy": "log_loss",
+    "sparse_categorical_crossentropy": "log_loss", "binary_crossentropy": "log_loss",
+    "nll": "log_loss", "xavier": "glorot_uniform", "xavier_uniform": "glorot_uniform",
+    "xavier_normal": "glorot_normal", "kaiming_uniform": "he_uniform",
+    "kaiming_normal": "he_normal", "he": "he_normal", "glorot": "glorot_uniform",
+    "reduce_on_plateau": "plateau", "reducelronplateau": "plateau", "one_cycle": "onecycle",
+    "cosine_annealing": "cosine", "avg": "average", "mean": "average",
+}  # fmt: skip
 
 _Class = TypeVar("_Class", bound=type)
 
@@ -104,6 +131,44 @@ def estimator_parameters(kind: _Class) -> _Class:
         allowed |= vars(base).get("_parameter_constraints", {})
     made._parameter_constraints = {name: allowed[name] for name in made._get_param_names()}
     return kind
+
+
+def knows_arguments(method):
+    """Decorate a method of an estimator: its error about an unknown argument says what is meant."""
+    arguments = [*inspect.signature(method).parameters][1:]
+
+    @functools.wraps(method)
+    def checked(self, *args, **values):
+        for name in values:
+            if name not in arguments:
+                owner = type(self).__name__
+                told = hint_in_call(name, arguments, self._get_param_names(), owner)
+                raise unexpected(f"{owner}.{method.__name__}", name, told)
+        return method(self, *args, **values)
+
+    return checked
+
+
+def validate(constraints, values, owner):
+    """Validate parameters as scikit-learn does; errors say what is probably meant."""
+    try:
+        _param_validation.validate_parameter_constraints(constraints, values, owner)
+    except InvalidParameterError as error:
+        name = re.match(r"The '(\w+)' parameter", str(error))[1]
+        told = _meant_value(name, values[name], constraints[name])
+        raise InvalidParameterError(f"{error}{told}") from None
+
+
+def _meant_value(name, value, allowed):
+    """Return the sentence that ends the error about an invalid value: what is probably meant."""
+    if name == "learning_rate" and isinstance(value, Real):
+        return f" It is a schedule; for a number, use learning_rate_init={value!r}."
+    if not isinstance(value, str):
+        return ""
+    options = sorted(o for one in allowed if isinstance(one, StrOptions) for o in one.options)
+    meant = _OTHER_VALUES.get(value.lower())
+    meant = meant if meant in options else nearest(value, options)
+    return "" if meant is None else f" Did you mean {meant!r}?"
 
 
 def fixed(value: Any) -> Any:

@@ -117,3 +117,14 @@ def _scorer(estimator, predictor, target, weight):
         return float(scorer(shown, X, y, **weights))
 
     return score
+
+
+def objective(estimator):
+    """Return what restarts are compared by, smaller is better: minus the score, then the loss."""
+    history, scores = (getattr(estimator, n, None) for n in ("_history", "validation_scores_"))
+    found = getattr(estimator, "loss_", np.inf), 0.0
+    if history is not None and scores:
+        kept = history.best_theta is not None
+        score, epoch = (history.best_score, history.best_epoch - 1) if kept else (scores[-1], -1)
+        found = -score, history.curves["val_loss"][epoch]
+    return tuple(value if np.isfinite(value) else np.inf for value in found)

@@ -9,10 +9,16 @@ from typing import Any, ClassVar
 
 import numpy as np
 from scipy.stats import loguniform, uniform
-from sklearn.utils._param_validation import Interval, StrOptions, validate_parameter_constraints
+from sklearn.utils._param_validation import Interval, validate_parameter_constraints
 
 from sklearn_nn.estimators._core.base import BaseNetwork, NetworkClassifier, NetworkRegressor
-from sklearn_nn.estimators._core.parameters import CONSTRAINTS, COUNT, estimator_parameters, fixed
+from sklearn_nn.estimators._core.parameters import (
+    CONSTRAINTS,
+    COUNT,
+    StrOptions,
+    estimator_parameters,
+    fixed,
+)
 from sklearn_nn.estimators._inputs.table.encoder import TableEncoder
 from sklearn_nn.estimators._inputs.table.reader import TableReader
 from sklearn_nn.estimators._targets.codec import MULTICLASS, ClippedNumberCodec
@@ -262,7 +268,7 @@ class TabularClassifier(BaseTabular, NetworkClassifier):
         ended continues only with one network and without `refit_full`.
     learning_rate_factors : dict of str to float or None, default=None
         Learning-rate factors by layer name, as in :class:`MLPClassifier`; 0 freezes a layer.
-    callbacks : list of Callback or None, default=None
+    callbacks : Callback, list of Callback or None, default=None
         Objects that are called at every epoch; see :mod:`sklearn_nn.training`.
     n_jobs : int, default=None
         Threads, at most one per core; None is 1, -1 is all. Results do not depend on their number.
@@ -452,7 +458,7 @@ class TabularRegressor(BaseTabular, NetworkRegressor):
         ended continues only with one network and without `refit_full`.
     learning_rate_factors : dict of str to float or None, default=None
         Learning-rate factors by layer name, as in :class:`MLPClassifier`; 0 freezes a layer.
-    callbacks : list of Callback or None, default=None
+    callbacks : Callback, list of Callback or None, default=None
         Objects that are called at every epoch; see :mod:`sklearn_nn.training`.
     n_jobs : int, default=None
         Threads, at most one per core; None is 1, -1 is all. Results do not depend on their number.

@@ -292,7 +292,7 @@ class TableFit(Fit):
             trainer.patience = np.inf  # schedules are planned for all epochs
         if "_refit_epochs" in vars(est):
             # The user's callbacks may need the validation set, which does not exist here.
-            own = [c for c in trainer.callbacks if not any(c is d for d in est.callbacks or ())]
+            own = [c for c in trainer.callbacks if not any(c is d for d in self.callbacks())]
             trainer.callbacks = [*own, StopAfter(est._refit_epochs)]
             return trainer
         validation = request.validation

@@ -11,14 +11,20 @@ from typing import ClassVar
 import numpy as np
 from sklearn.base import _fit_context
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import Interval
 
 from sklearn_nn._spec import plain
 from sklearn_nn.estimators._core.base import BaseNetwork
 from sklearn_nn.estimators._core.callbacks import with_callbacks
 from sklearn_nn.estimators._core.fit import mode_of
 from sklearn_nn.estimators._core.fitted_network import check_fitted, network_of
-from sklearn_nn.estimators._core.parameters import COUNT, estimator_parameters, fixed
+from sklearn_nn.estimators._core.parameters import (
+    COUNT,
+    StrOptions,
+    estimator_parameters,
+    fixed,
+    knows_arguments,
+)
 from sklearn_nn.estimators._inputs.text import encoded, whole_passages
 from sklearn_nn.estimators.mlp import dropout_rates
 from sklearn_nn.estimators.rnn import CELL_CONSTRAINT, recurrent_layers
@@ -112,7 +118,7 @@ class TextGenerator(BaseNetwork):
         Decay rate, in [0, 1), of the moving average of weights that is kept; 0 is off, 0.99 usual.
     learning_rate_factors : dict of str to float or None, default=None
         Learning-rate factors by layer name, as in :class:`MLPClassifier`; 0 freezes a layer.
-    callbacks : list of Callback or None, default=None
+    callbacks : Callback, list of Callback or None, default=None
         Objects that are called at every epoch; see :mod:`sklearn_nn.training`.
     n_jobs : int, default=None
         Threads of `fit`, at most one per core; None is 1, -1 is all. Results do not depend on it.
@@ -231,6 +237,7 @@ class TextGenerator(BaseNetwork):
         if not (counts >= 0).all() or not counts.any():
             raise ValueError("invalid counts of characters")
 
+    @knows_arguments
     @_fit_context(prefer_skip_nested_validation=True)
     @with_callbacks
     def fit(self, X, y=None, *, X_val=None):
@@ -263,6 +270,7 @@ class TextGenerator(BaseNetwork):
         validation = X_val, None, None
         return TextFit(self, mode_of(self), X, None, None, validation).run()
 
+    @knows_arguments
     @_fit_context(prefer_skip_nested_validation=True)
     @with_callbacks
     def partial_fit(self, X, y=None, *, X_val=None):
@@ -292,6 +300,7 @@ class TextGenerator(BaseNetwork):
         """
         return self._fit_epoch(X, None, None, (X_val, None, None))
 
+    @knows_arguments
     def initialize(self, X, y=None):
         """Build the network for the characters of a text and draw its initial weights.
 

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils import validation
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_nn._spec import parameters, set_plain
+from sklearn_nn.estimators._core.parameters import StrOptions
 from sklearn_nn.estimators._core.parts import check_some_weight, warn
 from sklearn_nn.estimators._inputs.table import columns as kinds
 from sklearn_nn.estimators._inputs.table.columns import (
