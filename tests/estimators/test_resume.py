@@ -287,7 +287,7 @@ def test_an_order_that_was_not_kept():
     """As in pickles of versions that kept it only for those who said that they would resume."""
     model = make(max_iter=3).fit(X, CLASSES)
     del model._order
-    with pytest.raises(ValueError, match=r"nothing to resume.*warm_start='resume'.*save"):
+    with pytest.raises(ValueError, match=r"nothing to resume.*warm_start=True .*a file of `save`"):
         model.set_params(warm_start="resume", max_iter=6).fit(X, CLASSES)
 
 

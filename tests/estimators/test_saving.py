@@ -15,6 +15,8 @@ import pytest
 from scipy import sparse
 from sklearn.base import clone
 
+from helpers.estimators import all_estimators
+from helpers.estimators.all_estimators import KINDS, data, outputs
 from helpers.estimators.mlp_problem import BOTH
 from helpers.estimators.noisy_data import CLASSES, NUMBERS, WEIGHTS, X, fitted, make, output
 from helpers.files.forged_files import HEADER_LENGTH, mutate_member, seal
@@ -281,6 +283,93 @@ def test_nothing_to_save(tmp_path):
     with pytest.raises(ValueError, match="not fitted yet"):
         make().save(tmp_path / "model")
     assert not list(tmp_path.iterdir())
+
+
+# --- without the state of training --------------------------------------------------------------
+
+
+def saved_both(kind, tmp_path, **parameters):
+    """Return a fitted estimator, and what is loaded of it with and without state of training."""
+    model = all_estimators.fitted(kind, **parameters)
+    model.save(tmp_path / "whole")
+    model.save(tmp_path / "small", training_state=False)
+    return model, load(tmp_path / "whole"), load(tmp_path / "small")
+
+
+def learnt(model):
+    return model._network.theta, model._network.state
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_small_files_predict_the_same(kind, early_stopping, tmp_path):
+    parameters = {"early_stopping": early_stopping, "validation_fraction": 0.3}
+    model, whole, small = saved_both(kind, tmp_path, **parameters)
+    np.testing.assert_array_equal(outputs(model, kind), outputs(small, kind))
+    for name in ("n_iter_", "t_", "loss_", "loss_curve_", "history_", "validation_scores_"):
+        assert getattr(small, name) == getattr(whole, name)
+    for name in ("best_loss_", "best_iteration_", "best_validation_score_"):
+        assert getattr(small, name) == getattr(whole, name)
+    assert not hasattr(small, "_optimizer")
+    assert hasattr(model, "_optimizer")
+    small.save(tmp_path / "again")
+    np.testing.assert_array_equal(learnt(load(tmp_path / "again"))[0], learnt(model)[0])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_small_files_do_not_resume(kind, tmp_path):
+    networks = {"n_networks": 1} if kind.startswith("Tabular") else {}
+    _, _, small = saved_both(kind, tmp_path, **networks)
+    with pytest.raises(CheckpointError, match=r"small was saved with training_state=False, so"):
+        load_checkpoint(tmp_path / "small")
+    before = [array.copy() for array in learnt(small)]
+    small.set_params(warm_start="resume", max_iter=6)
+    told = r"nothing to resume: .*save\(training_state=False\)\. Fit with warm_start=True"
+    with pytest.raises(ValueError, match=told):
+        small.fit(*data(kind))
+    for mine, other in zip(learnt(small), before, strict=True):
+        np.testing.assert_array_equal(mine, other)
+    assert load_checkpoint(tmp_path / "whole").set_params(max_iter=6).fit(*data(kind)).n_iter_ == 6
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_training_from_small_files(kind, tmp_path):
+    """Warm starts are those of whole files; partial_fit begins with a new optimizer."""
+    networks = {"n_networks": 1} if kind.startswith("Tabular") else {}
+    model, whole, small = saved_both(kind, tmp_path, early_stopping=False, **networks)
+    fits = [one.set_params(warm_start=True).fit(*data(kind)) for one in (whole, small)]
+    for mine, other in zip(*map(learnt, fits), strict=True):
+        np.testing.assert_array_equal(mine, other)
+    if not hasattr(model, "partial_fit"):
+        return
+    _, whole, small = saved_both(kind, tmp_path, **networks)
+    fresh = copy.deepcopy(whole)
+    del fresh._optimizer
+    for one in (whole, fresh, small):
+        one.partial_fit(*data(kind))
+        assert len(one.loss_curve_) == 4
+    np.testing.assert_array_equal(learnt(small)[0], learnt(fresh)[0])
+    assert not np.array_equal(learnt(small)[0], learnt(whole)[0])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_early_stopping_from_small_files(kind, tmp_path):
+    """The best weights are those of the epochs after loading."""
+    networks = {"n_networks": 1} if kind.startswith("Tabular") else {}
+    parameters = {"early_stopping": True, "validation_fraction": 0.3, **networks}
+    _, _, small = saved_both(kind, tmp_path, **parameters)
+    small.set_params(warm_start=True).fit(*data(kind))
+    assert len(small.validation_scores_) == 6
+    assert 4 <= small.best_iteration_ <= 6
+    assert small.best_validation_score_ == max(small.validation_scores_[3:])
+
+
+def test_small_files_are_small(tmp_path):
+    model = make(MLPClassifier, hidden_layer_sizes=(300, 300), max_iter=1).fit(X, CLASSES)
+    model.save(tmp_path / "whole")
+    model.save(tmp_path / "small", training_state=False)
+    sizes = [(tmp_path / name).stat().st_size for name in ("whole", "small")]
+    assert 2.8 < sizes[0] / sizes[1] < 3.2
 
 
 # --- what is refused ------------------------------------------------------------------------------

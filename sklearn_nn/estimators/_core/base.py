@@ -540,8 +540,8 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator, ABC):
 
     # --- copies and files --------------------------------------------------------------------
 
-    def save(self, path):
-        """Save the fitted estimator, including the state of its training.
+    def save(self, path, *, training_state=True):
+        """Save the fitted estimator, by default including the state of its training.
 
         The file is written under another name and then renamed, so that a complete file, old or
         new, exists under `path` at any time. It holds a checksum, arrays and plain values; loading
@@ -551,6 +551,12 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator, ABC):
         ----------
         path : str or path
             The file.
+        training_state : bool, default=True
+            Whether to save what resumed training needs: the optimizer's moments, the best weights
+            so far, and the order of the samples. A file without it predicts the same and is about a
+            third of the size for 'adam'. An estimator loaded from it cannot resume its training;
+            `partial_fit` and warm starts continue from its weights with a new optimizer, and with
+            a new search for the best weights.
 
         Raises
         ------
@@ -560,7 +566,7 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator, ABC):
             If the file cannot be written; an existing file is not changed.
         """
         check_is_fitted(self)
-        saving.save(self, path)
+        saving.save(self, path, training_state=training_state)
 
     @classmethod
     def load(cls, path):

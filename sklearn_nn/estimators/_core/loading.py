@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sklearn_nn.estimators._core.base import BaseNetwork
+from sklearn_nn.training.checkpoint import CheckpointError
 
 
 def load(path):
@@ -61,7 +62,8 @@ def load_checkpoint(path):
     Raises
     ------
     CheckpointError
-        If the file is missing, damaged, of a newer version, or not written by this package.
+        If the file is missing, damaged, of a newer version, or not written by this package, or if
+        it was saved with ``training_state=False``.
 
     Examples
     --------
@@ -82,5 +84,10 @@ def load_checkpoint(path):
     (10, 0.0)
     """
     estimator = BaseNetwork.load(path)
+    if "_history" in vars(estimator) and "_order" not in vars(estimator):
+        raise CheckpointError(
+            f"{path} was saved with training_state=False, so its training cannot be resumed; read "
+            "it by load, and continue from its weights by partial_fit or warm_start=True."
+        )
     estimator._resumes = True
     return estimator

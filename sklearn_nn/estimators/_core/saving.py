@@ -40,6 +40,8 @@ _NOT_SAVED = (
 _OF_LAST_TRAINING = ("t_", "loss_", "best_loss_", "best_iteration_", "best_validation_score_")
 #: Attributes that are published from the history.
 _PUBLISHED = ("history_", "loss_curve_", "validation_loss_curve_", "validation_scores_")
+#: Attributes that only resumed training needs, or that continue the last optimizer.
+_OF_RESUMING = ("_optimizer", "_order", "_held_out", "_incomplete", "_resumes")
 #: Attributes of an optimizer state that are saved beside its optimizer and its schedule.
 _OF_DESCENT = (
     "base_rate", "learning_rate", "moments", "weight_decay", "step", "epochs", "stood_alone",
@@ -108,9 +110,22 @@ def _reserved(estimator):
     return {*parameters, *_NOT_SAVED, *estimator._transient, *estimator._ARRAY_LISTS}
 
 
-def save(estimator, path):
+def _without_training(estimator):
+    """Return a copy that predicts the same, but cannot resume its training."""
+    copied = estimator._twin()
+    for name in _OF_RESUMING:
+        vars(copied).pop(name, None)
+    if "_history" in vars(copied):
+        copied._history = estimator._history.copy()
+        if copied._history.best_theta is not None:
+            copied._history.forget_best()
+    return copied
+
+
+def save(estimator, path, *, training_state=True):
     """Write a fitted estimator to a file: see `BaseNetwork.save`."""
     network = network_of(estimator)
+    estimator = estimator if training_state else _without_training(estimator)
     parameters, arrays = estimator.get_params(deep=False), {}
     saved, left_out = _encode_parameters(parameters, arrays)
     made_with, waits_for = estimator._made_with, vars(estimator).get("_waits_for", ())

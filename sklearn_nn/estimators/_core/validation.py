@@ -15,8 +15,10 @@ def resumed_rows(estimator, n_rows):
     """Return the rows to train on, in their last order, and the rows held out, of the last fit."""
     if not hasattr(estimator, "_order"):
         raise ValueError(
-            "There is nothing to resume: the order of the samples was not kept. Fit with "
-            "warm_start='resume' from the start, or load a file of `save` or ModelCheckpoint."
+            "There is nothing to resume: the order of the samples was not kept, as in a file of "
+            "save(training_state=False). Fit with warm_start=True to continue from the weights "
+            "with a new optimizer, or load a file of `save` or ModelCheckpoint with the state of "
+            "training."
         )
     order, held_out = estimator._order.astype(np.int64), estimator._held_out
     rows = order if held_out is None else np.concatenate([order, held_out])
