@@ -8,13 +8,16 @@ from typing import ClassVar
 from sklearn_nn.estimators._core.base import BaseNetwork, BatchClassifier, BatchRegressor
 from sklearn_nn.estimators._core.layer_list import PASSTHROUGH, as_list, listed_layers
 from sklearn_nn.estimators._core.parameters import estimator_parameters
+from sklearn_nn.estimators._core.parts import warn
 from sklearn_nn.estimators._inputs.shaped import ShapedReader
+from sklearn_nn.estimators._targets.codec import BINARY, MULTILABEL
 from sklearn_nn.estimators.mlp import with_output
 from sklearn_nn.layers import (
     Activation,
     AttentionPool,
     Bidirectional,
     Conv1D,
+    Dense,
     Dropout,
     Embedding,
     Flatten,
@@ -24,6 +27,7 @@ from sklearn_nn.layers import (
     OneHot,
     Reshape,
 )
+from sklearn_nn.layers.activation import OTHER_NAMES
 from sklearn_nn.layers.layer import is_named
 from sklearn_nn.layers.recurrent.layers import Recurrent
 from sklearn_nn.layers.shape import CHANNELS_LAST
@@ -34,6 +38,24 @@ _OF_EACH_VALUE = Activation | Dropout | GaussianNoise
 _OF_STEPS = AttentionPool | Bidirectional | Conv1D | Embedding | LastStep | OneHot | Recurrent
 #: Tags of estimators whose samples may have any shape.
 SHAPED_TAGS = {"sparse": True, "three_d_array": True}
+
+
+def _second_output(named, codec):
+    """Return the text of last layers that have the form of the output layer, or None."""
+    ends, functions = [layer for _, layer in named], []
+    while ends and isinstance(ends[-1], Activation):
+        functions.insert(0, ends.pop())
+    if not ends or not isinstance(ends[-1], Dense):
+        return None
+    dense, n_classes = ends[-1], len(getattr(codec, "classes", ()))
+    names = [one.activation for one in functions] + [dense.activation or "identity"]
+    names = {str(OTHER_NAMES.get(str(name), name)) for name in names} - {"identity"}
+    # A hidden layer may have as many units, but not without a function that is not linear.
+    usual = {(codec.n_outputs, ""), (n_classes, ""), (n_classes, "softmax")}
+    if getattr(codec, "kind", None) in (BINARY, MULTILABEL):
+        usual.add((codec.n_outputs, "logistic"))
+    is_usual = len(names) < 2 and (dense.units, "".join(names)) in usual
+    return ", ".join(map(repr, [dense, *functions])) if is_usual else None
 
 
 @estimator_parameters
@@ -53,6 +75,16 @@ class BaseNeuralNetwork(BaseNetwork):
     def _layers(self, reader, n_outputs):
         layers = [] if self.layers is None else listed_layers(self)
         return with_output(layers, reader.shape, n_outputs)
+
+    def _advise(self, codec):
+        named = [] if self.layers is None else listed_layers(self)
+        closing = _second_output(named, codec)
+        if closing is not None:
+            warn(
+                f"layers ends with {closing}, which looks like an output layer, but "
+                f"{type(self).__name__} adds the output layer itself, with the units and the "
+                "activation that the targets need, so that the network has two; leave it out."
+            )
 
     def _make_reader(self):
         layers = [entry[1] if is_named(entry) else entry for entry in as_list(self.layers) or ()]

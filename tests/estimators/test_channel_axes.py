@@ -91,7 +91,7 @@ def test_fit_warns_once_and_goes_by_what_is_set(data_format):
         cnn,
         lambda f: cnn(f, n_restarts=2),
         lambda f: network(Conv2D(1, 3, padding="same"), data_format=f),
-        lambda f: network(BatchNorm(), Flatten(), Dense(2), data_format=f),
+        lambda f: network(BatchNorm(), Flatten(), Dense(3), data_format=f),
         lambda f: network(Dropout(0.1), GlobalAveragePool(), data_format=f),
         lambda f: FeatureExtractor(cnn(f)),
     ):
@@ -115,7 +115,7 @@ def test_declared_channel_axis_is_used_without_warning():
 
 def test_networks_that_do_not_look_at_axes():
     X = images(3, 12, 10)
-    for layers in ([Flatten(), Dense(2)], [Dropout(0.1), Flatten()], [Reshape((360,))]):
+    for layers in ([Flatten(), Dense(3)], [Dropout(0.1), Flatten()], [Reshape((360,))]):
         assert told_by(network(*layers).fit, X, Y) == []
 
 

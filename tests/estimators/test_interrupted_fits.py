@@ -40,7 +40,7 @@ FITS = {
     "averaged": (MLPClassifier(4, ema_momentum=0.5, **SMALL), ROWS, CLASSES),
     "CNNClassifier": (CNNClassifier(filters=(2,), **SMALL), IMAGES, CLASSES),
     "RNNClassifier": (RNNClassifier(3, **SMALL), SIGNALS, CLASSES),
-    "NeuralNetworkRegressor": (NeuralNetworkRegressor([Dense(1)], **SMALL), ROWS, NUMBERS),
+    "NeuralNetworkRegressor": (NeuralNetworkRegressor([Dense(2)], **SMALL), ROWS, NUMBERS),
     "TabularClassifier": (TabularClassifier(**TABLE), ROWS, CLASSES),
     "networks": (TabularRegressor(**{**TABLE, "n_networks": 2}), ROWS, NUMBERS),
     "TextGenerator": (TextGenerator(4, sequence_length=8, **COMMON), TEXT, None),

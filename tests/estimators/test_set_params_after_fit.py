@@ -71,7 +71,7 @@ OTHERS = {
     "kernel_size": [1],
     "l1_ratio": [0.5],
     "label_smoothing": [0.25],
-    "layers": [[Dense(5), Activation("tanh"), Dense(2)]],
+    "layers": [[Dense(5), Activation("tanh"), Dense(7)]],
     "learning_rate": [Cosine()],
     "learning_rate_factors": [{"output": 0.0}, {"none of it": 0.0}],
     "learning_rate_init": [0.5],

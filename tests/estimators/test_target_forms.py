@@ -25,7 +25,7 @@ MODELS = {
     "lbfgs": MLPRegressor(hidden_layer_sizes=5, solver="lbfgs"),
     "cnn": CNNRegressor(3, early_stopping="best", validation_fraction=0.4, dtype="float32"),
     "rnn": RNNRegressor(4, batch_size=7),
-    "layers": NeuralNetworkRegressor([Dense(3)], dtype="float32"),
+    "layers": NeuralNetworkRegressor([Dense(4)], dtype="float32"),
     "realmlp": TabularRegressor(hidden_layer_sizes=5, n_networks=1),
     "tabm": TabularRegressor("tabm", hidden_layer_sizes=5, dtype="float64", n_members=2),
 }

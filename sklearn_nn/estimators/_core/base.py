@@ -149,6 +149,9 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator, ABC):
         plan = Plan(layers, link, dtype, reader.form(), channels=reader.channels)
         return self._with_rates(plan, plan.lower(), self.learning_rate_factors)
 
+    def _advise(self, codec):
+        """Warn of parameters that are valid, but not what is usually meant, for new targets."""
+
     def _with_rates(self, plan, program, factors):
         """Return plan and program with the given learning-rate factors of layers."""
         if factors:

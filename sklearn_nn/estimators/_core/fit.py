@@ -264,6 +264,7 @@ class Fit:
         est = self.estimator
         plan, program = est._plan(reader, codec, dtype)
         if self.begins:
+            est._advise(codec)
             network = self._fresh(plan, program, codec)
         else:
             network = fitted_network.adopted(est, plan, program)

@@ -261,8 +261,7 @@ def from_list(X, data_format, *, divisor=1, padding=None):
 def from_padded(X, *, divisor=1, padding=None):
     """Return `Sequences` of an array (n, steps, channels), with NaN or `padding` after each end.
 
-    Bytes are divided by `divisor`. Raise ValueError if NaN is elsewhere, or a sequence is NaN
-    alone.
+    Bytes are divided by `divisor`. Raise ValueError if NaN is elsewhere, or all of a sequence.
     """
     n, steps, channels = X.shape
     starts = np.arange(n, dtype=np.int64) * steps * channels

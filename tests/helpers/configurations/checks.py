@@ -40,6 +40,8 @@ _USUAL_WARNINGS = (
     "it is treated as an unknown category",
     "These epochs are over, so the schedule begins again",
     "so that nothing more is learnt",
+    "which looks like an output layer",
+    "Training exploded: the loss rose from",
 )
 
 

@@ -53,7 +53,7 @@ def network(form, compute):
     shape = {"input_shape": SHAPE} if form == "rows" else {}
     if form == "channels_first":
         shape["data_format"] = form
-    return NeuralNetworkClassifier([Flatten(), Dense(2)], **shape, **options)
+    return NeuralNetworkClassifier([Flatten(), Dense(3)], **shape, **options)
 
 
 def work(model, X, y):
