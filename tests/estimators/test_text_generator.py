@@ -6,6 +6,7 @@ import math
 import os
 import pickle
 import random
+import re
 import string
 from pathlib import Path
 
@@ -394,6 +395,32 @@ def test_invalid_texts(X, error, message):
     if error is TypeError:
         with pytest.raises(error, match=message):
             small().fit(prose(50)).score(X)
+
+
+def test_paths_in_place_of_texts(tmp_path, monkeypatch):
+    file, text = tmp_path / "my text", prose(60)
+    file.write_text(text, encoding="utf-8")
+    model = small().fit(text)
+    for path in (str(file), "/no/such/file.txt", "corpus/a.md", r"C:\texts\b.txt", "./c.json"):
+        remedy = f"X={path!r} is the path of a file, not a text; pass its text, pathlib.Path("
+        for call in (small().fit, small().partial_fit, small().initialize, model.score):
+            with pytest.raises(ValueError, match=re.escape(remedy) + ".*read_text"):
+                call(path)
+        with pytest.raises(ValueError, match=r"X_val=.* is the path of a file"):
+            small().fit(text, X_val=path)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match="X='my text' is the path of a file"):
+        small().fit("my text")
+    for fine in (["/no/such/file.txt"], "see /no/such/file.txt\n", "and/or", "a/b. c", "\0/a b"):
+        assert small().fit(fine).n_iter_ > 0
+    # A path is read.
+    assert_same_weights(small().fit(file), model)
+    assert_same_weights(small().fit([file]), model)
+    assert model.score(file) == model.score(text)
+    validated = small().fit(text, X_val=file)
+    assert validated.history_["val_loss"] == small().fit(text, X_val=text).history_["val_loss"]
+    with pytest.raises(FileNotFoundError):
+        small().fit(tmp_path / "nothing")
 
 
 def test_texts_of_one_character_have_nothing_to_predict():

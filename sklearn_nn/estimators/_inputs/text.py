@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import re
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from sklearn_nn.network.source import in_windows, sequences
 
+#: Strings of the form of a path: no white space, a separator, and an extension.
+_PATH = re.compile(r"\S*[/\\][^\s/\\]*\.\w{1,5}")
+#: Longer strings are texts.
+_LONGEST_PATH = 300
 #: Characters, padding included, that are scored at a time, which limits the use of memory.
 _BLOCK = 2**22
 #: Windows of a validation passage, after the first window, which is read but not scored.
@@ -15,9 +22,12 @@ _PASSAGE = 20
 
 
 def listed_texts(X):
-    """Return a string, or a list, tuple or one-dimensional array of strings, as a list."""
-    if isinstance(X, str):
-        return [X]
+    """Return a text, or a list, tuple or one-dimensional array of texts, as a list of str.
+
+    A text is a str, or the path of a file in UTF-8 as an `os.PathLike`, such as pathlib.Path.
+    """
+    if isinstance(X, str | os.PathLike):
+        return [_text(X)]
     if isinstance(X, bytes | bytearray):
         raise TypeError("X is bytes, not text; decode it first: X.decode('utf-8').")
     if hasattr(X, "to_numpy"):  # a column of a data frame
@@ -27,11 +37,32 @@ def listed_texts(X):
     if not is_array and not isinstance(X, list | tuple):
         raise TypeError(f"X is a {type(X).__name__}; {wanted}")
     for index, item in enumerate(X):
-        if not isinstance(item, str):
+        if not isinstance(item, str | os.PathLike):
             raise TypeError(f"X[{index}] is a {type(item).__name__}; {wanted}")
     if len(X) == 0:
         raise ValueError(f"X is a list without texts; {wanted}")
-    return [str(item) for item in X]
+    return [_text(item) for item in X]
+
+
+def _text(item):
+    """Return a string unchanged, or the text of a file."""
+    return str(item) if isinstance(item, str) else Path(item).read_text(encoding="utf-8")
+
+
+def check_no_path(X, name="X"):
+    """Raise ValueError if X is a string with the form of a path, in place of a text."""
+    if not isinstance(X, str) or len(X) > _LONGEST_PATH or "\n" in X:
+        return
+    try:
+        is_path = Path(X).is_file()
+    except (OSError, ValueError):  # a name that is too long, or not possible
+        is_path = False
+    if is_path or _PATH.fullmatch(X):
+        raise ValueError(
+            f"{name}={X!r} is the path of a file, not a text; pass its text, "
+            f"pathlib.Path({X!r}).read_text(), or the Path itself. (A text of this form can be "
+            "passed in a list.)"
+        )
 
 
 def _code_points(text):

@@ -9,6 +9,7 @@ from sklearn_nn.estimators._core.parts import FitMode
 from sklearn_nn.estimators._inputs.reader import InputReader
 from sklearn_nn.estimators._inputs.text import (
     characters_of,
+    check_no_path,
     checked_vocabulary,
     encoded,
     listed_texts,
@@ -105,6 +106,8 @@ class TextFit(Fit):
     def read(self, reader, codec):
         """Return streams and the characters that follow."""
         est = self.estimator
+        check_no_path(self.X)
+        check_no_path(self.validation[0], "X_val")
         text, self._held_out = est.separator.join(listed_texts(self.X)), self.validation[0]
         if len(text) < 2:
             found = "an empty text" if not text else "a text of one character"

@@ -25,7 +25,7 @@ from sklearn_nn.estimators._core.parameters import (
     fixed,
     knows_arguments,
 )
-from sklearn_nn.estimators._inputs.text import encoded, whole_passages
+from sklearn_nn.estimators._inputs.text import check_no_path, encoded, whole_passages
 from sklearn_nn.estimators.mlp import dropout_rates
 from sklearn_nn.estimators.rnn import CELL_CONSTRAINT, recurrent_layers
 from sklearn_nn.estimators.text.fit import CharacterCodec, TextFit, TextReader
@@ -245,11 +245,12 @@ class TextGenerator(BaseNetwork):
 
         Parameters
         ----------
-        X : str or list of str
-            The text. Several texts are joined by `separator`.
+        X : str, Path or list of them
+            The text, or the path of a file in UTF-8 as a :class:`pathlib.Path`. Several texts are
+            joined by `separator`.
         y : None
             Not used; scikit-learn's searches pass it.
-        X_val : str or list of str, default=None
+        X_val : str, Path or list of them, default=None
             A validation text, in place of the end of X. Each of several texts is read separately.
 
         Returns
@@ -262,10 +263,11 @@ class TextGenerator(BaseNetwork):
         TypeError
             If X or X_val is not a text.
         ValueError
-            If a parameter is invalid, a text has less than two characters or a character that is
-            not in `vocabulary`, or if training diverges. If it diverges, the weights before the
-            failed epoch are kept, and if a callback raises an error, the weights that it was called
-            with; after any other error the estimator is unchanged.
+            If a parameter is invalid, a string is a path in place of a text, a text has less than
+            two characters or a character that is not in `vocabulary`, or if training diverges. If
+            it diverges, the weights before the failed epoch are kept, and if a callback raises an
+            error, the weights that it was called with; after any other error the estimator is
+            unchanged.
         """
         validation = X_val, None, None
         return TextFit(self, mode_of(self), X, None, None, validation).run()
@@ -278,12 +280,12 @@ class TextGenerator(BaseNetwork):
 
         Parameters
         ----------
-        X : str or list of str
+        X : str, Path or list of them
             The text, as in `fit`. The first call determines the valid characters, unless
             `vocabulary` does. Nothing is held out.
         y : None
             Not used.
-        X_val : str or list of str, default=None
+        X_val : str, Path or list of them, default=None
             A validation text.
 
         Returns
@@ -306,7 +308,7 @@ class TextGenerator(BaseNetwork):
 
         Parameters
         ----------
-        X : str or list of str
+        X : str, Path or list of them
             The text.
         y : None
             Not used.
@@ -328,6 +330,7 @@ class TextGenerator(BaseNetwork):
     def _mean_loss(self, X):
         """Return the mean loss per character, with each text read from its beginning."""
         network, window = network_of(self), self._reader.shape[0]
+        check_no_path(X)
         losses = weights = 0.0
         for passages in whole_passages(self._reader.encoded(X)).blocks():
             data = passages.source(network.dtype, window)
@@ -348,7 +351,7 @@ class TextGenerator(BaseNetwork):
 
         Parameters
         ----------
-        X : str or list of str
+        X : str, Path or list of them
             The text. Several texts are not joined.
         y : None
             Not used.
@@ -372,7 +375,7 @@ class TextGenerator(BaseNetwork):
 
         Parameters
         ----------
-        X : str or list of str
+        X : str, Path or list of them
             The text, as in `score`.
 
         Returns
@@ -489,7 +492,7 @@ class TextGenerator(BaseNetwork):
 
         Parameters
         ----------
-        X : str or list of str
+        X : str, Path or list of them
             The texts before it. For an empty one, probabilities are the frequencies of the
             characters in the training text.
 
