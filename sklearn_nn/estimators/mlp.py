@@ -147,7 +147,8 @@ class MLPClassifier(BaseMLP, BatchClassifier):
         Minimum improvement of the loss, or of the validation score with `early_stopping`. For
         'lbfgs', tolerance on the largest element of the gradient.
     verbose : bool, default=False
-        Whether to show progress: a bar on a terminal with rich installed, else a line per epoch.
+        Whether to show progress: a bar in a notebook, or on a terminal with rich or tqdm installed;
+        else a line per epoch.
     warm_start : bool or 'resume', default=False
         True continues from the weights of the last `fit` for `max_iter` more epochs, with a new
         optimizer, as in scikit-learn. 'resume' also continues optimizer, schedule, sample order and
@@ -316,7 +317,8 @@ class MLPRegressor(BaseMLP, BatchRegressor):
         Minimum improvement of the loss, or of the validation score with `early_stopping`. For
         'lbfgs', tolerance on the largest element of the gradient.
     verbose : bool, default=False
-        Whether to show progress: a bar on a terminal with rich installed, else a line per epoch.
+        Whether to show progress: a bar in a notebook, or on a terminal with rich or tqdm installed;
+        else a line per epoch.
     warm_start : bool or 'resume', default=False
         Whether `fit` continues the last one, as in :class:`MLPClassifier`; 'resume' is exact.
     momentum, nesterovs_momentum : float, bool, default=0.9, True

@@ -268,7 +268,8 @@ class RNNClassifier(BaseRNN, BatchClassifier):
     tol : float, default=0.0001
         Minimum improvement of the loss or validation score; gradient tolerance of 'lbfgs'.
     verbose : bool, default=False
-        Whether to show progress: a bar on a terminal with rich installed, else a line per epoch.
+        Whether to show progress: a bar in a notebook, or on a terminal with rich or tqdm installed;
+        else a line per epoch.
     warm_start : bool or 'resume', default=False
         Whether `fit` continues the last one, as in :class:`MLPClassifier`; 'resume' is exact.
     momentum, nesterovs_momentum : float, bool, default=0.9, True
@@ -419,7 +420,8 @@ class RNNRegressor(BaseRNN, BatchRegressor):
     tol : float, default=0.0001
         Minimum improvement of the loss or validation score; gradient tolerance of 'lbfgs'.
     verbose : bool, default=False
-        Whether to show progress: a bar on a terminal with rich installed, else a line per epoch.
+        Whether to show progress: a bar in a notebook, or on a terminal with rich or tqdm installed;
+        else a line per epoch.
     warm_start : bool or 'resume', default=False
         Whether `fit` continues the last one, as in :class:`MLPClassifier`; 'resume' is exact.
     momentum, nesterovs_momentum : float, bool, default=0.9, True

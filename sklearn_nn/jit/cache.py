@@ -39,6 +39,7 @@ from numba.core.compiler import CompileResult
 from numba.core.runtime import rtsys
 from numba.core.serialize import dumps
 
+from sklearn_nn.jit.console import tell_compilation
 from sklearn_nn.jit.host import TARGET, VECTOR_BITS, VECTOR_REGISTERS
 
 PACKAGE = Path(__file__).resolve().parent.parent
@@ -332,6 +333,13 @@ class KernelCache(_Cache):
         return f"{self.name}-{key}.kernel"
 
     def load_overload(self, sig: Any, target_context: Any) -> CompileResult | None:
+        """Return the compiled kernel for `sig`; None, and it is compiled, if there is none."""
+        result = self._loaded(sig, target_context)
+        if result is None:
+            tell_compilation(self.cache_path)
+        return result
+
+    def _loaded(self, sig: Any, target_context: Any) -> CompileResult | None:
         """Return the compiled kernel for `sig`, or None. Delete a damaged entry of this user."""
         own = cache_folder()
         folders = [*read_only_folders(), *([] if own is None else [own])]

@@ -7,10 +7,8 @@ it had not been interrupted.
 from __future__ import annotations
 
 import csv
-import importlib.util
 import math
 import os
-import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY
@@ -18,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from sklearn_nn._spec import BoundedSpec, parameters
+from sklearn_nn.training.progress import begin_bar
 from sklearn_nn.training.schedules import Plateau
 
 __all__ = [
@@ -459,21 +458,17 @@ def is_stopped_gently(callbacks: Any) -> bool:
     return any(isinstance(callback, TerminateOnNaN) for callback in callbacks)
 
 
-def can_draw() -> bool:
-    """Return whether stdout is a terminal and rich is installed."""
-    return sys.stdout.isatty() and importlib.util.find_spec("rich") is not None
-
-
 @parameters
 class ProgressBar(Callback):
     """Progress bar with loss, validation score, samples per second and remaining time.
 
-    `verbose=True` shows one by itself if stdout is a terminal.
+    `verbose=True` shows one by itself in a notebook, and on a terminal with rich or tqdm installed.
+    If a fit trains several networks (`n_restarts`, `n_networks`), each has a bar that names it.
 
     Parameters
     ----------
     max_epochs : int or None, default=None
-        Length of the bar; None is the estimator's `max_iter`.
+        Length of the bar; None is the estimator's `max_iter`, also where that is "auto".
     n_samples : int or None, default=None
         Samples per epoch, for the speed.
     unit : str, default='samples'
@@ -499,25 +494,13 @@ class ProgressBar(Callback):
         Raises
         ------
         ImportError
-            If rich is not installed.
+            If neither rich nor tqdm is installed, outside of notebooks.
         """
-        try:
-            from rich import progress
-        except ImportError as error:
-            raise ImportError(
-                "ProgressBar draws with rich; install it with pip install 'sklearn_nn[progress]'."
-            ) from error
-        self._bar = progress.Progress(
-            progress.TextColumn("epoch {task.completed:.0f}/{task.total:.0f}"),
-            progress.BarColumn(),
-            progress.TextColumn("{task.fields[figures]}"),
-            progress.TimeRemainingColumn(),
-        )
-        total = self.max_epochs or estimator.max_iter
-        self._task = self._bar.add_task("training", total=total, figures="")
+        name = vars(estimator).get("_network_name")
+        total = self.max_epochs or estimator._setting("max_iter")
+        self._bar = begin_bar("epoch" if name is None else f"{name}, epoch", total)
         self._shown = 0.0
         self._log: dict[str, float] = {}
-        self._bar.start()
 
     def on_epoch_end(self, epoch: int, log: dict[str, float], estimator: Any) -> None:
         """Advance the bar, at most ten times a second."""
@@ -530,8 +513,8 @@ class ProgressBar(Callback):
     def on_fit_end(self, estimator: Any) -> None:
         """Show the last epoch and stop drawing."""
         self._show(len(estimator.history_.get("loss", ())))
-        self._bar.stop()
-        del self._bar, self._task, self._log  # a bar holds a lock, which cannot be pickled
+        self._bar.close()
+        del self._bar, self._log  # a bar holds a lock, which cannot be pickled
 
     def _show(self, epoch: int) -> None:
         """Move the bar to the end of an epoch and show the figures of the last one."""
@@ -539,4 +522,4 @@ class ProgressBar(Callback):
         figures = [f"{name} {log[name]:.4f}" for name in ("loss", "val_score") if name in log]
         if self.n_samples and log.get("seconds", 0) > 0:
             figures.append(f"{self.n_samples / log['seconds']:,.0f} {self.unit}/s")
-        self._bar.update(self._task, completed=epoch, figures="  ".join(figures))
+        self._bar.show(epoch, "  ".join(figures))

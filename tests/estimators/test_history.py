@@ -5,6 +5,7 @@ import math
 import pickle
 import sys
 
+import numpy as np
 import pytest
 
 from helpers.estimators.mlp_problem import BOTH
@@ -20,6 +21,7 @@ from helpers.estimators.noisy_data import (
     validation,
 )
 from sklearn_nn import MLPClassifier
+from sklearn_nn.jit.console import tell_once
 from sklearn_nn.training import LambdaCallback, ProgressBar, TrainingScore
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -152,19 +154,52 @@ def test_verbose_prints_lines_where_there_is_no_terminal(capsys):
     assert lines == expected
 
 
-def test_verbose_prints_lines_where_there_is_no_rich(monkeypatch):
+def test_verbose_prints_lines_where_neither_rich_nor_tqdm_is_installed(monkeypatch, capsys):
     def fit():
         with monkeypatch.context() as patch:
-            patch.setitem(sys.modules, "rich", None)
+            for name in ("rich", "tqdm"):
+                patch.setitem(sys.modules, name, None)
             fitted(verbose=True)
 
-    assert "Iteration 12, loss = " in on_a_terminal(monkeypatch, fit)
+    try:
+        assert "Iteration 12, loss = " in on_a_terminal(monkeypatch, fit)
+        assert "pip install rich" in capsys.readouterr().err
+    finally:
+        tell_once.cache_clear()
 
 
-def test_a_bar_without_rich(monkeypatch):
-    monkeypatch.setitem(sys.modules, "rich", None)
-    with pytest.raises(ImportError, match="install it with pip install"):
+def test_a_bar_without_rich_and_tqdm(monkeypatch):
+    for name in ("rich", "tqdm"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(ImportError, match="rich or tqdm; install one of them with pip install"):
         fitted(callbacks=[ProgressBar()])
+
+
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_restarts_say_which_network_is_trained(solver, capsys, monkeypatch):
+    fitted(verbose=True, n_restarts=3, max_iter=2, solver=solver)
+    lines = capsys.readouterr().out.splitlines()
+    names = [f"Network {k} of 3" for k in (1, 2, 3)]
+    assert [line for line in lines if "loss" not in line] == names
+    if solver == "adam":
+        assert lines[::3] == names
+        model = make(verbose=True, n_restarts=3, max_iter=2)
+        drawn = on_a_terminal(monkeypatch, lambda: model.fit(X, CLASSES))
+        assert all(f"{name.lower()}, epoch 2/2" in drawn for name in names)
+        assert "_network_name" not in vars(model)
+
+
+def test_partial_fit_prints_a_line_on_a_terminal_too(monkeypatch):
+    """It is one epoch, which needs no bar."""
+    model = make(verbose=True)
+
+    def fit():
+        for _ in range(2):
+            model.partial_fit(X, CLASSES, classes=np.unique(CLASSES))
+
+    drawn = on_a_terminal(monkeypatch, fit)
+    losses = [f"loss = {loss:.8f}" for loss in model.loss_curve_]
+    assert drawn.splitlines() == [f"Iteration 1, {loss}" for loss in losses]
 
 
 def test_a_bar_where_there_is_no_terminal(capsys):

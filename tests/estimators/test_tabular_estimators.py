@@ -22,7 +22,7 @@ from sklearn_nn.estimators._core.parts import FitMode
 from sklearn_nn.estimators._inputs.table import reader as table_reader
 from sklearn_nn.estimators.tabular.architecture import RECIPES
 from sklearn_nn.estimators.tabular.fit import TableFit
-from sklearn_nn.training import CheckpointError, ModelCheckpoint
+from sklearn_nn.training import CheckpointError, LambdaCallback, ModelCheckpoint, ProgressBar
 from sklearn_nn.training.losses import Huber
 
 pd = pytest.importorskip("pandas")
@@ -824,6 +824,37 @@ def test_verbose_and_callbacks(capsys):
     model = make(verbose=True, max_iter=3).fit(TABLE, CLASSES)
     assert "Iteration 3, loss" in capsys.readouterr().out
     assert model.n_iter_ == 3
+
+
+@pytest.mark.parametrize(
+    ("options", "names"),
+    [
+        ({"n_networks": 2}, ["Network 1 of 2", "Network 2 of 2"]),
+        ({"n_networks": 1, "refit_full": True}, ["All rows"]),
+        (
+            {"n_networks": 2, "refit_full": True},
+            [
+                "Network 1 of 2", "Network 1 of 2, all rows",
+                "Network 2 of 2", "Network 2 of 2, all rows",
+            ],
+        ),
+    ],
+)  # fmt: skip
+def test_verbose_says_which_network_is_trained(options, names, capsys):
+    make(verbose=True, max_iter=2, **options).fit(TABLE, CLASSES)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if not line.startswith(("Iteration", "Validation"))] == names
+
+
+def test_a_bar_of_automatic_length(capsys, monkeypatch):
+    """`max_iter="auto"` is the recipe's number of epochs."""
+    pytest.importorskip("rich", reason="the bar is drawn by rich, which is not installed")
+    monkeypatch.setenv("COLUMNS", "120")
+    callbacks = [ProgressBar(), LambdaCallback(lambda *_: True)]
+    model = make(max_iter="auto", n_networks=2, callbacks=callbacks).fit(TABLE, CLASSES)
+    drawn = capsys.readouterr().out
+    for k in (1, 2):
+        assert f"network {k} of 2, epoch 1/{model.recipe_['max_iter']}" in drawn
 
 
 # --- searches ----------------------------------------------------------------------------------

@@ -1,10 +1,8 @@
 """Callbacks by themselves: what each makes of a history, without any training."""
 
 import csv
-import io
 import math
 import pickle
-import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -24,7 +22,7 @@ from sklearn_nn.training import (
     TerminateOnNaN,
     TrainingScore,
 )
-from sklearn_nn.training.callbacks import can_draw, is_stopped_gently, monitored
+from sklearn_nn.training.callbacks import is_stopped_gently, monitored
 
 
 def half(epoch, rate):
@@ -325,87 +323,6 @@ def test_lambda():
 def test_terminate_on_nan():
     assert is_stopped_gently([EarlyStopping(), TerminateOnNaN()])
     assert not is_stopped_gently([EarlyStopping()])
-
-
-# --- ProgressBar ----------------------------------------------------------------------------------
-
-
-class Terminal(io.StringIO):
-    """Stream that claims to be a terminal."""
-
-    def isatty(self):
-        return True
-
-
-@pytest.fixture
-def terminal(monkeypatch):
-    """Put a terminal in the place of the output; to be called in the test."""
-    pytest.importorskip("rich", reason="the bar is drawn by rich, which is not installed")
-
-    def begin():
-        screen = Terminal()
-        monkeypatch.setattr(sys, "stdout", screen)
-        monkeypatch.setenv("TERM", "xterm")
-        monkeypatch.setenv("COLUMNS", "120")
-        return screen
-
-    return begin
-
-
-def draw(bar, epochs, **figures):
-    estimator = SimpleNamespace(max_iter=5, history_={"loss": []})
-    bar.on_fit_begin(estimator)
-    for epoch in range(1, epochs + 1):
-        estimator.history_["loss"].append(1.0)
-        log = {"loss": 1 / epoch, "seconds": 0.5, **figures}
-        assert not bar.on_epoch_end(epoch, log, estimator)
-    bar.on_fit_end(estimator)
-
-
-def test_progress_bar(terminal):
-    screen, bar = terminal(), ProgressBar(n_samples=1000)
-    draw(bar, 5, val_score=0.75)
-    drawn = screen.getvalue()
-    assert "epoch 5/5" in drawn
-    assert "loss 0.2000  val_score 0.7500  2,000 samples/s" in drawn
-    # Once more, and as a value.
-    draw(pickle.loads(pickle.dumps(bar)), 2)
-    assert "epoch 2/5" in screen.getvalue()
-    assert bar == clone(bar)
-    draw(ProgressBar(n_samples=1000, unit="characters"), 2)
-    assert "2,000 characters/s" in screen.getvalue()
-
-
-def test_the_bar_ends_with_the_figures_of_the_last_epoch(terminal):
-    """Also where training stops early, within a tenth of a second."""
-    screen = terminal()
-    draw(ProgressBar(8), 3)
-    assert "epoch 3/8" in screen.getvalue()
-    assert "loss 0.3333" in screen.getvalue()
-    assert "samples/s" not in screen.getvalue()
-
-
-def test_progress_bar_of_no_epoch(terminal):
-    screen = terminal()
-    draw(ProgressBar(), 0)
-    assert "epoch 0/5" in screen.getvalue()
-
-
-def test_whether_a_bar_can_be_drawn(terminal, monkeypatch):
-    terminal()
-    assert can_draw()
-    with monkeypatch.context() as patch:
-        patch.setitem(sys.modules, "rich", None)
-        assert not can_draw()
-    monkeypatch.setattr(sys, "stdout", io.StringIO())
-    assert not can_draw()
-
-
-def test_without_rich(monkeypatch):
-    for name in ("rich", "rich.progress"):
-        monkeypatch.setitem(sys.modules, name, None)
-    with pytest.raises(ImportError, match=r"draws with rich; install.*sklearn_nn\[progress"):
-        ProgressBar().on_fit_begin(SimpleNamespace(max_iter=3))
 
 
 def test_nan_is_a_number():

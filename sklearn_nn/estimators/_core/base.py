@@ -24,9 +24,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_nn._spec import set_known, set_plain
 from sklearn_nn.estimators._core import layer_list, saving, transfer
+from sklearn_nn.estimators._core.all_or_nothing import OF_A_FIT
 from sklearn_nn.estimators._core.batches import fit_batches, is_stream
 from sklearn_nn.estimators._core.callbacks import CallbackSupportMixin, with_callbacks
-from sklearn_nn.estimators._core.fit import OF_A_FIT, Fit, is_lbfgs, mode_of
+from sklearn_nn.estimators._core.fit import Fit, is_lbfgs, mode_of
 from sklearn_nn.estimators._core.fitted_network import (
     FittedNetwork,
     Plan,

@@ -1,4 +1,7 @@
-"""Callbacks of a fit: one that publishes its history, and scikit-learn's (since 1.9)."""
+"""Callbacks of a fit: one that publishes its history, and scikit-learn's (since 1.9).
+
+Also the names of networks, which callbacks and verbose lines show.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,7 @@ import functools
 
 from sklearn_nn.estimators._core.fitted_network import publish_history, publish_network
 from sklearn_nn.training.callbacks import Callback
+from sklearn_nn.training.trainer import say
 
 __all__ = ["CallbackSupportMixin", "with_callbacks"]
 
@@ -28,6 +32,18 @@ def _snapshot(estimator):
     publish_network(copied, estimator._network.copy())
     names = ("_network", *estimator._transient, *estimator._ARRAY_LISTS)
     return {name: vars(copied)[name] for name in names if name in vars(copied)}
+
+
+def name_network(estimator, number, of, remark=""):
+    """Name the network that is trained next, for progress bars and verbose lines."""
+    named = f"network {number} of {of}" if of > 1 else ""
+    estimator._network_name = ", ".join(filter(None, (named, remark))) or None
+
+
+def tell_network(estimator):
+    """Print which of several networks is trained."""
+    if (name := estimator._network_name) is not None:
+        say(name.capitalize())
 
 
 class SubtaskCallback(Callback):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import functools
 from dataclasses import dataclass, replace
@@ -14,7 +13,13 @@ from sklearn.utils._param_validation import InvalidParameterError
 from sklearn.utils.validation import _check_sample_weight
 
 from sklearn_nn.estimators._core import fitted_network, lbfgs, transfer
-from sklearn_nn.estimators._core.callbacks import Publisher, SubtaskCallback
+from sklearn_nn.estimators._core.all_or_nothing import all_or_nothing
+from sklearn_nn.estimators._core.callbacks import (
+    Publisher,
+    SubtaskCallback,
+    name_network,
+    tell_network,
+)
 from sklearn_nn.estimators._core.endings import (
     DivergenceError,
     tell_divergence,
@@ -34,14 +39,10 @@ from sklearn_nn.jit.team import resolve_n_jobs
 from sklearn_nn.network.machine import Machine, adapt
 from sklearn_nn.network.program import Program
 from sklearn_nn.network.source import Source
-from sklearn_nn.training.callbacks import (
-    Callback,
-    ProgressBar,
-    TrainingScore,
-    can_draw,
-)
+from sklearn_nn.training.callbacks import Callback, ProgressBar, TrainingScore
 from sklearn_nn.training.history import History
 from sklearn_nn.training.optimizers import OptimizerState, get_optimizer
+from sklearn_nn.training.progress import can_draw
 from sklearn_nn.training.schedules import Listed, get_schedule
 from sklearn_nn.training.trainer import Ending, Trainer
 
@@ -53,39 +54,6 @@ LEFT_BY_TRAINING = (
     "_no_improvement_count", "history_", "loss_", "loss_curve_", "validation_loss_curve_",
     "best_loss_", "best_iteration_", "validation_scores_", "best_validation_score_",
 )  # fmt: skip
-#: Attributes that exist only during a fit.
-OF_A_FIT = ("_callback_data", "_descent_before", "_first_rows", "_stopped_by", "_subtasks")
-
-
-@contextlib.contextmanager
-def all_or_nothing(estimator):
-    """Restore the estimator if an error is raised within.
-
-    The optimizer and the history are changed in place, and are put back. Two results are kept:
-    that of training that diverged, as it was before that epoch, and that of training that a
-    callback's error or an interrupt has stopped.
-    """
-    before = estimator.__dict__.copy()
-    history, generator = before.get("_history"), before.get("random_state")
-    mark = None if history is None else history.mark()
-    drawn = generator.get_state() if isinstance(generator, np.random.RandomState) else None
-    try:
-        yield
-    except BaseException as error:
-        stopped = estimator.__dict__.get("_stopped_by") is error
-        if not stopped and not isinstance(error, DivergenceError):
-            descent = estimator.__dict__.get("_descent_before")
-            estimator.__dict__ = before
-            if descent is not None:
-                vars(before["_optimizer"]).update(vars(descent))
-            if history is not None:
-                history.back_to(mark)
-            if drawn is not None:
-                generator.set_state(drawn)
-        raise
-    finally:
-        for name in OF_A_FIT:
-            estimator.__dict__.pop(name, None)
 
 
 def is_lbfgs(estimator) -> bool:
@@ -305,6 +273,7 @@ class Fit:
         generator, best, failures = est._random_state, None, []
         for k in range(times):
             est._random_state = generator
+            name_network(est, k + 1, times)
             try:
                 ending = (self.restart if k else self.ready)()()
                 diverged = ending is Ending.DIVERGED and est._history.best_theta is None
@@ -401,7 +370,7 @@ class Fit:
             transfer.hold_frozen(est, program, history)
         batch_size = self.batch_size(rows.size)
         verbose, callbacks = bool(est.verbose), self.callbacks()
-        if verbose and can_draw():
+        if verbose and self.mode is not FitMode.ONE_EPOCH and can_draw():
             verbose, callbacks = False, [*callbacks, self.progress_bar(rows.size)]
         trainer = Trainer(
             machine=self.machine(program, batch_size),
@@ -581,6 +550,8 @@ class Fit:
             trainer.callbacks = [*trainer.callbacks, est._subtasks]
         if trainer.callbacks:
             trainer.callbacks = [Publisher(trainer), *trainer.callbacks]
+        if trainer.verbose:
+            tell_network(est)
         try:
             ending = trainer.run(max_iter, once=once)
             fitted_network.publish_history(est, trainer.history, trainer.n_epochs)

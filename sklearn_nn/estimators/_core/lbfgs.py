@@ -6,6 +6,7 @@ import functools
 import warnings
 
 from sklearn_nn.estimators._core import transfer
+from sklearn_nn.estimators._core.callbacks import tell_network
 from sklearn_nn.estimators._core.parts import warn
 
 
@@ -41,6 +42,8 @@ def _run(fit, machine, data, targets):
 
     est = fit.estimator
     fit.begin_subtasks(0)
+    if est.verbose:
+        tell_network(est)
     limits = {"max_iter": est.max_iter, "max_fun": est.max_fun, "tol": est.tol}
     result = minimize(machine, data, targets, **limits, verbose=bool(est.verbose))
     with warnings.catch_warnings(record=True) as told:

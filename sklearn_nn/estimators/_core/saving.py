@@ -9,7 +9,7 @@ from sklearn.utils._param_validation import validate_parameter_constraints
 
 from sklearn_nn._spec import BoundedSpec, Spec
 from sklearn_nn.estimators._core import saved_values, transfer
-from sklearn_nn.estimators._core.fit import OF_A_FIT
+from sklearn_nn.estimators._core.all_or_nothing import OF_A_FIT
 from sklearn_nn.estimators._core.fitted_network import (
     FittedNetwork,
     check_layout,

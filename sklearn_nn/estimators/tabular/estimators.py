@@ -260,7 +260,8 @@ class TabularClassifier(BaseTabular, NetworkClassifier):
         Minimum improvement of the validation score, for `early_stopping` True; with `scoring`
         'loss', also for the choice of the best epoch.
     verbose : bool, default=False
-        Whether to show progress: a bar on a terminal with rich installed, else a line per epoch.
+        Whether to show progress: a bar in a notebook, or on a terminal with rich or tqdm installed;
+        else a line per epoch.
     warm_start : bool or 'resume', default=False
         True continues from the weights, columns and categories of the last `fit` for `max_iter`
         more epochs, with a new optimizer, and keeps the best epoch of these. 'resume' also
@@ -450,7 +451,8 @@ class TabularRegressor(BaseTabular, NetworkRegressor):
     tol : float, default=0.0001
         Minimum improvement of the validation score, for `early_stopping` True.
     verbose : bool, default=False
-        Whether to show progress: a bar on a terminal with rich installed, else a line per epoch.
+        Whether to show progress: a bar in a notebook, or on a terminal with rich or tqdm installed;
+        else a line per epoch.
     warm_start : bool or 'resume', default=False
         True continues from the weights, columns and categories of the last `fit` for `max_iter`
         more epochs, with a new optimizer, and keeps the best epoch of these. 'resume' also

@@ -11,6 +11,7 @@ from scipy.special import expit, log_expit, log_softmax, softmax
 from sklearn.base import is_classifier
 from sklearn.utils.validation import _check_sample_weight, _num_samples
 
+from sklearn_nn.estimators._core.callbacks import name_network
 from sklearn_nn.estimators._core.fit import Fit
 from sklearn_nn.estimators._core.parts import FitMode
 from sklearn_nn.estimators._inputs.table.reader import TableRows
@@ -248,14 +249,17 @@ class TableFit(Fit):
     def train(self, times):
         """Train `n_networks` networks, with `refit_full` each a second time on all rows."""
         est, run = self.estimator, self.ready()
+        of = est._setting("n_networks")
         while True:
+            name_network(est, len(est._earlier) + 1, of)
             ending = run()
             refits = est.refit_full and est._held_out is not None
             if ending is not Ending.INTERRUPTED and refits:
+                name_network(est, len(est._earlier) + 1, of, "all rows")
                 ending = self._afresh(_refit_epochs=est.best_iteration_)()
             if ending is Ending.INTERRUPTED:
                 return
-            if len(est._earlier) + 1 >= est._setting("n_networks"):
+            if len(est._earlier) + 1 >= of:
                 est._all_trained = True
                 return
             changes = {"_earlier": [*est._earlier, est._network]}
