@@ -10,7 +10,12 @@ from sklearn_nn.estimators.rnn import RNNClassifier, RNNRegressor
 from sklearn_nn.estimators.tabular.estimators import TabularClassifier, TabularRegressor
 from sklearn_nn.estimators.text.generator import TextGenerator
 from sklearn_nn.inspection import find_learning_rate, summary
-from sklearn_nn.preprocessing import augment_images, resize_images, sliding_windows
+from sklearn_nn.preprocessing import (
+    SequenceScaler,
+    augment_images,
+    resize_images,
+    sliding_windows,
+)
 
 __version__ = "0.1.0"
 __all__ = [
@@ -23,6 +28,7 @@ __all__ = [
     "NeuralNetworkRegressor",
     "RNNClassifier",
     "RNNRegressor",
+    "SequenceScaler",
     "TabularClassifier",
     "TabularRegressor",
     "TextGenerator",

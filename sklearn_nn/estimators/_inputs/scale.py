@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from dataclasses import dataclass
 
@@ -113,13 +114,14 @@ def _values(samples, chosen, divisor):
     return block.astype(np.float64)
 
 
-def moments_of(samples, n_channels, divisor=1, rows=None):
+def moments_of(samples, n_channels, divisor=1, rows=None, before=None):
     """Return the moments of checked samples: rows, planes, sparse rows, or `Sequences`.
 
-    Bytes are divided by `divisor`. With `rows`, only these samples are read.
+    Bytes are divided by `divisor`. With `rows`, only these samples are read. With `before`, the
+    samples are added to these moments.
     """
     samples = samples.tocsr() if sparse.issparse(samples) else samples
-    found = Moments.of(n_channels)
+    found = Moments.of(n_channels) if before is None else copy.copy(before)
     for values in _blocks(samples, n_channels, divisor, rows):
         found.add(values)
     return found
