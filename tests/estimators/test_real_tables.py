@@ -88,6 +88,21 @@ def test_adult_as_it_is():
     assert log_loss(y_test, model.predict_proba(test)) < 0.295
 
 
+def test_telco_churn_as_it_is():
+    """A column of customer numbers and one of numbers with blanks: as of the cleaned table."""
+    raw = _read("telco_churn/Telco-Customer-Churn.csv.gz")
+    y = raw.pop("Churn")
+    cleaned = raw.drop(columns="customerID")
+    cleaned["TotalCharges"] = pd.to_numeric(cleaned["TotalCharges"], errors="coerce")
+    model = TabularClassifier(random_state=SEED, n_networks=1, max_iter=4)
+    expected = model.fit(cleaned, y).predict_proba(cleaned)
+    said = r"once: 'customerID' \(such as '7590-VHVEG'\)\. .*: 'TotalCharges' \(.*' ' is missing\)"
+    with pytest.warns(UserWarning, match=said) as told:
+        model.fit(raw, y)
+    assert len(told) == 1
+    np.testing.assert_allclose(model.predict_proba(raw), expected, atol=1e-3)
+
+
 def test_california_housing():
     """House values by block (.772)."""
     frame = _read("california_housing/housing.csv.gz")

@@ -7,12 +7,13 @@ import warnings
 import numpy as np
 import pytest
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from helpers.estimators.all_estimators import CLASSES, IMAGES, KINDS, ROWS, data, make
-from sklearn_nn import CNNClassifier, MLPClassifier, load
+from sklearn_nn import CNNClassifier, MLPClassifier, TabularClassifier, load
+from sklearn_nn.estimators.table_encoder import TableEncoder
 from sklearn_nn.training import LambdaCallback
 
 HERE = "# the user's line"
@@ -83,6 +84,17 @@ def test_l_bfgs(kind):
     """It has a criterion of convergence, so it warns in every estimator."""
     model = make(kind, solver="lbfgs", max_iter=1)
     assert_here(lambda: model.fit(*data(kind)))  # the user's line
+
+
+def test_text_that_is_not_used_as_categories():
+    X = [[f"c{k}", k % 7] for k in range(60)]
+    y = [k % 2 for k in range(60)]
+    model = TabularClassifier(max_iter=1, n_networks=2, random_state=0)
+    assert_here(lambda: model.fit(X, y))  # the user's line
+    pipeline = make_pipeline(TableEncoder())
+    assert_here(lambda: pipeline.fit(X))  # the user's line
+    search = GridSearchCV(model, {"dropout": [0.1]}, cv=KFold(6))
+    assert_here(lambda: search.fit(X, y))  # the user's line
 
 
 def test_columns_as_targets():
