@@ -1,4 +1,4 @@
-"""Text that is not used as categories: numbers with words among them, and identifiers."""
+"""Text that is not made of categories: numbers with words among them, identifiers and dates."""
 
 import datetime
 import pickle
@@ -27,7 +27,7 @@ TABLE = pd.DataFrame({"id": IDS, "size": SIZES, "cost": COSTS, "kind": KINDS})
 CLEANED = TABLE[["size", "cost", "kind"]].assign(cost=pd.to_numeric(TABLE["cost"], errors="coerce"))
 CLASSES = np.where(SIZES > 50, "large", "small")
 MESSAGE = (
-    "X has text that is not used as categories. Left out, as nearly every value occurs once: 'id' "
+    "X has text that is not made of categories. Left out, as nearly every value occurs once: 'id' "
     f"(such as {IDS[0]!r}). Read as numbers: 'cost' (such as {COSTS[0]!r}; ' ' is missing). To "
     "choose otherwise, convert or drop these columns, or list all categorical columns in "
     "categorical_features."
@@ -98,6 +98,18 @@ def test_the_warning_about_dates_and_many_columns():
         assert "once: 'day' (such as " in message
         assert "dates into numbers first, such as year, month and weekday" in message
         assert "pandas.to_datetime" in message
+    found = encoder()
+    X = TABLE[["size"]].assign(day=np.repeat(days[:32], 2)[:N].strftime("%Y-%m-%d").tolist())
+    assert told_by(lambda: found.fit(X)) == []  # 30 days
+    twice = pd.concat([X, X.assign(day=days.strftime("%d.%m.%Y").tolist())], ignore_index=True)
+    (message,) = told_by(lambda: found.fit(twice))
+    used = "Used as categories, so that other dates are unknown: 'day' (such as '2011-01-01'). Turn"
+    assert used in message
+    assert found.is_categorical_.tolist() == [False, True]
+    assert len(found.categories_[1]) == 90
+    assert told_by(lambda: encoder(categorical_features=["day"]).fit(twice)) == []
+    twice.loc[::19, "day"] = "soon"  # more than 5%
+    assert told_by(lambda: found.fit(twice)) == []
     many = TABLE[["size"]].assign(**{f"id{k}": IDS for k in range(13)})
     (message,) = told_by(lambda: encoder().fit(many))
     assert "'id9' (such as" in message

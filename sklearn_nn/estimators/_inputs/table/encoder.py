@@ -23,7 +23,7 @@ from sklearn_nn.estimators._inputs.table.columns import (
     NumberColumn,
 )
 from sklearn_nn.estimators._inputs.table.frames import read_frame, short
-from sklearn_nn.estimators._inputs.table.text import IDENTIFIERS, TextColumn, advice_on
+from sklearn_nn.estimators._inputs.table.text import IDENTIFIERS, NUMBERS, TextColumn, advice_on
 
 _COLUMNS = {column.kind: column for column in (NumberColumn, CategoryColumn, DroppedColumn)}
 _BY_TYPE = "from_dtype"
@@ -86,16 +86,19 @@ class TableEncoder(TransformerMixin, BaseEstimator):
     value, are 0.
 
     With ``categorical_features="from_dtype"``, `fit` decides about columns of text, and names in a
-    warning those that are not categories. The decision does not depend on `y`, and each row with a
-    positive weight counts once:
+    warning those that are not made of categories. The decision does not depend on `y`, and each row
+    with a positive weight counts once:
 
     - *Numbers*: at least 32 distinct numbers that are at least 95% of the values, none of which is
       a whole number with a leading zero, such as a postal code. "1e3", "1,234", "$5.20" and "12%"
       are numbers; "1,5", "1.234,50" and "inf" are not.
     - *Identifiers*: at least 50 values, of which at least 90% occur once. They are left out;
       `transform` does not read them.
+    - *Dates*: at least 32 distinct values, of which at least 95% look like "2011-01-31" or
+      "31/01/2011", with a time or without. If they are not left out as identifiers, they are
+      categories.
 
-    Empty text, "-", "?", ".", "n/a" and the like are missing values in both rules.
+    Empty text, "-", "?", ".", "n/a" and the like are missing values in these rules.
 
     The encoding of a cell depends on its value and on the fitted encoder, not on other cells or on
     the type of the column. A category of text in a column where `fit` saw only numbers, or the
@@ -171,11 +174,12 @@ class TableEncoder(TransformerMixin, BaseEstimator):
 
     def _column(self, cells, weights, is_categorical, text):
         """Return a fitted column; `text` is its `TextColumn`, or None."""
-        if text is not None and text.kind == IDENTIFIERS:
+        kind = None if text is None else text.kind
+        if kind == IDENTIFIERS:
             return DroppedColumn()
-        if is_categorical and text is None:
-            return CategoryColumn.fit(cells, weights, self.numeric, self.max_one_hot)
-        return NumberColumn.fit(cells, weights, self.numeric, reads_text=text is not None)
+        if kind == NUMBERS or not is_categorical:
+            return NumberColumn.fit(cells, weights, self.numeric, reads_text=kind == NUMBERS)
+        return CategoryColumn.fit(cells, weights, self.numeric, self.max_one_hot)
 
     def _weights(self, sample_weight, frame):
         """Return the weights of the rows; None if all are equal."""

@@ -1,4 +1,4 @@
-"""Text columns that are not categories: numbers with a few words among them, and identifiers."""
+"""Text that is not made of categories: numbers with words among them, identifiers and dates."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ _CODE = re.compile(r"\s*[+-]?0[0-9]+\s*")
 _DATE = re.compile(
     r"\s*([0-9]{4}[-/.][0-9]{1,2}|[0-9]{1,2}[-/.][0-9]{1,2})[-/.][0-9]{1,4}(?![0-9]).*"
 )
-#: Fewest distinct numbers of a column of numbers: hours and days of the month remain categories.
+#: Fewest distinct numbers or dates of such a column: hours and days of the month are categories.
 FEWEST_NUMBERS = 32
+#: Least share of the values of a column of numbers or dates.
 LEAST_SHARE_OF_NUMBERS = 0.95
 #: Fewest values of a column of identifiers, and least share of those that occur once.
 FEWEST_IDENTIFIERS = 50
@@ -23,18 +24,19 @@ LEAST_SHARE_OF_IDENTIFIERS = 0.9
 #: Number of columns that a warning names.
 _MOST_NAMED = 10
 
-NUMBERS, IDENTIFIERS = "numbers", "identifiers"
+NUMBERS, IDENTIFIERS, DATES = "numbers", "identifiers", "dates"
 _SAID = {
     IDENTIFIERS: "Left out, as nearly every value occurs once",
     NUMBERS: "Read as numbers",
+    DATES: "Used as categories, so that other dates are unknown",
 }
 
 
 class TextColumn(NamedTuple):
-    """Column of text that is not used as categories.
+    """Column of text that is not made of categories.
 
-    `kind` is `NUMBERS` or `IDENTIFIERS`; `example` is the first text of this kind, and `missing`
-    the first text that stands for a missing number; either may be None.
+    `kind` is `NUMBERS`, `IDENTIFIERS` or `DATES`; `example` is the first text of this kind, and
+    `missing` the first text that stands for a missing number; either may be None.
     """
 
     kind: str
@@ -72,6 +74,9 @@ class TextColumn(NamedTuple):
         if n_present >= FEWEST_IDENTIFIERS and n_once >= LEAST_SHARE_OF_IDENTIFIERS * n_present:
             example = next((str(values[k]) for k in texts if k not in absent), None)
             return None if example is None else cls(IDENTIFIERS, example, None)
+        dates = [k for k in present if k in words and _DATE.fullmatch(values[k])]
+        if dates and counts[dates].sum() >= LEAST_SHARE_OF_NUMBERS * n_present:
+            return cls(DATES, str(values[dates[0]]), None)
         return None
 
 
@@ -84,12 +89,12 @@ def advice_on(found, names):
             told[_MOST_NAMED:] = [f"{len(told) - _MOST_NAMED} more"]
         if told:
             parts.append(f"{said}: {', '.join(told)}.")
-    if any(c.kind == IDENTIFIERS and _DATE.fullmatch(c.example) for c in found.values()):
+    if any(c.kind != NUMBERS and _DATE.fullmatch(c.example) for c in found.values()):
         parts.append(
             "Turn dates into numbers first, such as year, month and weekday (pandas.to_datetime)."
         )
     return (
-        f"X has text that is not used as categories. {' '.join(parts)} To choose "
+        f"X has text that is not made of categories. {' '.join(parts)} To choose "
         "otherwise, convert or drop these columns, or list all categorical columns in "
         "categorical_features."
     )
