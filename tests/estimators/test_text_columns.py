@@ -304,7 +304,18 @@ def test_text_that_reads_as_numbers(text, number):
 def test_text_that_does_not():
     for text in ("", "  ", "-", "?", "N/A", "n/a", "NaN", "None", "null", ".", "NA"):
         assert np.isnan(number_in(text)), text
-    words = ["1.234,50", "29,85", "1,23,456", "12,3456", "1 234", "1_000", "0x1f", "inf", "-inf"]
+    words = [
+        "1.234,50",
+        "29,85",
+        "0,125",
+        "1,23,456",
+        "12,3456",
+        "1 234",
+        "1_000",
+        "0x1f",
+        "inf",
+        "-inf",
+    ]
     words += ["1e999", "e5", "+", "$", "%", "1-2", "2011-01-01", "1/2", "5 kg", "٣", "--5", "1.2.3"]
     for text in words:
         assert number_in(text) is None, text
@@ -356,10 +367,11 @@ def test_numbers_are_no_identifiers():
     X = pd.DataFrame({"key": np.arange(100), "objects": pd.Series(range(100), dtype=object)})
     X["codes"] = X["key"].astype("category")
     X["days"] = pd.Series(pd.date_range("2020", periods=100)).astype("category")
+    X["mixed"] = pd.Categorical([*X["days"][:60], *map(str, range(38)), "n/a", None])
     found = encoder()
     assert told_by(lambda: found.fit(X)) == []
     assert found.dropped_columns_ == []
-    assert found.is_categorical_.tolist() == [False, False, True, True]
+    assert found.is_categorical_.tolist() == [False, False, True, True, True]
 
 
 @QUIET

@@ -23,7 +23,7 @@ _ALL_WHOLE = 2.0**53
 #: Digits with commas in groups of three or none, a currency, an exponent, a percent sign.
 _NUMBER = re.compile(
     r"([+-]?)[$€£¥]?\s*"
-    r"((?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)?(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?)\s*(%?)"
+    r"((?:[1-9][0-9]{0,2}(?:,[0-9]{3})+|[0-9]+)?(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?)\s*(%?)"
 )
 #: Text that stands for a missing number, in lower case.
 _ABSENT = {*("", "-", "--", "?", ".", "na", "n/a", "n.a.", "#n/a", "<na>", "nan", "null", "none")}

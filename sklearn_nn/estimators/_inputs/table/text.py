@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sklearn_nn.estimators._inputs.table.frames import number_in, short
+from sklearn_nn.estimators._inputs.table.frames import is_printed, number_in, short
 
 #: Whole numbers with a leading zero, which are codes, such as postal codes.
 _CODE = re.compile(r"\s*[+-]?0[0-9]+\s*")
@@ -56,6 +56,8 @@ class TextColumn(NamedTuple):
             return None
         order = list(dict.fromkeys(codes.tolist()))  # that of the rows
         texts = [k for k in order if isinstance(values[k], str)]
+        if not texts or any(is_printed(values[k]) for k in order):  # such as pandas' intervals
+            return None
         read = {k: number_in(values[k]) for k in texts}
         absent = {k for k in texts if read[k] is not None and np.isnan(read[k])}
         words = {k for k in texts if read[k] is None}
@@ -69,7 +71,7 @@ class TextColumn(NamedTuple):
         ):
             example = next((str(values[k]) for k in numbers if k in read), None)
             missing = next((str(values[k]) for k in texts if k in absent or k in words), None)
-            return cls(NUMBERS, example, missing) if texts else None
+            return cls(NUMBERS, example, missing)
         n_once = np.count_nonzero(counts[present] == 1)
         if n_present >= FEWEST_IDENTIFIERS and n_once >= LEAST_SHARE_OF_IDENTIFIERS * n_present:
             example = next((str(values[k]) for k in texts if k not in absent), None)
