@@ -15,9 +15,9 @@ example shows how to distinguish the two, and seven kinds of regularization.
 # :class:`~sklearn_nn.inspection.ComplexityCurveDisplay` cross-validates a network for each value of
 # a parameter, and draws the mean training and validation scores, with bands of one standard
 # deviation over the folds. If both are low, the network underfits; if they differ, it overfits.
-# Complexity grows with the number of units and epochs, and decreases with the penalty ``alpha``. The
-# grey regions contain the values whose mean is lower than the best one (the star) by more than its
-# standard error; those between them are as good as the best, as far as five folds can tell.
+# Complexity grows with the number of units and epochs, and decreases with the penalty ``alpha``.
+# The grey regions contain the values whose mean is lower than the best one (the star) by more than
+# its standard error; those between them are as good as the best, as far as five folds can tell.
 import warnings
 
 import matplotlib.pyplot as plt

@@ -190,12 +190,12 @@ plt.show()
 # Few similar images are the case for transfer learning: with twenty of them (four of each digit), a
 # new head and fine-tuning recognize far more of the other images than training from scratch does,
 # because the body has learnt what strokes look like at every place. The lead shrinks as images are
-# added. With 400, training from scratch is best, and a frozen body is an obstacle. Early layers alone
-# are of little use: they have not learnt to ignore the place.
+# added. With 400, training from scratch is best, and a frozen body is an obstacle. Early layers
+# alone are of little use: they have not learnt to ignore the place.
 #
-# For different images, the old ones help at no size: photographs are not made of pen strokes. Nor do
-# they help where the new task is easy: if all digits are in the middle of 8 x 8 pixels, this network
-# learns them from scratch, from twenty images, as well as with a pretrained body.
+# For different images, the old ones help at no size: photographs are not made of pen strokes. Nor
+# do they help where the new task is easy: if all digits are in the middle of 8 x 8 pixels, this
+# network learns them from scratch, from twenty images, better than with a pretrained body.
 #
 # :doc:`/guide_transfer` explains the strategies, and shows the results for photographs of clothes.
 # :ref:`sphx_glr_auto_examples_plot_augmentation.py` is the other remedy for few images.
