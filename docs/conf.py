@@ -61,6 +61,8 @@ sphinx_gallery_conf = {
     "doc_module": ("sklearn_nn",),
     "reference_url": {"sklearn_nn": None},
     "backreferences_dir": "generated/backreferences",
+    "thumbnail_size": (480, 320),
+    "remove_config_comments": True,
     # Figures for screens with many pixels, too.
     "image_srcset": ["2x"],
     "min_reported_time": 1,
@@ -84,6 +86,8 @@ def api_sections():
 html_theme = "pydata_sphinx_theme"
 html_title = f"sklearn_nn {release}"
 html_show_sourcelink = False
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 html_theme_options = {
     "show_prev_next": False,
     "header_links_before_dropdown": 6,

@@ -157,3 +157,4 @@ best = load(folder / "best.npz")
 print(f"epoch {best.n_iter_}, validation loss {best.validation_loss_curve_[-1]:.4f}")
 print(f"test accuracy {best.score(X_test, y_test):.4f}")
 plt.show()
+# sphinx_gallery_thumbnail_number = 2

@@ -224,3 +224,4 @@ for name, sizes in {"one of 7 × 7": [7], "three of 3 × 3": [3, 3, 3]}.items():
     assert counts[name] == sum((k * k * channels + 1) * channels for k in sizes)
 print(counts)
 plt.show()
+# sphinx_gallery_thumbnail_number = 2

@@ -189,3 +189,4 @@ for ax, (activation, f) in zip(axes, activations.items(), strict=True):
 axes[0].set_ylabel("size of the signal")
 axes[0].legend()
 plt.show()
+# sphinx_gallery_thumbnail_number = 2

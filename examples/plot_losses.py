@@ -152,3 +152,4 @@ for ax, (name, parameters) in zip(axes, cases.items(), strict=True):
 axes[0].set_ylabel("test rows")
 axes[0].legend(["right", "wrong"], loc="upper left")
 plt.show()
+# sphinx_gallery_thumbnail_number = 3

@@ -20,6 +20,7 @@ example shows how to distinguish the two, and seven kinds of regularization.
 # its standard error; those between them are as good as the best, as far as five folds can tell.
 import warnings
 
+# sphinx_gallery_thumbnail_number = 2
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_digits, make_moons

@@ -141,3 +141,4 @@ ax.axhline(best, color="0.35", linestyle="--", linewidth=1, label=f"best possibl
 ax.set(xlabel="epoch", ylabel="validation loss", ylim=(0.018, 0.045))
 figure.legend(title="schedule: loss in the end", loc="outside right upper")
 plt.show()
+# sphinx_gallery_thumbnail_number = 2

@@ -107,3 +107,4 @@ MisclassifiedDisplay.from_estimator(model, X_test, y_test, columns=6)
 figure, ax = plt.subplots(figsize=(5.2, 4.6), layout="constrained")
 ConfusionMatrixDisplay.from_estimator(model, X_test, y_test, ax=ax, cmap="Blues", colorbar=False)
 plt.show()
+# sphinx_gallery_thumbnail_number = 5

@@ -16,6 +16,7 @@ Here, a :class:`~sklearn.compose.ColumnTransformer` converts the frame to number
 # possible accuracy is known.
 from time import perf_counter
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from sklearn.compose import ColumnTransformer
@@ -118,18 +119,23 @@ for name, value in search.best_params_.items():
 # ----------
 # The baselines are the larger class, a linear model, and the best possible prediction from the true
 # probabilities.
-print(f"{'':22}{'accuracy on held-out rows':>26}")
+accuracies = {}
 for name, other in {
     "larger class": DummyClassifier(),
     "logistic regression": LogisticRegression(max_iter=1000),
 }.items():
     baseline = make_pipeline(make_preparation(), other)
     baseline.fit(customers.iloc[train], outcome[train])
-    accuracy = baseline.score(customers.iloc[test], outcome[test])
-    print(f"{name:22}{accuracy:26.3f}")
-print(f"{'MLP, tuned':22}{search.score(customers.iloc[test], outcome[test]):26.3f}")
-best = np.mean((p[test] > 0.5) == (outcome[test] == "left"))
-print(f"{'best possible':22}{best:26.3f}")
+    accuracies[name] = baseline.score(customers.iloc[test], outcome[test])
+accuracies["MLP, tuned"] = search.score(customers.iloc[test], outcome[test])
+accuracies["best possible"] = np.mean((p[test] > 0.5) == (outcome[test] == "left"))
+
+_, axes = plt.subplots(figsize=(7, 3), layout="constrained")
+bars = axes.barh(list(accuracies), list(accuracies.values()), color="tab:blue")
+axes.bar_label(bars, fmt="%.3f", padding=3)
+axes.set(xlabel="accuracy on held-out rows", xlim=(0.5, 1))
+axes.invert_yaxis()
+plt.show()
 
 # %%
 # The results of the search, as a data frame:

@@ -14,6 +14,7 @@ to continue a training, and to start from the solution of a similar problem.
 # fits.
 import warnings
 
+import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_diabetes
 from sklearn.exceptions import ConvergenceWarning
@@ -52,6 +53,7 @@ shared = {
     "random_state": 0,
 }
 warm = MLPRegressor(**shared, warm_start=True)
+iterations = []
 print(f"{'alpha':>8}{'warm: iterations':>18}{'test R2':>9}{'cold: iterations':>18}{'test R2':>9}")
 for alpha in penalties:
     cold = MLPRegressor(**shared, alpha=alpha).fit(X_train, y_train)
@@ -60,3 +62,13 @@ for alpha in penalties:
     for mlp in (warm, cold):
         line += f"{mlp.n_iter_:18d}{mlp.score(X_test, y_test):9.3f}"
     print(line)
+    iterations.append((warm.n_iter_, cold.n_iter_))
+
+# %%
+# Fewer iterations for the same quality:
+_, axes = plt.subplots(figsize=(7, 4), layout="constrained")
+axes.semilogx(penalties, iterations, "o-", label=["from the previous solution", "from the start"])
+axes.set(xlabel="alpha", ylabel="iterations", ylim=(0, None))
+axes.invert_xaxis()
+axes.legend(title="training begins")
+plt.show()
