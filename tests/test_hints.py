@@ -237,6 +237,15 @@ def test_values(values, meant):
         model.fit(ROWS, ROWS[:, 0])
 
 
+@pytest.mark.parametrize("sizes", [(5,), 5, [5, 4]])
+def test_sizes_in_place_of_a_loss(sizes):
+    """The first parameter of MLPRegressor is `loss`, as in scikit-learn."""
+    with pytest.raises(ValueError) as caught:
+        MLPRegressor(sizes).fit(ROWS, ROWS[:, 0])
+    end = f"instead. It is the first parameter; for layers, use hidden_layer_sizes={sizes!r}."
+    assert str(caught.value).endswith(end)
+
+
 def test_values_that_are_like_none():
     with pytest.raises(ValueError, match=r"Got 'qqq' instead\.$"):
         MLPClassifier(solver="qqq").fit(ROWS, CLASSES)

@@ -1,16 +1,24 @@
 """Errors about samples that cannot be read say what to do, in the terms of what reads them."""
 
+import re
+
 import numpy as np
 import pytest
+from sklearn.pipeline import make_pipeline
 
 from sklearn_nn import (
     CNNClassifier,
+    FeatureExtractor,
     MLPClassifier,
+    MLPRegressor,
     NeuralNetworkClassifier,
     RNNClassifier,
     RNNRegressor,
+    TabularClassifier,
 )
-from sklearn_nn.layers import GRU, Dense
+from sklearn_nn.estimators.table_encoder import TableEncoder
+from sklearn_nn.inspection import FeatureMapDisplay, SaliencyDisplay, occlusion_map, saliency_map
+from sklearn_nn.layers import GRU, Conv2D, Dense, Embedding, Flatten
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -211,3 +219,167 @@ def test_samples_that_are_none(make, nothing):
 def test_one_axis_is_too_few(make):
     for X in (ROWS[:, 0], ROWS[:, 0].tolist(), ROWS[:, 0].astype(object), 3.0, []):
         assert "Expected 2D array" in error_of(make().fit, X, Y)
+
+
+# --- text, categories and missing values in tables ------------------------------------------------
+
+
+def tables():
+    """Tables that are not of numbers, and the beginning of scikit-learn's message about each."""
+    pd = pytest.importorskip("pandas")
+    numbers = pd.DataFrame({"a": ROWS[:, 0], "b": ROWS[:, 1]})
+    city = ["x", "y", "z"] * (N // 3)
+    missing = numbers.copy()
+    missing.iloc[3, 0] = np.nan
+    no_number, nan = r"could not convert string to float: .*'x'\)?\n", r"Input X contains NaN\.\n"
+    no_text = r"dtype='numeric' is not compatible with .*\n"
+    no_value = r"Input contains missing values \(pd\.NA\); fill or drop them first\.\n"
+    some = pd.array([1, None] + [2] * (N - 2), dtype="Int64")
+    return {
+        "text": (numbers.assign(city=city), no_number),
+        "categories": (numbers.assign(city=pd.Categorical(city)), no_number),
+        "strings": (numbers.assign(city=pd.array(city, dtype="string")), no_number),
+        "objects": (numbers.assign(city=city).to_numpy(), no_number),
+        "characters": (np.array([city, city]).T, f"{no_number}|{no_text}"),
+        "list": ([["x", 1.0]] * N, f"{no_number}|{no_text}"),
+        "nan": (missing, nan),
+        "array with nan": (missing.to_numpy(), nan),
+        "nullable": (numbers.assign(c=some), nan),
+        "None": (np.array([[1.0, None]] * N, dtype=object), nan),
+        "pd.NA": (
+            np.array([[1.0, pd.NA]] * N, dtype=object),
+            no_value,
+        ),
+    }
+
+
+KINDS_OF_TABLES = (
+    "text", "categories", "strings", "objects", "characters", "list", "nan", "array with nan",
+    "nullable", "None", "pd.NA",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS_OF_TABLES)
+@pytest.mark.parametrize("Estimator", [MLPClassifier, MLPRegressor])
+@pytest.mark.filterwarnings("ignore:X has feature names")
+def test_tables_name_what_reads_them(kind, Estimator):
+    """scikit-learn's message remains the first part; in every method that reads X."""
+    X, start = tables()[kind]
+    tabular = Estimator.__name__.replace("MLP", "Tabular")
+    told = re.compile(
+        rf"({start})(.*\n)*{tabular} takes text, categories and missing values as they are; before "
+        rf"{Estimator.__name__}, TableEncoder makes them numbers: make_pipeline\(TableEncoder\(\), "
+        rf"{Estimator.__name__}\(\)\), from sklearn_nn\.estimators\.table_encoder\.$"
+    )
+    assert told.match(error_of(Estimator().fit, X, Y))
+    classes = {"classes": [0, 1]} if Estimator is MLPClassifier else {}
+    with pytest.raises(ValueError, match=told):
+        Estimator().partial_fit(X, Y, **classes)
+    numbers = np.ones((N, np.shape(X)[1]))
+    model = Estimator(hidden_layer_sizes=2, max_iter=1).fit(numbers, Y)
+    if hasattr(X, "columns"):
+        model.feature_names_in_ = np.array(X.columns, dtype=object)
+    assert told.match(error_of(model.predict, X))
+    assert told.match(error_of(model.score, X, Y))
+    with pytest.raises(ValueError, match=r"The validation set \(X_val, y_val\): " + told.pattern):
+        model.fit(numbers, Y, X_val=X, y_val=Y)
+
+
+@pytest.mark.parametrize("make", [cnn, rnn, gru])
+def test_frames_of_text_for_images_and_sequences(make):
+    X, _ = tables()["text"]
+    assert "\nTabularClassifier takes text" in error_of(make().fit, X, Y)
+    images = IMAGES.copy()
+    images[0, 0, 0] = np.nan
+    assert "Tabular" not in error_of(cnn().fit, images, Y)
+
+
+@pytest.mark.parametrize("kind", ["text", "nan"])
+def test_the_remedies_work(kind):
+    X, _ = tables()[kind]
+    for model in (
+        TabularClassifier(max_iter=2, random_state=0),
+        make_pipeline(TableEncoder(), MLPClassifier(max_iter=5, random_state=0)),
+    ):
+        assert model.fit(X, Y).predict(X).shape == (N,)
+
+
+# --- one sample in place of several ---------------------------------------------------------------
+
+THREE = RNG.standard_normal((N, 6, 5, 3))
+CUBES = RNG.standard_normal((N, 5, 2))
+INDICES = RNG.integers(0, 5, (N, 7))
+
+
+def layered(*layers, **parameters):
+    return NeuralNetworkClassifier(list(layers), max_iter=1, random_state=0, **parameters)
+
+
+#: By name: a network, its samples.
+OF_SAMPLES = {
+    "grey images": (cnn, IMAGES),
+    "images": (cnn, THREE),
+    "channels first": (lambda: cnn(data_format="channels_first"), np.moveaxis(THREE, -1, 1)),
+    "one channel": (cnn, THREE[..., :1]),
+    "signals": (lambda: cnn(input_shape=(5, 2)), CUBES),
+    "rows as images": (lambda: cnn(input_shape=(3, 2)), ROWS),
+    "sequences": (rnn, CUBES),
+    "unequal sequences": (rnn, STEPS),
+    "rows as sequences": (rnn, ROWS),
+    "unequal signals": (rnn, SIGNALS),
+    "convolution": (lambda: layered(Conv2D(2, 3), Flatten()), THREE),
+    "dense": (lambda: layered(Dense(2)), ROWS),
+    "recurrent": (gru, CUBES),
+    "indices": (lambda: layered(Embedding(5, 2), GRU(2)), INDICES),
+    "mlp": (mlp, ROWS),
+}
+
+
+@pytest.mark.parametrize("kind", OF_SAMPLES)
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_one_sample(kind):
+    make, X = OF_SAMPLES[kind]
+    model = make().fit(X, Y)
+    end = "\nX has the shape of one sample; pass X[:1] in place of X[0], or [x] for a "
+    end += "single sample x."
+    assert error_of(model.predict, X[0]).endswith(end)
+    assert error_of(model.predict_proba, X[0]).endswith(end)
+    error = error_of(lambda: model.fit(X, Y, X_val=X[0], y_val=Y[:1]))
+    assert error.startswith("The validation set (X_val, y_val): ")
+    assert error.endswith(end)
+    one = model.predict_proba(X[:1])
+    np.testing.assert_array_equal(one, model.predict_proba([X[0]]))
+    np.testing.assert_allclose(one, model.predict_proba(X)[:1], rtol=1e-6)
+
+
+def test_other_shapes_are_not_taken_for_one_sample():
+    model = cnn().fit(IMAGES, Y)
+    for X in (IMAGES[:, :, :4], IMAGES[0, :, :4], IMAGES[0, 0], THREE):
+        assert "one sample" not in error_of(model.predict, X)
+    assert "one sample" not in error_of(mlp().fit, ROWS[0], Y)
+
+
+ONE_IMAGE = [
+    saliency_map, occlusion_map, SaliencyDisplay.from_estimator,
+    lambda model, X: FeatureMapDisplay.from_estimator(model, X, layer="conv1"),
+    lambda model, X: FeatureExtractor(model, "conv1").fit(IMAGES).transform(X),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("show", ONE_IMAGE)
+def test_one_image_in_inspection(show):
+    model = cnn().fit(IMAGES, Y)
+    assert "pass X[:1] in place of X[0]" in error_of(show, model, IMAGES[0])
+    show(model, IMAGES[:1])
+
+
+def test_one_row_of_a_table():
+    X, _ = tables()["text"]
+    model = TabularClassifier(max_iter=2, random_state=0).fit(X, Y)
+    end = "\nA table of one row is X[:1], and one of one column X[['name']]."
+    for one in (X.iloc[0], X.to_numpy()[0], X.iloc[0].tolist()):
+        assert error_of(model.predict, one).endswith(end)
+    assert error_of(TabularClassifier().fit, X["a"], Y).endswith(end)
+    assert error_of(TableEncoder().fit, X["a"]).endswith(end)
+    assert model.predict(X[:1]) == model.predict(X)[0]
+    assert model.fit(X[["a"]], Y).n_features_in_ == 1

@@ -163,6 +163,8 @@ def _meant_value(name, value, allowed):
     """Return the sentence that ends the error about an invalid value: what is probably meant."""
     if name == "learning_rate" and isinstance(value, Real):
         return f" It is a schedule; for a number, use learning_rate_init={value!r}."
+    if name == "loss" and isinstance(value, int | tuple | list):
+        return f" It is the first parameter; for layers, use hidden_layer_sizes={value!r}."
     if not isinstance(value, str):
         return ""
     options = sorted(o for one in allowed if isinstance(one, StrOptions) for o in one.options)

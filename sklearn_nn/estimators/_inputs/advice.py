@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 from scipy import sparse
+from sklearn.base import is_regressor
 
 from sklearn_nn.estimators._inputs.sequences import Sequences, as_numbers, n_axes, samples_of
 from sklearn_nn.estimators._inputs.table.frames import is_missing, short
@@ -14,6 +15,13 @@ from sklearn_nn.layers.shape import CHANNELS_FIRST, CHANNELS_LAST
 
 #: Messages of NumPy about cells that are lists or arrays, and of scikit-learn about NaN.
 _NO_NUMBER, _NAN = "setting an array element with a sequence", "Input X contains NaN"
+#: Beginnings of messages about cells of a table that are no numbers.
+_NOT_NUMBERS = (
+    "could not convert string to float", f"{_NAN}.\n", f"{_NAN}, which",
+    "Input contains missing values (pd.NA)", "dtype='numeric' is not compatible",
+)  # fmt: skip
+#: Advice on a single sample.
+_ONE = "X has the shape of one sample; pass X[:1] in place of X[0], or [x] for a single sample x."
 #: Divisor of the bytes of images and sequences: 0..255 becomes 0..1.
 WHITE = 255
 #: Number of values whose units are examined, evenly spaced over the samples.
@@ -35,7 +43,7 @@ _LONGEST = 3
 
 def about_missing(what, message):
     """Return advice for an error about pd.NA in `what`, or None."""
-    is_known = "NA is ambiguous" in message
+    is_known = "NA is ambiguous" in message or "NAType" in message
     return f"{what} contains missing values (pd.NA); fill or drop them first." if is_known else None
 
 
@@ -44,6 +52,38 @@ def about_table(X, owner, message):
     if not message.startswith(_NO_NUMBER):
         return None
     return _about_cells(X, owner, takes_sequences=False) or _about_rows(X, owner)
+
+
+def about_values(estimator, message):
+    """Return a message about text or missing values in a table with advice added, or None.
+
+    A message of scikit-learn's remains the first part.
+    """
+    if not message.startswith(_NOT_NUMBERS):
+        return None
+    reader = "TabularRegressor" if is_regressor(estimator) else "TabularClassifier"
+    own = type(estimator).__name__
+    return (
+        f"{message}\n{reader} takes text, categories and missing values as they are; before {own}, "
+        f"TableEncoder makes them numbers: make_pipeline(TableEncoder(), {own}()), from "
+        "sklearn_nn.estimators.table_encoder."
+    )
+
+
+def about_one_sample(X, shapes, message):
+    """Return an error's message with advice added if X has one of the shapes of a sample, or None.
+
+    A length of None stands for any number of time steps.
+    """
+    try:
+        found = np.shape(X)
+    except ValueError:  # sequences of unequal length
+        return None
+    for shape in shapes:
+        pairs = zip(found, shape, strict=False)
+        if len(found) == len(shape) and all(wanted in (None, n) for n, wanted in pairs):
+            return f"{message}\n{_ONE}"
+    return None
 
 
 def about_shaped(X, owner, message, steps):

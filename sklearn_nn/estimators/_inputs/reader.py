@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
 
 import numpy as np
@@ -10,7 +11,12 @@ from scipy import sparse
 from sklearn.utils.validation import validate_data
 
 from sklearn_nn.estimators._core.parts import Part, check_no_dates, is_bytes
-from sklearn_nn.estimators._inputs.advice import about_missing, about_table
+from sklearn_nn.estimators._inputs.advice import (
+    about_missing,
+    about_one_sample,
+    about_table,
+    about_values,
+)
 from sklearn_nn.network.source import source
 
 #: Bytes of X that prediction converts at a time, if its type is not the network's.
@@ -109,13 +115,29 @@ class InputReader(Part):
         check_no_dates(rows)
         known = {"accept_sparse": ("csr", "csc"), "dtype": dtype, "reset": reset}
         with (
+            advising(functools.partial(self._advice_on_one, reset=reset), X),
+            advising(self._advice_on_values, X, estimator),
             advising(about_missing, "Input", kind=TypeError),
             advising(self._advice, X, type(estimator).__name__),
         ):
             rows = validate_data(estimator, rows, **known)
+            if rows.dtype.kind == "O":  # of categories, which "numeric" does not convert
+                rows = rows.astype(np.float64)
         if rows.dtype.kind in "mM":  # of a list
             check_no_dates(rows)
         return rows
+
+    def _of_one(self):
+        """Return the shapes that X has if it is a single sample."""
+        return [self.shape]
+
+    def _advice_on_one(self, X, message, *, reset=False):
+        """Return an error's message with advice added if X is a single sample, or None."""
+        return None if reset else about_one_sample(X, self._of_one(), message)
+
+    def _advice_on_values(self, X, estimator, message):
+        """Return a message about a table that is not of numbers with advice added, or None."""
+        return about_values(estimator, message)
 
     def _advice(self, X, owner, message):
         """Return a better message for an error about X, or None; `owner` names the estimator."""

@@ -201,10 +201,11 @@ class ShapedReader(InputReader):
         wanted = self.seen_shape or self.shape
         if shape != wanted:
             first = " (channels last)" if self.data_format == CHANNELS_FIRST else ""
-            raise ValueError(
+            message = (
                 f"X has samples of shape {shape}{first}, but {type(estimator).__name__} was "
                 f"fitted with samples of shape {wanted}{self._way_back(shape, wanted)}."
             )
+            raise ValueError(self._advice_on_one(X, message, reset=reset) or message)
         if reset and self.input_shape is None and self.goes_by_place:
             meant = f"; otherwise pass input_shape={shape}"
             message = advice.misplaced_channels(self._axes(shape), self.data_format, meant)
@@ -327,6 +328,17 @@ class ShapedReader(InputReader):
         other = copy.copy(self)
         other.scale = given
         return other
+
+    def _of_one(self):
+        shapes = [self.shape, self.seen_shape or self.shape]
+        shapes += [shape[:-1] for shape in shapes if shape[-1:] == (1,)]
+        if self.takes_any_length and self.shape:
+            shapes += [(None, self.channels), *([(None,)] if self.channels == 1 else [])]
+        return [self._axes(shape) for shape in shapes] + [(math.prod(self.shape),)]
+
+    def _advice_on_values(self, X, estimator, message):
+        is_table = hasattr(X, "columns")
+        return super()._advice_on_values(X, estimator, message) if is_table else None
 
     def _advice(self, X, owner, message):
         return advice.about_shaped(X, owner, message, self.steps_of_rows)

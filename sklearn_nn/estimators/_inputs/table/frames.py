@@ -72,7 +72,13 @@ def read_frame(X, estimator=None):
         if hasattr(X, "collect"):
             raise TypeError(f"X is a {type(X).__name__}, which has not been read; use X.collect().")
     array = X if sparse.issparse(X) else _as_array(X)
-    array = check_array(array, dtype=None, ensure_all_finite=False, **named)
+    try:
+        array = check_array(array, dtype=None, ensure_all_finite=False, **named)
+    except ValueError as error:
+        if getattr(array, "ndim", 2) != 1:
+            raise
+        advice = "A table of one row is X[:1], and one of one column X[['name']]."
+        raise ValueError(f"{error}\n{advice}") from None
     return Frame(array, None, _ArrayCells if hasattr(X, "dtype") else _ListCells)
 
 
