@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
+import os
 from collections.abc import Mapping
 from numbers import Integral, Real
 from typing import Any, ClassVar, TypeVar, dataclass_transform
@@ -125,6 +126,67 @@ def set_known(self: Any, set_params: Any, values: Mapping[str, Any]) -> Any:
         raise ValueError(f"{str(error).removesuffix('.')}{told}{end}") from None
 
 
+def is_number(value: Any, kind: Any = Real) -> bool:
+    """Return whether a value is a real number, or one of another kind, but not True or False."""
+    return isinstance(value, kind) and not isinstance(value, bool)
+
+
+def lies_in(value: Any, interval: str) -> bool:
+    """Return whether a number lies in an interval in mathematical notation, such as "(0, 1]"."""
+    low, high = map(float, interval[1:-1].split(","))
+    at_end = (value == low and interval[0] == "[") or (value == high and interval[-1] == "]")
+    return bool(at_end or low < value < high)
+
+
+@functools.cache
+def _default(kind: Any, name: str) -> Any:
+    """Return the default of a hyperparameter, or None if the class does not tell."""
+    given = inspect.signature(kind).parameters.get(name)
+    default = getattr(kind, name, None) if given is None else given.default
+    return None if default is inspect.Parameter.empty else default
+
+
+@functools.cache
+def _declared(kind: Any) -> Mapping[str, str]:
+    """Return the annotations of the parameters that classes of this package declare, by name."""
+    names = _parameters_of(kind)
+    found: dict[str, str] = {}
+    for base in reversed(kind.__mro__):
+        if base.__module__.partition(".")[0] == __package__:
+            own = inspect.get_annotations(base)
+            found |= {name: str(own[name]) for name in own if name in names}
+    return found
+
+
+def _remedy(value: Any, declared: str, interval: str | None, default: Any) -> str | None:
+    """Return what to use in place of a value that does not suit a parameter, or None if it does.
+
+    Other annotations than the simple ones say nothing: such parameters have checks of their own.
+    """
+    one = declared.removesuffix(" | None")
+    or_none = " or None" if one != declared else ""
+    if value is None and or_none:
+        return None
+    simple: dict[str, tuple[Any, str]] = {
+        "bool": (bool, "True or False"),
+        "str": (str, "a string"),
+        "str | Path": ((str, os.PathLike), "the path of a file"),
+    }
+    if one in simple:
+        kinds, text = simple[one]
+        fits = isinstance(value, kinds)
+    elif one.startswith("Callable"):
+        fits, text = callable(value) and not isinstance(value, type), "a function"
+    elif interval is not None or one == "float":
+        whole = one == "int" or is_number(default, Integral)
+        is_right = is_number(value, Integral if whole else Real)
+        fits = is_right and lies_in(value, interval or "(-inf, inf)")
+        text = f"a {'whole ' * whole}number in {interval}" if interval else "a finite number"
+    else:
+        return None
+    return None if fits else text + or_none
+
+
 class Spec(BaseEstimator):
     """Base class of layers, optimizers, schedules and initializers: hyperparameters only.
 
@@ -132,7 +194,28 @@ class Spec(BaseEstimator):
     two Specs of one class with equal parameters are equal. Fitted values are stored elsewhere.
     """
 
+    #: Interval of numbers, such as "(0, 1]"; a number with an integer default must be whole.
+    limits: ClassVar[Mapping[str, str]] = {}
+
     __setattr__ = set_plain
+
+    def check(self) -> None:
+        """Raise ValueError if a parameter is not of its type, or a number outside its limits.
+
+        Types are those of the annotations in this package: int (with limits), float, bool, str,
+        Callable, or a path. A number is finite, and neither True nor False.
+        """
+        kind: Any = type(self)
+        # Of the class: a user-defined hyperparameter may have the name `limits`.
+        limits = kind.limits if isinstance(kind.limits, Mapping) else {}
+        for name, declared in {**dict.fromkeys(limits, ""), **_declared(kind)}.items():
+            value, default = getattr(self, name), _default(kind, name)
+            remedy = _remedy(value, declared, limits.get(name), default)
+            if remedy is not None:
+                example = "" if default is None else f", such as {default!r}"
+                raise ValueError(
+                    f"{name}={value!r} does not suit {kind.__name__}; use {remedy}{example}."
+                )
 
     def set_params(self, **params: Any) -> Any:
         """Set parameters.
@@ -163,42 +246,6 @@ class Spec(BaseEstimator):
     def __hash__(self) -> int:
         plain_ones = self.get_params(deep=False).items()
         return hash((type(self), *sorted((n, v) for n, v in plain_ones if isinstance(v, Real))))
-
-
-def lies_in(value: Any, interval: str) -> bool:
-    """Return whether a number lies in an interval in mathematical notation, such as "(0, 1]"."""
-    low, high = map(float, interval[1:-1].split(","))
-    at_end = (value == low and interval[0] == "[") or (value == high and interval[-1] == "]")
-    return bool(at_end or low < value < high)
-
-
-@functools.cache
-def _default(kind: Any, name: str) -> Any:
-    """Return the default of a hyperparameter, or None if the class does not tell."""
-    given = inspect.signature(kind).parameters.get(name)
-    default = getattr(kind, name, None) if given is None else given.default
-    return None if default is inspect.Parameter.empty else default
-
-
-class BoundedSpec(Spec):
-    """Spec with numbers that must lie in intervals."""
-
-    #: Interval of each number, such as "(0, 1]"; a number with an integer default must be whole.
-    limits: ClassVar[Mapping[str, str]] = {}
-
-    def check(self) -> None:
-        """Raise ValueError if a number is outside its limits."""
-        kind: Any = type(self)
-        # Of the class: a user-defined hyperparameter may have the name `limits`.
-        for name, interval in kind.limits.items() if isinstance(kind.limits, Mapping) else ():
-            value, default = getattr(self, name), _default(kind, name)
-            whole = isinstance(default, int)
-            if not isinstance(value, Integral if whole else Real) or not lies_in(value, interval):
-                example = "" if default is None else f", such as {default!r}"
-                raise ValueError(
-                    f"{name}={value!r} does not suit {kind.__name__}; "
-                    f"use a {'whole ' if whole else ''}number in {interval}{example}."
-                )
 
 
 _Kind = TypeVar("_Kind")

@@ -6,6 +6,7 @@ from dataclasses import KW_ONLY
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
+from sklearn_nn._spec import Spec
 from sklearn_nn.estimators._core.base import BaseNetwork, BatchClassifier, BatchRegressor
 from sklearn_nn.estimators._core.parameters import estimator_parameters
 from sklearn_nn.estimators._targets.codec import NumberCodec
@@ -71,6 +72,7 @@ def with_output(layers, shape, n_outputs):
     """
     for name, layer in layers:
         try:
+            Spec.check(layer)
             shape = layer.output_shape(shape)
         except ValueError as error:
             raise ValueError(f"layer {name!r}: {error}") from error

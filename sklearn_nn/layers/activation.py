@@ -10,7 +10,7 @@ from typing import Any
 from numba import njit
 from numba.extending import register_jitable
 
-from sklearn_nn._spec import parameters
+from sklearn_nn._spec import Spec, parameters
 from sklearn_nn.jit.functions import erf, exp, expm1, fma, sigmoid, softplus, tanh
 from sklearn_nn.jit.host import INLINED_OPTIONS
 from sklearn_nn.jit.kernel import Kernel, kernel, like
@@ -290,7 +290,8 @@ class Activation(Layer):
 
     def _known_name(self) -> str:
         """Return the activation's name in this package."""
-        return OTHER_NAMES.get(self.activation, self.activation)
+        name = self.activation
+        return OTHER_NAMES.get(name, name) if isinstance(name, str) else str(name)
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return `shape`."""
@@ -352,6 +353,8 @@ class ParametricActivation(Layer):
     array([1., 1., 1., 1.])
     """
 
+    limits = {"rate_factor": "[0, inf)", "decay_factor": "[0, inf)"}
+
     activation: str
     _: KW_ONLY
     rate_factor: float = 0.1
@@ -395,6 +398,7 @@ class Activated(Layer):
         value = self.activation
         if isinstance(value, Activation | ParametricActivation):
             layer: Layer = value
+            Spec.check(layer)
         elif isinstance(value, str) and value in (*ACTIVATIONS, *OTHER_NAMES):
             layer = Activation(value)
         elif value is None:

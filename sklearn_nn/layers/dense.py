@@ -8,7 +8,7 @@ from typing import Any
 
 from numba import njit
 
-from sklearn_nn._spec import parameters
+from sklearn_nn._spec import Spec, parameters
 from sklearn_nn.jit.contract import contract, matmul, matmul_onto, matmul_transposed
 from sklearn_nn.jit.host import INLINED_OPTIONS
 from sklearn_nn.jit.kernel import kernel
@@ -101,13 +101,13 @@ class Dense(Activated):
         """Return (units,); samples must be vectors."""
         self._check_axes(shape, 0)
         self.activation_layer()
-        return self._whole_numbers("units", 1)
+        return (self._whole_number("units"),)
 
     def parameters(self, inputs: int) -> list[Parameter]:
         """Return the kernel, of shape (inputs, units), and the bias, of shape (units,)."""
         fans = {"fan_in": inputs, "fan_out": self.units}
-        draw_kernel = self.kernel_initializer or "glorot_uniform"
-        draw_bias = self.bias_initializer or "zeros"
+        draw_kernel = self._initializer("kernel_initializer", "glorot_uniform")
+        draw_bias = self._initializer("bias_initializer", "zeros")
         return [
             Parameter("kernel", (inputs, self.units), draw_kernel, **fans),
             Parameter("bias", (self.units,), draw_bias, **fans, decay=0.0),
@@ -245,6 +245,7 @@ class TimeDistributed(Layer):
         if not isinstance(self.layer, Dense):
             remedy = "layers such as Activation, Dropout and LayerNorm work on every step anyway."
             raise self._invalid("layer", f"must be a Dense; leave TimeDistributed out: {remedy}")
+        Spec.check(self.layer)
         self._check_axes(shape, 1)
         return (shape[0], *self.layer.output_shape(shape[1:]))
 

@@ -88,6 +88,8 @@ class Dropout(Layer):
     [('dropout1', 'passthrough'), ('dropout2', Dropout(rate=0.3))]
     """
 
+    limits = {"rate": "[0, 1)"}
+
     rate: float
     schedule: str = "constant"
 
@@ -96,8 +98,7 @@ class Dropout(Layer):
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return `shape`."""
-        if not 0 <= self.rate < 1:
-            raise ValueError(f"rate={self.rate!r} of Dropout must lie in [0, 1).")
+        self.check()
         self._check_choice("schedule", SCHEDULES)
         return shape
 
@@ -160,6 +161,8 @@ class GaussianNoise(Layer):
     0.1
     """
 
+    limits = {"stddev": "[0, inf)"}
+
     stddev: float
 
     is_random = True
@@ -167,8 +170,7 @@ class GaussianNoise(Layer):
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return `shape`."""
-        if not self.stddev >= 0:
-            raise ValueError(f"stddev={self.stddev!r} of GaussianNoise must be >= 0.")
+        self.check()
         return shape
 
     def lower(self, builder: Builder, slot: int) -> int:

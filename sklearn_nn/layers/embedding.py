@@ -198,7 +198,7 @@ class Embedding(_Lookup):
         """Append one instruction, with the parameter embeddings."""
         shape, clock = self._lowered_shape(builder, slot), builder.clock(slot)
         out, count = builder.slot(shape, clock), int(self.input_dim)
-        draw = self.embeddings_initializer or _draw_table
+        draw = self._initializer("embeddings_initializer", _draw_table)
         table = Parameter("embeddings", (count, shape[1]), draw, count, shape[1])
         kernels = Kernels(embedding_forward, lookup_backward, embedding_weights)
         op = Instruction(slot, out, kernels, [table], keeps="x")
@@ -346,6 +346,8 @@ class CategoryEmbedding(Layer):
     (8, 4)
     """
 
+    limits = {"rate_factor": "[0, inf)", "decay_factor": "[0, inf)"}
+
     sizes: Sequence[int]
     output_dim: int = 8
     _: KW_ONLY
@@ -360,6 +362,8 @@ class CategoryEmbedding(Layer):
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return (columns before the categories + lengths of their vectors,)."""
+        if not np.ndim(self.sizes):
+            raise self._invalid("sizes", "must be a list of the numbers of categories.")
         count = len(self.sizes)
         if not count:
             raise ValueError("sizes=() of CategoryEmbedding has no category; leave the layer out.")
@@ -376,7 +380,7 @@ class CategoryEmbedding(Layer):
         """Append one instruction, with the parameter embeddings."""
         out = builder.slot(self.output_shape(builder.shape(slot)))
         shape = (int(sum(self.sizes)), int(self.output_dim))
-        draw = self.embeddings_initializer or draw_normal
+        draw = self._initializer("embeddings_initializer", draw_normal)
         factors: dict[str, Any] = {"rate": self.rate_factor, "decay": self.decay_factor}
         sizes = np.array(self.sizes, dtype=np.float64)
         kernels = Kernels(category_forward, category_backward, category_weights)

@@ -284,7 +284,15 @@ class Layer(Spec):
 
     def _whole_number(self, name: str) -> int:
         """Return the hyperparameter `name` as a positive int, or raise ValueError."""
-        return whole_numbers(name, getattr(self, name), 1)[0]
+        value = getattr(self, name)
+        if np.ndim(value):
+            raise self._invalid(name, "must be a positive whole number.")
+        return whole_numbers(name, value, 1)[0]
+
+    def _initializer(self, name: str, default: Any) -> Any:
+        """Return the hyperparameter `name`, or the default if it is None."""
+        value = getattr(self, name)
+        return default if value is None else value
 
     def _invalid(self, name: str, remedy: str) -> ValueError:
         """Return the error about the value of the hyperparameter `name`."""
@@ -292,7 +300,8 @@ class Layer(Spec):
 
     def _check_choice(self, name: str, choices: Iterable[str]) -> None:
         """Raise ValueError unless the hyperparameter `name` is one of the choices."""
-        if getattr(self, name) not in choices:
+        value = getattr(self, name)
+        if not isinstance(value, str) or value not in choices:
             raise self._invalid(name, f"is not known; use one of {', '.join(choices)}.")
 
     def _misfit(self, shape: Shape, takes: str, remedy: str) -> ValueError:

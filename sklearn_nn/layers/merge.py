@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from sklearn_nn._spec import parameters
+from sklearn_nn._spec import Spec, parameters
 from sklearn_nn.jit.kernel import kernel
 from sklearn_nn.jit.views import vector
 from sklearn_nn.layers.base import BACKWARD, FORWARD, owned_rows
@@ -80,6 +80,7 @@ def named_layers(layers: Branch) -> list[tuple[str, Layer]]:
         if not isinstance(layer, Layer):
             every = "every entry is a layer or a (name, layer) pair"
             raise ValueError(f"a branch holds {entry!r}; {every}.")
+        Spec.check(layer)
     if (name := repeated_name(pairs)) is not None:
         raise ValueError(f"a branch has the name {name!r} more than once; choose another.")
     return pairs

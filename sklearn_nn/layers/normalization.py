@@ -144,6 +144,8 @@ class LayerNorm(Layer):
            [-1.22,  0.  ,  1.22]])
     """
 
+    limits = {"epsilon": "(0, inf)"}
+
     _: KW_ONLY
     epsilon: float = 1e-5
 
@@ -151,8 +153,7 @@ class LayerNorm(Layer):
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return `shape`."""
-        if not self.epsilon > 0:
-            raise self._invalid("epsilon", "must be positive; 1e-5 is usual.")
+        self.check()
         return shape
 
     def lower(self, builder: Builder, slot: int) -> int:
@@ -437,16 +438,15 @@ class BatchNorm(Layer):
     ['beta', 'gamma', 'moving_mean', 'moving_variance']
     """
 
+    limits = {"momentum": "[0, 1]", "epsilon": "(0, inf)"}
+
     momentum: float = 0.9
     _: KW_ONLY
     epsilon: float = 1e-5
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return `shape`."""
-        if not 0 <= self.momentum <= 1:
-            raise self._invalid("momentum", "must lie in [0, 1].")
-        if not self.epsilon > 0:
-            raise self._invalid("epsilon", "must be positive; 1e-5 is usual.")
+        self.check()
         return shape
 
     def lower(self, builder: Builder, slot: int) -> int:

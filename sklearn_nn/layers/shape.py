@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 
-from sklearn_nn._spec import parameters
+from sklearn_nn._spec import is_number, parameters
 from sklearn_nn.jit.kernel import kernel
 from sklearn_nn.jit.views import vector
 from sklearn_nn.layers.base import BACKWARD, FORWARD, owned_rows
@@ -261,7 +262,7 @@ class ZeroPad(Layer):
         pairs = [sides] if count == 1 else [several(side, 2) for side in sides]
         numbers = [n for pair in pairs for n in pair]
         fits = len(pairs) == count and all(len(pair) == 2 for pair in pairs)
-        if not fits or not all(isinstance(n, int | np.integer) and n >= 0 for n in numbers):
+        if not fits or not all(is_number(n, Integral) and n >= 0 for n in numbers):
             wanted = "two of them" if count == 1 else "two of them, or two pairs of them"
             remedy = f"must be a whole number >= 0, {wanted}, for samples of shape {shape}."
             raise self._invalid("padding", remedy)

@@ -69,6 +69,7 @@ class Constant(Initializer):
 
     def __call__(self, rng: RandomState, shape: Shape, fan_in: int, fan_out: int) -> np.ndarray:
         """Fill an array with the value."""
+        self.check()
         return np.full(shape, self.value, np.float64)
 
 
@@ -99,6 +100,7 @@ class Uniform(Initializer):
 
     def __call__(self, rng: RandomState, shape: Shape, fan_in: int, fan_out: int) -> np.ndarray:
         """Draw from the uniform distribution."""
+        self.check()
         if not self.low <= self.high:
             raise ValueError(f"low={self.low} is not below high={self.high}; swap them.")
         return rng.uniform(self.low, self.high, shape)
@@ -123,13 +125,14 @@ class Normal(Initializer):
     0.2
     """
 
+    limits = {"stddev": "[0, inf)"}
+
     mean: float = 0.0
     stddev: float = 0.05
 
     def __call__(self, rng: RandomState, shape: Shape, fan_in: int, fan_out: int) -> np.ndarray:
         """Draw from the normal distribution."""
-        if not self.stddev >= 0:
-            raise ValueError(f"stddev={self.stddev} is negative; use 0 or more.")
+        self.check()
         return self.mean + self.stddev * self._standard(rng, shape)
 
     def _standard(self, rng: RandomState, shape: Shape) -> np.ndarray:
@@ -213,14 +216,15 @@ class VarianceScaling(Initializer):
     0.2
     """
 
+    limits = {"scale": "(0, inf)"}
+
     scale: float = 1.0
     mode: str = "fan_in"
     distribution: str = "truncated_normal"
 
     def __call__(self, rng: RandomState, shape: Shape, fan_in: int, fan_out: int) -> np.ndarray:
         """Draw from the distribution, scaled by the fan."""
-        if not self.scale > 0:
-            raise ValueError(f"scale={self.scale} is not positive; 1 keeps the variance.")
+        self.check()
         fans = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}
         if self.mode not in fans:
             raise ValueError(f"mode={self.mode!r} is not known; use one of {', '.join(fans)}.")
@@ -262,12 +266,13 @@ class GlorotUniform(Initializer):
     0.2
     """
 
+    limits = {"scale": "(0, inf)"}
+
     scale: float = 6.0
 
     def __call__(self, rng: RandomState, shape: Shape, fan_in: int, fan_out: int) -> np.ndarray:
         """Draw from the uniform distribution."""
-        if not self.scale > 0:
-            raise ValueError(f"scale={self.scale} is not positive; 6 keeps the variance.")
+        self.check()
         bound = np.sqrt(self.scale / (fan_in + fan_out))
         return rng.uniform(-bound, bound, shape)
 
@@ -313,6 +318,7 @@ class Orthogonal(Initializer):
 
     def __call__(self, rng: RandomState, shape: Shape, fan_in: int, fan_out: int) -> np.ndarray:
         """Draw an orthogonal matrix, reshaped."""
+        self.check()
         if len(shape) < 2:
             raise ValueError(
                 f"Orthogonal needs a matrix, but a parameter has shape {shape}; "

@@ -13,6 +13,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from sklearn_nn._spec import Spec
 from sklearn_nn.layers.layer import Clock, Instruction, Kernels, Layer, Memory, Parameter, Shape
 from sklearn_nn.layers.tabular.members import MeanOverMembers
 from sklearn_nn.network.initializers import get_initializer
@@ -121,6 +122,7 @@ class ProgramBuilder:
         """
         outer, before = self.layer, len(self.instructions)
         self.layer = f"{outer}.{name}" if outer else name
+        Spec.check(layer)
         if layer.mixes_rows:
             self._mix_rows(layer, outer)
         if self.clocks[slot] is not None and layer.lengths == "refuses":

@@ -15,7 +15,7 @@ from dataclasses import KW_ONLY
 from pathlib import Path
 from typing import Any
 
-from sklearn_nn._spec import BoundedSpec, parameters
+from sklearn_nn._spec import Spec, parameters
 from sklearn_nn.training.progress import begin_bar
 from sklearn_nn.training.schedules import Plateau
 
@@ -25,7 +25,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-class Callback(BoundedSpec):
+class Callback(Spec):
     """Base class of callbacks, whose methods do nothing; a subclass overrides some of them.
 
     Examples
@@ -49,7 +49,7 @@ class Callback(BoundedSpec):
 
     def check_parameters(self) -> None:
         """Raise ValueError if a hyperparameter is invalid; called at the beginning of a fit."""
-        BoundedSpec.check(self)
+        Spec.check(self)
 
     def on_fit_begin(self, estimator: Any) -> None:
         """Run before the first epoch."""
@@ -155,6 +155,17 @@ class EarlyStopping(Callback):
         return bool(before) and min(recent) >= min(before) - self.min_delta
 
 
+def _path_of(callback: Any) -> str:
+    """Return the path of a callback as a str, which a checkpoint can store, or raise TypeError."""
+    try:
+        return os.fsdecode(callback.path)
+    except TypeError as error:
+        raise TypeError(
+            f"path={callback.path!r} of {type(callback).__name__} is not the path of a file; use a "
+            "str or a pathlib.Path."
+        ) from error
+
+
 @parameters
 class ModelCheckpoint(Callback):
     """Callback that saves the estimator to a file during training.
@@ -198,7 +209,7 @@ class ModelCheckpoint(Callback):
     every: int = 1
 
     def __post_init__(self) -> None:
-        self.path = os.fspath(self.path)  # a str, which a checkpoint can store
+        self.path = _path_of(self)
 
     def file(self, epoch: int, log: Mapping[str, float]) -> Path:
         """Return the file for an epoch.
@@ -390,7 +401,7 @@ class CSVLogger(Callback):
     append: bool = False
 
     def __post_init__(self) -> None:
-        self.path = os.fspath(self.path)
+        self.path = _path_of(self)
 
     def on_fit_begin(self, estimator: Any) -> None:
         """Empty the file unless `append` is set."""
@@ -448,6 +459,21 @@ class LambdaCallback(Callback):
             if function is not None:
                 setattr(self, name, function)
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set an attribute; None for a function is that of the base class, which does nothing."""
+        if value is None and name in self._HOOKS:
+            self.__dict__.pop(name, None)
+        else:
+            super().__setattr__(name, value)
+
+    def check_parameters(self) -> None:
+        """Raise ValueError if one of the given values is not a function."""
+        for name, value in self.get_params().items():
+            if value is not None and not callable(value):
+                raise ValueError(
+                    f"{name}={value!r} does not suit LambdaCallback; use a function or None."
+                )
+
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the functions that were given."""
         return {name: self.__dict__.get(name) for name in self._HOOKS}
@@ -483,6 +509,8 @@ class ProgressBar(Callback):
     >>> model = MLPClassifier(callbacks=[ProgressBar(n_samples=len(X))])
     >>> model.fit(X / 16, y)  # doctest: +SKIP
     """
+
+    limits = {"max_epochs": "[1, inf)", "n_samples": "[1, inf)"}
 
     max_epochs: int | None = None
     n_samples: int | None = None

@@ -18,7 +18,7 @@ import numpy as np
 from numba import njit
 from numba.extending import register_jitable
 
-from sklearn_nn._spec import BoundedSpec, named_classes, parameters
+from sklearn_nn._spec import Spec, named_classes, parameters
 from sklearn_nn.jit.functions import exp, expm1, fma, log, log1p, sigmoid, softplus, tanh
 from sklearn_nn.jit.host import INLINED_OPTIONS
 from sklearn_nn.jit.kernel import Kernel, kernel, like
@@ -51,7 +51,7 @@ def at_most(x: float, limit: float) -> float:
     return limit if x > limit else x
 
 
-class Loss(BoundedSpec):
+class Loss(Spec):
     """Base class of losses.
 
     Attributes

@@ -164,6 +164,7 @@ class SGD(Optimizer):
     name = "sgd"
     kernel = sgd
     shares = {"momentum": "momentum", "nesterov": "nesterovs_momentum"}
+    limits = {"momentum": "[0, 1]"}
 
     momentum: float = 0.9
     nesterov: bool = True
@@ -208,6 +209,7 @@ class Lion(Optimizer):
 
     name = "lion"
     kernel = lion
+    limits = {"beta_1": "[0, 1)", "beta_2": "[0, 1)", "weight_decay": "[0, inf)"}
 
     beta_1: float = 0.9
     beta_2: float = 0.99
@@ -295,6 +297,7 @@ class Adam(Optimizer):
     name = "adam"
     kernel = adam
     shares = {"beta_1": "beta_1", "beta_2": "beta_2", "epsilon": "epsilon"}
+    limits = {"beta_1": "[0, 1)", "beta_2": "[0, 1)", "epsilon": "[0, inf)"}
 
     beta_1: float = 0.9
     beta_2: float = 0.999
@@ -349,6 +352,7 @@ class AdamW(Adam):
     """
 
     name = "adamw"
+    limits = {**Adam.limits, "weight_decay": "[0, inf)"}
 
     beta_1: float = 0.9
     beta_2: float = 0.999
@@ -389,6 +393,7 @@ class NAdam(Adam):
 
     name = "nadam"
     kernel = nadam
+    limits = {**Adam.limits, "momentum_decay": "[0, inf)"}
 
     beta_1: float = 0.9
     beta_2: float = 0.999
@@ -526,6 +531,7 @@ class Adagrad(Optimizer):
 
     name = "adagrad"
     kernel = adagrad
+    limits = {"initial_accumulator_value": "[0, inf)", "epsilon": "[0, inf)"}
 
     initial_accumulator_value: float = 0.1
     epsilon: float = 1e-7
@@ -576,6 +582,7 @@ class RMSprop(Optimizer):
 
     name = "rmsprop"
     kernel = rmsprop
+    limits = {"rho": "[0, 1)", "momentum": "[0, 1]", "epsilon": "[0, inf)"}
 
     rho: float = 0.9
     momentum: float = 0.0
@@ -623,6 +630,7 @@ class Adadelta(Optimizer):
 
     name = "adadelta"
     kernel = adadelta
+    limits = {"rho": "[0, 1)", "epsilon": "[0, inf)"}
 
     rho: float = 0.9
     epsilon: float = 1e-6
@@ -646,6 +654,7 @@ def get_optimizer(solver: str | Optimizer, parameters: Mapping[str, Any]) -> Opt
     An `Optimizer` is returned unchanged; an unknown name raises ValueError.
     """
     if isinstance(solver, Optimizer):
+        Spec.check(solver)
         return solver
     if not isinstance(solver, str) or solver not in OPTIMIZERS:
         known = ", ".join(OPTIMIZERS)

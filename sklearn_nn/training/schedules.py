@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from numbers import Real
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from sklearn_nn._spec import BoundedSpec, lies_in, named_classes, parameters
+from sklearn_nn._spec import Spec, is_number, lies_in, named_classes, parameters
 
 __all__ = [
     "Adaptive", "Constant", "CosLog4", "Cosine", "Exponential", "FlatCos", "Function",
@@ -31,7 +30,7 @@ class Progress(NamedTuple):
     samples_seen: int  # samples trained on before this epoch
 
 
-class Schedule(BoundedSpec):
+class Schedule(Spec):
     """Base class of schedules; by itself a constant schedule.
 
     The learning rate of a batch is the base rate times the batch's factor. A schedule has no state,
@@ -263,7 +262,8 @@ class Plateau(Schedule):
             If the history has no column `monitor`.
         """
         self.check()
-        name = self.monitor or ("val_loss" if history.get("val_loss") else "loss")
+        usual = "val_loss" if history.get("val_loss") else "loss"
+        name = usual if self.monitor is None else self.monitor
         if name not in history:
             raise ValueError(f"monitor={name!r} is not recorded; use one of {', '.join(history)}.")
         # The whole curve at every epoch, so that the schedule needs no state.
@@ -579,6 +579,11 @@ class OneCycle(ByStep):
         return last + (1 - last) * _half_cosine(min(1.0, down))
 
 
+def _is_factor(value: Any) -> bool:
+    """Return whether a value is a factor on the rate: a number in [0, inf)."""
+    return is_number(value) and lies_in(value, "[0, inf)")
+
+
 @parameters
 class Function(ByStep):
     """User-defined factor as a function of the epoch.
@@ -605,7 +610,7 @@ class Function(ByStep):
 
     def _factor(self, step: int, per_epoch: int, total: int) -> float:
         factor: Any = self.function(step / per_epoch)
-        if not isinstance(factor, Real) or not lies_in(factor, "[0, inf)"):
+        if not _is_factor(factor):
             raise ValueError(
                 f"learning_rate={self.function!r} returned {factor!r} for epoch "
                 f"{step / per_epoch:g}; return a factor on the rate, a number in [0, inf)."
@@ -639,9 +644,16 @@ class Listed(ByStep):
     listed: Sequence[float]
 
     def check(self) -> None:
-        """Raise ValueError if the list is empty."""
-        if not len(self.listed):
+        """Raise ValueError unless there are factors, and all are numbers in [0, inf)."""
+        listed: Any = self.listed
+        factors = listed if isinstance(listed, np.ndarray) else np.array(listed, dtype=object)
+        if factors.size == 0:
             raise ValueError("listed=[] of Listed holds no factor; give one for each step.")
+        if factors.ndim != 1 or not all(map(_is_factor, factors)):
+            raise ValueError(
+                f"listed={self.listed!r} does not suit Listed; use a list of factors on the rate, "
+                "numbers in [0, inf), such as [1, 0.1]."
+            )
 
     def _factor(self, step: int, per_epoch: int, total: int) -> float:
         return float(self.listed[min(step, len(self.listed) - 1)])
@@ -658,6 +670,7 @@ def get_schedule(learning_rate: Any, parameters: Mapping[str, Any]) -> Schedule:
     returned unchanged; a function of the epoch becomes a `Function`. Others raise ValueError.
     """
     if isinstance(learning_rate, Schedule):
+        learning_rate.check()
         return learning_rate
     if isinstance(learning_rate, str) and learning_rate in SCHEDULES:
         kind = SCHEDULES[learning_rate]

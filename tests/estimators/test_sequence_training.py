@@ -138,7 +138,7 @@ def test_errors_say_what_to_do(rng):
     stacked = NeuralNetworkClassifier([GRU(3), GRU(3)])
     with pytest.raises(ValueError, match="or return_sequences=True in the recurrent layer before"):
         stacked.fit(X, labels)
-    with pytest.raises(ValueError, match="dropout='a' of GRU must lie in"):
+    with pytest.raises(ValueError, match="dropout='a' does not suit GRU; use a number in"):
         NeuralNetworkClassifier([GRU(3, dropout="a")]).fit(X, labels)
     steps = RNNClassifier(return_sequences=True, **SMALL).fit(X, y)
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):

@@ -229,7 +229,7 @@ IMAGE = (8, 6, 3)
         (RandomCrop(padding=(1, 2)), SIGNAL, r"padding=\(1, 2\) of RandomCrop must be"),
         (RandomCrop(3), SIGNAL, "height=3 of RandomCrop is for images"),
         (RandomCrop(fill_mode="edge"), IMAGE, "fill_mode='edge' of RandomCrop is not known; use"),
-        (RandomCrop(fill_value=np.nan), IMAGE, "fill_value=nan of RandomCrop must be a finite"),
+        (RandomCrop(fill_value=np.nan), IMAGE, "fill_value=nan does not suit RandomCrop"),
         (RandomTranslation(-0.1, 0), IMAGE, "height_factor=-0.1 of RandomTranslation must be >= 0"),
         (RandomTranslation(0, 1.5), IMAGE, "width_factor=1.5 .* with low <= high, within"),
         (RandomTranslation(0, (0.3, 0.1)), IMAGE, r"width_factor=\(0.3, 0.1\) .* low <= high"),
@@ -249,8 +249,8 @@ IMAGE = (8, 6, 3)
         (RandomContrast((-0.1, 1)), IMAGE, r"factor=\(-0.1, 1\) of RandomContrast"),
         (Cutout(0), IMAGE, "size=0 must be a positive whole number"),
         (Cutout((2, 2)), SIGNAL, r"size=\(2, 2\) must be"),
-        (Mixup(0), IMAGE, "alpha=0 of Mixup must be a number > 0"),
-        (Mixup(np.nan), IMAGE, "alpha=nan of Mixup"),
+        (Mixup(0), IMAGE, "alpha=0 does not suit Mixup; use a number in"),
+        (Mixup(np.nan), IMAGE, "alpha=nan does not suit Mixup"),
     ],
 )  # fmt: skip
 def test_arguments_that_do_not_fit(layer, shape, message):

@@ -72,5 +72,5 @@ def test_dropout_forward_and_backward_use_one_mask(dtype):
 
 @pytest.mark.parametrize("rate", [-0.1, 1, 1.5, np.nan])
 def test_dropout_rate_is_a_share(rate):
-    with pytest.raises(ValueError, match=r"rate=.* of Dropout must lie in \[0, 1\)"):
+    with pytest.raises(ValueError, match=r"rate=.* does not suit Dropout; use .* in \[0, 1\)"):
         Dropout(rate).output_shape((3,))

@@ -73,5 +73,7 @@ def test_no_noise_is_no_instruction():
 
 @pytest.mark.parametrize("stddev", [-0.1, np.nan])
 def test_stddev_is_not_negative(stddev):
-    with pytest.raises(ValueError, match=r"stddev=.* of GaussianNoise must be >= 0"):
+    with pytest.raises(
+        ValueError, match=r"stddev=.* does not suit GaussianNoise; use a number in \[0, inf\)"
+    ):
         GaussianNoise(stddev).output_shape((3,))

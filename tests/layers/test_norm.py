@@ -400,11 +400,14 @@ def test_prediction_of_an_untrained_batch_norm_is_almost_the_input(rng):
 @pytest.mark.parametrize("epsilon", [0, -1e-5, np.nan])
 @pytest.mark.parametrize("kind", [BatchNorm, LayerNorm])
 def test_epsilon_is_positive(kind, epsilon):
-    with pytest.raises(ValueError, match=rf"epsilon=.* of {kind.__name__} must be positive; 1e-5"):
+    told = rf"epsilon=.* does not suit {kind.__name__}; use a number in \(0, inf\), such as 1e-05"
+    with pytest.raises(ValueError, match=told):
         kind(epsilon=epsilon).output_shape((3,))
 
 
 @pytest.mark.parametrize("momentum", [-0.1, 1.1, np.nan])
 def test_momentum_is_a_share(momentum):
-    with pytest.raises(ValueError, match=r"momentum=.* of BatchNorm must lie in \[0, 1\]"):
+    with pytest.raises(
+        ValueError, match=r"momentum=.* does not suit BatchNorm; use a number in \[0, 1\]"
+    ):
         BatchNorm(momentum).output_shape((3,))

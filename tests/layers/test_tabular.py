@@ -184,7 +184,7 @@ def test_categories_equal_torch(dtype, torch):
         (CategoryEmbedding((3, 3)), (4, 2), r"samples of shape \(4, 2\)"),
         (PeriodicEmbedding(features=4), (3,), "features=4 of PeriodicEmbedding is more than the 3"),
         (PeriodicEmbedding(waves=0), (3,), "waves=0 must be"),
-        (PeriodicEmbedding(stddev=-1.0), (3,), "stddev=-1.0 .* must be >= 0"),
+        (PeriodicEmbedding(stddev=-1.0), (3,), "stddev=-1.0 .* use a number in .0, inf."),
         (PeriodicEmbedding(), (3, 2), "takes vectors"),
         (PiecewiseLinearEmbedding([[0, 1]] * 4), (3,), "features=4 of Piecewise.* more than the 3"),
         (PiecewiseLinearEmbedding([[0, 1], [2]]), (3,), r"bins\[1\]=\[2\] .* two finite edges"),

@@ -166,10 +166,13 @@ def test_names():
     ("initializer", "message"),
     [
         (Uniform(0.2, 0.1), r"low=0.2 is not below high=0.1; swap them"),
-        (Normal(stddev=-1.0), r"stddev=-1.0 is negative; use 0 or more"),
+        (Normal(stddev=-1.0), r"stddev=-1.0 does not suit Normal; use a number in \[0, inf\)"),
         (TruncatedNormal(stddev=np.nan), "stddev=nan"),
-        (GlorotUniform(0.0), "scale=0.0 is not positive; 6 keeps"),
-        (VarianceScaling(-2.0), "scale=-2.0 is not positive; 1 keeps"),
+        (
+            GlorotUniform(0.0),
+            r"scale=0.0 does not suit GlorotUniform; use .*, such as 6.0",
+        ),
+        (VarianceScaling(-2.0), "scale=-2.0 does not suit VarianceScaling"),
         (VarianceScaling(mode="fan"), "mode='fan' is not known; use one of fan_in, fan_out, fan_a"),
         (VarianceScaling(distribution="gauss"), "distribution='gauss' .* truncated_normal, normal"),
         (Orthogonal(), r"Orthogonal needs a matrix, but a parameter has shape \(3,\); use another"),

@@ -8,7 +8,7 @@ import pytest
 
 import sklearn_nn
 from sklearn_nn import MLPClassifier, MLPRegressor, layers, training
-from sklearn_nn._spec import BoundedSpec
+from sklearn_nn._spec import Spec
 from sklearn_nn.layers import Dense, Residual
 from sklearn_nn.training import (
     Callback,
@@ -93,8 +93,8 @@ def test_limits_without_a_default():
 
 def test_limits_name_hyperparameters():
     kinds = [k for module in (training, layers) for k in vars(module).values()]
-    bounded = [k for k in kinds if inspect.isclass(k) and issubclass(k, BoundedSpec)]
-    assert len(bounded) > 20
+    bounded = [k for k in kinds if inspect.isclass(k) and issubclass(k, Spec)]
+    assert len(bounded) > 70
     for kind in bounded:
         assert set(kind.limits) <= set(inspect.signature(kind).parameters), kind
 

@@ -7,7 +7,7 @@ import copy
 import numpy as np
 from sklearn.utils._param_validation import validate_parameter_constraints
 
-from sklearn_nn._spec import BoundedSpec, Spec
+from sklearn_nn._spec import Spec
 from sklearn_nn.estimators._core import saved_values, transfer
 from sklearn_nn.estimators._core.all_or_nothing import OF_A_FIT
 from sklearn_nn.estimators._core.fitted_network import (
@@ -61,8 +61,7 @@ def _known():
     # Keys name the family, too: schedules and initializers both have a class Constant.
     specs = {
         f"{family.__name__}.{kind.__name__}": kind
-        for family in (*Spec.__subclasses__(), *BoundedSpec.__subclasses__())
-        if family is not BoundedSpec
+        for family in Spec.__subclasses__()
         for kind in _subclasses(family)
         if kind.__module__.startswith("sklearn_nn.")
     }

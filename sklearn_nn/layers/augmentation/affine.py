@@ -216,6 +216,7 @@ class _Affine(Augmentation):
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return `shape`."""
+        self.check()
         self._ranges(shape)
         self._filling(self.fill_mode, self.fill_value)
         return shape
@@ -254,6 +255,8 @@ class RandomTranslation(_Affine):
            [0., 0., 0., 1., 2., 3., 0., 0.]])
     """
 
+    takes_signals = True
+
     height_factor: Any
     width_factor: Any
     fill_mode: str = "reflect"
@@ -262,7 +265,7 @@ class RandomTranslation(_Affine):
     fill_value: float = 0.0
 
     def _ranges(self, shape: Shape) -> tuple[Range, Range | None]:
-        self._check_samples(shape, signals=True)
+        self._check_samples(shape)
         self._check_choice("interpolation", ("bilinear", "nearest"))
         down, right = (self._range(f"{side}_factor", -1.0, 1.0) for side in ("height", "width"))
         if len(shape) == 2 and any(down):
@@ -320,7 +323,7 @@ class RandomRotation(_Affine):
     fill_value: float = 0.0
 
     def _ranges(self, shape: Shape) -> tuple[Range, Range | None]:
-        self._check_samples(shape, signals=False)
+        self._check_samples(shape)
         return self._range("factor"), None
 
     def lower(self, builder: Builder, slot: int) -> int:
@@ -367,7 +370,7 @@ class RandomZoom(_Affine):
     fill_value: float = 0.0
 
     def _ranges(self, shape: Shape) -> tuple[Range, Range | None]:
-        self._check_samples(shape, signals=False)
+        self._check_samples(shape)
         tall = self._range("height_factor", -0.99)
         return tall, None if self.width_factor is None else self._range("width_factor", -0.99)
 

@@ -9,12 +9,13 @@ image of height 1.
 from __future__ import annotations
 
 import math
-from numbers import Real
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, ClassVar
 
 import numpy as np
 from numba import njit
 
+from sklearn_nn._spec import is_number
 from sklearn_nn.jit.host import INLINED_OPTIONS
 from sklearn_nn.jit.kernel import real_bits
 from sklearn_nn.jit.random import random_uniform, stream
@@ -74,20 +75,31 @@ def fold(place: int, size: int, mode: int) -> int:
     return found
 
 
+def _of_signals(kind: type[Augmentation]) -> Iterator[str]:
+    """Yield the names of a class and its subclasses of this package that take signals."""
+    if kind.takes_signals and kind.__module__.startswith(f"{__package__}."):
+        yield kind.__name__
+    for child in kind.__subclasses__():
+        yield from _of_signals(child)
+
+
 class Augmentation(Layer):
     """Base of the layers that change samples at random in training."""
 
+    #: Whether samples may be signals.
+    takes_signals: ClassVar[bool] = False
+
     is_random = True
 
-    def _check_samples(self, shape: Shape, *, signals: bool) -> None:
+    def _check_samples(self, shape: Shape) -> None:
         """Raise ValueError unless samples are images or, if allowed, signals."""
-        if len(shape) == 2 and signals:
+        if len(shape) == 2 and self.takes_signals:
             return
         if len(shape) == 2:
-            others = "RandomFlip, RandomCrop, RandomTranslation, Cutout and Mixup take signals."
+            others = ", ".join(sorted(_of_signals(Augmentation)))
             raise ValueError(
                 f"{type(self).__name__} takes images of shape (height, width, channels), got "
-                f"signals of shape {shape}; {others}"
+                f"signals of shape {shape}; {others} take signals."
             )
         self._check_axes(shape, 2)
 
@@ -95,7 +107,7 @@ class Augmentation(Layer):
         """Return the range of a factor: (-f, f) for one number f, or the given pair."""
         value = getattr(self, name)
         pair = value if isinstance(value, tuple | list) else (value, value)
-        if len(pair) != 2 or not all(isinstance(v, Real) and math.isfinite(v) for v in pair):
+        if len(pair) != 2 or not all(is_number(v) and math.isfinite(v) for v in pair):
             raise self._invalid(name, "must be a number >= 0 or a pair (low, high) of numbers.")
         low, high = (float(v) for v in pair)
         if pair is not value:
@@ -111,12 +123,7 @@ class Augmentation(Layer):
     def _filling(self, mode: str, value: float) -> tuple[int, int]:
         """Return a fill mode and its value as numbers of a geometry."""
         self._check_choice("fill_mode", FILL_MODES)
-        return FILL_MODES.index(mode), real_bits(self._finite("fill_value", value))
-
-    def _finite(self, name: str, value: Any) -> float:
-        if not (isinstance(value, Real) and math.isfinite(value)):
-            raise self._invalid(name, "must be a finite number.")
-        return float(value)
+        return FILL_MODES.index(mode), real_bits(float(value))
 
     def _append(self, builder: Builder, slot: int, kernels: Kernels, *geometry: int) -> int:
         """Append an instruction whose output has the shape of its input."""

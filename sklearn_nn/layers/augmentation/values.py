@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from numbers import Real
 from typing import Any
 
 import numpy as np
 from numba import njit
 
-from sklearn_nn._spec import parameters
+from sklearn_nn._spec import is_number, parameters
 from sklearn_nn.jit.host import HELPER_OPTIONS, INLINED_OPTIONS
 from sklearn_nn.jit.kernel import kernel, like, real, real_bits
 from sklearn_nn.jit.random import random_normal, random_uniform, stream
@@ -155,7 +154,7 @@ class _Lighting(Augmentation):
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return `shape`."""
-        self._check_samples(shape, signals=False)
+        self._check_samples(shape)
         self._values()
         self._drawn_range()
         return shape
@@ -234,7 +233,7 @@ class RandomContrast(_Lighting):
     def _drawn_range(self) -> Range:
         value = self.factor
         pair = value if isinstance(value, tuple | list) else (value, value)
-        valid = all(isinstance(v, Real) and 0 <= float(v) < math.inf for v in pair)
+        valid = all(is_number(v) and 0 <= float(v) < math.inf for v in pair)
         if len(pair) != 2 or not valid:
             remedy = "must be a number in [0, 1], or a pair (lower, upper) >= 0."
             raise self._invalid("factor", remedy)
@@ -343,15 +342,17 @@ class Mixup(Augmentation):
            [0.31, 0.31]])
     """
 
+    takes_signals = True
+
+    limits = {"alpha": "(0, inf)"}
+
     alpha: float = 0.2
 
     mixes_rows = True
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return `shape`."""
-        if not 0 < self.alpha < math.inf:
-            remedy = "must be a number > 0; use alpha=0.2, or leave the layer out."
-            raise self._invalid("alpha", remedy)
+        self.check()
         return shape
 
     def lower(self, builder: Builder, slot: int) -> int:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import KW_ONLY
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 from numba import njit
 
-from sklearn_nn._spec import parameters
+from sklearn_nn._spec import is_number, parameters
 from sklearn_nn.jit.host import INLINED_OPTIONS
 from sklearn_nn.jit.kernel import kernel, like, real, real_bits
 from sklearn_nn.jit.random import random_uniform
 from sklearn_nn.jit.views import vector
 from sklearn_nn.layers.augmentation.base import Augmentation, C, H, W, as_image, fold, key_of, pick
 from sklearn_nn.layers.base import BACKWARD, FORWARD, TRAINING, owned_rows
-from sklearn_nn.layers.layer import Builder, Instruction, Kernels, Shape, whole_numbers
+from sklearn_nn.layers.layer import Builder, Instruction, Kernels, Shape
 from sklearn_nn.layers.vectors import changed_rows, clear, copy, copy_rows, fill, symmetric_kernels
 
 Pair = tuple[int, int]
@@ -140,6 +141,8 @@ class RandomCrop(Augmentation):
            [7., 8.]])
     """
 
+    takes_signals = True
+
     height: int | None = None
     width: int | None = None
     _: KW_ONLY
@@ -150,7 +153,7 @@ class RandomCrop(Augmentation):
     def _margins(self, shape: Shape) -> Pair:
         count, value = len(shape) - 1, self.padding
         pair = tuple(value) if isinstance(value, tuple | list) else (value,) * count
-        if len(pair) != count or not all(isinstance(p, int | np.integer) and p >= 0 for p in pair):
+        if len(pair) != count or not all(is_number(p, Integral) and p >= 0 for p in pair):
             several = "" if count == 1 else ", or two of them"
             raise self._invalid("padding", f"must be a whole number >= 0{several}.")
         above, beside = (0, *pair)[-2:]
@@ -158,14 +161,14 @@ class RandomCrop(Augmentation):
 
     def _window(self, shape: Shape) -> tuple[Pair, Pair, Pair]:
         """Return height and width, and the ranges of the first row and column."""
-        self._check_samples(shape, signals=True)
+        self._check_samples(shape)
         if len(shape) == 2 and self.height is not None:
             raise self._invalid("height", "is for images; signals have a width only.")
         sizes, corners = [], []
         sides = zip(("height", "width"), as_image(shape)[:2], self._margins(shape), strict=True)
         for name, size, margin in sides:
             given = getattr(self, name)
-            window = size if given is None else whole_numbers(name, given, 1)[0]
+            window = size if given is None else self._whole_number(name)
             if window > size + 2 * margin:
                 remedy = f"padding={self.padding!r}; use a smaller window or more padding."
                 raise self._invalid(name, f"does not fit samples of shape {shape} with {remedy}")
@@ -175,6 +178,7 @@ class RandomCrop(Augmentation):
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return the shape of the window; the channels stay."""
+        self.check()
         sizes = self._window(shape)[0]
         self._filling(self.fill_mode, self.fill_value)
         return (*sizes, shape[-1])[-len(shape) :]
@@ -250,11 +254,13 @@ class RandomFlip(Augmentation):
            [3., 2., 1.]])
     """
 
+    takes_signals = True
+
     mode: str = "horizontal"
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return `shape`."""
-        self._check_samples(shape, signals=True)
+        self._check_samples(shape)
         self._check_choice("mode", _MODES)
         if len(shape) == 2 and self.mode != "horizontal":
             raise self._invalid("mode", 'is for images; signals have mode="horizontal" only.')
@@ -327,20 +333,22 @@ class Cutout(Augmentation):
            [1., 1., 1., 1., 1., 1.]])
     """
 
+    takes_signals = True
+
     size: Any
     fill_value: float = 0.0
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return `shape`."""
-        self._check_samples(shape, signals=True)
+        self.check()
+        self._check_samples(shape)
         self._whole_numbers("size", len(shape) - 1)
-        self._finite("fill_value", self.fill_value)
         return shape
 
     def lower(self, builder: Builder, slot: int) -> int:
         """Append one instruction."""
         shape = self.output_shape(builder.shape(slot))
         height, width = (1, *self._whole_numbers("size", len(shape) - 1))[-2:]
-        bits = real_bits(self._finite("fill_value", self.fill_value))
+        bits = real_bits(self.fill_value)
         kernels = Kernels(cutout_forward, cutout_backward)
         return self._append(builder, slot, kernels, height, width, bits)

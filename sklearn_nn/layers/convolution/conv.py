@@ -74,11 +74,11 @@ class _Conv(Activated):
         field = int(np.prod(window))
         fans = {"fan_in": field * depth, "fan_out": field * int(self.filters)}
         kernel_shape = (*window, depth, int(self.filters))
-        draw_kernel = self.kernel_initializer or "glorot_uniform"
+        draw_kernel = self._initializer("kernel_initializer", "glorot_uniform")
         parameters = [Parameter("kernel", kernel_shape, draw_kernel, **fans)]
         if self.use_bias:
-            draw_bias, bias_shape = self.bias_initializer or "zeros", kernel_shape[-1:]
-            parameters.append(Parameter("bias", bias_shape, draw_bias, **fans, decay=0.0))
+            draw_bias = self._initializer("bias_initializer", "zeros")
+            parameters.append(Parameter("bias", kernel_shape[-1:], draw_bias, **fans, decay=0.0))
         return parameters
 
     def lower(self, builder: Builder, slot: int) -> int:

@@ -180,9 +180,9 @@ class AttentionPool(Layer):
         """Return kernel, bias and context."""
         units = channels if self.units is None else int(self.units)
         fans = {"fan_in": channels, "fan_out": units}
-        draw_kernel = self.kernel_initializer or "glorot_uniform"
-        draw_bias = self.bias_initializer or "zeros"
-        draw_context = self.context_initializer or "glorot_uniform"
+        draw_kernel = self._initializer("kernel_initializer", "glorot_uniform")
+        draw_bias = self._initializer("bias_initializer", "zeros")
+        draw_context = self._initializer("context_initializer", "glorot_uniform")
         return [
             Parameter("kernel", (channels, units), draw_kernel, **fans),
             Parameter("bias", (units,), draw_bias, **fans, decay=0.0),

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import KW_ONLY, replace
-from numbers import Real
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numba import njit
 
-from sklearn_nn._spec import parameters
+from sklearn_nn._spec import Spec, parameters
 from sklearn_nn.jit.host import INLINED_OPTIONS
 from sklearn_nn.jit.kernel import kernel, real_bits
 from sklearn_nn.jit.views import vector
@@ -98,6 +97,8 @@ def _remember_all(
 class Recurrent(Layer):
     """Base of the recurrent layers: a cell, and where it reads and writes."""
 
+    limits = {"dropout": "[0, 1)", "recurrent_dropout": "[0, 1)"}
+
     units: int
     activation: str | None = "tanh"
     _: KW_ONLY
@@ -126,13 +127,10 @@ class Recurrent(Layer):
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return (units,), or (steps, units) with `return_sequences`."""
+        self.check()
         self._check_axes(shape, 1)
         self._activation_number()
         units = self._whole_number("units")
-        for name in ("dropout", "recurrent_dropout"):
-            rate = getattr(self, name)
-            if not (isinstance(rate, Real) and 0 <= float(rate) < 1):
-                raise ValueError(f"{name}={rate!r} of {type(self).__name__} must lie in [0, 1).")
         return (shape[0], units) if self.return_sequences else (units,)
 
     def _activation_number(self) -> int:
@@ -149,9 +147,9 @@ class Recurrent(Layer):
         """Return kernel, recurrent kernel and bias; the fans are those of Keras."""
         units, size = int(self.units), self._cell.gates * int(self.units)
         fans = {"fan_in": features, "fan_out": size}
-        draw = self.kernel_initializer or "glorot_uniform"
-        draw_recurrent = self.recurrent_initializer or "orthogonal"
-        draw_bias = self.bias_initializer or self._default_bias
+        draw = self._initializer("kernel_initializer", "glorot_uniform")
+        draw_recurrent = self._initializer("recurrent_initializer", "orthogonal")
+        draw_bias = self._initializer("bias_initializer", self._default_bias)
         return [
             Parameter(f"{prefix}kernel", (features, size), draw, **fans),
             Parameter(f"{prefix}recurrent_kernel", (units, size), draw_recurrent, units, size),
@@ -491,6 +489,7 @@ class Bidirectional(Layer):
         """Raise ValueError if a parameter is invalid."""
         if not isinstance(self.layer, Recurrent):
             raise self._invalid("layer", "must be a recurrent layer: SimpleRNN, LSTM or GRU.")
+        Spec.check(self.layer)
         if self.layer.go_backwards:
             remedy = "leave out go_backwards=True, since a copy reads in the other direction."
             raise self._invalid("layer", f"goes backwards; {remedy}")

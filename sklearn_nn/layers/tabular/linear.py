@@ -128,6 +128,8 @@ class ScaleFeatures(Layer):
     array([0, 1])
     """
 
+    limits = {"rate_factor": "[0, inf)", "decay_factor": "[0, inf)"}
+
     _: KW_ONLY
     rate_factor: float = 6.0
     decay_factor: float = 1.0
@@ -233,6 +235,8 @@ class NTPLinear(Layer):
     ((150, 200), 1.0)
     """
 
+    limits = {"bias_rate_factor": "[0, inf)"}
+
     units: int
     _: KW_ONLY
     data_driven: bool = True
@@ -243,7 +247,7 @@ class NTPLinear(Layer):
     def output_shape(self, shape: Shape) -> Shape:
         """Return (units,); samples must be vectors."""
         self._check_axes(shape, 0)
-        return self._whole_numbers("units", 1)
+        return (self._whole_number("units"),)
 
     @property
     def adapts(self) -> bool:
@@ -270,8 +274,8 @@ class NTPLinear(Layer):
         shape = builder.shape(slot)
         out = builder.slot(self.output_shape(shape))
         size, rate = (shape[0], self.units), self.bias_rate_factor
-        draw = self.kernel_initializer or draw_normal
-        draw_bias = self.bias_initializer or draw_normal
+        draw = self._initializer("kernel_initializer", draw_normal)
+        draw_bias = self._initializer("bias_initializer", draw_normal)
         kernel = Parameter("kernel", size, draw, *size)
         bias = Parameter("bias", size[1:], draw_bias, *size, decay=0.0, rate=rate)
         kernels = Kernels(ntp_forward, ntp_backward, ntp_weights, dense_prepare)

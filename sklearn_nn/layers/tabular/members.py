@@ -93,11 +93,12 @@ class _Spread(Layer):
             raise self._invalid("members", remedy)
         return shape
 
-    def _lower_scale(self, builder: Builder, slot: int, name: str, draw: Any) -> int:
+    def _lower_scale(self, builder: Builder, slot: int, name: str) -> int:
         """Append one instruction, which multiplies by the factors of each member."""
         begins = len(builder.shape(slot)) == 1
         shape = self._spread_shape(builder.shape(slot))
-        scale = Parameter(name, shape, draw or (draw_signs if begins else "ones"), 1, 1)
+        draw = self._initializer("scale_initializer", draw_signs if begins else "ones")
+        scale = Parameter(name, shape, draw, 1, 1)
         if not begins:
             return lower_scale(builder, slot, scale)
         kernels = Kernels(spread_forward, spread_backward, spread_weights)
@@ -151,7 +152,7 @@ class MemberScale(_Spread):
 
     def lower(self, builder: Builder, slot: int) -> int:
         """Append one instruction, with the parameter scale."""
-        return self._lower_scale(builder, slot, "scale", self.scale_initializer)
+        return self._lower_scale(builder, slot, "scale")
 
 
 @parameters
@@ -210,8 +211,9 @@ class MemberLinear(_Spread):
     def lower(self, builder: Builder, slot: int) -> int:
         """Append three instructions: input factors; the shared product; output factors and bias."""
         members, units = self.output_shape(builder.shape(slot))
-        slot = self._lower_scale(builder, slot, "input_scale", self.scale_initializer)
-        draw, fans = self.kernel_initializer or draw_within_fan, (builder.shape(slot)[1], units)
+        slot = self._lower_scale(builder, slot, "input_scale")
+        draw = self._initializer("kernel_initializer", draw_within_fan)
+        fans = builder.shape(slot)[1], units
         slot = lower_steps(builder, slot, [Parameter("kernel", fans, draw, *fans)])
         own = (members, units)
         scale = Parameter("output_scale", own, "ones", *fans)
@@ -328,8 +330,8 @@ class MemberHeads(Layer):
         own = self.output_shape(builder.shape(slot))
         members, fan_in = builder.shape(slot)
         out, fans = builder.slot(own), (fan_in, own[1])
-        draw = self.kernel_initializer or draw_within_fan
-        draw_bias = self.bias_initializer or draw_within_fan
+        draw = self._initializer("kernel_initializer", draw_within_fan)
+        draw_bias = self._initializer("bias_initializer", draw_within_fan)
         kernel = Parameter("kernel", (members, *fans), draw, *fans)
         bias = Parameter("bias", own, draw_bias, *fans, decay=0.0)
         kernels = Kernels(heads_forward, heads_backward, heads_weights, heads_prepare)

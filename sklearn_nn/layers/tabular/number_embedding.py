@@ -230,6 +230,8 @@ class PeriodicEmbedding(_NumberEmbedding):
     {'frequencies': (2, 8), 'phases': (2, 8), 'kernel': (2, 8, 3), 'bias': (2, 3)}
     """
 
+    limits = {"stddev": "[0, inf)", "rate_factor": "[0, inf)", "decay_factor": "[0, inf)"}
+
     waves: int = 16
     units: int = 3
     _: KW_ONLY
@@ -240,12 +242,11 @@ class PeriodicEmbedding(_NumberEmbedding):
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return (columns + embedded columns * units,)."""
+        self.check()
         features = None if self.features is None else self._whole_number("features")
         count = self._count_columns(shape, features)
         self._whole_number("waves")
         units = self._whole_number("units")
-        if not self.stddev >= 0:
-            raise self._invalid("stddev", "must be >= 0.")
         return (shape[0] + count * units,)
 
     def _parameters(self, count: int) -> list[Parameter]:
@@ -494,6 +495,8 @@ class PiecewiseLinearEmbedding(_NumberEmbedding):
     (16, 6)
     """
 
+    limits = {"rate_factor": "[0, inf)", "decay_factor": "[0, inf)"}
+
     bins: Sequence[Sequence[float]]
     units: int = 16
     _: KW_ONLY
@@ -510,6 +513,8 @@ class PiecewiseLinearEmbedding(_NumberEmbedding):
     def output_shape(self, shape: Shape) -> Shape:
         """Return (columns + embedded columns * (units - 1),)."""
         units = self._whole_number("units")
+        if not isinstance(self.bins, list | tuple | np.ndarray) or not len(self.bins):
+            raise self._invalid("bins", "must be a list of the edges of each feature.")
         count = self._count_columns(shape, len(self.bins))
         for feature, edges in enumerate(self.bins):
             found = np.asarray(edges, dtype=np.float64)

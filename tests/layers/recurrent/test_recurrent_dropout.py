@@ -135,6 +135,6 @@ def test_prediction_of_a_network_that_drops(kind):
 def test_invalid_rates(kind):
     for name in ("dropout", "recurrent_dropout"):
         for rate in (-0.1, 1.0, 2, float("nan")):
-            message = f"{name}={rate!r} of {kind.__name__} must lie in"
+            message = f"{name}={rate!r} does not suit {kind.__name__}; use a number in"
             with pytest.raises(ValueError, match=message):
                 kind(3, **{name: rate}).output_shape((4, 2))
