@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from sklearn_nn._spec import Spec
 from sklearn_nn.estimators._core.base import BaseNetwork, BatchClassifier, BatchRegressor
+from sklearn_nn.estimators._core.mlp_fit import MLPFit
 from sklearn_nn.estimators._core.parameters import estimator_parameters
 from sklearn_nn.estimators._targets.codec import NumberCodec
 from sklearn_nn.layers import Activation, BatchNorm, Dense, Dropout, Flatten, GaussianNoise
@@ -93,6 +94,7 @@ class BaseMLP(BaseNetwork):
     weight_init: str | Initializer = "glorot_uniform"
     bias_init: str | Initializer = "glorot_uniform"
 
+    _fit_kind = MLPFit
     _like_scikit_learn = True
     _ARRAY_LISTS: ClassVar[dict] = {"coefs_": "kernel", "intercepts_": "bias"}
 

@@ -18,8 +18,8 @@ from sklearn_nn.layers.standardize import Standardize
 INPUT_SCALE = "input_scale"
 #: Bytes of X, as float64, that are read at a time.
 _BLOCK_BYTES = 8 * 2**20
-#: Values that are examined to decide on scaling, in this many samples at least.
-_LOOKED_AT, _LEAST_SAMPLES = 2**18, 16
+#: Values that are examined to decide on scaling, and limits of the number of samples.
+_LOOKED_AT, _LEAST_SAMPLES, _MOST_SAMPLES = 2**18, 16, 4096
 #: Beyond these limits, values are plainly not of unit size: of the root mean square and of the
 #: standard deviation of a channel, and of the mean in standard deviations.
 _LARGEST, _SMALLEST, _FARTHEST = 10.0, 0.1, 4.0
@@ -129,10 +129,15 @@ def moments_of(samples, n_channels, divisor=1, rows=None, before=None):
 
 def is_far_from_unit(samples, n_channels, divisor=1):
     """Return whether the samples, some of which are read, are plainly not of unit size."""
-    n, width = samples.shape[0], math.prod(samples.shape[1:])
-    count = min(n, max(_LEAST_SAMPLES, _LOOKED_AT // max(1, width)))
-    rows = np.unique(np.linspace(0, n - 1, count).astype(np.intp))
+    rows = some_rows(samples.shape)
     return moments_of(samples, n_channels, divisor, rows=rows).are_far_from_unit
+
+
+def some_rows(shape):
+    """Return the numbers of at most some thousand rows of an array, at equal distances."""
+    n, width = shape[0], math.prod(shape[1:])
+    count = min(n, _MOST_SAMPLES, max(_LEAST_SAMPLES, _LOOKED_AT // max(1, width)))
+    return np.linspace(0, n - 1, count).astype(np.int64)
 
 
 def scale_of(arrays, n_channels):

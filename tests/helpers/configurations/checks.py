@@ -42,6 +42,7 @@ _USUAL_WARNINGS = (
     "so that nothing more is learnt",
     "which looks like an output layer",
     "Training exploded: the loss rose from",
+    "Predictions of the training data are no better",
 )
 
 
