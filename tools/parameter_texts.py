@@ -22,7 +22,7 @@ TABLE = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="ut
 ESTIMATORS = [
     kind
     for name, kind in ((name, getattr(sklearn_nn, name)) for name in sorted(sklearn_nn.__all__))
-    if isinstance(kind, type) and hasattr(kind, "get_params")
+    if isinstance(kind, type) and kind.__module__.startswith("sklearn_nn.estimators.")
 ]
 KINDS = ("Classifier", "Regressor")
 #: The longest line of the source.
