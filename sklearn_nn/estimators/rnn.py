@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.base import is_classifier
 from sklearn.utils import check_consistent_length
 
+from sklearn_nn.estimators._core.automatic import AUTO, AUTOMATIC
 from sklearn_nn.estimators._core.base import BaseNetwork, BatchClassifier, BatchRegressor
 from sklearn_nn.estimators._core.fitted_network import check_fitted
 from sklearn_nn.estimators._core.parameters import COUNT, StrOptions, estimator_parameters
@@ -87,14 +88,19 @@ class BaseRNN(BaseNetwork):
     input_shape: tuple[int, ...] | None = None
     data_format: str = CHANNELS_LAST
     scale_inputs: bool | str = "auto"
+    batch_size: int | str = AUTO
+    learning_rate_init: float | str = AUTO
+    max_iter: int | str = AUTO
 
     _parameter_constraints: ClassVar[dict] = {
+        **AUTOMATIC,
         "cell": CELL_CONSTRAINT,
         "bidirectional": ["boolean"],
         "pooling": [StrOptions({"last", *POOLS})],
         "return_sequences": ["boolean"],
         "truncation": [*COUNT, None],
     }
+    _usual_rate = 0.01  # gates and clipped gradients allow more than in other networks
     _input_tags = SHAPED_TAGS
     batch_norm = False  # not a parameter: dense layers have none here
 
@@ -241,6 +247,15 @@ class RNNClassifier(BaseRNN, BatchClassifier):
         deviation, as learnt by the first `fit` or `partial_fit`. 'auto' does so if X is plainly not
         of unit size: a channel is large (root mean square above 10), or all are small (standard
         deviation below 0.1) or far from 0 (mean above 4 standard deviations).
+    batch_size : int or 'auto', default='auto'
+        Number of samples in a batch; 'auto' is a hundredth of those to train on, from 16 to 128.
+        'lbfgs' ignores it.
+    learning_rate_init : float or 'auto', default='auto'
+        Initial learning rate; :func:`find_learning_rate` suggests one. 'auto' is 0.01 for 'adam',
+        and proportional to it for other solvers (see the user guide).
+    max_iter : int or 'auto', default='auto'
+        Maximum number of epochs, or of iterations of 'lbfgs' (200 for 'auto'). 'auto' is as many
+        epochs as make 2000 updates, from 10 to 200.
     loss : {'log_loss', 'focal'} or Loss, default='log_loss'
         'focal' (Lin et al., 2017) gives less weight to easy samples. Objects may be user-defined.
     label_smoothing : float, default=0.0
@@ -251,16 +266,10 @@ class RNNClassifier(BaseRNN, BatchClassifier):
         Optimizer of the weights, as in :class:`MLPClassifier`.
     alpha : float, default=0.0001
         Strength of the L2 penalty (see `l1_ratio`), divided by the batch's sum of sample weights.
-    batch_size : int or 'auto', default='auto'
-        Number of samples in a batch; 'auto' is ``min(200, n_samples)``. 'lbfgs' ignores it.
     learning_rate : str, Schedule or callable, default='constant'
         Schedule of the learning rate, as in :class:`MLPClassifier`.
-    learning_rate_init : float, default=0.001
-        Initial learning rate; :func:`find_learning_rate` suggests one.
     power_t : float, default=0.5
         Exponent of the 'invscaling' schedule.
-    max_iter : int, default=200
-        Maximum number of epochs, or of iterations of 'lbfgs'.
     shuffle : bool, default=True
         Whether to shuffle the samples before each epoch.
     random_state : int, RandomState instance or None, default=None
@@ -315,6 +324,8 @@ class RNNClassifier(BaseRNN, BatchClassifier):
         Mean and standard deviation by which X is scaled; None if it is not. See `scale_inputs`.
     input_shape_ : tuple of int
         Shape of one sample.
+    batch_size_, learning_rate_init_, max_iter_ : int, float, int
+        Values in use, where parameters are 'auto' in particular. 'lbfgs' sets the last only.
     loss_curve_ : list of float
         Training loss of every epoch: the weighted mean over all targets.
     history_ : dict of str to list of float
@@ -394,6 +405,15 @@ class RNNRegressor(BaseRNN, BatchRegressor):
         deviation, as learnt by the first `fit` or `partial_fit`. 'auto' does so if X is plainly not
         of unit size: a channel is large (root mean square above 10), or all are small (standard
         deviation below 0.1) or far from 0 (mean above 4 standard deviations).
+    batch_size : int or 'auto', default='auto'
+        Number of samples in a batch; 'auto' is a hundredth of those to train on, from 16 to 128.
+        'lbfgs' ignores it.
+    learning_rate_init : float or 'auto', default='auto'
+        Initial learning rate; :func:`find_learning_rate` suggests one. 'auto' is 0.01 for 'adam',
+        and proportional to it for other solvers (see the user guide).
+    max_iter : int or 'auto', default='auto'
+        Maximum number of epochs, or of iterations of 'lbfgs' (200 for 'auto'). 'auto' is as many
+        epochs as make 2000 updates, from 10 to 200.
     loss : str or Loss, default='squared_error'
         Loss to minimize, as in :class:`MLPRegressor`, between outputs and scaled targets: `delta`
         of 'huber' is in standard deviations of y.
@@ -403,16 +423,10 @@ class RNNRegressor(BaseRNN, BatchRegressor):
         Optimizer of the weights, as in :class:`MLPClassifier`.
     alpha : float, default=0.0001
         Strength of the L2 penalty (see `l1_ratio`), divided by the batch's sum of sample weights.
-    batch_size : int or 'auto', default='auto'
-        Number of samples in a batch; 'auto' is ``min(200, n_samples)``. 'lbfgs' ignores it.
     learning_rate : str, Schedule or callable, default='constant'
         Schedule of the learning rate, as in :class:`MLPClassifier`.
-    learning_rate_init : float, default=0.001
-        Initial learning rate; :func:`find_learning_rate` suggests one.
     power_t : float, default=0.5
         Exponent of the 'invscaling' schedule.
-    max_iter : int, default=200
-        Maximum number of epochs, or of iterations of 'lbfgs'.
     shuffle : bool, default=True
         Whether to shuffle the samples before each epoch.
     random_state : int, RandomState instance or None, default=None
@@ -465,6 +479,8 @@ class RNNRegressor(BaseRNN, BatchRegressor):
         Mean and standard deviation by which X is scaled; None if it is not. See `scale_inputs`.
     input_shape_ : tuple of int
         Shape of one sample.
+    batch_size_, learning_rate_init_, max_iter_ : int, float, int
+        Values in use, where parameters are 'auto' in particular. 'lbfgs' sets the last only.
     loss_curve_ : list of float
         Training loss of every epoch: the weighted mean over all targets. These are scaled to
         standard deviation 1.

@@ -9,8 +9,9 @@ from sklearn.utils import check_random_state
 
 from sklearn_nn._spec import plain
 from sklearn_nn.estimators._core.base import BaseNetwork
-from sklearn_nn.estimators._core.fit import range_test
+from sklearn_nn.estimators._core.parts import FitMode
 from sklearn_nn.inspection._plotting import MARK, TRAINING, VALIDATION, Display
+from sklearn_nn.training.schedules import Listed
 
 
 def find_learning_rate(
@@ -87,6 +88,20 @@ def find_learning_rate(
     mean = untrained.mean()
     relative = losses * (mean / untrained) if untrained.min() > 0 else losses - untrained + mean
     return LearningRateDisplay(rates, losses, suggest_rate(rates, relative))
+
+
+def range_test(estimator, X, y, sample_weight, rates):
+    """Return the loss of each batch while the learning rate runs through `rates`."""
+    estimator._validate_params()
+    fit = estimator._fit_kind(estimator, FitMode.FRESH, X, y, sample_weight)
+    fit.initialize()
+    trainer = fit.trainer(fit.request)
+    trainer.descent.base_rate, trainer.descent.schedule = 1.0, Listed(rates)
+    losses = []
+    while len(losses) < len(rates) and np.isfinite(losses).all():
+        trainer.train_epoch(1)
+        losses.extend(trainer.batch_losses)
+    return np.array(losses[: len(rates)])
 
 
 def suggest_rate(rates, losses):

@@ -46,6 +46,8 @@ class Optimizer(Spec):
         Updates a span of theta and of the moments.
     shares : mapping of str to str
         Constructor arguments that are parameters of estimators too, and their names there.
+    rate_factor : float
+        Usual learning rate, relative to that of Adam, for ``learning_rate_init="auto"``.
     weight_decay : float
         Decoupled weight decay: before each update the machine multiplies every weight by
         ``1 - learning_rate * weight_decay``.
@@ -64,6 +66,7 @@ class Optimizer(Spec):
     name: ClassVar[str]
     kernel: ClassVar[Kernel]
     shares: ClassVar[Mapping[str, str]] = {}
+    rate_factor: ClassVar[float] = 1.0
     weight_decay: float = 0.0
 
     def initial_moments(self) -> tuple[float, ...]:
@@ -163,6 +166,7 @@ class SGD(Optimizer):
 
     name = "sgd"
     kernel = sgd
+    rate_factor = 10.0
     shares = {"momentum": "momentum", "nesterov": "nesterovs_momentum"}
     limits = {"momentum": "[0, 1]"}
 
@@ -210,6 +214,7 @@ class Lion(Optimizer):
     name = "lion"
     kernel = lion
     limits = {"beta_1": "[0, 1)", "beta_2": "[0, 1)", "weight_decay": "[0, inf)"}
+    rate_factor = 0.1
 
     beta_1: float = 0.9
     beta_2: float = 0.99
@@ -445,6 +450,7 @@ class Adamax(Adam):
 
     name = "adamax"
     kernel = adamax
+    rate_factor = 2.0
 
     def scalars(self, steps: np.ndarray, rates: np.ndarray | float) -> np.ndarray:
         """Return the bias-corrected rate, beta_1, beta_2 and epsilon for each batch."""
@@ -532,6 +538,7 @@ class Adagrad(Optimizer):
     name = "adagrad"
     kernel = adagrad
     limits = {"initial_accumulator_value": "[0, inf)", "epsilon": "[0, inf)"}
+    rate_factor = 10.0
 
     initial_accumulator_value: float = 0.1
     epsilon: float = 1e-7
@@ -583,6 +590,7 @@ class RMSprop(Optimizer):
     name = "rmsprop"
     kernel = rmsprop
     limits = {"rho": "[0, 1)", "momentum": "[0, 1]", "epsilon": "[0, inf)"}
+    rate_factor = 0.3
 
     rho: float = 0.9
     momentum: float = 0.0
@@ -631,6 +639,7 @@ class Adadelta(Optimizer):
     name = "adadelta"
     kernel = adadelta
     limits = {"rho": "[0, 1)", "epsilon": "[0, inf)"}
+    rate_factor = 300.0
 
     rho: float = 0.9
     epsilon: float = 1e-6

@@ -82,9 +82,9 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator, ABC):
     alpha: float = 0.0001
     batch_size: int | str = "auto"
     learning_rate: str | Schedule | Callable = "constant"
-    learning_rate_init: float = 0.001
+    learning_rate_init: float | str = 0.001
     power_t: float = 0.5
-    max_iter: int = 200
+    max_iter: int | str = 200
     shuffle: bool = True
     random_state: int | np.random.RandomState | None = None
     tol: float = 1e-4
@@ -124,6 +124,8 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator, ABC):
     #: True to train as scikit-learn's MLP: batches are weighted by their numbers of rows in the
     #: loss of an epoch, and the first of equal validation scores is kept.
     _like_scikit_learn: ClassVar[bool] = False
+    #: Learning rate of Adam for ``learning_rate_init="auto"``; None without automatic parameters.
+    _usual_rate: ClassVar[float | None] = None
     #: Name of the parameter that is a list of layers; theirs are nested parameters.
     _layers_parameter: ClassVar[str | None] = None
 
@@ -169,7 +171,9 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator, ABC):
 
     def _setting(self, name):
         """Return the value of a parameter that training uses."""
-        return getattr(self, name)
+        value = getattr(self, name)
+        is_open = isinstance(value, str) and value == "auto"
+        return vars(self).get(f"{name}_", value) if is_open else value  # see `settle`
 
     def _settings(self):
         """Return the values of all parameters that training uses, by name."""

@@ -14,6 +14,7 @@ from sklearn.utils.validation import _check_sample_weight
 
 from sklearn_nn.estimators._core import fitted_network, lbfgs, transfer
 from sklearn_nn.estimators._core.all_or_nothing import all_or_nothing
+from sklearn_nn.estimators._core.automatic import settle
 from sklearn_nn.estimators._core.callbacks import (
     Publisher,
     SubtaskCallback,
@@ -43,7 +44,7 @@ from sklearn_nn.training.callbacks import Callback, ProgressBar, TrainingScore
 from sklearn_nn.training.history import History
 from sklearn_nn.training.optimizers import OptimizerState, get_optimizer
 from sklearn_nn.training.progress import can_draw
-from sklearn_nn.training.schedules import Listed, get_schedule
+from sklearn_nn.training.schedules import get_schedule
 from sklearn_nn.training.trainer import Ending, Trainer
 
 #: Schedules of scikit-learn's MLP, which solver="adam" ignores, as it does there.
@@ -53,6 +54,7 @@ LEFT_BY_TRAINING = (
     "_history", "_optimizer", "_order", "_was_frozen", "_seed", "_incomplete", "_end_was_told",
     "_no_improvement_count", "history_", "loss_", "loss_curve_", "validation_loss_curve_",
     "best_loss_", "best_iteration_", "validation_scores_", "best_validation_score_",
+    "batch_size_", "learning_rate_init_", "max_iter_",
 )  # fmt: skip
 
 
@@ -363,6 +365,7 @@ class Fit:
         rows, held_out = self.rows(request)
         if held_out is not None:
             request = replace(request, validation=request.on_rows(held_out))
+        settle(est, rows.size)
         history = self._begin_history(request.validation is not None)
         self._begin_optimizer(program)
         est._was_frozen = program.frozen
@@ -582,17 +585,3 @@ class Fit:
         if trainer.schedule_ended and not est.__dict__.get("_end_was_told"):
             tell_end_of_schedule(est)
         return ending
-
-
-def range_test(estimator, X, y, sample_weight, rates):
-    """Return the loss of each batch while the learning rate runs through `rates`."""
-    estimator._validate_params()
-    fit = estimator._fit_kind(estimator, FitMode.FRESH, X, y, sample_weight)
-    fit.initialize()
-    trainer = fit.trainer(fit.request)
-    trainer.descent.base_rate, trainer.descent.schedule = 1.0, Listed(rates)
-    losses = []
-    while len(losses) < len(rates) and np.isfinite(losses).all():
-        trainer.train_epoch(1)
-        losses.extend(trainer.batch_losses)
-    return np.array(losses[: len(rates)])

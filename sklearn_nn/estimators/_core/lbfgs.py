@@ -6,6 +6,7 @@ import functools
 import warnings
 
 from sklearn_nn.estimators._core import transfer
+from sklearn_nn.estimators._core.automatic import settle
 from sklearn_nn.estimators._core.callbacks import tell_network
 from sklearn_nn.estimators._core.parts import warn
 
@@ -30,6 +31,7 @@ def prepared(fit, request):
             f"l1_ratio={est.l1_ratio} adds a penalty that is not differentiable at 0, which "
             "solver='lbfgs' does not support; use solver='adam', for example, or l1_ratio=0."
         )
+    settle(est, request.source.n_rows)
     machine = fit.machine(request.program, request.source.n_rows)
     targets = est._codec.loss.targets(request.target, request.weight, request.program.dtype)
     return functools.partial(_run, fit, machine, request.source, targets)
@@ -44,11 +46,12 @@ def _run(fit, machine, data, targets):
     fit.begin_subtasks(0)
     if est.verbose:
         tell_network(est)
-    limits = {"max_iter": est.max_iter, "max_fun": est.max_fun, "tol": est.tol}
+    max_iter = est._setting("max_iter")
+    limits = {"max_iter": max_iter, "max_fun": est.max_fun, "tol": est.tol}
     result = minimize(machine, data, targets, **limits, verbose=bool(est.verbose))
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
-        est.n_iter_ = _check_optimize_result("lbfgs", result, est.max_iter)
+        est.n_iter_ = _check_optimize_result("lbfgs", result, max_iter)
     for warning in told:  # at the user's line
         warn(str(warning.message), warning.category)
     est.loss_ = float(result.fun)
