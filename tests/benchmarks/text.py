@@ -13,16 +13,13 @@ import ast
 import gzip
 import sys
 import time
-import warnings
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
 from training import DATA
 
 from sklearn_nn import TextGenerator
 from sklearn_nn.training import LambdaCallback
 
-warnings.simplefilter("ignore", ConvergenceWarning)
 FILE = DATA / "text_tinyshakespeare" / "input.txt.gz"
 #: Part of the budget that is planned with: epochs do not all take the same time.
 _PLANNED = 0.93
