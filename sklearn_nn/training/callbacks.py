@@ -37,7 +37,7 @@ class Callback(Spec):
     ...     def on_epoch_end(self, epoch, log, estimator):
     ...         print("epoch", epoch, "rate", log["learning_rate"])
     ...         return epoch == 3  # stops
-    >>> model = NeuralNetworkRegressor([Dense(2)], callbacks=[Print()], learning_rate_init=0.1)
+    >>> model = NeuralNetworkRegressor([Dense(4)], callbacks=[Print()], learning_rate_init=0.1)
     >>> model = model.fit([[0.0], [1.0]], [0.0, 1.0])
     epoch 1 rate 0.1
     epoch 2 rate 0.1
@@ -191,7 +191,7 @@ class ModelCheckpoint(Callback):
     >>> from sklearn_nn.training import ModelCheckpoint
     >>> folder = tempfile.mkdtemp()
     >>> keep = ModelCheckpoint(os.path.join(folder, "net-{epoch:03d}.npz"), every=2)
-    >>> model = NeuralNetworkRegressor([Dense(2)], callbacks=[keep], max_iter=5)
+    >>> model = NeuralNetworkRegressor([Dense(4)], callbacks=[keep], max_iter=5)
     >>> model = model.fit([[0.0], [1.0]], [0.0, 1.0])
     >>> sorted(os.listdir(folder))
     ['net-002.npz', 'net-004.npz']
@@ -257,7 +257,7 @@ class LearningRateScheduler(Callback):
     >>> from sklearn_nn.training import LearningRateScheduler
     >>> halve = LearningRateScheduler(lambda epoch, rate: rate / 2)
     >>> model = NeuralNetworkRegressor(
-    ...     [Dense(2)], callbacks=[halve], learning_rate_init=0.1, max_iter=4
+    ...     [Dense(4)], callbacks=[halve], learning_rate_init=0.1, max_iter=4
     ... ).fit([[0.0], [1.0]], [0.0, 1.0])
     >>> model.history_["learning_rate"]
     [0.1, 0.05, 0.025, 0.0125]
@@ -302,7 +302,7 @@ class ReduceLROnPlateau(Callback):
     >>> from sklearn_nn.training import ReduceLROnPlateau
     >>> reduce = ReduceLROnPlateau(factor=0.5, patience=2)
     >>> model = NeuralNetworkClassifier(
-    ...     [Dense(2)], learning_rate_init=0.1, callbacks=[reduce], alpha=0, max_iter=8
+    ...     [Dense(4)], learning_rate_init=0.1, callbacks=[reduce], alpha=0, max_iter=8
     ... ).fit([[0.0], [0.0]], [0, 1])
     >>> [round(rate, 4) for rate in model.history_["learning_rate"]]
     [0.1, 0.1, 0.1, 0.05, 0.05, 0.025, 0.025, 0.0125]
@@ -389,7 +389,7 @@ class CSVLogger(Callback):
     >>> from sklearn_nn.layers import Dense
     >>> from sklearn_nn.training import CSVLogger
     >>> path = os.path.join(tempfile.mkdtemp(), "training.csv")
-    >>> model = NeuralNetworkRegressor([Dense(2)], callbacks=[CSVLogger(path)], max_iter=3)
+    >>> model = NeuralNetworkRegressor([Dense(4)], callbacks=[CSVLogger(path)], max_iter=3)
     >>> model = model.fit([[0.0], [1.0]], [0.0, 1.0])
     >>> lines = Path(path).read_text().splitlines()
     >>> lines[0], len(lines)

@@ -119,7 +119,7 @@ class Constant(Schedule):
     >>> from sklearn_nn.layers import Dense
     >>> from sklearn_nn.training import Constant
     >>> model = NeuralNetworkRegressor(
-    ...     [Dense(2)], learning_rate=Constant(), learning_rate_init=0.1, max_iter=3
+    ...     [Dense(4)], learning_rate=Constant(), learning_rate_init=0.1, max_iter=3
     ... ).fit([[0.0], [1.0]], [0.0, 1.0])
     >>> model.history_["learning_rate"]
     [0.1, 0.1, 0.1]
@@ -145,7 +145,7 @@ class InverseScaling(Schedule):
     >>> from sklearn_nn.layers import Dense
     >>> from sklearn_nn.training import InverseScaling
     >>> model = NeuralNetworkRegressor(
-    ...     [Dense(2)], solver="sgd", learning_rate=InverseScaling(), learning_rate_init=0.1,
+    ...     [Dense(4)], solver="sgd", learning_rate=InverseScaling(), learning_rate_init=0.1,
     ...     max_iter=4,
     ... ).fit([[0.0], [1.0]], [0.0, 1.0])
     >>> [round(rate, 3) for rate in model.history_["learning_rate"]]
@@ -188,7 +188,7 @@ class Adaptive(Schedule):
     >>> from sklearn_nn.layers import Dense
     >>> from sklearn_nn.training import Adaptive
     >>> model = NeuralNetworkClassifier(
-    ...     [Dense(2)], solver="sgd", learning_rate=Adaptive(), learning_rate_init=0.1,
+    ...     [Dense(4)], solver="sgd", learning_rate=Adaptive(), learning_rate_init=0.1,
     ...     n_iter_no_change=2, max_iter=8, alpha=0, shuffle=False, random_state=0,
     ... ).fit([[0.0], [0.0]], [0, 1])
     >>> [round(rate, 4) for rate in model.history_["learning_rate"]]
@@ -235,7 +235,7 @@ class Plateau(Schedule):
     >>> from sklearn_nn.layers import Dense
     >>> from sklearn_nn.training import Plateau
     >>> model = NeuralNetworkClassifier(
-    ...     [Dense(2)], learning_rate=Plateau(factor=0.5, patience=2), learning_rate_init=0.1,
+    ...     [Dense(4)], learning_rate=Plateau(factor=0.5, patience=2), learning_rate_init=0.1,
     ...     max_iter=8, alpha=0, random_state=0,
     ... ).fit([[0.0], [0.0]], [0, 1])
     >>> [round(rate, 4) for rate in model.history_["learning_rate"]]
@@ -311,7 +311,7 @@ class StepDecay(ByStep):
     >>> from sklearn_nn.layers import Dense
     >>> from sklearn_nn.training import StepDecay
     >>> model = NeuralNetworkRegressor(
-    ...     [Dense(2)], learning_rate=StepDecay(epochs=2), learning_rate_init=0.1, max_iter=6
+    ...     [Dense(4)], learning_rate=StepDecay(epochs=2), learning_rate_init=0.1, max_iter=6
     ... ).fit([[0.0], [1.0]], [0.0, 1.0])
     >>> [round(rate, 4) for rate in model.history_["learning_rate"]]
     [0.1, 0.1, 0.05, 0.05, 0.025, 0.025]
@@ -342,7 +342,7 @@ class Exponential(ByStep):
     >>> from sklearn_nn.layers import Dense
     >>> from sklearn_nn.training import Exponential
     >>> model = NeuralNetworkRegressor(
-    ...     [Dense(2)], learning_rate=Exponential(gamma=0.5), learning_rate_init=0.1, max_iter=4
+    ...     [Dense(4)], learning_rate=Exponential(gamma=0.5), learning_rate_init=0.1, max_iter=4
     ... ).fit([[0.0], [1.0]], [0.0, 1.0])
     >>> [round(rate, 4) for rate in model.history_["learning_rate"]]
     [0.1, 0.05, 0.025, 0.0125]
@@ -372,7 +372,7 @@ class InverseTime(ByStep):
     >>> from sklearn_nn.layers import Dense
     >>> from sklearn_nn.training import InverseTime
     >>> model = NeuralNetworkRegressor(
-    ...     [Dense(2)], learning_rate=InverseTime(decay=1), learning_rate_init=0.1, max_iter=5
+    ...     [Dense(4)], learning_rate=InverseTime(decay=1), learning_rate_init=0.1, max_iter=5
     ... ).fit([[0.0], [1.0]], [0.0, 1.0])
     >>> [round(rate, 3) for rate in model.history_["learning_rate"]]
     [0.1, 0.05, 0.033, 0.025, 0.02]
@@ -416,7 +416,7 @@ class Polynomial(ByStep):
     >>> from sklearn_nn.layers import Dense
     >>> from sklearn_nn.training import Polynomial
     >>> model = NeuralNetworkRegressor(
-    ...     [Dense(2)], learning_rate=Polynomial(end=0.1), learning_rate_init=0.1, max_iter=6
+    ...     [Dense(4)], learning_rate=Polynomial(end=0.1), learning_rate_init=0.1, max_iter=6
     ... ).fit([[0.0], [1.0]], [0.0, 1.0])
     >>> [round(rate, 3) for rate in model.history_["learning_rate"]]
     [0.1, 0.085, 0.07, 0.055, 0.04, 0.025]
@@ -447,7 +447,7 @@ class CosLog4(ByStep):
     >>> from sklearn_nn.layers import Dense
     >>> from sklearn_nn.training import CosLog4
     >>> model = NeuralNetworkRegressor(
-    ...     [Dense(2)], learning_rate=CosLog4(), learning_rate_init=0.1, max_iter=32
+    ...     [Dense(4)], learning_rate=CosLog4(), learning_rate_init=0.1, max_iter=32
     ... ).fit([[0.0], [1.0]], [0.0, 1.0])
     >>> [round(rate, 2) for rate in model.history_["learning_rate"]][:16]
     [0.0, 0.1, 0.0, 0.06, 0.1, 0.05, 0.0, 0.01, 0.05, 0.09, 0.1, 0.09, 0.06, 0.03, 0.01, 0.0]
@@ -469,7 +469,7 @@ class FlatCos(ByStep):
     >>> from sklearn_nn.layers import Dense
     >>> from sklearn_nn.training import FlatCos
     >>> model = NeuralNetworkRegressor(
-    ...     [Dense(2)], learning_rate=FlatCos(), learning_rate_init=0.1, max_iter=8
+    ...     [Dense(4)], learning_rate=FlatCos(), learning_rate_init=0.1, max_iter=8
     ... ).fit([[0.0], [1.0]], [0.0, 1.0])
     >>> [round(rate, 3) for rate in model.history_["learning_rate"]]
     [0.1, 0.1, 0.1, 0.1, 0.1, 0.085, 0.05, 0.015]
@@ -507,7 +507,7 @@ class Cosine(ByStep):
     >>> from sklearn_nn.layers import Dense
     >>> from sklearn_nn.training import Cosine
     >>> model = NeuralNetworkRegressor(
-    ...     [Dense(2)], learning_rate=Cosine(warmup=2), learning_rate_init=0.1, max_iter=8
+    ...     [Dense(4)], learning_rate=Cosine(warmup=2), learning_rate_init=0.1, max_iter=8
     ... ).fit([[0.0], [1.0]], [0.0, 1.0])
     >>> [round(rate, 3) for rate in model.history_["learning_rate"]]
     [0.05, 0.1, 0.1, 0.093, 0.075, 0.05, 0.025, 0.007]
@@ -556,7 +556,7 @@ class OneCycle(ByStep):
     >>> from sklearn_nn.layers import Dense
     >>> from sklearn_nn.training import OneCycle
     >>> model = NeuralNetworkRegressor(
-    ...     [Dense(2)], learning_rate=OneCycle(), learning_rate_init=0.1, max_iter=10
+    ...     [Dense(4)], learning_rate=OneCycle(), learning_rate_init=0.1, max_iter=10
     ... ).fit([[0.0], [1.0]], [0.0, 1.0])
     >>> [round(rate, 3) for rate in model.history_["learning_rate"]]
     [0.004, 0.052, 0.1, 0.095, 0.081, 0.061, 0.039, 0.019, 0.005, 0.0]
@@ -600,7 +600,7 @@ class Function(ByStep):
     >>> from sklearn_nn import NeuralNetworkRegressor
     >>> from sklearn_nn.layers import Dense
     >>> model = NeuralNetworkRegressor(
-    ...     [Dense(2)], learning_rate=lambda epoch: 0.5**epoch, learning_rate_init=0.1, max_iter=4
+    ...     [Dense(4)], learning_rate=lambda epoch: 0.5**epoch, learning_rate_init=0.1, max_iter=4
     ... ).fit([[0.0], [1.0]], [0.0, 1.0])
     >>> [round(rate, 4) for rate in model.history_["learning_rate"]]
     [0.1, 0.05, 0.025, 0.0125]
@@ -635,7 +635,7 @@ class Listed(ByStep):
     >>> from sklearn_nn.layers import Dense
     >>> from sklearn_nn.training import Listed
     >>> model = NeuralNetworkRegressor(
-    ...     [Dense(2)], learning_rate=Listed([1, 0.5, 0.1]), learning_rate_init=0.1, max_iter=5
+    ...     [Dense(4)], learning_rate=Listed([1, 0.5, 0.1]), learning_rate_init=0.1, max_iter=5
     ... ).fit([[0.0], [1.0]], [0.0, 1.0])
     >>> [round(rate, 3) for rate in model.history_["learning_rate"]]
     [0.1, 0.05, 0.01, 0.01, 0.01]
