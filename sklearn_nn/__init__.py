@@ -1,5 +1,11 @@
 """Neural networks for scikit-learn users, compiled by Numba."""
 
+import sys
+
+if sys.argv[:1] == ["-m"] and "sklearn_nn" in sys.orig_argv:  # before imports that take seconds
+    sys.stdout.write("sklearn_nn: each kind of network learns data at hand, for about 20 s\n")
+    sys.stdout.flush()
+
 from sklearn_nn.environment import show_versions, warmup
 from sklearn_nn.estimators._core.loading import load, load_checkpoint
 from sklearn_nn.estimators.cnn import CNNClassifier, CNNRegressor
