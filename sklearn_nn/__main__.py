@@ -133,11 +133,11 @@ def main(arguments=None) -> None:
         network.set_params(random_state=0, **limits)
         if y is None:  # a text, whose last tenth is held out
             n = len(X) * 9 // 10
-            X_train, X_test, y_train, y_test = X[:n], X[n:], None, None
+            X_train, X_test, y_train, y_test = X[:n], X[n:], y, y
         else:
             X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
         first = clone(network).set_params(max_iter=1)
-        some = X_train[:500], None if y is None else y_train[:500]
+        some = X_train[:500], None if y_train is None else y_train[:500]
         prepared += _fit(first, *some)
         _score(first, *some)
         seconds = _fit(network.set_params(verbose=can_draw()), X_train, y_train)

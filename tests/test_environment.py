@@ -1,10 +1,15 @@
 """`warmup` and `show_versions`."""
 
+import io
+import itertools
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import sklearn_nn
+from sklearn_nn import environment
 
 #: Fits every estimator after `warmup`, and prints what is compiled or loaded only then.
 FITS = """
@@ -43,6 +48,20 @@ def test_nothing_is_compiled_after_warmup():
         [sys.executable, "-c", FITS], capture_output=True, text=True, cwd=Path(__file__).parents[1],
     )  # fmt: skip
     assert (ran.stdout, ran.returncode) == ("done\n", 0), ran.stderr
+
+
+def test_warmup_shows_progress_on_a_terminal(monkeypatch):
+    pytest.importorskip("rich", reason="the bar is drawn by rich, which is not installed")
+    first = list(itertools.islice(environment._rows(("float64",)), 2))
+    monkeypatch.setattr(environment, "_rows", lambda dtypes: first)
+    for name in ("_images", "_sequences", "_tables"):
+        monkeypatch.setattr(environment, name, lambda dtypes: [])
+    screen = io.StringIO()
+    screen.isatty = lambda: True
+    monkeypatch.setattr(sys, "stdout", screen)
+    sklearn_nn.warmup()
+    assert "network 2/2" in screen.getvalue()
+    assert all(hasattr(model, "coefs_") for model, *_ in first)
 
 
 def test_show_versions(capsys):

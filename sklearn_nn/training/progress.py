@@ -5,10 +5,13 @@ from __future__ import annotations
 import importlib.util
 import sys
 import time
+from collections.abc import Iterator, Sequence
 from html import escape
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from sklearn_nn.jit.console import in_notebook, is_watched, tell_once
+
+T = TypeVar("T")
 
 
 class Bar(Protocol):
@@ -119,3 +122,17 @@ def can_draw() -> bool:
         return True
     tell_once("for a progress bar in place of lines, pip install rich")
     return False
+
+
+def watched(items: Sequence[T], name: str) -> Iterator[T]:
+    """Yield the items, with a bar of their number where one can be drawn."""
+    if not can_draw():
+        yield from items
+        return
+    bar = begin_bar(name, len(items))
+    try:
+        for done, item in enumerate(items, 1):
+            yield item
+            bar.show(done, "")
+    finally:
+        bar.close()

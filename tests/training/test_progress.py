@@ -10,7 +10,7 @@ from sklearn.base import clone
 
 from sklearn_nn.jit import console
 from sklearn_nn.training import ProgressBar
-from sklearn_nn.training.progress import can_draw
+from sklearn_nn.training.progress import can_draw, watched
 
 
 class Terminal(io.StringIO):
@@ -119,6 +119,17 @@ def test_workers_draw_nothing(terminal, monkeypatch):
     terminal()
     monkeypatch.setattr(console.multiprocessing, "parent_process", lambda: object())
     assert not can_draw()
+
+
+def test_a_bar_of_items(terminal):
+    stream = terminal()
+    assert list(watched("abc", "letter")) == ["a", "b", "c"]
+    assert "letter 3/3" in stream.getvalue()
+
+
+def test_no_bar_of_items_where_nobody_watches(capsys):
+    assert list(watched("abc", "letter")) == ["a", "b", "c"]
+    assert capsys.readouterr().out == ""
 
 
 def test_without_rich_and_tqdm(screen, monkeypatch, capsys):
