@@ -53,9 +53,9 @@ def test_nothing_is_compiled_after_warmup():
 def test_warmup_shows_progress_on_a_terminal(monkeypatch):
     pytest.importorskip("rich", reason="the bar is drawn by rich, which is not installed")
     first = list(itertools.islice(environment._rows(("float64",)), 2))
-    monkeypatch.setattr(environment, "_rows", lambda dtypes: first)
+    monkeypatch.setattr(environment, "_rows", lambda _: first)
     for name in ("_images", "_sequences", "_tables"):
-        monkeypatch.setattr(environment, name, lambda dtypes: [])
+        monkeypatch.setattr(environment, name, lambda _: [])
     screen = io.StringIO()
     screen.isatty = lambda: True
     monkeypatch.setattr(sys, "stdout", screen)
