@@ -10,7 +10,7 @@ from sklearn.pipeline import make_pipeline
 
 from helpers import real_sequences
 from helpers.learning import learning, seeds
-from sklearn_nn import NeuralNetworkClassifier, RNNClassifier, RNNRegressor
+from sklearn_nn import NeuralNetworkClassifier, RNNClassifier, RNNRegressor, sliding_windows
 from sklearn_nn.layers import GRU, Activation, BatchNorm, Conv1D, Dropout, MaxPool1D
 
 pytestmark = [
@@ -123,3 +123,30 @@ def test_bike_forecast():
     )
     forecast = real_sequences.RelativeForecast(network).fit(*train).predict(X)
     assert np.sqrt(np.mean((y - forecast) ** 2)) < 0.72 * naive
+
+
+@pytest.mark.parametrize(("a", "b"), [(1000, 0), (1, 500), (-0.001, 20)])
+def test_units_of_japanese_vowels(a, b):
+    """As they are and in other units (.984 each)."""
+    (X, y), test = _read(real_sequences.archive, "JapaneseVowels")
+    options = {"batch_size": 32, "learning_rate_init": 0.01, "max_iter": 12, "random_state": 0}
+    model = RNNClassifier(cell="gru", **options).fit([a * x + b for x in X], y)
+    assert model.score([a * x + b for x in test[0]], test[1]) >= 0.95
+
+
+def test_counts_of_bikes_as_they_are():
+    """README's forecast of the next day (.60; yesterday's count .53)."""
+    path = _read(real_sequences.find, "bike/day.csv")
+    counts = np.loadtxt(path, delimiter=",", skiprows=1, usecols=15)
+    assert counts.max() == 8714
+    weeks, next_day = sliding_windows(counts, width=7)
+    past, last = slice(0, -146), slice(-146, None)
+    model = RNNRegressor(random_state=seeds(1)[0]).fit(weeks[past], next_day[past])
+    assert model.score(weeks[last], next_day[last]) >= 0.55
+
+
+def test_a_wave_far_from_zero():
+    """Around 100, with an amplitude of 20 (1.000)."""
+    X, y = sliding_windows(100 + 20 * np.sin(np.arange(800) / 8), width=30)
+    model = RNNRegressor(16, random_state=0).fit(X[:600], y[:600])
+    assert model.score(X[630:], y[630:]) >= 0.95
