@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import KW_ONLY
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin, _fit_context
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from sklearn_nn._spec import parameters, set_plain
 from sklearn_nn.estimators._inputs.scale import Moments, moments_of
 from sklearn_nn.estimators._inputs.sequences import (
     as_numbers,
@@ -23,6 +25,7 @@ from sklearn_nn.layers.shape import CHANNELS_FIRST, CHANNELS_LAST
 _REAL = (np.float64, np.float32)
 
 
+@parameters
 class SequenceScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     """Scaler of sequences: subtracts the mean of each channel and divides by its deviation.
 
@@ -71,18 +74,18 @@ class SequenceScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     True
     """
 
-    _parameter_constraints = {
+    _: KW_ONLY
+    with_mean: bool = True
+    with_std: bool = True
+    data_format: str = CHANNELS_LAST
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
         "with_mean": ["boolean"],
         "with_std": ["boolean"],
         "data_format": [StrOptions({CHANNELS_FIRST, CHANNELS_LAST})],
     }
 
-    def __init__(
-        self, *, with_mean: bool = True, with_std: bool = True, data_format: str = CHANNELS_LAST
-    ) -> None:
-        self.with_mean = with_mean
-        self.with_std = with_std
-        self.data_format = data_format
+    __setattr__ = set_plain
 
     def fit(self, X: Any, y: Any = None) -> SequenceScaler:
         """Learn mean and standard deviation of each channel.
