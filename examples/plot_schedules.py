@@ -10,11 +10,10 @@ All schedules work with all first-order solvers.
 # %%
 # Initial learning rate
 # ---------------------
-# :func:`sklearn_nn.find_learning_rate` trains a copy of the network for about two hundred batches
-# while the learning rate grows. The loss is constant while the rate is too small, falls where the
-# rate is suitable, and explodes where it is too large. The suggestion is the rate at which the loss
-# falls fastest: a good maximum for a decreasing schedule; use a third of it for a constant rate.
-# The curve should be flat first, then fall, with the suggestion on this slope, then rise steeply.
+# :func:`sklearn_nn.find_learning_rate` trains copies of the network, each for a hundred batches with
+# another rate, from the same weights. The loss falls where the rate is suitable, and is large where
+# the rate is too large. The suggestion is the smallest rate whose loss falls three quarters as far as
+# the lowest one, since longer trainings need lower rates.
 import warnings
 
 import matplotlib.pyplot as plt

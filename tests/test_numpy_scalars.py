@@ -263,7 +263,7 @@ def _cases():
         ),
         "find_learning_rate": (
             lambda **k: sklearn_nn.find_learning_rate(mlp, X, LABELS, **k).losses,
-            {"min_rate": 2.0**-10, "max_rate": 0.5, "n_steps": 20},
+            {"min_rate": 2.0**-10, "max_rate": 0.5, "n_rates": 3, "n_steps": 20},
         ),
         "saliency_map": (lambda **k: saliency_map(network, IMAGES, **k), {"target": 1}),
         "occlusion_map": (

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
+
 import numpy as np
-from scipy.ndimage import gaussian_filter1d
 from sklearn.base import clone
 from sklearn.utils import check_random_state
 
@@ -11,16 +13,22 @@ from sklearn_nn._spec import plain
 from sklearn_nn.estimators._core.base import BaseNetwork
 from sklearn_nn.estimators._core.parts import FitMode
 from sklearn_nn.inspection._plotting import MARK, TRAINING, VALIDATION, Display
+from sklearn_nn.training.progress import begin_bar, can_draw
 from sklearn_nn.training.schedules import Listed
+from sklearn_nn.training.trainer import say
+
+#: Part of the largest fall of the loss that a suggested rate must reach.
+_SHARE_OF_FALL = 0.75
 
 
 def find_learning_rate(
-    estimator, X, y, sample_weight=None, *, min_rate=1e-6, max_rate=1.0, n_steps=200
-):
-    """Train a copy of an estimator while the learning rate grows from batch to batch.
+    estimator, X, y, sample_weight=None, *, min_rate=1e-5, max_rate=1.0, n_rates=11, n_steps=100,
+    verbose=False,
+):  # fmt: skip
+    """Train copies of an estimator for a short time, each with another learning rate.
 
-    The loss does not change at rates that are too small, falls at suitable rates, and diverges at
-    rates that are too large (Smith, 2017, section 3.3). The estimator itself is not changed.
+    All copies begin with the same weights and are trained on the same batches, so that the losses
+    differ by their rates only. The estimator itself is not changed.
 
     Parameters
     ----------
@@ -33,23 +41,27 @@ def find_learning_rate(
         Their targets.
     sample_weight : array-like of shape (n_samples,), default=None
         Weights of the samples.
-    min_rate, max_rate : float, default=1e-6, 1.0
+    min_rate, max_rate : float, default=1e-5, 1.0
         The first and the last rate of a geometric progression.
-    n_steps : int, default=200
-        Number of batches. The data are repeated as often as needed, and all batches are also
-        evaluated by the untrained network.
+    n_rates : int, default=11
+        Number of rates. The search ends at the first rate at which training diverges.
+    n_steps : int, default=100
+        Number of batches that each copy is trained on. Small data are repeated as often as needed.
+    verbose : bool, default=False
+        Whether to show progress: a bar on a terminal with rich installed, else a line per rate.
 
     Returns
     -------
     display : LearningRateDisplay
         `display.suggestion` is a rate for `learning_rate_init`; `display.plot()` draws the losses.
-        The suggestion is computed from the ratio of each loss to that of the untrained network on
-        the same batch, because some batches are easier than others.
+        The loss of a rate is the mean over the last half of its batches.
 
     Raises
     ------
     ValueError
-        If the rates are not in order, or the solver has no learning rate.
+        If the rates are not in order, a number is too small, or the solver has no learning rate.
+    TypeError
+        If the estimator is not a network.
 
     References
     ----------
@@ -64,12 +76,14 @@ def find_learning_rate(
     >>> 1e-4 < found.suggestion < 1e-1
     True
     """
-    min_rate, max_rate, n_steps = plain((min_rate, max_rate, n_steps))
-    if not 0 < min_rate < max_rate or n_steps < 2:
+    min_rate, max_rate, n_rates, n_steps = plain((min_rate, max_rate, n_rates, n_steps))
+    if not 0 < min_rate < max_rate < np.inf:
         raise ValueError(
-            f"min_rate={min_rate}, max_rate={max_rate}, n_steps={n_steps}: rates must be positive "
-            "and grow, over two steps at least."
+            f"min_rate={min_rate}, max_rate={max_rate}: rates must be positive and grow; set "
+            "min_rate below max_rate."
         )
+    if n_rates < 2 or n_steps < 2:
+        raise ValueError(f"n_rates={n_rates}, n_steps={n_steps}: both must be at least 2.")
     if not isinstance(estimator, BaseNetwork):
         raise TypeError(
             f"estimator={estimator!r} is not a network of sklearn_nn; of a Pipeline, pass the last "
@@ -77,46 +91,84 @@ def find_learning_rate(
         )
     if isinstance(estimator.solver, str) and estimator.solver == "lbfgs":
         raise ValueError("solver='lbfgs' has no learning rate; use solver='adam' or 'sgd'.")
-    rates = np.geomspace(min_rate, max_rate, n_steps)
     estimator = clone(estimator)
-    if estimator.random_state is None:  # the same batches for both networks
+    if estimator.random_state is None:  # the same batches for all rates
         estimator.random_state = check_random_state(None).randint(2**31 - 1)
-    losses = range_test(clone(estimator), X, y, sample_weight, rates)
-    rates = rates[: len(losses)]
-    untrained = range_test(clone(estimator), X, y, sample_weight, np.zeros(len(losses)))
-    # Losses are corrected for the difficulty of each batch.
-    mean = untrained.mean()
-    relative = losses * (mean / untrained) if untrained.min() > 0 else losses - untrained + mean
-    return LearningRateDisplay(rates, losses, suggest_rate(rates, relative))
+    rates, losses = np.geomspace(min_rate, max_rate, n_rates), []
+    trials = _Trials(estimator, X, y, sample_weight, n_steps)
+    with _progress(n_rates, shown=verbose) as show:
+        for rate in rates:
+            losses.append(trials.loss(rate))
+            show(rate, losses[-1])
+            if not np.isfinite(losses[-1]):
+                break
+    rates, losses = rates[: len(losses)], np.array(losses)
+    return LearningRateDisplay(rates, losses, suggest_rate(rates, losses))
 
 
-def range_test(estimator, X, y, sample_weight, rates):
-    """Return the loss of each batch while the learning rate runs through `rates`."""
-    estimator._validate_params()
-    fit = estimator._fit_kind(estimator, FitMode.FRESH, X, y, sample_weight)
-    fit.initialize()
-    trainer = fit.trainer(fit.request)
-    trainer.descent.base_rate, trainer.descent.schedule = 1.0, Listed(rates)
-    losses = []
-    while len(losses) < len(rates) and np.isfinite(losses).all():
-        trainer.train_epoch(1)
-        losses.extend(trainer.batch_losses)
-    return np.array(losses[: len(rates)])
+class _Trials:
+    """Short trainings from the same weights on the same batches."""
+
+    def __init__(self, estimator, X, y, sample_weight, n_steps):
+        estimator._validate_params()
+        estimator.set_params(verbose=False, callbacks=None)
+        self.fit = estimator._fit_kind(estimator, FitMode.FRESH, X, y, sample_weight)
+        self.fit.initialize()
+        self.n_steps = n_steps
+        network = estimator._network
+        self.weights = network.theta.copy(), network.state.copy()
+        self.before = {k: v for k, v in vars(estimator).items() if k != "_random_state"}
+        self.drawn = estimator._random_state.get_state()
+
+    def loss(self, rate):
+        """Return the mean loss over the last half of the batches, or NaN if training diverges."""
+        est, n_steps = self.fit.estimator, self.n_steps
+        generator = est._random_state
+        generator.set_state(self.drawn)
+        est.__dict__ = {**self.before, "_random_state": generator}
+        est._network.theta[:], est._network.state[:] = self.weights
+        trainer = self.fit.trainer(self.fit.request)
+        trainer.descent.base_rate, trainer.descent.schedule = 1.0, Listed([rate] * n_steps)
+        most = n_steps * trainer.batch_size
+        if trainer.rows.size > most:
+            trainer.rows = generator.permutation(trainer.rows)[:most]
+        losses = []
+        while len(losses) < n_steps:
+            trainer.train_epoch(1)
+            losses.extend(trainer.batch_losses)
+            if not np.isfinite(losses).all():
+                return np.nan
+        return float(np.mean(losses[n_steps // 2 : n_steps]))
+
+
+@contextlib.contextmanager
+def _progress(n_rates, *, shown):
+    """Yield a function that shows the rate that has been tried last, and its loss."""
+    if not shown:
+        yield lambda *_: None
+    elif can_draw():
+        bar, done = begin_bar("learning rate", n_rates), itertools.count(1)
+        try:
+            yield lambda rate, loss: bar.show(next(done), f"{rate:.3g}, loss {loss:.4g}")
+        finally:
+            bar.close()
+    else:
+        yield lambda rate, loss: say(f"Learning rate {rate:.3g}, loss = {loss:.8f}")
 
 
 def suggest_rate(rates, losses):
-    """Return the learning rate at which the loss falls fastest.
+    """Return the smallest rate whose loss falls three quarters as far as the lowest loss.
 
-    The losses of a range test (see `find_learning_rate`) are smoothed along the logarithm of the
-    rate. The suggestion is where the smoothed curve is steepest before its minimum, at a safe
-    distance from rates that diverge.
+    The fall is counted from the loss of the smallest rate. The rate with the lowest loss itself is
+    often too large for a longer training.
 
     Parameters
     ----------
     rates : array-like of shape (n_rates,)
         Learning rates, positive and all different.
     losses : array-like of shape (n_rates,)
-        The loss at each rate. Losses from the first that is NaN or infinite on are ignored.
+        The loss after a training with each rate (see `find_learning_rate`). Losses from the first
+        that is NaN or infinite on are ignored.
 
     Returns
     -------
@@ -132,16 +184,12 @@ def suggest_rate(rates, losses):
     Examples
     --------
     >>> from sklearn_nn.inspection import suggest_rate
-    >>> suggest_rate([1e-4, 1e-3, 1e-2, 1e-1, 1.0], [2.3, 2.2, 1.4, 0.9, float("nan")])
+    >>> suggest_rate([1e-4, 1e-3, 1e-2, 1e-1, 1.0], [2.3, 1.4, 0.9, 1.2, float("nan")])
     0.01
     """
     rates, losses = _finite_part(rates, losses)
-    smoothed = _smooth(_capped(losses))
-    lowest = int(np.argmin(smoothed))
-    if lowest == 0:
-        return float(rates[0])
-    slopes = np.gradient(smoothed, np.log(rates))
-    return float(rates[np.argmin(slopes[: lowest + 1])])
+    wanted = losses[0] - _SHARE_OF_FALL * (losses[0] - losses.min())
+    return float(rates[np.argmax(losses <= wanted)])
 
 
 class LearningRateDisplay(Display):
@@ -150,7 +198,7 @@ class LearningRateDisplay(Display):
     Parameters
     ----------
     rates, losses : array-like of shape (n_rates,)
-        Rates and losses of a range test; see `suggest_rate`.
+        Rates, and the loss of each; see `find_learning_rate`.
     suggestion : float, default=None
         The rate to mark; None is that of `suggest_rate`.
 
@@ -159,7 +207,7 @@ class LearningRateDisplay(Display):
     ax_ : matplotlib Axes
     figure_ : matplotlib Figure
     lines_ : list of matplotlib Line2D
-        The losses and the smoothed losses.
+        The losses.
     suggestion_, suggestion_line_ : float, matplotlib Line2D
         The marked rate, and the line that marks it.
 
@@ -176,6 +224,16 @@ class LearningRateDisplay(Display):
         self.losses = losses
         self.suggestion = suggestion
 
+    def __repr__(self):
+        rates, name = np.asarray(self.rates), type(self).__name__
+        of = f"{rates.size} rates from {rates.min():.3g} to {rates.max():.3g}"
+        return f"{name}(suggestion={float(self._suggested()):.3g}, {of})"
+
+    def _suggested(self):
+        """Return the rate to mark."""
+        given = self.suggestion
+        return suggest_rate(self.rates, self.losses) if given is None else given
+
     def plot(self, ax=None, *, line_kw=None):
         """Draw the curve.
 
@@ -184,7 +242,7 @@ class LearningRateDisplay(Display):
         ax : matplotlib Axes, default=None
             Axes to draw on; None makes a new figure.
         line_kw : dict, default=None
-            Passed to matplotlib's `plot` for the smoothed curve.
+            Passed to matplotlib's `plot` for the curve.
 
         Returns
         -------
@@ -196,21 +254,18 @@ class LearningRateDisplay(Display):
             If rates or losses are invalid; see `suggest_rate`.
         """
         rates, losses = _finite_part(self.rates, self.losses)
-        found = suggest_rate(rates, losses) if self.suggestion is None else self.suggestion
-        self.suggestion_ = float(found)
+        self.suggestion_ = float(self._suggested())
         ax = self._use_axes(ax, (6.4, 4.2))
-        smooth = {"color": TRAINING, "linewidth": 2, "label": "Smoothed loss", **(line_kw or {})}
-        raw = {"color": TRAINING, "alpha": 0.35, "linewidth": 1, "label": "Loss"}
-        capped = _capped(losses)
-        smoothed = _smooth(capped)
-        self.lines_ = ax.plot(rates, losses, **raw)
-        self.lines_ += ax.plot(rates, np.where(losses > capped, np.nan, smoothed), **smooth)
+        marker = "o" if losses.size <= 50 else ""
+        drawn = {"color": TRAINING, "marker": marker, "label": "Loss", **(line_kw or {})}
+        self.lines_ = ax.plot(rates, losses, **drawn)
         label = f"Suggested rate: {self.suggestion_:.3g}"
         self.suggestion_line_ = ax.axvline(
             self.suggestion_, color=MARK, linestyle="--", linewidth=1, label=label, zorder=1
         )
-        height = np.interp(np.log(self.suggestion_), np.log(rates), smoothed)
+        height = np.interp(np.log(self.suggestion_), np.log(rates), losses)
         ax.plot([self.suggestion_], [height], "o", color=VALIDATION, zorder=3)
+        capped = _capped(losses)
         # Losses that diverge are cut off.
         low, high, largest = losses.min(), capped.max(), losses.max()
         fall = high - low
@@ -246,8 +301,3 @@ def _capped(losses):
     """Return losses cut off at the largest one before the minimum, to limit divergence."""
     lowest = int(np.argmin(losses))
     return np.minimum(losses, losses[: lowest + 1].max())
-
-
-def _smooth(losses):
-    """Return the losses smoothed by a Gaussian over about a twentieth of the curve."""
-    return gaussian_filter1d(losses, sigma=max(losses.size / 40, 0.5), mode="nearest")

@@ -18,7 +18,7 @@ from sklearn_nn import (
     load_checkpoint,
 )
 from sklearn_nn.estimators._core.automatic import settle
-from sklearn_nn.training import SGD, Adam, Lion
+from sklearn_nn.training import SGD, Adam, Lion, ProgressBar
 from sklearn_nn.training.optimizers import OPTIMIZERS
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -113,6 +113,13 @@ def test_own_optimizers_have_adams_rate():
         pass
 
     assert make(CNNClassifier, solver=Own()).fit(X, Y).learning_rate_init_ == 0.002
+
+
+def test_a_progress_bar_ends_at_the_chosen_number_of_epochs(capsys):
+    pytest.importorskip("rich")
+    bar = ProgressBar()
+    make(CNNClassifier, max_iter="auto", batch_size=1, tol=0, callbacks=[bar]).fit(X, Y)
+    assert "epoch 50/50" in capsys.readouterr().out
 
 
 @every_kind
