@@ -61,6 +61,12 @@ class FitMode(Enum):
         return self in (FitMode.RESUMED, FitMode.ONE_EPOCH)
 
 
+#: What to do with dates among numbers.
+DATES_REMEDY = "turn dates into numbers first, such as year, month and weekday"
+#: Rows of a table in the form of a list, or of an array of objects.
+_ROWS = (list, tuple, np.ndarray)
+
+
 def check_some_weight(weights, what, given_by="sample_weight"):
     """Raise ValueError if all weights are zero."""
     if weights is not None and not np.any(weights > 0):
@@ -81,15 +87,24 @@ def check_fits(name, values, dtype):
         )
 
 
+def _types_in(row):
+    """Return the types of the values of a row, if it is one."""
+    if isinstance(row, np.ndarray) and row.dtype.kind != "O":
+        return {row.dtype.type}
+    return set(map(type, row)) if isinstance(row, _ROWS) else set()
+
+
 def check_no_dates(X):
     """Raise ValueError if X holds dates, which NumPy would convert to numbers."""
     dtypes = np.ravel(np.asarray(getattr(X, "dtypes", getattr(X, "dtype", None)), dtype=object))
     dates = [dtype for dtype in dtypes if getattr(dtype, "kind", "") in ("m", "M")]
     if dates:
-        raise ValueError(
-            f"X has columns of dtype {dates[0]}; turn dates into numbers first, such as year, "
-            "month and weekday."
-        )
+        raise ValueError(f"X has columns of dtype {dates[0]}; {DATES_REMEDY}.")
+    # Within lists and objects.
+    rows = X if isinstance(X, list | tuple) or getattr(dtypes[0], "kind", "") == "O" else ()
+    kinds = set().union(*map(_types_in, rows if isinstance(rows, _ROWS) else ()))
+    if found := kinds & {np.datetime64, np.timedelta64}:
+        raise ValueError(f"X contains dates ({found.pop().__name__}); {DATES_REMEDY}.")
 
 
 def is_bytes(X):

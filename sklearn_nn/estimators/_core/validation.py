@@ -36,9 +36,20 @@ def split(n_rows, share, labels, random_state):
     """Return the rows to train on and the rows to hold out, drawn as in scikit-learn's MLP."""
     from sklearn.model_selection import train_test_split
 
-    train, held_out = train_test_split(
-        np.arange(n_rows), random_state=random_state, test_size=share, stratify=labels
-    )
+    if not share:
+        raise ValueError(
+            f"validation_fraction={share} holds out nothing, but early_stopping needs a validation "
+            "set; use 0.1, for example, or pass X_val and y_val to fit."
+        )
+    options = {"random_state": random_state, "test_size": share, "stratify": labels}
+    try:
+        train, held_out = train_test_split(np.arange(n_rows), **options)
+    except ValueError as error:
+        if "_size" not in str(error):  # a fault of the targets
+            raise
+        raise ValueError(
+            f"validation_fraction={share} does not suit {n_rows} samples: {error}"
+        ) from error
     if held_out.size < 2:
         raise ValueError(
             "The validation set is too small. Increase 'validation_fraction' "

@@ -5,10 +5,13 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 from scipy import sparse
 from sklearn.base import is_regressor
 
+from sklearn_nn.estimators._core.parts import DATES_REMEDY
 from sklearn_nn.estimators._inputs.sequences import Sequences, as_numbers, n_axes, samples_of
 from sklearn_nn.estimators._inputs.table.frames import is_missing, short
 from sklearn_nn.layers.shape import CHANNELS_FIRST, CHANNELS_LAST
@@ -22,6 +25,9 @@ _NOT_NUMBERS = (
 )  # fmt: skip
 #: Advice on a single sample.
 _ONE = "X has the shape of one sample; pass X[:1] in place of X[0], or [x] for a single sample x."
+#: Message of Python about an object that is not a number, with its type.
+_NO_REAL = re.compile(r"^float\(\) argument must be a string or a real number, not '([^']*)'")
+_DATES = ("datetime.date", "datetime.datetime", "datetime.timedelta", "Timestamp", "Timedelta")
 #: Divisor of the bytes of images and sequences: 0..255 becomes 0..1.
 WHITE = 255
 #: Number of values whose units are examined, evenly spaced over the samples.
@@ -42,9 +48,12 @@ _LONGEST = 3
 
 
 def about_missing(what, message):
-    """Return advice for an error about pd.NA in `what`, or None."""
-    is_known = "NA is ambiguous" in message or "NAType" in message
-    return f"{what} contains missing values (pd.NA); fill or drop them first." if is_known else None
+    """Return advice for an error about pd.NA, or dates, in `what`, or None."""
+    found = _NO_REAL.search(message)
+    kind = found.group(1) if found else ""
+    if "NA is ambiguous" in message or kind == "NAType":
+        return f"{what} contains missing values (pd.NA); fill or drop them first."
+    return f"{what} contains dates ({kind}); {DATES_REMEDY}." if kind in _DATES else None
 
 
 def about_table(X, owner, message):

@@ -121,7 +121,7 @@ class InputReader(Part):
             advising(self._advice, X, type(estimator).__name__),
         ):
             rows = validate_data(estimator, rows, **known)
-            if rows.dtype.kind == "O":  # of categories, which "numeric" does not convert
+            if rows.dtype.kind == "O":  # of a list, or of categories
                 rows = rows.astype(np.float64)
         if rows.dtype.kind in "mM":  # of a list
             check_no_dates(rows)

@@ -12,6 +12,7 @@ from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
 from sklearn.utils.validation import _check_y
 
+from sklearn_nn._spec import is_number, lies_in
 from sklearn_nn.estimators._core.parts import FitMode, Part, check_fits, warn
 from sklearn_nn.estimators._inputs.advice import about_missing
 from sklearn_nn.estimators._inputs.reader import advising
@@ -302,10 +303,14 @@ class LabelCodec(TargetCodec):
                 f"class_weight={class_weight} has weights for {unknown}, which are not classes, "
                 f"and none for {missing}; use the labels in y as keys."
             )
-        weights = np.array([class_weight.get(label, 1.0) for label in labels], dtype=np.float64)
-        if not np.all(np.isfinite(weights) & (weights >= 0)):
-            raise ValueError(f"class_weight={class_weight} must hold finite weights >= 0.")
-        return weights
+        weights = [class_weight.get(label, 1.0) for label in labels]
+        for label, weight in zip(labels, weights, strict=True):
+            if not (is_number(weight) and lies_in(weight, "[0, inf)")):
+                raise ValueError(
+                    f"class_weight={class_weight} must hold finite weights >= 0; that of class "
+                    f"{label!r} is {weight!r}."
+                )
+        return np.array(weights, dtype=np.float64)
 
     def class_weights(self, target):
         """Return the weight of each sample by its class, or None."""
