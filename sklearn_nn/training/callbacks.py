@@ -459,17 +459,12 @@ class LambdaCallback(Callback):
             if function is not None:
                 setattr(self, name, function)
 
-    def __setattr__(self, name: str, value: Any) -> None:
-        """Set an attribute; None for a function is that of the base class, which does nothing."""
-        if value is None and name in self._HOOKS:
-            self.__dict__.pop(name, None)
-        else:
-            super().__setattr__(name, value)
-
     def check_parameters(self) -> None:
-        """Raise ValueError if one of the given values is not a function."""
+        """Raise ValueError if a value is not a function; one that was set to None is taken away."""
         for name, value in self.get_params().items():
-            if value is not None and not callable(value):
+            if value is None:
+                self.__dict__.pop(name, None)
+            elif not callable(value):
                 raise ValueError(
                     f"{name}={value!r} does not suit LambdaCallback; use a function or None."
                 )
