@@ -100,7 +100,7 @@ class Recurrent(Layer):
     limits = {"dropout": "[0, 1)", "recurrent_dropout": "[0, 1)"}
 
     units: int
-    activation: str | None = "tanh"
+    activation: Any = "tanh"
     _: KW_ONLY
     return_sequences: bool = False
     go_backwards: bool = False
