@@ -48,21 +48,22 @@ layers = {
     "RandomContrast(0.7, (0, 1))": RandomContrast(0.7, (0, 1)),
     "Cutout(32, fill_value=0.5)": Cutout(32, fill_value=0.5),
 }
-n = 6
-figure, axes = plt.subplots(len(layers), n, figsize=(9, 14.5), layout="constrained")
+n = 8
+figure, axes = plt.subplots(len(layers), n, figsize=(9, 11.2), layout="constrained")
 for row, (name, layer) in zip(axes, layers.items(), strict=True):
     images = augment_images(np.stack([flower] * n), layer, random_state=0)
     for ax, image in zip(row, images, strict=True):
         ax.imshow(image)
         ax.axis("off")
-    row[0].set_title(name, loc="left", fontsize="medium")
+    row[0].set_title(name, loc="left", fontsize="medium").set_in_layout(False)
+figure.get_layout_engine().set(hspace=0.22)
 
 # %%
 # Mixup
 # -----
 # :class:`~sklearn_nn.layers.Mixup` averages each image with another one of its batch, with weights
 # that are drawn for each batch, and averages the losses of both labels with the same weights.
-figure, axes = plt.subplots(1, n, figsize=(9, 1.8), layout="constrained")
+figure, axes = plt.subplots(1, n, figsize=(9, 1.5), layout="constrained")
 for seed, ax in enumerate(axes):
     mixed = augment_images(np.stack([temple, flower]), Mixup(alpha=1.0), random_state=seed)
     ax.imshow(mixed[0])
@@ -137,8 +138,13 @@ model = CNNClassifier(
 X_train, X_val, y_train, y_val = train_test_split(X, y, train_size=400, stratify=y, random_state=0)
 history = model.fit(X_train, y_train, X_val=X_val, y_val=y_val).history_
 figure, ax = plt.subplots(figsize=(7, 3.4), layout="constrained")
-ax.plot(history["loss"], label="training, augmented")
-ax.plot(history["val_loss"], label="validation")
+epochs = range(1, len(history["loss"]) + 1)
+ax.plot(epochs, history["loss"], label="training, augmented")
+ax.plot(epochs, history["val_loss"], label="validation")
 ax.set(xlabel="epoch", ylabel="loss", yscale="log")
 ax.legend()
 plt.show()
+
+# %%
+# :doc:`/guide_augmentation` describes every layer.
+# :ref:`sphx_glr_auto_examples_plot_transfer_learning.py` is another remedy for few images.

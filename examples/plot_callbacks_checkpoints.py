@@ -13,7 +13,8 @@ training. A saved training can be resumed, with the same result to the last bit.
 # A callback is an object; ``callbacks=[...]`` takes any number of them. :class:`CSVLogger
 # <sklearn_nn.training.CSVLogger>` writes the history to a file during training, for a spreadsheet
 # or pandas. :class:`LambdaCallback <sklearn_nn.training.LambdaCallback>` calls functions: this one
-# records the norm of each layer's weights. ``log`` holds the quantities of the epoch. The estimator
+# records the norm of each layer's weights. The circle marks the epoch with the best validation
+# score, whose weights are kept. ``log`` holds the quantities of the epoch. The estimator
 # is up to date: it can predict, and has its current weights and ``history_``.
 import tempfile
 from pathlib import Path
@@ -59,11 +60,11 @@ mlp.fit(X_train, y_train, X_val=X_val, y_val=y_val)
 table = pd.read_csv(folder / "history.csv", index_col="epoch")
 print(table.drop(columns="seconds").tail(3).round(4))
 
-figure, (left, right) = plt.subplots(1, 2, figsize=(9.5, 3.8), layout="constrained")
-LossCurveDisplay.from_estimator(mlp, ax=left, log_scale=True)
+figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
+LossCurveDisplay.from_estimator(mlp, ax=left, log_scale=True, score=True)
 right.plot(table.index, lengths, label=["first layer", "second layer", "output layer"])
-right.set(xlabel="Epoch", ylabel="length of the weights")
-right.legend()
+right.set(xlabel="Epoch", ylabel="Norm of the weights", ylim=(0, None))
+right.legend(loc="lower right")
 
 # %%
 # Changing the training
@@ -157,4 +158,8 @@ best = load(folder / "best.npz")
 print(f"epoch {best.n_iter_}, validation loss {best.validation_loss_curve_[-1]:.4f}")
 print(f"test accuracy {best.score(X_test, y_test):.4f}")
 plt.show()
-# sphinx_gallery_thumbnail_number = 2
+
+# %%
+# :doc:`/guide_training` lists the callbacks. :ref:`sphx_glr_auto_examples_plot_learning_curves.py`
+# reads the curves, and :ref:`sphx_glr_auto_examples_plot_warm_start.py` continues trainings in
+# other ways.

@@ -224,4 +224,8 @@ for name, sizes in {"one of 7 × 7": [7], "three of 3 × 3": [3, 3, 3]}.items():
     assert counts[name] == sum((k * k * channels + 1) * channels for k in sizes)
 print(counts)
 plt.show()
-# sphinx_gallery_thumbnail_number = 2
+
+# %%
+# :doc:`/guide_images` builds networks of these layers.
+# :ref:`sphx_glr_auto_examples_plot_see_a_network.py` shows what they learn, and
+# :ref:`sphx_glr_auto_examples_plot_signal_cnn.py` the same for signals.

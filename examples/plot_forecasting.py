@@ -43,7 +43,7 @@ load = (
 
 figure, ax = plt.subplots(figsize=(9, 3), layout="constrained")
 ax.plot(hour[: 3 * WEEK] / DAY, load[: 3 * WEEK])
-ax.set(xlabel="day", ylabel="load")
+ax.set(xlabel="day", ylabel="load in MW")
 
 # %%
 # Windows
@@ -111,21 +111,26 @@ print(f"test: {error:.2f}, {1 - error / naive['week before']:.0%} below that of 
 # A week of forecasts, each made at midnight for the day to come, and how the error grows with the
 # time ahead:
 
-figure, axes = plt.subplots(1, 3, figsize=(13, 3.6), layout="constrained")
+figure, ax = plt.subplots(figsize=(9, 3.4), layout="constrained")
 at_midnight = np.flatnonzero(test)[::4][:7]
 for k in at_midnight:
     ahead = first_hour[k] + np.arange(DAY)
     one = mean + spread * (usual[k] + model.predict(X[k : k + 1])[0])
-    (line,) = axes[0].plot(ahead / DAY, one, color="C1")
+    (line,) = ax.plot(ahead / DAY, one, color="C1")
 span = slice(first_hour[at_midnight[0]], first_hour[at_midnight[-1]] + DAY)
-(truth,) = axes[0].plot(hour[span] / DAY, load[span], color="C0", lw=1)
-axes[0].legend([truth, line], ["load", "forecast"])
-axes[0].set(xlabel="day", ylabel="load")
+(truth,) = ax.plot(hour[span] / DAY, load[span], color="C0", lw=1)
+ax.legend([truth, line], ["load", "forecast"], loc="upper left", ncols=2)
+ax.set(xlabel="day", ylabel="load in MW", ylim=(None, 1.1 * load[span].max()))
+
+figure, axes = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
 by_hour = spread * np.sqrt(((forecast - y[test]) ** 2).mean(axis=0))
-axes[1].plot(np.arange(1, DAY + 1), by_hour, label="network")
+axes[0].plot(np.arange(1, DAY + 1), by_hour, label="network")
 by_hour = spread * np.sqrt(((week_before[test] - y[test]) ** 2).mean(axis=0))
-axes[1].plot(np.arange(1, DAY + 1), by_hour, label="week before")
-axes[1].set(xlabel="hours ahead", ylabel="RMSE", ylim=(0, None))
-axes[1].legend()
-LossCurveDisplay.from_estimator(model, ax=axes[2])
+axes[0].plot(np.arange(1, DAY + 1), by_hour, label="week before")
+axes[0].set(xlabel="hours ahead", ylabel="RMSE in MW", ylim=(0, None))
+axes[0].legend()
+LossCurveDisplay.from_estimator(model, ax=axes[1])
 plt.show()
+
+# %%
+# :ref:`sphx_glr_auto_examples_plot_sequence_classification.py` compares cells and kinds of pooling.

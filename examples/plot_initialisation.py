@@ -131,11 +131,13 @@ for ax, (title, names) in zip(axes, panels.items(), strict=True):
     for name in names:
         color = "0.6" if title == "Constants" and name == "Glorot" else None
         ax.plot(range(1, 9), fits[name].loss_curve_, ".-", color=color, label=name)
-    if title != "Rules":
-        ax.axhline(np.log(10), color="0.35", linestyle=":", linewidth=1)
-        ax.set_yscale("log")
     ax.set(title=title, xlabel="epoch")
-    ax.legend(fontsize="small")
+    if title == "Rules":
+        ax.legend(fontsize="small", loc="upper right")
+    else:
+        ax.axhline(np.log(10), color="0.35", linestyle=":", linewidth=1)
+        ax.set(yscale="log", ylim=(0.02, None))
+        ax.legend(fontsize="small", loc="lower left")
 axes[0].set_ylabel(f"training loss, {shown}")
 
 # %%
@@ -186,7 +188,11 @@ for ax, (activation, f) in zip(axes, activations.items(), strict=True):
         ax.plot(range(1, 21), sizes, ".-", label=rule)
     ax.set(title=activation, xlabel="layer", yscale="log")
     ax.set_xticks(range(0, 21, 5))
-axes[0].set_ylabel("size of the signal")
+axes[0].set_ylabel("root mean square of the signal")
 axes[0].legend()
 plt.show()
-# sphinx_gallery_thumbnail_number = 2
+
+# %%
+# :doc:`/guide_training` lists the distributions.
+# :ref:`sphx_glr_auto_examples_plot_normalisation.py` shows how normalization makes training less
+# sensitive to them.

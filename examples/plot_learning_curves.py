@@ -45,7 +45,8 @@ for name, parameters in solvers.items():
         mlp.partial_fit(X_train, y_train, classes=range(10))
     ax.plot(range(1, 41), mlp.loss_curve_, label=f"{name}: {mlp.score(X_test, y_test):.3f}")
 ax.set(xlabel="epoch", ylabel="training loss", yscale="log", title="Digits, by solver")
-ax.legend(title="solver: test accuracy")
+ax.set_ylim(top=50)
+ax.legend(title="solver: test accuracy", loc="upper right")
 
 # %%
 # Early stopping
@@ -93,5 +94,10 @@ for ax, alpha in zip(axes, (1e-2, 1e-1, 1.0), strict=True):
     ax.plot(grid, mlp.predict(grid[:, None]), color="C1")
     ax.plot(x, target, ".", color="C0")
     ax.set(title=f"alpha={alpha:g}", xlabel="x", ylim=(-2.2, 2.2))
-
+axes[0].set_ylabel("y")
 plt.show()
+
+# %%
+# :class:`~sklearn_nn.inspection.LossCurveDisplay` draws such curves in one line.
+# :ref:`sphx_glr_auto_examples_plot_regularisation.py` shows over- and underfitting, and
+# :ref:`sphx_glr_auto_examples_plot_optimizers.py` all solvers.

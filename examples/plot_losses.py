@@ -94,7 +94,7 @@ for i, (name, loss) in enumerate(losses.items()):
     predicted = fit(loss, x, y)
     error = np.sqrt(np.mean((predicted - np.sin(2 * grid)) ** 2))
     ax.plot(grid, predicted, color=f"C{i}", label=f"{name}: {error:.2f}")
-ax.set(xlabel="x", ylabel="y", ylim=(-2, 7))
+ax.set(xlabel="x", ylabel="y", ylim=(-2, 9.5))
 ax.legend(title="loss: distance from the sine", loc="upper left", ncols=2, fontsize="small")
 
 # %%
@@ -152,4 +152,7 @@ for ax, (name, parameters) in zip(axes, cases.items(), strict=True):
 axes[0].set_ylabel("test rows")
 axes[0].legend(["right", "wrong"], loc="upper left")
 plt.show()
-# sphinx_gallery_thumbnail_number = 3
+
+# %%
+# :doc:`/guide_training` describes every loss. :ref:`sphx_glr_auto_examples_plot_regularisation.py`
+# shows other ways to make a network less certain of its errors.

@@ -161,3 +161,8 @@ ax.set_xticks(rates, [f"{rate:g}" for rate in rates])
 ax.minorticks_off()
 ax.legend(loc="lower left")
 plt.show()
+
+# %%
+# :doc:`/guide_training` explains the parameters.
+# :ref:`sphx_glr_auto_examples_plot_initialisation.py` shows the role of the initial weights, and
+# :ref:`sphx_glr_auto_examples_plot_schedules.py` that of the learning rate.

@@ -176,4 +176,7 @@ ax.set_xticks(range(len(rates)), [f"{rate:.2g}" for rate in rates])
 ax.set_yticks(range(len(usual)), list(usual))
 ax.set(xlabel="learning_rate_init", title="Validation accuracy in percent after 20 epochs")
 plt.show()
-# sphinx_gallery_thumbnail_number = 2
+
+# %%
+# :ref:`sphx_glr_auto_examples_plot_schedules.py` shows how to find a learning rate, and how to
+# change it during training.

@@ -72,3 +72,6 @@ late = MLPClassifier((64,), learning_rate_init=0.01, random_state=0)
 late.partial_fit(fading(stream(batches=300, rows=200, seed=0)), classes=["no", "yes"])
 X, y = list(stream(batches=300, rows=200, seed=1))[-1]
 print(f"rows seen {late.t_}, accuracy on new rows {late.score((X - 5) / 3, y):.3f}")
+
+# %%
+# :doc:`/guide_large_data` describes data that do not fit into memory.

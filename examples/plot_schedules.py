@@ -140,4 +140,8 @@ ax.axhline(best, color="0.35", linestyle="--", linewidth=1, label=f"best possibl
 ax.set(xlabel="epoch", ylabel="validation loss", ylim=(0.018, 0.045))
 figure.legend(title="schedule: loss in the end", loc="outside right upper")
 plt.show()
-# sphinx_gallery_thumbnail_number = 2
+
+# %%
+# :doc:`/guide_training` describes every schedule. :ref:`sphx_glr_auto_examples_plot_optimizers.py`
+# compares the solvers, and :ref:`sphx_glr_auto_examples_plot_callbacks_checkpoints.py` shows how to
+# change the rate by other rules.

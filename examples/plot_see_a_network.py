@@ -107,4 +107,8 @@ MisclassifiedDisplay.from_estimator(model, X_test, y_test, columns=6)
 figure, ax = plt.subplots(figsize=(5.2, 4.6), layout="constrained")
 ConfusionMatrixDisplay.from_estimator(model, X_test, y_test, ax=ax, cmap="Blues", colorbar=False)
 plt.show()
-# sphinx_gallery_thumbnail_number = 5
+
+# %%
+# :doc:`/guide_images` explains the displays. :ref:`sphx_glr_auto_examples_plot_convolution.py`
+# explains filters and their positions, and :ref:`sphx_glr_auto_examples_plot_tune_cnn.py` searches
+# for a better network.

@@ -56,8 +56,9 @@ X_train, X_test, y_train, y_test = train_test_split(
 
 figure, axes = plt.subplots(4, 1, figsize=(7, 6), sharex=True, layout="constrained")
 for ax, sequence, kind in zip(axes, waves, kinds, strict=False):
-    ax.plot(sequence)
-    ax.set_ylabel(kind)
+    ax.plot(sequence, label=["channel 0", "channel 1"])
+    ax.set(ylabel=kind, xlim=(0, 90))
+axes[0].legend(ncols=2, loc="lower right", bbox_to_anchor=(1, 1), frameon=False)
 axes[-1].set_xlabel("step")
 
 # %%
@@ -107,10 +108,17 @@ for name, model in models.items():
     print(f"{name}: {scores[name]:.3f}, {model.n_parameters_} parameters, {seconds:.1f} s")
 
 # %%
-# The loss and the confusion matrix of the best network:
+# The loss and the confusion matrix of the best network. The circle marks the epoch that early
+# stopping chose, by its score on the sequences that were held out.
 
 best = models[max(scores, key=scores.get)]
 figure, axes = plt.subplots(1, 2, figsize=(11, 4.5), layout="constrained")
-LossCurveDisplay.from_estimator(best, ax=axes[0])
-ConfusionMatrixDisplay.from_estimator(best, X_test, y_test, ax=axes[1], colorbar=False)
+LossCurveDisplay.from_estimator(best, ax=axes[0], score=True)
+ConfusionMatrixDisplay.from_estimator(
+    best, X_test, y_test, ax=axes[1], cmap="Blues", colorbar=False
+)
 plt.show()
+
+# %%
+# :ref:`sphx_glr_auto_examples_plot_signal_cnn.py` classifies signals of equal length by
+# convolutions alone, and :ref:`sphx_glr_auto_examples_plot_forecasting.py` forecasts a series.

@@ -103,11 +103,16 @@ scale = first_train.std()
 when.fit(X_train, (first_train - first_train.mean()) / scale)
 found = when.predict(X_test) * scale + first_train.mean()
 print(f"median error {np.median(np.abs(found - first_test)):.1f} steps")
-figure, ax = plt.subplots(figsize=(4.6, 3.8), layout="constrained")
+figure, ax = plt.subplots(figsize=(6, 4), layout="constrained")
 for name in NAMES:
     of = y_test == name
     ax.plot(first_test[of] + np.linspace(-0.3, 0.3, of.sum()), found[of], ".", ms=2, label=name)
 ax.plot([16, 32], [16, 32], "k:", linewidth=1)
-ax.set(xlabel="step at which it begins", ylabel="found")
-ax.legend(markerscale=4)
+ax.set(xlabel="step at which the shape begins", ylabel="step found")
+figure.legend(markerscale=4, loc="outside right upper")
 plt.show()
+
+# %%
+# :ref:`sphx_glr_auto_examples_plot_inception.py` has kernels of several sizes, and
+# :ref:`sphx_glr_auto_examples_plot_sequence_classification.py` classifies sequences of unequal
+# length.

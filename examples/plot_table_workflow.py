@@ -147,11 +147,13 @@ ax.set_title("Permutation importance")
 # %%
 # Partial dependence
 # ------------------
-# The mean prediction when one column is set to each of its values.
+# The mean prediction when one column is set to each of its values. Passengers of unknown age or
+# fare are left out, as they have no place on these axes.
+known = X_train.dropna(subset=["age", "fare"])
 fig, ax = plt.subplots(1, 3, figsize=(10, 3.5), sharey=True, layout="constrained")
 PartialDependenceDisplay.from_estimator(
     model,
-    X_train.astype({"age": float, "pclass": float}),
+    known.astype({"age": float, "pclass": float}),
     ["age", "fare", "sex"],
     categorical_features=["sex"],
     grid_resolution=15,
@@ -159,3 +161,7 @@ PartialDependenceDisplay.from_estimator(
 )
 fig.suptitle("Probability of survival")
 plt.show()
+
+# %%
+# :doc:`/guide_tables` explains the estimators. :ref:`sphx_glr_auto_examples_plot_tune_dataframe.py`
+# does the preprocessing by hand, for an MLP.

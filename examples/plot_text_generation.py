@@ -107,6 +107,13 @@ p = model.predict_proba([line[:end] for end in range(1, len(line))])
 entropy = -(p * np.log(np.maximum(p, 1e-12))).sum(axis=1)
 figure, ax = plt.subplots(figsize=(9, 2.6), layout="constrained")
 ax.bar(np.arange(1, len(line)), np.exp(entropy))
-ax.set_xticks(np.arange(len(line)), line)
-ax.set(ylabel="characters", title="Effective number of choices for the next character")
+ax.set_xticks(np.arange(len(line)), line.replace(" ", "␣"))
+ax.set(
+    ylabel="characters",
+    xlim=(0, len(line)),
+    title="Effective number of choices for the next character",
+)
 plt.show()
+
+# %%
+# :doc:`/guide_text` explains the parameters, and how to sample character by character.

@@ -77,8 +77,8 @@ figure.colorbar(image, ax=axes, label="mean accuracy")
 # -------------------------
 # The candidates in the order of their means, with the standard error of each mean over the five
 # folds. Those whose mean is within one standard error of the best one (the grey band) are as good,
-# as far as five folds can tell: prefer the smallest of these networks. The best of many candidates has
-# been lucky, too: its accuracy on held-out rows, above, is usually lower.
+# as far as five folds can tell: prefer the smallest of these networks. The best of many candidates
+# has been lucky, too: its accuracy on held-out rows, above, is usually lower.
 order = np.argsort(-results["mean_test_score"], kind="stable")[:16]
 means = results["mean_test_score"][order]
 errors = results["std_test_score"][order] / np.sqrt(search.n_splits_ - 1)

@@ -79,13 +79,13 @@ print(f"held-out accuracy        {search.score(X_test, y_test):.3f}")
 results = search.cv_results_
 sizes = results["mean_test_score"][:9].reshape(3, 3)
 figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.4), layout="constrained")
-left.imshow(sizes, cmap="viridis", aspect="auto")
+left.imshow(sizes, cmap="cividis", aspect="auto")
 for (i, j), score in np.ndenumerate(sizes):
-    color = "white" if score < sizes.mean() else "black"
+    color = "white" if score < (sizes.min() + sizes.max()) / 2 else "black"
     left.text(j, i, f"{score:.3f}", ha="center", va="center", color=color)
 left.set_xticks(range(3), [1, 3, 5])
 left.set_yticks(range(3), [4, 8, 16])
-left.set(xlabel="conv2d1__kernel_size", ylabel="conv2d1__filters", title="mean of 3 folds")
+left.set(xlabel="conv2d1__kernel_size", ylabel="conv2d1__filters", title="mean accuracy of 3 folds")
 
 
 def words(params):
@@ -99,7 +99,7 @@ right.errorbar(
     results["mean_test_score"][9:], rest, xerr=results["std_test_score"][9:], fmt="o", capsize=3
 )
 right.set_yticks(rest, [words(results["params"][k]) for k in rest], fontsize="small")
-right.set(xlabel="accuracy, with the standard deviation of the folds")
+right.set(xlabel="mean of 3 folds ± standard deviation")
 right.locator_params(axis="x", nbins=5)
 right.invert_yaxis()
 
@@ -125,3 +125,8 @@ MisclassifiedDisplay.from_estimator(
     search, X_test, y_test, n_images=6, input_shape=(8, 8, 1), columns=6
 )
 plt.show()
+
+# %%
+# :ref:`sphx_glr_auto_examples_plot_tune_architecture.py` shows how to read the results of a large
+# grid, and :ref:`sphx_glr_auto_examples_plot_see_a_network.py` what a network of these layers has
+# learnt.

@@ -130,11 +130,11 @@ for name, other in {
 accuracies["MLP, tuned"] = search.score(customers.iloc[test], outcome[test])
 accuracies["best possible"] = np.mean((p[test] > 0.5) == (outcome[test] == "left"))
 
-_, axes = plt.subplots(figsize=(7, 3), layout="constrained")
-bars = axes.barh(list(accuracies), list(accuracies.values()), color="tab:blue")
-axes.bar_label(bars, fmt="%.3f", padding=3)
-axes.set(xlabel="accuracy on held-out rows", xlim=(0.5, 1))
-axes.invert_yaxis()
+figure, ax = plt.subplots(figsize=(7, 2.6), layout="constrained")
+bars = ax.barh(list(accuracies), list(accuracies.values()), color=["C0", "C0", "C1", "0.6"])
+ax.bar_label(bars, fmt=" %.3f")
+ax.invert_yaxis()
+ax.set(xlabel=f"accuracy on {len(test):,} held-out rows", xlim=(0, 1))
 plt.show()
 
 # %%
@@ -143,3 +143,7 @@ columns = ["param_mlp__hidden_layer_sizes", "param_mlp__alpha", "param_mlp__lear
 columns += ["mean_test_score", "std_test_score", "mean_fit_time"]
 results = pd.DataFrame(search.cv_results_)
 print(results.sort_values("rank_test_score")[columns].head(8).round(3).to_string(index=False))
+
+# %%
+# :ref:`sphx_glr_auto_examples_plot_table_workflow.py` needs no preprocessing, and
+# :ref:`sphx_glr_auto_examples_plot_tune_architecture.py` shows how to read such results.

@@ -61,14 +61,17 @@ for alpha in penalties:
     line = f"{alpha:8.2f}"
     for mlp in (warm, cold):
         line += f"{mlp.n_iter_:18d}{mlp.score(X_test, y_test):9.3f}"
+    iterations.append([warm.n_iter_, cold.n_iter_])
     print(line)
-    iterations.append((warm.n_iter_, cold.n_iter_))
+
+figure, ax = plt.subplots(figsize=(7, 3.4), layout="constrained")
+ax.plot(penalties, iterations, "o-", label=["from the previous model", "from random weights"])
+ax.set(xscale="log", xlabel="alpha", ylabel="iterations until convergence", ylim=(0, None))
+ax.invert_xaxis()
+ax.legend()
+plt.show()
 
 # %%
-# Fewer iterations for the same quality:
-_, axes = plt.subplots(figsize=(7, 4), layout="constrained")
-axes.semilogx(penalties, iterations, "o-", label=["from the previous solution", "from the start"])
-axes.set(xlabel="alpha", ylabel="iterations", ylim=(0, None))
-axes.invert_xaxis()
-axes.legend(title="training begins")
-plt.show()
+# :ref:`sphx_glr_auto_examples_plot_callbacks_checkpoints.py` saves a training and resumes it
+# exactly, and :ref:`sphx_glr_auto_examples_plot_partial_fit_stream.py` trains on batches as they
+# arrive.
