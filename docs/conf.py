@@ -57,6 +57,7 @@ sphinx_gallery_conf = {
     "abort_on_example_error": True,
     "download_all_examples": False,
     "show_signature": False,
+    "remove_config_comments": True,
     # Names in the examples' code lead to their page in the API.
     "doc_module": ("sklearn_nn",),
     "reference_url": {"sklearn_nn": None},

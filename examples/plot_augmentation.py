@@ -33,8 +33,6 @@ from sklearn_nn.layers import (
     RandomZoom,
 )
 
-# Every fit below trains a fixed number of epochs, converged or not.
-
 photographs = np.stack(load_sample_images().images)[:, :, 100:527]
 temple, flower = resize_images(photographs, 96)
 layers = {
@@ -55,8 +53,8 @@ for row, (name, layer) in zip(axes, layers.items(), strict=True):
     for ax, image in zip(row, images, strict=True):
         ax.imshow(image)
         ax.axis("off")
-    row[0].set_title(name, loc="left", fontsize="medium").set_in_layout(False)
-figure.get_layout_engine().set(hspace=0.22)
+    row[0].text(0, 1.08, name, transform=row[0].transAxes).set_in_layout(False)
+figure.get_layout_engine().set(hspace=0.25, rect=(0, 0, 1, 0.975))
 
 # %%
 # Mixup
@@ -143,6 +141,7 @@ ax.plot(epochs, history["loss"], label="training, augmented")
 ax.plot(epochs, history["val_loss"], label="validation")
 ax.set(xlabel="epoch", ylabel="loss", yscale="log")
 ax.legend()
+# sphinx_gallery_thumbnail_number = 1
 plt.show()
 
 # %%

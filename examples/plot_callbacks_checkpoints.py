@@ -157,6 +157,7 @@ ax.legend()
 best = load(folder / "best.npz")
 print(f"epoch {best.n_iter_}, validation loss {best.validation_loss_curve_[-1]:.4f}")
 print(f"test accuracy {best.score(X_test, y_test):.4f}")
+# sphinx_gallery_thumbnail_number = 3
 plt.show()
 
 # %%

@@ -223,6 +223,7 @@ for name, sizes in {"one of 7 × 7": [7], "three of 3 × 3": [3, 3, 3]}.items():
     counts[name] = sum(row.n_parameters for row in network.summary().rows[: len(sizes)])
     assert counts[name] == sum((k * k * channels + 1) * channels for k in sizes)
 print(counts)
+# sphinx_gallery_thumbnail_number = 2
 plt.show()
 
 # %%

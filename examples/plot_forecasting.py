@@ -130,6 +130,7 @@ axes[0].plot(np.arange(1, DAY + 1), by_hour, label="week before")
 axes[0].set(xlabel="hours ahead", ylabel="RMSE in MW", ylim=(0, None))
 axes[0].legend()
 LossCurveDisplay.from_estimator(model, ax=axes[1])
+# sphinx_gallery_thumbnail_number = 2
 plt.show()
 
 # %%

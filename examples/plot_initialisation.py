@@ -190,6 +190,7 @@ for ax, (activation, f) in zip(axes, activations.items(), strict=True):
     ax.set_xticks(range(0, 21, 5))
 axes[0].set_ylabel("root mean square of the signal")
 axes[0].legend()
+# sphinx_gallery_thumbnail_number = 2
 plt.show()
 
 # %%

@@ -151,6 +151,7 @@ for ax, (name, parameters) in zip(axes, cases.items(), strict=True):
     ax.set(xlabel="largest probability", yscale="log")
 axes[0].set_ylabel("test rows")
 axes[0].legend(["right", "wrong"], loc="upper left")
+# sphinx_gallery_thumbnail_number = 3
 plt.show()
 
 # %%

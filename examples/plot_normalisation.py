@@ -160,6 +160,7 @@ ax.set(xlabel="learning_rate_init", xscale="log", ylabel="validation accuracy", 
 ax.set_xticks(rates, [f"{rate:g}" for rate in rates])
 ax.minorticks_off()
 ax.legend(loc="lower left")
+# sphinx_gallery_thumbnail_number = 2
 plt.show()
 
 # %%

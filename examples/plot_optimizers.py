@@ -175,6 +175,7 @@ for (i, j), score in np.ndenumerate(scores):
 ax.set_xticks(range(len(rates)), [f"{rate:.2g}" for rate in rates])
 ax.set_yticks(range(len(usual)), list(usual))
 ax.set(xlabel="learning_rate_init", title="Validation accuracy in percent after 20 epochs")
+# sphinx_gallery_thumbnail_number = 2
 plt.show()
 
 # %%

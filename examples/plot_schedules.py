@@ -139,6 +139,7 @@ best = 0.5 / deviation**2
 ax.axhline(best, color="0.35", linestyle="--", linewidth=1, label=f"best possible: {best:.4f}")
 ax.set(xlabel="epoch", ylabel="validation loss", ylim=(0.018, 0.045))
 figure.legend(title="schedule: loss in the end", loc="outside right upper")
+# sphinx_gallery_thumbnail_number = 2
 plt.show()
 
 # %%

@@ -28,8 +28,6 @@ from sklearn_nn.inspection import (
     saliency_map,
 )
 
-# Twenty epochs are enough for this example.
-
 digits = load_digits()
 X = (digits.images / 16).astype(np.float32)
 X_train, X_test, y_train, y_test = train_test_split(
@@ -106,6 +104,7 @@ MisclassifiedDisplay.from_estimator(model, X_test, y_test, columns=6)
 # scikit-learn's confusion matrix shows which classes are confused with each other.
 figure, ax = plt.subplots(figsize=(5.2, 4.6), layout="constrained")
 ConfusionMatrixDisplay.from_estimator(model, X_test, y_test, ax=ax, cmap="Blues", colorbar=False)
+# sphinx_gallery_thumbnail_number = 5
 plt.show()
 
 # %%

@@ -110,6 +110,7 @@ for name in NAMES:
 ax.plot([16, 32], [16, 32], "k:", linewidth=1)
 ax.set(xlabel="step at which the shape begins", ylabel="step found")
 figure.legend(markerscale=4, loc="outside right upper")
+# sphinx_gallery_thumbnail_number = 4
 plt.show()
 
 # %%

@@ -160,6 +160,7 @@ PartialDependenceDisplay.from_estimator(
     ax=ax,
 )
 fig.suptitle("Probability of survival")
+# sphinx_gallery_thumbnail_number = 2
 plt.show()
 
 # %%

@@ -21,8 +21,6 @@ import numpy as np
 
 from sklearn_nn import TextGenerator
 
-# The fit below trains a fixed number of epochs, converged or not.
-
 MODULES = """
 argparse asyncio calendar codecs collections configparser csv datetime decimal difflib doctest
 email.message fractions ftplib gettext heapq http.client imaplib inspect ipaddress json locale
@@ -113,6 +111,7 @@ ax.set(
     xlim=(0, len(line)),
     title="Effective number of choices for the next character",
 )
+# sphinx_gallery_thumbnail_number = 2
 plt.show()
 
 # %%

@@ -184,6 +184,7 @@ for ax, kind in zip(axes, ("similar", "different"), strict=True):
     ax.minorticks_off()
 axes[0].set_ylabel("test accuracy (bars: standard deviation)")
 axes[0].legend()
+# sphinx_gallery_thumbnail_number = 2
 plt.show()
 
 # %%

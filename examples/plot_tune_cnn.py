@@ -27,8 +27,6 @@ from sklearn_nn import CNNClassifier, NeuralNetworkClassifier
 from sklearn_nn.inspection import MisclassifiedDisplay
 from sklearn_nn.layers import Activation, AveragePool2D, Conv2D, Dropout, Flatten, MaxPool2D
 
-# Candidates train a fixed number of epochs, converged or not.
-
 X, y = load_digits(return_X_y=True)
 X_train, X_test, y_train, y_test = train_test_split(
     X.astype(np.float32), y, test_size=0.3, stratify=y, random_state=0
