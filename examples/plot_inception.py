@@ -145,11 +145,12 @@ figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", 
 
 # %%
 # Kernels of 3 steps cannot see the wave, and tell two pairs of classes apart at best. The Inception
-# network with reduced channels reaches the accuracy of wide layers of large kernels with a fifteenth
-# of their parameters; a plain network of as many parameters is worse on average, and fails for some
-# seeds. The module also saves the choice of a kernel size. What it does not do: it is not clearly
-# more accurate than wide layers of the right size, and where one small kernel is enough, as for
-# handwritten digits of 8 × 8 pixels, plain layers with as many parameters are as good.
+# network with reduced channels reaches the accuracy of wide layers of large kernels with a
+# fifteenth of their parameters; a plain network of as many parameters is worse on average, and
+# fails for some seeds. The module also saves the choice of a kernel size. What it does not do: it
+# is not clearly more accurate than wide layers of the right size, and where one small kernel is
+# enough, as for handwritten digits of 8 × 8 pixels, plain layers with as many parameters are as
+# good.
 #
 # Nested layers
 # -------------
