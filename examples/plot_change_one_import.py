@@ -88,8 +88,8 @@ for i, name in enumerate(("scikit-learn", "sklearn_nn")):
     right.bar_label(bars, fmt="%.2f")
 right.set_xticks(range(2), ["float64", "float32"])
 right.set(ylabel="seconds of a fit, one thread", title="Less time")
-right.margins(y=0.12)
-right.legend()
+right.margins(y=0.3)
+right.legend(loc="upper right", ncols=2)
 plt.show()
 
 # %%
