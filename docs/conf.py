@@ -63,7 +63,6 @@ sphinx_gallery_conf = {
     "reference_url": {"sklearn_nn": None},
     "backreferences_dir": "generated/backreferences",
     "thumbnail_size": (480, 320),
-    "remove_config_comments": True,
     # Figures for screens with many pixels, too.
     "image_srcset": ["2x"],
     "min_reported_time": 1,

@@ -168,7 +168,6 @@ for ax, (name, parameters) in zip(axes, penalties.items(), strict=True):
     figure.colorbar(image, ax=ax, shrink=0.8, label="norm of weights" if ax is axes[-1] else None)
     ax.set_title(f"{name}\n{small:.0%} of weights below 0.001", fontsize="medium")
     ax.set(xticks=[], yticks=[])
-# sphinx_gallery_thumbnail_number = 2
 plt.show()
 
 # %%

@@ -328,7 +328,7 @@ OF_SAMPLES = {
     "rows as sequences": (rnn, ROWS),
     "unequal signals": (rnn, SIGNALS),
     "convolution": (lambda: layered(Conv2D(2, 3), Flatten()), THREE),
-    "dense": (lambda: layered(Dense(2)), ROWS),
+    "dense": (lambda: layered(Dense(4)), ROWS),
     "recurrent": (gru, CUBES),
     "indices": (lambda: layered(Embedding(5, 2), GRU(2)), INDICES),
     "mlp": (mlp, ROWS),
