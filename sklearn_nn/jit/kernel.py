@@ -7,6 +7,7 @@ is compiled by itself, in either real type, when a program first needs it.
 
 from __future__ import annotations
 
+import functools
 import operator
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -21,6 +22,7 @@ from numba.extending import intrinsic
 from sklearn_nn.jit import compiler_problem
 from sklearn_nn.jit.cache import KernelCache
 from sklearn_nn.jit.contract import REALS, load_contract
+from sklearn_nn.jit.denormals import flush_denormals, restore_arithmetic
 from sklearn_nn.jit.emit import emitted
 from sklearn_nn.jit.host import HELPER_OPTIONS, OPTIONS
 
@@ -42,13 +44,11 @@ class Kind:
     """Signature shared by a family of kernels, such as "forward".
 
     `arguments` are names and types in order: "int64", "float64", "real" (the compute type) or an
-    array of these, such as "real[:,:]", with the prefix "const" if the kernel must not write it. An
-    `entry` is a kind of kernels that Python calls often; these get a wrapper.
+    array of these, such as "real[:,:]", with the prefix "const" if the kernel must not write it.
     """
 
-    def __init__(self, name: str, entry: bool = False, /, **arguments: str) -> None:
+    def __init__(self, name: str, /, **arguments: str) -> None:
         self.name = name
-        self.options = {**OPTIONS, "no_cfunc_wrapper": True} if entry else HELPER_OPTIONS
         self.arguments = arguments
         #: Names of the arguments that the caller passes; a team passes the others.
         self.own = [name for name in arguments if name not in ("part", "parts", "sync")]
@@ -74,6 +74,7 @@ class Kernel:
         self._cache = KernelCache(self.name, function.__code__.co_filename)
         self._dispatcher: Any = None
         self._addresses: dict[str, int] = {}
+        self._entries: dict[str, Callable[..., None]] = {}
 
     def ordered(self, arguments: Mapping[str, Any]) -> tuple[Any, ...]:
         """Return the arguments, without those that a team passes, in the order of the kind."""
@@ -92,12 +93,31 @@ class Kernel:
         self.compiled(dtype)
         return self._addresses[dtype]
 
+    def entry(self, dtype: str) -> Callable[..., None]:
+        """Return a function that runs the kernel for `dtype`, fast to call from Python.
+
+        It takes the kernel's arguments in order. Arrays of other types raise TypeError.
+        """
+        if dtype not in self._entries:
+            with _COMPILING:
+                self._entries[dtype] = self._compiled_entry(dtype)
+        return self._entries[dtype]
+
+    def _compiled_entry(self, dtype: str) -> Callable[..., None]:
+        address = self.address(dtype)
+        dispatcher = njit(**_ENTRY_OPTIONS)(_flushed)
+        dispatcher._cache = KernelCache("jit.kernel.entry", __file__)
+        given = types.BaseTuple.from_types(self.kind.signature(dtype).args)
+        dispatcher.compile(types.void(types.intp, given))
+        dispatcher.disable_compile()
+        return functools.partial(dispatcher, address)
+
     def _compile(self, dtype: str) -> None:
         if (problem := compiler_problem()) is not None:
             raise RuntimeError(problem)
         load_contract(dtype)
         if self._dispatcher is None:
-            self._dispatcher = njit(**self.kind.options)(self.function)
+            self._dispatcher = njit(**HELPER_OPTIONS)(self.function)
             self._dispatcher._cache = self._cache
         signature = self.kind.signature(dtype)
         if signature.args not in self._dispatcher.overloads:
@@ -120,7 +140,7 @@ class Kernel:
         for given_type, wanted in zip(given, self.kind.signature(dtype).args, strict=True):
             if not given_type.can_convert_to(None, wanted) and given_type != wanted:
                 raise TypeError(f"kernel {self.name!r} takes {wanted}, not {given_type}.")
-        _enter(self.address(dtype), arguments)
+        _enter(self.address(dtype), *arguments)
 
     def __reduce__(self) -> Any:
         raise TypeError(f"kernel {self.name!r} is machine code and cannot be pickled")
@@ -159,10 +179,20 @@ def invoke(typing_context: Any, address: types.Type, arguments: types.Type) -> A
     return signature, codegen
 
 
-@njit(nogil=True)
-def _enter(address: int, arguments: tuple[Any, ...]) -> None:
-    """Call a kernel that has no wrapper."""
+def _flushed(address: int, *arguments: Any) -> None:
+    """Call the kernel at `address`, in whose arithmetic denormal numbers are zero.
+
+    Every call of a kernel from Python passes here, in the thread that runs it. The kernel is called
+    by address so that none of its arithmetic is moved out of the two lines around it.
+    """
+    word = flush_denormals()
     invoke(address, arguments)
+    restore_arithmetic(word)
+
+
+_ENTRY_OPTIONS = {**OPTIONS, "no_cfunc_wrapper": True}
+#: For arguments of any types; compiled once per process for each combination.
+_enter = njit(**_ENTRY_OPTIONS)(_flushed)
 
 
 @intrinsic

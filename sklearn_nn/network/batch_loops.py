@@ -307,7 +307,7 @@ _DATA |= {"indices": "const int64[:]", "indptr": "const int64[:]"}
 _TARGETS = {"loss_at": "int64", "options": "const float64[:]"}
 _TARGETS |= {"target": "const real[:,:]", "weight": "const real[:]"}
 _TRAIN = Kind(
-    "train", True, **_TEAM, **_PROGRAM,
+    "train", **_TEAM, **_PROGRAM,
     batch_size="int64", first="int64", last="int64", windows="int64", order="const int64[:]",
     **_DATA, **_TARGETS,
     settings="const float64[:]", groups="const int64[:,:]", factors="const float64[:,:]",
@@ -318,13 +318,13 @@ _TRAIN = Kind(
     penalties="float64[:]", norms="float64[:]", batch_losses="float64[:]",
 )  # fmt: skip
 _PREDICT = Kind(
-    "predict", True, **_TEAM, **_PROGRAM,
+    "predict", **_TEAM, **_PROGRAM,
     windows="int64", order="const int64[:]", **_DATA, **_TARGETS,
     theta="const real[:]", state="const real[:]", work="real[:,:]", arenas="real[:,:]",
     out="real[:,:]", losses="float64[:]", numbers="int64[:]",
 )  # fmt: skip
 _DIFFERENTIATE = Kind(
-    "differentiate", True, **_TEAM, **_PROGRAM,
+    "differentiate", **_TEAM, **_PROGRAM,
     order="const int64[:]", **_DATA, seeds="const real[:,:]",
     theta="const real[:]", state="const real[:]",
     **dict.fromkeys(("work", "arenas", "darenas", "out"), "real[:,:]"),

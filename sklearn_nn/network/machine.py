@@ -94,7 +94,7 @@ class Machine:
             "penalties": allocate(n_chunks, "float64"), "norms": allocate(n_chunks, "float64"),
         }  # fmt: skip
         self._no_average = np.zeros(0, dtype=dtype)
-        self._train = train_slice.compiled(dtype)
+        self._train = train_slice.entry(dtype)
 
     @property
     def step(self) -> int:
@@ -185,7 +185,7 @@ class Predictor:
         self._is_at_once = parts * capacity >= n_rows
         width = program.width + (0 if targets is None else program.raw_slot[1])
         self._team = Team(parts)
-        self._run = predict_rows.compiled(dtype)
+        self._run = predict_rows.entry(dtype)
         n_lengths = capacity if program.ragged else 0
         self._contexts = contexts(
             parts, program.n_scratch, dtype, n_lengths=n_lengths, stop_at=self._team.stop_at
@@ -283,7 +283,7 @@ def input_gradient(
         theta=readonly(theta), state=readonly(state),
         work=work, arenas=arenas, darenas=darenas, out=out,
     ))  # fmt: skip
-    team.run(differentiate_rows.compiled(dtype), *arguments, work=2 * n * program.cost)
+    team.run(differentiate_rows.entry(dtype), *arguments, work=2 * n * program.cost)
     return out
 
 
