@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import KW_ONLY
 from typing import Any, ClassVar
 
-from sklearn_nn.estimators._core.automatic import AUTO, AUTOMATIC
+from sklearn_nn.estimators._core.automatic import AUTO, AUTOMATIC, Usual
 from sklearn_nn.estimators._core.base import BaseNetwork, BatchClassifier, BatchRegressor
 from sklearn_nn.estimators._core.layer_list import listed_layers
 from sklearn_nn.estimators._core.parameters import COUNT, StrOptions, estimator_parameters
@@ -70,7 +70,7 @@ class BaseCNN(BaseNetwork):
         "pooling": [StrOptions({"max", "average"})],
         "augmentation": [list, tuple, Layer, None],
     }
-    _usual_rate = 0.002
+    _usual = Usual(rate=0.002)
     _layers_parameter = "augmentation"
     _input_tags = SHAPED_TAGS
 

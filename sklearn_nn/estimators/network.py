@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import KW_ONLY
 from typing import ClassVar
 
-from sklearn_nn.estimators._core.automatic import AUTO, AUTOMATIC
+from sklearn_nn.estimators._core.automatic import AUTO, AUTOMATIC, Usual
 from sklearn_nn.estimators._core.base import BaseNetwork, BatchClassifier, BatchRegressor
 from sklearn_nn.estimators._core.layer_list import PASSTHROUGH, as_list, listed_layers
 from sklearn_nn.estimators._core.parameters import estimator_parameters
@@ -73,7 +73,7 @@ class BaseNeuralNetwork(BaseNetwork):
     max_iter: int | str = AUTO
 
     _parameter_constraints: ClassVar[dict] = {**AUTOMATIC, "layers": [list, tuple, Layer, None]}
-    _usual_rate = 0.002
+    _usual = Usual(rate=0.002)
     _layers_parameter = "layers"
     _input_tags = SHAPED_TAGS
 

@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.base import is_classifier
 from sklearn.utils import check_consistent_length
 
-from sklearn_nn.estimators._core.automatic import AUTO, AUTOMATIC
+from sklearn_nn.estimators._core.automatic import AUTO, AUTOMATIC, Usual
 from sklearn_nn.estimators._core.base import BaseNetwork, BatchClassifier, BatchRegressor
 from sklearn_nn.estimators._core.fitted_network import check_fitted
 from sklearn_nn.estimators._core.parameters import COUNT, StrOptions, estimator_parameters
@@ -100,7 +100,7 @@ class BaseRNN(BaseNetwork):
         "return_sequences": ["boolean"],
         "truncation": [*COUNT, None],
     }
-    _usual_rate = 0.01  # gates and clipped gradients allow more than in other networks
+    _usual = Usual(rate=0.01)  # gates allow more than other layers
     _input_tags = SHAPED_TAGS
     batch_norm = False  # not a parameter: dense layers have none here
 
@@ -406,14 +406,14 @@ class RNNRegressor(BaseRNN, BatchRegressor):
         of unit size: a channel is large (root mean square above 10), or all are small (standard
         deviation below 0.1) or far from 0 (mean above 4 standard deviations).
     batch_size : int or 'auto', default='auto'
-        Number of samples in a batch; 'auto' is a hundredth of those to train on, from 16 to 128.
+        Number of samples in a batch; 'auto' is a hundredth of those to train on, from 32 to 128.
         'lbfgs' ignores it.
     learning_rate_init : float or 'auto', default='auto'
-        Initial learning rate; :func:`find_learning_rate` suggests one. 'auto' is 0.01 for 'adam',
+        Initial learning rate; :func:`find_learning_rate` suggests one. 'auto' is 0.005 for 'adam',
         and proportional to it for other solvers (see the user guide).
     max_iter : int or 'auto', default='auto'
         Maximum number of epochs, or of iterations of 'lbfgs' (200 for 'auto'). 'auto' is as many
-        epochs as make 2000 updates, from 10 to 200.
+        epochs as make 1000 updates, from 10 to 200.
     loss : str or Loss, default='squared_error'
         Loss to minimize, as in :class:`MLPRegressor`, between outputs and scaled targets: `delta`
         of 'huber' is in standard deviations of y.
@@ -509,3 +509,6 @@ class RNNRegressor(BaseRNN, BatchRegressor):
     >>> round(model.fit(X[:300], y[:300]).score(X[300:], y[300:]), 1)
     1.0
     """
+
+    # Values to forecast are noisier than classes, and long training learns the noise.
+    _usual = Usual(rate=0.005, least_batch=32, updates=1000)

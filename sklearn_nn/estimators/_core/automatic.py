@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from sklearn.utils._param_validation import StrOptions
 
 from sklearn_nn.estimators._core.parameters import CONSTRAINTS
@@ -13,16 +15,26 @@ AUTO = "auto"
 AUTOMATIC = {n: [StrOptions({AUTO}), *CONSTRAINTS[n]] for n in ("learning_rate_init", "max_iter")}
 
 #: A batch is a hundredth of the samples, within limits.
-_BATCHES, _BATCH_SIZES = 100, (16, 128)
-#: Updates that training aims at, and the limits of its number of epochs.
-_UPDATES, _EPOCHS = 2000, (10, 200)
+_BATCHES, _LARGEST_BATCH = 100, 128
+#: Limits of the number of epochs.
+_EPOCHS = 10, 200
 #: Iterations of 'lbfgs', as in scikit-learn's MLP.
 _ITERATIONS = 200
 
 
-def _within(value, limits):
+class Usual(NamedTuple):
+    """Usual training of a kind of network, from which automatic parameters are made."""
+
+    #: Learning rate of Adam.
+    rate: float
+    #: Size of the smallest batch.
+    least_batch: int = 16
+    #: Number of updates.
+    updates: int = 2000
+
+
+def _within(value, least, most):
     """Return the number within limits that is closest to a value."""
-    least, most = limits
     return min(max(value, least), most)
 
 
@@ -31,7 +43,8 @@ def settle(estimator, n_samples):
 
     Those of scikit-learn's MLP and of tables are not determined here.
     """
-    if estimator._usual_rate is None:
+    usual = estimator._usual
+    if usual is None:
         return
     for name in ("batch_size_", "learning_rate_init_", "max_iter_"):
         vars(estimator).pop(name, None)
@@ -39,11 +52,11 @@ def settle(estimator, n_samples):
     if isinstance(solver, str) and solver == "lbfgs":
         estimator.max_iter_ = _or_own(estimator, "max_iter", _ITERATIONS)
         return
-    batch_size = _or_own(estimator, "batch_size", _within(n_samples // _BATCHES, _BATCH_SIZES))
-    batch_size = min(batch_size, n_samples)
-    epochs = _within(round(_UPDATES / -(-n_samples // batch_size)), _EPOCHS)
+    batch_size = _within(n_samples // _BATCHES, usual.least_batch, _LARGEST_BATCH)
+    batch_size = min(_or_own(estimator, "batch_size", batch_size), n_samples)
+    epochs = _within(round(usual.updates / -(-n_samples // batch_size)), *_EPOCHS)
     factor = (OPTIMIZERS[solver] if isinstance(solver, str) else solver).rate_factor
-    rate = estimator._usual_rate * factor
+    rate = usual.rate * factor
     estimator.batch_size_ = batch_size
     estimator.learning_rate_init_ = _or_own(estimator, "learning_rate_init", rate)
     estimator.max_iter_ = _or_own(estimator, "max_iter", epochs)

@@ -25,6 +25,7 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_nn._spec import set_known, set_plain
 from sklearn_nn.estimators._core import layer_list, saving, transfer
 from sklearn_nn.estimators._core.all_or_nothing import OF_A_FIT
+from sklearn_nn.estimators._core.automatic import Usual
 from sklearn_nn.estimators._core.batches import fit_batches, is_stream
 from sklearn_nn.estimators._core.callbacks import CallbackSupportMixin, with_callbacks
 from sklearn_nn.estimators._core.fit import Fit, is_lbfgs, mode_of
@@ -124,8 +125,8 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator, ABC):
     #: True to train as scikit-learn's MLP: batches are weighted by their numbers of rows in the
     #: loss of an epoch, and the first of equal validation scores is kept.
     _like_scikit_learn: ClassVar[bool] = False
-    #: Learning rate of Adam for ``learning_rate_init="auto"``; None without automatic parameters.
-    _usual_rate: ClassVar[float | None] = None
+    #: What automatic parameters of training are made from; None without them.
+    _usual: ClassVar[Usual | None] = None
     #: Name of the parameter that is a list of layers; theirs are nested parameters.
     _layers_parameter: ClassVar[str | None] = None
 
