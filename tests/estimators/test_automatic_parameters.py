@@ -35,9 +35,9 @@ SMALL = {
     NeuralNetworkRegressor: {},
 }
 every_kind = pytest.mark.parametrize("kind", SMALL)
-RATES = {kind: 0.002 for kind in SMALL} | {RNNClassifier: 0.01, RNNRegressor: 0.005}
+RATES = dict.fromkeys(SMALL, 0.002) | {RNNClassifier: 0.01, RNNRegressor: 0.005}
 #: Size of the smallest batch, and number of updates.
-LIMITS = {kind: (16, 2000) for kind in SMALL} | {RNNRegressor: (32, 1000)}
+LIMITS = dict.fromkeys(SMALL, (16, 2000)) | {RNNRegressor: (32, 1000)}
 
 
 def make(kind, **parameters):
