@@ -125,6 +125,8 @@ class InputReader(Part):
                 rows = rows.astype(np.float64)
         if rows.dtype.kind in "mM":  # of a list
             check_no_dates(rows)
+        if sparse.issparse(rows):
+            rows.check_format(full_check=True)  # scipy does not check indices when it reads them
         return rows
 
     def _of_one(self):
