@@ -104,7 +104,7 @@ class Fit:
         self.X, self.y, self.sample_weight = X, y, sample_weight
         self.validation = validation
         self.begins = mode is FitMode.FRESH or not has_weights(estimator)
-        self.is_restart = False
+        self.is_restart = self.explosion_was_told = False
 
     def run(self):
         """Read, encode, lower, train and publish; an error leaves the estimator as it was."""
@@ -581,6 +581,7 @@ class Fit:
         elif ending is Ending.DIVERGED:
             tell_divergence(trainer)
         if ending is not Ending.DIVERGED and trainer.has_exploded():
+            self.explosion_was_told = True
             tell_explosion(trainer)
         if trainer.schedule_ended and not est.__dict__.get("_end_was_told"):
             tell_end_of_schedule(est)

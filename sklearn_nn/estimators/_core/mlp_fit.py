@@ -9,6 +9,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn_nn.estimators._core.fit import Fit
 from sklearn_nn.estimators._core.parts import FitMode, warn
 from sklearn_nn.estimators._inputs.scale import moments_of, some_rows
+from sklearn_nn.estimators._targets.codec import MULTICLASS
 from sklearn_nn.jit.team import resolve_n_jobs
 from sklearn_nn.network.machine import predict
 
@@ -16,6 +17,8 @@ from sklearn_nn.network.machine import predict
 _LEAST_EPOCHS = 10
 #: Number of rows below which nothing is said about X: from a few, little can be learnt anyway.
 _LEAST_ROWS = 200
+#: The same if predictions are far worse than a constant, and by which factor their loss is larger.
+_LEAST_ROWS_IF_WORSE, _FAR_WORSE = 30, 2.0
 #: Share of the best possible gain over a constant prediction that counts as something.
 _LEAST_GAIN = 0.01
 
@@ -32,51 +35,86 @@ class MLPFit(Fit):
         return found
 
     def train(self, times):
-        """Train, and warn if it was in vain."""
+        """Train, and warn if it was in vain, unless it has been said that the loss exploded."""
         super().train(times)
-        if self.mode is FitMode.ONE_EPOCH or self.estimator.n_iter_ < _LEAST_EPOCHS:
+        once = self.mode is FitMode.ONE_EPOCH
+        if once or self.explosion_was_told or self.estimator.n_iter_ < _LEAST_EPOCHS:
             return
-        odd = self._odd()
-        if odd and self._learnt_nothing():
+        about_x, about_y = self._about_x(), self._about_y()
+        output = self._output() if about_x or about_y else None
+        if output is None or not self._learnt_nothing(output):
+            return
+        if self.request.source.n_rows < _LEAST_ROWS and not self._is_far_worse(output):
+            about_x = None
+        odd = " ".join(filter(None, (about_x, about_y)))
+        if odd:
             warn(
-                f"Predictions of the training data are no better than a constant. {' '.join(odd)}",
+                f"Predictions of the training data are no better than a constant. {odd}",
                 ConvergenceWarning,
             )
 
-    def _odd(self):
-        """Return remarks about X and y, with a remedy, if they are far from unit size."""
-        name, odd = type(self.estimator).__name__, []
+    def _about_x(self):
+        """Return a remark about X, with a remedy, if it is far from unit size, else None."""
         seen = moments_of(self.seen, self.seen.shape[1])
-        if seen.are_far_from_unit and self.request.source.n_rows >= _LEAST_ROWS:
-            odd.append(
-                f"Columns of X have {_sizes(seen)}, while networks need about unit size: use "
-                f"make_pipeline(StandardScaler(), {name}(...))."
-            )
-        if self.estimator._codec.is_numeric:
-            target = self.request.target[self.seen_rows]
-            seen = moments_of(target, target.shape[1])
-            if seen.are_far_from_unit:
-                odd.append(
-                    f"y has {_sizes(seen)}: use TransformedTargetRegressor({name}(...), "
-                    "transformer=StandardScaler())."
-                )
-        return odd
+        if self.request.source.n_rows < _LEAST_ROWS_IF_WORSE or not seen.are_far_from_unit:
+            return None
+        return (
+            f"Columns of X have {_sizes(seen)}, while networks need about unit size: use "
+            f"make_pipeline(StandardScaler(), {type(self.estimator).__name__}(...))."
+        )
 
-    def _learnt_nothing(self):
-        """Return whether predictions for some rows are no better than the best constant."""
-        est, request = self.estimator, self.request
-        network, codec, target = est._network, est._codec, request.target[self.seen_rows]
+    def _about_y(self):
+        """Return a remark about the numbers y as `_about_x` does."""
+        if not self.estimator._codec.is_numeric:
+            return None
+        target = self._target()
+        seen = moments_of(target, target.shape[1])
+        if not seen.are_far_from_unit:
+            return None
+        return (
+            f"y has {_sizes(seen)}: use TransformedTargetRegressor("
+            f"{type(self.estimator).__name__}(...), transformer=StandardScaler())."
+        )
+
+    def _target(self):
+        """Return the targets of the rows that are looked at."""
+        return self.request.target[self.seen_rows]
+
+    def _output(self):
+        """Return the output for these rows; None if it is not finite or there is a single row."""
+        est, network = self.estimator, self.estimator._network
         output = predict(
-            network.program, network.theta, network.state, request.source, self.seen_rows,
+            network.program, network.theta, network.state, self.request.source, self.seen_rows,
             resolve_n_jobs(est.n_jobs),
         )  # fmt: skip
-        if len(target) < 2 or not np.isfinite(output).all():
-            return False
+        return output if len(output) > 1 and np.isfinite(output).all() else None
+
+    def _learnt_nothing(self, output):
+        """Return whether the score of an output is no better than that of the best constant."""
+        codec, target = self.estimator._codec, self._target()
         constant = 0.0
         if not codec.is_numeric:
             _, counts = np.unique(target, axis=0, return_counts=True)
             constant = counts.max() / len(target)
         return codec.score(target, output, None) < constant + _LEAST_GAIN * (1 - constant)
+
+    def _is_far_worse(self, output):
+        """Return whether the squared error or log loss of an output is far above a constant's."""
+        codec, target = self.estimator._codec, self._target()
+        if self.request.weight is not None:  # the best constant of few, unequal rows is another
+            return False
+        if codec.is_numeric:
+            return codec.score(target, output, None) < 1 - _FAR_WORSE  # R^2
+        if codec.kind == MULTICLASS:
+            target = np.eye(output.shape[1])[target[:, 0]]
+        constant = np.broadcast_to(target.mean(axis=0), output.shape)
+        return _log_loss(target, output) > _FAR_WORSE * _log_loss(target, constant)
+
+
+def _log_loss(target, output):
+    """Return the log loss of probabilities; each column of `target` is an event, 0 or 1."""
+    chance = np.where(target == 1, output, 1 - output.astype(np.float64))
+    return -np.log(np.maximum(chance, np.finfo(np.float32).tiny)).sum(axis=1).mean()
 
 
 def _sizes(seen):
