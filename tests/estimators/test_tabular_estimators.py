@@ -22,7 +22,13 @@ from sklearn_nn.estimators._core.parts import FitMode
 from sklearn_nn.estimators._inputs.table import reader as table_reader
 from sklearn_nn.estimators.tabular.architecture import RECIPES
 from sklearn_nn.estimators.tabular.fit import TableFit
-from sklearn_nn.training import CheckpointError, LambdaCallback, ModelCheckpoint, ProgressBar
+from sklearn_nn.training import (
+    CheckpointError,
+    Cosine,
+    LambdaCallback,
+    ModelCheckpoint,
+    ProgressBar,
+)
 from sklearn_nn.training.losses import Huber
 
 pd = pytest.importorskip("pandas")
@@ -316,7 +322,7 @@ def test_files_of_something_else(tmp_path):
         ("_reader", "learnt", lambda: {"encoder": {"columns": []}, "bins": None}),
         (None, "_earlier", [network.with_weights(np.zeros(3, np.float32), network.state)]),
         (None, "_earlier", [network.with_weights(network.theta * np.nan, network.state)]),
-        (None, "recipe_", {}),
+        (None, "_chosen", {}),
     ):
         forged = pickle.loads(pickle.dumps(model))
         setattr(forged if part is None else getattr(forged, part), name, value)
@@ -424,6 +430,23 @@ def test_several_networks_and_warm_starts():
     model = make(n_networks="auto", warm_start=True).fit(TABLE, CLASSES)
     assert model.recipe_["n_networks"] == 1
     assert make(n_networks="auto").fit(TABLE, CLASSES).recipe_["n_networks"] > 1
+
+
+@both
+def test_recipe_holds_the_values_in_use(Estimator, y, tmp_path):
+    assert not hasattr(make(Estimator), "recipe_")
+    set_by_user = {"max_iter": 3, "learning_rate_init": 0.01, "hidden_layer_sizes": 7}
+    set_by_user |= {"learning_rate": Cosine(), "n_networks": 1}
+    model = make(Estimator, **set_by_user).fit(TABLE, y)
+    for name, value in set_by_user.items():
+        assert model.recipe_[name] == value
+    automatic = [name for name, value in model.get_params().items() if value == "auto"]
+    assert automatic
+    assert all(name in model.recipe_ and model.recipe_[name] != "auto" for name in automatic)
+    model.save(tmp_path / "model.npz")
+    assert load(tmp_path / "model.npz").recipe_ == model.recipe_
+    model.set_params(max_iter="auto", n_networks="auto")  # back to what the recipe has
+    assert model.recipe_["max_iter"] > 3
 
 
 def test_there_is_no_partial_fit():

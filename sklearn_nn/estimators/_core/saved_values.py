@@ -147,6 +147,7 @@ CHECKS = {
     **dict.fromkeys(("best_loss_", "best_validation_score_"), or_none(is_real)),
     **dict.fromkeys(("validation_loss_curve_", "validation_scores_"), or_none(_are_numbers)),
     "_held_out": or_none(is_array("iu", 1)),
+    "_chosen": mapping_of(lambda *_: True),
     "_history": _is_history,
     "_order": is_array("iu", 1),
     "_random_state": of_kind(np.random.RandomState),
@@ -161,7 +162,6 @@ CHECKS = {
     "loss_curve_": _are_numbers,
     "n_features_in_": whole(1),
     "n_jobs": or_none(whole(-(2**20))),
-    "recipe_": mapping_of(lambda *_: True),
 }
 #: Checks of the state of the optimizer, by name.
 OF_DESCENT = {

@@ -112,7 +112,7 @@ class BaseTabular(BaseNetwork):
     }
     _fit_kind = TableFit
     _input_tags: ClassVar[dict] = {"allow_nan": True, "string": True, "categorical": True}
-    _NEEDED = (*BaseNetwork._NEEDED, "histories_", "_split_seed", "recipe_")
+    _NEEDED = (*BaseNetwork._NEEDED, "histories_", "_split_seed", "_chosen")
 
     # --- the recipe ----------------------------------------------------------------------
 
@@ -122,10 +122,16 @@ class BaseTabular(BaseNetwork):
 
     def _setting(self, name):
         value = getattr(self, name)
-        return self.recipe_[name] if isinstance(value, str) and value == AUTO else value
+        return self._chosen[name] if isinstance(value, str) and value == AUTO else value
 
     def _settings(self):
-        return {**self.recipe_, **super()._settings()}
+        return {**self._chosen, **super()._settings()}
+
+    @property
+    def recipe_(self):
+        """Values in use of the parameters that may be 'auto', and others of the recipe."""
+        settings = self._settings()
+        return {name: settings[name] for name in self._chosen}
 
     # --- parts -------------------------------------------------------------------------------
 
@@ -169,10 +175,10 @@ class BaseTabular(BaseNetwork):
 
     def _check_loaded(self):
         wanted = self._recipe().parameters(1, self._kind())
-        if set(self.recipe_) != set(wanted):
+        if set(self._chosen) != set(wanted):
             raise ValueError("a recipe with other parameters")
         constraints = {**CONSTRAINTS, **_AUTOMATIC}
-        validate_parameter_constraints(constraints, self.recipe_, "the recipe")
+        validate_parameter_constraints(constraints, self._chosen, "the recipe")
         temperatures = vars(self).get("_temperatures")
         if temperatures is not None and len(temperatures) != len(self._earlier) + 1:
             raise ValueError("temperatures of other networks")
@@ -282,7 +288,8 @@ class TabularClassifier(BaseTabular, NetworkClassifier):
         Transformer of the table; its ``categories_`` holds the categories of each column, and
         ``dropped_columns_`` the columns that are left out.
     recipe_ : dict of str to object
-        Values of all parameters that may be 'auto'.
+        Values in use of all parameters that may be 'auto': those set by the user, and those that
+        the recipe has for the others.
     temperatures_ : ndarray of shape (n_networks,)
         Divisors of each network's logits; 1 without `calibrate` or without a validation set.
     layers_ : dict of str to dict of str to ndarray
@@ -471,7 +478,8 @@ class TabularRegressor(BaseTabular, NetworkRegressor):
         Transformer of the table; its ``categories_`` holds the categories of each column, and
         ``dropped_columns_`` the columns that are left out.
     recipe_ : dict of str to object
-        Values of all parameters that may be 'auto'.
+        Values in use of all parameters that may be 'auto': those set by the user, and those that
+        the recipe has for the others.
     layers_ : dict of str to dict of str to ndarray
         Weights of the last network by layer and name. Writing into them changes predictions.
     best_validation_score_ : float or None

@@ -132,9 +132,9 @@ class TableFit(Fit):
         """Determine parameters that are "auto", read and encode the data and lower the network."""
         est = self.estimator
         if self.mode is FitMode.FRESH:
-            est.recipe_ = self._recipe()
+            est._chosen = self._recipe()
         elif self.mode is FitMode.WARM:
-            est.recipe_ = {**est.recipe_, "n_networks": 1}
+            est._chosen = {**est._chosen, "n_networks": 1}
         if self.mode in (FitMode.FRESH, FitMode.WARM):
             self._begin_networks()
         return super().prepare()
