@@ -12,6 +12,7 @@ from sklearn.utils import check_random_state
 from sklearn_nn._spec import plain
 from sklearn_nn.estimators._core.base import BaseNetwork
 from sklearn_nn.estimators._core.parts import FitMode
+from sklearn_nn.estimators.tabular.estimators import BaseTabular
 from sklearn_nn.inspection._plotting import MARK, TRAINING, VALIDATION, Display
 from sklearn_nn.training.progress import begin_bar, can_draw
 from sklearn_nn.training.schedules import Listed
@@ -61,7 +62,8 @@ def find_learning_rate(
     ValueError
         If the rates are not in order, a number is too small, or the solver has no learning rate.
     TypeError
-        If the estimator is not a network.
+        If the estimator is not a network, or a `TabularClassifier` or `TabularRegressor`, whose
+        recipe has a rate.
 
     References
     ----------
@@ -88,6 +90,12 @@ def find_learning_rate(
         raise TypeError(
             f"estimator={estimator!r} is not a network of sklearn_nn; of a Pipeline, pass the last "
             "step, and data that the other steps have transformed."
+        )
+    if isinstance(estimator, BaseTabular):
+        raise TypeError(
+            f"{type(estimator).__name__} needs no search: learning_rate_init='auto' is the rate of "
+            "its recipe, which belongs to its schedule and cannot be judged by trainings of "
+            "constant rate. To try others, compare scores of whole fits, as with GridSearchCV."
         )
     if isinstance(estimator.solver, str) and estimator.solver == "lbfgs":
         raise ValueError("solver='lbfgs' has no learning rate; use solver='adam' or 'sgd'.")

@@ -15,6 +15,8 @@ from sklearn_nn import (
     MLPRegressor,
     NeuralNetworkClassifier,
     RNNClassifier,
+    TabularClassifier,
+    TabularRegressor,
     find_learning_rate,
 )
 from sklearn_nn.inspection import LearningRateDisplay, suggest_rate
@@ -221,6 +223,9 @@ def test_unsuitable_estimators():
         find_learning_rate(make(solver="lbfgs"), X, Y)
     with pytest.raises(TypeError, match=r"is not a network of sklearn_nn; of a Pipeline"):
         find_learning_rate(make_pipeline(StandardScaler(), make()), X, Y)
+    for kind in (TabularClassifier, TabularRegressor):
+        with pytest.raises(TypeError, match=f"^{kind.__name__} needs no search: learning_rate_ini"):
+            find_learning_rate(kind(), X, Y)
     with pytest.raises(ValueError, match="'alpha' parameter"):
         find_learning_rate(make(alpha=-1), X, Y)
     with pytest.raises(ValueError, match="NaN"):
