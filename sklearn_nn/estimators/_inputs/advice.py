@@ -56,6 +56,29 @@ def about_missing(what, message):
     return f"{what} contains dates ({kind}); {DATES_REMEDY}." if kind in _DATES else None
 
 
+def check_targets(y):
+    """Raise ValueError if targets are missing, with the number of rows."""
+    try:
+        values = np.asarray(y, dtype=object) if isinstance(y, list | tuple) else np.asarray(y)
+    except (TypeError, ValueError):  # rows of unequal length, which is another error
+        return
+    if values.ndim == 0 or values.dtype.kind not in "fcO" or not len(values):
+        return
+    is_object = values.dtype.kind == "O"
+    missing = (
+        np.frompyfunc(is_missing, 1, 1)(values).astype(bool) if is_object else np.isnan(values)
+    )
+    n = np.count_nonzero(missing.reshape(len(values), -1).any(axis=1))
+    if not n:
+        return
+    example = values[missing][0]
+    name = "NaN" if isinstance(example, float | np.floating) else f"missing values ({example})"
+    name = name.replace("<NA>", "pd.NA")
+    raise ValueError(
+        f"Input y contains {name}.\ny is missing in {n} of {len(values)} rows; drop them, in X too."
+    )
+
+
 def about_table(X, owner, message):
     """Return advice for an error with a `message` about a table of numbers, or None."""
     if not message.startswith(_NO_NUMBER):

@@ -14,7 +14,7 @@ from sklearn.utils.validation import _check_y
 
 from sklearn_nn._spec import is_number, lies_in
 from sklearn_nn.estimators._core.parts import FitMode, Part, check_fits, warn
-from sklearn_nn.estimators._inputs.advice import about_missing
+from sklearn_nn.estimators._inputs.advice import about_missing, check_targets
 from sklearn_nn.estimators._inputs.reader import advising
 from sklearn_nn.estimators._targets.steps import flat_steps
 from sklearn_nn.training import losses
@@ -90,6 +90,7 @@ class TargetCodec(Part, ABC):
 
     def _checked(self, y, estimator):
         """Return y as scikit-learn validates it; numbers as float64, for the same results."""
+        check_targets(y)
         with advising(about_missing, "Input y", kind=TypeError):
             y = _check_y(y, multi_output=True, y_numeric=self.is_numeric, estimator=estimator)
         if y.ndim == 2 and y.shape[1] == 1 and not sparse.issparse(y):
