@@ -32,6 +32,9 @@ _SETTINGS = {
     ),
 }
 
+#: Fewest columns and rows of targets that are told to be one-hot.
+_FEWEST_COLUMNS, _FEWEST_ROWS = 3, 10
+
 BINARY, MULTICLASS, MULTILABEL = "binary", "multiclass", "multilabel-indicator"
 
 
@@ -207,6 +210,8 @@ class LabelCodec(TargetCodec):
                     f"got {self.classes}, `y` has {classes}"
                 )
         self.n_outputs = 1 if self.kind == BINARY else len(self.classes)
+        if self.kind == MULTILABEL and (mode is FitMode.FRESH or not hasattr(estimator, "t_")):
+            _warn_if_one_hot(y, -1 if self._is_of_steps else 1)
 
     def check_loaded(self, estimator):
         """Raise ValueError if the attributes loaded from a file contradict each other."""
@@ -523,6 +528,19 @@ def _unsortable(y, error):
     return ValueError(
         f"y mixes labels of the types {', '.join(names)}, which have no order; make them all of "
         "one type (y.astype(str)), and fill or drop missing ones."
+    )
+
+
+def _warn_if_one_hot(y, axis):
+    """Warn if indicators of several labels have a single 1 in each row; `axis` is the user's."""
+    n_rows, n_labels = y.shape
+    counts = np.asarray((y != 0).sum(axis=1)).ravel()
+    if n_labels < _FEWEST_COLUMNS or n_rows < _FEWEST_ROWS or not (counts == 1).all():
+        return
+    warn(
+        f"y looks one-hot: each row of its {n_labels} columns has a single 1. It is learnt as "
+        f"{n_labels} labels that are independent of each other; for one class a row, pass "
+        f"y.argmax(axis={axis}) (of a DataFrame, y.to_numpy().argmax(axis={axis}))."
     )
 
 
