@@ -1,5 +1,6 @@
 """The fitted network within an estimator, and samples as the network reads them."""
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -9,9 +10,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_nn.estimators._core.base import BaseNetwork
 from sklearn_nn.estimators._core.fitted_network import data_format_of, network_of, sources_of
+from sklearn_nn.estimators._inputs.sequences import samples_of
 from sklearn_nn.jit.team import resolve_n_jobs
 from sklearn_nn.layers.shape import CHANNELS_FIRST
-from sklearn_nn.network.source import dense_rows, source
+from sklearn_nn.network.source import dense_rows, sequences, source
 
 
 def fitted_network(estimator):
@@ -38,11 +40,18 @@ def network_and_input(estimator, X=None):
 
 
 class Samples(NamedTuple):
-    """Flat rows with channels last, in the dtype of a network; `shape` is that of X as passed."""
+    """Flat rows with channels last, in the dtype of a network.
+
+    `shape` is that of X as passed; of a list, the number of samples and the shape of the first. If
+    sequences differ in length or in what the network was fitted on, `lengths` are their numbers of
+    time steps, of which the rows hold as many as the longest, and the network reads `width` values.
+    """
 
     network: object
     rows: np.ndarray
     shape: tuple
+    lengths: np.ndarray | None = None
+    width: int | None = None
 
     @property
     def n_jobs(self):
@@ -51,8 +60,22 @@ class Samples(NamedTuple):
 
     def outputs(self, layer=None):
         """Return the network's output for the rows, after the link, or the output of a layer."""
-        fitted = network_of(self.network)
-        return fitted.run(source(self.rows, fitted.dtype), layer, self.n_jobs)
+        return network_of(self.network).run(self.source(), layer, self.n_jobs)
+
+    def source(self):
+        """Return the source of the rows."""
+        dtype = network_of(self.network).dtype
+        if self.lengths is None:
+            return source(self.rows, dtype)
+        channels, (n, width) = self._channels, self.rows.shape
+        window = self.width // channels
+        return sequences(
+            self.rows.reshape(-1), np.arange(n) * width, self.lengths, channels, dtype, window
+        )
+
+    @property
+    def _channels(self):
+        return network_of(self.network).plan.channels
 
     def scores(self):
         """Return the probability of each class, or a regressor's outputs, a row per sample."""
@@ -63,7 +86,12 @@ class Samples(NamedTuple):
         return codec.decode(output).reshape(output.shape) if codec.is_numeric else output
 
     def as_given(self, values):
-        """Return values of the shape of `rows` in the shape and order of axes of X."""
+        """Return values of the shape of `rows` in the shape and order of axes of X.
+
+        Those of sequences of unequal length are a list of arrays.
+        """
+        if self.lengths is not None:
+            return self._as_sequences(values)
         if len(self.shape) < 3:
             return values.reshape(values.shape[0], -1)
         if data_format_of(self.network) != CHANNELS_FIRST:
@@ -71,11 +99,30 @@ class Samples(NamedTuple):
         n, channels, *places = self.shape
         return np.ascontiguousarray(np.moveaxis(values.reshape(n, *places, channels), -1, 1))
 
+    def _as_sequences(self, values):
+        """Return the values of existing time steps as one array, or a list if lengths differ."""
+        values = values.reshape(len(self.rows), -1, self._channels)
+        own = [value[:length] for value, length in zip(values, self.lengths, strict=True)]
+        if len(self.shape) < 3:
+            own = [value.ravel() for value in own]
+        elif data_format_of(self.network) == CHANNELS_FIRST:
+            own = [np.ascontiguousarray(value.T) for value in own]
+        return np.stack(own) if len(set(self.lengths.tolist())) == 1 else own
+
+    def with_gaps(self, values):
+        """Return values (n_samples, n_steps, ...) with NaN after the end of each sequence."""
+        if self.lengths is None or self.lengths.min() == values.shape[1]:
+            return values
+        values = values.copy()
+        values[np.arange(values.shape[1]) >= self.lengths[:, np.newaxis]] = np.nan
+        return values
+
     def sample_shape(self, input_shape=None):
         """Return the shape of a sample, channels last, or a valid `input_shape` in its place."""
         width = self.rows.shape[1]
         if input_shape is None:
-            return getattr(self.network, "input_shape_", (width,))
+            shape = getattr(self.network, "input_shape_", (width,))
+            return shape if math.prod(shape) == width else (width // shape[-1], shape[-1])
         return checked_shape(input_shape, width)
 
 
@@ -103,10 +150,19 @@ def samples(estimator, X, caller):
     """Check X; return it as `Samples` of the network in an estimator. Errors name the caller."""
     network, X = network_and_input(estimator, X)
     check_network(network, caller)
-    shape = np.shape(X) if not sparse.issparse(X) else X.shape
-    dtype = network_of(network).dtype
-    blocks = [dense_rows(data, dtype) for data in sources_of(network, X)]
-    return Samples(network, blocks[0] if len(blocks) == 1 else np.concatenate(blocks), shape)
+    items, fitted = samples_of(X), network_of(network)
+    if len(items):
+        shape = (len(items), *np.shape(items[0]))
+    else:
+        shape = X.shape if sparse.issparse(X) else np.shape(X)
+    sources = list(sources_of(network, X))
+    blocks = [dense_rows(data, fitted.dtype) for data in sources]
+    rows = blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
+    lengths = sources[0].lengths  # sequences come in one block
+    if lengths is None:
+        return Samples(network, rows, shape)
+    longest = int(lengths.max()) * fitted.plan.channels
+    return Samples(network, np.ascontiguousarray(rows[:, :longest]), shape, lengths, rows.shape[1])
 
 
 def chosen_outputs(network, target, scores):

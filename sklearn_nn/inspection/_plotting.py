@@ -141,7 +141,7 @@ def draw_map(ax, values, *, signed, limit):
 
 def scales_of(pictures, shared):
     """Return the largest magnitude of each picture, or of all if shared; 1 in place of zero."""
-    sizes = np.array([float(np.max(np.abs(values), initial=0)) for values in pictures])
+    sizes = np.array([float(np.nanmax(np.abs(values), initial=0)) for values in pictures])
     if shared and sizes.size:
         sizes[:] = sizes.max()
     return np.where(sizes > 0, sizes, 1.0)

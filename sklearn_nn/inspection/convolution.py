@@ -278,7 +278,7 @@ class FeatureMapDisplay(plots.Display):
                 f"those that do are {list(shapes)}."
             )
         name = next(iter(shapes)) if layer is None else layer
-        maps = given.outputs(name).reshape(shapes[name])
+        maps = given.outputs(name).reshape(-1, *shapes[name][1:])
         shape = given.sample_shape()
         sample = given.rows[0].reshape(shape) if plots.is_map(shape) else None
         look = {"n_channels": n_channels, "share_scale": share_scale, "cmap": cmap}

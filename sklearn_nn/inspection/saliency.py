@@ -11,7 +11,6 @@ from sklearn_nn.estimators._core.fitted_network import network_of
 from sklearn_nn.inspection import _plotting as plots
 from sklearn_nn.inspection._fitted import chosen_outputs, is_two_sided, samples
 from sklearn_nn.layers.layer import whole_numbers
-from sklearn_nn.network.source import source
 
 GRADIENT, OCCLUSION = "gradient", "occlusion"
 #: Title of a map, and whether it is signed.
@@ -41,10 +40,11 @@ def saliency_map(estimator, X, target=None):
 
     Returns
     -------
-    gradient : ndarray of the shape of X
+    gradient : ndarray of the shape of X, or list of ndarray of shape (n_steps, n_channels)
         Derivatives of the score (of a regressor, in units of y), in the dtype of the network. X is
         taken after the steps of a pipeline before the network. For bytes, which the network scales
-        to 0..1, derivatives are with respect to the scaled values.
+        to 0..1, derivatives are with respect to the scaled values. Of sequences of unequal length,
+        a list with an array for each, without padding.
 
     Raises
     ------
@@ -86,7 +86,8 @@ def _gradient(given, chosen):
     else:
         units = given.network._codec.raw_units  # of a regressor, the gradient is in units of y
         seeds[np.arange(len(chosen)), chosen] = 1 if units is None else units[0][chosen]
-    return fitted.input_gradient(source(given.rows, fitted.dtype), seeds, given.n_jobs)
+    found = fitted.input_gradient(given.source(), seeds, given.n_jobs)
+    return found[:, : given.rows.shape[1]]
 
 
 def occlusion_map(
@@ -108,8 +109,8 @@ def occlusion_map(
         The class, or one for each sample; for a regressor, the index of the output, whose value
         replaces the probability. None is the most probable class, or the only output.
     window : int or tuple of int, default=None
-        Height and width of the window, or its length for signals. None is a quarter of the sample,
-        rounded up, or one value of a vector.
+        Height and width of the window, or its length for signals. None is a quarter of the sample
+        (of the longest sequence), rounded up, or one value of a vector.
     stride : int or tuple of int, default=None
         Distance between windows, at most their size. None is half the size, rounded up. The last
         window along an axis ends at the edge.
@@ -122,9 +123,10 @@ def occlusion_map(
 
     Returns
     -------
-    difference : ndarray of the shape of X
+    difference : ndarray of the shape of X, or list of ndarray of shape (n_steps, n_channels)
         Loss of probability, in [-1, 1] for a classifier, equal for all channels of a place. X is
-        taken after the steps of a pipeline before the network.
+        taken after the steps of a pipeline before the network. Of sequences of unequal length, a
+        list with an array for each, without padding.
 
     Raises
     ------
@@ -167,7 +169,8 @@ def occlusion_map(
 def _occlusion(given, images, scores, chosen, boxes, fill_value):
     """Return the loss of each sample's chosen score at each place, without an axis of channels."""
     before = scores[np.arange(len(images)), chosen]
-    fill, places = _fill(fill_value, images), images.shape[1:-1]
+    fill, places = _fill(fill_value, given.with_gaps(images)), images.shape[1:-1]
+    lengths = given.lengths
     total, times = np.zeros((len(images), *places)), np.zeros(places)
     at_once = max(1, _ROWS // max(1, len(images)))
     for first in range(0, len(boxes), at_once):
@@ -175,7 +178,9 @@ def _occlusion(given, images, scores, chosen, boxes, fill_value):
         covered = np.repeat(images[np.newaxis], len(some), axis=0)
         for copy, box in zip(covered, some, strict=True):
             copy[(slice(None), *box)] = fill
-        after = given._replace(rows=covered.reshape(-1, given.rows.shape[1])).scores()
+        several = None if lengths is None else np.tile(lengths, len(some))
+        rows = covered.reshape(-1, given.rows.shape[1])
+        after = given._replace(rows=rows, lengths=several).scores()
         after = after[np.arange(len(after)), np.tile(chosen, len(some))]
         for box, value in zip(some, after.reshape(len(some), -1), strict=True):
             total[(slice(None), *box)] += (before - value).reshape(-1, *[1] * len(places))
@@ -209,7 +214,7 @@ def _fill(fill_value, images):
     """Return the fill value in a shape that broadcasts to (n_samples, *window, channels)."""
     channels, is_text = images.shape[-1], isinstance(fill_value, str)
     if is_text and fill_value == "mean":
-        return images.mean(axis=tuple(range(1, images.ndim - 1)), keepdims=True)
+        return np.nanmean(images, axis=tuple(range(1, images.ndim - 1)), keepdims=True)
     if is_text or np.shape(fill_value) not in ((), (channels,)):
         raise ValueError(
             f"fill_value={fill_value!r} must be a number, one for each of {channels} channels, or "
@@ -228,7 +233,7 @@ class SaliencyDisplay(plots.Display):
     Parameters
     ----------
     X : ndarray of shape (n_samples, height, width, channels) or (n_samples, steps, channels)
-        The samples.
+        The samples. NaN follows the end of sequences of unequal length, also in the maps.
     maps : dict of str to ndarray of shape (n_samples, height, width) or (n_samples, steps)
         "gradient", "occlusion" or both, without an axis of channels.
     target : array-like of shape (n_samples,), default=None
@@ -328,11 +333,12 @@ class SaliencyDisplay(plots.Display):
         maps = dict.fromkeys(methods)
         if GRADIENT in maps:
             gradient = _gradient(given, chosen).reshape(images.shape)
-            maps[GRADIENT] = np.abs(gradient).max(axis=-1)
+            maps[GRADIENT] = given.with_gaps(np.abs(gradient).max(axis=-1))
         if OCCLUSION in maps:
             boxes = _boxes(shape[:-1], window, stride)
-            maps[OCCLUSION] = _occlusion(given, images, scores, chosen, boxes, fill_value)
-        display = cls(images, maps, named, scores[np.arange(len(images)), chosen])
+            lost = _occlusion(given, images, scores, chosen, boxes, fill_value)
+            maps[OCCLUSION] = given.with_gaps(lost)
+        display = cls(given.with_gaps(images), maps, named, scores[np.arange(len(images)), chosen])
         display._is_probability = is_probability
         return display.plot(share_scale=share_scale, axes=axes, figure=figure)
 

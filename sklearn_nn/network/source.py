@@ -273,9 +273,10 @@ def in_windows(X: np.ndarray, windows: int, dtype: str, divisor: int = 1) -> Sou
 
 
 def dense_rows(data: Source, dtype: str) -> np.ndarray:
-    """Return all rows as the first layer reads them, of shape (n_rows, width)."""
-    x = np.empty((data.n_rows, data.width), dtype=dtype)
-    rows = readonly(np.arange(data.n_rows))
-    ctx = contexts(1, 0, dtype, n_lengths=data.n_rows)[0]
+    """Return all rows as the first layer reads them, of shape (n_rows, n_windows * width)."""
+    n = data.n_rows * data.windows
+    x = np.empty((n, data.width), dtype=dtype)
+    rows = readonly(np.arange(n))
+    ctx = contexts(1, 0, dtype, n_lengths=n)[0]
     data.gather(ctx, 0, 1, data.values, data.indices, data.indptr, rows, x)
-    return x
+    return x.reshape(data.n_rows, data.windows * data.width)

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
+from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV
 from sklearn.neural_network import MLPClassifier as ScikitLearnMLP
@@ -20,9 +21,24 @@ from sklearn_nn import (
     MLPClassifier,
     MLPRegressor,
     NeuralNetworkClassifier,
+    RNNClassifier,
 )
-from sklearn_nn.inspection import SaliencyDisplay, occlusion_map, saliency_map
-from sklearn_nn.layers import Activation, AveragePool2D, BatchNorm, Conv2D, Dropout, Parallel
+from sklearn_nn.inspection import (
+    FeatureMapDisplay,
+    SaliencyDisplay,
+    occlusion_map,
+    saliency_map,
+)
+from sklearn_nn.layers import (
+    Activation,
+    AveragePool2D,
+    BatchNorm,
+    Conv1D,
+    Conv2D,
+    Dropout,
+    GlobalAveragePool,
+    Parallel,
+)
 from sklearn_nn.network.machine import predict
 from sklearn_nn.network.source import source
 
@@ -450,3 +466,78 @@ class TestDisplay:
                 SaliencyDisplay.from_estimator(grey, IMAGES[:1], method=method)
         with pytest.raises(NotFittedError):
             SaliencyDisplay.from_estimator(CNNClassifier(), IMAGES[:1])
+
+
+# --- sequences of unequal length -----------------------------------------------------------------
+
+LENGTHS = [9, 5, 7, 9, 2, 6] * 3
+SEQUENCES = [np.random.default_rng(0).normal(size=(n, 3)) for n in LENGTHS]
+CLASSES = np.arange(len(LENGTHS)) % 2
+AS_LISTS = [saliency_map, occlusion_map]
+
+
+PLAIN = {"max_iter": 2, "random_state": 0, "dtype": "float64"}
+OF_SEQUENCES = {
+    "plain": RNNClassifier(6, **PLAIN),
+    "windows": RNNClassifier(6, truncation=4, **PLAIN),
+    "channels_first": RNNClassifier(6, data_format="channels_first", **PLAIN),
+    # Reads no fewer than three steps, and pads shorter sequences.
+    "convolutional": NeuralNetworkClassifier([Conv1D(4, 3), GlobalAveragePool()], **PLAIN),
+}
+
+
+@pytest.fixture(scope="module", params=OF_SEQUENCES)
+def of_sequences(request):
+    """A network fitted on sequences of unequal length, and these with axes as it reads them."""
+    X = [x.T for x in SEQUENCES] if request.param == "channels_first" else SEQUENCES
+    return clone(OF_SEQUENCES[request.param]).fit(X, CLASSES), X
+
+
+@pytest.mark.parametrize("map_of", AS_LISTS)
+def test_maps_of_unequal_sequences_are_a_list(of_sequences, map_of):
+    model, X = of_sequences
+    found = map_of(model, X[:6], window=2) if map_of is occlusion_map else map_of(model, X[:6])
+    assert type(found) is list
+    assert [one.shape for one in found] == [x.shape for x in X[:6]]
+    for x, one in zip(X[:6], found, strict=True):
+        alone = map_of(model, [x], window=2) if map_of is occlusion_map else map_of(model, [x])
+        assert alone.shape == (1, *x.shape)
+        if map_of is saliency_map:  # windows of occlusion begin at the end of the longest
+            assert_allclose(one, alone[0], rtol=1e-9)
+            assert_allclose(one, map_of(model, np.array([x]))[0], rtol=1e-9)
+
+
+def test_gradient_of_unequal_sequences(of_sequences):
+    model, X = of_sequences
+    for number in (1, 4):  # 5 and 2 steps
+        found, slopes = saliency_map(model, X[:6], target=1)[number], np.zeros(X[number].shape)
+        for place in np.ndindex(slopes.shape):
+            step = np.zeros_like(slopes)
+            step[place] = EPS
+            pair = model.predict_proba([X[number] + step, X[number] - step])
+            above, below = np.log(pair[:, 1] / pair[:, 0])
+            slopes[place] = (above - below) / (2 * EPS)
+        assert number == 4 or np.abs(slopes).max() > 1e-5
+        assert_allclose(found, slopes, rtol=1e-4, atol=1e-8)
+
+
+def test_display_of_unequal_sequences(plt, of_sequences):
+    model, X = of_sequences
+    display = SaliencyDisplay.from_estimator(
+        model, X[:3], method=["gradient", "occlusion"], window=2
+    )
+    assert display.X.shape == (3, 9, 3)
+    for values in (display.X[..., 0], *display.maps.values()):
+        assert np.isnan(values).sum(axis=1).tolist() == [0, 4, 2]
+    expected = saliency_map(model, X[:3])[1]
+    channels = 0 if X[1].shape[0] == 3 else 1
+    assert_allclose(display.maps["gradient"][1, :5], np.abs(expected).max(axis=channels))
+    display.figure_.canvas.draw()
+    alone = SaliencyDisplay.from_estimator(model, [X[1]])
+    assert alone.X.shape == (1, 5, 3)
+    assert alone.axes_[0, 1].get_ylim()[1] > 0
+
+
+def test_feature_maps_of_a_shorter_sequence(plt):
+    model = RNNClassifier(4, num_layers=2, max_iter=1, random_state=0).fit(SEQUENCES, CLASSES)
+    assert FeatureMapDisplay.from_estimator(model, [SEQUENCES[1]]).maps.shape == (5, 4)

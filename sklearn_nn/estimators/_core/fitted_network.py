@@ -163,24 +163,29 @@ class FittedNetwork:
 
     def program_for(self, data):
         """Return the program for a source, which may hold sequences of any length."""
-        program, plan = self.program, self.plan
-        ragged = data.lengths is not None
-        if (data.width, ragged) == (program.input_width, program.ragged):
+        program, form = self.program, self._form_of(data)
+        if not form:
             return program
-        steps = data.width // plan.channels
 
         def make():
-            found = plan.lower(shape=(steps, plan.channels), ragged=ragged)
+            found = self.plan.lower(**form)
             shapes = [[p.parameter.shape for p in one.parameters] for one in (found, program)]
             if shapes[0] != shapes[1]:
                 raise ValueError(
-                    f"X has sequences of {steps} steps, but the network was fitted with "
-                    f"{program.input_width // plan.channels}, and has layers whose weights depend "
-                    "on that number; use pooling over time in place of Flatten."
+                    f"X has sequences of {form['shape'][0]} steps, but the network was fitted with "
+                    f"{program.input_width // self.plan.channels}, and has layers whose weights "
+                    "depend on that number; use pooling over time in place of Flatten."
                 )
             return found
 
-        return self._others.get((data.width, ragged), make)
+        return self._others.get((data.width, form["ragged"]), make)
+
+    def _form_of(self, data):
+        """Return the arguments of `lower` in which a source differs from the training data."""
+        ragged, channels = data.lengths is not None, self.plan.channels
+        if (data.width, ragged) == (self.program.input_width, self.program.ragged):
+            return {}
+        return {"shape": (data.width // channels, channels), "ragged": ragged}
 
     def reads(self, steps):
         """Return whether the layers can read sequences of the given number of time steps."""
@@ -205,8 +210,8 @@ class FittedNetwork:
 
         `seeds`, of shape (n_rows, n_raw_outputs), are the weights of the outputs in the sum.
         """
-        form = {"input_gradient": True}
-        program = lower(self.plan.layers, dtype=self.dtype, **self.plan.form, **form)
+        form = {**self.plan.form, **self._form_of(data), "input_gradient": True}
+        program = lower(self.plan.layers, dtype=self.dtype, **form)
         check_layout(program, self.theta, self.state)
         seeds = seeds.astype(self.dtype, copy=False)
         return input_gradient(program, self.theta, self.state, data, seeds, n_jobs)
