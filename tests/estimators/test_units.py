@@ -5,6 +5,7 @@ import warnings
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
 import sklearn_nn
@@ -183,7 +184,9 @@ def test_words_have_no_unit():
 def test_bytes_where_numbers_were_not_scaled(make):
     for fitted in (PIXELS.astype(int), PIXELS.astype(float), PIXELS.astype("float32")):
         model = make().fit(fitted, Y)
-        asserts_once(told_by(model.predict, PIXELS), "divides by 255", "up to 239", "astype(float)")
+        asserts_once(
+            told_by(model.predict, PIXELS), "divides by 255", "did not divide", "astype(float)"
+        )
         assert told_by(model.predict, fitted) == []
     model = make().fit(SCALED, Y)
     assert told_by(model.predict, PIXELS) == []
@@ -214,7 +217,7 @@ def test_forged_knowledge_is_refused(tmp_path):
         model = cnn().fit(PIXELS, Y)
         model._reader.units = forged
         model.save(tmp_path / "model")
-        with pytest.raises(CheckpointError, match="units of samples"):
+        with pytest.raises(CheckpointError, match=r"units is .* invalid"):
             sklearn_nn.load(tmp_path / "model")
 
 
@@ -223,4 +226,49 @@ def test_few_values_of_many_are_looked_at():
     X[::2] = 255
     assert units_of(X, True) == {"bytes": True, "whole": True, "largest": 255.0}
     assert units_of(np.empty((0, 3)), False)["largest"] == 0.0
-    assert other_units(units_of(X / 255, False), X, True, "who") is None
+    assert other_units(units_of(X / 255, False), units_of(X, True), "who") is None
+
+
+# --- pretrained weights --------------------------------------------------------------------------
+
+FLOATS = PIXELS.astype(float)
+#: What the other network was fitted on, what this one is, and parts of the warning.
+UNLIKE = [
+    (FLOATS, PIXELS, ("X holds bytes", "up to 239, which it did not divide", "astype(float)")),
+    (FLOATS, SCALED, ("X holds numbers up to 0.937", "was fitted on numbers up to 239")),
+    (SCALED, FLOATS, ("X holds numbers up to 239", "was fitted on numbers up to 0.937")),
+    (PIXELS, FLOATS, ("X holds numbers up to 239", "was fitted on bytes", "X / 255")),
+]
+ALIKE = [(FLOATS, FLOATS / 4), (PIXELS, SCALED), (SCALED, PIXELS), (PIXELS, PIXELS // 20)]
+
+
+@pytest.mark.parametrize(("before", "after", "parts"), UNLIKE)
+@EVERY
+def test_pretrained_in_other_units(make, before, after, parts, tmp_path):
+    other = make().fit(before, Y)
+    who = f"the {type(other).__name__} that from_pretrained copies"
+    model = make().from_pretrained(other)
+    asserts_once(told_by(model.fit, after, Y), who, *parts)
+    model.save(tmp_path / "model")
+    for copy in (
+        clone(model),
+        pickle.loads(pickle.dumps(model)),
+        sklearn_nn.load(tmp_path / "model"),
+    ):
+        asserts_once(told_by(copy.fit, after, Y), who, *parts)
+    fitted = make().fit(after, Y)
+    asserts_once(told_by(fitted.from_pretrained, other, layers="all"), who, *parts)
+
+
+@pytest.mark.parametrize(("before", "after"), ALIKE)
+@EVERY
+def test_pretrained_in_the_same_units(make, before, after):
+    other = make().fit(before, Y)
+    assert told_by(make().from_pretrained(other).fit, after, Y) == []
+    assert told_by(make().fit(after, Y).from_pretrained, other) == []
+
+
+def test_pretrained_tables_have_no_unit():
+    rows = PIXELS.reshape(N, -1)
+    other = MLPClassifier(3, max_iter=1).fit(rows.astype(float), Y)
+    assert told_by(MLPClassifier(3, max_iter=1).from_pretrained(other).fit, rows, Y) == []

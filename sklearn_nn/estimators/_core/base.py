@@ -446,6 +446,7 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator, ABC):
         if "_network" in vars(self):
             network = self._with_scale_of(start)
             transfer.copy_into(network, start, self._codec)
+            self._reader.compare_units(start)
             self._pretrained = start
             self._set_factors(network, self._made_with.get("learning_rate_factors"))
         self._pretrained = start

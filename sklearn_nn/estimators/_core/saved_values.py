@@ -115,15 +115,24 @@ def _is_history(value, estimator):
     return (value.best_theta is None) == (value.best_state is None)
 
 
+def _are_units(value, _):
+    """Return whether a value is `units_of` samples."""
+    if type(value) is not dict:
+        return False
+    kinds = {name: type(one) for name, one in value.items()}
+    return kinds == {"bytes": bool, "whole": bool, "largest": float}
+
+
 def _is_pretrained(value, estimator):
     """Return whether a value is what `from_pretrained` keeps."""
     return (
         type(value) is dict
-        and set(value) == {"source", "names", "arrays", "raw_units"}
+        and set(value) == {"source", "names", "arrays", "raw_units", "units"}
         and type(value["source"]) is str
         and or_none(sequence_of(list, of_kind(str)))(value["names"], estimator)
         and mapping_of(mapping_of(is_array("f")))(value["arrays"], estimator)
         and or_none(is_array("f", 2))(value["raw_units"], estimator)
+        and or_none(_are_units)(value["units"], estimator)
     )
 
 
@@ -180,7 +189,7 @@ OF_PARTS = {
     "ragged": _FLAG,
     "scale": or_none(is_array("f", 2)),
     "seen_shape": or_none(sequence_of(tuple, whole(1))),
-    "units": or_none(of_kind(dict)),
+    "units": or_none(_are_units),
     "vocabulary": of_kind(str),
     "weights": or_none(sequence_of(list, is_array("fiu", 1))),
 }

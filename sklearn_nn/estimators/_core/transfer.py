@@ -30,6 +30,8 @@ class Pretrained(NamedTuple):
     arrays: dict[str, dict[str, np.ndarray]]
     #: Factor and offset that return its raw outputs to the units of its targets, or None.
     raw_units: np.ndarray | None
+    #: Units of the samples that it was fitted on, or None if samples are rows; see `units_of`.
+    units: dict[str, bool | float] | None
 
 
 def pretrained(other, layers, load):
@@ -59,7 +61,9 @@ def pretrained(other, layers, load):
             for layer, own in arrays.items()
             if any(is_within(layer, name) for name in names_and_scale)
         }
-    return Pretrained(type(estimator).__name__, names, arrays, estimator._codec.raw_units)
+    reader, codec = estimator._reader, estimator._codec
+    units = reader.units if reader.divisor != 1 else None
+    return Pretrained(type(estimator).__name__, names, arrays, codec.raw_units, units)
 
 
 def _shapes(arrays):

@@ -249,20 +249,19 @@ def units_of(X, are_bytes):
     return {"bytes": False, "whole": whole, "largest": largest}
 
 
-def other_units(fitted, X, are_bytes, owner):
+def other_units(fitted, found, owner):
     """Return a warning if samples seem to be in other units than the fitted ones, else None.
 
-    `fitted` is `units_of` the fitted samples, which were bytes if X is not, or the reverse.
+    `fitted` and `found` are `units_of` the fitted samples and of others; one of the two are bytes.
     """
-    found = units_of(X, are_bytes)
-    if are_bytes:
+    if found["bytes"]:
         # Images of 0 and 1 would be almost black as bytes.
         alike = fitted["whole"] and 0 < found["largest"] <= fitted["largest"]
         if not (fitted["largest"] > _BEYOND or alike):
             return None
         return (
             f"X holds bytes (uint8), which {owner} divides by {WHITE}, but it was fitted on "
-            f"numbers of another type, up to {fitted['largest']:g}, which it did not scale. "
+            f"numbers of another type, up to {fitted['largest']:g}, which it did not divide. "
             "Convert X to the fitted type: X.astype(float)."
         )
     brighter = found["largest"] > _BRIGHTER * fitted["largest"] / WHITE and found["whole"]
@@ -272,6 +271,20 @@ def other_units(fitted, X, are_bytes, owner):
         f"X holds numbers up to {found['largest']:g} that are not bytes, but {owner} was fitted on "
         f"bytes (uint8), which it divides by {WHITE}, so that they lie in 0..1. Pass the same "
         f"pixels as bytes, X.astype('uint8'), or divide them: X / {WHITE}."
+    )
+
+
+def units_of_another(fitted, found, owner):
+    """Return a warning if samples seem to be in other units than those of another network."""
+    if fitted["bytes"] != found["bytes"]:
+        return other_units(fitted, found, owner)
+    small, large = sorted((fitted, found), key=lambda units: units["largest"])
+    are_pixels = large["whole"] and large["largest"] > _BRIGHTER * small["largest"]
+    if found["bytes"] or not are_pixels or not 0 < small["largest"] <= _BEYOND:
+        return None
+    return (
+        f"X holds numbers up to {found['largest']:g}, but {owner} was fitted on numbers up to "
+        f"{fitted['largest']:g}; pass X in the same units, in which its weights are useful."
     )
 
 

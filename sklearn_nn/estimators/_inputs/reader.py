@@ -74,6 +74,9 @@ class InputReader(Part):
         """Return a reader with the scale in the arrays of another network, by layer."""
         return self
 
+    def compare_units(self, start):
+        """Warn if the network that pretrained weights come from was fitted in other units."""
+
     def lengths(self, samples):
         """Return the number of time steps of each checked sample."""
         return np.full(samples.shape[0], self.shape[0])

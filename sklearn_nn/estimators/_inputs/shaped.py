@@ -294,7 +294,16 @@ class ShapedReader(InputReader):
         if reset:
             self.units = advice.units_of(samples, are_bytes)
         elif self.units and self.units["bytes"] != are_bytes and self.divisor != 1:
-            message = advice.other_units(self.units, samples, are_bytes, type(estimator).__name__)
+            found = advice.units_of(samples, are_bytes)
+            message = advice.other_units(self.units, found, type(estimator).__name__)
+            if message is not None:
+                warn(message)
+
+    def compare_units(self, start):
+        """Warn if the network that pretrained weights come from was fitted in other units."""
+        if self.units and start.units and self.divisor != 1:
+            owner = f"the {start.source} that from_pretrained copies"
+            message = advice.units_of_another(start.units, self.units, owner)
             if message is not None:
                 warn(message)
 
@@ -302,6 +311,8 @@ class ShapedReader(InputReader):
         """Return X checked, and learn the form of its samples and their scale."""
         samples = super().learn(X, estimator)
         start = vars(estimator).get("_pretrained")
+        if start is not None:
+            self.compare_units(start)
         self.scale = self._scale_for(samples, None if start is None else start.arrays)
         return samples
 
@@ -348,9 +359,6 @@ class ShapedReader(InputReader):
         if self.seen_shape is not None and math.prod(self.seen_shape) != estimator.n_features_in_:
             n_values = estimator.n_features_in_
             raise ValueError(f"samples of shape {self.seen_shape} with {n_values} values")
-        kinds = {name: type(value) for name, value in (self.units or {}).items()}
-        if self.units is not None and kinds != {"bytes": bool, "whole": bool, "largest": float}:
-            raise ValueError("invalid units of samples")
         if self.scale is not None:
             is_valid = self.scale.shape == (2, self.shape[-1]) and (self.scale[1] > 0).all()
             if not is_valid or not np.isfinite(self.scale).all():
