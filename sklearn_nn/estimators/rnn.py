@@ -108,7 +108,7 @@ class BaseRNN(BaseNetwork):
         shape = self.input_shape
         steps = (-1, 1) if shape is None or len(shape) != 2 else tuple(map(int, shape))
         options = {"takes_any_length": True, "rows_are_signals": True, "steps_of_rows": steps}
-        options["scales"] = self.scale_inputs
+        options |= {"scales": self.scale_inputs, "goes_by_place": True}
         if self.truncation is None:
             return ShapedReader(shape, self.data_format, **options)
         return WindowReader(shape, self.data_format, truncation=self.truncation, **options)

@@ -11,6 +11,8 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_nn._spec import parameters, set_plain
+from sklearn_nn.estimators._core.parts import warn
+from sklearn_nn.estimators._inputs.advice import misplaced_steps
 from sklearn_nn.estimators._inputs.scale import Moments, moments_of
 from sklearn_nn.estimators._inputs.sequences import (
     as_numbers,
@@ -201,6 +203,9 @@ class SequenceScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             if values.size == 0:
                 raise ValueError(f"X has shape {values.shape}, which holds no sequences.")
             n_channels = values.shape[1 if self.data_format == CHANNELS_FIRST else 2]
+            message = misplaced_steps(values.shape[1:], self.data_format) if reset else None
+            if message is not None:
+                warn(message)
         else:
             values = validate_data(self, X, dtype=_REAL, reset=reset)
             n_channels = 1

@@ -10,10 +10,11 @@ from sklearn_nn import (
     FeatureExtractor,
     NeuralNetworkClassifier,
     RNNClassifier,
+    SequenceScaler,
     augment_images,
     resize_images,
 )
-from sklearn_nn.estimators._inputs.advice import misplaced_channels
+from sklearn_nn.estimators._inputs.advice import misplaced_channels, misplaced_steps
 from sklearn_nn.layers import (
     BatchNorm,
     Conv1D,
@@ -125,6 +126,33 @@ def test_signals_are_nothing_strange():
     assert told_by(RNNClassifier(2, max_iter=1).fit, X, Y) == []
     assert told_by(network(Conv1D(2, 3)).fit, X, Y) == []
     assert told_by(cnn(input_shape=(3, 40)).fit, X, Y) == []
+
+
+@pytest.mark.parametrize("axes", [(6, 100), (1, 150), (3, 50), (8, 64)])
+def test_steps_that_may_be_channels(axes):
+    X, turned = images(*axes), images(*axes[::-1])
+    for make in (
+        lambda **options: RNNClassifier(2, max_iter=1, **options),
+        lambda **options: network(Conv1D(2, 3, padding="same"), GlobalAveragePool(), **options),
+        lambda **_: SequenceScaler(),
+    ):
+        (told,) = told_by(make().fit, X, Y)
+        assert f"sequences of shape {axes}" in told
+        assert f"{axes[0]} time steps of {axes[1]} channels" in told
+        assert "set data_format='channels_first', or pass np.swapaxes(X, 1, 2)" in told
+        assert told_by(make().fit, turned, Y) == []
+        if "input_shape" in make().get_params():
+            assert f"otherwise pass input_shape={axes}" in told
+            assert told_by(make(input_shape=axes).fit, X, Y) == []
+            assert told_by(make(data_format=FIRST).fit, X, Y) == []
+            (told,) = told_by(make(data_format=FIRST).fit, turned, Y)
+            assert "set data_format='channels_last'" in told
+
+
+def test_few_steps_that_are_nothing_strange():
+    for axes in [(10, 300), (9, 128), (1, 40), (3, 49), (8, 63), (100, 6), (6, 6)]:
+        assert misplaced_steps(axes, LAST) is None
+        assert misplaced_steps(axes[::-1], FIRST) is None
 
 
 def test_shapes_at_predict_say_the_way_back():

@@ -42,6 +42,8 @@ _USUAL = (1, 3, 4)
 _SMALLEST = 8
 #: Largest ratio of the sides of an image.
 _LONGEST = 3
+#: Few steps of many channels, and how many times more, of suspicious sequences.
+_FEW_STEPS, _MANY_CHANNELS, _TIMES = 8, 50, 8
 
 
 # --- advice in place of the messages of NumPy and scikit-learn ----------------------------------
@@ -308,4 +310,24 @@ def misplaced_channels(axes, data_format, otherwise):
         f"X has samples of shape {axes}, which with data_format={data_format!r} are images of "
         f"{height} x {width} pixels with {read} channels. If the axis of {channels} is that of the "
         f"channels, set data_format={other!r}{otherwise}."
+    )
+
+
+def misplaced_steps(axes, data_format, otherwise=""):
+    """Return a warning if sequences seem to have their channels on another axis, else None.
+
+    `axes` is the shape of a sequence as passed; `otherwise`, the end of the text, says what to do
+    if it is intended. Up to 8 time steps of 50 channels or more, 8 times as many, are suspicious.
+    """
+    if len(axes) != 2:
+        return None
+    is_first = data_format == CHANNELS_FIRST
+    steps, channels = reversed(axes) if is_first else axes
+    if steps > _FEW_STEPS or channels < max(_MANY_CHANNELS, _TIMES * steps):
+        return None
+    other = CHANNELS_LAST if is_first else CHANNELS_FIRST
+    return (
+        f"X has sequences of shape {axes}, which with data_format={data_format!r} are {steps} time "
+        f"steps of {channels} channels. If the axis of {steps} is that of the channels, set "
+        f"data_format={other!r}, or pass np.swapaxes(X, 1, 2){otherwise}."
     )

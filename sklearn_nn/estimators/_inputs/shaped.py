@@ -209,6 +209,9 @@ class ShapedReader(InputReader):
         if reset and self.input_shape is None and self.goes_by_place:
             meant = f"; otherwise pass input_shape={shape}"
             message = advice.misplaced_channels(self._axes(shape), self.data_format, meant)
+            if not self.planes_are_grey:
+                steps = advice.misplaced_steps(self._axes(shape), self.data_format, meant)
+                message = message or steps
             if message is not None:
                 warn(message)
         return rows, planes
