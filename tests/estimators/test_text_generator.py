@@ -401,8 +401,12 @@ def test_paths_in_place_of_texts(tmp_path, monkeypatch):
     file, text = tmp_path / "my text", prose(60)
     file.write_text(text, encoding="utf-8")
     model = small().fit(text)
-    for path in (str(file), "/no/such/file.txt", "corpus/a.md", r"C:\texts\b.txt", "./c.json"):
-        remedy = f"X={path!r} is the path of a file, not a text; pass its text, pathlib.Path("
+    missing = ["/no/such/file.txt", "corpus/a.md", r"C:\texts\b.txt", "./c.json"]
+    missing += ["input.txt", "reviews.csv", "notes.MD", "data/corpus.txt", "a.txt.gz", "no.jsonl"]
+    for path in (str(file), *missing):
+        nothing = ", and there is no such file" if path in missing else ""
+        remedy = f"X={path!r} is the path of a file, not a text{nothing}; pass its text, "
+        remedy += "pathlib.Path("
         for call in (small().fit, small().partial_fit, small().initialize, model.score):
             with pytest.raises(ValueError, match=re.escape(remedy) + ".*read_text"):
                 call(path)
@@ -411,7 +415,11 @@ def test_paths_in_place_of_texts(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ValueError, match="X='my text' is the path of a file"):
         small().fit("my text")
-    for fine in (["/no/such/file.txt"], "see /no/such/file.txt\n", "and/or", "a/b. c", "\0/a b"):
+    for address in ("https://example.org/a", "http://example.org/a.txt"):
+        with pytest.raises(ValueError, match=r"is an address, not a text; .*urlopen.*decode"):
+            small().fit(address)
+    texts = ["and/or", "a/b. c", "\0/a b", "see input.txt", "end.", "e.g.", "https://a.org is here"]
+    for fine in (["/no/such/file.txt"], "see /no/such/file.txt\n", ["input.txt"], *texts):
         assert small().fit(fine).n_iter_ > 0
     # A path is read.
     assert_same_weights(small().fit(file), model)
@@ -421,6 +429,12 @@ def test_paths_in_place_of_texts(tmp_path, monkeypatch):
     assert validated.history_["val_loss"] == small().fit(text, X_val=text).history_["val_loss"]
     with pytest.raises(FileNotFoundError):
         small().fit(tmp_path / "nothing")
+    for name, remedy in (("b.txt.gz", "gzip.open"), ("c.txt", "read_text(encoding=")):
+        (tmp_path / name).write_bytes(b"\x1f\x8b\xff")
+        with pytest.raises(ValueError, match="is not a text in UTF-8") as caught:
+            small().fit(tmp_path / name)
+        assert str(tmp_path / name) in str(caught.value)
+        assert remedy in str(caught.value)
 
 
 def test_texts_of_one_character_have_nothing_to_predict():

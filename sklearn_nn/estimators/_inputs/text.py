@@ -11,8 +11,11 @@ import numpy as np
 
 from sklearn_nn.network.source import in_windows, sequences
 
-#: Strings of the form of a path: no white space, a separator, and an extension.
-_PATH = re.compile(r"\S*[/\\][^\s/\\]*\.\w{1,5}")
+#: Strings of the form of a path: no white space, a separator and an extension, or one of texts.
+_PATH = re.compile(
+    r"\S*[/\\][^\s/\\]*\.\w{1,5}|\S+\.(?:txt|text|csv|tsv|jsonl?|md|rst|log|html?|xml|gz)", re.I
+)
+_ADDRESS = re.compile(r"(?:https?|ftp)://\S+", re.I)
 #: Longer strings are texts.
 _LONGEST_PATH = 300
 #: Characters, padding included, that are scored at a time, which limits the use of memory.
@@ -45,23 +48,38 @@ def listed_texts(X):
 
 
 def _text(item):
-    """Return a string unchanged, or the text of a file."""
-    return str(item) if isinstance(item, str) else Path(item).read_text(encoding="utf-8")
+    """Return a string unchanged, or the text of a file; raise ValueError if it is not in UTF-8."""
+    if isinstance(item, str):
+        return str(item)
+    path = Path(item)
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        remedy = f"pass its text, pathlib.Path({str(path)!r}).read_text(encoding=...)"
+        if path.suffix == ".gz":
+            remedy = f"pass its text, gzip.open({str(path)!r}, 'rt', encoding='utf-8').read()"
+        raise ValueError(f"The file {str(path)!r} is not a text in UTF-8; {remedy}.") from error
 
 
 def check_no_path(X, name="X"):
-    """Raise ValueError if X is a string with the form of a path, in place of a text."""
+    """Raise ValueError if X is a string with the form of a path or a URL, in place of a text."""
     if not isinstance(X, str) or len(X) > _LONGEST_PATH or "\n" in X:
         return
     try:
         is_path = Path(X).is_file()
     except (OSError, ValueError):  # a name that is too long, or not possible
         is_path = False
-    if is_path or _PATH.fullmatch(X):
+    in_list = "(A text of this form can be passed in a list.)"
+    if _ADDRESS.fullmatch(X):
         raise ValueError(
-            f"{name}={X!r} is the path of a file, not a text; pass its text, "
-            f"pathlib.Path({X!r}).read_text(), or the Path itself. (A text of this form can be "
-            "passed in a list.)"
+            f"{name}={X!r} is an address, not a text; pass its text, "
+            f"urllib.request.urlopen({X!r}).read().decode('utf-8'). {in_list}"
+        )
+    if is_path or _PATH.fullmatch(X):
+        missing = "" if is_path else ", and there is no such file"
+        raise ValueError(
+            f"{name}={X!r} is the path of a file, not a text{missing}; pass its text, "
+            f"pathlib.Path({X!r}).read_text(), or the Path itself. {in_list}"
         )
 
 
