@@ -1,6 +1,8 @@
 """Weights of another network, frozen layers, factors on learning rates."""
 
+import ast
 import pickle
+import re
 import warnings
 
 import numpy as np
@@ -18,6 +20,7 @@ from sklearn_nn import (
     MLPClassifier,
     MLPRegressor,
     NeuralNetworkClassifier,
+    TextGenerator,
     load,
     load_checkpoint,
 )
@@ -237,7 +240,7 @@ def test_errors_of_from_pretrained(source, residual_source):
     with pytest.raises(ValueError, match=message):
         new.fit(X, Y)
     assert not hasattr(new, "layers_")
-    with pytest.raises(ValueError, match=r"layer 'output' has .* leave it out"):
+    with pytest.raises(ValueError, match=r"layer 'output' .* layers=\['dense1'\]\)"):
         mlp(batch_norm=True).from_pretrained(source, layers=["dense1", "output"]).fit(X, Y)
     with pytest.raises(ValueError, match="The network to copy to has no layer 'batchnorm1'"):
         mlp().from_pretrained(source, layers="batchnorm1").fit(X, Y)
@@ -249,6 +252,28 @@ def test_errors_of_from_pretrained(source, residual_source):
         fitted.from_pretrained(source)
     assert kept(before, fitted) == sorted(fitted.layers_)
     assert "_pretrained" not in vars(fitted)
+
+
+def test_suggested_layers_fit(source):
+    """The list in the error can be passed as it is; there is none if no layer fits."""
+    new = mlp(hidden_layer_sizes=(12, 9), batch_norm=True)
+    with pytest.raises(ValueError, match="or copy those that fit") as caught:
+        clone(new).from_pretrained(source).fit(X[OLD], Y[OLD])
+    (suggested,) = re.findall(r"layers=(\[.*\])\)\.$", str(caught.value))
+    assert ast.literal_eval(suggested) == ["dense1", "batchnorm1"]
+    new.from_pretrained(source, layers=ast.literal_eval(suggested)).fit(X[OLD], Y[OLD])
+    other = mlp(hidden_layer_sizes=(7,), batch_norm=True).from_pretrained(source)
+    with pytest.raises(ValueError, match=r"read equal; no layer fits as it is\.$"):
+        other.fit(X[OLD], Y[OLD])
+
+
+def test_texts_of_other_characters():
+    options = {"hidden_size": 4, "num_layers": 1, "max_iter": 1, "sequence_length": 5}
+    model = TextGenerator(**options).fit("abcabcabcabc")
+    other = TextGenerator(**options).from_pretrained(model)
+    with pytest.raises(ValueError, match=r"by vocabulary=other\.vocabulary_"):
+        other.fit("abcdabcdabcd")
+    other.set_params(vocabulary=model.vocabulary_).fit("abcabcababab")
 
 
 # --- frozen layers ---------------------------------------------------------------------------

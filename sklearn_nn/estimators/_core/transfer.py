@@ -71,17 +71,35 @@ def _shapes(arrays):
     return ", ".join(f"{name} {tuple(array.shape)}" for name, array in sorted(arrays.items()))
 
 
+def _fits(own, arrays):
+    """Return whether parameters of a layer have the shapes of the arrays of another."""
+    return {n: p.shape for n, p in own.items()} == {n: a.shape for n, a in arrays.items()}
+
+
+def _instead(start, fitting):
+    """Return the end of an error's sentence: what else may be done with layers that fit."""
+    others = [layer for layer in fitting if layer != INPUT_SCALE]
+    told = f", or copy those that fit: from_pretrained(..., layers={others})"
+    told = told if others else "; no layer fits as it is"
+    if start.source == "TextGenerator":
+        told = f" (for a text of other characters, by vocabulary=other.vocabulary_){told}"
+    return told
+
+
 def copied_layers(program, start):
     """Return the names of a program's copied layers; raise ValueError for none or other shapes."""
     if start.names is not None:
         check_known(start.names, [line.name for line in program.outline], "The network to copy to")
-    copied = []
-    for layer, arrays in start.arrays.items():
+    owned = {}
+    for layer in start.arrays:
         places = {**program.layers.get(layer, {}), **program.memories.get(layer, {})}
-        own = {name: placed.parameter for name, placed in places.items()}
-        if {n: p.shape for n, p in own.items()} == {n: a.shape for n, a in arrays.items()}:
-            copied.append(layer)
-        elif layer == INPUT_SCALE:
+        owned[layer] = {name: placed.parameter for name, placed in places.items()}
+    copied = [layer for layer, own in owned.items() if _fits(own, start.arrays[layer])]
+    for layer, arrays in start.arrays.items():
+        own = owned[layer]
+        if layer in copied:
+            continue
+        if layer == INPUT_SCALE:
             if not own:
                 warn(
                     f"The {start.source} to copy from standardizes X, but this network does not: "
@@ -89,11 +107,10 @@ def copied_layers(program, start):
                     "former, or use scale_inputs='auto'."
                 )
         elif start.names is not None or (own and layer != OUTPUT):
-            others = [name for name in start.arrays if name != layer]
             raise ValueError(
                 f"layer {layer!r} has {_shapes(arrays)} in the {start.source} to copy from, "
                 f"but {_shapes(own) or 'no arrays'} here; make the two layers and what they "
-                f"read equal, or leave it out: from_pretrained(..., layers={others})."
+                f"read equal{_instead(start, copied)}."
             )
     if not set(copied) - {INPUT_SCALE}:
         raise ValueError(
