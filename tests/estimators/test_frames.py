@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
+from sklearn_nn import TabularClassifier
 from sklearn_nn.estimators._inputs.table import frames as _frames
 from sklearn_nn.estimators.table_encoder import TableEncoder
 
@@ -427,3 +428,28 @@ def test_libraries_are_not_imported(monkeypatch):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert TableEncoder().fit(ROWS).transform(ROWS).shape == (5, 6)
+
+
+@pytest.mark.parametrize(
+    ("asked", "marked"),
+    [
+        (["zip"], ", and X.astype({'zip': 'category'}) marks a column of numbers"),
+        ([0], ", and X.astype({'zip': 'category'}) marks a column of numbers"),
+        (None, ""),
+    ],
+)
+def test_all_columns_of_text_that_are_not_listed(pd, asked, marked):
+    """The remedy works."""
+    names = {"zip": [1, 2, 3] * 10, "city": ["a", "b"] * 15, "n": range(30), "kind": ["x"] * 30}
+    X = pd.DataFrame(names)
+    for model in (TableEncoder(asked), TabularClassifier(categorical_features=asked)):
+        with pytest.raises(ValueError) as caught:
+            model.fit(X, ["a", "b"] * 15)
+        assert str(caught.value) == (
+            "Column 'city' of X holds 'a', which is text, where numbers are expected. List all "
+            "columns of text in categorical_features, which leaves out 'city', 'kind'; or leave it "
+            f"at 'from_dtype': text is then recognized{marked}. Convert text of numbers by "
+            "pandas.to_numeric."
+        )
+    encoder = TableEncoder().fit(X.astype({"zip": "category"}))
+    assert encoder.is_categorical_.tolist() == [True, True, False, True]

@@ -344,8 +344,10 @@ def test_codes_are_categories():
 
 
 def test_numbers_of_other_conventions_are_not_guessed():
-    assert kind_of([f"{k},50" for k in range(60)] * 3) == "category"
-    assert kind_of([f"1.{k:03},50" for k in range(60)] * 3) == "category"
+    for values in ([f"{k},50" for k in range(60)] * 3, [f"1.{k:03},50" for k in range(60)] * 3):
+        fit = encoder()
+        told_by(lambda fit=fit, values=values: fit.fit(pd.DataFrame({"x": values})))
+        assert fit.is_categorical_.tolist() == [True]
 
 
 def test_limits_of_identifiers():
@@ -435,3 +437,24 @@ def test_forged_states():
     for column in state["columns"]:
         column.pop("words", None)
     assert np.isfinite(TableEncoder.from_state(state).transform(TABLE)).all()
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ([f"{k}.{k:03},96" for k in range(1, N + 1)], "Left out, as nearly every value occurs"),
+        ([f"{k},5" for k in range(N - 1)] + ["?"], "Left out, as nearly every value occurs once"),
+        ([f"{k % 40},5" for k in range(N)], "Used as categories, although they seem to be numbers"),
+    ],
+)
+def test_decimal_commas(values, said):
+    X = pd.DataFrame({"price": values, "size": SIZES})
+    (message,) = told_by(lambda: encoder().fit(X))
+    assert f"{said}" in message
+    assert f"'price' (such as {values[0]!r})." in message
+    remedy = "Text in 'price' looks like numbers with a decimal comma: pandas.read_csv(..., decimal"
+    assert remedy in message
+    # A few of them are categories, and so are other words with a comma.
+    assert told_by(lambda: encoder().fit(X.assign(price=["1,5", "2,5"] * (N // 2)))) == []
+    words = [f"a{k % 40},5" for k in range(N)]
+    assert told_by(lambda: encoder().fit(X.assign(price=words))) == []

@@ -22,7 +22,7 @@ from sklearn_nn.estimators._inputs.table.columns import (
     DroppedColumn,
     NumberColumn,
 )
-from sklearn_nn.estimators._inputs.table.frames import read_frame, short
+from sklearn_nn.estimators._inputs.table.frames import TextError, read_frame, short
 from sklearn_nn.estimators._inputs.table.text import IDENTIFIERS, NUMBERS, TextColumn, advice_on
 
 _COLUMNS = {column.kind: column for column in (NumberColumn, CategoryColumn, DroppedColumn)}
@@ -151,14 +151,19 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         frame = read_frame(X, estimator)
         weights = self._weights(sample_weight, frame)
         mask = _categorical_mask(frame, self.categorical_features)
-        columns, of_text = [], {}
+        columns, of_text, not_listed = [], {}, {}
         for i in range(frame.shape[1]):
             cells = frame.column(i)
             is_categorical = cells.are_categorical() if mask is None else mask[i]
             text = TextColumn.of(cells, weights) if is_categorical and mask is None else None
             if text is not None:
                 of_text[i] = text
-            columns.append(self._column(cells, weights, is_categorical, text))
+            try:
+                columns.append(self._column(cells, weights, is_categorical, text))
+            except TextError as error:
+                not_listed[i] = error
+        if not_listed:
+            raise ValueError(_about_text(not_listed, frame, mask)) from None
         if not any(any(column.widths) for column in columns):
             if of_text:
                 raise ValueError(
@@ -380,6 +385,26 @@ def _categorical_mask(frame, categorical_features):
                 f"has {n_columns} columns; use positions from 0 to {n_columns - 1}."
             )
     return np.isin(np.arange(n_columns), positions)
+
+
+def _about_text(not_listed, frame, mask):
+    """Return an error's message about all columns of text that `categorical_features` leaves out.
+
+    `not_listed` holds the error of each of them by position.
+    """
+    names = list(range(frame.shape[1])) if frame.names is None else frame.names
+    first, *_ = not_listed.values()
+    problem, _, _ = str(first).partition(" Convert it")
+    shown = ", ".join(repr(names[i]) for i in not_listed)
+    listed = [names[i] for i in np.flatnonzero(mask)][:1]
+    marked = ""
+    if listed and frame.names is not None:
+        marked = f", and X.astype({{{listed[0]!r}: 'category'}}) marks a column of numbers"
+    return (
+        f"{problem} List all columns of text in categorical_features, which leaves out {shown}; or "
+        f"leave it at 'from_dtype': text is then recognized{marked}. Convert text of numbers by "
+        "pandas.to_numeric."
+    )
 
 
 def _named(frame, asked):

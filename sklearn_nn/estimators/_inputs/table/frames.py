@@ -44,6 +44,10 @@ def _refuse(letter, label, dtype):
         raise ValueError(_UNSUPPORTED[letter].format(label=label, dtype=dtype))
 
 
+class TextError(ValueError):
+    """Text in a column of numbers."""
+
+
 def _infinity_error(label):
     return ValueError(
         f"Input X contains infinity or a value too large for dtype('float64') in {label}; replace "
@@ -440,7 +444,7 @@ def _as_numbers(values, label, words=None):
     for example in text:
         _check_scalar(example, label)
     if text and words is None:
-        raise ValueError(
+        raise TextError(
             f"{label} holds {short(text[0])}, which is text, where numbers are expected. Convert "
             "it (pandas.to_numeric), or fit with the column listed in categorical_features."
         )
