@@ -18,6 +18,7 @@ _OTHER_NAMES = {
     "early_stopping": "restore_best_weights",
     "scoring": "metrics metric eval_metric monitor",
     "alpha": "l2 l2_penalty l2_regularization regularization kernel_regularizer reg_lambda",
+    "weight_decay": "alpha l2 l2_penalty l2_regularization regularization reg_lambda wd",
     "hidden_size": "units hidden_units hidden_dim n_units rnn_units hidden_layer_sizes",
     "hidden_layer_sizes": (
         "hidden_layers hidden_sizes layer_sizes layers hidden_units units n_units n_hidden "
@@ -134,6 +135,11 @@ def hint_in_call(name: str, arguments: Iterable[str], parameters: Iterable[str],
             if own in parameters:
                 return f"; pass it to the constructor: {owner}({own}=...)"
     return hint(name, arguments)
+
+
+def about_class(value: object) -> str:
+    """Return the end of an error about a value that is a class in place of an object, or ""."""
+    return f" It is a class; pass an object: {value.__name__}()." if isinstance(value, type) else ""
 
 
 def unexpected(function: str, name: str, told: str) -> TypeError:

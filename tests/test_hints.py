@@ -101,6 +101,8 @@ def test_constructors_and_set_params(name, end):
         (CNNClassifier, "augment", "use augmentation"),
         (TabularClassifier, "cat_features", "use categorical_features"),
         (TabularClassifier, "n_estimators", "use n_networks"),
+        (TabularClassifier, "alpha", "use weight_decay"),
+        (TabularClassifier, "l2", "use weight_decay"),
         (TabularRegressor, "units", "use hidden_layer_sizes"),
         (Dense, "activaton", "did you mean 'activation'?"),
         (Dense, "name", "lists of layers take (name, layer) pairs, such as ('hidden', Dense(64))"),
@@ -246,6 +248,50 @@ def test_sizes_in_place_of_a_loss(sizes):
     assert str(caught.value).endswith(end)
 
 
+@pytest.mark.parametrize("sizes", [(64, 64), 64])
+@pytest.mark.parametrize("kind", [TabularClassifier, TabularRegressor])
+def test_sizes_in_place_of_an_architecture(kind, sizes):
+    with pytest.raises(ValueError) as caught:
+        kind(sizes).fit(ROWS, CLASSES)
+    end = f"instead. It is the first parameter; for layers, use hidden_layer_sizes={sizes!r}."
+    assert str(caught.value).endswith(end)
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "name"),
+    [
+        (MLPClassifier, {"callbacks": EarlyStopping}, "EarlyStopping"),
+        (MLPClassifier, {"callbacks": [EarlyStopping]}, "EarlyStopping"),
+        (MLPClassifier, {"solver": Adam}, "Adam"),
+        (RNNClassifier, {"solver": AdamW}, "AdamW"),
+        (MLPClassifier, {"learning_rate": Cosine}, "Cosine"),
+        (TabularClassifier, {"learning_rate": Cosine}, "Cosine"),
+        (TabularRegressor, {"loss": Huber}, "Huber"),
+        (CNNClassifier, {"augmentation": RandomFlip}, "RandomFlip"),
+        (CNNClassifier, {"augmentation": [RandomFlip]}, "RandomFlip"),
+        (NeuralNetworkClassifier, {"layers": Dense}, "Dense"),
+        (NeuralNetworkClassifier, {"layers": [Dense(3), Dropout]}, "Dropout"),
+    ],
+)
+def test_a_class_in_place_of_an_object(kind, values, name):
+    X = IMAGES if kind is CNNClassifier else ROWS
+    y = ROWS[:, 0] if kind is TabularRegressor else CLASSES
+    with pytest.raises(ValueError, match=rf"It is a class; pass an object: {name}\(\)\.$"):
+        kind(**values).fit(X, y)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.dtype("float32")])
+@pytest.mark.parametrize("kind", [MLPClassifier, TabularClassifier])
+def test_types_of_numpy(kind, dtype):
+    with pytest.raises(ValueError, match=r"Did you mean 'float32'\?$"):
+        kind(dtype=dtype).fit(ROWS, CLASSES)
+
+
+def test_no_activation():
+    with pytest.raises(ValueError, match=r"Got None instead\. Did you mean 'identity'\?$"):
+        MLPClassifier(activation=None).fit(ROWS, CLASSES)
+
+
 def test_values_that_are_like_none():
     with pytest.raises(ValueError, match=r"Got 'qqq' instead\.$"):
         MLPClassifier(solver="qqq").fit(ROWS, CLASSES)
@@ -310,7 +356,7 @@ def test_one_augmentation(tmp_path):
 def test_one_layer():
     one, listed = (
         NeuralNetworkClassifier(layers, max_iter=2, random_state=0).fit(ROWS, CLASSES)
-        for layers in (Dense(3), [Dense(3)])
+        for layers in (Dense(4), [Dense(4)])
     )
     np.testing.assert_array_equal(one.predict_proba(ROWS), listed.predict_proba(ROWS))
-    assert clone(one).layers == Dense(3)
+    assert clone(one).layers == Dense(4)

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
+from sklearn_nn._hints import about_class
 from sklearn_nn._spec import Spec, is_number, lies_in, named_classes, parameters
 
 __all__ = [
@@ -679,5 +680,5 @@ def get_schedule(learning_rate: Any, parameters: Mapping[str, Any]) -> Schedule:
         return Function(learning_rate)
     raise ValueError(
         f"learning_rate={learning_rate!r} is not known; use one of {', '.join(SCHEDULES)}, "
-        f"a schedule object or a function of the epoch."
+        f"a schedule object or a function of the epoch.{about_class(learning_rate)}"
     )

@@ -12,6 +12,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import InvalidParameterError
 from sklearn.utils.validation import _check_sample_weight
 
+from sklearn_nn._hints import about_class
 from sklearn_nn.estimators._core import fitted_network, lbfgs, transfer
 from sklearn_nn.estimators._core.all_or_nothing import all_or_nothing
 from sklearn_nn.estimators._core.automatic import settle
@@ -331,7 +332,7 @@ class Fit:
             if not isinstance(callback, Callback):
                 raise InvalidParameterError(
                     f"callbacks[{i}]={callback!r} is not a Callback object of sklearn_nn.training; "
-                    "scikit-learn's own callbacks are for set_callbacks."
+                    f"scikit-learn's own callbacks are for set_callbacks.{about_class(callback)}"
                 )
             callback.check_parameters()
         return callbacks

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 
+from sklearn_nn._hints import about_class
 from sklearn_nn.estimators._core.transfer import PRETRAINED
 from sklearn_nn.estimators._inputs.scale import INPUT_SCALE
 from sklearn_nn.layers import Layer
@@ -36,7 +37,7 @@ def named_layers(layers, parameter="layers"):
         if not isinstance(layer, Layer) and not (is_named(entry) and layer == PASSTHROUGH):
             raise ValueError(
                 f"{parameter} holds {entry!r}; every entry is a layer or a (name, layer) pair, "
-                f"in which {PASSTHROUGH!r} may replace the layer."
+                f"in which {PASSTHROUGH!r} may replace the layer.{about_class(layer)}"
             )
     if (name := repeated_name(pairs)) is not None:
         raise ValueError(f"{parameter} has the name {name!r} more than once.")

@@ -13,7 +13,7 @@ import numpy as np
 from sklearn.utils import _param_validation
 from sklearn.utils._param_validation import Interval, InvalidParameterError, Options
 
-from sklearn_nn._hints import hint_in_call, nearest, unexpected
+from sklearn_nn._hints import about_class, hint_in_call, nearest, unexpected
 from sklearn_nn._spec import parameters
 from sklearn_nn.layers.activation import HIDDEN_ACTIVATIONS
 from sklearn_nn.layers.shape import CHANNELS_FIRST, CHANNELS_LAST
@@ -163,11 +163,15 @@ def _meant_value(name, value, allowed):
     """Return the sentence that ends the error about an invalid value: what is probably meant."""
     if name == "learning_rate" and isinstance(value, Real):
         return f" It is a schedule; for a number, use learning_rate_init={value!r}."
-    if name == "loss" and isinstance(value, int | tuple | list):
+    if name in ("loss", "architecture") and isinstance(value, int | tuple | list):
         return f" It is the first parameter; for layers, use hidden_layer_sizes={value!r}."
-    if not isinstance(value, str):
-        return ""
     options = sorted(o for one in allowed if isinstance(one, StrOptions) for o in one.options)
+    if name == "activation" and value is None:
+        value = "identity"
+    if name == "dtype" and isinstance(value, type | np.dtype):
+        value = np.dtype(value).name
+    if not isinstance(value, str):
+        return about_class(value)
     meant = _OTHER_VALUES.get(value.lower())
     meant = meant if meant in options else nearest(value, options)
     return "" if meant is None else f" Did you mean {meant!r}?"
