@@ -430,6 +430,30 @@ def test_libraries_are_not_imported(monkeypatch):
         assert TableEncoder().fit(ROWS).transform(ROWS).shape == (5, 6)
 
 
+@pytest.mark.parametrize("n", [2, 30])  # one-hot and embedded
+def test_most_categories_are_unknown(pd, n):
+    seen = [f"city {k % n}" for k in range(60)]
+    X = pd.DataFrame({"city": seen, "n": range(60)})
+    model = TabularClassifier(max_iter=2, n_networks=2, random_state=0).fit(X, ["a", "b"] * 30)
+    upper = X.assign(city=X["city"].str.upper().where(X["n"] > 4, X["city"]))
+    upper.loc[:2, "city"] = None
+    said = (
+        "Column 'city' of X holds categories that fit did not see in 55 of 57 cells, such as "
+        f"'CITY {5 % n}'; fit saw categories such as 'city 0'. They tell nothing: write them as in "
+        "fit."
+    )
+    for call in (model.predict, model.encoder_.transform):
+        with pytest.warns(UserWarning, match="did not see") as caught:
+            call(upper)
+        assert [str(one.message) for one in caught] == [said]
+    with pytest.warns(UserWarning, match="did not see"):
+        model.score(upper, ["a", "b"] * 30)
+    # Nothing is said of few rows, of missing values, or if half of the cells are known.
+    model.predict(upper[10:29])
+    model.predict(X.assign(city=None))
+    model.predict(X.assign(city=X["city"].where(X["n"] % 2 == 0, "nowhere")))
+
+
 @pytest.mark.parametrize(
     ("asked", "marked"),
     [

@@ -146,6 +146,7 @@ def test_columns_that_are_told_to_be_categories():
 
 
 @both
+@pytest.mark.filterwarnings("ignore:Column .* holds categories that fit did not see")
 def test_missing_values_and_new_categories(Estimator, y):
     """Both are known for what they are; a new category is as a missing one."""
     model = make(Estimator).fit(TABLE, y)
@@ -357,6 +358,7 @@ def test_goes_on_as_if_there_had_been_no_interruption(
 
 
 @both
+@pytest.mark.filterwarnings("ignore:Column .* holds categories that fit did not see")
 def test_warm_starts(Estimator, y):
     """Columns, categories and scale are those of the first fit."""
     model = make(Estimator, warm_start="resume", max_iter=4, learning_rate="constant")

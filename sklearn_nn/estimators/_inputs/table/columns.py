@@ -17,6 +17,8 @@ _PLAIN = {str, bool, int, float}
 _MOST_CATEGORIES = 2**24 - 1
 #: Rows that are written at a time, so that temporary arrays fit into a cache.
 _BLOCK = 2**15
+#: Rows from which on it is told if most categories are unknown.
+_MANY = 20
 #: Relative tolerance at which two sums of weights are equal.
 _SAME = 1e-12
 #: Limit of scaled numbers before the smooth clip, which tends to 3, squares them.
@@ -186,6 +188,7 @@ class CategoryColumn:
         remark = None
         if not numbers[:-1].all():
             remark = self._read_others(codes, values, numbers, cells.label)
+            remark = remark or self._about_unknown(codes, values, numbers, cells.label)
         for rows in _blocks(len(codes)):
             block = numbers[codes[rows]]
             if self.one_hot is None:
@@ -213,6 +216,20 @@ class CategoryColumn:
             f"{label} holds {short(unseen[strange[0]])}, which is {found}, where fit saw {seen}, "
             f"such as {short(self.categories[0])}: it is treated as an unknown category. Convert "
             f"it first, as with {remedy}."
+        )
+
+    def _about_unknown(self, codes, values, numbers, label):
+        """Return the text of a warning if most cells of many are unknown categories, or None."""
+        counts = np.bincount(codes[codes >= 0], minlength=len(values))
+        unknown = numbers[:-1] == 0
+        n, n_unknown = counts.sum(), counts[unknown].sum()
+        if len(codes) < _MANY or not self.categories or 2 * n_unknown <= n:
+            return None
+        example = next(v for v, c in zip(values, counts * unknown, strict=True) if c)
+        return (
+            f"{label} holds categories that fit did not see in {n_unknown} of {n} cells, such as "
+            f"{short(example)}; fit saw categories such as {short(self.categories[0])}. They tell "
+            "nothing: write them as in fit."
         )
 
     def names_out(self, name):
