@@ -20,11 +20,11 @@ _OTHER_NAMES = {
     "alpha": "l2 l2_penalty l2_regularization regularization kernel_regularizer reg_lambda",
     "weight_decay": "alpha l2 l2_penalty l2_regularization regularization reg_lambda wd",
     "hidden_size": "units hidden_units hidden_dim n_units rnn_units hidden_layer_sizes",
+    "num_layers": "n_layers layers",
     "hidden_layer_sizes": (
         "hidden_layers hidden_sizes layer_sizes layers hidden_units units n_units n_hidden "
         "hidden_dim hidden_size"
     ),
-    "num_layers": "n_layers",
     "cell": "cell_type rnn_type layer_type",
     "dropout": "dropout_rate drop_rate dropout_prob",
     "batch_norm": "batchnorm batch_normalization use_batch_norm",
@@ -78,6 +78,11 @@ _ELSEWHERE = {
     "best": "the best weights are restored by early_stopping=True or 'best' of the estimator",
     "name": "lists of layers take (name, layer) pairs, such as ('hidden', Dense(64))",
     "input": "the shape of the input is that of the data",
+    "norm": "BatchNorm and LayerNorm are layers for the list of a NeuralNetworkClassifier",
+    "recurrent dropout": "it is a parameter of the layers LSTM, GRU and SimpleRNN, for the list of "
+    "a NeuralNetworkClassifier",
+    "sample": "pass it to sample: TextGenerator(...).fit(text).sample(100, temperature=0.7)",
+    "vocabulary": "the vocabulary is the characters of the text, or those of vocabulary='...'",
 }  # fmt: skip
 _NAMES_ELSEWHERE = {
     "learning rate": "lr learning_rate learning_rate_init",
@@ -89,7 +94,13 @@ _NAMES_ELSEWHERE = {
     "best": "restore_best_weights",
     "name": "name",
     "input": "input_shape input_dim input_size in_features in_channels input_length",
+    "norm": "batch_norm batchnorm batch_normalization layer_norm layernorm normalization",
+    "recurrent dropout": "recurrent_dropout",
+    "sample": "temperature top_k top_p",
+    "vocabulary": "vocab_size vocabulary_size num_tokens",
 }
+#: Smallest similarity of names, from 0 to 1, of which one may be meant as the other.
+_ALIKE = 0.75
 #: What a parameter needs besides.
 _TOGETHER = {"validation_fraction": " with early_stopping=True"}
 
@@ -101,9 +112,13 @@ def _meant(name: str) -> list[str]:
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """Return the name that is spelt like another one, in capitals or not, or None."""
+    """Return the name that is spelt like another one, or begins with it, or None.
+
+    Capitals do not matter.
+    """
     lowered = {one.lower(): one for one in reversed([*known])}
-    near = difflib.get_close_matches(name.lower(), lowered, n=1)
+    near = difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=_ALIKE)
+    near += [one for one in reversed(lowered) if one.startswith(f"{name.lower()}_")]
     return lowered[near[0]] if near else None
 
 

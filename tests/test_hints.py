@@ -71,6 +71,12 @@ IN_MLP = {
     "Solver": "use solver",
 }
 
+NORMS = "BatchNorm and LayerNorm are layers for the list of a NeuralNetworkClassifier"
+RECURRENT_DROPOUT = (
+    "it is a parameter of the layers LSTM, GRU and SimpleRNN, for the list of a "
+    "NeuralNetworkClassifier"
+)
+
 
 def told(error, call, *args, **values):
     with pytest.raises(error) as caught:
@@ -96,7 +102,24 @@ def test_constructors_and_set_params(name, end):
     [
         (RNNClassifier, "units", "use hidden_size"),
         (RNNClassifier, "n_layers", "use num_layers"),
+        (RNNClassifier, "layers", "use num_layers"),
+        (RNNClassifier, "batch_norm", NORMS),
+        (
+            RNNClassifier,
+            "recurrent_dropout",
+            RECURRENT_DROPOUT,
+        ),
         (TextGenerator, "embedding_dim", "use embedding_size"),
+        (
+            TextGenerator,
+            "temperature",
+            "pass it to sample: TextGenerator(...).fit(text).sample(100, temperature=0.7)",
+        ),
+        (
+            TextGenerator,
+            "vocab_size",
+            "the vocabulary is the characters of the text, or those of vocabulary='...'",
+        ),
         (CNNClassifier, "kernel", "use kernel_size"),
         (CNNClassifier, "augment", "use augmentation"),
         (TabularClassifier, "cat_features", "use categorical_features"),
