@@ -6,7 +6,10 @@ if sys.argv[:1] == ["-m"] and "sklearn_nn" in sys.orig_argv:  # before imports t
     sys.stdout.write("sklearn_nn: each kind of network learns data at hand, for about 20 s\n")
     sys.stdout.flush()
 
+from sklearn_nn import inspection, layers, preprocessing, training
+from sklearn_nn._hints import missing_names
 from sklearn_nn.environment import show_versions, warmup
+from sklearn_nn.estimators import table_encoder
 from sklearn_nn.estimators._core.loading import load, load_checkpoint
 from sklearn_nn.estimators.cnn import CNNClassifier, CNNRegressor
 from sklearn_nn.estimators.feature_extractor import FeatureExtractor
@@ -48,3 +51,6 @@ __all__ = [
     "summary",
     "warmup",
 ]
+__getattr__ = missing_names(
+    __name__, lambda: __all__, lambda: (layers, training, inspection, preprocessing, table_encoder)
+)

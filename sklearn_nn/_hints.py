@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+import dis
+import sys
+from collections.abc import Callable, Iterable
+from typing import Any
 
 #: Parameters, and what other libraries call them. A name may stand for several parameters; the
 #: first that a class has is meant.
@@ -160,3 +163,73 @@ def about_class(value: object) -> str:
 def unexpected(function: str, name: str, told: str) -> TypeError:
     """Return Python's error about an unknown keyword argument of a function, with a hint."""
     return TypeError(f"{function}() got an unexpected keyword argument {name!r}{told}")
+
+
+#: Classes of other libraries, lower case, and what does the same here.
+_OTHER_CLASSES = {
+    "BatchNorm": "batchnormalization batchnorm1d batchnorm2d",
+    "LayerNorm": "layernormalization",
+    "ZeroPad": "zeropadding1d zeropadding2d zeropad1d zeropad2d",
+    "Dense": "linear",
+    "MaxPool1D": "maxpooling1d",
+    "MaxPool2D": "maxpooling2d",
+    "AveragePool1D": "averagepooling1d avgpool1d",
+    "AveragePool2D": "averagepooling2d avgpool2d",
+    "GlobalAveragePool": (
+        "globalaveragepooling1d globalaveragepooling2d adaptiveavgpool1d adaptiveavgpool2d"
+    ),
+    "GlobalMaxPool": "globalmaxpooling1d globalmaxpooling2d adaptivemaxpool1d adaptivemaxpool2d",
+    "Dropout": "spatialdropout1d spatialdropout2d dropout1d dropout2d alphadropout",
+    "Parallel": "concatenate",
+    "SimpleRNN": "rnn",
+    "Activation('relu')": "relu",
+    "Activation('leaky_relu')": "leakyrelu",
+    "Activation('elu')": "elu",
+    "Activation('gelu')": "gelu",
+    "Activation('tanh')": "tanh",
+    "Activation('logistic')": "sigmoid",
+    "resize_images of sklearn_nn": "resizing",
+    "no layer is needed: the estimator adds the output layer with its softmax": "softmax",
+    "no layer is needed: the input has the shape of X": "input inputlayer",
+    "no layer is needed: bytes (uint8) are divided by 255, and scale_inputs standardizes other numbers": (
+        "rescaling normalization"
+    ),
+    "no layer is needed: sequences of unequal length are a list of arrays, or padded with NaN": "masking",
+    "NeuralNetworkClassifier or NeuralNetworkRegressor, with a list of layers": "sequential model",
+}  # fmt: skip
+
+
+def missing_names(
+    module: str, known: Callable[[], Iterable[str]], elsewhere: Callable[[], Iterable[Any]] = tuple
+) -> Callable[[str], Any]:
+    """Return the `__getattr__` of a module, whose error says what is probably meant.
+
+    `known` returns the module's names, and `elsewhere` modules with `__all__` that may have a name.
+    """
+
+    def get_missing(name: str) -> Any:
+        told = "" if name.startswith("_") else _about_missing(name, [*known()], elsewhere())
+        caller = sys._getframe(1)
+        # `from module import name` replaces the message of an AttributeError by its own.
+        if told and caller.f_code.co_code[caller.f_lasti] == dis.opmap["IMPORT_FROM"]:
+            raise ImportError(f"cannot import name {name!r} from {module!r}{told}", name=name)
+        raise AttributeError(f"module {module!r} has no attribute {name!r}{told}", name=name)
+
+    return get_missing
+
+
+def _about_missing(name: str, known: list[str], elsewhere: Iterable[Any]) -> str:
+    """Return the end of an error's sentence about a name that a module does not have."""
+    others = [*elsewhere]
+    for other in others:
+        if name in other.__all__:
+            return f"; it is in {other.__name__}"
+    for own, names in _OTHER_CLASSES.items():
+        if name.lower() in names.split():
+            return f"; {own}" if own.startswith("no ") else f"; use {own}"
+    if near := nearest(name, known):
+        return f"; did you mean {near!r}?"
+    for other in others:
+        if near := nearest(name, other.__all__):
+            return f"; did you mean {near!r} of {other.__name__}?"
+    return ""

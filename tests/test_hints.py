@@ -1,6 +1,8 @@
 """Names and values of other libraries: errors say what is meant here."""
 
+import importlib
 import inspect
+import pickle
 import re
 
 import numpy as np
@@ -27,7 +29,7 @@ from sklearn_nn import (
     load,
     training,
 )
-from sklearn_nn._hints import _OTHER_NAMES
+from sklearn_nn._hints import _OTHER_CLASSES, _OTHER_NAMES
 from sklearn_nn.estimators.table_encoder import TableEncoder
 from sklearn_nn.layers import LSTM, Conv2D, Cutout, Dense, Dropout, RandomFlip, RandomTranslation
 from sklearn_nn.training import (
@@ -382,4 +384,71 @@ def test_one_layer():
         for layers in (Dense(4), [Dense(4)])
     )
     np.testing.assert_array_equal(one.predict_proba(ROWS), listed.predict_proba(ROWS))
+<<<<<<< HEAD
     assert clone(one).layers == Dense(4)
+=======
+    assert clone(one).layers == Dense(5)
+
+
+# --- names of modules -----------------------------------------------------------------------------
+
+IN_MODULES = {
+    ("layers", "MaxPooling2D"): "use MaxPool2D",
+    ("layers", "BatchNormalization"): "use BatchNorm",
+    ("layers", "GlobalAveragePooling1D"): "use GlobalAveragePool",
+    ("layers", "Conv2d"): "did you mean 'Conv2D'?",
+    ("layers", "GaussianNois"): "did you mean 'GaussianNoise'?",
+    ("layers", "Concatenate"): "use Parallel",
+    ("layers", "ReLU"): "use Activation('relu')",
+    ("layers", "Input"): "no layer is needed: the input has the shape of X",
+    (
+        "layers",
+        "Masking",
+    ): "no layer is needed: sequences of unequal length are a list of arrays, or padded with NaN",
+    ("training", "EarlyStoping"): "did you mean 'EarlyStopping'?",
+    ("", "EarlyStopping"): "it is in sklearn_nn.training",
+    ("", "Dense"): "it is in sklearn_nn.layers",
+    ("", "TableEncoder"): "it is in sklearn_nn.estimators.table_encoder",
+    ("", "SaliencyDisplay"): "it is in sklearn_nn.inspection",
+    ("", "MLPClasifier"): "did you mean 'MLPClassifier'?",
+    ("", "Sequential"): "use NeuralNetworkClassifier or NeuralNetworkRegressor, with a list of "
+    "layers",
+}
+
+
+@pytest.mark.parametrize(("place", "end"), IN_MODULES.items(), ids=str)
+def test_names_that_modules_do_not_have(place, end):
+    module, name = f"sklearn_nn.{place[0]}".rstrip("."), place[1]
+    found = importlib.import_module(module)
+    message = told(ImportError, exec, f"from {module} import {name}")
+    assert message == f"cannot import name {name!r} from {module!r}; {end}"
+    message = told(AttributeError, getattr, found, name)
+    assert message == f"module {module!r} has no attribute {name!r}; {end}"
+    assert not hasattr(found, name)
+    assert getattr(found, name, None) is None
+
+
+@pytest.mark.parametrize("module", ["sklearn_nn", "sklearn_nn.layers", "sklearn_nn.training"])
+def test_modules_are_ordinary_otherwise(module):
+    found, names = importlib.import_module(module), {}
+    exec(f"from {module} import *", names)
+    assert {*found.__all__} == {*names} - {"__builtins__"}
+    for name in ("__wrapped__", "_qqq", "qqq"):
+        assert told(AttributeError, getattr, found, name).endswith(f"has no attribute {name!r}")
+    with pytest.raises(ImportError, match="cannot import name 'qqq'"):
+        exec(f"from {module} import qqq")
+    with pytest.raises(ModuleNotFoundError):
+        importlib.import_module(f"{module}.qqq")
+    for value in names.values():
+        if isinstance(value, type):
+            assert pickle.loads(pickle.dumps(value)) is value
+
+
+def test_what_is_suggested_for_names_of_other_libraries_exists():
+    for own, names in _OTHER_CLASSES.items():
+        if own.isidentifier():
+            assert hasattr(layers, own)
+        elif own.startswith("Activation("):
+            assert eval(own, vars(layers)).check() is None
+        assert not {*names.split()} & {name.lower() for name in [own]}
+>>>>>>> 130eb9d (Errors about names that a module does not have say what Keras's name is called here, or in which module it is; a table in the quickstart)

@@ -1,5 +1,6 @@
 """Layers of a network. `__all__` is the layers that are imported here."""
 
+from sklearn_nn._hints import missing_names
 from sklearn_nn.layers.activation import Activation, ParametricActivation
 from sklearn_nn.layers.augmentation.affine import RandomRotation, RandomTranslation, RandomZoom
 from sklearn_nn.layers.augmentation.values import Mixup, RandomBrightness, RandomContrast
@@ -37,3 +38,4 @@ __all__ = sorted(
     for name, value in globals().items()
     if isinstance(value, type) and issubclass(value, Layer)
 )
+__getattr__ = missing_names(__name__, lambda: __all__)

@@ -3,6 +3,7 @@
 The classes that users pass to estimators as objects can be imported from here.
 """
 
+from sklearn_nn._hints import missing_names
 from sklearn_nn.training import callbacks, losses, optimizers, schedules
 from sklearn_nn.training.callbacks import *
 from sklearn_nn.training.checkpoint import CheckpointError as CheckpointError
@@ -15,3 +16,4 @@ __all__ += callbacks.__all__
 __all__ += losses.__all__
 __all__ += optimizers.__all__
 __all__ += schedules.__all__
+__getattr__ = missing_names(__name__, lambda: __all__)
