@@ -191,10 +191,10 @@ _OTHER_CLASSES = {
     "resize_images of sklearn_nn": "resizing",
     "no layer is needed: the estimator adds the output layer with its softmax": "softmax",
     "no layer is needed: the input has the shape of X": "input inputlayer",
-    "no layer is needed: bytes (uint8) are divided by 255, and scale_inputs standardizes other numbers": (
+    "no layer is needed: bytes are divided by 255, scale_inputs standardizes other numbers": (
         "rescaling normalization"
     ),
-    "no layer is needed: sequences of unequal length are a list of arrays, or padded with NaN": "masking",
+    "no layer is needed: sequences are a list of arrays, or have NaN after the end": "masking",
     "NeuralNetworkClassifier or NeuralNetworkRegressor, with a list of layers": "sequential model",
 }  # fmt: skip
 
