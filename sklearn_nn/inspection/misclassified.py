@@ -3,6 +3,7 @@
 import numpy as np
 
 from sklearn_nn.estimators._core.fitted_network import data_format_of
+from sklearn_nn.estimators._inputs.sequences import from_list, is_listed
 from sklearn_nn.inspection._fitted import checked_shape, fitted_network
 from sklearn_nn.inspection._plotting import Display, bare, draw_sample, drawable, limits_of
 from sklearn_nn.layers.shape import CHANNELS_FIRST
@@ -98,7 +99,8 @@ class MisclassifiedDisplay(Display):
         NotFittedError, TypeError
             If the estimator is not fitted, or does not predict probabilities.
         ValueError
-            If y does not have one label per sample, or samples are neither images nor signals.
+            If y does not have one label per sample or holds a class that was not fitted, or samples
+            are neither images nor signals.
         """
         network = fitted_network(estimator)
         if not hasattr(estimator, "predict_proba"):
@@ -112,6 +114,7 @@ class MisclassifiedDisplay(Display):
             raise ValueError(
                 f"y has shape {labels.shape} for {len(images)} samples; pass one label per sample."
             )
+        _check_known_classes(labels, estimator.classes_)
         probabilities = estimator.predict_proba(X)
         # With a tuned threshold the prediction is not the most probable class.
         predicted = np.asarray(estimator.predict(X))
@@ -152,10 +155,35 @@ class MisclassifiedDisplay(Display):
         return self
 
 
+def _check_known_classes(labels, classes):
+    """Raise ValueError if no label is a fitted class, as if these were of another type.
+
+    Labels beside known ones may be unknown, as of a class that was not in the training data.
+    """
+    known = set(classes.tolist())
+    if len(labels) and not any(label in known for label in labels.tolist()):
+        raise ValueError(
+            f"y holds {labels.tolist()[0]!r}, but the fitted classes are {classes.tolist()[:10]}; "
+            "pass labels as in fit."
+        )
+
+
+def _padded(sequences):
+    """Return `Sequences` as an array (n, n_steps, n_channels), with NaN after the end of each."""
+    steps, channels = sequences.sample_shape
+    array = np.full((len(sequences), steps, channels), np.nan)
+    own = np.arange(steps) < sequences.lengths[:, np.newaxis]
+    array[own] = sequences.own_values().reshape(-1, channels)
+    return array
+
+
 def _as_images(X, network, input_shape):
     """Return X with an axis of samples and those of an image or signal, channels last."""
+    data_format = data_format_of(network)
+    if is_listed(X):
+        return _padded(from_list(X, data_format))
     array = np.asarray(X)
-    if array.ndim > 2 and data_format_of(network) == CHANNELS_FIRST:
+    if array.ndim > 2 and data_format == CHANNELS_FIRST:
         array = np.moveaxis(array, 1, -1)
     shape, width = array.shape[1:], np.prod(array.shape[1:])
     if input_shape is None:

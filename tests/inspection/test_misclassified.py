@@ -9,7 +9,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from helpers.estimators.digits import IMAGES, LABELS, drawn, fitted_quietly, small_cnn, titles
-from sklearn_nn import CNNClassifier, CNNRegressor, MLPClassifier
+from sklearn_nn import CNNClassifier, CNNRegressor, MLPClassifier, RNNClassifier
 from sklearn_nn.inspection import MisclassifiedDisplay
 
 pytestmark = pytest.mark.usefixtures("plt")
@@ -108,6 +108,32 @@ def test_errors(weak):
     regressor = fitted_quietly(CNNRegressor(2, max_iter=1), IMAGES, LABELS / 9)
     with pytest.raises(TypeError, match="with predict_proba, not CNNRegressor"):
         MisclassifiedDisplay.from_estimator(regressor, IMAGES, LABELS)
+
+
+@pytest.mark.parametrize("y", [LABELS, LABELS == 1, LABELS.astype(str)])
+def test_labels_of_another_kind(weak, y):
+    with pytest.raises(ValueError, match=r"y holds .*, but the fitted classes are \['ate'"):
+        MisclassifiedDisplay.from_estimator(weak[0], IMAGES, y)
+
+
+def test_some_labels_are_of_other_classes(weak):
+    model, y = weak
+    some = np.where(np.arange(300) < 5, "eleven", y)
+    display = MisclassifiedDisplay.from_estimator(model, IMAGES, some, n_images=300)
+    assert {0, 1, 2, 3, 4} <= set(display.indices.tolist())
+
+
+@pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
+def test_sequences_of_unequal_length(rng, data_format):
+    X, y = [rng.standard_normal((3 + i % 4, 2)) for i in range(20)], np.arange(20) % 2
+    given = [x.T for x in X] if data_format == "channels_first" else X
+    model = RNNClassifier(2, max_iter=1, random_state=0, data_format=data_format).fit(given, y)
+    display = MisclassifiedDisplay.from_estimator(model, given, 1 - model.predict(given))
+    assert len(display.X) == 12
+    for i, sample in zip(display.indices, display.X, strict=True):
+        assert_array_equal(sample[: len(X[i])], X[i])
+        assert np.isnan(sample[len(X[i]) :]).all()
+    display.figure_.canvas.draw()
 
 
 def test_axes_and_figures(weak, plt):
