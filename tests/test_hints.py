@@ -401,10 +401,9 @@ IN_MODULES = {
     ("layers", "Concatenate"): "use Parallel",
     ("layers", "ReLU"): "use Activation('relu')",
     ("layers", "Input"): "no layer is needed: the input has the shape of X",
-    (
-        "layers",
-        "Masking",
-    ): "no layer is needed: sequences of unequal length are a list of arrays, or padded with NaN",
+    ("layers", "Masking"): (
+        "no layer is needed: sequences are a list of arrays, or have NaN after the end"
+    ),
     ("training", "EarlyStoping"): "did you mean 'EarlyStopping'?",
     ("", "EarlyStopping"): "it is in sklearn_nn.training",
     ("", "Dense"): "it is in sklearn_nn.layers",
