@@ -237,6 +237,8 @@ IMAGE = (8, 6, 3)
         (RandomTranslation(0.1, 0), SIGNAL, "height_factor=0.1 of RandomTranslation is for images"),
         (RandomTranslation(0, 0, "reflect", "cubic"), IMAGE, "interpolation='cubic'"),
         (RandomRotation(np.inf), IMAGE, "factor=inf of RandomRotation must be a number"),
+        (RandomRotation(15), IMAGE, r"factor=15 of .* fraction of a full turn, .* 15/360"),
+        (RandomRotation((-1.5, 0)), IMAGE, "is a fraction of a full turn"),
         (RandomRotation(0.1), SIGNAL, r"RandomRotation takes images .*signals of shape \(11, 2\)"),
         (RandomZoom(1.0), IMAGE, r"height_factor=1.0 of RandomZoom .* from -0.99"),
         (RandomZoom(0.1), SIGNAL, "RandomZoom takes images"),

@@ -295,7 +295,7 @@ class RandomRotation(_Affine):
     ----------
     factor : float or pair of floats
         Range of the counter-clockwise angle, as a fraction of a full turn: f is (-f, f), a pair is
-        (low, high). 0.05 is up to 18 degrees in both directions.
+        (low, high), within [-1, 1]. 0.05 is up to 18 degrees in both directions.
     fill_mode : {"constant", "reflect", "wrap", "nearest"}, default="reflect"
         Values beyond the edges, as in :class:`RandomCrop`.
     fill_value : float, default=0.0
@@ -324,7 +324,11 @@ class RandomRotation(_Affine):
 
     def _ranges(self, shape: Shape) -> tuple[Range, Range | None]:
         self._check_samples(shape)
-        return self._range("factor"), None
+        low, high = self._range("factor")
+        if max(-low, high) > 1:
+            turn = "is a fraction of a full turn, within [-1, 1]: 15 degrees is 15/360."
+            raise self._invalid("factor", turn)
+        return (low, high), None
 
     def lower(self, builder: Builder, slot: int) -> int:
         """Append one instruction, or none without a rotation."""
