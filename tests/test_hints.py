@@ -384,10 +384,7 @@ def test_one_layer():
         for layers in (Dense(4), [Dense(4)])
     )
     np.testing.assert_array_equal(one.predict_proba(ROWS), listed.predict_proba(ROWS))
-<<<<<<< HEAD
     assert clone(one).layers == Dense(4)
-=======
-    assert clone(one).layers == Dense(5)
 
 
 # --- names of modules -----------------------------------------------------------------------------
@@ -450,4 +447,3 @@ def test_what_is_suggested_for_names_of_other_libraries_exists():
         elif own.startswith("Activation("):
             assert eval(own, vars(layers)).check() is None
         assert not {*names.split()} & {name.lower() for name in [own]}
->>>>>>> 130eb9d (Errors about names that a module does not have say what Keras's name is called here, or in which module it is; a table in the quickstart)
