@@ -99,9 +99,6 @@ class Fit:
     Data are as passed by the user; `validation` is (X_val, y_val, sample_weight_val).
     """
 
-    #: Whether resumed training warns if no epoch is left.
-    tells_end = True
-
     def __init__(self, estimator, mode, X, y, sample_weight=None, validation=(None, None, None)):
         self.estimator = estimator
         self.mode = mode
@@ -552,8 +549,6 @@ class Fit:
     def _run_descent(self, trainer):
         est, once = self.estimator, self.mode is FitMode.ONE_EPOCH
         max_iter = est._setting("max_iter")
-        asks = est.warm_start == "resume" and self.tells_end  # load_checkpoint repeats a script
-        is_over = self._resumes and asks and 0 < max_iter <= trainer.n_epochs
         self.begin_subtasks(1 if once else max_iter * est.n_restarts)
         if "_subtasks" in est.__dict__:
             trainer.callbacks = [*trainer.callbacks, est._subtasks]
@@ -578,11 +573,6 @@ class Fit:
         is_planned = once or self.uses_all_epochs() or not est._like_scikit_learn
         if ending is Ending.INTERRUPTED:
             warn("Training interrupted by user.")
-        elif ending is Ending.EXHAUSTED and is_over:
-            warn(
-                f"max_iter={max_iter} epochs are done, so that nothing was trained; raise max_iter "
-                "to go on, or use warm_start=True to train as many again."
-            )
         elif ending is Ending.EXHAUSTED and not is_planned:
             warn(
                 f"Stochastic Optimizer: Maximum iterations ({max_iter}) "

@@ -126,8 +126,6 @@ class TableFit(Fit):
     The estimator's `_network` is the last one; `_earlier` holds those trained before it.
     """
 
-    tells_end = False  # the interrupted network may be complete, and others follow
-
     # --- data --------------------------------------------------------------------------------
 
     def prepare(self):

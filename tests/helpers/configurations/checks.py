@@ -40,7 +40,6 @@ _USUAL_WARNINGS = (
     "it is treated as an unknown category",
     "These epochs are over, so the schedule begins again",
     "so that nothing more is learnt",
-    "epochs are done, so that nothing was trained",
     "which looks like an output layer",
     "Training exploded: the loss rose from",
     "Predictions of the training data are no better",
