@@ -136,8 +136,8 @@ class NeuralNetworkClassifier(BaseNeuralNetwork, BatchClassifier):
         of unit size: a channel is large (root mean square above 10), or all are small (standard
         deviation below 0.1) or far from 0 (mean above 4 standard deviations).
     batch_size : int or 'auto', default='auto'
-        Number of samples in a batch; 'auto' is a hundredth of those to train on, from 16 to 128.
-        'lbfgs' ignores it.
+        Number of samples in a batch; 'auto' is a hundredth of those to train on, from 16 to 128, or
+        all if they are fewer than 32. 'lbfgs' ignores it.
     learning_rate_init : float or 'auto', default='auto'
         Initial learning rate; :func:`find_learning_rate` suggests one. 'auto' is 0.002 for 'adam',
         and proportional to it for other solvers (see the user guide).
@@ -269,8 +269,8 @@ class NeuralNetworkRegressor(BaseNeuralNetwork, BatchRegressor):
         of unit size: a channel is large (root mean square above 10), or all are small (standard
         deviation below 0.1) or far from 0 (mean above 4 standard deviations).
     batch_size : int or 'auto', default='auto'
-        Number of samples in a batch; 'auto' is a hundredth of those to train on, from 16 to 128.
-        'lbfgs' ignores it.
+        Number of samples in a batch; 'auto' is a hundredth of those to train on, from 16 to 128, or
+        all if they are fewer than 32. 'lbfgs' ignores it.
     learning_rate_init : float or 'auto', default='auto'
         Initial learning rate; :func:`find_learning_rate` suggests one. 'auto' is 0.002 for 'adam',
         and proportional to it for other solvers (see the user guide).

@@ -248,8 +248,8 @@ class RNNClassifier(BaseRNN, BatchClassifier):
         of unit size: a channel is large (root mean square above 10), or all are small (standard
         deviation below 0.1) or far from 0 (mean above 4 standard deviations).
     batch_size : int or 'auto', default='auto'
-        Number of samples in a batch; 'auto' is a hundredth of those to train on, from 16 to 128.
-        'lbfgs' ignores it.
+        Number of samples in a batch; 'auto' is a hundredth of those to train on, from 16 to 128, or
+        all if they are fewer than 32. 'lbfgs' ignores it.
     learning_rate_init : float or 'auto', default='auto'
         Initial learning rate; :func:`find_learning_rate` suggests one. 'auto' is 0.01 for 'adam',
         and proportional to it for other solvers (see the user guide).
@@ -406,10 +406,10 @@ class RNNRegressor(BaseRNN, BatchRegressor):
         of unit size: a channel is large (root mean square above 10), or all are small (standard
         deviation below 0.1) or far from 0 (mean above 4 standard deviations).
     batch_size : int or 'auto', default='auto'
-        Number of samples in a batch; 'auto' is a hundredth of those to train on, from 32 to 128.
-        'lbfgs' ignores it.
+        Number of samples in a batch; 'auto' is a hundredth of those to train on, from 32 to 128, or
+        all if they are fewer than 64. 'lbfgs' ignores it.
     learning_rate_init : float or 'auto', default='auto'
-        Initial learning rate; :func:`find_learning_rate` suggests one. 'auto' is 0.005 for 'adam',
+        Initial learning rate; :func:`find_learning_rate` suggests one. 'auto' is 0.004 for 'adam',
         and proportional to it for other solvers (see the user guide).
     max_iter : int or 'auto', default='auto'
         Maximum number of epochs, or of iterations of 'lbfgs' (200 for 'auto'). 'auto' is as many
@@ -511,4 +511,4 @@ class RNNRegressor(BaseRNN, BatchRegressor):
     """
 
     # Values to forecast are noisier than classes, and long training learns the noise.
-    _usual = Usual(rate=0.005, least_batch=32, updates=1000)
+    _usual = Usual(rate=0.004, least_batch=32, updates=1000)

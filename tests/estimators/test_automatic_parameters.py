@@ -35,7 +35,9 @@ SMALL = {
     NeuralNetworkRegressor: {},
 }
 every_kind = pytest.mark.parametrize("kind", SMALL)
-RATES = dict.fromkeys(SMALL, 0.002) | {RNNClassifier: 0.01, RNNRegressor: 0.005}
+RATES = dict.fromkeys(SMALL, 0.002) | {RNNClassifier: 0.01, RNNRegressor: 0.004}
+#: Batch size of the 40 samples of X, which are fewer than two batches of 32.
+OF_X = {kind: 16 for kind in SMALL} | {RNNRegressor: 40}
 #: Size of the smallest batch, and number of updates.
 LIMITS = dict.fromkeys(SMALL, (16, 2000)) | {RNNRegressor: (32, 1000)}
 
@@ -64,7 +66,8 @@ def test_defaults_are_auto_and_mlps_keep_those_of_scikit_learn(kind):
 @pytest.mark.parametrize(
     ("n", "usual", "forecast"),
     [
-        (1, (1, 200), (1, 200)), (10, (10, 200), (10, 200)), (67, (16, 200), (32, 200)),
+        (1, (1, 200), (1, 200)), (10, (10, 200), (10, 200)), (31, (31, 200), (31, 200)),
+        (40, (16, 200), (40, 200)), (67, (16, 200), (32, 200)),
         (270, (16, 118), (32, 111)), (1600, (16, 20), (32, 20)), (2000, (20, 20), (32, 16)),
         (6000, (60, 20), (60, 10)), (12_800, (128, 20), (128, 10)),
         (60_000, (128, 10), (128, 10)), (10**6, (128, 10), (128, 10)),
@@ -81,7 +84,7 @@ def test_the_rule_by_the_number_of_samples(kind, n, usual, forecast):
 @every_kind
 def test_values_in_use_are_attributes_and_act(kind):
     model = make(kind).fit(X, Y)
-    batch_size = LIMITS[kind][0]
+    batch_size = OF_X[kind]
     assert in_use(model) == (batch_size, pytest.approx(RATES[kind]), 2)
     named = make(kind, batch_size=batch_size, learning_rate_init=model.learning_rate_init_).fit(
         X, Y
@@ -166,7 +169,7 @@ def test_warm_starts_and_parts_of_data_choose_anew(kind):
     if "Classifier" in kind.__name__:
         model.partial_fit(many, y, classes=[False, True])
     assert model.batch_size_ == 36
-    assert model.partial_fit(X, Y).batch_size_ == LIMITS[kind][0]
+    assert model.partial_fit(X, Y).batch_size_ == OF_X[kind]
 
 
 @every_kind
@@ -176,7 +179,7 @@ def test_training_that_is_resumed_equals_the_whole(kind, tmp_path):
     part.save(tmp_path / "part.npz")
     assert part.set_params(max_iter=6).fit(X, Y).loss_curve_ == whole.loss_curve_
     loaded = load(tmp_path / "part.npz")
-    assert in_use(loaded) == (LIMITS[kind][0], pytest.approx(RATES[kind]), 3)
+    assert in_use(loaded) == (OF_X[kind], pytest.approx(RATES[kind]), 3)
     assert loaded.learning_rate_init == "auto"
     again = load_checkpoint(tmp_path / "part.npz").set_params(max_iter="auto", tol=0.1)
     assert again.fit(X, Y).loss_curve_[:6] == whole.loss_curve_
@@ -187,7 +190,7 @@ def test_training_that_is_resumed_equals_the_whole(kind, tmp_path):
 def test_parameters_set_later_wait_for_the_next_fit(kind):
     model = make(kind).fit(X, Y)
     model.set_params(learning_rate_init=0.05, batch_size=5)
-    assert in_use(model) == (LIMITS[kind][0], pytest.approx(RATES[kind]), 2)
+    assert in_use(model) == (OF_X[kind], pytest.approx(RATES[kind]), 2)
     assert in_use(model.fit(X, Y)) == (5, 0.05, 2)
     assert not hasattr(clone(model), "batch_size_")
     assert not hasattr(model.initialize(X, Y), "batch_size_")

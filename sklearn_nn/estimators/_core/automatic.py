@@ -53,6 +53,8 @@ def settle(estimator, n_samples):
         estimator.max_iter_ = _or_own(estimator, "max_iter", _ITERATIONS)
         return
     batch_size = _within(n_samples // _BATCHES, usual.least_batch, _LARGEST_BATCH)
+    if n_samples < 2 * usual.least_batch:  # the second batch would be too small
+        batch_size = n_samples
     batch_size = min(_or_own(estimator, "batch_size", batch_size), n_samples)
     epochs = _within(round(usual.updates / -(-n_samples // batch_size)), *_EPOCHS)
     factor = (OPTIMIZERS[solver] if isinstance(solver, str) else solver).rate_factor
