@@ -37,7 +37,7 @@ SMALL = {
 every_kind = pytest.mark.parametrize("kind", SMALL)
 RATES = dict.fromkeys(SMALL, 0.002) | {RNNClassifier: 0.01, RNNRegressor: 0.004}
 #: Batch size of the 40 samples of X, which are fewer than two batches of 32.
-OF_X = {kind: 16 for kind in SMALL} | {RNNRegressor: 40}
+OF_X = dict.fromkeys(SMALL, 16) | {RNNRegressor: 40}
 #: Size of the smallest batch, and number of updates.
 LIMITS = dict.fromkeys(SMALL, (16, 2000)) | {RNNRegressor: (32, 1000)}
 
