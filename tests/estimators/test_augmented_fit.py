@@ -193,7 +193,7 @@ def test_lbfgs_sees_one_draw():
 @pytest.mark.parametrize(
     ("augmentation", "message"),
     [
-        (RandomFlip(), "'augmentation' parameter of CNNClassifier must be an instance of 'list'"),
+        ("flip", "'augmentation' parameter of CNNClassifier must be an instance of 'list'"),
         ([RandomFlip], "augmentation holds .*; every entry is a layer"),
         (["flip"], "augmentation holds 'flip'; every entry is a layer"),
         ([Dense(3)], r"augmentation has Dense\(units=3\), which acts in predictions, too"),

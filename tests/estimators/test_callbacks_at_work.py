@@ -389,7 +389,7 @@ def test_ctrl_c_in_a_callback(hook):
         ([EarlyStopping], r"callbacks\[0\]=<class.*not a Callback object"),
         ([EarlyStopping(), "loss"], r"callbacks\[1\]='loss' is not a Callback object"),
         ([lambda *_: None], r"not a Callback object of sklearn_nn.training.*set_callbacks"),
-        (EarlyStopping(), "'callbacks' parameter"),
+        ("loss", "'callbacks' parameter"),
         ([EarlyStopping(patience=-1)], "patience=-1 .*EarlyStopping"),
         ([ModelCheckpoint("a", every=0)], "every=0 .*ModelCheckpoint"),
     ],

@@ -112,6 +112,7 @@ def test_a_weight_of_zero_is_a_row_removed():
 
 
 @learning
+@pytest.mark.filterwarnings("ignore:lbfgs failed to converge")
 def test_regression_of_several_outputs():
     y = np.stack([IMAGES[:, :4].mean(axis=(1, 2)), IMAGES[:, 4:].mean(axis=(1, 2))], axis=1)
 

@@ -190,8 +190,8 @@ def test_progress_is_a_bar_on_a_terminal(capsys, monkeypatch):
     monkeypatch.setattr("sklearn_nn.inspection.learning_rate.can_draw", lambda: True)
     find_learning_rate(make(), X, Y, n_rates=3, n_steps=4, verbose=True)
     shown = capsys.readouterr().out
-    assert "learning rate 1, loss" in shown
-    assert "100%" in shown
+    assert "learning rate 3/3" in shown
+    assert "1, loss" in shown
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
