@@ -98,6 +98,7 @@ OTHERS = {
     "random_state": [7],
     "refit_full": [True],
     "return_sequences": [True, False],
+    "scale_inputs": [True],
     "scoring": ["loss", None],
     "separator": ["-"],
     "sequence_length": [3],
