@@ -105,7 +105,6 @@ RIGHT = {
     "MaxPool2D.strides": [None],
     "AveragePool2D.strides": [None],
     "PeriodicEmbedding.features": [None],
-    "RandomRotation.factor": _FACTOR,
     "Reshape.target_shape": [-1],
     "append": _FLAG,
     "beta_1": _SHARE,
