@@ -13,7 +13,7 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from sklearn.utils.validation import _check_y
 
 from sklearn_nn._spec import is_number, lies_in
-from sklearn_nn.estimators._core.parts import FitMode, Part, check_fits, warn
+from sklearn_nn.estimators._core.parts import FitMode, Part, check_fits, check_some_weight, warn
 from sklearn_nn.estimators._inputs.advice import about_missing, check_targets
 from sklearn_nn.estimators._inputs.reader import advising
 from sklearn_nn.estimators._targets.steps import flat_steps
@@ -395,6 +395,8 @@ class ScaledNumberCodec(NumberCodec):
         super().learn(y, mode, estimator)
         if mode is not FitMode.FRESH and hasattr(self, "scale"):
             return
+        if weight is not None:
+            check_some_weight(weight, "sample")
         center, spread = _center_and_spread(super().encode(y), weight, self.loss.link)
         self.scale = np.array([center, spread])
 
