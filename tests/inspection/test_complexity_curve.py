@@ -82,7 +82,9 @@ def test_the_best_at_an_end_leaves_one_region(validation, region):
 
 def spans(display):
     """Return where the shaded regions begin, and where they end."""
-    boxes = [patch.get_bbox() for patch in display.ax_.patches]
+    # Rectangles are polygons in older versions of matplotlib.
+    paths = [p.get_patch_transform().transform_path(p.get_path()) for p in display.ax_.patches]
+    boxes = [path.get_extents() for path in paths]
     return [box.x0 for box in boxes], [box.x1 for box in boxes]
 
 
