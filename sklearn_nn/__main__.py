@@ -120,9 +120,15 @@ def _say(text):
 def main(arguments=None) -> None:
     """Train each kind of network on data that scikit-learn and Python contain, in about 20 s.
 
-    The first time ever, kernels are compiled too, which takes about as long again.
+    The first time ever, kernels are compiled too, which takes several times as long.
+
+    Parameters
+    ----------
+    arguments : list of str, default=None
+        Arguments in place of those of the command line.
     """
-    parser = argparse.ArgumentParser(prog="python -m sklearn_nn", description=main.__doc__)
+    about = main.__doc__.partition("Parameters\n")[0]
+    parser = argparse.ArgumentParser(prog="python -m sklearn_nn", description=about)
     parser.add_argument("--epochs", type=int, help="most epochs of each network, to be quicker")
     epochs = parser.parse_args(arguments).epochs
     tasks, rows, prepared = list(_tasks()), [], 0.0

@@ -129,7 +129,18 @@ class _Trials:
         self.drawn = estimator._random_state.get_state()
 
     def loss(self, rate):
-        """Return the mean loss over the last half of the batches, or NaN if training diverges."""
+        """Train the network with one rate.
+
+        Parameters
+        ----------
+        rate : float
+            The learning rate.
+
+        Returns
+        -------
+        loss : float
+            Mean over the last half of the batches, or NaN if training diverges.
+        """
         est, n_steps = self.fit.estimator, self.n_steps
         generator = est._random_state
         generator.set_state(self.drawn)

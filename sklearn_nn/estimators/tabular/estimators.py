@@ -129,7 +129,13 @@ class BaseTabular(BaseNetwork):
 
     @property
     def recipe_(self):
-        """Values in use of the parameters that may be 'auto', and others of the recipe."""
+        """Values in use of the parameters that may be 'auto', and others of the recipe.
+
+        Returns
+        -------
+        recipe : dict of str to object
+            The values by name.
+        """
         settings = self._settings()
         return {name: settings[name] for name in self._chosen}
 
