@@ -127,7 +127,7 @@ def main(arguments=None) -> None:
     arguments : list of str, default=None
         Arguments in place of those of the command line.
     """
-    about = main.__doc__.partition("Parameters\n")[0]
+    about = (main.__doc__ or "").partition("Parameters\n")[0]
     parser = argparse.ArgumentParser(prog="python -m sklearn_nn", description=about)
     parser.add_argument("--epochs", type=int, help="most epochs of each network, to be quicker")
     epochs = parser.parse_args(arguments).epochs
