@@ -121,9 +121,10 @@ def draw_signals(rng, n):
 
 
 def draw_ragged(rng, n, channels, most=7):
-    """Draw a list of sequences of unequal length, some without a step; the first two have steps."""
+    """Draw a list of sequences of unequal length; in some lists, one step is twice as frequent."""
     least = int(rng.random() < 0.7)
-    lengths = [most, 4, *(int(k) for k in rng.integers(least, most + 1, max(0, n - 2)))][:n]
+    drawn = rng.integers(least, most + 1, max(0, n - 2))
+    lengths = [most, 4, *(max(1, int(k)) for k in drawn)][:n]
     return [quarters(rng, (steps, channels)) for steps in lengths]
 
 
