@@ -30,13 +30,14 @@ from sklearn_nn import (
     NeuralNetworkClassifier,
     RNNClassifier,
     RNNRegressor,
+    SequenceScaler,
     find_learning_rate,
     sliding_windows,
 )
 from sklearn_nn.layers import Activation, BatchNorm, Conv1D, Dense, GlobalAveragePool
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from helpers.real_sequences import ChannelScaler, archive, bike_hours, find, indoor_movement
+from helpers.real_sequences import archive, bike_hours, find, indoor_movement
 
 warnings.simplefilter("ignore", ConvergenceWarning)
 
@@ -128,7 +129,7 @@ def power():
 def motions():
     """Two convolutions, BasicMotions, 40 sequences of 100 steps."""
     train, test = archive("BasicMotions")
-    scaler = ChannelScaler().fit(train[0])
+    scaler = SequenceScaler().fit(train[0])
     return [(scaler.transform(X), y) for X, y in (train, test)], convolutions()
 
 

@@ -19,13 +19,12 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import make_pipeline
 
-from sklearn_nn import NeuralNetworkClassifier, RNNClassifier, RNNRegressor
+from sklearn_nn import NeuralNetworkClassifier, RNNClassifier, RNNRegressor, SequenceScaler
 from sklearn_nn.layers import GRU, Activation, BatchNorm, Conv1D, Dropout, GaussianNoise, MaxPool1D
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from helpers.real_sequences import (
     DAY,
-    ChannelScaler,
     RelativeForecast,
     archive,
     bike_windows,
@@ -43,7 +42,7 @@ SMALL = {**TRAINING, "learning_rate_init": 0.01}
 def network(random_state, **options):
     """A GRU on scaled channels, with noise and dropout against small training sets."""
     options = {**SMALL, "cell": "gru", "dropout": 0.3, **options}
-    return make_pipeline(ChannelScaler(), RNNClassifier(random_state=random_state, **options))
+    return make_pipeline(SequenceScaler(), RNNClassifier(random_state=random_state, **options))
 
 
 def convolutions(random_state):
@@ -58,7 +57,7 @@ def convolutions(random_state):
         [*layers, GRU(64), Dropout(0.3)], batch_size=16, max_iter=100, clipnorm=1.0,
         random_state=random_state, **SMALL,
     )  # fmt: skip
-    return make_pipeline(ChannelScaler(), model)
+    return make_pipeline(SequenceScaler(), model)
 
 
 def report(name, unit, measure, best=max):
@@ -97,7 +96,7 @@ def vowels():
 
 def defaults(random_state):
     """Scaled channels and the estimator's defaults."""
-    return make_pipeline(ChannelScaler(), RNNClassifier(random_state=random_state))
+    return make_pipeline(SequenceScaler(), RNNClassifier(random_state=random_state))
 
 
 def power():

@@ -10,7 +10,13 @@ from sklearn.pipeline import make_pipeline
 
 from helpers import real_sequences
 from helpers.learning import learning, seeds
-from sklearn_nn import NeuralNetworkClassifier, RNNClassifier, RNNRegressor, sliding_windows
+from sklearn_nn import (
+    NeuralNetworkClassifier,
+    RNNClassifier,
+    RNNRegressor,
+    SequenceScaler,
+    sliding_windows,
+)
 from sklearn_nn.layers import GRU, Activation, BatchNorm, Conv1D, Dropout, MaxPool1D
 
 pytestmark = [
@@ -44,7 +50,7 @@ def _read(read, *arguments):
 
 
 def _scaled(network):
-    return make_pipeline(real_sequences.ChannelScaler(), network)
+    return make_pipeline(SequenceScaler(), network)
 
 
 def test_japanese_vowels():

@@ -10,9 +10,9 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
-from sklearn.base import BaseEstimator, RegressorMixin, TransformerMixin, clone
+from sklearn.base import BaseEstimator, RegressorMixin, clone
 
-from sklearn_nn import sliding_windows
+from sklearn_nn import SequenceScaler, sliding_windows
 
 FOLDER = Path(os.environ.get("SKLEARN_NN_DATA", Path(__file__).parents[2] / ".." / "shared/data"))
 #: Hours of a day and of a week.
@@ -43,7 +43,7 @@ def read_ts(path):
 
     Returns
     -------
-    X : list of ndarray of shape (n_steps, n_channels)
+    X : list of ndarray of shape (n_steps, n_channels), float32
     y : ndarray of str
     """
     X, y = [], []
@@ -54,7 +54,7 @@ def read_ts(path):
         for line in filter(str.strip, lines):
             *channels, label = line.strip().split(":")
             values = [[float("nan" if v == "?" else v) for v in c.split(",")] for c in channels]
-            X.append(np.array(values).T)
+            X.append(np.array(values, dtype=np.float32).T)
             y.append(label)
     return X, np.array(y)
 
@@ -79,7 +79,7 @@ def indoor_movement():
 
     def table(file):
         with packed.open(file) as lines:
-            return np.loadtxt(io.TextIOWrapper(lines, "utf-8"), delimiter=",", ndmin=2)
+            return np.loadtxt(io.TextIOWrapper(lines, "utf-8"), "float32", delimiter=",", ndmin=2)
 
     with zipfile.ZipFile(find("indoor_movement/IndoorMovement.zip")) as packed:
         targets = table("dataset/MovementAAL_target.csv").astype(int)
@@ -143,24 +143,6 @@ def bike_windows(stride=1):
     return train, sliding_windows(series[cut - WEEK :], WEEK, DAY, target=0)
 
 
-class ChannelScaler(TransformerMixin, BaseEstimator):
-    """Transformer of sequences: channels less their mean, over their deviation, in float32.
-
-    Both are taken over all steps of the sequences that it is fitted to.
-    """
-
-    def fit(self, X, y=None):
-        """Compute mean and standard deviation of each channel."""
-        steps = np.concatenate(X)
-        self.mean_, self.scale_ = steps.mean(axis=0), steps.std(axis=0)
-        return self
-
-    def transform(self, X):
-        """Scale sequences: an array of them, or a list."""
-        scaled = [((x - self.mean_) / self.scale_).astype("float32") for x in X]
-        return np.stack(scaled) if isinstance(X, np.ndarray) else scaled
-
-
 class RelativeForecast(RegressorMixin, BaseEstimator):
     """Regressor of forecasts relative to the mean of a window, by another regressor.
 
@@ -178,12 +160,12 @@ class RelativeForecast(RegressorMixin, BaseEstimator):
 
     def _relative(self, X):
         level = X[:, :, 0].mean(axis=1, keepdims=True)
-        return np.dstack([X[:, :, 0] / level - 1, X[:, :, 1:]]), level
+        return np.dstack([X[:, :, 0] / level - 1, X[:, :, 1:]]).astype("float32"), level
 
     def fit(self, X, y):
         """Fit the regressor and the scale of the channels."""
         Z, level = self._relative(X)
-        self.scaler_ = ChannelScaler().fit(Z)
+        self.scaler_ = SequenceScaler().fit(Z)
         self.regressor_ = clone(self.regressor).fit(
             self.scaler_.transform(Z),
             (y / level - 1).astype("float32"),
