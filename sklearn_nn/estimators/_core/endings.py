@@ -28,12 +28,19 @@ def tell_end_of_schedule(est):
     warn(message)
 
 
-def tell_divergence(trainer):
+def _scaling(est):
+    """Return the advice to scale the data, in a list that is empty where fits scale them anyway."""
+    if hasattr(est, "scale_inputs"):  # where targets are scaled
+        return ["scale X (scale_inputs=True)"]
+    return ["scale the data (StandardScaler)"] if est._like_scikit_learn else []
+
+
+def tell_divergence(est, trainer):
     """Warn if there are best weights, or a callback asks for a warning; else raise an error."""
+    remedies = " or ".join([*_scaling(est), "lower learning_rate_init"])
     told = (
         f"Training diverged in epoch {trainer.n_epochs} with a learning rate of "
-        f"{trainer.descent.learning_rate:g}; scale the data (StandardScaler) or lower "
-        "learning_rate_init."
+        f"{trainer.descent.learning_rate:g}; {remedies}."
     )
     best = trainer.history.best_theta is not None
     if best or is_stopped_gently(trainer.callbacks):
@@ -47,13 +54,14 @@ def tell_divergence(trainer):
     )
 
 
-def tell_explosion(trainer):
+def tell_explosion(est, trainer):
     """Warn that the loss is finite, but absurdly large."""
+    remedies = ", ".join(["lower learning_rate_init", *_scaling(est)])
     kept = " The best weights are kept." if trainer.history.best_theta is not None else ""
     warn(
         f"Training exploded: the loss rose from {trainer.first_loss:.3g} to "
         f"{trainer.history.curves['loss'][-1]:.3g} with a learning rate of "
-        f"{trainer.descent.base_rate:.3g}; lower learning_rate_init, scale the data "
-        f"(StandardScaler), or limit the gradient, as by clipnorm=1.{kept}",
+        f"{trainer.descent.base_rate:.3g}; {remedies}, or limit the gradient, as by "
+        f"clipnorm=1.{kept}",
         ConvergenceWarning,
     )

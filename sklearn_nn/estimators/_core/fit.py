@@ -580,10 +580,10 @@ class Fit:
                 ConvergenceWarning,
             )
         elif ending is Ending.DIVERGED:
-            tell_divergence(trainer)
+            tell_divergence(est, trainer)
         if ending is not Ending.DIVERGED and trainer.has_exploded():
             self.explosion_was_told = True
-            tell_explosion(trainer)
+            tell_explosion(est, trainer)
         if trainer.schedule_ended and not est.__dict__.get("_end_was_told"):
             tell_end_of_schedule(est)
         return ending

@@ -29,6 +29,8 @@ class MLPFit(Fit):
     def read(self, reader, codec):
         """Return samples, their lengths, y and sample weights, all checked."""
         found = super().read(reader, codec)
+        if self.mode is FitMode.ONE_EPOCH:  # nothing is said about a part of the data
+            return found
         X = found[0].tocsr() if sparse.issparse(found[0]) else found[0]
         self.seen_rows = some_rows(X.shape)
         self.seen = X[self.seen_rows]
