@@ -10,10 +10,10 @@ All schedules work with all first-order solvers.
 # %%
 # Initial learning rate
 # ---------------------
-# :func:`sklearn_nn.find_learning_rate` trains copies of the network, each for a hundred batches
-# with another rate, from the same weights. The loss falls where the rate is suitable, and is large
-# where the rate is too large. The suggestion is the smallest rate whose loss falls three quarters
-# as far as the lowest one, since longer trainings need lower rates.
+# :func:`sklearn_nn.find_learning_rate` trains copies of the network, each for 300 batches with
+# another rate, from the same weights. The loss falls where the rate is suitable, and is large where
+# the rate is too large. The suggestion is the smallest rate whose loss falls three quarters as far
+# as the lowest one on a logarithmic scale, since longer trainings need lower rates.
 import warnings
 
 import matplotlib.pyplot as plt

@@ -17,11 +17,14 @@ def curve(rates=RATES):
     return valley + np.exp(np.minimum(8 * decades, 100)) * (decades > -0.5)
 
 
+@pytest.mark.parametrize("are_positive", [True, False])
 @pytest.mark.parametrize("n_rates", [7, 13, 25, 121, 1000])
-def test_the_smallest_rate_with_three_quarters_of_the_fall(n_rates):
+def test_the_smallest_rate_with_three_quarters_of_the_fall(n_rates, are_positive):
+    """In logarithms, which losses below 0 do not have."""
     rates = np.logspace(-5, 1, n_rates)
-    losses = curve(rates)
+    losses = curve(rates) - (0 if are_positive else 10)
     found = suggest_rate(list(rates), list(losses))
+    losses = np.log(losses) if are_positive else losses
     assert type(found) is float
     place = list(rates).index(found)
     fall = (losses[0] - losses) / (losses[0] - losses.min())
@@ -50,13 +53,18 @@ def test_losses_after_divergence_do_not_count():
     assert suggest_rate(RATES, losses) == suggest_rate(RATES, curve())
 
 
-def test_losses_may_be_negative():
-    assert suggest_rate(RATES, curve() - 10) == suggest_rate(RATES, curve())
-
-
 def test_order_of_rates():
     order = np.random.default_rng(0).permutation(RATES.size)
     assert suggest_rate(RATES[order], curve()[order]) == suggest_rate(RATES, curve())
+
+
+def test_units_of_the_loss_do_not_matter():
+    assert suggest_rate(RATES, 1e-6 * curve()) == suggest_rate(RATES, curve())
+
+
+def test_small_losses_count_as_much_as_large_ones():
+    """The fall from 0.3 to 0.01 is larger than that from 3 to 0.3, in logarithms."""
+    assert suggest_rate([1e-4, 1e-3, 1e-2, 1e-1], [3.0, 0.3, 0.01, 0.05]) == 0.01
 
 
 def test_two_rates():
