@@ -72,8 +72,8 @@ class SequenceScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     >>> scaler.mean_.round(), scaler.scale_.round()
     (array([20., 20.]), array([5., 5.]))
     >>> model = make_pipeline(SequenceScaler(), RNNClassifier(8, pooling="mean", random_state=0))
-    >>> model.set_params(rnnclassifier__learning_rate_init=0.01).fit(X, y).score(X, y) > 0.9
-    True
+    >>> round(model.fit(X, y).score(X, y), 1)
+    1.0
     """
 
     _: KW_ONLY
