@@ -16,7 +16,7 @@ from sklearn.datasets import (
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils.estimator_checks import estimator_checks_generator
+from sklearn.utils import estimator_checks
 
 from sklearn_nn import MLPClassifier, MLPRegressor
 
@@ -146,10 +146,12 @@ def test_partial_fit_is_silent():
 
 
 @pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
-def test_silent_in_the_checks_of_scikit_learn(kind):
+def test_silent_in_the_checks_of_scikit_learn(kind, monkeypatch):
+    # Its checks of estimators with positive targets add to the numbers that others use later.
+    monkeypatch.setattr(estimator_checks, "REGRESSION_DATASET", None)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        for estimator, check in estimator_checks_generator(kind(random_state=0)):
+        for estimator, check in estimator_checks.estimator_checks_generator(kind(random_state=0)):
             try:
                 check(estimator)
             except Exception:  # test_common.py tests the results
