@@ -8,59 +8,81 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from sklearn_nn.jit.emit import emitted, int64, is_given
+from sklearn_nn.jit.emit import emitted, int64, is_given, load_vector, store_vector
 from sklearn_nn.jit.host import HELPER_OPTIONS, VECTOR_BITS, VECTOR_REGISTERS
 from sklearn_nn.jit.tile import Kind, make_tiles
 
-#: Steps of the reduction in one block: 256 rows of B, two vectors wide, fill the first-level cache.
-BLOCK = 256
+#: Steps of the reduction whose products are added up in one chain; the chains are added in order.
+CHAIN = 256
 
-#: Room for one block of B, two vectors wide: 16 KiB of 256-bit vectors.
-PANEL_VECTORS = 2 * BLOCK
+#: Steps of the reduction in one block. A tile computes its chains one after another, while its part
+#: of C is in the first-level cache.
+BLOCK = 2 * CHAIN
 
-#: Largest number of rows of a tile of one vector, and of a tile of two. With two, 14 rows take 28
-#: registers, which leaves four for A and B; 16 registers hold six rows. With one, eight sums hide
-#: the latency of an addition, and more tiles take longer to compile.
-MAX_ROWS = (8, 14) if VECTOR_REGISTERS >= 32 else (8, 6)
+#: Whether there are enough registers for 24 sums.
+_MANY_REGISTERS = VECTOR_REGISTERS >= 32
 
-#: Up to WIDE_ROWS rows are computed in tiles of WIDE vectors, because three rows of two vectors do
-#: not hide the latency of an addition.
-WIDE_ROWS, WIDE = 3, 8 if VECTOR_REGISTERS >= 32 else 4
+#: Largest number of rows of a tile, by its number of vectors. With 32 registers, 24 sums leave
+#: eight for B and A. Four vectors by six rows load ten times for 24 products, where two vectors by
+#: twelve rows load fourteen times. With 16 registers there is room for 12 sums. Eight sums hide the
+#: latency of an addition.
+MOST_ROWS = {1: 12, 2: 12, 3: 8, 4: 6, 8: 3} if _MANY_REGISTERS else {1: 8, 2: 6, 4: 3}
 
-#: Whether tiles of two vectors are masked. Masks are free with AVX-512; elsewhere a masked load
-#: takes several instructions, and columns that do not fill two vectors use single vectors.
-MASKED_PAIRS = VECTOR_BITS == 512
+#: Vectors of the tiles for many rows, and their least number of rows. Up to WIDE_ROWS rows are
+#: computed in tiles of WIDE vectors, because fewer sums would not hide the latency of an addition.
+TALL, TALL_ROWS = (4, 4) if _MANY_REGISTERS else (2, 4)
+WIDE = max(MOST_ROWS)
+WIDE_ROWS = MOST_ROWS[WIDE]
+# Numba reads no dictionaries.
+_ONE_HIGH, _TWO_HIGH, _THREE_HIGH, _TALL_HIGH = (MOST_ROWS.get(n, 0) for n in (1, 2, 3, TALL))
+
+#: Whether tiles of two and three vectors are masked, to be computed where fewer columns are left.
+#: Masks are free with AVX-512; elsewhere a masked load takes several instructions, and columns that
+#: do not fill two vectors use single vectors.
+MASKED = VECTOR_BITS == 512
+
+#: Room for one block of B, as wide as the widest tile that it is copied for.
+PANEL_VECTORS = TALL * BLOCK
+
+#: Bytes of a cache line.
+LINE = 64
 
 #: Rows of A that are a multiple of PAGE bytes apart share a set of the first-level cache, which
 #: holds CACHE_WAYS lines or more. A tile of more rows would load each line again at every step.
 PAGE, CACHE_WAYS = 4096, 8
 
-#: Bytes of a cache line.
-LINE = 64
-
 #: B is copied to a small buffer, panel by panel, if its rows are at least PACKED_STRIDE bytes apart
 #: (they would share a few cache sets and need a page each) and the copy serves PACKED_ROWS rows of
-#: C or more. With tiles of 14 rows only strides of nearly a page, and of an even number of lines,
-#: matter.
-PACKED_ROWS, PACKED_STRIDE = 96, PAGE * 3 // 4 if VECTOR_REGISTERS >= 32 else PAGE // 4
-PACKED_MULTIPLE = 2 * LINE if VECTOR_REGISTERS >= 32 else 1
+#: C or more. With high tiles only strides of nearly a page, and of an even number of lines, matter.
+PACKED_ROWS, PACKED_STRIDE = 96, PAGE * 3 // 4 if _MANY_REGISTERS else PAGE // 4
+PACKED_MULTIPLE = 2 * LINE if _MANY_REGISTERS else 1
+
+#: The same if rows of B do not begin on cache lines, and a vector is as long as a line: each vector
+#: would cross lines, and need two loads.
+CROSSES_LINES, UNALIGNED_ROWS = VECTOR_BITS == 8 * LINE, 48
 
 #: Bytes of a block of A, which stays in the second-level cache with a panel of B and the next one.
-BLOCK_BYTES = 128 * 1024
+#: Processors with vectors of 512 bits have a cache of 1 MiB or more.
+BLOCK_BYTES = 1024 * 1024 if VECTOR_BITS == 512 else 256 * 1024
 
-#: Tiles of two vectors and at least this number of rows prefetch the next operands, in products of
-#: FETCHED multiplications or more; operands of smaller ones are in the cache.
-FETCHING_ROWS, FETCHED = MAX_ROWS[1] // 2 + 1, 2**19
+#: Tiles of TALL vectors prefetch the next operands, in products of FETCHED multiplications or more;
+#: operands of smaller ones are in the cache.
+FETCHED = 2**19
+
 
 _tile = make_tiles(
     [
-        Kind(1, 1, MAX_ROWS[0], True),
-        Kind(2, 1, MAX_ROWS[1], MASKED_PAIRS),
-        Kind(2, FETCHING_ROWS, MAX_ROWS[1], MASKED_PAIRS, True),
+        Kind(1, 1, MOST_ROWS[1], True),
+        Kind(2, 1, MOST_ROWS[2], MASKED),
+        *([Kind(3, TALL_ROWS, MOST_ROWS[3], True)] if MASKED else []),
+        # Seven rows are divided into four and three.
+        *([Kind(TALL, TALL_ROWS - 1, MOST_ROWS[TALL], False)] if TALL > 2 else []),
+        Kind(TALL, TALL_ROWS, MOST_ROWS[TALL], False, True),
         Kind(WIDE, 1, WIDE_ROWS, False),
     ],
     VECTOR_BITS,
@@ -96,6 +118,34 @@ def exists(typingctx: Any, pointer: types.Type) -> Any:
 
 
 @intrinsic
+def into_line(typingctx: Any, pointer: types.Type) -> Any:
+    """Return the number of bytes from the last start of a cache line to `pointer`."""
+
+    def emit(builder: Any, start: Any) -> Any:
+        return builder.and_(builder.ptrtoint(start, ir.IntType(64)), int64(LINE - 1))
+
+    return emitted(types.int64(pointer), emit)
+
+
+@intrinsic(prefer_literal=True)
+def copy_vectors(typingctx: Any, source: types.Type, target: types.Type, vectors: Any) -> Any:
+    """Copy a constant number of vectors from `source` to `target`, wherever both begin."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Sequence[Any]) -> Any:
+        number = context.get_data_type(source.dtype)
+        vector = ir.VectorType(number, VECTOR_BITS // source.dtype.bitwidth)
+        for j in range(vectors.literal_value):
+            read, written = (
+                builder.bitcast(builder.gep(start, [int64(j * vector.count)]), vector.as_pointer())
+                for start in args[:2]
+            )
+            store_vector(builder, load_vector(builder, read), written)
+        return context.get_dummy_value()
+
+    return types.void(source, target, vectors), codegen
+
+
+@intrinsic
 def element_bits(typingctx: Any, pointer: types.Type) -> Any:
     """Return the bits of an element that `pointer` points to."""
     return emitted(types.int64(pointer), lambda *_: int64(pointer.dtype.bitwidth))
@@ -122,14 +172,17 @@ def stack_vectors(typingctx: Any, pointer: types.Type, vectors: types.IntegerLit
 
 @_inlined
 def _block_lengths(K, O):
-    """Return the numbers of steps of the inner and of the outer reduction in one block.
+    """Return the steps of the inner reduction in one chain and in one block, and the outer steps.
 
-    They depend on K and O only, since the order of summation must not depend on M or N.
+    Chains depend on K and O only, since the order of summation must not depend on M or N.
     """
-    if K * O <= BLOCK:  # saves divisions, which take as long as some rows of a small product
-        return K, O
-    blocks = (K + BLOCK - 1) // BLOCK
-    return (K + blocks - 1) // blocks, min(O, max(1, BLOCK // K))
+    if K * O <= CHAIN:  # saves divisions, which take as long as some rows of a small product
+        return K, K, O
+    if K <= CHAIN:
+        return K, K, min(O, CHAIN // K)
+    chains = (K + CHAIN - 1) // CHAIN
+    chain = (K + chains - 1) // chains
+    return chain, BLOCK // CHAIN * chain, 1
 
 
 @_inlined
@@ -142,8 +195,7 @@ def _block_rows(M, length, bits):
         return M
     blocks = (M * length * bits + 8 * BLOCK_BYTES - 1) // (8 * BLOCK_BYTES)
     rows = (M + blocks - 1) // blocks
-    tallest = MAX_ROWS[1]
-    return (rows + tallest - 1) // tallest * tallest
+    return (rows + _TALL_HIGH - 1) // _TALL_HIGH * _TALL_HIGH
 
 
 @_inlined
@@ -165,45 +217,73 @@ def _begin(c, cs, d, ds, M, N):
 
 
 @_inlined
-def _pack(b, bs, bo, packed, columns, K, O):
-    """Copy the first columns of a block of B to `packed`, row after row without gaps."""
+def _pack(b, bs, bo, packed, vectors, columns, K, O):
+    """Copy the first columns of a block of B, two or TALL vectors, row after row without gaps."""
     for o in range(O):
-        for k in range(K):
-            source, target = advance(b, o * bo + k * bs), advance(packed, (o * K + k) * columns)
-            for j in range(columns):
-                target[j] = source[j]
+        source, target = advance(b, o * bo), advance(packed, o * K * columns)
+        for _k in range(K):
+            if vectors == 2:
+                copy_vectors(source, target, 2)
+            else:
+                copy_vectors(source, target, TALL)
+            source, target = advance(source, bs), advance(target, columns)
+
+
+@_inlined
+def _choose(M, left, lanes, crowded):
+    """Return the vectors of the next panel, and the most rows of its tiles.
+
+    `left` columns are left. If A is `crowded`, more than CACHE_WAYS rows would evict one another.
+    """
+    if M <= WIDE_ROWS and left >= WIDE * lanes:
+        return WIDE, WIDE_ROWS
+    if M >= TALL_ROWS and left >= TALL * lanes:
+        return TALL, _TALL_HIGH
+    vectors, most = 1, _ONE_HIGH
+    if MASKED and M >= TALL_ROWS and 2 * lanes < left <= 3 * lanes:
+        vectors, most = 3, _THREE_HIGH
+    elif left > lanes if MASKED else left >= 2 * lanes:
+        vectors, most = 2, _TWO_HIGH
+    return vectors, min(most, CACHE_WAYS - 1) if crowded else most
 
 
 @_inlined
 def _panel(
-    most, vectors, a, ars, acs, ao, b, bs, bo, c, cs, d, ds, M, columns, K, O, G, ag, cg, dg,
-    fetches, ask_a, next_a, next_b, next_bs, next_bo, wanted, wanted_row, first,
+    most, vectors, a, ars, acs, ao, b, bs, bo, c, cs, d, ds, M, columns, K, chain, O, G, ag, cg, dg,
+    fetches, ask_a, next_a, of_next_b, of_wanted,
 ):  # fmt: skip
     """Compute a panel of C, `vectors` registers wide, G groups of M rows, by tiles of `most` rows.
 
     The tiles have nearly equal heights, since a last tile of one row would load as much of B as a
     full one. With `fetches`, each tile prefetches cache lines: if `wanted` is given, those of its
-    rows, in turn from row `first` on; otherwise, in the first two tiles, those of the next B, and
-    in the others those of the next A if `ask_a`, else of the next B.
+    rows, in turn from row `first` on; otherwise, in the first tiles, one for each vector, those of
+    the next B, and in the others those of the next A if `ask_a`, else of the next B.
     """
+    next_b, next_bs, next_bo = of_next_b
+    wanted, wanted_row, first = of_wanted
     tiles = (M + most - 1) // most
     rows, taller = M // tiles, M % tiles
     line, n = LINE * 8 // element_bits(a), 0
+    fetching = 1 if fetches and vectors == TALL and rows >= TALL_ROWS else 0
     for g in range(G):
         a_t, c_t, d_t = advance(a, g * ag), advance(c, g * cg), advance_any(d, g * dg)
         for t in range(tiles):
             height = rows + 1 if t < taller else rows
-            fetching = 1 if fetches and vectors == 2 and height >= FETCHING_ROWS else 0
             if fetching and exists(wanted):
                 p, ps, po = advance(wanted, (first + n) % M * wanted_row), line, K * line
-            elif not fetching or n < 2 or not ask_a:
-                p, ps, po = advance(next_b, n % 2 * line), next_bs, next_bo
+            elif not fetching or n < vectors or not ask_a:
+                p, ps, po = advance(next_b, n % vectors * line), next_bs, next_bo
             else:
-                p, ps, po = advance(next_a, (n - 2) * line), acs, ao
-            _tile(
-                height, vectors, fetching, a_t, ars, acs, ao, b, bs, bo, c_t, cs, d_t, ds,
-                p, ps, po, K, O, columns,
-            )  # fmt: skip
+                p, ps, po = advance(next_a, (n - vectors) * line), acs, ao
+            k, d_k, ds_k = 0, d_t, ds
+            while k < K:
+                _tile(
+                    height, vectors, fetching, advance(a_t, k * acs), ars, acs, ao,
+                    advance(b, k * bs), bs, bo, c_t, cs, d_k, ds_k,
+                    advance(p, k * ps), ps, po, min(chain, K - k), O, columns,
+                )  # fmt: skip
+                d_k, ds_k = c_t, cs  # the next chain adds to what this one wrote
+                k += chain
             n += 1
             a_t, c_t = advance(a_t, height * ars), advance(c_t, height * cs)
             d_t = advance_any(d_t, height * ds)
@@ -211,43 +291,41 @@ def _panel(
 
 @_inlined
 def _block(
-    a, ars, acs, ao, b, bs, bo, c, cs, d, ds, M, N, K, O, G, ag, cg, dg,
+    a, ars, acs, ao, b, bs, bo, c, cs, d, ds, M, N, K, chain, O, G, ag, cg, dg, total,
     fetches, next_a, next_b, wanted, wanted_row, first,
 ):  # fmt: skip
     """Compute one block of the reduction panel by panel, so that a panel of B stays in the cache.
 
     `next_a` and `next_b` are A and B of the next block; after the last block, they are those of the
-    first, since the next product often has the same B. Returns the next value of `first`.
+    first, since the next product often has the same B. `total` is the number of rows of C. Returns
+    the next value of `first`.
     """
     scratch = stack_vectors(a, PANEL_VECTORS)
     bits = element_bits(a)
     lanes = VECTOR_BITS // bits
-    narrow, wide = MAX_ROWS
-    if acs == 1 and ars % (PAGE * 8 // bits) == 0:
-        narrow, wide = min(narrow, CACHE_WAYS - 1), min(wide, CACHE_WAYS - 1)
-    fewest = lanes + 1 if MASKED_PAIRS else 2 * lanes
-    pack = G * M >= PACKED_ROWS and bs * bits >= PACKED_STRIDE * 8
+    crowded = acs == 1 and ars % (PAGE * 8 // bits) == 0
+    pack = total >= PACKED_ROWS and bs * bits >= PACKED_STRIDE * 8
     pack = pack and bs * bits % (PACKED_MULTIPLE * 8) == 0
+    if CROSSES_LINES and G * M >= UNALIGNED_ROWS:
+        pack = pack or bs * bits % (8 * LINE) != 0 or into_line(b) != 0
     j = 0
     while j < N:
-        if M <= WIDE_ROWS and N - j >= WIDE * lanes:
-            vectors, most = WIDE, WIDE_ROWS
-        else:
-            vectors, most = (2, wide) if N - j >= fewest else (1, narrow)
+        vectors, most = _choose(M, N - j, lanes, crowded)
         columns = min(N - j, vectors * lanes)
         b_j, bs_j, bo_j = advance(b, j), bs, bo
         c_j, d_j = advance(c, j), advance_any(d, j)
         is_last, then_b, then_bs, then_bo = j + columns >= N, advance(b_j, columns), bs, bo
         if is_last:
             then_b = next_b
-        if pack and columns == 2 * lanes:
-            _pack(b_j, bs, bo, scratch, 2 * lanes, K, O)
+        if pack and (vectors == 2 or vectors == TALL) and columns == vectors * lanes:
+            _pack(b_j, bs, bo, scratch, vectors, columns, K, O)
             b_j, bs_j, bo_j = scratch, columns, columns * K
             then_b, then_bs, then_bo = b_j, bs_j, bo_j  # rows in one cache set evict one another
+        ask_a = is_last and acs != 1
         _panel(
             most, vectors, a, ars, acs, ao, b_j, bs_j, bo_j, c_j, cs, d_j, ds,
-            M, columns, K, O, G, ag, cg, dg, fetches, is_last and acs != 1,
-            next_a, then_b, then_bs, then_bo, wanted, wanted_row, first,
+            M, columns, K, chain, O, G, ag, cg, dg, fetches, ask_a,
+            next_a, (then_b, then_bs, then_bo), (wanted, wanted_row, first),
         )  # fmt: skip
         j += columns
         first += G * ((M + most - 1) // most)
@@ -295,7 +373,7 @@ def tiled(
             if K > 0 and O > 0:
                 _column(advance(a, g * ag), ars, acs, ao, b, bo, c_g, M, K, O)
         return
-    k_step, o_step = _block_lengths(K, O)
+    chain, k_step, o_step = _block_lengths(K, O)
     i_step = _block_rows(M, k_step * o_step, element_bits(a))
     g_step = _block_groups(G, M, k_step * o_step, element_bits(a))
     fetches = exists(wanted) or G * M * N * K * O >= FETCHED
@@ -322,8 +400,8 @@ def tiled(
                     d_block = advance_any(d, g * dg + i * ds)
                     first = _block(
                         a_block, ars, acs, ao, b_block, bs, bo, c_block, cs, d_block, ds,
-                        min(i_step, M - i), N, inner, outer, min(g_step, G - g), ag, cg, dg,
-                        fetches, next_a, next_b, wanted, wanted_row, first,
+                        min(i_step, M - i), N, inner, chain, outer, min(g_step, G - g), ag, cg, dg,
+                        G * M, fetches, next_a, next_b, wanted, wanted_row, first,
                     )  # fmt: skip
                     i += i_step
                 g += g_step
@@ -336,7 +414,7 @@ def plain(
     a, ars, acs, ao, b, bs, bo, c, cs, d, ds, M, N, K, O, G, ag, cg, wanted, wanted_row, first
 ):
     """Compute C = A B (+ D) by loops, for a host whose compiler rejects the tiles."""
-    k_step, o_step = _block_lengths(K, O)
+    k_step, _, o_step = _block_lengths(K, O)
     for g in range(G):
         a_g, c_g = advance(a, g * ag), advance(c, g * cg)
         _begin(c_g, cs, d, ds, M, N)

@@ -122,10 +122,11 @@ def define(
     return function
 
 
-def prefetch(builder: ir.IRBuilder, pointer: ir.Value) -> None:
+def prefetch(builder: ir.IRBuilder, pointer: ir.Value, *, to_write: bool = False) -> None:
     """Prefetch the cache line that `pointer` points into; any address is allowed."""
     address = builder.bitcast(pointer, ir.IntType(8).as_pointer())
-    how = (ir.Constant(_I32, number) for number in (0, 3, 1))  # read, first-level cache, data
+    # Read or write, first-level cache, data.
+    how = (ir.Constant(_I32, number) for number in (int(to_write), 3, 1))
     call_intrinsic(builder, "prefetch.p0", ir.VoidType(), address, *how)
 
 

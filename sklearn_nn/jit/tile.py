@@ -12,7 +12,8 @@ copy. The strides of A are free, so that A can be read by rows or by columns. Th
 each row is masked: columns outside C are neither read nor written.
 
 At each step a tile that fetches also prefetches one cache line, at ``p + o*po + k*ps``, which is
-needed later. The processor does this by itself only for consecutive addresses.
+needed later. The processor does this by itself only for consecutive addresses. It also prefetches
+its part of C before the reduction, so that the stores do not wait for memory.
 
 Every element of C is summed in the same order, k ascending inside o ascending, so that the result
 does not depend on the tile that computes it.
@@ -105,6 +106,14 @@ class Memory:
     def store(self, value: ir.Value, row: ir.Value, index: int) -> None:
         """Write vector number `index` of the row that starts at `row`."""
         store_vector(self.builder, value, *self._place(row, index))
+
+    def prefetch(self, first: ir.Value, stride: ir.Value) -> None:
+        """Prefetch all rows of a tile, of which the first starts at `first`, to write them."""
+        builder, shape = self.builder, self.shape
+        for i in range(shape.rows):
+            row = builder.gep(first, [builder.mul(stride, int64(i))])
+            for j in range(shape.vectors):
+                prefetch(builder, builder.gep(row, [int64(j * shape.lanes)]), to_write=True)
 
 
 class Loop:
@@ -212,6 +221,8 @@ def _define(module: ir.Module, shape: TileShape) -> ir.Function:
     def emit(builder: ir.IRBuilder, *values: ir.Value) -> None:
         c, cs, d, ds, *ahead, inner, outer, columns = values[7:]
         memory = Memory(builder, shape, columns)
+        if shape.fetches:
+            memory.prefetch(c, cs)
         sums = _reduce(memory, [*values[:7], *ahead], inner, outer)
         with builder.if_else(is_given(builder, d)) as (then, otherwise):
             with then:

@@ -1,19 +1,22 @@
 """Speed of the contraction on the shapes of networks, beside NumPy with one thread.
 
-Run by hand: ``python tests/benchmarks/contract.py``. The peak is the best of a few tiles on
-operands that stay in the first cache. Every figure is the best of several repetitions.
+Run as ``python tests/benchmarks/contract.py``. Operands are as NumPy allocates them, which need not
+begin on a cache line. The peak is the speed of the highest tile on operands in the first-level
+cache. The speed of processors changes from moment to moment, so the peak, the contraction and NumPy
+are measured in turn, in several rounds; ratios are medians over the rounds.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numba import cfunc, njit, types
 from threadpoolctl import threadpool_limits
 
-from sklearn_nn.jit.blocks import MAX_ROWS
+from sklearn_nn.jit.blocks import LINE, MOST_ROWS, TALL
 from sklearn_nn.jit.contract import contract, load_contract
 from sklearn_nn.jit.host import OPTIONS, VECTOR_BITS, lanes
 from sklearn_nn.jit.tile import Kind, make_tiles
@@ -37,6 +40,8 @@ PRODUCTS = [
 ]
 # (height = width, channels, filters) of a 3x3 convolution; one row of output each
 CONVOLUTIONS = [(28, 1, 32), (14, 32, 64), (7, 64, 128), (32, 3, 32), (16, 64, 64), (56, 64, 64)]
+#: Rounds of measurements in turn.
+ROUNDS = 11
 TRANSPOSES = [(64, 64), (100, 64), (784, 256), (256, 128), (1024, 1024)]
 
 
@@ -55,72 +60,93 @@ def repeat_transpose(repeats, source, target):
 
 
 def best_seconds(run: Callable[[int], None], estimate: float) -> float:
-    """Seconds of one repetition, the best of 15 groups of about a millisecond."""
-    repeats = max(1, int(1e-3 / estimate))
+    """Return seconds of one repetition, the best of three groups of about half a millisecond."""
+    repeats = max(1, int(5e-4 / estimate))
     run(1)
     best = np.inf
-    for _ in range(15):
+    for _ in range(3):
         start = time.perf_counter()
         run(repeats)
         best = min(best, (time.perf_counter() - start) / repeats)
     return best
 
 
-def peak(dtype: str) -> float:
-    """GFLOP/s of the best tile on operands in the first cache."""
-    return max(tile_rate(dtype, rows) for rows in {MAX_ROWS[1], MAX_ROWS[1] // 2}) / 1e9
-
-
-def tile_rate(dtype: str, rows: int) -> float:
-    """FLOP/s of the tile of two vectors and this number of rows."""
-    depth, columns, pointer = 100, 2 * lanes(dtype), types.CPointer(getattr(types, dtype))
-    tile = make_tiles([Kind(2, rows, rows, masked=True)], VECTOR_BITS)
+def tile_of(dtype: str) -> tuple[Callable[[int], None], int]:
+    """Return a function that repeats the highest tile on operands in the first cache; its work."""
+    rows, depth, columns = MOST_ROWS[TALL], 100, TALL * lanes(dtype)
+    tile = make_tiles([Kind(TALL, rows, rows, masked=False)], VECTOR_BITS)
+    pointer = types.CPointer(getattr(types, dtype))
 
     @cfunc(types.void(types.int64, pointer, pointer, pointer))
     def run(repeats, a, b, c):
         for _ in range(repeats):
             tile(
-                rows, 2, 0, a, depth, 1, 0, b, columns, 0, c, columns, c, columns,
+                rows, TALL, 0, a, depth, 1, 0, b, columns, 0, c, columns, c, columns,
                 a, 0, 0, depth, 1, columns,
             )  # fmt: skip
 
-    shapes = [(rows, depth), (depth, columns), (rows, columns)]
-    arrays = [np.ones(shape, dtype) for shape in shapes]
+    arrays = [aligned(shape, dtype) for shape in [(rows, depth), (depth, columns), (rows, columns)]]
     places = [
         array.ctypes.data_as(kind)
         for array, kind in zip(arrays, run.ctypes.argtypes[1:], strict=True)
     ]
-    work = 2 * rows * columns * depth
-    return work / best_seconds(lambda n: run.ctypes(n, *places), work / 1e11)
+
+    def repeat(repeats: int, _operands: list[np.ndarray] = arrays) -> None:
+        run.ctypes(repeats, *places)
+
+    return repeat, 2 * rows * columns * depth
 
 
-def report(label: str, work: float, ours: float, limit: float, numpy: float | None) -> None:
-    """One line of the table; seconds, and the limit in GFLOP/s."""
-    rate = work / ours / 1e9
-    beside = "" if numpy is None else f"{work / numpy / 1e9:8.1f}"
-    print(f"{label:38s}{ours * 1e6:11.2f}{rate:10.1f}{100 * rate / limit:8.0f}%{beside}")
+def aligned(shape: tuple[int, int], dtype: str) -> np.ndarray:
+    """Return ones that begin on a cache line."""
+    size = shape[0] * shape[1]
+    ones = np.ones(size + LINE, dtype)
+    first = -ones.ctypes.data % LINE // ones.itemsize
+    return ones[first : first + size].reshape(shape)
 
 
-def measure_product(dtype, limit, name, M, N, K, by_columns):
-    """One matrix product, beside NumPy."""
+def in_turn(runs: list[Callable[[int], None]], estimates: list[float]) -> np.ndarray:
+    """Return seconds of one repetition of each, in every round: shape (ROUNDS, number of runs)."""
+    return np.array(
+        [[best_seconds(*pair) for pair in zip(runs, estimates, strict=True)] for _ in range(ROUNDS)]
+    )
+
+
+def report(label: str, work: int, peak: tuple[Callable[[int], None], int], *runs: Any) -> list[Any]:
+    """Print one line of the table, for our run and NumPy's, if any; return their ratios."""
+    run_peak, peak_work = peak
+    estimates = [peak_work / 1e11, work / 1e11, work / 5e10][: len(runs) + 1]
+    seconds = in_turn([run_peak, *runs], estimates)
+    of_peak = np.median(work / seconds[:, 1] / (peak_work / seconds[:, 0]))
+    ours = seconds[:, 1].min()
+    line = f"{label:38s}{ours * 1e6:11.2f}{work / ours / 1e9:10.1f}{100 * of_peak:8.0f}%"
+    ratios = [of_peak]
+    if len(runs) > 1:
+        ratios.append(np.median(seconds[:, 2] / seconds[:, 1]))
+        line += f"{ratios[1]:8.2f}"
+    print(line, flush=True)
+    return ratios
+
+
+def measure_product(dtype, peak, name, M, N, K, by_columns):
+    """Measure one matrix product, beside NumPy; return the share of the peak and the ratio."""
     rng = np.random.default_rng(0)
     a = rng.standard_normal((K, M) if by_columns else (M, K)).astype(dtype)
     b, c = rng.standard_normal((K, N)).astype(dtype), np.empty((M, N), dtype)
     ars, acs, left = (1, M, a.T) if by_columns else (K, 1, a)
-    work = 2 * M * N * K
-    ours = best_seconds(
-        lambda n: repeat_contract(n, a, ars, acs, 0, b, N, 0, c, N, M, N, K, 1), work / 1e11
-    )
+
+    def run(repeats):
+        repeat_contract(repeats, a, ars, acs, 0, b, N, 0, c, N, M, N, K, 1)
 
     def run_numpy(repeats):
         for _ in range(repeats):
             np.matmul(left, b, out=c)
 
-    report(f"{name} {M}x{N}x{K}", work, ours, limit, best_seconds(run_numpy, work / 5e10))
+    return report(f"{name} {M}x{N}x{K}", 2 * M * N * K, peak, run, run_numpy)
 
 
-def measure_convolution(dtype, limit, side, channels, filters):
-    """One row of a convolution's output, and the weight gradient of one kernel row."""
+def measure_convolution(dtype, peak, side, channels, filters):
+    """Measure one row of a convolution's output, and the weight gradient of one kernel row."""
     rng = np.random.default_rng(0)
     image = rng.standard_normal((side + 2, side + 2, channels)).astype(dtype)
     kernel = rng.standard_normal((3, 3, channels, filters)).astype(dtype)
@@ -129,16 +155,12 @@ def measure_convolution(dtype, limit, side, channels, filters):
     label = f"conv {side}x{side}x{channels}->{filters}"
     forward = (image, channels, 1, row, kernel, filters, steps * filters, out, filters)
     work = 2 * side * filters * steps * 3
-    seconds = best_seconds(
-        lambda n: repeat_contract(n, *forward, side, filters, steps, 3), work / 1e11
-    )
-    report(f"{label} forward", work, seconds, limit, None)
+    sizes = (side, filters, steps, 3)
+    report(f"{label} forward", work, peak, lambda n: repeat_contract(n, *forward, *sizes))
     backward = (image, 1, channels, row, out, filters, side * filters, kernel, filters)
     work = 2 * side * side * filters * steps
-    seconds = best_seconds(
-        lambda n: repeat_contract(n, *backward, steps, filters, side, side), work / 1e11
-    )
-    report(f"{label} dW", work, seconds, limit, None)
+    of_weights = (steps, filters, side, side)
+    report(f"{label} dW", work, peak, lambda n: repeat_contract(n, *backward, *of_weights))
 
 
 def main() -> None:
@@ -147,14 +169,15 @@ def main() -> None:
         start = time.perf_counter()
         load_contract(dtype)
         print(f"{dtype}: load {time.perf_counter() - start:.3f} s (compiled or from the cache)")
-        limit = peak(dtype)
-        print(f"peak {limit:.0f} GFLOP/s")
-        print(f"{'':38s}{'us':>11s}{'GFLOP/s':>10s}{'of peak':>9s}{'NumPy':>8s}")
+        peak = tile_of(dtype)
+        print(f"peak {peak[1] / best_seconds(peak[0], peak[1] / 1e11) / 1e9:.0f} GFLOP/s")
+        print(f"{'':38s}{'us':>11s}{'GFLOP/s':>10s}{'of peak':>9s}{'x NumPy':>8s}")
         with threadpool_limits(1):
-            for product in PRODUCTS:
-                measure_product(dtype, limit, *product)
+            found = np.array([measure_product(dtype, peak, *product) for product in PRODUCTS])
+        mean, least = np.exp(np.log(found[:, 0]).mean()), found[:, 1].min()
+        print(f"geometric mean {100 * mean:.0f}% of the peak; {least:.2f} times NumPy's speed")
         for convolution in CONVOLUTIONS:
-            measure_convolution(dtype, limit, *convolution)
+            measure_convolution(dtype, peak, *convolution)
         for shape in TRANSPOSES:
             source, target = np.ones(shape, dtype), np.empty(shape[::-1], dtype)
             run = best_seconds(lambda n: repeat_transpose(n, source, target), source.size / 1e9)  # noqa: B023

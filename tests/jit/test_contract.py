@@ -8,7 +8,8 @@ from numba.core.errors import TypingError
 
 from sklearn_nn.jit import contract as module
 from sklearn_nn.jit.blocks import (
-    BLOCK,
+    CHAIN,
+    MOST_ROWS,
     PACKED_MULTIPLE,
     PACKED_ROWS,
     PAGE,
@@ -170,7 +171,7 @@ def test_convolution_without_copy(dtype):
 
 
 @pytest.mark.parametrize("beta", [0, 1])
-@pytest.mark.parametrize("K", [BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK, 3 * BLOCK + 7])
+@pytest.mark.parametrize("K", [CHAIN - 1, CHAIN, CHAIN + 1, 2 * CHAIN, 3 * CHAIN + 7])
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_blocks_of_the_reduction(dtype, K, beta):
     a, b = random(dtype, 17, K), random(dtype, K, 2 * lanes(dtype) + 3, seed=1)
@@ -182,7 +183,7 @@ def test_blocks_of_the_reduction(dtype, K, beta):
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_blocks_of_the_outer_reduction(dtype):
     M, N = 5, 9
-    for K, O in [(3, 200), (100, 7), (BLOCK + 44, 3)]:  # noqa: E741
+    for K, O in [(3, 200), (100, 7), (CHAIN + 44, 3)]:  # noqa: E741
         a, b = random(dtype, O, M, K), random(dtype, O, K, N, seed=1)
         c = np.empty((M, N), dtype)
         call_contract(
@@ -218,7 +219,7 @@ def test_a_single_column(dtype, K, beta, transposed):
         np.testing.assert_array_equal(np.concatenate([product(0, split), product(split, M)]), whole)
 
 
-@pytest.mark.parametrize("K", [1, 2, 2 * BLOCK + 90])
+@pytest.mark.parametrize("K", [1, 2, 2 * CHAIN + 90])
 @pytest.mark.parametrize("beta", [0, 1])
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_same_bits_however_rows_and_columns_are_split(dtype, beta, K):
@@ -289,7 +290,7 @@ def test_empty_products(dtype):
             assert (c.reshape(3, 4)[:, 2:] == GUARD).all()
 
 
-@pytest.mark.parametrize("K", [0, 3, BLOCK + 5])
+@pytest.mark.parametrize("K", [0, 3, CHAIN + 5])
 @pytest.mark.parametrize("N", [1, 10, 37])
 @pytest.mark.parametrize("one_row", [True, False])
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -315,8 +316,8 @@ def test_onto_another_array(dtype, one_row, N, K):
 
 @pytest.mark.parametrize(
     ("M", "N", "K", "O"),
-    [(5, 9, 4, 3), (33, 40, 9, 3), (1, 1, 3, 2), (2, 200, 7, 3), (3, 20, BLOCK + 9, 2),
-     (4, 1, BLOCK + 9, 1), (150, 30, 250, 1), (40, 70, 0, 1)],
+    [(5, 9, 4, 3), (33, 40, 9, 3), (1, 1, 3, 2), (2, 200, 7, 3), (3, 20, CHAIN + 9, 2),
+     (4, 1, CHAIN + 9, 1), (150, 30, 250, 1), (40, 70, 0, 1)],
 )  # fmt: skip
 @pytest.mark.parametrize("with_row", [True, False])
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -346,7 +347,7 @@ def test_groups_of_rows(dtype, with_row, M, N, K, O):  # noqa: E741
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("beta", [0, 1])
-@pytest.mark.parametrize(("M", "N", "K"), [(1, 40, 3), (14, 64, BLOCK + 9), (31, 33, 5)])
+@pytest.mark.parametrize(("M", "N", "K"), [(1, 40, 3), (14, 64, CHAIN + 9), (31, 33, 5)])
 def test_prefetched_memory_does_not_change_the_product(dtype, beta, M, N, K):
     a, b = random(dtype, M * K), random(dtype, K * N, seed=1)
     expected = random(dtype, M * N, seed=2)
@@ -438,7 +439,7 @@ def test_tiles_of_other_processors(bits, vector_bits, rows, vectors):
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_plain_loops_agree_with_tiles(dtype):
     loops, tiles = module._compile(plain, dtype), module._compile(tiled, dtype)
-    for M, N, K, O in [(5, 7, 3, 2), (3, 4, BLOCK + 5, 1), (2, 3, 0, 1), (0, 3, 2, 1)]:  # noqa: E741
+    for M, N, K, O in [(5, 7, 3, 2), (3, 4, CHAIN + 5, 1), (2, 3, 0, 1), (0, 3, 2, 1)]:  # noqa: E741
         for beta in (0, 1):
             a, b = random(dtype, O * M * K + 1), random(dtype, O * K * N + 1, seed=1)
             expected = random(dtype, max(M, 1), N + 2, seed=2)

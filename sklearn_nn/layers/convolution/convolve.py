@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from numba import njit
 
-from sklearn_nn.jit.blocks import BLOCK
+from sklearn_nn.jit.blocks import CHAIN
 from sklearn_nn.jit.contract import contract, contract_groups
 from sklearn_nn.jit.dot_tile import dot_plan, dot_row, lanes_of
 from sklearn_nn.jit.host import INLINED_OPTIONS
@@ -249,7 +249,7 @@ def conv_weights(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
     if copied:
         clear(vector(room, 0, op[H] * length))
     # Some rows of dy at a time, for dW and db, while they are in the cache.
-    count = max(1, BLOCK // out)
+    count = max(1, CHAIN // out)
     for image in range(images):
         at = image * op[H] * size
         if copied:
