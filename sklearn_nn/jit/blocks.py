@@ -20,12 +20,12 @@ from sklearn_nn.jit.tile import Kind, make_tiles
 #: Steps of the reduction whose products are added up in one chain; the chains are added in order.
 CHAIN = 256
 
-#: Steps of the reduction in one block. A tile computes its chains one after another, while its part
-#: of C is in the first-level cache.
-BLOCK = 2 * CHAIN
-
 #: Whether there are enough registers for 24 sums.
 _MANY_REGISTERS = VECTOR_REGISTERS >= 32
+
+#: Steps of the reduction in one block. A tile computes its chains one after another, while its part
+#: of C is in the first-level cache. With few registers, a chain's panel of B is in that cache, too.
+BLOCK = 2 * CHAIN if _MANY_REGISTERS else CHAIN
 
 #: Largest number of rows of a tile, by its number of vectors. With 32 registers, 24 sums leave
 #: eight for B and A. Four vectors by six rows load ten times for 24 products, where two vectors by
