@@ -119,13 +119,16 @@ class Memory:
 class Loop:
     """Loop ``for step in range(count)`` with pointers and sums that change from step to step.
 
-    The count is at least one. `pointers` are (start, stride) pairs.
+    The count is at least one. `pointers` are (start, stride) pairs. With `apart`, each advances by
+    itself. Otherwise LLVM may replace them by one offset and a pointer for every address in the
+    body, of which there can be more than registers.
     """
 
     def __init__(
         self, builder: ir.IRBuilder, count: ir.Value, pointers: list[tuple[ir.Value, ir.Value]],
-        sums: list[ir.Value], name: str,
+        sums: list[ir.Value], name: str, apart: bool = False,
     ):  # fmt: skip
+        self._apart = apart
         self._builder, self._count, self._name = builder, count, name
         before = builder.block
         self._head = builder.append_basic_block(name)
@@ -148,7 +151,8 @@ class Loop:
         step = _unrelated(builder, builder.add(self.step, int64(1)))
         self.step.add_incoming(step, end)
         for phi, stride in zip(self.pointers, self._strides, strict=True):
-            phi.add_incoming(builder.gep(phi, [stride]), end)
+            moved = builder.gep(phi, [stride])
+            phi.add_incoming(_unrelated(builder, moved) if self._apart else moved, end)
         for phi, value in zip(self.sums, sums, strict=True):
             phi.add_incoming(value, end)
         after = builder.append_basic_block(self._name + "_end")
@@ -194,7 +198,7 @@ def _reduce(
     starts = [(pointer, stride) for pointer, stride, _ in walks]
     outer = Loop(builder, outer_count, starts, zeros, "outer")
     starts = [(p, stride) for p, (_, _, stride) in zip(outer.pointers, walks, strict=True)]
-    inner = Loop(builder, inner_count, starts, outer.sums, "inner")
+    inner = Loop(builder, inner_count, starts, outer.sums, "inner", apart=True)
     b_step, *a_steps = inner.pointers
     if ahead:
         prefetch(builder, a_steps.pop())
