@@ -4,8 +4,9 @@ The functions `run_...` run the kernels of a program's table in order, on one ba
 have one owner from the gather to the loss and back, so that instructions need no barrier. Only
 kernels that sum over the batch stand between two barriers.
 
-`train_slice` trains on a slice of an epoch, `predict_rows` predicts rows, and `differentiate_rows`
-computes the gradient of raw outputs with respect to rows. All parts of a team enter together, and
+`train_slice` trains on a slice of an epoch, `predict_rows` predicts rows, `predict_few` predicts a
+few rows that lie in the arena, and `differentiate_rows` computes the gradient of raw outputs with
+respect to rows. All parts of a team enter together, and
 leave together when told to stop (see `Team.stop_at`): training then completes or undoes its batch,
 prediction omits rows. Before each kernel a part tests whether to stop; it then skips the kernels
 but not the barriers, until all parts agree. A long kernel is called several times as one of more
@@ -323,6 +324,10 @@ _PREDICT = Kind(
     theta="const real[:]", state="const real[:]", work="real[:,:]", arenas="real[:,:]",
     out="real[:,:]", losses="float64[:]", numbers="int64[:]",
 )  # fmt: skip
+_FEW = Kind(
+    "predict few", ctx="int64[:]", **_PROGRAM, theta="const real[:]", state="const real[:]",
+    arena="real[:]", faults="int64[:]", n_rows="int64",
+)  # fmt: skip
 _DIFFERENTIATE = Kind(
     "differentiate", **_TEAM, **_PROGRAM,
     order="const int64[:]", **_DATA, seeds="const real[:,:]",
@@ -437,6 +442,29 @@ def predict_rows(
                     vector(numbers, start * steps, n * steps), 1.0, z, dz,
                     vector(losses, start * steps, n * steps),
                 )  # fmt: skip
+
+
+@njit(**INLINED_OPTIONS)
+def _count_not_finite(values):
+    """Return the number of values that are infinite or NaN; a sum of integers vectorizes."""
+    count = 0
+    for i in range(values.size):
+        count += 0 if values[i] - values[i] == 0 else 1
+    return count
+
+
+@kernel(_FEW)
+def predict_few(ctx, table, ends, capacity, theta, state, arena, faults, n_rows):
+    """Run the first rows of the arena forward, unless `faults[0]`, values not finite, is positive.
+
+    Outputs that are not finite count too. A call cannot be stopped.
+    """
+    faults[0] = _count_not_finite(vector(arena, 0, n_rows * ends[INPUT_WIDTH]))
+    if faults[0] == 0:
+        alone, no_work = vector(faults, 0, 0), vector(arena, 0, 0)
+        run_forward(0, 1, alone, ctx, table, capacity, n_rows, theta, state, no_work, arena)
+        first, size = capacity * ends[OUTPUT_AT], n_rows * ends[OUTPUT_WIDTH]
+        faults[0] = _count_not_finite(vector(arena, first, size))
 
 
 @kernel(_DIFFERENTIATE)

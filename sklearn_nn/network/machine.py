@@ -9,9 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from sklearn_nn.jit.team import TINY, Team
+from sklearn_nn.jit.team import BRIEF, TINY, Team
 from sklearn_nn.layers.base import CONTINUES, STEP
-from sklearn_nn.network.batch_loops import differentiate_rows, predict_rows, train_slice
+from sklearn_nn.network.batch_loops import (
+    differentiate_rows,
+    predict_few,
+    predict_rows,
+    train_slice,
+)
 from sklearn_nn.network.parameter_update import CHUNK, SETTINGS_SIZE
 from sklearn_nn.network.program import OUTPUT_WIDTH, Program, allocate, contexts
 from sklearn_nn.network.source import Source, readonly
@@ -233,6 +238,52 @@ class Predictor:
             self._team.run(self._run, *arguments, work=self._work_of_run)
         self._arrange()
         return self.out
+
+
+class FewRows:
+    """Program with its parameters, prepared to run up to `MOST` rows of numbers forward.
+
+    What a call of `predict` prepares takes many times as long as a row of a small network. Only one
+    thread may use an object at a time. Parameters may change in place between two runs.
+    """
+
+    MOST = 16
+
+    def __init__(self, program: Program, theta: np.ndarray, state: np.ndarray) -> None:
+        dtype, most = program.dtype, self.MOST
+        arena = allocate(most * program.width, dtype)
+        first, width = program.output_slot
+        self._x = arena[: most * program.input_width].reshape(most, -1)
+        self._y = arena[most * first : most * (first + width)].reshape(most, width)
+        self._faults = np.zeros(1, dtype=np.int64)
+        arguments = predict_few.ordered({
+            "ctx": contexts(1, program.n_scratch, dtype)[0], "table": program.table,
+            "ends": program.output_ends, "capacity": most, "theta": readonly(theta),
+            "state": readonly(state), "arena": arena, "faults": self._faults, "n_rows": 0,
+        })[:-1]  # fmt: skip
+        self._run = functools.partial(predict_few.entry(dtype), *arguments)
+
+    @classmethod
+    def suits(cls, program: Program) -> bool:
+        """Return whether rows are numbers, few enough for an interrupt to wait, and not large."""
+        size, cost = cls.MOST * program.width, cls.MOST * program.cost
+        return not program.ragged and size <= PREDICT_SIZE and cost < BRIEF
+
+    def run(self, rows: np.ndarray) -> np.ndarray | None:
+        """Return the output after the link, or None if it, or a value of the rows, is not finite.
+
+        `rows`, of shape (n_rows, ...), may be of another type and order.
+        """
+        n_rows = len(rows)
+        if rows.ndim > 2:
+            rows = rows.reshape(n_rows, -1)
+        if rows.itemsize > self._x.itemsize:
+            with np.errstate(over="ignore"):  # the result is not finite
+                self._x[:n_rows] = rows
+        else:
+            self._x[:n_rows] = rows
+        self._run(n_rows)
+        return None if self._faults[0] else self._y[:n_rows].copy()
 
 
 @functools.cache

@@ -52,6 +52,7 @@ from sklearn_nn.estimators._inputs.sequences import is_listed
 from sklearn_nn.estimators._targets.codec import LabelCodec, NumberCodec, ScaledNumberCodec
 from sklearn_nn.estimators._targets.steps import in_sequences
 from sklearn_nn.jit.team import resolve_n_jobs
+from sklearn_nn.network.machine import FewRows
 from sklearn_nn.training.callbacks import Callback
 from sklearn_nn.training.losses import CLASSIFICATION_LOSSES, REGRESSION_LOSSES, Loss
 from sklearn_nn.training.optimizers import Optimizer
@@ -389,8 +390,28 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator, ABC):
         blocks = [output for _, output in self._outputs(X, layer)]
         return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
 
+    def _output_of_few(self, X):
+        """Return what `_output` does for few rows in an array of floats; None for any other X.
+
+        None is also returned where `_output` raises an error or warns of X.
+        """
+        if type(X) is not np.ndarray or X.dtype.char not in "fd":
+            return None
+        if not self._reader.takes_as_rows(X, self) or not 0 < len(X) <= FewRows.MOST:
+            return None
+        steps = self._codec.steps
+        if (steps is not None and steps.of_each) or hasattr(self, "feature_names_in_"):
+            return None
+        network = network_of(self)
+        if self.n_jobs is not None:
+            resolve_n_jobs(self.n_jobs)
+        return network.run_few(X)
+
     def _predict(self, X, decode):
         """Return decoded outputs, as sequences if there is a target for each time step."""
+        output = self._output_of_few(X)
+        if output is not None:
+            return decode(output)
         steps, decoded, lengths = self._codec.steps, [], []
         for data, output in self._outputs(X):
             decoded.append(decode(output))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import math
 import operator
 import threading
@@ -13,11 +14,13 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_nn.layers.layer import Layer, Memory
 from sklearn_nn.network.lowering import lower
-from sklearn_nn.network.machine import input_gradient, predict
+from sklearn_nn.network.machine import FewRows, input_gradient, predict
 from sklearn_nn.network.program import aligned, allocate
 
 #: Programs that a network keeps for data of another form than the training data.
 MOST_PROGRAMS = 32
+#: Programs prepared for few rows that a network keeps: one for each thread that predicts.
+_MOST_PREPARED = 8
 
 
 class Programs:
@@ -101,6 +104,11 @@ def _buffer_of(parameter):
     return "state" if parameter.counted is None else "fixed"
 
 
+def _no_prepared():
+    """Return an empty stock of prepared programs; appending to a full one drops the oldest."""
+    return collections.deque(maxlen=_MOST_PREPARED)
+
+
 @dataclass(eq=False)
 class FittedNetwork:
     """A network that can run: its plan, its parameters `theta` and its memories `state`.
@@ -116,6 +124,8 @@ class FittedNetwork:
     places: list[Place]
     _program: Any = None
     _others: Programs = field(default_factory=Programs)
+    #: `FewRows` that no thread uses at present.
+    _idle: Any = field(default_factory=_no_prepared)
 
     @classmethod
     def of(cls, plan, program, theta, state):
@@ -205,6 +215,22 @@ class FittedNetwork:
         program = program if layer is None else program.cut(layer)
         return predict(program, self.theta, self.state, data, None, n_jobs)
 
+    def run_few(self, rows):
+        """Return the output that `run` does for few rows of numbers; None leaves them to `run`.
+
+        `rows` is an array of floats of shape (n_rows, n_features). It need not be checked: None is
+        also returned if values, or outputs, are not finite.
+        """
+        try:
+            few = self._idle.pop()
+        except IndexError:
+            if not FewRows.suits(self.program):
+                return None
+            few = FewRows(self.program, self.theta, self.state)
+        output = few.run(rows)
+        self._idle.append(few)
+        return output
+
     def input_gradient(self, data, seeds, n_jobs=1):
         """Return the gradient of a sum of raw outputs with respect to each row of a source.
 
@@ -257,10 +283,10 @@ class FittedNetwork:
 
     def __getstate__(self):
         # Addresses of machine code are valid in this process only.
-        return {**vars(self), "_program": None, "_others": None}
+        return {**vars(self), "_program": None, "_others": None, "_idle": None}
 
     def __setstate__(self, state):
-        vars(self).update(state, _others=Programs())
+        vars(self).update(state, _others=Programs(), _idle=_no_prepared())
 
 
 def check_layout(program, theta, state):
@@ -306,7 +332,9 @@ def publish_history(estimator, history, n_epochs):
 
 def _shown_arrays(estimator):
     """Return all arrays in public attributes of the estimator, some of them twice."""
-    shown = [array for layer in estimator.layers_.values() for array in layer.values()]
+    shown = []
+    for layer in estimator.layers_.values():
+        shown += layer.values()
     for attribute in estimator._ARRAY_LISTS:
         shown += getattr(estimator, attribute)
     return shown

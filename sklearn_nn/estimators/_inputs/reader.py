@@ -103,6 +103,10 @@ class InputReader(Part):
     def _blocks(self, X, network, divisor):
         return row_blocks(X, network.dtype, divisor)
 
+    def takes_as_rows(self, X, estimator):
+        """Return whether an array of floats holds samples that are read as they are, if finite."""
+        return X.shape[1:] == self.shape == (estimator.n_features_in_,)
+
     def _read(self, X, estimator, *, reset):
         """Return X as float64, float32 or bytes; rows of several planes get an axis for them."""
         rows, planes = self._flatten(X, estimator, reset=reset)

@@ -96,6 +96,18 @@ class ShapedReader(InputReader):
         self._look_at_units(found, estimator, reset=False)
         return iter([self.source(found, network.dtype, network)])
 
+    def takes_as_rows(self, X, estimator):
+        """Return whether an array of floats holds samples that are read as they are, if finite."""
+        if self.ragged or self.padding_value is not None or self.first_layer is not None:
+            return False
+        if self.units and self.units["bytes"] and self.divisor != 1:
+            return False
+        shape = X.shape[1:]
+        if len(shape) == 1:
+            return shape[0] == math.prod(self.shape) == estimator.n_features_in_
+        is_first = self.data_format == CHANNELS_FIRST and self._has_channels(len(shape))
+        return shape == (self.seen_shape or self.shape) and not is_first
+
     def _blocks(self, X, network, divisor):
         if self.first_layer is None:
             return super()._blocks(X, network, divisor)
@@ -378,6 +390,10 @@ class WindowReader(ShapedReader):
     def form(self):
         """Return the arguments of `lower` that describe a window."""
         return {**super().form(), "shape": (self.truncation, self.shape[1]), "carries": True}
+
+    def takes_as_rows(self, X, estimator):
+        """Return False: samples are read in windows."""
+        return False
 
     def source(self, samples, dtype, network=None):
         """Return the source of batches of checked samples, in windows."""

@@ -35,6 +35,9 @@ _SETTINGS = {
 #: Fewest columns and rows of targets that are told to be one-hot.
 _FEWEST_COLUMNS, _FEWEST_ROWS = 3, 10
 
+#: By type, 1 for the first of two classes and 0 for the second.
+_FIRST = {char: np.array([1, 0], dtype=char) for char in "fd"}
+
 BINARY, MULTICLASS, MULTILABEL = "binary", "multiclass", "multilabel-indicator"
 
 
@@ -264,7 +267,7 @@ class LabelCodec(TargetCodec):
             return output
         if len(self.classes) == 1:
             return np.ones_like(output)
-        return np.concatenate([1 - output, output], axis=1)
+        return np.abs(_FIRST[output.dtype.char] - output)  # 1 - p and p
 
     def stratify(self, target):
         """Return the labels by which the validation split is stratified, or None."""

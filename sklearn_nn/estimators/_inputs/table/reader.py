@@ -41,6 +41,10 @@ class TableReader(InputReader):
         """Set `shape` from the encoder."""
         self.shape = (self.encoder.n_features_out_,)
 
+    def takes_as_rows(self, X, estimator):
+        """Return False: samples are encoded."""
+        return False
+
     def blocks(self, X, network, estimator):
         """Check X and yield its sources, each for a block of rows."""
         n_rows = max(1, BLOCK_BYTES // (8 * self.encoder.n_features_out_))
