@@ -14,9 +14,16 @@ from concurrent.futures import ThreadPoolExecutor
 import joblib
 import numpy as np
 import pytest
+from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, cross_val_score
 
-from sklearn_nn import MLPClassifier, MLPRegressor
+from sklearn_nn import (
+    CNNClassifier,
+    MLPClassifier,
+    MLPRegressor,
+    RNNClassifier,
+    TabularClassifier,
+)
 from sklearn_nn.estimators._targets.codec import LabelCodec
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -53,6 +60,76 @@ def test_threads_that_fit(n_jobs):
             np.testing.assert_array_equal(model.predict_proba(X), result)
 
 
+def _several_kinds():
+    """Return unfitted estimators of every family, and X and y for each."""
+    series, images = RNG.standard_normal((60, 7, 2)), RNG.standard_normal((60, 6, 6))
+    y, small = CLASSES[:60], {"max_iter": 3, "batch_size": 16, "random_state": 0}
+    return [
+        *((MLPClassifier(h, alpha=a, **small), X, CLASSES) for h in (4, (8, 4)) for a in (0, 1.0)),
+        (MLPClassifier(8, solver="sgd", dropout=0.2, early_stopping=True, **small), X, CLASSES),
+        (
+            MLPRegressor(hidden_layer_sizes=8, solver="lbfgs", max_iter=9, random_state=0),
+            X,
+            X[:, 0],
+        ),
+        (MLPRegressor(hidden_layer_sizes=8, batch_norm=True, **small), X.astype("f4"), X[:, 0]),
+        (CNNClassifier((4,), batch_norm=True, **small), images, y),
+        (RNNClassifier(hidden_size=4, bidirectional=True, **small), series, y),
+        (TabularClassifier(n_networks=2, hidden_layer_sizes=(8,), **small), X[:60], y),
+    ]
+
+
+def _fitted_weights(case):
+    model, X, y = case
+    model = clone(model).fit(X, y)
+    return model._network.theta.copy(), model.predict(X)
+
+
+@pytest.mark.filterwarnings("ignore:lbfgs failed to converge")
+def test_estimators_of_every_kind_that_are_fitted_at_once():
+    cases = _several_kinds()
+    expected = [_fitted_weights(case) for case in cases]
+    with ThreadPoolExecutor(6) as pool:
+        for found, wanted in zip(pool.map(_fitted_weights, cases * 3), expected * 3, strict=True):
+            for one, other in zip(found, wanted, strict=True):
+                np.testing.assert_array_equal(one, other)
+
+
+_COMPILED_AT_ONCE = """
+    import warnings
+    from concurrent.futures import ThreadPoolExecutor
+    import numpy as np
+    from sklearn_nn import MLPClassifier, MLPRegressor
+
+    warnings.simplefilter("ignore")
+    X = np.random.default_rng(0).standard_normal((50, 4))
+    small = {"max_iter": 3, "batch_size": 16, "random_state": 0}
+    models = [
+        MLPClassifier(4, activation="tanh", **small), MLPClassifier(8, **small),
+        MLPRegressor(hidden_layer_sizes=4, solver="sgd", **small), MLPClassifier((4, 4), **small),
+    ]
+
+    def weights(model):
+        y = X[:, 0] if isinstance(model, MLPRegressor) else np.arange(50) % 3
+        return model.fit(X, y)._network.theta.copy()
+
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(weights, models))
+    for model, theta in zip(models, found):
+        assert np.array_equal(weights(model), theta)
+    print("equal")
+"""
+
+
+def test_fits_during_which_kernels_are_compiled(tmp_path):
+    """All threads need kernels that are not in the cache, most of them the same ones."""
+    command = [sys.executable, "-W", "ignore", "-c", textwrap.dedent(_COMPILED_AT_ONCE)]
+    environment = {**os.environ, "SKLEARN_NN_CACHE_DIR": str(tmp_path)}
+    ran = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert ran.stdout == "equal\n", ran.stderr
+    assert any(tmp_path.rglob("*.kernel"))
+
+
 def _fit_in_child(queue):
     queue.put(_fit(1, n_jobs=2).predict_proba(X))
 
@@ -85,6 +162,10 @@ def test_grid_search_and_cross_validation_in_workers():
     model = MLPClassifier(max_iter=20, random_state=0)
     one, two = (GridSearchCV(model, grid, cv=3, n_jobs=jobs).fit(X, CLASSES) for jobs in (None, 2))
     scores = "mean_test_score"
+    with joblib.parallel_config(backend="threading"):
+        three = GridSearchCV(model, grid, cv=3, n_jobs=3).fit(X, CLASSES)
+    np.testing.assert_array_equal(one.cv_results_[scores], three.cv_results_[scores])
+    np.testing.assert_array_equal(one.predict_proba(X), three.predict_proba(X))
     np.testing.assert_array_equal(one.cv_results_[scores], two.cv_results_[scores])
     np.testing.assert_array_equal(one.predict_proba(X), two.predict_proba(X))
     regressor = MLPRegressor(hidden_layer_sizes=8, max_iter=20, random_state=0)
