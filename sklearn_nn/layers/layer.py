@@ -26,6 +26,7 @@ the machine runs between two barriers, just before the forward or backward kerne
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -53,7 +54,7 @@ class _Shaped:
     @property
     def size(self) -> int:
         """Number of elements."""
-        return int(np.prod(self.shape))
+        return int(math.prod(self.shape))
 
 
 @dataclass(frozen=True)

@@ -310,6 +310,7 @@ _TARGETS |= {"target": "const real[:,:]", "weight": "const real[:]"}
 _TRAIN = Kind(
     "train", **_TEAM, **_PROGRAM,
     batch_size="int64", first="int64", last="int64", windows="int64", order="const int64[:]",
+    n_rows="int64",
     **_DATA, **_TARGETS,
     settings="const float64[:]", groups="const int64[:,:]", factors="const float64[:,:]",
     matrices="const int64[:,:]", update_at="int64", decays="const float64[:]",
@@ -339,22 +340,26 @@ _DIFFERENTIATE = Kind(
 @kernel(_TRAIN)
 def train_slice(
     part, parts, sync, contexts, table, ends, capacity, batch_size, first, last, windows, order,
-    gather_at, values, indices, indptr, loss_at, options, target, weight,
+    n_rows, gather_at, values, indices, indptr, loss_at, options, target, weight,
     settings, groups, factors, matrices, update_at, decays, scalars, progress,
     theta, grad, state, kept, work, arena, darena, moments, average,
     losses, numbers, penalties, norms, batch_losses,
 ):  # fmt: skip
-    """Train on batches first to last (exclusive) of an epoch with the row numbers `order`.
+    """Train on batches first to last (exclusive), in the order of the row numbers `order`.
 
-    Of `windows` consecutive batches each continues the one before, except the first. A window whose
-    targets have zero weight only runs forward, so that the next can continue it. At the end `ctx`
-    holds the total number of batches trained. If the parts stop, `state` is restored from `kept`.
+    `order` holds those of one epoch, or of several with `n_rows` each, the last batch of which may
+    be smaller than others. Of `windows` consecutive batches each continues the one before, except
+    the first. A window whose targets have zero weight only runs forward, so that the next can
+    continue it. At the end `ctx` holds the total number of batches trained. If the parts stop,
+    `state` is restored from `kept`.
     """
     ctx = row(contexts, part)
     step, steps, n_targets = ctx[STEP], ends[N_LOSSES], ends[N_TARGETS]
+    per_epoch = (n_rows + batch_size - 1) // batch_size
     for b in range(first, last):
-        n = min(order.size - b * batch_size, batch_size)
-        rows = vector(order, b * batch_size, n)
+        start = b % per_epoch * batch_size
+        n = min(n_rows - start, batch_size)
+        rows = vector(order, b // per_epoch * n_rows + start, n)
         ctx[STEP] = step + b - first
         ctx[CONTINUES] = b % windows != 0
         ctx[PROGRESS] = np.float64(progress[b - first]).view(np.int64)

@@ -112,25 +112,27 @@ class Machine:
 
     def train(
         self, data: Source, targets: Targets, order: np.ndarray, batch_size: int,
-        first: int, last: int, update: Update, step: int = 0, windows: int = 1,
+        first: int, last: int, update: Update, step: int = 0, windows: int = 1, epochs: int = 1,
     ) -> np.ndarray:  # fmt: skip
-        """Train on batches `first` to `last` (exclusive) of an epoch and return their losses.
+        """Train on batches `first` to `last` (exclusive) and return their losses.
 
-        `order` holds the row numbers of the epoch, `step` the number of batches trained before. Of
-        `windows` consecutive batches each continues the one before, except the first. Losses are
-        taken before each update and include the penalty. After an interrupt, which raises
-        KeyboardInterrupt, every batch is complete or untouched, and `step` is their number.
+        `order` holds the row numbers of an epoch, or of `epochs` epochs with equally many, and
+        `step` is the number of batches trained before. Of `windows` consecutive batches each
+        continues the one before, except the first. Losses are taken before each update and include
+        the penalty. After an interrupt, which raises KeyboardInterrupt, every batch is complete or
+        untouched, and `step` is their number.
         """
         losses = np.empty(last - first)
         zeros = np.zeros(last - first)
         decays = zeros if update.decays is None else update.decays
         progress = zeros if update.progress is None else update.progress
         self.go_on_from(step)
-        n_rows = min(order.size, last * batch_size) - first * batch_size
+        n_rows = min(order.size, (last - first) * batch_size)
         arguments = train_slice.ordered({
             **self._fixed, **data.arguments(self.program.dtype), **targets.arguments(),
             "batch_size": batch_size, "first": first, "last": last, "windows": windows,
-            "order": readonly(order), "update_at": update.kernel_at, "decays": readonly(decays),
+            "order": readonly(order), "n_rows": order.size // epochs,
+            "update_at": update.kernel_at, "decays": readonly(decays),
             "scalars": readonly(update.scalars), "progress": readonly(progress),
             "moments": update.moments, "batch_losses": losses,
             "average": self._no_average if update.average is None else update.average,

@@ -19,11 +19,14 @@ from sklearn_nn.network.source import Source
 from sklearn_nn.training.callbacks import Callback
 from sklearn_nn.training.history import History
 from sklearn_nn.training.optimizers import Epoch, OptimizerState
+from sklearn_nn.training.schedules import Schedule
 
 #: Duration of a slice: seconds after which the machine returns to Python, which handles Ctrl-C.
 _SLICE_SECONDS = 0.1
 #: Speed assumed before the first slice is timed, in multiply-adds per second.
 _ASSUMED_SPEED = 1e10
+#: Most epochs that are trained at once, and the most seconds that they may take.
+_MOST_AT_ONCE, _SECONDS_AT_ONCE = 32, 0.02
 #: A loss has exploded if it exceeds that of the first batch, and that of weights of 0, by the first
 #: factor; or by the second, if the largest weight exceeds 1, and the largest at the beginning, by
 #: the third. The second rule is for losses with an upper bound.
@@ -213,6 +216,8 @@ class Trainer:
                     callback.on_fit_begin(self.estimator)
                 begun.append(callback)
             while ending is Ending.EXHAUSTED and self.n_epochs < max_epochs:
+                if not once and self._run_several(max_epochs):
+                    continue
                 ending = self._run_epoch(max_epochs, alone=once)
                 if once:
                     break
@@ -227,6 +232,76 @@ class Trainer:
             raise
         return ending
 
+    def _n_at_once(self, max_epochs: int, n_batches: int) -> int:
+        """Return how many epochs can be trained at once: brief ones after which nothing happens.
+
+        Training can end, and a rate change, only after more epochs without improvement than there
+        is patience for.
+        """
+        schedule, descent = self.descent.schedule, self.descent
+        is_watched = self.callbacks or self.verbose or self.evaluate is not None
+        is_plain = self.data.windows == 1 and self.data.lengths is None
+        changes = schedule.varies() or type(schedule).after_epoch is not Schedule.after_epoch
+        averages = descent.average is not None or descent.decay_schedule is not None
+        if is_watched or not is_plain or changes or averages or not self.batch_losses.size:
+            return 0
+        in_time = self._slice * _SECONDS_AT_ONCE / (_SLICE_SECONDS * n_batches)
+        rest = self.patience - self.history.no_improvement
+        return int(min(_MOST_AT_ONCE, in_time, max_epochs - self.n_epochs, rest))
+
+    def _run_several(self, max_epochs: int) -> bool:
+        """Train and record several brief epochs at once, if possible; return whether it was.
+
+        The result is that of `_run_epoch`, which takes longer than some batches of a small network.
+        Epochs one of which diverges are undone, to be repeated one by one. So are, if there is an
+        interrupt, those that are trained at once.
+        """
+        n_batches = -(-self.rows.size // self.batch_size)
+        n = self._n_at_once(max_epochs, n_batches)
+        if n < 2:
+            return False
+        descent, random_state, rows = self.descent, self.random_state, self.rows
+        drawn = None if random_state is None else random_state.get_state(legacy=False)
+        self._keep()
+        self._begin_epochs()
+        self._turns_back = True
+        orders = []
+        for _ in range(n):
+            rows = self._shuffled(rows)
+            orders.append(rows)
+        epoch, started = (n_batches, max_epochs, self.history.samples_seen), time.perf_counter()
+        found = self.machine.train(
+            self.data, self.targets, np.concatenate(orders), self.batch_size, 0, n * n_batches,
+            descent.update(n * n_batches, epoch), descent.step, epochs=n,
+        )  # fmt: skip
+        seconds = (time.perf_counter() - started) / n
+        is_finite = np.isfinite(found).all() and np.isfinite(self.machine.theta).all()
+        if is_finite:
+            descent.step += n * n_batches
+            for order, losses in zip(orders, found.reshape(n, n_batches), strict=True):
+                batches = _in_batches(order, self.batch_size, 1, self._target_weights())
+                loss = batches.total(losses) / (batches.size or 1)
+                self._count(self._counted(n_batches, max_epochs))
+                self._record_in_history(
+                    {"loss": loss, "learning_rate": descent.learning_rate, "seconds": seconds}
+                )
+                self.batch_losses = losses
+            self.rows = rows
+        else:
+            self._turn_back()
+            if random_state is not None and drawn is not None:
+                random_state.set_state(drawn)
+        self._turns_back = False
+        self._before = None
+        return bool(is_finite)
+
+    def _begin_epochs(self) -> None:
+        """Note the values that are restored if there is an interrupt."""
+        self._trained, self._is_evaluated = None, False
+        counts, descent = _Counts(self.n_epochs, self._ahead, self.descent.epochs), self.descent
+        mark = self.history.mark()
+        self._before = _Before(counts, descent.base_rate, descent.learning_rate, mark)
+
     def _run_epoch(self, max_epochs: int, *, alone: bool) -> Ending:
         """Train and record an epoch; return whether and how training ends with it."""
         theta = self.machine.theta
@@ -234,10 +309,7 @@ class Trainer:
         for callback in self.callbacks:
             with self._calling_back():
                 callback.on_epoch_begin(self.history.n_epochs + 1, self.estimator)
-        self._trained, self._is_evaluated = None, False
-        counts, descent = _Counts(self.n_epochs, self._ahead, self.descent.epochs), self.descent
-        mark = self.history.mark()
-        self._before = _Before(counts, descent.base_rate, descent.learning_rate, mark)
+        self._begin_epochs()
         log = self.train_epoch(max_epochs, alone=alone)
         if not (math.isfinite(log["loss"]) and np.isfinite(theta).all()):
             self._turns_back, self._before = True, None
@@ -297,11 +369,7 @@ class Trainer:
 
         `alone` marks an epoch of partial_fit, whose data differ from call to call.
         """
-        if self.random_state is not None:
-            # Shuffles the order of the last epoch, with the same draws as scikit-learn.
-            permutation = np.arange(self.rows.size)
-            self.random_state.shuffle(permutation)
-            self.rows = self.rows[permutation]
+        self.rows = self._shuffled(self.rows)
         plan = plan_epoch(
             self.data, self.rows, self.batch_size, self.random_state, self._target_weights()
         )
@@ -327,11 +395,23 @@ class Trainer:
             "learning_rate": self.descent.learning_rate,
             "seconds": time.perf_counter() - started,
         }
-        ahead = n_batches, max_epochs, self.history.samples_seen + self.rows.size
-        counts = _Counts(self.n_epochs + 1, ahead, (self.descent.epochs or 0.0) + 1.0)
+        counts = self._counted(n_batches, max_epochs)
         self._trained = _Trained(log, counts)
         self._count(counts)
         return log
+
+    def _shuffled(self, rows: np.ndarray) -> np.ndarray:
+        """Return the rows in another order, with the same draws as scikit-learn."""
+        if self.random_state is None:
+            return rows
+        permutation = np.arange(rows.size)
+        self.random_state.shuffle(permutation)
+        return rows[permutation]
+
+    def _counted(self, n_batches: int, max_epochs: int) -> _Counts:
+        """Return the counts after one more epoch."""
+        ahead = n_batches, max_epochs, self.history.samples_seen + self.rows.size
+        return _Counts(self.n_epochs + 1, ahead, (self.descent.epochs or 0.0) + 1.0)
 
     def has_exploded(self) -> bool:
         """Return whether the loss has become finite, but absurdly large, in this run.

@@ -110,6 +110,7 @@ def test_epochs_are_recorded_as_a_whole(name, monkeypatch):
         plain(history, log, *arguments)
 
     monkeypatch.setattr(History, "record", record)
+    monkeypatch.setattr(module, "_MOST_AT_ONCE", 1)
     model, data = new(name)
     model.fit(*data)
     assert model.n_iter_ == len(model.loss_curve_) == 2

@@ -69,6 +69,7 @@ def calls(trainer, monkeypatch):
 @pytest.mark.parametrize("optimizer", [SGD(), Adam()], ids=["sgd", "adam"])
 def test_slices_change_nothing(optimizer, monkeypatch):
     """Back in Python after every batch or after none: the same bits."""
+    monkeypatch.setattr(module, "_MOST_AT_ONCE", 1)
     monkeypatch.setattr(module, "_SLICE_SECONDS", 1e6)
     whole = make(optimizer)
     found = calls(whole, monkeypatch)
@@ -118,6 +119,7 @@ def test_mean_loss_weighs_batches_by_size(monkeypatch):
 
 def test_order_is_scikit_learns(monkeypatch):
     """Each epoch shuffles the last one's order, with one shuffle of the generator."""
+    monkeypatch.setattr(module, "_MOST_AT_ONCE", 1)
     trainer = make(batch_size=50)
     orders, plain = [], trainer.machine.train
 
@@ -290,6 +292,7 @@ def test_curves_of_a_history_have_equal_lengths():
 
 def test_interrupt_between_slices(monkeypatch):
     """Parameters that have been learnt are kept, and training can go on."""
+    monkeypatch.setattr(module, "_MOST_AT_ONCE", 1)
     monkeypatch.setattr(module, "_SLICE_SECONDS", 1e-12)
     trainer = make()
     plain, count = trainer.machine.train, 0
@@ -349,6 +352,7 @@ def diverge_in(trainer, epoch, monkeypatch):
 
 
 def test_divergence_puts_everything_back(monkeypatch):
+    monkeypatch.setattr(module, "_MOST_AT_ONCE", 1)
     reference = run(make(batch_size=50), 3)
     trainer = make(batch_size=50)
     diverge_in(trainer, 4, monkeypatch)
