@@ -7,10 +7,9 @@ is compiled by itself, in either real type, when a program first needs it.
 
 from __future__ import annotations
 
-import functools
-import operator
+import contextlib
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,7 @@ from numba import njit, typeof, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from sklearn_nn.jit import compiler_problem
+from sklearn_nn.jit import compiler_problem, paused_collection
 from sklearn_nn.jit.cache import KernelCache
 from sklearn_nn.jit.contract import REALS, load_contract
 from sklearn_nn.jit.denormals import flush_denormals, restore_arithmetic
@@ -28,6 +27,15 @@ from sklearn_nn.jit.host import HELPER_OPTIONS, OPTIONS
 
 # Numba's compiler is not reentrant for one dispatcher.
 _COMPILING = threading.RLock()
+
+
+@contextlib.contextmanager
+def compiling() -> Iterator[None]:
+    """Let one thread compile; raise RuntimeError if the compiler is switched off."""
+    with _COMPILING, paused_collection():
+        if (problem := compiler_problem()) is not None:
+            raise RuntimeError(problem)
+        yield
 
 
 def _argument_type(description: str, real: types.Type) -> types.Type:
@@ -50,9 +58,6 @@ class Kind:
     def __init__(self, name: str, /, **arguments: str) -> None:
         self.name = name
         self.arguments = arguments
-        #: Names of the arguments that the caller passes; a team passes the others.
-        self.own = [name for name in arguments if name not in ("part", "parts", "sync")]
-        self.in_order: Callable[..., Any] = operator.itemgetter(*self.own)
 
     def signature(self, dtype: str) -> Any:
         """Return the Numba signature for one real type."""
@@ -74,17 +79,11 @@ class Kernel:
         self._cache = KernelCache(self.name, function.__code__.co_filename)
         self._dispatcher: Any = None
         self._addresses: dict[str, int] = {}
-        self._entries: dict[str, Callable[..., None]] = {}
-
-    def ordered(self, arguments: Mapping[str, Any]) -> tuple[Any, ...]:
-        """Return the arguments, without those that a team passes, in the order of the kind."""
-        assert len(arguments) == len(self.kind.own), set(self.kind.own) ^ arguments.keys()
-        return self.kind.in_order(arguments)
 
     def compiled(self, dtype: str) -> Any:
         """Return the dispatcher, compiled for `dtype`."""
         if dtype not in self._addresses:
-            with _COMPILING:
+            with compiling():
                 self._compile(dtype)
         return self._dispatcher
 
@@ -93,28 +92,7 @@ class Kernel:
         self.compiled(dtype)
         return self._addresses[dtype]
 
-    def entry(self, dtype: str) -> Callable[..., None]:
-        """Return a function that runs the kernel for `dtype`, fast to call from Python.
-
-        It takes the kernel's arguments in order. Arrays of other types raise TypeError.
-        """
-        if dtype not in self._entries:
-            with _COMPILING:
-                self._entries[dtype] = self._compiled_entry(dtype)
-        return self._entries[dtype]
-
-    def _compiled_entry(self, dtype: str) -> Callable[..., None]:
-        address = self.address(dtype)
-        dispatcher = njit(**_ENTRY_OPTIONS)(_flushed)
-        dispatcher._cache = KernelCache("jit.kernel.entry", __file__)
-        given = types.BaseTuple.from_types(self.kind.signature(dtype).args)
-        dispatcher.compile(types.void(types.intp, given))
-        dispatcher.disable_compile()
-        return functools.partial(dispatcher, address)
-
     def _compile(self, dtype: str) -> None:
-        if (problem := compiler_problem()) is not None:
-            raise RuntimeError(problem)
         load_contract(dtype)
         if self._dispatcher is None:
             self._dispatcher = njit(**HELPER_OPTIONS)(self.function)
@@ -155,6 +133,20 @@ def kernel(kind: Kind, name: str | None = None) -> Callable[[Callable[..., None]
     return lambda function: Kernel(function, kind, name)
 
 
+def call_kernel(
+    context: Any, builder: Any, address: Any, given: Sequence[types.Type], arguments: Sequence[Any]
+) -> None:
+    """Emit a call of the kernel at `address`, whose arguments have the types `given`."""
+    function_type = context.call_conv.get_function_type(types.void, given)
+    function = builder.inttoptr(address, function_type.as_pointer())
+    result, exception = (
+        cgutils.alloca_once(builder, argument.pointee) for argument in function_type.args[:2]
+    )
+    packed = context.get_arg_packer(given).as_arguments(builder, arguments)
+    # The returned status is ignored: kernels never raise.
+    builder.call(function, [result, exception, *packed])
+
+
 @intrinsic
 def invoke(typing_context: Any, address: types.Type, arguments: types.Type) -> Any:
     """Call the kernel at `address` with a tuple of `arguments`, in Numba's own convention.
@@ -164,16 +156,8 @@ def invoke(typing_context: Any, address: types.Type, arguments: types.Type) -> A
     signature = types.void(types.intp, arguments)
 
     def codegen(context: Any, builder: Any, sig: Any, values: Sequence[Any]) -> Any:
-        convention = context.call_conv
-        function_type = convention.get_function_type(types.void, arguments.types)
-        function = builder.inttoptr(values[0], function_type.as_pointer())
-        result, exception = (
-            cgutils.alloca_once(builder, argument.pointee) for argument in function_type.args[:2]
-        )
         unpacked = cgutils.unpack_tuple(builder, values[1], len(arguments.types))
-        packer = context.get_arg_packer(arguments.types)
-        # The returned status is ignored: kernels never raise.
-        builder.call(function, [result, exception, *packer.as_arguments(builder, unpacked)])
+        call_kernel(context, builder, values[0], arguments.types, unpacked)
         return context.get_dummy_value()
 
     return signature, codegen
@@ -190,9 +174,8 @@ def _flushed(address: int, *arguments: Any) -> None:
     restore_arithmetic(word)
 
 
-_ENTRY_OPTIONS = {**OPTIONS, "no_cfunc_wrapper": True}
 #: For arguments of any types; compiled once per process for each combination.
-_enter = njit(**_ENTRY_OPTIONS)(_flushed)
+_enter = njit(**OPTIONS, no_cfunc_wrapper=True)(_flushed)
 
 
 @intrinsic
@@ -200,6 +183,13 @@ def real(typing_context: Any, bits: types.Type) -> Any:
     """Return the float64 with the bits of an int64; instructions hold hyperparameters as bits."""
     double = ir.DoubleType()
     return emitted(types.float64(types.int64), lambda builder, bits: builder.bitcast(bits, double))
+
+
+@intrinsic
+def bits(typing_context: Any, number: types.Type) -> Any:
+    """Return the bits of a float64 as int64, the inverse of `real`."""
+    word = ir.IntType(64)
+    return emitted(types.int64(types.float64), lambda builder, x: builder.bitcast(x, word))
 
 
 @intrinsic

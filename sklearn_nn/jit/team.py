@@ -30,6 +30,7 @@ from numba.extending import intrinsic
 
 from sklearn_nn.jit.emit import emitted
 from sklearn_nn.jit.host import HELPER_OPTIONS, available_cores
+from sklearn_nn.jit.views import words
 
 # On separate cache lines: count and generation of the barrier, the stop flag; then the decision of
 # the last barrier, and whether a part has failed and will not arrive.
@@ -86,21 +87,21 @@ else:
 
 
 @njit(**HELPER_OPTIONS)
-def barrier(sync: np.ndarray, parts: int) -> None:
+def barrier(sync: int, parts: int) -> None:
     """Wait until all parts have arrived: spin briefly, then yield, then sleep.
 
-    Spinning is short, since other threads may need the core. If a part has failed, the others do
-    not wait for it.
+    `sync` is the address of the team's memory. Spinning is short, since other threads may need the
+    core. If a part has failed, the others do not wait for it.
     """
     if parts == 1:
         return
-    count = sync.ctypes.data + 8 * _COUNT
-    generation = sync.ctypes.data + 8 * _GENERATION
+    count = sync + 8 * _COUNT
+    generation = sync + 8 * _GENERATION
     arrived_in = load_word(generation)
     if _atomic_add(count, 1) == parts - 1:
         _atomic_add(count, -parts)
         # All parts have arrived and will read the same value.
-        sync[_AGREED] = load_word(sync.ctypes.data + 8 * _STOP)
+        words(sync)[_AGREED] = load_word(sync + 8 * _STOP)
         _atomic_add(generation, 1)
         return
     tries = 0
@@ -110,21 +111,22 @@ def barrier(sync: np.ndarray, parts: int) -> None:
             _sleep()
         elif tries > _SPINS:
             _yield()
-        if load_word(sync.ctypes.data + 8 * _FAILED) != 0:
+        if load_word(sync + 8 * _FAILED) != 0:
             return
 
 
 @njit(**HELPER_OPTIONS)
-def agree_to_stop(sync: np.ndarray, parts: int) -> bool:
+def agree_to_stop(sync: int, parts: int) -> bool:
     """Wait for all parts and return whether to stop, the same in all of them.
 
-    They stop if the flag was set when the last of them arrived.
+    `sync` is the address of the team's memory. Parts stop if the flag was set when the last of them
+    arrived.
     """
     if parts == 1:
-        return load_word(sync.ctypes.data + 8 * _STOP) != 0
+        return load_word(sync + 8 * _STOP) != 0
     barrier(sync, parts)
-    failed = load_word(sync.ctypes.data + 8 * _FAILED)
-    return load_word(sync.ctypes.data + 8 * _AGREED) != 0 or failed != 0
+    failed = load_word(sync + 8 * _FAILED)
+    return load_word(sync + 8 * _AGREED) != 0 or failed != 0
 
 
 @njit(**HELPER_OPTIONS)

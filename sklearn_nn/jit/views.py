@@ -1,4 +1,4 @@
-"""Views of contiguous arrays, faster than Numba's slice and reshape, and sums over vectors.
+"""Views of contiguous arrays and of memory, faster than Numba's slice and reshape, and sums.
 
 A sum's order is the compiler's choice but depends on the length only: the same vector has the same
 sum wherever it lies and whichever thread adds it up. The loops vectorize, unlike sums from first to
@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from numba import njit, types
+from numba.core import cgutils
 from numba.extending import intrinsic, register_jitable
 
 from sklearn_nn.jit.host import HELPER_OPTIONS
@@ -62,6 +63,41 @@ def octets(typing_context: Any, address: types.Type, size: Any) -> Any:
         return _array(context, builder, view_type, first, values[1:], size)
 
     return view_type(types.int64, types.int64), codegen
+
+
+def _numbers_at(element: types.Type) -> Any:
+    """Return an intrinsic's signature and code: the address as a pointer to `element`."""
+    pointer = types.CPointer(element)
+
+    def codegen(context: Any, builder: Any, sig: Any, values: Sequence[Any]) -> Any:
+        return builder.inttoptr(values[0], context.get_data_type(pointer))
+
+    return pointer(types.int64), codegen
+
+
+@intrinsic
+def words(typing_context: Any, address: types.Type) -> Any:
+    """Return the int64 at an address and those after it, to be read and written by index."""
+    return _numbers_at(types.int64)
+
+
+@intrinsic
+def doubles(typing_context: Any, address: types.Type) -> Any:
+    """Return the float64 at an address and those after it, to be read and written by index."""
+    return _numbers_at(types.float64)
+
+
+@intrinsic
+def copy_bytes(typing_context: Any, target: types.Type, source: types.Type, size: Any) -> Any:
+    """Copy `size` bytes from an address to another; the two runs must not overlap."""
+
+    def codegen(context: Any, builder: Any, sig: Any, values: Sequence[Any]) -> Any:
+        octet = context.get_data_type(types.uint8).as_pointer()
+        target, source = (builder.inttoptr(value, octet) for value in values[:2])
+        cgutils.raw_memcpy(builder, target, source, values[2], 1)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64, types.int64), codegen
 
 
 @register_jitable

@@ -2,22 +2,39 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from sklearn_nn.jit.team import BRIEF, TINY, Team
+from sklearn_nn.jit.driver import Frame
+from sklearn_nn.jit.kernel import Kernel
+from sklearn_nn.jit.team import BRIEF, SYNC_SIZE, TINY, Team
 from sklearn_nn.layers.base import CONTINUES, STEP
 from sklearn_nn.network.batch_loops import (
-    differentiate_rows,
-    predict_few,
-    predict_rows,
-    train_slice,
+    DIFFERENTIATE,
+    PREDICT,
+    PREDICT_FEW,
+    RUN_FORWARD,
+    RUN_GRADIENT,
+    TAKE_LOSSES,
+    TRAIN,
+    add_rows,
+    count_not_finite,
+    weigh,
 )
-from sklearn_nn.network.parameter_update import CHUNK, SETTINGS_SIZE
+from sklearn_nn.network.frame import FRAME
+from sklearn_nn.network.parameter_update import (
+    CHUNK,
+    DESCEND,
+    SETTINGS_SIZE,
+    limit_norms,
+    measure,
+    penalize,
+    shrink,
+    update_average,
+)
 from sklearn_nn.network.program import OUTPUT_WIDTH, Program, allocate, contexts
 from sklearn_nn.network.source import Source, readonly
 
@@ -78,28 +95,38 @@ class Machine:
             n_jobs, program.n_scratch, dtype, seed=seed, usual_rows=capacity,
             n_lengths=self.capacity if program.ragged else 0, stop_at=self._team.stop_at,
         )  # fmt: skip
-        arena, darena = (allocate(self.capacity * program.width, dtype) for _ in range(2))
-        self._arena = arena
+        arena, darena = (allocate((1, self.capacity * program.width), dtype) for _ in range(2))
+        self._arena = arena[0]
+        assert theta.flags.writeable
+        assert state.flags.writeable
         settings = np.array([alpha, l1_ratio, clipnorm, max_norm, average_keep])
         assert settings.size == SETTINGS_SIZE
         groups, factors = program.groups()
-        # If rows are mixed: also the losses for the partners' targets, and the partners' numbers.
+        # If rows are mixed: also the losses for the partners' targets.
         n_targets = self.capacity * program.steps
-        room = n_targets if program.mixes_rows or program.steps > 1 else 0
+        room = n_targets if program.mixes_rows else 0
         n_chunks = -(-program.n_theta // CHUNK)
-        #: Arguments of the kernel that are the same for all batches.
-        self._fixed = {
-            "contexts": self._contexts, "table": program.table[: program.n_trained],
-            "ends": program.raw_ends, "capacity": self.capacity, "settings": readonly(settings),
-            "groups": readonly(groups), "factors": readonly(factors),
-            "matrices": readonly(program.matrices()), "theta": theta, "grad": self.grad,
-            "state": state, "kept": allocate(program.n_state, dtype),
-            "work": allocate(program.n_work, dtype), "arena": arena, "darena": darena,
-            "losses": allocate(n_targets + room, "float64"), "numbers": allocate(room, "int64"),
-            "penalties": allocate(n_chunks, "float64"), "norms": allocate(n_chunks, "float64"),
-        }  # fmt: skip
+
+        def at(kernel: Kernel, needed: object) -> int:
+            return kernel.address(dtype) if needed else 0
+
+        self._frame = Frame(
+            FRAME, dtype, contexts=self._contexts, table=program.table[: program.n_trained],
+            ends=program.raw_ends, capacity=self.capacity, settings=readonly(settings),
+            groups=readonly(groups), factors=readonly(factors),
+            matrices=readonly(program.matrices()), theta=theta, grad=self.grad, state=state,
+            kept=allocate(program.n_state, dtype), works=allocate((1, program.n_work), dtype),
+            arenas=arena, darenas=darena, all_losses=allocate(n_targets + room, "float64"),
+            numbers=allocate(n_targets, "int64"), penalties=allocate(n_chunks, "float64"),
+            norms=allocate(n_chunks, "float64"), totals=allocate(8 * n_jobs, "float64"),
+            add_at=at(add_rows, program.adds_gradients or program.mixes_rows),
+            penalize_at=at(penalize, alpha), measure_at=at(measure, clipnorm),
+            limit_at=at(limit_norms, max_norm), forward_at=RUN_FORWARD.address,
+            gradient_at=RUN_GRADIENT.address, take_losses_at=TAKE_LOSSES.address,
+            descend_at=DESCEND.address,
+        )  # fmt: skip
+        self._clips = clipnorm > 0
         self._no_average = np.zeros(0, dtype=dtype)
-        self._train = train_slice.entry(dtype)
 
     @property
     def step(self) -> int:
@@ -128,16 +155,17 @@ class Machine:
         progress = zeros if update.progress is None else update.progress
         self.go_on_from(step)
         n_rows = min(order.size, (last - first) * batch_size)
-        arguments = train_slice.ordered({
-            **self._fixed, **data.arguments(self.program.dtype), **targets.arguments(),
-            "batch_size": batch_size, "first": first, "last": last, "windows": windows,
-            "order": readonly(order), "n_rows": order.size // epochs,
-            "update_at": update.kernel_at, "decays": readonly(decays),
-            "scalars": readonly(update.scalars), "progress": readonly(progress),
-            "moments": update.moments, "batch_losses": losses,
-            "average": self._no_average if update.average is None else update.average,
-        })  # fmt: skip
-        self._team.run(self._train, *arguments, work=3 * n_rows * self.program.cost)
+        dtype, average = self.program.dtype, update.average
+        self._frame.set(
+            **data.arguments(dtype), **targets.arguments(), batch_size=batch_size, first=first,
+            last=last, windows=windows, order=order, n_rows=order.size // epochs, update_at=update.kernel_at, decays=decays,
+            all_scalars=update.scalars, progress=progress, moments=update.moments,
+            average=self._no_average if average is None else average, batch_losses=losses,
+            weigh_at=weigh.address(dtype) if targets.weight.size else 0,
+            shrink_at=shrink.address(dtype) if self._clips or decays.any() else 0,
+            average_at=0 if average is None else update_average.address(dtype),
+        )  # fmt: skip
+        self._team.run(TRAIN.run, self._frame, work=3 * n_rows * self.program.cost)
         return losses
 
     def raw_output(self, n_rows: int) -> np.ndarray:
@@ -192,23 +220,23 @@ class Predictor:
         self._is_at_once = parts * capacity >= n_rows
         width = program.width + (0 if targets is None else program.raw_slot[1])
         self._team = Team(parts)
-        self._run = predict_rows.entry(dtype)
         n_lengths = capacity if program.ragged else 0
         self._contexts = contexts(
             parts, program.n_scratch, dtype, n_lengths=n_lengths, stop_at=self._team.stop_at
         )
         # Recurrent state is kept by part, so that the number of parts must not change.
         self._work_of_run = max(windows * n_rows * program.cost, TINY if parts > 1 else 0)
-        self._before = (
-            self._contexts, program.table, ends, capacity, windows,
-            readonly(data.numbers(order)),
-            *data.arguments(dtype).values(),
-            *(_no_targets(dtype) if targets is None else targets).arguments().values(),
+        self._frame = Frame(
+            FRAME, dtype, contexts=self._contexts, table=program.table, ends=ends,
+            capacity=capacity, windows=windows, order=data.numbers(order), out=self._out,
+            arenas=allocate((parts, capacity * width), dtype), forward_at=RUN_FORWARD.address,
+            **data.arguments(dtype),
         )  # fmt: skip
-        self._after = (
-            np.empty((parts, 0), dtype=dtype), allocate((parts, capacity * width), dtype),
-            self._out, self._losses.reshape(-1), np.empty(self._losses.size, dtype=np.int64),
-        )  # fmt: skip
+        if targets is not None:
+            self._frame.set(
+                **targets.arguments(), take_losses_at=TAKE_LOSSES.address,
+                all_losses=self._losses.reshape(-1), numbers=np.empty(self._losses.size, np.int64),
+            )  # fmt: skip
 
     def _arrange(self) -> None:
         """Set `out` and `losses` from the results of the kernel."""
@@ -236,8 +264,8 @@ class Predictor:
         assert self._is_at_once or not continues
         if self._out.shape[0]:
             self._contexts[:, CONTINUES] = continues
-            arguments = (*self._before, readonly(theta), readonly(state), *self._after)
-            self._team.run(self._run, *arguments, work=self._work_of_run)
+            self._frame.set(theta=theta, state=state)
+            self._team.run(PREDICT.run, self._frame, work=self._work_of_run)
         self._arrange()
         return self.out
 
@@ -258,12 +286,13 @@ class FewRows:
         self._x = arena[: most * program.input_width].reshape(most, -1)
         self._y = arena[most * first : most * (first + width)].reshape(most, width)
         self._faults = np.zeros(1, dtype=np.int64)
-        arguments = predict_few.ordered({
-            "ctx": contexts(1, program.n_scratch, dtype)[0], "table": program.table,
-            "ends": program.output_ends, "capacity": most, "theta": readonly(theta),
-            "state": readonly(state), "arena": arena, "faults": self._faults, "n_rows": 0,
-        })[:-1]  # fmt: skip
-        self._run = functools.partial(predict_few.entry(dtype), *arguments)
+        self._frame = Frame(
+            FRAME, dtype, contexts=contexts(1, program.n_scratch, dtype), table=program.table,
+            ends=program.output_ends, capacity=most, theta=theta, state=state,
+            arenas=arena.reshape(1, -1), numbers=self._faults, forward_at=RUN_FORWARD.address,
+            count_at=count_not_finite.address(dtype),
+        )  # fmt: skip
+        self._sync = np.zeros(SYNC_SIZE, dtype=np.int64)
 
     @classmethod
     def suits(cls, program: Program) -> bool:
@@ -284,14 +313,9 @@ class FewRows:
                 self._x[:n_rows] = rows
         else:
             self._x[:n_rows] = rows
-        self._run(n_rows)
+        self._frame.set(n_rows=n_rows)
+        PREDICT_FEW.run(0, 1, self._sync, self._frame)
         return None if self._faults[0] else self._y[:n_rows].copy()
-
-
-@functools.cache
-def _no_targets(dtype: str) -> Targets:
-    nothing = np.zeros((0, 0), dtype=dtype)
-    return Targets(0, readonly(np.zeros(0)), readonly(nothing), readonly(nothing.reshape(0)))
 
 
 def predict(
@@ -326,17 +350,18 @@ def input_gradient(
     work = allocate((parts, program.n_work), dtype)
     arenas, darenas = (allocate((parts, capacity * program.width), dtype) for _ in range(2))
     team, n_lengths = Team(parts), capacity if program.ragged else 0
-    arguments = differentiate_rows.ordered(dict(
-        contexts=contexts(
+    frame = Frame(
+        FRAME, dtype, contexts=contexts(
             parts, program.n_scratch, dtype, n_lengths=n_lengths, stop_at=team.stop_at
         ),
         table=program.table, ends=program.raw_ends, capacity=capacity,
-        order=readonly(np.arange(n)), **data.arguments(dtype),
-        seeds=readonly(np.ascontiguousarray(seeds, dtype=dtype)),
-        theta=readonly(theta), state=readonly(state),
-        work=work, arenas=arenas, darenas=darenas, out=out,
-    ))  # fmt: skip
-    team.run(differentiate_rows.entry(dtype), *arguments, work=2 * n * program.cost)
+        order=np.arange(n), **data.arguments(dtype),
+        seeds=np.ascontiguousarray(seeds, dtype=dtype), theta=theta, state=state,
+        works=work, arenas=arenas, darenas=darenas, out=out, forward_at=RUN_FORWARD.address,
+        gradient_at=RUN_GRADIENT.address,
+        add_at=add_rows.address(dtype) if program.adds_gradients else 0,
+    )  # fmt: skip
+    team.run(DIFFERENTIATE.run, frame, work=2 * n * program.cost)
     return out
 
 

@@ -9,11 +9,19 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from sklearn_nn.jit.driver import Routine
 from sklearn_nn.jit.functions import fma
-from sklearn_nn.jit.host import HELPER_OPTIONS, INLINED_OPTIONS
-from sklearn_nn.jit.kernel import Kind, invoke
+from sklearn_nn.jit.host import HELPER_OPTIONS
+from sklearn_nn.jit.kernel import Kind, bits, kernel, real
 from sklearn_nn.jit.team import barrier, share
-from sklearn_nn.jit.views import total_of_magnitudes, total_of_squares, vector
+from sklearn_nn.jit.views import (
+    doubles,
+    total_of_magnitudes,
+    total_of_squares,
+    vector,
+    words,
+)
+from sklearn_nn.network.frame import FRAME, frame_at
 
 #: Elements of `theta` in a chunk; threads own whole chunks.
 CHUNK = 4096
@@ -27,26 +35,46 @@ _COLUMN_GRAIN = 16
 UPDATE = Kind(
     "update",
     scalars="const float64[:]", rate="float64", lo="int64", hi="int64",
-    theta="real[:]", grad="real[:]", state="real[:,:]",
+    theta="real[:]", grad="real[:]", moments="real[:,:]",
 )  # fmt: skip
+_SPAN = {"lo": "int64", "hi": "int64"}
+_GROUPS = {"groups": "const int64[:,:]", "factors": "const float64[:,:]"}
+_PENALIZE = Kind(
+    "penalize", **_SPAN, **_GROUPS,
+    l1="float64", l2="float64", theta="real[:]", grad="real[:]", total="float64[:]",
+)  # fmt: skip
+_MEASURE = Kind("measure", **_SPAN, **_GROUPS, grad="real[:]", total="float64[:]")
+_SHRINK = Kind(
+    "shrink", **_SPAN, **_GROUPS,
+    clip="float64", decay="float64", theta="real[:]", grad="real[:]",
+)  # fmt: skip
+_LIMIT = Kind(
+    "limit", part="int64", parts="int64", matrices="const int64[:,:]", most="float64",
+    theta="real[:]", grad="real[:]",
+)  # fmt: skip
+_AVERAGE = Kind("average", **_SPAN, keep="float64", theta="real[:]", average="real[:]")
+
+_call_update, _call_penalize, _call_measure, _call_shrink, _call_limit, _call_average = map(
+    FRAME.caller, (UPDATE, _PENALIZE, _MEASURE, _SHRINK, _LIMIT, _AVERAGE)
+)
 
 
 @njit(**HELPER_OPTIONS)
-def plain_sum(values: np.ndarray) -> float:
-    """Return the sum, added from first to last."""
-    total = 0.0
-    for i in range(values.size):
-        total += values[i]
+def plain_sum(values: int, n: int) -> float:
+    """Return the sum of the n float64 at an address, added from first to last."""
+    numbers, total = doubles(values), 0.0
+    for i in range(n):
+        total += numbers[i]
     return total
 
 
-@njit(**INLINED_OPTIONS)
-def _penalize(lo, hi, groups, factors, l1, l2, theta, grad):
-    """Add the penalty's gradient within [lo, hi) and return the penalty there.
+@kernel(_PENALIZE)
+def penalize(lo, hi, groups, factors, l1, l2, theta, grad, total):
+    """Add the penalty's gradient within [lo, hi) and write the penalty there.
 
     The penalty is factor * (l1 * sum of |w| + l2 / 2 * sum of w^2), group by group.
     """
-    total = 0.0
+    found = 0.0
     for k in range(groups.shape[0]):
         start, stop = max(lo, groups[k, 0]), min(hi, groups[k, 1])
         factor = factors[k, 1]
@@ -56,53 +84,53 @@ def _penalize(lo, hi, groups, factors, l1, l2, theta, grad):
         scale, zero = w.dtype.type(l2 * factor), w.dtype.type(0)
         for i in range(w.size):
             g[i] += scale * w[i]
-        total += 0.5 * l2 * factor * total_of_squares(w, zero)
+        found += 0.5 * l2 * factor * total_of_squares(w, zero)
         if l1 > 0:
             slope = w.dtype.type(l1 * factor)
             for i in range(w.size):
                 g[i] += slope if w[i] > zero else (-slope if w[i] < zero else zero)
-            total += l1 * factor * total_of_magnitudes(w)
-    return total
+            found += l1 * factor * total_of_magnitudes(w)
+    total[0] = found
 
 
-@njit(**INLINED_OPTIONS)
-def _squared_norm(lo, hi, groups, grad):
-    """Return the squared norm of the trained parameters' gradient within [lo, hi)."""
-    total = 0.0
+@kernel(_MEASURE)
+def measure(lo, hi, groups, factors, grad, total):
+    """Write the squared norm of the trained parameters' gradient within [lo, hi)."""
+    found = 0.0
     for k in range(groups.shape[0]):
         start, stop = max(lo, groups[k, 0]), min(hi, groups[k, 1])
         if start < stop:
             g = vector(grad, start, stop - start)
-            total += total_of_squares(g, g.dtype.type(0))
-    return total
+            found += total_of_squares(g, g.dtype.type(0))
+    total[0] = found
 
 
-@njit(**INLINED_OPTIONS)
-def _descend(lo, hi, groups, factors, clip, decay, update_at, scalars, theta, grad, moments):
-    """Scale the gradient, decay and update the parameters within [lo, hi)."""
+@kernel(_SHRINK)
+def shrink(lo, hi, groups, factors, clip, decay, theta, grad):
+    """Scale the gradient by `clip` and decay the parameters within [lo, hi)."""
     if clip < 1:
         g, factor = vector(grad, lo, hi - lo), grad.dtype.type(clip)
         for i in range(g.size):
             g[i] *= factor
     for k in range(groups.shape[0]):
         start, stop = max(lo, groups[k, 0]), min(hi, groups[k, 1])
-        if start >= stop:
-            continue
-        if decay > 0 and factors[k, 1] > 0:
+        if start < stop and decay > 0 and factors[k, 1] > 0:
             w = vector(theta, start, stop - start)
             rest = w.dtype.type(1 - decay * factors[k, 0] * factors[k, 1])
             for i in range(w.size):
                 w[i] *= rest
-        invoke(update_at, (scalars, factors[k, 0], start, stop, theta, grad, moments))
 
 
-@njit(**INLINED_OPTIONS)
-def _limit_norms(part, parts, matrices, most, theta, scratch):
-    """Scale the weights into a unit if their norm exceeds `most`. Owners: columns."""
+@kernel(_LIMIT)
+def limit_norms(part, parts, matrices, most, theta, grad):
+    """Scale the weights into a unit if their norm exceeds `most`. Owners: columns.
+
+    `grad` is used as scratch memory.
+    """
     for k in range(matrices.shape[0]):
         start, rows, columns = matrices[k, 0], matrices[k, 1], matrices[k, 2]
         lo, hi = share(columns, part, parts, _COLUMN_GRAIN)
-        scale = vector(scratch, start + lo, hi - lo)
+        scale = vector(grad, start + lo, hi - lo)
         for j in range(scale.size):
             scale[j] = 0
         for i in range(rows):
@@ -119,8 +147,8 @@ def _limit_norms(part, parts, matrices, most, theta, scratch):
                 w[j] *= scale[j]
 
 
-@njit(**INLINED_OPTIONS)
-def _average(lo, hi, keep, theta, average):
+@kernel(_AVERAGE)
+def update_average(lo, hi, keep, theta, average):
     """Update the running average of the parameters within [lo, hi)."""
     w, mean = vector(theta, lo, hi - lo), vector(average, lo, hi - lo)
     # In this form the average of a constant is that constant, bit for bit.
@@ -129,42 +157,61 @@ def _average(lo, hi, keep, theta, average):
         mean[i] = w[i] + old * (mean[i] - w[i])
 
 
-@njit(**INLINED_OPTIONS)
-def descend(
-    part, parts, sync, settings, strength, groups, factors, matrices, first_step,
-    update_at, decay, scalars, theta, grad, moments, average, penalties, norms,
-):  # fmt: skip
-    """Penalize the gradient and, if there is an update, apply it. Owners: chunks of theta."""
-    first, last = share(penalties.size, part, parts, 1)
+@njit(**HELPER_OPTIONS)
+def _descend(f, lo, hi, clip, decay, batch):
+    """Scale the gradient, decay and update the parameters within [lo, hi)."""
+    groups = words(f.groups)
+    if clip < 1 or decay > 0:
+        _call_shrink(f.shrink_at, f, (lo, hi, bits(clip), bits(decay)))
+    n = f.all_scalars_columns
+    scalars = f.all_scalars + 8 * n * batch
+    for k in range(f.groups_rows):
+        start, stop = max(lo, groups[2 * k]), min(hi, groups[2 * k + 1])
+        if start < stop:
+            rate = words(f.factors)[2 * k]
+            _call_update(f.update_at, f, (scalars, n, rate, start, stop))
+
+
+def descend(part, parts, sync, frame, scale, batch, is_first):
+    """Penalize the gradient and, if there is an update, apply it. Owners: chunks of theta.
+
+    `batch` is the batch's place in `decays` and `all_scalars`, `scale` has the bits of the factor
+    of its losses, and `is_first` tells whether it is the first of the fit.
+    """
+    f = frame_at(frame)
+    settings, n_chunks = doubles(f.settings), f.penalties_size
+    first, last = share(n_chunks, part, parts, 1)
+    clipnorm, clip, decay = settings[CLIPNORM], 1.0, doubles(f.decays)[batch]
+    strength = settings[ALPHA] * real(scale)
     l1 = strength * settings[L1_RATIO]
-    l2 = strength - l1
-    clipnorm = settings[CLIPNORM]
-    clip = 1.0
     # One pass over theta, or two if the gradient's norm is needed before the update.
     for stage in range(2 if clipnorm > 0 else 1):
         for chunk in range(first, last):
-            lo, hi = chunk * CHUNK, min(theta.size, (chunk + 1) * CHUNK)
+            lo, hi = chunk * CHUNK, min(f.theta_size, (chunk + 1) * CHUNK)
             if stage == 0:
-                penalties[chunk] = 0.0
+                doubles(f.penalties)[chunk] = 0.0
                 if strength > 0:
-                    penalties[chunk] = _penalize(lo, hi, groups, factors, l1, l2, theta, grad)
+                    given = (lo, hi, bits(l1), bits(strength - l1), f.penalties + 8 * chunk, 1)
+                    _call_penalize(f.penalize_at, f, given)
                 if clipnorm > 0:
-                    norms[chunk] = _squared_norm(lo, hi, groups, grad)
-            if update_at != 0 and (stage == 1 or clipnorm == 0):
-                _descend(
-                    lo, hi, groups, factors, clip, decay, update_at, scalars, theta, grad, moments
-                )
+                    _call_measure(f.measure_at, f, (lo, hi, f.norms + 8 * chunk, 1))
+            if f.update_at != 0 and (stage == 1 or clipnorm == 0):
+                _descend(f, lo, hi, clip, decay, batch)
         if stage == 0 and clipnorm > 0:
             barrier(sync, parts)
-            norm = np.sqrt(plain_sum(norms))
+            norm = np.sqrt(plain_sum(f.norms, n_chunks))
             clip = clipnorm / norm if norm > clipnorm else 1.0
-    if update_at == 0:
+    if f.update_at == 0:
         return
     if settings[MAX_NORM] > 0:
         barrier(sync, parts)
-        _limit_norms(part, parts, matrices, settings[MAX_NORM], theta, grad)
+        _call_limit(f.limit_at, f, (part, parts, bits(settings[MAX_NORM])))
         barrier(sync, parts)
-    if average.size > 0:
+    if f.average_size > 0:
         # Last, so that the average respects the limit.
-        keep = 0.0 if first_step else settings[AVERAGE_KEEP]
-        _average(first * CHUNK, min(theta.size, last * CHUNK), keep, theta, average)
+        keep = 0.0 if is_first != 0 else settings[AVERAGE_KEEP]
+        lo, hi = first * CHUNK, min(f.theta_size, last * CHUNK)
+        _call_average(f.average_at, f, (lo, hi, bits(keep)))
+
+
+DESCEND = Routine(descend)

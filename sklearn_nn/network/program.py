@@ -155,6 +155,12 @@ class Program:
         return int(self.table[:, WEIGHTS_COST].sum())
 
     @functools.cached_property
+    def adds_gradients(self) -> bool:
+        """True if a slot is read by two instructions, whose gradients are added."""
+        back, table = self.table[:, BACKWARD_AT] != 0, self.table
+        return bool((back & (table[:, DX_AT] != table[:, X_AT])).any())
+
+    @functools.cached_property
     def raw_ends(self) -> np.ndarray:
         """The program's `ends` where the raw output is read out, as in training."""
         return self._ends(self.raw_slot, self.width - self.raw_slot[1])

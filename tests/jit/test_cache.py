@@ -353,7 +353,7 @@ rng = np.random.default_rng(0)
 X = rng.standard_normal((30, 3)).astype("float32")
 y = X[:, 0] > 0
 model = MLPClassifier((4,), max_iter=3, random_state=0).fit(X, y)
-caches = [o for o in gc.get_objects() if isinstance(o, cache.KernelCache)]
+caches = [o for o in gc.get_objects() if type(o) is cache.KernelCache]
 print(json.dumps({{
     "proba": model.predict_proba(X).tolist(), "loss": model.loss_curve_,
     "folder": str(cache.cache_folder()), "hits": sum(c.hits for c in caches),
@@ -378,7 +378,7 @@ def apply(name):
     return y[0, 0]
 found = {{"relu": apply("relu"), "tanh": apply("tanh"), "stamp": cache.stamp()}}
 found["package"] = str(cache.PACKAGE)
-caches = [o for o in gc.get_objects() if isinstance(o, cache.KernelCache)]
+caches = [o for o in gc.get_objects() if type(o) is cache.KernelCache]
 found["hits"] = sum(c.hits for c in caches)
 print(json.dumps(found))
 """

@@ -30,11 +30,11 @@ def in_step(part, parts, sync, rounds, board, errors):
     """Every part writes the round's number; behind the barrier all must have done so."""
     for k in range(1, rounds + 1):
         board[part * 16] = k
-        barrier(sync, parts)
+        barrier(sync.ctypes.data, parts)
         for other in range(parts):
             if board[other * 16] != k:
                 errors[part] += 1
-        barrier(sync, parts)
+        barrier(sync.ctypes.data, parts)
 
 
 @njit(**OPTIONS)
@@ -211,7 +211,7 @@ def until_stopped(part, parts, sync, stop_at, board, rounds):
         for _ in range(1000):
             if load_word(stop_at) != 0:  # half a round
                 break
-        if agree_to_stop(sync, parts):
+        if agree_to_stop(sync.ctypes.data, parts):
             return
 
 

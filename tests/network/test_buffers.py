@@ -111,7 +111,7 @@ def test_every_array_of_the_machine_is_guarded(dtype, guarded):
     """Whatever kernels write to was made by `allocate`, or is the caller's."""
     program = build([Mixup(), dense(5), batch_norm(), dense(2)], 3, dtype)
     made = Machine(program, *program.new_buffers(), 20)
-    arrays = {name: a for name, a in made._fixed.items() if isinstance(a, np.ndarray)}
+    arrays = made._frame.arrays
     for name in set(arrays) - {"contexts"}:  # one row a thread
         assert guarded.holds(arrays[name]) or not arrays[name].flags.writeable, name
 

@@ -127,7 +127,7 @@ def test_no_kernel_is_called_when_all_is_to_stop():
     fit.train(3)
     assert_same_bits(fit.left(), before)
     assert fit.machine.step == 0
-    assert not any(fit.machine._fixed[name].any() for name in ("arena", "darena"))
+    assert not any(fit.machine._frame.arrays[name].any() for name in ("arenas", "darenas"))
     assert not fit.machine.grad.any()
 
 

@@ -40,7 +40,7 @@ def trainer_of(averaged=False, **options):
     if averaged:
         made.descent.average = machine.allocate(made.machine.theta.size, "float64")
         settings = machine.readonly(np.array([0.01, 0.0, 0.0, 0.0, 0.5]))
-        made.machine._fixed["settings"] = settings
+        made.machine._frame.set(settings=settings)
     return made
 
 
