@@ -22,8 +22,9 @@ FRAME = Layout(Kind(
     penalties="float64[:]", norms="float64[:]", totals="float64[:]", batch_losses="float64[:]",
     out="real[:,:]", seeds="const real[:,:]",
     **dict.fromkeys(
-        ("forward_at", "gradient_at", "take_losses_at", "descend_at", "weigh_at", "count_at", "add_at",
-         "penalize_at", "measure_at", "shrink_at", "update_at", "limit_at", "average_at"), "int64",
+        ("forward_at", "gradient_at", "take_losses_at", "descend_at", "weigh_at", "count_at",
+         "add_at", "penalize_at", "measure_at", "shrink_at", "update_at", "limit_at", "average_at"),
+        "int64",
     ),
 ))  # fmt: skip
 #: Return the record of the frame at an address.

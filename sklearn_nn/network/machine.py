@@ -158,9 +158,10 @@ class Machine:
         dtype, average = self.program.dtype, update.average
         self._frame.set(
             **data.arguments(dtype), **targets.arguments(), batch_size=batch_size, first=first,
-            last=last, windows=windows, order=order, n_rows=order.size // epochs, update_at=update.kernel_at, decays=decays,
-            all_scalars=update.scalars, progress=progress, moments=update.moments,
-            average=self._no_average if average is None else average, batch_losses=losses,
+            last=last, windows=windows, order=order, n_rows=order.size // epochs,
+            update_at=update.kernel_at, decays=decays, all_scalars=update.scalars,
+            progress=progress, moments=update.moments, batch_losses=losses,
+            average=self._no_average if average is None else average,
             weigh_at=weigh.address(dtype) if targets.weight.size else 0,
             shrink_at=shrink.address(dtype) if self._clips or decays.any() else 0,
             average_at=0 if average is None else update_average.address(dtype),
