@@ -147,7 +147,7 @@ def _calls(rows, op, parts):
 
 @njit(**HELPER_OPTIONS)
 def _gather(part, parts, f, ctx, rows, n, x):
-    """Gather a part's rows of a batch, in several calls if there are many, if they are elsewhere."""
+    """Gather rows of a batch, unless they are there, in several calls if there are many."""
     if f.gather_at == 0:
         return
     width = _end(f, INPUT_WIDTH)
