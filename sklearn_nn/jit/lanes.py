@@ -49,10 +49,16 @@ class _Operand(NamedTuple):
         store_vector(self.builder, value, self._address(i, j), self.mask)
 
 
-class _Loop:
-    """Loop ``for i in range(count)`` around the code up to `close`; the count may be 0."""
+class Loop:
+    """Loop ``for index in range(0, count, step)`` around the code up to `close`.
 
-    def __init__(self, builder: ir.IRBuilder, count: ir.Value, step: int = 1) -> None:
+    The count may be 0. Values `carried` change from step to step.
+    """
+
+    def __init__(
+        self, builder: ir.IRBuilder, count: ir.Value, step: int = 1,
+        carried: Sequence[ir.Value] = (),
+    ) -> None:  # fmt: skip
         self._builder, function, before = builder, builder.function, builder.block
         self._head, body, self._end = (
             function.append_basic_block(name) for name in ("head", "body", "end")
@@ -61,13 +67,18 @@ class _Loop:
         builder.position_at_end(self._head)
         self.index = builder.phi(_I64)
         self.index.add_incoming(int64(0), before)
+        self.carried = [builder.phi(value.type) for value in carried]
+        for phi, value in zip(self.carried, carried, strict=True):
+            phi.add_incoming(value, before)
         self._next = builder.add(self.index, int64(step))
         # A partial step is left to the code after the loop.
         builder.cbranch(builder.icmp_signed("<=", self._next, count), body, self._end)
         builder.position_at_end(body)
 
-    def close(self) -> None:
-        """End the body."""
+    def close(self, carried: Sequence[ir.Value] = ()) -> None:
+        """End the body; `carried` are the values for the next step."""
+        for phi, value in zip(self.carried, carried, strict=True):
+            phi.add_incoming(value, self._builder.block)
         self.index.add_incoming(self._next, self._builder.block)
         self._builder.branch(self._head)
         self._builder.position_at_end(self._end)
@@ -79,7 +90,7 @@ def _define(module: ir.Module, name: str, emit: Emit, scalar: ir.Type, operands:
     vector = ir.VectorType(scalar, width)
 
     def loops(builder: ir.IRBuilder, count: ir.Value, lanes: ir.Value, *given: ir.Value) -> None:
-        items = _Loop(builder, count)
+        items = Loop(builder, count)
 
         def body(lane: ir.Value, left: ir.Value | None) -> None:
             mask = None if left is None else lanes_below(builder, left, width)
@@ -90,7 +101,7 @@ def _define(module: ir.Module, name: str, emit: Emit, scalar: ir.Type, operands:
                 found.append(_Operand(builder, begin, strides, vector, mask))
             emit(builder, [o.load for o in found], [o.store for o in found])
 
-        vectors = _Loop(builder, lanes, width)
+        vectors = Loop(builder, lanes, width)
         body(vectors.index, None)
         vectors.close()
         left = builder.sub(lanes, vectors.index)

@@ -59,7 +59,6 @@ from sklearn_nn.network.program import (
     SPARE_AT,
     STATE_AT,
     STATE_SIZE,
-    TABLE_WIDTH,
     THETA_AT,
     THETA_SIZE,
     WEIGHTS_AT,
@@ -102,8 +101,8 @@ _call_forward, _call_backward, _call_prepare = (
 _call_gather, _call_loss, _call_weigh, _call_count, _call_add = map(
     FRAME.caller, (GATHER, LOSS, _WEIGH, _COUNT, _ADD)
 )
-#: Where the geometry of an instruction begins, in bytes, and its numbers.
-_GEOMETRY, _N_GEOMETRY = 8 * GEOMETRY, TABLE_WIDTH - GEOMETRY
+#: Where the geometry of an instruction begins, in bytes.
+_GEOMETRY = 8 * GEOMETRY
 
 
 @kernel(_WEIGH)
@@ -166,9 +165,9 @@ def run_forward(part, parts, sync, frame, ctx, order, rows, work, arena):
     """
     f, context = frame_at(frame), words(ctx)
     _gather(part, parts, f, ctx, order, rows, arena)
-    n_ctx = f.contexts_columns
+    n_ctx, n_geometry = f.contexts_columns, f.table_columns - GEOMETRY
     for k in range(f.table_rows):
-        at = f.table + 8 * TABLE_WIDTH * k
+        at = f.table + 8 * f.table_columns * k
         op = words(at)
         sums = op[FORWARD_SUMS_AT] if sync != 0 else 0
         for stage in range(2):
@@ -185,7 +184,7 @@ def run_forward(part, parts, sync, frame, ctx, order, rows, work, arena):
                     ctx,
                     n_ctx,
                     at + _GEOMETRY,
-                    _N_GEOMETRY,
+                    n_geometry,
                     part * calls + call,
                     parts * calls,
                 )
@@ -196,10 +195,11 @@ def run_forward(part, parts, sync, frame, ctx, order, rows, work, arena):
 def _run_prepare(part, parts, f, ctx, work):
     """Run the prepare kernels, which read parameters only."""
     for k in range(f.table_rows):
-        at = f.table + 8 * TABLE_WIDTH * k
+        at = f.table + 8 * f.table_columns * k
         address = words(at)[PREPARE_AT]
         if address != 0:
-            own = (ctx, f.contexts_columns, at + _GEOMETRY, _N_GEOMETRY, part, parts)
+            n_geometry = f.table_columns - GEOMETRY
+            own = (ctx, f.contexts_columns, at + _GEOMETRY, n_geometry, part, parts)
             _call_prepare(address, f, (at, *own, work))
 
 
@@ -210,11 +210,12 @@ def run_gradient(part, parts, sync, frame, ctx, rows, work, arena, darena):
     """
     f, context = frame_at(frame), words(ctx)
     n, n_ctx, width = f.table_rows, f.contexts_columns, f.itemsize * f.capacity
+    n_geometry = f.table_columns - GEOMETRY
     for k in range(2 * n - 1, -1, -1):
         backward = k >= n
         if k == n - 1:
             barrier(sync, parts)
-        at = f.table + 8 * TABLE_WIDTH * (k - n if backward else k)
+        at = f.table + 8 * f.table_columns * (k - n if backward else k)
         op = words(at)
         sums = op[BACKWARD_SUMS_AT] if backward and sync != 0 else 0
         for stage in range(2):
@@ -233,7 +234,7 @@ def run_gradient(part, parts, sync, frame, ctx, rows, work, arena, darena):
                     ctx,
                     n_ctx,
                     at + _GEOMETRY,
-                    _N_GEOMETRY,
+                    n_geometry,
                     part * calls + call,
                     parts * calls,
                 )

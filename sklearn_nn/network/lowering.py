@@ -22,8 +22,8 @@ from sklearn_nn.network.program import (
     DX_WIDTH,
     GEOMETRY,
     KERNELS_AT,
+    LEAST_WIDTH,
     ROW_COST,
-    TABLE_WIDTH,
     THETA_AT,
     X_AT,
     Outline,
@@ -208,7 +208,9 @@ class ProgramBuilder:
         raw, output = self.homes[raw], self.homes[output]
         starts = np.concatenate([[0], np.cumsum(widths)]).astype(int).tolist()
         spans, width = list(zip(starts[:-1], widths, strict=True)), starts[-1]
-        table = np.zeros((len(self.instructions), TABLE_WIDTH), dtype=np.int64)
+        lengths = [GEOMETRY + len(op.geometry) for op in self.instructions]
+        columns = max([LEAST_WIDTH, *lengths])
+        table = np.zeros((len(self.instructions), columns), dtype=np.int64)
         wants_gradient, readers = self._gradients(input_gradient)
         layout = Layout()
         for index, op in enumerate(self.instructions):

@@ -31,7 +31,9 @@ THETA_AT, THETA_SIZE, STATE_AT, STATE_SIZE, WORK_AT, WORK_SIZE = range(12, 18)
 # Multiplications and additions per row: of forward and backward, 0 if these kernels themselves test
 # whether to stop, and of weights.
 ROW_COST, WEIGHTS_COST = 18, 19
-GEOMETRY, TABLE_WIDTH = 20, 37
+GEOMETRY = 20
+#: Columns of a table without longer geometries; those that are not given are 0.
+LEAST_WIDTH = 37
 #: Places in `ends`, which the epoch loop reads: width of the input; first column and width of the
 #: slot that is read out, and of the raw output; first column after the slots, where the
 #: gradient of a second loss is written; losses and targets per row.
@@ -112,7 +114,7 @@ class Program:
     """Network in the form that the machine runs."""
 
     dtype: str  # "float32" or "float64"
-    table: np.ndarray  # of shape (n_instructions, TABLE_WIDTH)
+    table: np.ndarray  # of shape (n_instructions, GEOMETRY + longest geometry)
     n_trained: int  # instructions that training runs; those for the link run in prediction only
     input_width: int
     #: First column and width of the raw output, on which the loss acts, and of that after the link.

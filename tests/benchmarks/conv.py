@@ -29,7 +29,7 @@ from sklearn_nn.layers import (
 )
 from sklearn_nn.layers.base import CTX_SIZE
 from sklearn_nn.network.lowering import ProgramBuilder
-from sklearn_nn.network.program import allocate
+from sklearn_nn.network.program import GEOMETRY, LEAST_WIDTH, allocate
 
 BATCH = 64
 #: (shape of a sample, filters, kernel size), all with padding "same".
@@ -92,7 +92,7 @@ class Timed:
             size = sum(p.size for p in op.parameters)
             theta, grad = draw(size), allocate(size, dtype)
             state, work = np.zeros(0, dtype), allocate(op.work, dtype)
-            geometry = np.zeros(16, np.int64)
+            geometry = np.zeros(max(LEAST_WIDTH - GEOMETRY, len(op.geometry)), np.int64)
             geometry[: len(op.geometry)] = op.geometry
             geometry.flags.writeable = False  # the type that kernels declare
             before = (ctx, geometry, 0, 1)

@@ -15,7 +15,7 @@ from sklearn_nn.layers.base import (
 )
 from sklearn_nn.layers.layer import Clock
 from sklearn_nn.network.lowering import ProgramBuilder
-from sklearn_nn.network.program import GEOMETRY, TABLE_WIDTH
+from sklearn_nn.network.program import GEOMETRY, LEAST_WIDTH
 
 
 def _spans(sizes):
@@ -86,7 +86,7 @@ class LayerRun:
     def _every_part(self, kernel, parts, op, *arguments):
         if kernel is None:
             return
-        geometry = np.zeros(TABLE_WIDTH - GEOMETRY, np.int64)
+        geometry = np.zeros(max(LEAST_WIDTH - GEOMETRY, len(op.geometry)), np.int64)
         geometry[: len(op.geometry)] = op.geometry
         # From the last part to the first: none may rest on what another has written.
         # Nor may it find anything in its room: the bits are NaN in both dtypes.

@@ -5,12 +5,12 @@ import pytest
 
 from helpers.comparison import assert_close
 from helpers.layer_cases.base import CONTEXT, prepared
-from helpers.layer_cases.checks import check_against_twin, check_parts, check_rows
+from helpers.layer_cases.checks import check_against_twin, check_parts, check_rows, check_scratch
 from helpers.layer_cases.images import conv
 from helpers.layer_runs import LayerRun
 from helpers.parametrize import dtypes, names
 from sklearn_nn.layers import Conv1D, Conv2D
-from sklearn_nn.layers.base import CTX_SIZE
+from sklearn_nn.layers.convolution.depthwise import depthwise_forward
 from sklearn_nn.layers.convolution.winograd import winograd_forward
 from sklearn_nn.network.lowering import ProgramBuilder, lower
 
@@ -98,15 +98,39 @@ def check_rounding(case):
 
 @fast
 def test_scratch_is_as_large_as_said(case):
-    """Memory behind the scratch of a kernel stays as it was, in any part."""
-    run, theta, x, dy = prepared(case, "float64", 21)
-    inside = run.ctx.size
-    assert inside == CTX_SIZE + max(op.scratch for op in run.instructions)
-    run.ctx = np.concatenate([run.ctx, np.full(64, 77, np.int64)])
-    for parts in (1, 2, 3):
-        run.forward(theta, x, parts)
-        run.backward(theta, x, dy, parts)
-        assert (run.ctx[inside:] == 77).all()
+    check_scratch(case)
+
+
+#: Few and many channels; strides that do and do not divide sizes; images of several parts; windows
+#: that reach beyond the image on both sides, that see it whole, and that leave cells unseen.
+DEPTHWISE_ROWS = [
+    conv((*size, channels), channels, kernel, strides, padding, dilation, channels)
+    for channels in (1, 2, 3, 15, 16, 17, 40)
+    for size, kernel, strides, padding, dilation in [
+        ((7, 6), 3, 1, "same", 1), ((8, 9), 3, 2, "same", 1), ((9, 8), (3, 2), (2, 3), "valid", 1),
+        ((2, 3), 5, 1, "same", 1), ((11, 7), 3, (1, 2), "same", 2), ((12, 12), 2, 3, "valid", 2),
+        ((13,), 4, 1, "same", 1), ((13,), 5, 3, "valid", 1),
+    ]
+] + [
+    conv((40, 37, 16), 16, 3, 1, "same", 1, 16), conv((69, 38, 17), 17, 3, (2, 1), "same", 1, 17),
+    conv((60, 50, 3), 3, (5, 3), (3, 2), "same", 2, 3), conv((2000, 1), 1, 7, 1, "same"),
+    conv((6, 5, 20), 20, 3, 1, "same", 1, 20, False), conv((6, 5, 2), 2, 3, 1, "same", 1, 2, False),
+]  # fmt: skip
+
+
+@dtypes
+@pytest.mark.parametrize("case", DEPTHWISE_ROWS, ids=names(DEPTHWISE_ROWS))
+def test_depthwise(case, dtype):
+    """As the twin; the same bits for any number of parts, and any split of the batch."""
+    assert kernels_of(case.layer, case.shape) is depthwise_forward
+    check_against_twin(case, dtype, (3,))
+    check_parts(case, dtype, (19,))
+    check_rows(case, dtype)
+
+
+def test_depthwise_scratch_is_as_large_as_said():
+    for case in DEPTHWISE_ROWS:
+        check_scratch(case)
 
 
 def random_row(rng):

@@ -5,7 +5,8 @@ import pytest
 
 from helpers.comparison import assert_close
 from helpers.layer_cases.base import CONTEXT, prepared
-from helpers.layer_cases.images import pool
+from helpers.layer_cases.checks import check_against_twin, check_parts, check_rows, check_scratch
+from helpers.layer_cases.images import global_pool, pool
 from helpers.layer_runs import LayerRun
 from helpers.parametrize import dtypes, names
 from sklearn_nn.layers import (
@@ -18,12 +19,65 @@ from sklearn_nn.layers import (
 )
 from sklearn_nn.network.lowering import lower
 
+#: Few and many channels; windows that overlap, lie apart, and reach beyond the image; leftover
+#: cells; images of several parts.
+POOLS = [
+    pool(kind, (*size, channels), window, strides, padding)
+    for kind in ("max", "mean")
+    for channels in (1, 3, 16, 33)
+    for size, window, strides, padding in [
+        ((7, 6), 3, 1, "same"), ((8, 9), 3, 2, "same"), ((9, 8), (3, 2), (2, 3), "valid"),
+        ((2, 3), 5, 1, "same"), ((7, 9), 2, 2, "valid"), ((7, 9), 2, 3, "same"),
+        ((13,), 4, 1, "same"), ((13,), 3, 2, "valid"), ((12,), 2, 2, "valid"),
+    ]
+] + [
+    pool(kind, shape, 3, strides, padding)
+    for kind in ("max", "mean")
+    for shape, strides, padding in [
+        ((40, 37, 16), 1, "same"), ((69, 38, 17), (2, 1), "same"), ((500, 1), 2, "valid"),
+    ]
+]  # fmt: skip
+
+
+@dtypes
+@pytest.mark.parametrize("case", POOLS, ids=names(POOLS))
+def test_windows(case, dtype):
+    """As the twin; the same bits for any number of parts, and any split of the batch."""
+    check_against_twin(case, dtype, (3,))
+    check_parts(case, dtype, (19,))
+    check_rows(case, dtype)
+
+
+def test_scratch_is_as_large_as_said():
+    for case in POOLS:
+        check_scratch(case)
+
+
+@dtypes
+@pytest.mark.parametrize("kind", ["max", "mean"])
+def test_global_pools_of_few_and_many_channels(kind, dtype):
+    """Rows of several places, which are and are not full; the first of equal maxima."""
+    for places in (1, 2, 21, 64, 65, 200):
+        for channels in (1, 3, 16, 30, 64, 65):
+            case = global_pool(kind, (places, channels))
+            check_against_twin(case, dtype, (3,))
+            check_scratch(case)
+            run, theta, x, dy = prepared(case, dtype, 3)
+            x = np.random.default_rng(0).integers(0, 3, x.shape).astype(dtype)
+            dx, _ = run.backward(theta, x, dy)
+            exact = case.backward([], x.astype("float64"), dy.astype("float64"))[0]
+            assert_close(dx, exact, dtype)
+
 
 @dtypes
 def test_gradient_of_equal_cells_goes_to_the_first(dtype):
     """Row by row, where windows overlap too; and in an image of nothing but minus infinity."""
     rng = np.random.default_rng(0)
-    for row in (pool("max", (6, 6, 17)), pool("max", (7, 6, 3), 3, 1, "same")):
+    for row in (
+        pool("max", (6, 6, 17)),
+        pool("max", (7, 6, 3), 3, 1, "same"),
+        pool("max", (7, 6, 17), 3, 1, "same"),
+    ):
         run, theta, x, dy = prepared(row, dtype, 9)
         x = rng.integers(0, 2, x.shape).astype(dtype)
         x[3] = -np.inf

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from helpers.layer_cases.custom_layers import Grouped
-from helpers.layer_cases.vectors import CASES, RESIDUAL, activation, dense, dropout
+from helpers.layer_cases.vectors import RESIDUAL, activation, dense, dropout
 from helpers.programs import build
 from sklearn_nn.layers import Activation, BatchNorm, Dense, Dropout, Residual
-from sklearn_nn.network.lowering import ProgramBuilder, lower
+from sklearn_nn.network.lowering import lower
 from sklearn_nn.network.program import (
     BACKWARD_AT,
     BACKWARD_SUMS_AT,
@@ -15,8 +15,8 @@ from sklearn_nn.network.program import (
     FORWARD_AT,
     FORWARD_SUMS_AT,
     GEOMETRY,
+    LEAST_WIDTH,
     PREPARE_AT,
-    TABLE_WIDTH,
     THETA_AT,
     THETA_SIZE,
     WEIGHTS_AT,
@@ -34,7 +34,7 @@ STACK = [dense(7), activation("tanh"), dropout(0.5), dense(3)]
 
 def test_table():
     program = build(STACK, 5, "float64", SoftmaxLogLoss())
-    assert program.table.shape == (5, TABLE_WIDTH)
+    assert program.table.shape == (5, LEAST_WIDTH)
     assert program.table.dtype == np.int64
     assert program.n_trained == 4
     assert (program.table[:, FORWARD_AT] != 0).all()
@@ -91,7 +91,7 @@ def test_layers_that_do_nothing_are_no_instruction():
 
 def test_a_network_without_layers():
     program = lower([], (4,), "float64")
-    assert program.table.shape == (0, TABLE_WIDTH)
+    assert program.table.shape == (0, LEAST_WIDTH)
     assert program.output_slot == (0, 4)
     assert program.n_theta == 0
     assert program.initialize(np.random.RandomState(0)).size == 0
@@ -194,14 +194,6 @@ def test_an_error_names_the_layer():
         lower([("first", Dense(2)), ("second", Activation("x"))], (3,), "float64")
     with pytest.raises(ValueError, match=r"layer 'dense': Dense takes vectors"):
         lower([("dense", Dense(2))], (3, 3), "float64")
-
-
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_geometry_fits_its_columns(case):
-    builder = ProgramBuilder()
-    case.layer.lower(builder, builder.slot((5,)))
-    for instruction in builder.instructions:
-        assert len(instruction.geometry) <= TABLE_WIDTH - GEOMETRY
 
 
 # --- factors on the learning rates of layers, and cuts -----------------------------------------

@@ -10,7 +10,9 @@ import numpy as np
 
 from sklearn_nn._spec import parameters
 from sklearn_nn.layers.activation import Activated
-from sklearn_nn.layers.convolution.convolve import AMID_ZEROS, BY_LANES, DEPTHWISE, DIRECT
+from sklearn_nn.layers.convolution.convolve import AMID_ZEROS, BY_LANES, DIRECT
+from sklearn_nn.layers.convolution.depthwise import DEPTHWISE
+from sklearn_nn.layers.convolution.windows import lower_windows
 from sklearn_nn.layers.convolution.winograd import FEWEST_CHANNELS, FEWEST_PLACES, WINOGRAD, room
 from sklearn_nn.layers.layer import Builder, Instruction, Parameter, Shape
 from sklearn_nn.layers.shape import Axis, as_images, read_by_window, slide, slide_all
@@ -97,13 +99,18 @@ class _Conv(Activated):
         elif height.window * width.window * height.stride * width.stride == 1:
             places = height.size * width.size
             height, width = _ONE, replace(_ONE, size=places, places=places)
+        if groups == channels == filters:
+            taps = height.window * width.window
+            numbers, scratch = lower_windows(height, width, channels, taps + 1, weights=True)
+            op = Instruction(slot, out, DEPTHWISE, parameters, geometry=numbers, keeps="x")
+            op.scratch = scratch
+            return self.activate(builder, builder.append(op))
         fast = _is_fast(height, width, channels, filters, groups)
         neighbours = not fast and groups == 1 and width.dilation == 1 < width.window
         is_few = channels < THIN_CHANNELS or channels * height.window < FEW_STEPS
         dense = height.stride == width.stride == height.dilation == 1
         thin = neighbours and dense and channels < THIN_CHANNELS
         few = BY_LANES if thin else AMID_ZEROS if neighbours and is_few else 0
-        depthwise = 1 < groups == channels == filters
         beyond = width.before + width.after
         scratch = height.size * (width.size + beyond) * channels if few and beyond else 0
         if thin:
@@ -111,14 +118,14 @@ class _Conv(Activated):
         elif fast:
             scratch = room(max(width.size, width.places), channels, filters)
         winograd = WINOGRAD._replace(prepare=DIRECT.prepare)
-        kernels = DEPTHWISE if depthwise else winograd if fast else DIRECT
+        kernels = winograd if fast else DIRECT
         geometry = (
             height.size, width.size, channels, height.window, width.window, filters,
             height.places, width.places, height.stride, width.stride,
             height.dilation, width.dilation, height.before, width.before, groups, few,
         )  # fmt: skip
         op = Instruction(slot, out, kernels, parameters, geometry=geometry, keeps="x")
-        op.work, op.scratch = 0 if depthwise else parameters[0].size, scratch
+        op.work, op.scratch = parameters[0].size, scratch
         return self.activate(builder, builder.append(op))
 
 

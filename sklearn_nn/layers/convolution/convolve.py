@@ -10,7 +10,7 @@ is one contraction over kernel rows k and channels c. Rows and cells beyond the 
 If no cell lies beyond, positions and channels of a kernel row are one contiguous axis of the
 reduction, and all output rows that see the whole kernel are one contraction. With few channels,
 this is worth a copy of the image with zeros left and right, in the scratch memory after `ctx`.
-Gradients are the transposed sums. Depthwise convolution has separate kernels, at the end.
+Gradients are the transposed sums. Depthwise convolution has separate kernels.
 """
 
 from __future__ import annotations
@@ -322,79 +322,4 @@ def add_places(dy, first, total):
     _add_row(rest, total.size, ((left, filters, filters, 0), to))
 
 
-# --- depthwise: one filter for each channel; lanes are channels ----------------------------------
-
-
-@njit(**INLINED_OPTIONS)
-def _cells_of(op, i, tap):
-    """Return the cell that place 0 of output row i reads by a tap, and the places with a cell."""
-    k, column = tap // op[KW], tap % op[KW] * op[DW] - op[LEFT]
-    top = i % op[OH] * op[SH] - op[TOP]
-    left, right = inside(op[W], op[OW], op[SW], column)
-    return (i // op[OH] * op[H] + top + k * op[DH]) * op[W] + column, left, right
-
-
-@kernel(FORWARD)
-def depthwise_forward(ctx, op, part, parts, theta, state, work, x, y):
-    """Compute y = x * W + b, channel by channel. Owners: rows of the batch."""
-    lo, hi = owned_rows(x, part, parts)
-    channels, stride = op[C], op[SW]
-    size = op[KH] * op[KW] * channels
-    bias = vector(theta, size, theta.size - size)
-    for i in range(lo * op[OH], hi * op[OH]):
-        first, last = inside(op[H], op[KH], op[DH], i % op[OH] * op[SH] - op[TOP])
-        fill_bias(vector(y, i * op[OW] * channels, op[OW] * channels), bias, channels)
-        for tap in range(first * op[KW], last * op[KW]):
-            weight = vector(theta, tap * channels, channels)
-            row, left, right = _cells_of(op, i, tap)
-            for o in range(left, right):
-                cell = vector(x, (row + o * stride) * channels, channels)
-                place = vector(y, (i * op[OW] + o) * channels, channels)
-                for c in range(channels):
-                    place[c] += cell[c] * weight[c]
-
-
-@kernel(BACKWARD)
-def depthwise_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
-    """Compute dx = sum over windows of dy W, channel by channel. Owners: rows of the batch."""
-    lo, hi = owned_rows(dx, part, parts)
-    channels, stride = op[C], op[SW]
-    clear(vector(dx, lo * dx.shape[1], (hi - lo) * dx.shape[1]))
-    for i in range(lo * op[OH], hi * op[OH]):
-        first, last = inside(op[H], op[KH], op[DH], i % op[OH] * op[SH] - op[TOP])
-        for tap in range(first * op[KW], last * op[KW]):
-            weight = vector(theta, tap * channels, channels)
-            row, left, right = _cells_of(op, i, tap)
-            for o in range(left, right):
-                cell = vector(dx, (row + o * stride) * channels, channels)
-                place = vector(dy, (i * op[OW] + o) * channels, channels)
-                for c in range(channels):
-                    cell[c] += place[c] * weight[c]
-
-
-@kernel(BACKWARD)
-def depthwise_weights(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
-    """Compute dW = sum over places of x dy and db = sum of dy. Owners: channels."""
-    channels, stride = op[C], op[SW]
-    taps = op[KH] * op[KW]
-    lo, hi = owned_columns(channels, part, parts)
-    size = hi - lo
-    for k in range(grad.size // channels):
-        clear(vector(grad, k * channels + lo, size))
-    for i in range(x.shape[0] * op[OH] if size else 0):
-        first, last = inside(op[H], op[KH], op[DH], i % op[OH] * op[SH] - op[TOP])
-        for tap in range(first * op[KW], last * op[KW]):
-            total = vector(grad, tap * channels + lo, size)
-            row, left, right = _cells_of(op, i, tap)
-            for o in range(left, right):
-                cell = vector(x, (row + o * stride) * channels + lo, size)
-                place = vector(dy, (i * op[OW] + o) * channels + lo, size)
-                for c in range(size):
-                    total[c] += cell[c] * place[c]
-    if grad.size > taps * channels:
-        rows = matrix(dy, 0, dy.size // channels, channels)
-        add_places(rows, lo, vector(grad, taps * channels + lo, size))
-
-
 DIRECT = Kernels(conv_forward, conv_backward, conv_weights, conv_prepare)
-DEPTHWISE = Kernels(depthwise_forward, depthwise_backward, depthwise_weights)

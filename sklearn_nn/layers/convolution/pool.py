@@ -18,35 +18,182 @@ from sklearn_nn._spec import parameters
 from sklearn_nn.jit.host import INLINED_OPTIONS
 from sklearn_nn.jit.kernel import kernel, like
 from sklearn_nn.jit.lanes import Load, Store, make_lanes
-from sklearn_nn.jit.views import vector, workspace
+from sklearn_nn.jit.views import matrix, vector, workspace
+from sklearn_nn.jit.windows import find_equal, find_largest, larger, sum_cells, sum_noted
 from sklearn_nn.layers.base import BACKWARD, CTX_SIZE, FORWARD, owned_rows
+from sklearn_nn.layers.convolution.convolve import add_places
+from sklearn_nn.layers.convolution.windows import (
+    AT_INSIDE,
+    AT_ITEMS,
+    AT_LAST_TAPS,
+    AT_PLACES,
+    AT_TAPS,
+    BEGIN_BACK,
+    BLOCK_BACK,
+    CELLS,
+    FEW_CHANNELS,
+    FIRST_TAP,
+    IMAGES,
+    LANES,
+    LINE_BACK,
+    NOTED,
+    OF_PLACES,
+    OH,
+    OW,
+    PHASES,
+    ROWS,
+    ROWS_BACK,
+    ROWS_OF_CONSTANTS,
+    SORTED_CELLS,
+    TAPS,
+    C,
+    H,
+    W,
+    cells_from,
+    copy_places,
+    copy_rows,
+    finish_back,
+    items_of,
+    lower_windows,
+    pairs,
+    phase_of,
+    places_from,
+    room,
+    take_cells,
+    take_places,
+    target_back,
+)  # fmt: skip
 from sklearn_nn.layers.layer import Builder, Instruction, Kernels, Layer, Shape
 from sklearn_nn.layers.lengths import geometry_of, own_steps
 from sklearn_nn.layers.shape import Axis, as_images, read_by_window, slide_all
-from sklearn_nn.layers.vectors import clear, copy
+from sklearn_nn.layers.vectors import clear, copy, fill
 
-# --- over windows: geometry is height, width and channels of the input, height and width of the
-# window and of the output, strides, and cells of the first window beyond the edges.
-H, W, C, KH, KW, OH, OW, SH, SW, TOP, LEFT = range(11)
+# --- over windows: for the geometry see windows.py -----------------------------------------------
+
+
+@kernel(FORWARD)
+def max_pool_forward(ctx, op, part, parts, theta, state, work, x, y):
+    """Compute y = maximum of each window. Owners: rows of the batch."""
+    lo, hi = owned_rows(x, part, parts)
+    cells = room(workspace(ctx, CTX_SIZE, x), op, CELLS)
+    fill(cells, like(x[0, 0], -np.inf))
+    terms = pairs(op, op[AT_TAPS], op[TAPS])
+    for image in range(lo, hi, op[IMAGES]):
+        images = min(op[IMAGES], hi - image)
+        seen = take_cells(op, x, image, images, cells)
+        for row in range(0, op[OH], op[ROWS]):
+            n, target = items_of(op, images, row), (image * op[OH] + row) * op[OW] * op[C]
+            arrays = cells_from(op, seen, row), vector(y, target, 1)
+            find_largest(pairs(op, op[AT_ITEMS], n), n, terms, op[TAPS], op[LANES], 0, arrays)
+
+
+@kernel(BACKWARD)
+def max_pool_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
+    """Compute dx = sum of dy of the windows of which a cell is the maximum. Owners: rows.
+
+    The tap that finds the maximum is noted for every place. If it is NaN, it is the tap that finds
+    the first cell of the first window.
+    """
+    lo, hi = owned_rows(dx, part, parts)
+    memory = workspace(ctx, CTX_SIZE, dx)
+    cells, sorted_cells = room(memory, op, CELLS), room(memory, op, SORTED_CELLS)
+    places, noted = room(memory, op, OF_PLACES), room(memory, op, NOTED)
+    fill(cells, like(dx[0, 0], np.nan))  # equals nothing
+    fill(noted, like(dx[0, 0], -1))
+    clear(places)
+    terms = pairs(op, op[AT_LAST_TAPS], op[TAPS])
+    for image in range(lo, hi, op[IMAGES]):
+        images = min(op[IMAGES], hi - image)
+        seen = take_cells(op, x, image, images, cells)
+        copy_places(op, y, image, images, noted)
+        for row in range(0, op[OH], op[ROWS]):
+            n, at = items_of(op, images, row), op[BEGIN_BACK] + row * op[LINE_BACK]
+            own = vector(noted, at, noted.size - at)
+            find_equal(
+                pairs(op, op[AT_PLACES], n), n, terms, op[TAPS], op[LANES], op[FIRST_TAP],
+                (cells_from(op, seen, row), own, own),
+            )  # fmt: skip
+        seeing = take_places(op, dy, image, images, places)
+        for row in range(0, op[H], op[ROWS_BACK]):
+            rows = min(op[ROWS_BACK], op[H] - row)
+            target = target_back(op, dx, image, row, sorted_cells)
+            arrays = places_from(op, noted, row), places_from(op, seeing, row), target
+            for phase in range(op[PHASES]):
+                items, n, taps, n_taps, lanes = phase_of(op, phase, images, rows)
+                sum_noted(items, n, taps, n_taps, lanes, 0, arrays)
+        finish_back(op, dx, image, images, sorted_cells)
 
 
 @njit(**INLINED_OPTIONS)
-def _window(op, image, i, j):
-    """Return the first cell of the window of place (i, j), and its numbers of rows and columns."""
-    top, left = i * op[SH] - op[TOP], j * op[SW] - op[LEFT]
-    row, column = max(0, top), max(0, left)
-    rows, columns = min(op[KH] + top, op[H]) - row, min(op[KW] + left, op[W]) - column
-    return (image * op[H] + row) * op[W] + column, rows, columns
+def _divide(op, images, values, line, block, shares):
+    """Divide the values of some images by the numbers of cells inside of their windows.
+
+    `line` and `block` are the elements from one row, and one image, to the next; `shares` is a row.
+    """
+    channels, before = op[C], 0
+    rows, columns = vector(op, op[AT_INSIDE], op[OH]), vector(op, op[AT_INSIDE] + op[OH], op[OW])
+    for i in range(images):
+        for r in range(op[OH]):
+            if rows[r] != before:
+                before = rows[r]
+                for j in range(op[OW]):
+                    share = like(shares[0], 1.0 / (before * columns[j]))
+                    fill(vector(shares, j * channels, channels), share)
+            row = vector(values, i * block + r * line, op[OW] * channels)
+            for e in range(row.size):
+                row[e] *= shares[e]
+
+
+@kernel(FORWARD)
+def mean_pool_forward(ctx, op, part, parts, theta, state, work, x, y):
+    """Compute y = mean of the cells of each window. Owners: rows of the batch."""
+    lo, hi = owned_rows(x, part, parts)
+    memory = workspace(ctx, CTX_SIZE, x)
+    cells, shares = room(memory, op, CELLS), room(memory, op, ROWS_OF_CONSTANTS)
+    clear(cells)
+    terms = pairs(op, op[AT_TAPS], op[TAPS])
+    for image in range(lo, hi, op[IMAGES]):
+        images = min(op[IMAGES], hi - image)
+        seen = take_cells(op, x, image, images, cells)
+        means = vector(y, image * y.shape[1], images * y.shape[1])
+        for row in range(0, op[OH], op[ROWS]):
+            n, target = items_of(op, images, row), row * op[OW] * op[C]
+            arrays = cells_from(op, seen, row), vector(means, target, 1)
+            sum_cells(pairs(op, op[AT_ITEMS], n), n, terms, op[TAPS], op[LANES], 0, arrays)
+        _divide(op, images, means, op[OW] * op[C], y.shape[1], shares)
+
+
+@kernel(BACKWARD)
+def mean_pool_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
+    """Compute dx = sum of dy / number of cells over the windows of a cell. Owners: rows."""
+    lo, hi = owned_rows(dx, part, parts)
+    memory = workspace(ctx, CTX_SIZE, dx)
+    places, sorted_cells = room(memory, op, OF_PLACES), room(memory, op, SORTED_CELLS)
+    shares = room(memory, op, ROWS_OF_CONSTANTS)
+    clear(places)
+    for image in range(lo, hi, op[IMAGES]):
+        images = min(op[IMAGES], hi - image)
+        copy_places(op, dy, image, images, places)
+        own = vector(places, op[BEGIN_BACK], places.size - op[BEGIN_BACK])
+        _divide(op, images, own, op[LINE_BACK], op[BLOCK_BACK], shares)
+        for row in range(0, op[H], op[ROWS_BACK]):
+            rows = min(op[ROWS_BACK], op[H] - row)
+            target = target_back(op, dx, image, row, sorted_cells)
+            arrays = places_from(op, places, row), target
+            for phase in range(op[PHASES]):
+                items, n, taps, n_taps, lanes = phase_of(op, phase, images, rows)
+                sum_cells(items, n, taps, n_taps, lanes, 0, arrays)
+        finish_back(op, dx, image, images, sorted_cells)
+
+
+# --- maximum of 2 x 2 cells that no other window sees --------------------------------------------
 
 
 def _emit_largest(builder: Any, loads: Sequence[Load], stores: Sequence[Store]) -> None:
     """Emit the maximum of 2 x 2 cells."""
     largest = loads[0](0, 0)
     for p, q in ((0, 1), (1, 0), (1, 1)):
-        value = loads[0](p, q)
-        greater = builder.fcmp_ordered(">", value, largest)
-        is_nan = builder.fcmp_unordered("uno", value, value)
-        largest = builder.select(builder.or_(greater, is_nan), value, largest)
+        largest = larger(builder, loads[0](p, q), largest)
     stores[1](largest, 0, 0)
 
 
@@ -64,113 +211,36 @@ _largest_of_four = make_lanes("largest_of_four", 2, _emit_largest)
 _to_largest_of_four = make_lanes("to_largest_of_four", 4, _emit_to_largest)
 
 
-@njit(**INLINED_OPTIONS)
-def _is_two_by_two(op):
-    """Return whether windows have 2 x 2 cells, are two apart, and lie inside the image."""
-    square = op[KH] == 2 and op[KW] == 2 and op[SH] == 2 and op[SW] == 2
-    return square and 2 * op[OH] <= op[H] and 2 * op[OW] <= op[W]
-
-
 @kernel(FORWARD)
-def max_pool_forward(ctx, op, part, parts, theta, state, work, x, y):
-    """Compute y = maximum of each window. Owners: rows of the batch."""
-    lo, hi = owned_rows(x, part, parts)
-    channels, size = op[C], x.shape[1]
-    for place in range(lo * op[OH], hi * op[OH]):
-        image, i = place // op[OH], place % op[OH]
-        if _is_two_by_two(op):
-            start = image * size + 2 * i * op[W] * channels
-            cells = vector(x, start, 1), 2 * channels, op[W] * channels, channels
-            target = vector(y, place * op[OW] * channels, 1), channels, 0, 0
-            _largest_of_four(op[OW], channels, (cells, target))
-            continue
-        for j in range(op[OW]):
-            first, rows, columns = _window(op, image, i, j)
-            largest = vector(y, (place * op[OW] + j) * channels, channels)
-            copy(vector(x, first * channels, channels), largest)
-            for p in range(rows):
-                start = (first + p * op[W]) * channels
-                for q in range(columns):
-                    cell = vector(x, start + q * channels, channels)
-                    for c in range(channels):
-                        value, old = cell[c], largest[c]
-                        largest[c] = value if (value > old) | (value != value) else old
-
-
-@kernel(BACKWARD)
-def max_pool_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
-    """Compute dx = sum of dy of the windows of which a cell is the maximum. Owners: rows."""
-    lo, hi = owned_rows(dx, part, parts)
-    channels, size, zero = op[C], dx.shape[1], like(dx[0, 0], 0)
-    left_over = vector(workspace(ctx, CTX_SIZE, dx), 0, channels)
-    if not _is_two_by_two(op) or 2 * op[OH] < op[H] or 2 * op[OW] < op[W]:
-        clear(vector(dx, lo * size, (hi - lo) * size))
-    for place in range(lo * op[OH], hi * op[OH]):
-        image, i = place // op[OH], place % op[OH]
-        if _is_two_by_two(op):
-            start, row = image * size + 2 * i * op[W] * channels, place * op[OW] * channels
-            strides = 2 * channels, op[W] * channels, channels
-            cells, found = (vector(x, start, 1), *strides), (vector(dx, start, 1), *strides)
-            largest = vector(y, row, 1), channels, 0, 0
-            gradient = vector(dy, row, 1), channels, 0, 0
-            _to_largest_of_four(op[OW], channels, (cells, largest, gradient, found))
-            continue
-        for j in range(op[OW]):
-            first, rows, columns = _window(op, image, i, j)
-            at = (place * op[OW] + j) * channels
-            gradient, largest = vector(dy, at, channels), vector(y, at, channels)
-            copy(gradient, left_over)
-            for p in range(rows):
-                start = (first + p * op[W]) * channels
-                for q in range(columns):
-                    value = vector(x, start + q * channels, channels)
-                    cell = vector(dx, start + q * channels, channels)
-                    for c in range(channels):
-                        hit = (value[c] == largest[c]) | (largest[c] != largest[c])
-                        cell[c] += left_over[c] if hit else zero
-                        left_over[c] = zero if hit else left_over[c]
-
-
-@kernel(FORWARD)
-def mean_pool_forward(ctx, op, part, parts, theta, state, work, x, y):
-    """Compute y = mean of the cells of each window. Owners: rows of the batch."""
+def four_forward(ctx, op, part, parts, theta, state, work, x, y):
+    """Compute y = maximum of 2 x 2 cells. Owners: rows of the batch."""
     lo, hi = owned_rows(x, part, parts)
     channels = op[C]
     for place in range(lo * op[OH], hi * op[OH]):
-        image, i = place // op[OH], place % op[OH]
-        for j in range(op[OW]):
-            first, rows, columns = _window(op, image, i, j)
-            mean = vector(y, (place * op[OW] + j) * channels, channels)
-            clear(mean)
-            for p in range(rows):
-                start = (first + p * op[W]) * channels
-                for q in range(columns):
-                    cell = vector(x, start + q * channels, channels)
-                    for c in range(channels):
-                        mean[c] += cell[c]
-            share_of_one = like(x[0, 0], 1.0 / (rows * columns))
-            for c in range(channels):
-                mean[c] *= share_of_one
+        row = (place // op[OH] * op[H] + 2 * (place % op[OH])) * op[W] * channels
+        cells = vector(x, row, 1), 2 * channels, op[W] * channels, channels
+        target = vector(y, place * op[OW] * channels, 1), channels, 0, 0
+        _largest_of_four(op[OW], channels, (cells, target))
 
 
 @kernel(BACKWARD)
-def mean_pool_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
-    """Compute dx = sum of dy / number of cells over the windows of a cell. Owners: rows."""
+def four_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
+    """Compute dx = dy at the first maximum of 2 x 2 cells, else 0. Owners: rows of the batch."""
     lo, hi = owned_rows(dx, part, parts)
     channels, size = op[C], dx.shape[1]
-    clear(vector(dx, lo * size, (hi - lo) * size))
+    if 2 * op[OH] < op[H] or 2 * op[OW] < op[W]:
+        clear(vector(dx, lo * size, (hi - lo) * size))
     for place in range(lo * op[OH], hi * op[OH]):
-        image, i = place // op[OH], place % op[OH]
-        for j in range(op[OW]):
-            first, rows, columns = _window(op, image, i, j)
-            gradient = vector(dy, (place * op[OW] + j) * channels, channels)
-            share_of_one = like(dx[0, 0], 1.0 / (rows * columns))
-            for p in range(rows):
-                start = (first + p * op[W]) * channels
-                for q in range(columns):
-                    cell = vector(dx, start + q * channels, channels)
-                    for c in range(channels):
-                        cell[c] += gradient[c] * share_of_one
+        row = (place // op[OH] * op[H] + 2 * (place % op[OH])) * op[W] * channels
+        strides, at = (2 * channels, op[W] * channels, channels), place * op[OW] * channels
+        cells, found = (vector(x, row, 1), *strides), (vector(dx, row, 1), *strides)
+        largest, gradient = (vector(y, at, 1), channels, 0, 0), (vector(dy, at, 1), channels, 0, 0)
+        _to_largest_of_four(op[OW], channels, (cells, largest, gradient, found))
+
+
+_MAX_OF_FOUR = Kernels(four_forward, four_backward)
+_MAX = Kernels(max_pool_forward, max_pool_backward)
+_MEAN = Kernels(mean_pool_forward, mean_pool_backward)
 
 
 @parameters
@@ -202,16 +272,13 @@ class _Pool(Layer):
         slot, clock = read_by_window(builder, slot, axes[-1], self.padding, sees_zeros=False)
         out = builder.slot(self.output_shape(shape), clock)
         height, width = as_images(axes)
-        geometry = (
-            height.size, width.size, shape[-1], height.window, width.window, height.places,
-            width.places, height.stride, width.stride, height.before, width.before,
-        )  # fmt: skip
-        if self._is_max:
-            kernels = Kernels(max_pool_forward, max_pool_backward)
-            op = Instruction(slot, out, kernels, geometry=geometry, scratch=shape[-1])
-        else:
-            kernels = Kernels(mean_pool_forward, mean_pool_backward)
-            op = Instruction(slot, out, kernels, geometry=geometry, keeps="")
+        geometry, scratch = lower_windows(height, width, shape[-1], width.places)
+        kernels = _MAX if self._is_max else _MEAN
+        by_four = all(a.window == a.stride == 2 and 2 * a.places <= a.size for a in axes)
+        if self._is_max and self._rank == 2 and by_four:
+            kernels, geometry, scratch = _MAX_OF_FOUR, geometry[: OW + 1], 0
+        op = Instruction(slot, out, kernels, geometry=geometry, scratch=scratch)
+        op.keeps = "xy" if self._is_max else ""
         return builder.append(op)
 
 
@@ -348,35 +415,64 @@ def own_places(ctx, op, i):
     return own_steps(ctx, op[OFFSET], op[STRIDE], i, op[PLACES])
 
 
+#: Elements of a row of several places, which are combined at once if there are few channels.
+_ROW = 64
+
+
+@njit(**INLINED_OPTIONS)
+def _places_of_row(op):
+    """Return the number of places of a row."""
+    return max(1, _ROW // op[CHANNELS])
+
+
+def _emit_larger(builder: Any, loads: Sequence[Load], stores: Sequence[Store]) -> None:
+    """Emit the larger of a row and the largest so far."""
+    stores[1](larger(builder, loads[0](0, 0), loads[1](0, 0)), 0, 0)
+
+
+_take_larger = make_lanes("take_larger", 2, _emit_larger)
+
+
 @kernel(FORWARD)
 def global_mean_forward(ctx, op, part, parts, theta, state, work, x, y):
     """Compute y = mean of the places before the padding. Owners: rows of the batch."""
     lo, hi = owned_rows(x, part, parts)
-    channels, size = op[CHANNELS], x.shape[1]
+    channels, size, each = op[CHANNELS], x.shape[1], _places_of_row(op)
+    total = vector(workspace(ctx, CTX_SIZE, x), 0, each * channels)
     for i in range(lo, hi):
         places, mean = own_places(ctx, op, i), vector(y, i * channels, channels)
-        clear(mean)
-        for t in range(places):
-            place = vector(x, i * size + t * channels, channels)
-            for c in range(channels):
-                mean[c] += place[c]
-        share_of_one = like(x[0, 0], 1.0 / max(places, 1))
+        rows = places // each
+        rest = vector(x, i * size + rows * total.size, (places - rows * each) * channels)
+        clear(total)
+        add_places(matrix(x, i * size, rows, total.size), 0, total)
+        for j in range(rest.size):
+            total[j] += rest[j]
+        share_of_one, left = like(x[0, 0], 1.0 / max(places, 1)), each
+        while left > 1:
+            half = (left + 1) // 2
+            behind = vector(total, half * channels, (left - half) * channels)
+            add_places(matrix(behind, 0, 1, behind.size), 0, vector(total, 0, behind.size))
+            left = half
         for c in range(channels):
-            mean[c] *= share_of_one
+            mean[c] = total[c] * share_of_one
 
 
 @kernel(BACKWARD)
 def global_mean_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
     """Compute dx = dy / number of places before the padding, in it 0. Owners: rows."""
     lo, hi = owned_rows(dx, part, parts)
-    channels, size = op[CHANNELS], dx.shape[1]
+    channels, size, each = op[CHANNELS], dx.shape[1], _places_of_row(op)
+    row = vector(workspace(ctx, CTX_SIZE, dx), 0, each * channels)
     for i in range(lo, hi):
         places, gradient = own_places(ctx, op, i), vector(dy, i * channels, channels)
         share_of_one = like(dx[0, 0], 1.0 / max(places, 1))
-        for t in range(places):
-            place = vector(dx, i * size + t * channels, channels)
+        for t in range(each):
             for c in range(channels):
-                place[c] = gradient[c] * share_of_one
+                row[t * channels + c] = gradient[c] * share_of_one
+        rows = places // each
+        copy_rows(rows, row.size, ((row, 0, 0, 0), (vector(dx, i * size, 1), row.size, 0, 0)))
+        rest = vector(dx, i * size + rows * row.size, (places - rows * each) * channels)
+        copy(vector(row, 0, rest.size), rest)
         clear(vector(dx, i * size + places * channels, size - places * channels))
 
 
@@ -384,18 +480,25 @@ def global_mean_backward(ctx, op, part, parts, theta, grad, state, work, x, y, d
 def global_max_forward(ctx, op, part, parts, theta, state, work, x, y):
     """Compute y = maximum of the places before the padding. Owners: rows of the batch."""
     lo, hi = owned_rows(x, part, parts)
-    channels, size = op[CHANNELS], x.shape[1]
+    channels, size, each = op[CHANNELS], x.shape[1], _places_of_row(op)
+    found = vector(workspace(ctx, CTX_SIZE, x), 0, each * channels)
     for i in range(lo, hi):
         places, largest = own_places(ctx, op, i), vector(y, i * channels, channels)
         if places == 0:
             clear(largest)
             continue
-        copy(vector(x, i * size, channels), largest)
-        for t in range(1, places):
-            place = vector(x, i * size + t * channels, channels)
-            for c in range(channels):
-                value, old = place[c], largest[c]
-                largest[c] = value if (value > old) | (value != value) else old
+        rows = places // each
+        rest = vector(x, i * size + rows * found.size, (places - rows * each) * channels)
+        fill(found, like(x[0, 0], -np.inf))
+        into, left = (found, 0, 0, 0), each
+        _take_larger(rows, found.size, ((vector(x, i * size, 1), found.size, 0, 0), into))
+        _take_larger(1, rest.size, ((rest, 0, 0, 0), into))
+        while left > 1:
+            half = (left + 1) // 2
+            behind = vector(found, half * channels, (left - half) * channels)
+            _take_larger(1, behind.size, ((behind, 0, 0, 0), into))
+            left = half
+        copy(vector(found, 0, channels), largest)
 
 
 @kernel(BACKWARD)
@@ -406,15 +509,24 @@ def global_max_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx
     left_over = vector(workspace(ctx, CTX_SIZE, dx), 0, channels)
     for i in range(lo, hi):
         places, largest = own_places(ctx, op, i), vector(y, i * channels, channels)
+        values, found = vector(x, i * size, size), vector(dx, i * size, size)
+        if channels < FEW_CHANNELS:
+            clear(found)
+            for c in range(channels):
+                for t in range(places):
+                    if values[t * channels + c] == largest[c] or largest[c] != largest[c]:
+                        found[t * channels + c] = dy[i, c]
+                        break
+            continue
         copy(vector(dy, i * channels, channels), left_over)
         for t in range(places):
-            value = vector(x, i * size + t * channels, channels)
-            place = vector(dx, i * size + t * channels, channels)
+            value = vector(values, t * channels, channels)
+            place = vector(found, t * channels, channels)
             for c in range(channels):
                 hit = (value[c] == largest[c]) | (largest[c] != largest[c])
                 place[c] = left_over[c] if hit else zero
                 left_over[c] = zero if hit else left_over[c]
-        clear(vector(dx, i * size + places * channels, size - places * channels))
+        clear(vector(found, places * channels, size - places * channels))
 
 
 @kernel(FORWARD)
@@ -460,7 +572,7 @@ class _GlobalPool(Layer):
         out = builder.slot(self.output_shape(shape))
         geometry = (int(np.prod(shape[:-1])), shape[-1], *geometry_of(builder.clock(slot)))
         op = Instruction(slot, out, self._kernels, geometry=geometry, keeps=self._keeps)
-        op.scratch = shape[-1]
+        op.scratch = max(_ROW, shape[-1])
         return builder.append(op)
 
 

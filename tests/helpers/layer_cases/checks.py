@@ -7,7 +7,7 @@ import numpy as np
 
 from helpers.comparison import TOLERANCE, assert_close
 from helpers.layer_cases.base import CONTEXT, in_float64, prepared
-from sklearn_nn.layers.base import TRAINING
+from sklearn_nn.layers.base import CTX_SIZE, TRAINING
 
 
 def _assert_values(case, dtype, found, expected, factor):
@@ -86,6 +86,18 @@ def check_rows(case, dtype):
                 continue
             np.testing.assert_array_equal(run.forward(theta, x[part]), y[part])
             np.testing.assert_array_equal(run.backward(theta, x[part], dy[part])[0], dx[part])
+
+
+def check_scratch(case):
+    """Assert that memory behind the scratch of a kernel stays as it was, in any part."""
+    run, theta, x, dy = prepared(case, "float64", 21)
+    inside = run.ctx.size
+    assert inside == CTX_SIZE + max(op.scratch for op in run.instructions)
+    run.ctx = np.concatenate([run.ctx, np.full(64, 77, np.int64)])
+    for parts in (1, 2, 3):
+        run.forward(theta, x, parts)
+        run.backward(theta, x, dy, parts)
+        assert (run.ctx[inside:] == 77).all()
 
 
 def check_nan(case, dtype):
