@@ -189,6 +189,9 @@ class Trainer:
     _kept: list[np.ndarray] = field(default_factory=list)
     _kept_step: int = 0
     _kept_epochs: float | None = None
+    #: State of the generator before epochs were first trained at once, and shuffles since then.
+    _first_draws: dict[str, Any] | None = None
+    _n_shuffles: int = 0
     _ahead: Epoch = (1, 1, 0)
     _before: _Before | None = None
     _trained: _Trained | None = None
@@ -260,15 +263,16 @@ class Trainer:
         n = self._n_at_once(max_epochs, n_batches)
         if n < 2:
             return False
-        descent, random_state, rows = self.descent, self.random_state, self.rows
-        drawn = None if random_state is None else random_state.get_state(legacy=False)
+        descent = self.descent
+        if self._first_draws is None and self.random_state is not None:
+            self._first_draws, self._n_shuffles = self.random_state.get_state(legacy=False), 0
+        n_shuffles = self._n_shuffles
         self._keep()
         self._begin_epochs()
         self._turns_back = True
-        orders = []
-        for _ in range(n):
-            rows = self._shuffled(rows)
-            orders.append(rows)
+        orders = [self._shuffled(self.rows)]
+        while len(orders) < n:
+            orders.append(self._shuffled(orders[-1]))
         epoch, started = (n_batches, max_epochs, self.history.samples_seen), time.perf_counter()
         found = self.machine.train(
             self.data, self.targets, np.concatenate(orders), self.batch_size, 0, n * n_batches,
@@ -286,11 +290,10 @@ class Trainer:
                     {"loss": loss, "learning_rate": descent.learning_rate, "seconds": seconds}
                 )
                 self.batch_losses = losses
-            self.rows = rows
+            self.rows = orders[-1]
         else:
             self._turn_back()
-            if random_state is not None and drawn is not None:
-                random_state.set_state(drawn)
+            self._draw_again(n_shuffles)
         self._turns_back = False
         self._before = None
         return bool(is_finite)
@@ -404,9 +407,21 @@ class Trainer:
         """Return the rows in another order, with the same draws as scikit-learn."""
         if self.random_state is None:
             return rows
-        permutation = np.arange(rows.size)
-        self.random_state.shuffle(permutation)
-        return rows[permutation]
+        rows = rows.copy()
+        self.random_state.shuffle(rows)
+        self._n_shuffles += 1
+        return rows
+
+    def _draw_again(self, n_shuffles: int) -> None:
+        """Put the generator back to where it was after `n_shuffles` shuffles.
+
+        It was read once, because that takes longer than several shuffles.
+        """
+        if self.random_state is not None and self._first_draws is not None:
+            self.random_state.set_state(self._first_draws)
+            for _ in range(n_shuffles):
+                self.random_state.shuffle(self.rows.copy())
+            self._n_shuffles = n_shuffles
 
     def _counted(self, n_batches: int, max_epochs: int) -> _Counts:
         """Return the counts after one more epoch."""
