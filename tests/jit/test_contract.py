@@ -9,7 +9,6 @@ from numba.core.errors import TypingError
 from sklearn_nn.jit import contract as module
 from sklearn_nn.jit.blocks import (
     CHAIN,
-    MOST_ROWS,
     PACKED_MULTIPLE,
     PACKED_ROWS,
     PAGE,
