@@ -1,13 +1,17 @@
-"""Speed of convolution, pooling and padding, beside PyTorch with one thread where it is installed.
+"""Speed of convolution and pooling, beside PyTorch with one thread where it is installed.
 
-Run by hand: ``python tests/benchmarks/conv.py``. Every kernel runs by itself on a batch of 64 rows,
-in one thread. The work of a convolution counts all multiplications, those by the zeros of a padding
-too, which are left out: a share of the peak may exceed 100%. Figures are the best of several.
+Run by hand: ``python tests/benchmarks/conv.py [products] [elements]``. The first prints shares of
+the peak, of convolutions that sum over channels; the second ns an element of the input, of layers
+that act channel by channel, whose limit is often that of copying the input. Every kernel runs by
+itself on a batch of 64 rows, in one thread. The work of a convolution counts all multiplications,
+those by the zeros of a padding too, which are left out: a share of the peak may exceed 100%.
+Figures are the best of several.
 """
 
 from __future__ import annotations
 
 import importlib
+import sys
 import time
 from collections.abc import Callable
 
@@ -18,14 +22,15 @@ from numba import njit
 from sklearn_nn.jit.contract import load_contract
 from sklearn_nn.jit.kernel import invoke
 from sklearn_nn.layers import (
+    AveragePool1D,
     AveragePool2D,
     Conv1D,
     Conv2D,
     GlobalAveragePool,
     GlobalMaxPool,
     Layer,
+    MaxPool1D,
     MaxPool2D,
-    ZeroPad,
 )
 from sklearn_nn.layers.base import CTX_SIZE
 from sklearn_nn.network.lowering import ProgramBuilder
@@ -52,7 +57,7 @@ def repeat(repeats: int, address: int, arguments: tuple[object, ...]) -> None:
         invoke(address, arguments)
 
 
-def best_seconds(run: Callable[[int], object], seconds: float = 0.2) -> float:
+def best_seconds(run: Callable[[int], object], seconds: float = 0.1) -> float:
     """Seconds of one repetition, the best of as many pairs as fill some time."""
     run(1)
     best, end = np.inf, time.perf_counter() + seconds
@@ -166,34 +171,119 @@ def measure_convolution(dtype: str, limit: float, shape, filters: int, size: int
         print(f"{label:20s} {name:8s}{seconds * 1e6:10.0f} us{share:8.0f}%{beside}")
 
 
-def measure_elements(dtype: str, layer: Layer, shape: tuple[int, ...]) -> None:
-    """Nanoseconds an element of the input."""
-    own, size = Timed(layer, shape, dtype), BATCH * int(np.prod(shape))
-    forward, backward = (own.total(kind) / size * 1e9 for kind in ("forward", "backward"))
-    print(f"{layer!s:44s}{'x'.join(map(str, shape)):12s}{forward:8.2f}{backward:8.2f}")
+#: Shapes of samples with many and few channels.
+SHAPES = [(28, 28, 32), (14, 14, 64), (7, 7, 128), (28, 28, 3), (28, 28, 1), (128, 32), (500, 1)]
+
+
+def layers_of(channels: int, axes: int) -> list[tuple[str, Layer]]:
+    """Layers that act channel by channel, on images of two axes or sequences of one, with names."""
+    convolution, largest, mean = (
+        classes[axes - 1]
+        for classes in ((Conv1D, Conv2D), (MaxPool1D, MaxPool2D), (AveragePool1D, AveragePool2D))
+    )
+    return [
+        *(
+            (f"depthwise 3, strides {s}", convolution(
+                channels, 3, strides=s, padding="same", groups=channels
+            ))
+            for s in (1, 2)
+        ),
+        *(
+            (f"{name} pool {size}, strides {s}", pool(size, strides=s, padding=padding))
+            for name, pool in (("max", largest), ("average", mean))
+            for size, s, padding in ((2, 2, "valid"), (3, 2, "same"), (3, 1, "same"))
+        ),
+        ("global average", GlobalAveragePool()),
+        ("global max", GlobalMaxPool()),
+    ]  # fmt: skip
+
+
+def torch_elements(layer: Layer, shape: tuple[int, ...], dtype: str) -> dict[str, float]:
+    """Seconds of PyTorch's kernels for the same layer, channels last."""
+    torch = importlib.import_module("torch")
+    torch.set_num_threads(1)
+    functional, rng = torch.nn.functional, np.random.default_rng(0)
+    sizes = (1, *shape)[-3:] if len(shape) == 2 else shape
+
+    def draw(*dims: int) -> object:
+        values = torch.tensor(rng.standard_normal(dims).astype(dtype))
+        return values.contiguous(memory_format=torch.channels_last).requires_grad_()
+
+    x, channels = draw(BATCH, sizes[2], *sizes[:2]), sizes[2]
+    window = getattr(layer, "kernel_size", None) or getattr(layer, "pool_size", 1)
+    steps = getattr(layer, "strides", 1) or window
+    edge = (window - 1) // 2 if getattr(layer, "padding", "valid") == "same" else 0
+    kernel, strides, edges = (
+        (one if len(shape) == 2 else n, n) for one, n in ((1, window), (1, steps), (0, edge))
+    )
+    w, inputs = draw(channels, 1, *kernel), {"backward": x}
+    if isinstance(layer, (Conv1D, Conv2D)):
+        inputs["weights"] = w
+        run = lambda: functional.conv2d(x, w, None, strides, edges, groups=channels)  # noqa: E731
+    elif isinstance(layer, (MaxPool1D, MaxPool2D)):
+        run = lambda: functional.max_pool2d(x, kernel, strides, edges)  # noqa: E731
+    elif isinstance(layer, (AveragePool1D, AveragePool2D)):
+        run = lambda: functional.avg_pool2d(  # noqa: E731
+            x, kernel, strides, edges, count_include_pad=False
+        )
+    else:
+        reduce = "mean" if isinstance(layer, GlobalAveragePool) else "amax"
+        run = lambda: getattr(x, reduce)(dim=(2, 3))  # noqa: E731
+    y = run()
+    dy = torch.ones_like(y)
+    seconds = {}
+    with torch.no_grad():
+        seconds["forward"] = best_seconds(lambda n: [run() for _ in range(n)])
+    for kind, given in inputs.items():
+        seconds[kind] = best_seconds(
+            lambda n, given=given: [
+                torch.autograd.grad(y, given, dy, retain_graph=True) for _ in range(n)
+            ]
+        )
+    return seconds
+
+
+def measure_elements(dtype: str) -> None:
+    """Nanoseconds an element of the input, of layers that act channel by channel, and copying."""
+    kinds = ("forward", "backward", "weights")
+    heads = "".join(f"{kind:>16s}" for kind in kinds)
+    print(f"{dtype}: ns an element of the input, ours and PyTorch's{heads}")
+    for shape in SHAPES:
+        size, label = BATCH * int(np.prod(shape)), "x".join(map(str, shape))
+        source, target = np.ones(size, dtype), np.ones(size, dtype)
+        seconds = best_seconds(lambda n: [np.copyto(target, source) for _ in range(n)])  # noqa: B023
+        print(f"{label:12s}{'copying':40s}{seconds / size * 1e9:8.2f}")
+        for name, layer in layers_of(shape[-1], len(shape) - 1):
+            own = Timed(layer, shape, dtype)
+            try:
+                other = torch_elements(layer, shape, dtype)
+            except ImportError:
+                other = {}
+            line = f"{label:12s}{name:40s}"
+            for kind in kinds:
+                if own.total(kind):
+                    line += f"{own.total(kind) / size * 1e9:8.2f}"
+                    line += f"{other[kind] / size * 1e9:8.2f}" if other else " " * 8
+            print(line)
+
+
+def measure_products(dtype: str) -> None:
+    """Shares of the peak of convolutions that sum over channels."""
+    load_contract(dtype)
+    limit = peak(dtype)
+    print(f"{dtype}: peak {limit:.0f} GFLOP/s; share of it, ours and PyTorch's")
+    for row in CONVOLUTIONS:
+        measure_convolution(dtype, limit, *row)
+
+
+MODES = {"products": measure_products, "elements": measure_elements}
 
 
 def main() -> None:
-    """Print the tables."""
-    for dtype in ("float32", "float64"):
-        load_contract(dtype)
-        limit = peak(dtype)
-        print(f"{dtype}: peak {limit:.0f} GFLOP/s; share of it, ours and PyTorch's")
-        for row in CONVOLUTIONS:
-            measure_convolution(dtype, limit, *row)
-    print(f"float32: ns an element of the input{'':21s}{'forward':>8s}{'back':>8s}")
-    for shape in [(28, 28, 32), (14, 14, 64), (7, 7, 128), (28, 28, 1)]:
-        for layer in (
-            MaxPool2D(),
-            MaxPool2D(3, strides=2, padding="same"),
-            MaxPool2D(3, strides=1, padding="same"),
-            AveragePool2D(),
-            GlobalAveragePool(),
-            GlobalMaxPool(),
-            ZeroPad(1),
-            Conv2D(shape[-1], 3, padding="same", groups=shape[-1]),
-        ):
-            measure_elements("float32", layer, shape)
+    """Print the tables of the modes that are named, or all."""
+    for mode in sys.argv[1:] or MODES:
+        for dtype in ("float32", "float64"):
+            MODES[mode](dtype)
 
 
 if __name__ == "__main__":
