@@ -5,7 +5,9 @@ from __future__ import annotations
 import difflib
 import dis
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from importlib import import_module
+from types import MappingProxyType
 from typing import Any
 
 #: Parameters, and what other libraries call them. A name may stand for several parameters; the
@@ -200,15 +202,28 @@ _OTHER_CLASSES = {
 
 
 def missing_names(
-    module: str, known: Callable[[], Iterable[str]], elsewhere: Callable[[], Iterable[Any]] = tuple
+    module: str,
+    known: Callable[[], Iterable[str]],
+    elsewhere: Iterable[str] = (),
+    later: Mapping[str, str] = MappingProxyType({}),
 ) -> Callable[[str], Any]:
     """Return the `__getattr__` of a module, whose error says what is probably meant.
 
-    `known` returns the module's names, and `elsewhere` modules with `__all__` that may have a name.
+    `known` returns the module's names, and `elsewhere` names modules whose `__all__` may have a
+    name. Names in `later` are imported from the modules there when they are first used; the last
+    part of a module's name stands for itself.
     """
 
     def get_missing(name: str) -> Any:
-        told = "" if name.startswith("_") else _about_missing(name, [*known()], elsewhere())
+        if name in later:
+            found = import_module(later[name])
+            if not later[name].endswith(f".{name}"):
+                found = getattr(found, name)
+            setattr(sys.modules[module], name, found)
+            return found
+        told = ""
+        if not name.startswith("_"):
+            told = _about_missing(name, [*known()], map(import_module, elsewhere))
         caller = sys._getframe(1)
         # `from module import name` replaces the message of an AttributeError by its own.
         if told and caller.f_code.co_code[caller.f_lasti] == dis.opmap["IMPORT_FROM"]:

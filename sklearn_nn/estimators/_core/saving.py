@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import importlib
 
 import numpy as np
 from sklearn.utils._param_validation import validate_parameter_constraints
@@ -54,6 +55,13 @@ def _subclasses(kind):
     for child in kind.__subclasses__():
         yield from _subclasses(child)
     yield kind
+
+
+def _import_all():
+    """Import all estimators of this package, most of which wait until they are first used."""
+    package = importlib.import_module("sklearn_nn")
+    for name in package.__all__:
+        getattr(package, name)
 
 
 def _known():
@@ -183,6 +191,9 @@ def load(cls, path):
 def _from_saved(cls, meta, arrays):
     """Return the estimator that a file describes; raise an error if the file is invalid."""
     kinds = {kind.__name__: kind for kind in _subclasses(cls)}
+    if meta["class"] not in kinds:
+        _import_all()
+        kinds = {kind.__name__: kind for kind in _subclasses(cls)}
     if meta["class"] not in kinds:
         raise CheckpointError(
             f"the file holds a {meta['class']}, which is not a {cls.__name__}; use "
