@@ -7,7 +7,9 @@ to another folder. Unreadable entries are compiled again.
 
 Entries are executed as code. They are read only from folders that belong to this user or to root
 and that nobody else can write, such as a folder that root has filled while a container image was
-built. New entries are written to the first folder that this user can write.
+built. New entries are written to the first folder that this user can write. Before all these, a
+folder within the package is read, whose kernels were made when the package was built; it is never
+written here.
 
 The cache uses private parts of Numba (`numba.core.caching._Cache`, `CompileResult._reduce`); a
 failure there costs a compilation, never a fit.
@@ -45,6 +47,8 @@ from sklearn_nn.jit.host import TARGET, VECTOR_BITS, VECTOR_REGISTERS
 PACKAGE = Path(__file__).resolve().parent.parent
 KERNEL_FOLDERS = ("jit", "layers", "network", "training")
 ENVIRONMENT_VARIABLE = "SKLEARN_NN_CACHE_DIR"
+#: Kernels made when the package was built (see prebuild.py), by stamp as in other folders.
+PREBUILT = PACKAGE / "prebuilt_kernels"
 #: Number of folders kept, so that several environments do not evict each other.
 KEPT_STAMPS = 8
 _DIGEST = hashlib.sha256
@@ -164,6 +168,25 @@ def _refusal(folder: Path) -> str | None:
     return None
 
 
+def _is_like_package(path: Path, found: os.stat_result) -> bool:
+    """Return whether only those can write to a path within the package who can change its code."""
+    if not hasattr(os, "getuid"):
+        return True
+    package = PACKAGE.stat()
+    writers = found.st_mode & ~package.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    same = (found.st_uid, found.st_gid) == (package.st_uid, package.st_gid)
+    return same and not writers and not path.is_symlink()
+
+
+def _prebuilt() -> list[Path]:
+    """Return the folder of kernels that were made with the package, if they fit this process."""
+    folder = PREBUILT / stamp()
+    with contextlib.suppress(OSError):
+        if all(_is_like_package(path, path.stat()) for path in (PREBUILT, folder)):
+            return [folder]
+    return []
+
+
 def _make(folder: Path, mode: int) -> None:
     """Create a folder and its parents with this mode."""
     if not folder.parent.exists():
@@ -185,14 +208,14 @@ def _can_write(folder: Path) -> bool:
 class Folders(NamedTuple):
     """Folders of compiled kernels."""
 
-    readable: tuple[Path, ...]  # read-only folders that others have filled, best first
+    readable: tuple[Path, ...]  # prebuilt and read-only folders, best first
     writable: Path | None  # folder for new kernels, which is read after those
     refusal: str | None  # why the folder that the user has chosen cannot be used; the remedy
 
 
 def find_folders() -> Folders:
     """Find the readable folders, up to the first writable one."""
-    readable: list[Path] = []
+    readable = _prebuilt()
     refusal, chosen = None, _chosen_root()
     for root in _candidate_roots():
         is_chosen = chosen is not None and root == chosen[1]
@@ -301,7 +324,11 @@ def _names_only(payload: Any) -> Any:
 def _content(entry: Path) -> bytes:
     """Return the content of a cache file; raise OSError if another user may have written it."""
     with entry.open("rb") as file:
-        if danger := _danger(entry.with_name("*"), os.fstat(file.fileno())):
+        found = os.fstat(file.fileno())
+        if PREBUILT in entry.parents:
+            if not _is_like_package(entry, found):
+                raise PermissionError(f"{entry} can be written by others than the package")
+        elif danger := _danger(entry.with_name("*"), found):
             if (chosen := _chosen_root()) is not None and chosen[1] == entry.parent.parent:
                 _tell(chosen[0], danger)
             raise PermissionError(danger)
