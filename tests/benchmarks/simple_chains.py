@@ -1,8 +1,8 @@
 """Two small networks whose times SimpleChains.jl has published, beside torch where it is installed.
 
 Run as ``python tests/benchmarks/simple_chains.py [row ...]``; rows are lenet and exponential, both
-by default. *lenet* trains LeNet-5 for 10 epochs on 60,000 images of 28 x 28, in batches of 16 images
-for each thread. *exponential* learns the exponential of 2 x 2 matrices from 10,000 of them by a
+by default. *lenet* trains LeNet-5 for 10 epochs on 60,000 images of 28 x 28, in batches of 16
+images for each thread. *exponential* learns the exponential of 2 x 2 matrices from 10,000 of them by a
 network 4-32-16-4 with tanh; a step of Adam sees all of them. Both compute in float32.
 
 Source of the published times, on other processors and with their number of threads:
@@ -106,8 +106,8 @@ def exponential(n_jobs: int) -> tuple[float, float | None]:
     X = np.random.default_rng(0).standard_normal((10_000, 2, 2))
     y, X = expm(X).reshape(-1, 4).astype("float32"), X.reshape(-1, 4).astype("float32")
     model = MLPRegressor(
-        hidden_layer_sizes=(32, 16), activation="tanh", alpha=0.0, batch_size=len(X), max_iter=STEPS, tol=0.0,
-        n_iter_no_change=STEPS, n_jobs=n_jobs, random_state=0,
+        hidden_layer_sizes=(32, 16), activation="tanh", alpha=0.0, batch_size=len(X),
+        max_iter=STEPS, tol=0.0, n_iter_no_change=STEPS, n_jobs=n_jobs, random_state=0,
     )  # fmt: skip
     model.fit(X, y)
     ours = min(seconds(lambda: model.fit(X, y)) for _ in range(3)) / STEPS
