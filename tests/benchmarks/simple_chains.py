@@ -2,8 +2,8 @@
 
 Run as ``python tests/benchmarks/simple_chains.py [row ...]``; rows are lenet and exponential, both
 by default. *lenet* trains LeNet-5 for 10 epochs on 60,000 images of 28 x 28, in batches of 16
-images for each thread. *exponential* learns the exponential of 2 x 2 matrices from 10,000 of them by a
-network 4-32-16-4 with tanh; a step of Adam sees all of them. Both compute in float32.
+images for each thread. *exponential* learns the exponential of 2 x 2 matrices from 10,000 of them
+by a network 4-32-16-4 with tanh; a step of Adam sees all of them. Both compute in float32.
 
 Source of the published times, on other processors and with their number of threads:
 https://julialang.org/blog/2022/04/simple-chains (C. Elrod, N. Korsbo, C. Rackauckas, 2022). The
