@@ -70,8 +70,8 @@ def ways_to_go_on(kind):
 
 #: Where training fails: the first epoch, a later one; what is taken down; what is looked at.
 PLACES = [
-    (Trainer, "train_epoch", 1),
-    (Trainer, "train_epoch", 3),
+    (Trainer, "_shuffled", 1),
+    (Trainer, "_shuffled", 3),
     (History, "record", 2),
     (_held_out.Predictor, "run", 2),
     (Trainer, "_restore_best", 1),
@@ -205,7 +205,7 @@ def test_warnings_that_are_errors():
 def test_a_generator_is_put_back():
     """One that the user passes is drawn from; after an error it stands where it stood."""
     model = MLPClassifier((4,), max_iter=3, random_state=np.random.RandomState(1))
-    with failing(Trainer, "train_epoch", 2), pytest.raises(MineError):
+    with failing(Trainer, "_shuffled", 2), pytest.raises(MineError):
         model.fit(ROWS, CLASSES)
     straight = MLPClassifier((4,), max_iter=3, random_state=np.random.RandomState(1))
     model.fit(ROWS, CLASSES)
