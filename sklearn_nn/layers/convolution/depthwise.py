@@ -12,34 +12,32 @@ from sklearn_nn.jit.windows import sum_products
 from sklearn_nn.layers.base import BACKWARD, CTX_SIZE, FORWARD, owned_rows
 from sklearn_nn.layers.convolution.convolve import add_places
 from sklearn_nn.layers.convolution.windows import (
-    AT_ITEMS,
-    AT_TAPS,
+    BACK_GROUPS,
     CELLS,
     CONSTANTS,
     FEW_CHANNELS,
+    FORWARD_GROUPS,
     IMAGES,
     LANES,
     OF_PLACES,
     OH,
     OW,
-    PHASES,
     ROWS,
-    ROWS_BACK,
     ROWS_OF_CONSTANTS,
     SORTED_CELLS,
     TAPS,
+    TOGETHER,
     C,
-    H,
     cells_from,
     finish_back,
+    group_of,
     items_of,
-    pairs,
-    phase_of,
     places_from,
     room,
     take_cells,
     take_places,
     target_back,
+    terms_of,
 )  # fmt: skip
 from sklearn_nn.layers.layer import Kernels
 from sklearn_nn.layers.vectors import clear, owned_columns
@@ -89,14 +87,18 @@ def depthwise_forward(ctx, op, part, parts, theta, state, work, x, y):
     if theta.size > taps * channels:
         _repeat(vector(theta, taps * channels, channels), channels, bias)
     clear(cells)
-    terms = pairs(op, op[AT_TAPS], taps)
     for image in range(lo, hi, op[IMAGES]):
         images = min(op[IMAGES], hi - image)
         seen = take_cells(op, x, image, images, cells)
-        for row in range(0, op[OH], op[ROWS]):
-            n, target = items_of(op, images, row), (image * op[OH] + row) * op[OW] * channels
-            arrays = cells_from(op, seen, row), weights, bias, vector(y, target, 1)
-            sum_products(pairs(op, op[AT_ITEMS], n), n, terms, taps, op[LANES], 0, arrays)
+        target = vector(y, image * op[OH] * op[OW] * channels, 1)
+        for k in range(op[FORWARD_GROUPS + 1]):
+            group = group_of(op, FORWARD_GROUPS, k)
+            terms, n_terms = terms_of(op, group)
+            for row in range(0, group[ROWS], group[TOGETHER]):
+                items, n = items_of(op, group, images, row)
+                into = places_from(group, target, row)
+                arrays = cells_from(group, seen, row), weights, bias, into
+                sum_products(items, n, terms, n_terms, group[LANES], 0, arrays)
 
 
 @kernel(BACKWARD)
@@ -113,12 +115,15 @@ def depthwise_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx,
     for image in range(lo, hi, op[IMAGES]):
         images = min(op[IMAGES], hi - image)
         seeing = take_places(op, dy, image, images, places)
-        for row in range(0, op[H], op[ROWS_BACK]):
-            rows, target = min(op[ROWS_BACK], op[H] - row), target_back(op, dx, image, row, cells)
-            arrays = places_from(op, seeing, row), weights, nothing, target
-            for phase in range(op[PHASES]):
-                items, n, terms, n_terms, lanes = phase_of(op, phase, images, rows)
-                sum_products(items, n, terms, n_terms, lanes, 0, arrays)
+        target = target_back(op, dx, image, cells)
+        for k in range(op[BACK_GROUPS + 1]):
+            group = group_of(op, BACK_GROUPS, k)
+            terms, n_terms = terms_of(op, group)
+            for row in range(0, group[ROWS], group[TOGETHER]):
+                items, n = items_of(op, group, images, row)
+                into = places_from(group, target, row)
+                arrays = cells_from(group, seeing, row), weights, nothing, into
+                sum_products(items, n, terms, n_terms, group[LANES], 0, arrays)
         finish_back(op, dx, image, images, cells)
 
 
@@ -129,7 +134,7 @@ def depthwise_weights(ctx, op, part, parts, theta, grad, state, work, x, y, dx, 
     line, is_flat = op[OW] * channels, channels < FEW_CHANNELS
     memory = workspace(ctx, CTX_SIZE, x)
     cells, rows = room(memory, op, CELLS), room(memory, op, ROWS_OF_CONSTANTS)
-    first, last, lanes, at, totals = 0, taps, op[LANES], 0, grad
+    first, last, lanes, at, totals = 0, taps, line, 0, grad
     if is_flat:
         first, last = share(taps, part, parts, 1)
         totals = rows
@@ -141,20 +146,27 @@ def depthwise_weights(ctx, op, part, parts, theta, grad, state, work, x, y, dx, 
     for tap in range(first, last):
         clear(vector(totals, tap * size + at, lanes))
     clear(cells)
-    most = max(1, _AT_ONCE // op[LANES])
+    most, sums = max(1, _AT_ONCE // lanes), vector(totals, at, 1)
     # Taps are items, and places are terms.
-    items, sums = pairs(op, op[AT_TAPS] + 2 * first, last - first), vector(totals, at, 1)
     for image in range(0, count, op[IMAGES]):
         images = min(op[IMAGES], count - image)
         seen = vector(take_cells(op, x, image, images, cells), at, 1)
-        for row in range(0, op[OH], op[ROWS]):
-            gradient = vector(dy, (image * op[OH] + row) * line + at, 1)
-            arrays = cells_from(op, seen, row), gradient, sums, sums
-            # Some places at a time, whose cells stay in the first-level cache from tap to tap.
-            for begin in range(0, items_of(op, images, row), most):
-                n = min(most, items_of(op, images, row) - begin)
-                terms = pairs(op, op[AT_ITEMS] + 2 * begin, n)
-                sum_products(items, last - first, terms, n, lanes, 1, arrays)
+        gradient = vector(dy, image * op[OH] * line + at, 1)
+        for k in range(op[FORWARD_GROUPS + 1]):
+            group = group_of(op, FORWARD_GROUPS, k)
+            items, n = terms_of(op, group)
+            if is_flat:
+                items, n = vector(items, 2 * first, 2 * (last - first)), last - first
+            for row in range(0, group[ROWS], group[TOGETHER]):
+                arrays = (
+                    cells_from(group, seen, row), places_from(group, gradient, row), sums, sums
+                )  # fmt: skip
+                terms, n_terms = items_of(op, group, images, row)
+                # Some places at a time, whose cells stay in the first-level cache.
+                for begin in range(0, n_terms, most):
+                    some = min(most, n_terms - begin)
+                    places = vector(terms, 2 * begin, 2 * some)
+                    sum_products(items, n, places, some, lanes, 1, arrays)
     if is_flat:
         for tap in range(first, last):
             _fold(vector(rows, tap * size, line), vector(grad, tap * channels, channels))

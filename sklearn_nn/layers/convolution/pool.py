@@ -24,15 +24,14 @@ from sklearn_nn.layers.base import BACKWARD, CTX_SIZE, FORWARD, owned_rows
 from sklearn_nn.layers.convolution.convolve import add_places
 from sklearn_nn.layers.convolution.windows import (
     AT_INSIDE,
-    AT_ITEMS,
-    AT_LAST_TAPS,
-    AT_PLACES,
-    AT_TAPS,
+    BACK_GROUPS,
     BEGIN_BACK,
     BLOCK_BACK,
     CELLS,
+    COPIED_GROUPS,
     FEW_CHANNELS,
     FIRST_TAP,
+    FORWARD_GROUPS,
     IMAGES,
     LANES,
     LINE_BACK,
@@ -40,12 +39,11 @@ from sklearn_nn.layers.convolution.windows import (
     OF_PLACES,
     OH,
     OW,
-    PHASES,
     ROWS,
-    ROWS_BACK,
     ROWS_OF_CONSTANTS,
     SORTED_CELLS,
-    TAPS,
+    TOGETHER,
+    UNCOPIED_BACK,
     C,
     H,
     W,
@@ -53,15 +51,16 @@ from sklearn_nn.layers.convolution.windows import (
     copy_places,
     copy_rows,
     finish_back,
+    group_of,
     items_of,
+    last_terms_of,
     lower_windows,
-    pairs,
-    phase_of,
     places_from,
     room,
     take_cells,
     take_places,
     target_back,
+    terms_of,
 )  # fmt: skip
 from sklearn_nn.layers.layer import Builder, Instruction, Kernels, Layer, Shape
 from sklearn_nn.layers.lengths import geometry_of, own_steps
@@ -77,22 +76,25 @@ def max_pool_forward(ctx, op, part, parts, theta, state, work, x, y):
     lo, hi = owned_rows(x, part, parts)
     cells = room(workspace(ctx, CTX_SIZE, x), op, CELLS)
     fill(cells, like(x[0, 0], -np.inf))
-    terms = pairs(op, op[AT_TAPS], op[TAPS])
     for image in range(lo, hi, op[IMAGES]):
         images = min(op[IMAGES], hi - image)
         seen = take_cells(op, x, image, images, cells)
-        for row in range(0, op[OH], op[ROWS]):
-            n, target = items_of(op, images, row), (image * op[OH] + row) * op[OW] * op[C]
-            arrays = cells_from(op, seen, row), vector(y, target, 1)
-            find_largest(pairs(op, op[AT_ITEMS], n), n, terms, op[TAPS], op[LANES], 0, arrays)
+        target = vector(y, image * y.shape[1], images * y.shape[1])
+        for k in range(op[FORWARD_GROUPS + 1]):
+            group = group_of(op, FORWARD_GROUPS, k)
+            terms, n_terms = terms_of(op, group)
+            for row in range(0, group[ROWS], group[TOGETHER]):
+                items, n = items_of(op, group, images, row)
+                arrays = cells_from(group, seen, row), places_from(group, target, row)
+                find_largest(items, n, terms, n_terms, group[LANES], 0, arrays)
 
 
 @kernel(BACKWARD)
 def max_pool_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
     """Compute dx = sum of dy of the windows of which a cell is the maximum. Owners: rows.
 
-    The tap that finds the maximum is noted for every place. If it is NaN, it is the tap that finds
-    the first cell of the first window.
+    The first tap that finds the maximum is noted for every place; if it is NaN, a tap that finds a
+    cell inside the image.
     """
     lo, hi = owned_rows(dx, part, parts)
     memory = workspace(ctx, CTX_SIZE, dx)
@@ -101,26 +103,31 @@ def max_pool_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx, 
     fill(cells, like(dx[0, 0], np.nan))  # equals nothing
     fill(noted, like(dx[0, 0], -1))
     clear(places)
-    terms = pairs(op, op[AT_LAST_TAPS], op[TAPS])
     for image in range(lo, hi, op[IMAGES]):
         images = min(op[IMAGES], hi - image)
         seen = take_cells(op, x, image, images, cells)
-        copy_places(op, y, image, images, noted)
-        for row in range(0, op[OH], op[ROWS]):
-            n, at = items_of(op, images, row), op[BEGIN_BACK] + row * op[LINE_BACK]
-            own = vector(noted, at, noted.size - at)
-            find_equal(
-                pairs(op, op[AT_PLACES], n), n, terms, op[TAPS], op[LANES], op[FIRST_TAP],
-                (cells_from(op, seen, row), own, own),
-            )  # fmt: skip
+        largest = take_places(op, y, image, images, noted)
+        own = vector(noted, op[BEGIN_BACK], noted.size - op[BEGIN_BACK])
+        if not op[UNCOPIED_BACK]:
+            largest = own
+        for k in range(op[COPIED_GROUPS + 1]):
+            group = group_of(op, COPIED_GROUPS, k)
+            terms, (_, n_terms) = last_terms_of(op, group), terms_of(op, group)
+            for row in range(0, group[ROWS], group[TOGETHER]):
+                items, n = items_of(op, group, images, row)
+                values, to = places_from(group, largest, row), places_from(group, own, row)
+                arrays = cells_from(group, seen, row), values, to
+                find_equal(items, n, terms, n_terms, group[LANES], group[FIRST_TAP], arrays)
         seeing = take_places(op, dy, image, images, places)
-        for row in range(0, op[H], op[ROWS_BACK]):
-            rows = min(op[ROWS_BACK], op[H] - row)
-            target = target_back(op, dx, image, row, sorted_cells)
-            arrays = places_from(op, noted, row), places_from(op, seeing, row), target
-            for phase in range(op[PHASES]):
-                items, n, taps, n_taps, lanes = phase_of(op, phase, images, rows)
-                sum_noted(items, n, taps, n_taps, lanes, 0, arrays)
+        target = target_back(op, dx, image, sorted_cells)
+        for k in range(op[BACK_GROUPS + 1]):
+            group = group_of(op, BACK_GROUPS, k)
+            terms, n_terms = terms_of(op, group)
+            for row in range(0, group[ROWS], group[TOGETHER]):
+                items, n = items_of(op, group, images, row)
+                which, values = cells_from(group, noted, row), cells_from(group, seeing, row)
+                arrays = which, values, places_from(group, target, row)
+                sum_noted(items, n, terms, n_terms, group[LANES], 0, arrays)
         finish_back(op, dx, image, images, sorted_cells)
 
 
@@ -151,16 +158,18 @@ def mean_pool_forward(ctx, op, part, parts, theta, state, work, x, y):
     memory = workspace(ctx, CTX_SIZE, x)
     cells, shares = room(memory, op, CELLS), room(memory, op, ROWS_OF_CONSTANTS)
     clear(cells)
-    terms = pairs(op, op[AT_TAPS], op[TAPS])
     for image in range(lo, hi, op[IMAGES]):
         images = min(op[IMAGES], hi - image)
         seen = take_cells(op, x, image, images, cells)
-        means = vector(y, image * y.shape[1], images * y.shape[1])
-        for row in range(0, op[OH], op[ROWS]):
-            n, target = items_of(op, images, row), row * op[OW] * op[C]
-            arrays = cells_from(op, seen, row), vector(means, target, 1)
-            sum_cells(pairs(op, op[AT_ITEMS], n), n, terms, op[TAPS], op[LANES], 0, arrays)
-        _divide(op, images, means, op[OW] * op[C], y.shape[1], shares)
+        target = vector(y, image * y.shape[1], images * y.shape[1])
+        for k in range(op[FORWARD_GROUPS + 1]):
+            group = group_of(op, FORWARD_GROUPS, k)
+            terms, n_terms = terms_of(op, group)
+            for row in range(0, group[ROWS], group[TOGETHER]):
+                items, n = items_of(op, group, images, row)
+                arrays = cells_from(group, seen, row), places_from(group, target, row)
+                sum_cells(items, n, terms, n_terms, group[LANES], 0, arrays)
+        _divide(op, images, target, op[OW] * op[C], y.shape[1], shares)
 
 
 @kernel(BACKWARD)
@@ -176,13 +185,14 @@ def mean_pool_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx,
         copy_places(op, dy, image, images, places)
         own = vector(places, op[BEGIN_BACK], places.size - op[BEGIN_BACK])
         _divide(op, images, own, op[LINE_BACK], op[BLOCK_BACK], shares)
-        for row in range(0, op[H], op[ROWS_BACK]):
-            rows = min(op[ROWS_BACK], op[H] - row)
-            target = target_back(op, dx, image, row, sorted_cells)
-            arrays = places_from(op, places, row), target
-            for phase in range(op[PHASES]):
-                items, n, taps, n_taps, lanes = phase_of(op, phase, images, rows)
-                sum_cells(items, n, taps, n_taps, lanes, 0, arrays)
+        target = target_back(op, dx, image, sorted_cells)
+        for k in range(op[BACK_GROUPS + 1]):
+            group = group_of(op, BACK_GROUPS, k)
+            terms, n_terms = terms_of(op, group)
+            for row in range(0, group[ROWS], group[TOGETHER]):
+                items, n = items_of(op, group, images, row)
+                arrays = cells_from(group, places, row), places_from(group, target, row)
+                sum_cells(items, n, terms, n_terms, group[LANES], 0, arrays)
         finish_back(op, dx, image, images, sorted_cells)
 
 

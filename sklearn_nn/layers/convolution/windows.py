@@ -2,21 +2,23 @@
 
 Place (i, j) of the output sees the cells ``(i * stride + k * dilation - top, j * stride + q *
 dilation - left)`` of its image. The loops of `jit.windows` find cells and places in tables of
-offsets, which `lower_windows` puts into an instruction's geometry. With many channels, an item is a
-place and the lanes are its channels. With few, an item is a row and the lanes are all its places
-and channels: for that, the columns of an image are sorted by their remainder by the stride, so that
-what a tap sees for the places of a row is contiguous.
+offsets, which `lower_windows` puts into an instruction's geometry.
 
-Some images are processed at once. They are copied with what lies beyond the edges, if anything
-does, so that all windows are alike. The gradient of the input is a sum over the places that see a
-cell. Cells whose coordinates have the same remainders by the strides, a *phase*, are seen by the
-same taps.
+With many channels, an item is a place and the lanes are its channels. Places whose windows have the
+same taps inside the image are a group, with one table of terms. The gradient of the input is a sum
+over the places that see a cell, and cells that are seen by the same taps are a group.
+
+With few channels, an item is a row and the lanes are all its places and channels. For that, images
+are copied with what lies beyond the edges, so that all places have the same taps, and with columns
+sorted by their remainder by the stride, so that what a tap sees for the places of a row is
+contiguous. Cells whose coordinates have the same remainders by the strides are a group.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
@@ -27,44 +29,86 @@ from sklearn_nn.jit.views import vector
 from sklearn_nn.layers.shape import Axis
 
 # The geometry of an instruction: height, width and channels of the input, height and width of the
-# output; cells of a window, items of a row, elements of an item, images that are processed at
-# once, and length of a row of constants for the items of any loop.
-H, W, C, OH, OW, TAPS, ACROSS, LANES, IMAGES, CONSTANTS = range(10)
+# output; cells of a window, images that are processed at once, and length of a row of constants for
+# the items of any loop.
+H, W, C, OH, OW, TAPS, IMAGES, CONSTANTS = range(8)
 # Copy of the input's cells: elements from one row, and one image, to the next (0 if there is no
 # copy); where it begins, rows, elements of a row; whether columns are sorted.
-LINE, BLOCK, BEGIN, COPIED_ROWS, COPIED_LANES, SORTED = range(10, 16)
+LINE, BLOCK, BEGIN, COPIED_ROWS, COPIED_LANES, SORTED = range(8, 14)
 # Copy of what belongs to the output's places, likewise; whether it can be read without a copy.
-LINE_BACK, BLOCK_BACK, BEGIN_BACK, COPIED_ROWS_BACK = range(16, 20)
-COPIED_LANES_BACK, UNCOPIED_BACK = 20, 21
-# Number of phases, and where tables begin: items, taps, taps from the last to the first, places as
-# items within a copy of the output, phases, columns in sorted order, rows and columns of windows
-# inside the image. The tap that finds the first cell of the first window.
-PHASES, AT_ITEMS, AT_TAPS, AT_LAST_TAPS, AT_PLACES, AT_PHASES = range(22, 28)
-AT_COLUMNS, AT_INSIDE, FIRST_TAP = range(28, 31)
-# Rows of the output and of the input whose items are in the tables, and distance of rows of the
-# input from one row of places to the next.
-ROWS, ROWS_BACK, STEP = range(31, 34)
+LINE_BACK, BLOCK_BACK, BEGIN_BACK, COPIED_ROWS_BACK, COPIED_LANES_BACK = range(14, 19)
+UNCOPIED_BACK = 19
+# Where groups begin, each followed by the number of groups: of places, of the same places within
+# the copy, and of cells. Where the tables of columns in sorted order begin, and of the numbers of
+# rows and columns of windows inside the image.
+FORWARD_GROUPS, COPIED_GROUPS, BACK_GROUPS, AT_COLUMNS, AT_INSIDE = 20, 22, 24, 26, 27
 # Where parts of the scratch memory begin: cells, places, a second copy of places, sorted columns of
 # the input, rows of constants, end.
-CELLS, OF_PLACES, NOTED, SORTED_CELLS, ROWS_OF_CONSTANTS, END = range(34, 40)
-_NUMBERS = 40
+CELLS, OF_PLACES, NOTED, SORTED_CELLS, ROWS_OF_CONSTANTS, END = range(28, 34)
+_NUMBERS = 34
+
+#: Numbers of a group: where its items begin, and its terms; number of terms; rows, items of a row,
+#: rows that are in the table; elements from one of its rows to the next, of cells and of places;
+#: lanes; the tap that finds the first cell inside.
+_GROUP = 10
+_ITEMS, _TERMS, _N_TERMS, ROWS, _ACROSS, TOGETHER, _CELL_STEP, _PLACE_STEP = range(8)
+LANES, FIRST_TAP = 8, 9
 
 #: With fewer channels, lanes are the places of a row: a vector of channels has idle lanes.
 FEW_CHANNELS = 16
 #: Limits of the images that are processed at once: elements, which fit into the second-level cache,
 #: and images, of which each has its items in the tables.
-_TOGETHER, _MOST_IMAGES = 16384, 16
-#: Places of an image, at most, that are in the tables; a larger image has several parts of rows.
-_MOST_PLACES = 1024
+_MOST_ELEMENTS, _MOST_IMAGES = 16384, 16
+#: Items of an image in a table, about: the rows of a large image share some rows' items.
+_MOST_ITEMS = 1024
 
 
 def _ceil(a: int, b: int) -> int:
     return -(-a // b)
 
 
-def _pairs(first: np.ndarray, second: np.ndarray) -> list[int]:
-    """Return a table of pairs; the arrays are broadcast against each other."""
-    return np.stack(np.broadcast_arrays(first, second), axis=-1).ravel().tolist()
+class _Group(NamedTuple):
+    """Items that have the same terms, for each row and column: first cell, and place."""
+
+    row_cells: np.ndarray
+    row_places: np.ndarray
+    column_cells: np.ndarray
+    column_places: np.ndarray
+    #: Distances from an item's cell, and taps.
+    terms: np.ndarray
+    taps: np.ndarray
+    lanes: int
+
+
+def _classes(keys: Iterable[Any]) -> Iterator[tuple[Any, np.ndarray]]:
+    """Yield every key with the indices at which it is found."""
+    found: dict[Any, list[int]] = {}
+    for index, key in enumerate(keys):
+        found.setdefault(key, []).append(index)
+    yield from ((key, np.array(indices)) for key, indices in found.items())
+
+
+def _inside(axis: Axis) -> list[tuple[int, ...]]:
+    """Return for every place the cells of its window that are inside the image."""
+    starts = [place * axis.stride - axis.before for place in range(axis.places)]
+    window = range(axis.window)
+    return [
+        tuple(k for k in window if 0 <= start + k * axis.dilation < axis.size) for start in starts
+    ]
+
+
+def _seen_by(axis: Axis) -> list[tuple[int, tuple[int, ...]]]:
+    """Return for every cell its remainder by the stride, and the cells of windows that see it."""
+    found = []
+    for cell in range(axis.size):
+        place, remainder = divmod(cell + axis.before, axis.stride)
+        back = [divmod(k * axis.dilation, axis.stride) for k in range(axis.window)]
+        taps = [
+            k for k, (b, r) in enumerate(back)
+            if r == remainder and 0 <= place - b < axis.places
+        ]  # fmt: skip
+        found.append((remainder, tuple(taps)))
+    return found
 
 
 class _Layout:
@@ -74,11 +118,10 @@ class _Layout:
         self.axes, self.channels = (height, width), channels
         self.is_flat = channels < FEW_CHANNELS
         self.sorts = width.stride if self.is_flat else 1
-        self.taps = height.window * width.window
         # Cells that windows see, from the first window's first cell on.
         down, right = ((a.places - 1) * a.stride + a.reach for a in self.axes)
         inside = height.before == width.before == 0 and down <= height.size and right <= width.size
-        self.copied = not inside or self.sorts > 1
+        self.copied = self.is_flat and (not inside or self.sorts > 1)
         self.columns = _ceil(max(right, width.size + width.before), self.sorts)
         self.line = (self.columns * self.sorts if self.copied else width.size) * channels
         self.block = (down if self.copied else height.size) * self.line
@@ -89,17 +132,15 @@ class _Layout:
             (a.size - 1 + a.before) // a.stride - first + 1
             for a, first in zip(self.axes, self.first, strict=True)
         ]
-        same = self.seeing == [height.places, width.places]
-        self.copied_back = not (same and self.first == [0, 0])
+        places = [height.places, width.places]
+        same = self.seeing == places and self.first == [0, 0]
+        self.copied_back = self.is_flat and not same
+        if not self.is_flat:
+            self.first, self.seeing = [0, 0], places
         self.line_back = self.seeing[1] * channels
         self.block_back = self.seeing[0] * self.line_back
         largest = max(self.block, self.block_back, height.size * width.size * channels)
-        self.images = min(_MOST_IMAGES, max(1, _TOGETHER // largest))
-        self.rows, self.rows_back = height.places, height.size
-        if not self.is_flat:
-            self.rows = min(self.rows, max(1, _MOST_PLACES // width.places))
-        if self.rows < height.places:
-            self.images, self.rows_back = 1, self.rows * height.stride
+        self.images = min(_MOST_IMAGES, max(1, _MOST_ELEMENTS // largest))
 
     @property
     def constants(self) -> int:
@@ -107,60 +148,98 @@ class _Layout:
         width = self.axes[1]
         return max(width.size, width.places) * self.channels if self.is_flat else self.channels
 
-    def items(self, line: int, block: int) -> list[int]:
-        """Return the items of an output with these distances: a window's first cell, its place."""
-        height, width = self.axes
-        images = np.arange(self.images)[:, None, None]
-        rows = np.arange(self.rows)[:, None]
-        columns = np.arange(1 if self.is_flat else width.places)
-        cells = images * self.block + rows * height.stride * self.line
-        cells = cells + columns * width.stride * self.channels
-        return _pairs(cells, images * block + rows * line + columns * self.channels)
-
-    def terms(self) -> np.ndarray:
-        """Return for every tap the distance of its cell from the window's first."""
-        height, width = self.axes
-        rows = np.arange(height.window)[:, None] * height.dilation
-        columns = np.arange(width.window) * width.dilation
-        columns = columns % self.sorts * self.columns + columns // self.sorts
-        return (rows * self.line + columns * self.channels).ravel()
-
     def sorted_columns(self) -> np.ndarray:
         """Return where columns of the input are in sorted order."""
         width = self.axes[1]
         columns = np.arange(width.size) + width.before
         return columns % self.sorts * self.columns + columns // self.sorts
 
-    def phases(self, scale: int) -> Iterator[tuple[list[int], list[int], int, int, int]]:
-        """Yield items and terms of a phase, its first row, the items of a row, and lanes.
-
-        For an item: the element that belongs to the place that sees it by the first tap, and the
-        cell. The numbers of terms are those of taps, times `scale`.
-        """
+    def places(self, line: int) -> Iterator[_Group]:
+        """Yield groups of places, whose rows are `line` elements apart."""
         (height, width), channels = self.axes, self.channels
-        images = np.arange(self.images)[:, None, None]
-        is_sorted = self.sorts > 1
-        length = self.columns * self.sorts if is_sorted else width.size
-        k, j = np.divmod(np.arange(self.taps), width.window)
-        k, j = k * height.dilation, j * width.dilation
-        for p, q in itertools.product(range(height.stride), range(width.stride)):
-            top = (p - height.before) % height.stride
-            rows = np.arange(top, self.rows_back, height.stride)
-            columns = np.arange((q - width.before) % width.stride, width.size, width.stride)
-            lanes = columns.size * channels if self.is_flat else channels
-            columns = columns[:1] if self.is_flat else columns
-            of_rows = (rows + height.before - p) // height.stride - self.first[0]
-            of_columns = (columns + width.before - q) // width.stride - self.first[1]
-            places = of_rows[:, None] * self.line_back + of_columns * channels
-            columns = self.sorted_columns()[columns] if is_sorted else columns
-            cells = (rows[:, None] * length + columns) * channels
-            items = _pairs(
-                images * self.block_back + places, images * height.size * length * channels + cells
+        rows, columns = _inside(height), _inside(width)
+        before = height.before, width.before
+        if self.is_flat:
+            rows, before = [tuple(range(height.window))] * height.places, (0, 0)
+            columns = [tuple(range(width.window))]
+        for (k, i), (q, j) in itertools.product(_classes(rows), _classes(columns)):
+            right = np.array(q, int) * width.dilation
+            if self.copied:
+                right = right % self.sorts * self.columns + right // self.sorts
+            down = np.array(k, int)[:, None] * height.dilation
+            yield _Group(
+                (i * height.stride - before[0]) * self.line, i * line,
+                (j * width.stride - before[1]) * channels, j * channels,
+                (down * self.line + right * channels).ravel(),
+                (np.array(k, int)[:, None] * width.window + np.array(q, int)).ravel(),
+                width.places * channels if self.is_flat else channels,
+            )  # fmt: skip
+
+    def cells(self) -> Iterator[_Group]:
+        """Yield groups of cells; an item's cell belongs to the place that sees it by tap 0."""
+        (height, width), channels = self.axes, self.channels
+        rows, columns = _seen_by(height), _seen_by(width)
+        if self.is_flat:  # places that do not exist are seen, too
+            rows, columns = (
+                [
+                    (r, tuple(k for k in range(a.window) if k * a.dilation % a.stride == r))
+                    for r, _ in seen
+                ]
+                for seen, a in ((rows, height), (columns, width))
             )
-            taps = np.flatnonzero((k % height.stride == p) & (j % width.stride == q))
-            back = k // height.stride * self.line_back + j // width.stride * channels
-            terms = _pairs(-back[taps], taps * scale)
-            yield items, terms, top, columns.size, lanes
+        is_sorted, of_columns = self.sorts > 1, self.sorted_columns()
+        length = (self.columns * self.sorts if is_sorted else width.size) * channels
+        for ((p, k), h), ((r, q), w) in itertools.product(_classes(rows), _classes(columns)):
+            lanes = w.size * channels if self.is_flat else channels
+            w = w[:1] if self.is_flat else w
+            down = np.array(k, int)[:, None] * height.dilation // height.stride
+            right = np.array(q, int) * width.dilation // width.stride
+            yield _Group(
+                ((h + height.before - p) // height.stride - self.first[0]) * self.line_back,
+                h * length,
+                ((w + width.before - r) // width.stride - self.first[1]) * channels,
+                (of_columns[w] if is_sorted else w) * channels,
+                -(down * self.line_back + right * channels).ravel(),
+                (np.array(k, int)[:, None] * width.window + np.array(q, int)).ravel(),
+                lanes,
+            )  # fmt: skip
+
+    def tables(
+        self, groups: Sequence[_Group], at: int, blocks: tuple[int, int], scale: int
+    ) -> list[int]:
+        """Return the numbers of groups, which begin at `at`, and behind them their tables.
+
+        `blocks` are the elements from an image to the next, of cells and places. Numbers of terms
+        are those of taps times `scale`; the terms are followed by themselves in reversed order.
+        """
+        numbers, tables = [], []
+        at += _GROUP * len(groups)
+        images = np.arange(self.images)[:, None, None]
+        for g in groups:
+            rows, across = g.row_cells.size, g.column_cells.size
+            together = rows
+            if self.images == 1 and not self.is_flat:
+                together = min(rows, max(1, _MOST_ITEMS // across))
+            pairs = (
+                images * block + of_rows[:together, None] + of_columns
+                for block, of_rows, of_columns in zip(blocks, g[:2], g[2:4], strict=True)
+            )
+            items = np.stack(list(pairs), axis=-1).ravel()
+            terms = np.stack([g.terms, g.taps * scale], axis=-1)
+            steps = [int(x[1] - x[0]) if rows > 1 else 0 for x in g[:2]]
+            first = self.first_tap if self.is_flat else int(g.taps[0]) if g.taps.size else 0
+            numbers += [
+                at, at + items.size, g.taps.size, rows, across, together, *steps, g.lanes, first
+            ]  # fmt: skip
+            tables += [items, terms.ravel(), terms[::-1].ravel()]
+            at += items.size + 2 * terms.size
+        return [*numbers, *np.concatenate(tables).tolist()]
+
+    @property
+    def first_tap(self) -> int:
+        """The tap that finds the first cell of the first window."""
+        height, width = self.axes
+        return height.before * width.window + width.before
 
 
 def lower_windows(
@@ -172,59 +251,47 @@ def lower_windows(
     terms are those of taps, or, for `weights`, the elements of their row of constants.
     """
     layout = _Layout(height, width, channels)
-    scale = layout.constants if weights else 1
-    numbers, of_taps = np.arange(layout.taps) * scale, layout.terms()
-    of_place = width.places * channels
-    tables = [
-        layout.items(of_place, height.places * of_place),
-        _pairs(of_taps, numbers),
-        _pairs(of_taps[::-1], numbers[::-1]),
-        layout.items(layout.line_back, layout.block_back),
-    ]
-    phases = list(layout.phases(scale))
-    begins = [0, *itertools.accumulate(map(len, tables), initial=_NUMBERS)][1:]
-    of_phases, at = [], begins[-1] + 6 * len(phases)
-    for items, terms, top, across, lanes in phases:
-        of_phases += [at, at + len(items), top, across, len(terms) // 2, lanes]
-        at += len(items) + len(terms)
-    is_sorted = layout.sorts > 1
-    inside = [
-        min(i * a.stride - a.before + a.window, a.size) - max(i * a.stride - a.before, 0)
-        for a in (height, width)
-        for i in range(a.places)
-    ]
-    columns = (layout.sorted_columns() * channels).tolist() if is_sorted else []
-    sorted_room = layout.images * height.size * layout.columns * layout.sorts * channels
+    scale, line = layout.constants if weights else 1, width.places * channels
+    size, is_sorted = height.size * width.size * channels, layout.sorts > 1
+    if is_sorted:
+        size = height.size * layout.columns * layout.sorts * channels
+    tables: list[int] = []
+    begins: list[int] = []
+    for groups, blocks in (
+        (list(layout.places(line)), (layout.block, height.places * line)),
+        (list(layout.places(layout.line_back)), (layout.block, layout.block_back)),
+        (list(layout.cells()), (layout.block_back, size)),
+    ):
+        begins += [_NUMBERS + len(tables), len(groups)]
+        tables += layout.tables(groups, begins[-2], blocks, scale)
+    begins.append(_NUMBERS + len(tables))
+    tables += (layout.sorted_columns() * channels).tolist() if is_sorted else []
+    begins.append(_NUMBERS + len(tables))
+    tables += [len(taps) for axis in layout.axes for taps in _inside(axis)]
     room = [
         layout.images * layout.block * layout.copied,
         layout.images * layout.block_back,
         layout.images * layout.block_back,
-        sorted_room * is_sorted,
+        layout.images * size * is_sorted,
         constants * layout.constants,
     ]
-    ends, axes = list(itertools.accumulate(room, initial=0)), (height, width)
-    down, right = (min(n - a.before, a.size) for n, a in zip(layout.seen, axes, strict=True))
+    ends = list(itertools.accumulate(room, initial=0))
+    down, right = (min(n - a.before, a.size) for n, a in zip(layout.seen, layout.axes, strict=True))
     down_back, right_back = (
         min(n + first, a.places)
-        for n, first, a in zip(layout.seeing, layout.first, axes, strict=True)
+        for n, first, a in zip(layout.seeing, layout.first, layout.axes, strict=True)
     )
     geometry = [
-        height.size, width.size, channels, height.places, width.places, layout.taps,
-        1 if layout.is_flat else width.places,
-        of_place if layout.is_flat else channels, layout.images, layout.constants,
+        height.size, width.size, channels, height.places, width.places,
+        height.window * width.window, layout.images, layout.constants,
         layout.line, layout.block if layout.copied else 0,
         height.before * layout.line + width.before * channels, down, right * channels,
         int(is_sorted),
         layout.line_back, layout.block_back,
         -layout.first[0] * layout.line_back - layout.first[1] * channels,
-        down_back, right_back * channels, int(not layout.copied_back),
-        len(phases), *begins, at, at + len(columns),
-        height.before * width.window + width.before,
-        layout.rows, layout.rows_back, height.stride, *ends,
+        down_back, right_back * channels, int(not layout.copied_back), *begins, *ends,
     ]  # fmt: skip
-    assert len(geometry) == _NUMBERS
-    tables += [of_phases, *(table for items, terms, *_ in phases for table in (items, terms))]
-    return [*geometry, *itertools.chain.from_iterable(tables), *columns, *inside], ends[-1]
+    return [*geometry, *tables], ends[-1]
 
 
 @njit(**INLINED_OPTIONS)
@@ -234,35 +301,40 @@ def room(memory, op, which):
 
 
 @njit(**INLINED_OPTIONS)
-def pairs(op, at, count):
-    """Return a table of pairs of which element `at` of the geometry is the first."""
-    return vector(op, at, 2 * count)
+def group_of(op, groups, k):
+    """Return the numbers of group k of FORWARD_GROUPS, COPIED_GROUPS or BACK_GROUPS."""
+    return vector(op, op[groups] + k * _GROUP, _GROUP)
 
 
 @njit(**INLINED_OPTIONS)
-def phase_of(op, phase, images, rows):
-    """Return items of a phase and their number, for some images and rows, terms likewise, lanes."""
-    of = vector(op, op[AT_PHASES] + 6 * phase, 6)
-    items = max(0, rows - of[2] + op[STEP] - 1) // op[STEP] * of[3] * images
-    return pairs(op, of[0], items), items, pairs(op, of[1], of[4]), of[4], of[5]
+def items_of(op, group, images, row):
+    """Return items of a group from one of its rows on, and their number, for some images."""
+    n = images * min(group[TOGETHER], group[ROWS] - row) * group[_ACROSS]
+    return vector(op, group[_ITEMS], 2 * n), n
 
 
 @njit(**INLINED_OPTIONS)
-def items_of(op, images, row):
-    """Return the number of items of a part of some images that begins at a row of the output."""
-    return images * min(op[ROWS], op[OH] - row) * op[ACROSS]
+def terms_of(op, group):
+    """Return the terms of a group, and their number."""
+    return vector(op, group[_TERMS], 2 * group[_N_TERMS]), group[_N_TERMS]
 
 
 @njit(**INLINED_OPTIONS)
-def cells_from(op, cells, row):
-    """Return the cells from the first one that a row of the output sees."""
-    return vector(cells, row * op[STEP] * op[LINE], 1)
+def last_terms_of(op, group):
+    """Return the terms of a group from the last to the first."""
+    return vector(op, group[_TERMS] + 2 * group[_N_TERMS], 2 * group[_N_TERMS])
 
 
 @njit(**INLINED_OPTIONS)
-def places_from(op, places, row):
-    """Return what belongs to places from the first one on that sees a row of the input."""
-    return vector(places, row // op[STEP] * op[LINE_BACK], 1)
+def cells_from(group, cells, row):
+    """Return an array of cells, or of places that see them, for a group from one row on."""
+    return vector(cells, row * group[_CELL_STEP], 1)
+
+
+@njit(**INLINED_OPTIONS)
+def places_from(group, places, row):
+    """Return an array of places, or of cells that they see, for a group from one row on."""
+    return vector(places, row * group[_PLACE_STEP], 1)
 
 
 def _emit_copy(builder: object, loads: Sequence[Load], stores: Sequence[Store]) -> None:
@@ -322,11 +394,11 @@ def take_places(op, dy, image, images, target):
 
 
 @njit(**INLINED_OPTIONS)
-def target_back(op, dx, image, row, sorted_cells):
-    """Return where gradients are written from a row of an image on: dx, or sorted by column."""
+def target_back(op, dx, image, sorted_cells):
+    """Return where the gradients of cells are written: dx from `image` on, or sorted by column."""
     if op[SORTED]:
-        return vector(sorted_cells, row * op[LINE], 1)
-    return vector(dx, (image * op[H] + row) * op[W] * op[C], 1)
+        return sorted_cells
+    return vector(dx, image * op[H] * op[W] * op[C], 1)
 
 
 @njit(**INLINED_OPTIONS)
