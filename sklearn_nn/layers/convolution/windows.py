@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import njit
 
-from sklearn_nn.jit.host import INLINED_OPTIONS
+from sklearn_nn.jit.host import HELPER_OPTIONS, INLINED_OPTIONS
 from sklearn_nn.jit.lanes import Load, Store, make_lanes
 from sklearn_nn.jit.views import vector
 from sklearn_nn.layers.shape import Axis
@@ -262,6 +262,9 @@ def lower_windows(
         (list(layout.places(layout.line_back)), (layout.block, layout.block_back)),
         (list(layout.cells()), (layout.block_back, size)),
     ):
+        if not layout.is_flat and len(begins) == 2:  # those before: there is no copy
+            begins += begins
+            continue
         begins += [_NUMBERS + len(tables), len(groups)]
         tables += layout.tables(groups, begins[-2], blocks, scale)
     begins.append(_NUMBERS + len(tables))
@@ -345,7 +348,8 @@ def _emit_copy(builder: object, loads: Sequence[Load], stores: Sequence[Store]) 
 copy_rows = make_lanes("copy_rows", 2, _emit_copy)
 
 
-@njit(**INLINED_OPTIONS)
+# The functions that copy are called, not inlined: kernels compile in two thirds of the time.
+@njit(**HELPER_OPTIONS)
 def take_cells(op, x, image, images, target):
     """Return the cells that windows see: x from `image` on, or a copy amid what `target` holds."""
     size, length = op[H] * op[W] * op[C], op[W] * op[C]
@@ -373,7 +377,7 @@ def _sort(op, cells, target):
             target[columns[w] + c] = cells[w * channels + c]
 
 
-@njit(**INLINED_OPTIONS)
+@njit(**HELPER_OPTIONS)
 def copy_places(op, y, image, images, target):
     """Copy what belongs to the output's places of some images amid what `target` holds."""
     length = op[OW] * op[C]
@@ -384,7 +388,7 @@ def copy_places(op, y, image, images, target):
     return target
 
 
-@njit(**INLINED_OPTIONS)
+@njit(**HELPER_OPTIONS)
 def take_places(op, dy, image, images, target):
     """Return what belongs to the places that see some images: dy from `image` on, or a copy."""
     if op[UNCOPIED_BACK]:
@@ -401,7 +405,7 @@ def target_back(op, dx, image, sorted_cells):
     return vector(dx, image * op[H] * op[W] * op[C], 1)
 
 
-@njit(**INLINED_OPTIONS)
+@njit(**HELPER_OPTIONS)
 def finish_back(op, dx, image, images, sorted_cells):
     """Put the gradients of cells into dx, if they are sorted by column."""
     channels, length = op[C], op[W] * op[C]
