@@ -195,18 +195,20 @@ class Frame:
 
     def set(self, **arguments: Any) -> None:
         """Set arguments by name; raise TypeError for an array that the driver cannot use."""
-        words, forms, real = self._words, self._layout.forms, self._real
+        words, forms, real, arrays = self._words, self._layout.forms, self._real, self.arrays
         for name, value in arguments.items():
             place, axes, dtype, is_const = forms[name]
             if not axes:
                 (words if dtype is _INT64 else self._numbers)[place] = value
+                continue
+            if value is arrays.get(name):
                 continue
             flags, shape = value.flags, value.shape
             fits = flags.carray or (is_const and flags.c_contiguous and flags.aligned)
             if not fits or len(shape) != axes or value.dtype != (dtype or real):
                 text, given = self._layout.kind.arguments[name], f"{value.dtype} of shape {shape}"
                 raise TypeError(f"{name} must be {text} with real = {real}, not {given}.")
-            self.arrays[name] = value
+            arrays[name] = value
             words[place] = address_of(value) if value.size else 0
             for length in shape:
                 place += 1
@@ -225,21 +227,24 @@ class Routine:
         self.__doc__ = function.__doc__
         # Created now, because the source file may have changed when the code is compiled.
         self._cache = KernelCache(self.name, function.__code__.co_filename)
+        self._code: CFunc | None = None
 
-    @functools.cached_property
-    def _code(self) -> CFunc:
-        with compiling():
-            options = {name: OPTIONS[name] for name in ("error_model", "fastmath")}
-            arguments = (types.int64,) * self.function.__code__.co_argcount
-            compiled = CFunc(self.function, (arguments, types.void), {}, options)
-            compiled._cache = self._cache
-            compiled.compile()
-        return compiled
-
-    @functools.cached_property
+    @property
     def address(self) -> int:
         """Address of the machine code."""
+        if self._code is None:
+            with compiling():
+                if self._code is None:  # no other thread has compiled it meanwhile
+                    self._code = self._compiled()
         return self._code.address
+
+    def _compiled(self) -> CFunc:
+        options = {name: OPTIONS[name] for name in ("error_model", "fastmath")}
+        arguments = (types.int64,) * self.function.__code__.co_argcount
+        code = CFunc(self.function, (arguments, types.void), {}, options)
+        code._cache = self._cache
+        code.compile()
+        return code
 
     def __reduce__(self) -> Any:
         raise TypeError(f"routine {self.name!r} is machine code and cannot be pickled")
@@ -274,12 +279,6 @@ def address_of(array: np.ndarray) -> int:
     return _Interface.from_address(_get_pointer(capsule, None)).data
 
 
-@functools.cache
-def _enter() -> Any:
-    """Return a function that runs the driver at an address; it releases the GIL."""
-    return ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 5)(Routine(_flushed).address)
-
-
 def _flushed(address: int, part: int, parts: int, sync: int, frame: int) -> None:
     """Call the driver at `address`, in whose arithmetic denormal numbers are zero.
 
@@ -288,6 +287,15 @@ def _flushed(address: int, part: int, parts: int, sync: int, frame: int) -> None
     word = flush_denormals()
     call_routine(address, (part, parts, sync, frame))
     restore_arithmetic(word)
+
+
+_FLUSHED = Routine(_flushed)
+
+
+@functools.cache
+def _enter() -> Any:
+    """Return a function that runs the driver at an address; it releases the GIL."""
+    return ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 5)(_FLUSHED.address)
 
 
 @intrinsic

@@ -1,6 +1,7 @@
 """Drivers: frames, calls of kernels with arguments from frame, instruction and tuple, one code."""
 
 import pickle
+import threading
 
 import numpy as np
 import pytest
@@ -135,6 +136,20 @@ def test_wrong_words_are_an_error_of_compilation():
 
     with pytest.raises(AssertionError, match="too many words"):
         Driver(drive).address  # noqa: B018
+
+
+def test_first_need_of_many_threads():
+    """One compilation, and the same address for all."""
+    made, addresses = Routine(add_ten), []
+    compiled, plain = [], made._compiled
+    made._compiled = lambda: compiled.append(1) or plain()
+    threads = [threading.Thread(target=lambda: addresses.append(made.address)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(addresses) == 8
+    assert len(set(addresses)) == len(compiled) == 1
 
 
 def test_is_not_pickled():
