@@ -401,7 +401,8 @@ class KernelCache(_Cache):
             return
         entry, temporary = folder / self._name(sig), None
         try:
-            payload = dumps(_names_only(data._reduce()))
+            # The text of the annotated source, which nothing reads, would be half of an entry.
+            payload = dumps(_names_only(data._replace(type_annotation="")._reduce()))
             handle, temporary = tempfile.mkstemp(dir=entry.parent, prefix=".writing-")
             with os.fdopen(handle, "wb") as file:
                 file.write(_DIGEST(payload).digest() + payload)
