@@ -40,9 +40,14 @@ from numba.core.caching import _Cache
 from numba.core.compiler import CompileResult
 from numba.core.runtime import rtsys
 from numba.core.serialize import dumps
+from numba.core.utils import _dynamic_modname, _dynamic_module
 
 from sklearn_nn.jit.console import tell_compilation
 from sklearn_nn.jit.host import TARGET, VECTOR_BITS, VECTOR_REGISTERS
+
+# Numba files a function under this name if its module is not in `sys.modules`, and imports the module
+# where it loads the entry.
+sys.modules.setdefault(_dynamic_modname, _dynamic_module)
 
 PACKAGE = Path(__file__).resolve().parent.parent
 KERNEL_FOLDERS = ("jit", "layers", "network", "training")
