@@ -45,8 +45,8 @@ from numba.core.utils import _dynamic_modname, _dynamic_module
 from sklearn_nn.jit.console import tell_compilation
 from sklearn_nn.jit.host import TARGET, VECTOR_BITS, VECTOR_REGISTERS
 
-# Numba files a function under this name if its module is not in `sys.modules`, and imports the module
-# where it loads the entry.
+# Numba files a function under this name if its module is not in `sys.modules`, and imports the
+# module where it loads the entry.
 sys.modules.setdefault(_dynamic_modname, _dynamic_module)
 
 PACKAGE = Path(__file__).resolve().parent.parent
