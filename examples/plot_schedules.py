@@ -12,8 +12,8 @@ All schedules work with all first-order solvers.
 # ---------------------
 # :func:`sklearn_nn.find_learning_rate` trains copies of the network, each for 300 batches with
 # another rate, from the same weights. The loss falls where the rate is suitable, and is large where
-# the rate is too large. The suggestion is the smallest rate whose loss falls three quarters as far
-# as the lowest one on a logarithmic scale, since longer trainings need lower rates.
+# the rate is too large. The suggestion is the rate that is nearest to a third of the one with the
+# lowest loss, since longer trainings need lower rates.
 import warnings
 
 import matplotlib.pyplot as plt

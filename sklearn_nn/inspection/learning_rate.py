@@ -18,8 +18,8 @@ from sklearn_nn.training.progress import begin_bar, can_draw
 from sklearn_nn.training.schedules import Listed
 from sklearn_nn.training.trainer import say
 
-#: Part of the largest fall of the logarithm of the loss that a suggested rate must reach.
-_SHARE_OF_FALL = 0.75
+#: How many times smaller than the best rate of a short training a suggested one is.
+_CAUTION = 3.0
 
 
 def find_learning_rate(
@@ -175,11 +175,9 @@ def _progress(n_rates, *, shown):
 
 
 def suggest_rate(rates, losses):
-    """Return the smallest rate whose loss falls three quarters as far as the lowest loss.
+    """Return the rate that is nearest to a third of the rate with the lowest loss.
 
-    The fall is counted from the loss of the smallest rate, and in logarithms where all losses are
-    positive, so that halving the loss counts alike whether it is large or small. The rate with the
-    lowest loss itself is often too large for a longer training.
+    The rate with the lowest loss itself is often too large for a longer training.
 
     Parameters
     ----------
@@ -192,7 +190,7 @@ def suggest_rate(rates, losses):
     Returns
     -------
     rate : float
-        One of the rates; the smallest if the loss does not fall.
+        One of the rates, nearest by ratio; the smallest if the loss does not fall.
 
     Raises
     ------
@@ -207,9 +205,8 @@ def suggest_rate(rates, losses):
     0.01
     """
     rates, losses = _finite_part(rates, losses)
-    losses = np.log(losses) if losses.min() > 0 else losses
-    wanted = losses[0] - _SHARE_OF_FALL * (losses[0] - losses.min())
-    return float(rates[np.argmax(losses <= wanted)])
+    wanted = rates[np.argmin(losses)] / _CAUTION
+    return float(rates[np.argmin(np.abs(np.log(rates / wanted)))])
 
 
 class LearningRateDisplay(Display):

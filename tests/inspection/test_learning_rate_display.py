@@ -17,20 +17,17 @@ def curve(rates=RATES):
     return valley + np.exp(np.minimum(8 * decades, 100)) * (decades > -0.5)
 
 
-@pytest.mark.parametrize("are_positive", [True, False])
+@pytest.mark.parametrize("shift", [0, 10])
 @pytest.mark.parametrize("n_rates", [7, 13, 25, 121, 1000])
-def test_the_smallest_rate_with_three_quarters_of_the_fall(n_rates, are_positive):
-    """In logarithms, which losses below 0 do not have."""
+def test_a_third_of_the_best_rate(n_rates, shift):
+    """As near as the rates allow; also if losses are negative."""
     rates = np.logspace(-5, 1, n_rates)
-    losses = curve(rates) - (0 if are_positive else 10)
+    losses = curve(rates) - shift
     found = suggest_rate(list(rates), list(losses))
-    losses = np.log(losses) if are_positive else losses
     assert type(found) is float
-    place = list(rates).index(found)
-    fall = (losses[0] - losses) / (losses[0] - losses.min())
-    assert fall[place] >= 0.75
-    assert (fall[:place] < 0.75).all()
-    assert found < LOWEST
+    assert found in rates
+    best, step = rates[np.argmin(losses)], rates[1] / rates[0]
+    assert best / 3 / np.sqrt(step) < found < best / 3 * np.sqrt(step)
 
 
 @pytest.mark.parametrize("losses", [[1, 2, 3], [1, 1, 1]])
@@ -60,11 +57,6 @@ def test_order_of_rates():
 
 def test_units_of_the_loss_do_not_matter():
     assert suggest_rate(RATES, 1e-6 * curve()) == suggest_rate(RATES, curve())
-
-
-def test_small_losses_count_as_much_as_large_ones():
-    """The fall from 0.3 to 0.01 is larger than that from 3 to 0.3, in logarithms."""
-    assert suggest_rate([1e-4, 1e-3, 1e-2, 1e-1], [3.0, 0.3, 0.01, 0.05]) == 0.01
 
 
 def test_two_rates():
