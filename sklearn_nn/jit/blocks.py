@@ -237,6 +237,9 @@ def _choose(M, left, lanes, crowded):
     """
     if M <= WIDE_ROWS and left >= WIDE * lanes:
         return WIDE, WIDE_ROWS
+    # Seven or eight rows are computed in one tile, so that B is read once.
+    if MASKED and _TALL_HIGH < M <= _THREE_HIGH and left >= 3 * lanes:
+        return 3, _THREE_HIGH
     if M >= TALL_ROWS and left >= TALL * lanes:
         return TALL, _TALL_HIGH
     vectors, most = 1, _ONE_HIGH
