@@ -97,6 +97,12 @@ def tile_of(dtype: str) -> tuple[Callable[[int], None], int]:
     return repeat, 2 * rows * columns * depth
 
 
+def peak(dtype: str) -> float:
+    """Return GFLOP/s of the highest tile."""
+    run, work = tile_of(dtype)
+    return work / best_seconds(run, work / 1e11) / 1e9
+
+
 def aligned(shape: tuple[int, int], dtype: str) -> np.ndarray:
     """Return ones that begin on a cache line."""
     size = shape[0] * shape[1]
@@ -112,9 +118,9 @@ def in_turn(runs: list[Callable[[int], None]], estimates: list[float]) -> np.nda
     )
 
 
-def report(label: str, work: int, peak: tuple[Callable[[int], None], int], *runs: Any) -> list[Any]:
+def report(label: str, work: int, tile: tuple[Callable[[int], None], int], *runs: Any) -> list[Any]:
     """Print one line of the table, for our run and NumPy's, if any; return their ratios."""
-    run_peak, peak_work = peak
+    run_peak, peak_work = tile
     estimates = [peak_work / 1e11, work / 1e11, work / 5e10][: len(runs) + 1]
     seconds = in_turn([run_peak, *runs], estimates)
     of_peak = np.median(work / seconds[:, 1] / (peak_work / seconds[:, 0]))
@@ -128,7 +134,7 @@ def report(label: str, work: int, peak: tuple[Callable[[int], None], int], *runs
     return ratios
 
 
-def measure_product(dtype, peak, name, M, N, K, by_columns):
+def measure_product(dtype, tile, name, M, N, K, by_columns):
     """Measure one matrix product, beside NumPy; return the share of the peak and the ratio."""
     rng = np.random.default_rng(0)
     a = rng.standard_normal((K, M) if by_columns else (M, K)).astype(dtype)
@@ -142,10 +148,10 @@ def measure_product(dtype, peak, name, M, N, K, by_columns):
         for _ in range(repeats):
             np.matmul(left, b, out=c)
 
-    return report(f"{name} {M}x{N}x{K}", 2 * M * N * K, peak, run, run_numpy)
+    return report(f"{name} {M}x{N}x{K}", 2 * M * N * K, tile, run, run_numpy)
 
 
-def measure_convolution(dtype, peak, side, channels, filters):
+def measure_convolution(dtype, tile, side, channels, filters):
     """Measure one row of a convolution's output, and the weight gradient of one kernel row."""
     rng = np.random.default_rng(0)
     image = rng.standard_normal((side + 2, side + 2, channels)).astype(dtype)
@@ -156,11 +162,11 @@ def measure_convolution(dtype, peak, side, channels, filters):
     forward = (image, channels, 1, row, kernel, filters, steps * filters, out, filters)
     work = 2 * side * filters * steps * 3
     sizes = (side, filters, steps, 3)
-    report(f"{label} forward", work, peak, lambda n: repeat_contract(n, *forward, *sizes))
+    report(f"{label} forward", work, tile, lambda n: repeat_contract(n, *forward, *sizes))
     backward = (image, 1, channels, row, out, filters, side * filters, kernel, filters)
     work = 2 * side * side * filters * steps
     of_weights = (steps, filters, side, side)
-    report(f"{label} dW", work, peak, lambda n: repeat_contract(n, *backward, *of_weights))
+    report(f"{label} dW", work, tile, lambda n: repeat_contract(n, *backward, *of_weights))
 
 
 def main() -> None:
@@ -169,15 +175,15 @@ def main() -> None:
         start = time.perf_counter()
         load_contract(dtype)
         print(f"{dtype}: load {time.perf_counter() - start:.3f} s (compiled or from the cache)")
-        peak = tile_of(dtype)
-        print(f"peak {peak[1] / best_seconds(peak[0], peak[1] / 1e11) / 1e9:.0f} GFLOP/s")
+        print(f"peak {peak(dtype):.0f} GFLOP/s")
+        tile = tile_of(dtype)
         print(f"{'':38s}{'us':>11s}{'GFLOP/s':>10s}{'of peak':>9s}{'x NumPy':>8s}")
         with threadpool_limits(1):
-            found = np.array([measure_product(dtype, peak, *product) for product in PRODUCTS])
+            found = np.array([measure_product(dtype, tile, *product) for product in PRODUCTS])
         mean, least = np.exp(np.log(found[:, 0]).mean()), found[:, 1].min()
         print(f"geometric mean {100 * mean:.0f}% of the peak; {least:.2f} times NumPy's speed")
         for convolution in CONVOLUTIONS:
-            measure_convolution(dtype, peak, *convolution)
+            measure_convolution(dtype, tile, *convolution)
         for shape in TRANSPOSES:
             source, target = np.ones(shape, dtype), np.empty(shape[::-1], dtype)
             run = best_seconds(lambda n: repeat_transpose(n, source, target), source.size / 1e9)  # noqa: B023
