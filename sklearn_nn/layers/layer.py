@@ -122,7 +122,7 @@ class Instruction:
     kernels: Kernels
     parameters: Sequence[Parameter] = ()
     state: Sequence[Memory] = ()
-    #: At most 17 numbers, which the kernels read as ``op``.
+    #: Numbers, which the kernels read as ``op``.
     geometry: Sequence[int] = ()
     #: Number of elements that its kernels pass to one another.
     work: int = 0

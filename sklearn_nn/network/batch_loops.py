@@ -101,8 +101,6 @@ _call_forward, _call_backward, _call_prepare = (
 _call_gather, _call_loss, _call_weigh, _call_count, _call_add = map(
     FRAME.caller, (GATHER, LOSS, _WEIGH, _COUNT, _ADD)
 )
-#: Where the geometry of an instruction begins, in bytes.
-_GEOMETRY = 8 * GEOMETRY
 
 
 @kernel(_WEIGH)
@@ -158,6 +156,13 @@ def _gather(part, parts, f, ctx, rows, n, x):
         _call_gather(f.gather_at, f, (*own, rows, n, x, n, width))
 
 
+@njit(**INLINED_OPTIONS)
+def _own(f, at, ctx, part, parts):
+    """Return the first words of a call of a kernel of the instruction at an address."""
+    geometry = at + 8 * GEOMETRY, f.table_columns - GEOMETRY
+    return at, ctx, f.contexts_columns, *geometry, part, parts
+
+
 def run_forward(part, parts, sync, frame, ctx, order, rows, work, arena):
     """Gather a batch and run the forward kernels of a table on it; with `sync`, their sums too.
 
@@ -165,7 +170,6 @@ def run_forward(part, parts, sync, frame, ctx, order, rows, work, arena):
     """
     f, context = frame_at(frame), words(ctx)
     _gather(part, parts, f, ctx, order, rows, arena)
-    n_ctx, n_geometry = f.contexts_columns, f.table_columns - GEOMETRY
     for k in range(f.table_rows):
         at = f.table + 8 * f.table_columns * k
         op = words(at)
@@ -179,15 +183,7 @@ def run_forward(part, parts, sync, frame, ctx, order, rows, work, arena):
             for call in range(calls if address != 0 else 0):
                 if is_stopped(context):
                     break
-                own = (
-                    at,
-                    ctx,
-                    n_ctx,
-                    at + _GEOMETRY,
-                    n_geometry,
-                    part * calls + call,
-                    parts * calls,
-                )
+                own = _own(f, at, ctx, part * calls + call, parts * calls)
                 _call_forward(address, f, (*own, work, arena, rows, arena, rows))
 
 
@@ -198,9 +194,7 @@ def _run_prepare(part, parts, f, ctx, work):
         at = f.table + 8 * f.table_columns * k
         address = words(at)[PREPARE_AT]
         if address != 0:
-            n_geometry = f.table_columns - GEOMETRY
-            own = (ctx, f.contexts_columns, at + _GEOMETRY, n_geometry, part, parts)
-            _call_prepare(address, f, (at, *own, work))
+            _call_prepare(address, f, (*_own(f, at, ctx, part, parts), work))
 
 
 def run_gradient(part, parts, sync, frame, ctx, rows, work, arena, darena):
@@ -209,8 +203,7 @@ def run_gradient(part, parts, sync, frame, ctx, rows, work, arena, darena):
     As in `run_forward`, sums over the batch are run only with `sync`.
     """
     f, context = frame_at(frame), words(ctx)
-    n, n_ctx, width = f.table_rows, f.contexts_columns, f.itemsize * f.capacity
-    n_geometry = f.table_columns - GEOMETRY
+    n, width = f.table_rows, f.itemsize * f.capacity
     for k in range(2 * n - 1, -1, -1):
         backward = k >= n
         if k == n - 1:
@@ -229,15 +222,7 @@ def run_gradient(part, parts, sync, frame, ctx, rows, work, arena, darena):
             for call in range(calls if address != 0 else 0):
                 if is_stopped(context):
                     break
-                own = (
-                    at,
-                    ctx,
-                    n_ctx,
-                    at + _GEOMETRY,
-                    n_geometry,
-                    part * calls + call,
-                    parts * calls,
-                )
+                own = _own(f, at, ctx, part * calls + call, parts * calls)
                 slots = (arena, rows, arena, rows, darena, rows, darena, rows)
                 _call_backward(address, f, (*own, work, *slots))
         if backward and op[BACKWARD_AT] != 0 and op[DX_AT] != op[X_AT]:
