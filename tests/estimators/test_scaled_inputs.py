@@ -6,6 +6,7 @@ import tracemalloc
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import sparse
 from sklearn.base import clone
@@ -245,6 +246,23 @@ def test_moments_of_blocks(monkeypatch):
         np.testing.assert_allclose(found.scale, whole.scale, rtol=1e-9)
     flat = values.reshape(-1, 3)
     np.testing.assert_allclose(whole.scale, [flat.mean(axis=0), flat.std(axis=0)], rtol=1e-9)
+
+
+@every_kind
+def test_order_in_memory_does_not_matter(kind):
+    samples = 1000 / 3 * X + 50
+    flat = kind.startswith("NeuralNetwork")  # takes tables too
+    samples = samples.reshape(N, -1) if flat else samples
+    wanted = MAKE[kind]().fit(samples, target(kind)).input_scale_
+    assert wanted is not None
+    forms = [
+        np.asfortranarray,
+        lambda x: x[::-1].copy()[::-1],
+        lambda x: x.repeat(2, axis=-1)[..., ::2],
+    ]
+    for form in forms + [pd.DataFrame] * flat:
+        found = MAKE[kind]().fit(form(samples), target(kind)).input_scale_
+        np.testing.assert_array_equal(found, wanted)
 
 
 # --- state --------------------------------------------------------------------------------------

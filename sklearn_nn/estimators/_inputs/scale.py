@@ -101,7 +101,10 @@ def _blocks(samples, n_channels, divisor, rows=None):
 
 
 def _values(samples, chosen, divisor):
-    """Return the values of some samples as float64, channels last."""
+    """Return the values of some samples as float64, channels last.
+
+    They are in C order, whatever the order of the samples is: NumPy's sums depend on it.
+    """
     if isinstance(samples, Sequences):
         starts, lengths = samples.starts[chosen], samples.lengths[chosen]
         part = Sequences(samples.values, starts, lengths, samples.channels)
@@ -111,7 +114,7 @@ def _values(samples, chosen, divisor):
     block = np.moveaxis(block, 1, 2) if block.ndim == 3 else block
     if is_bytes(samples) and divisor != 1:  # as the network reads them
         block = block.astype(np.float32) / np.float32(divisor)
-    return block.astype(np.float64)
+    return block.astype(np.float64, order="C")
 
 
 def moments_of(samples, n_channels, divisor=1, rows=None, before=None):
