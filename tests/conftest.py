@@ -23,8 +23,11 @@ def pytest_configure(config):
 
 @pytest.fixture(autouse=True)
 def _threads_for_little_work(monkeypatch):
-    """Let threads share the work of small networks too: those of the tests are small."""
+    """Let threads share the work of small networks too, in small pieces."""
     monkeypatch.setattr("sklearn_nn.jit.team.TINY", 0)
+    monkeypatch.setattr("sklearn_nn.network.machine.WORK_OF_THREAD", 1)
+    for name in ("machine.PIECE_COST", "program.PIECE_COST", "program.PIECE_ROWS"):
+        monkeypatch.setattr(f"sklearn_nn.network.{name}", 1)
 
 
 @pytest.fixture

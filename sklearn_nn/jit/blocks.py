@@ -14,7 +14,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from sklearn_nn.jit.emit import emitted, int64, is_given, load_vector, store_vector
-from sklearn_nn.jit.host import HELPER_OPTIONS, VECTOR_BITS, VECTOR_REGISTERS
+from sklearn_nn.jit.host import HELPER_OPTIONS, LINE, VECTOR_BITS, VECTOR_REGISTERS
 from sklearn_nn.jit.tile import Kind, make_tiles
 
 #: Steps of the reduction whose products are added up in one chain; the chains are added in order.
@@ -48,9 +48,6 @@ MASKED = VECTOR_BITS == 512
 
 #: Room for one block of B, as wide as the widest tile that it is copied for.
 PANEL_VECTORS = TALL * BLOCK
-
-#: Bytes of a cache line.
-LINE = 64
 
 #: Rows of A that are a multiple of PAGE bytes apart share a set of the first-level cache, which
 #: holds CACHE_WAYS lines or more. A tile of more rows would load each line again at every step.

@@ -70,6 +70,9 @@ VECTOR_BITS, VECTOR_REGISTERS = registers_of(
     *TARGET, platform.machine(), named=config.CPU_NAME is not None and config.CPU_FEATURES is None
 )
 
+#: Bytes of a cache line.
+LINE = 64
+
 #: Options of kernels. error_model="numpy": a division that may raise does not vectorize. No "nnan"
 #: and "ninf" (NaN must stay visible) and no "reassoc" (sums keep their order).
 OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": {"contract", "nsz"}}

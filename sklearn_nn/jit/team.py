@@ -29,7 +29,7 @@ from numba import njit, types
 from numba.extending import intrinsic
 
 from sklearn_nn.jit.emit import emitted
-from sklearn_nn.jit.host import HELPER_OPTIONS, available_cores
+from sklearn_nn.jit.host import HELPER_OPTIONS, LINE, available_cores
 from sklearn_nn.jit.views import words
 
 # On separate cache lines: count and generation of the barrier, the stop flag; then the decision of
@@ -127,6 +127,30 @@ def agree_to_stop(sync: int, parts: int) -> bool:
     barrier(sync, parts)
     failed = load_word(sync + 8 * _FAILED)
     return load_word(sync + 8 * _AGREED) != 0 or failed != 0
+
+
+#: Bytes between the counters of `claim`.
+COUNTER_BYTES = LINE
+
+
+@njit(**HELPER_OPTIONS)
+def claim(counters: int, part: int, parts: int, pieces: int, last: int) -> int:
+    """Return the number of a piece of work that no part has taken yet, or -1 if there is none.
+
+    Each part owns `pieces` of them, and takes those of others when its own are taken, so that a
+    part that is slow, or does not run, delays a piece and not its whole share. At `counters` is a
+    counter for each part, 0 at first; `last` is the piece that this part took last, -1 at first.
+    """
+    if parts == 1:
+        return last + 1 if last + 1 < pieces else -1
+    for turn in range(parts):
+        owner = (part + turn) % parts
+        counter = counters + COUNTER_BYTES * owner
+        if load_word(counter) < pieces:
+            taken = _atomic_add(counter, 1)
+            if taken < pieces:
+                return owner * pieces + taken
+    return -1
 
 
 @njit(**HELPER_OPTIONS)

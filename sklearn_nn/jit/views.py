@@ -15,7 +15,8 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic, register_jitable
 
-from sklearn_nn.jit.host import HELPER_OPTIONS
+from sklearn_nn.jit.emit import prefetch
+from sklearn_nn.jit.host import HELPER_OPTIONS, LINE
 
 
 def _array(
@@ -98,6 +99,29 @@ def copy_bytes(typing_context: Any, target: types.Type, source: types.Type, size
         return context.get_dummy_value()
 
     return types.void(types.int64, types.int64, types.int64), codegen
+
+
+@intrinsic
+def _fetch_line(typing_context: Any, address: types.Type) -> Any:
+    """Prefetch the cache line at an address, to be written."""
+
+    def codegen(context: Any, builder: Any, sig: Any, values: Sequence[Any]) -> Any:
+        octet = context.get_data_type(types.uint8).as_pointer()
+        prefetch(builder, builder.inttoptr(values[0], octet), to_write=True)
+        return context.get_dummy_value()
+
+    return types.void(types.int64), codegen
+
+
+@register_jitable
+def fetch_to_write(address: int, size: int) -> None:
+    """Prefetch `size` bytes that are written soon, from an address on.
+
+    Lines that another core has read are asked for together. Without this, a loop that writes them
+    waits for each.
+    """
+    for line in range(address, address + size, LINE):
+        _fetch_line(line)
 
 
 @register_jitable

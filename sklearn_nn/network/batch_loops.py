@@ -2,7 +2,8 @@
 
 The functions `run_...` run the kernels of a program's table in order, on one batch. Rows of a
 batch have one owner from the gather to the loss and back, so that instructions need no barrier.
-Only kernels that sum over the batch stand between two barriers.
+Only kernels that sum over the batch stand between two barriers. Training divides rows, weights and
+parameters into pieces: a part takes those that it owns, then those that others have not begun.
 
 `train_slice` trains on a slice of an epoch, `predict_rows` predicts rows, `predict_few` predicts a
 few rows that lie in the arena, and `differentiate_rows` computes the gradient of raw outputs with
@@ -23,7 +24,7 @@ from numba import njit
 from sklearn_nn.jit.driver import Driver, Routine, call_routine
 from sklearn_nn.jit.host import HELPER_OPTIONS, INLINED_OPTIONS
 from sklearn_nn.jit.kernel import Kind, bits, kernel, real
-from sklearn_nn.jit.team import agree_to_stop, barrier, share
+from sklearn_nn.jit.team import COUNTER_BYTES, agree_to_stop, barrier, claim, share
 from sklearn_nn.jit.views import copy_bytes, doubles, words
 from sklearn_nn.layers.base import (
     BACKWARD,
@@ -75,6 +76,8 @@ from sklearn_nn.network.source import GATHER
 #: Most multiplications and additions of one call of a kernel: a tenth of a second or two. Weights
 #: kernels have twice as many, since each call reads all rows.
 _CALL = 2**31
+#: Most pieces of a weights kernel for each part.
+_MOST_PIECES = 4
 #: Cost of gathering a number and of the loss of a raw output, in multiplications and additions.
 _GATHER_COST, _LOSS_COST = 16, 64
 
@@ -197,38 +200,57 @@ def _run_prepare(part, parts, f, ctx, work):
             _call_prepare(address, f, (*_own(f, at, ctx, part, parts), work))
 
 
-def run_gradient(part, parts, sync, frame, ctx, rows, work, arena, darena):
-    """Run the backward kernels from last to first, then, after a barrier, the weights kernels.
+@njit(**INLINED_OPTIONS)
+def _slots(rows, arena, darena):
+    """Return the last words of a call of a backward or weights kernel."""
+    return arena, rows, arena, rows, darena, rows, darena, rows
 
-    As in `run_forward`, sums over the batch are run only with `sync`.
-    """
+
+def run_backward(part, parts, sync, frame, ctx, rows, work, arena, darena):
+    """Run the backward kernels from last to first; with `sync`, their sums over the batch too."""
     f, context = frame_at(frame), words(ctx)
-    n, width = f.table_rows, f.itemsize * f.capacity
-    for k in range(2 * n - 1, -1, -1):
-        backward = k >= n
-        if k == n - 1:
-            barrier(sync, parts)
-        at = f.table + 8 * f.table_columns * (k - n if backward else k)
+    width, slots = f.itemsize * f.capacity, _slots(rows, arena, darena)
+    for k in range(f.table_rows - 1, -1, -1):
+        at = f.table + 8 * f.table_columns * k
         op = words(at)
-        sums = op[BACKWARD_SUMS_AT] if backward and sync != 0 else 0
+        sums = op[BACKWARD_SUMS_AT] if sync != 0 else 0
         for stage in range(2):
             if sums != 0:
                 barrier(sync, parts)
             address, calls = sums, _calls(rows, op, parts)
             if stage == 1:
-                address = op[BACKWARD_AT] if backward else op[WEIGHTS_AT]
-                if backward:
-                    calls = _calls_by_row(rows, op[ROW_COST], parts)
+                address, calls = op[BACKWARD_AT], _calls_by_row(rows, op[ROW_COST], parts)
             for call in range(calls if address != 0 else 0):
                 if is_stopped(context):
                     break
                 own = _own(f, at, ctx, part * calls + call, parts * calls)
-                slots = (arena, rows, arena, rows, darena, rows, darena, rows)
                 _call_backward(address, f, (*own, work, *slots))
-        if backward and op[BACKWARD_AT] != 0 and op[DX_AT] != op[X_AT]:
+        if op[BACKWARD_AT] != 0 and op[DX_AT] != op[X_AT]:
             dx, extra = darena + width * op[X_AT], darena + width * op[DX_AT]
             given = (part, parts, dx, rows, op[X_WIDTH], extra, rows, op[X_WIDTH])
             _call_add(f.add_at, f, given)
+
+
+@njit(**HELPER_OPTIONS)
+def _run_weights(part, parts, f, ctx, rows, counters):
+    """Run the weights kernels, from last to first. Parts claim pieces of each."""
+    slots = _slots(rows, f.arenas, f.darenas)
+    for k in range(f.table_rows - 1, -1, -1):
+        at = f.table + 8 * f.table_columns * k
+        op = words(at)
+        if op[WEIGHTS_AT] == 0:
+            continue
+        pieces = _calls(rows, op, parts)
+        if parts > 1:
+            even = rows * op[WEIGHTS_COST] // (f.piece_cost * parts)
+            pieces = max(pieces, min(even, _MOST_PIECES))
+        place, piece = counters + COUNTER_BYTES * parts * k, -1
+        while True:
+            piece = claim(place, part, parts, pieces, piece)
+            if piece < 0 or is_stopped(words(ctx)):
+                break
+            own = _own(f, at, ctx, piece, parts * pieces)
+            _call_backward(op[WEIGHTS_AT], f, (*own, f.works, *slots))
 
 
 @njit(**HELPER_OPTIONS)
@@ -295,6 +317,61 @@ def _take_own_losses(part, parts, frame, ctx, rows, n, scale):
             _call_add(f.add_at, f, (one, of, dz, n, width, more, n, width))
 
 
+#: Places of the counters of a batch: of its rows, of two passes over chunks of theta, of the
+#: weights kernel of each instruction.
+_BY_ROW, _BY_CHUNK, _BY_INSTRUCTION = 0, 1, 3
+
+
+def counters_size(n_instructions, parts):
+    """Return the number of words of the counters by which `parts` parts claim work."""
+    return 2 * (_BY_INSTRUCTION + n_instructions) * parts * (COUNTER_BYTES // 8)
+
+
+@njit(**INLINED_OPTIONS)
+def _counters(f, parts, batch):
+    """Return the address of a batch's counters: there are two sets, which are used in turn."""
+    size = COUNTER_BYTES * parts * (_BY_INSTRUCTION + f.table_rows)
+    return f.counters + batch % 2 * size
+
+
+@njit(**HELPER_OPTIONS)
+def _clear_counters(counters, f, parts):
+    """Set one set of counters to 0."""
+    for k in range(parts * (_BY_INSTRUCTION + f.table_rows)):
+        words(counters)[k * (COUNTER_BYTES // 8)] = 0
+
+
+@njit(**HELPER_OPTIONS)
+def _run_rows(part, parts, sync, frame, ctx, rows, n, scale, learns, counters):
+    """Run a batch forward, compute its losses, and run it back.
+
+    Parts claim pieces of the rows. Where kernels sum over the batch, or read other rows, each part
+    has one piece, and all parts meet.
+    """
+    f = frame_at(frame)
+    divides = f.piece_rows > 0
+    pieces = max(1, n // (parts * f.piece_rows)) if divides and parts > 1 else 1
+    piece, of, meeting = -1, parts * pieces, 0 if divides else sync
+    while True:
+        if divides:
+            place = counters + COUNTER_BYTES * parts * _BY_ROW
+            piece = claim(place, part, parts, pieces, piece)
+            if is_stopped(words(ctx)):
+                return
+        else:
+            piece = part if piece < 0 else -1
+        if piece < 0:
+            return
+        given = (piece, of, meeting, frame, ctx, rows, n, f.works, f.arenas)
+        call_routine(f.forward_at, given)
+        if learns:
+            _take_own_losses(piece, of, frame, ctx, rows, n, scale)
+            if not divides:  # partners' losses, and sums over the batch
+                barrier(sync, parts)
+            given = (piece, of, meeting, frame, ctx, n, f.works, f.arenas, f.darenas)
+            call_routine(f.backward_at, given)
+
+
 def train_slice(part, parts, sync, frame):
     """Train on batches first to last (exclusive), in the order of the row numbers `order`.
 
@@ -320,23 +397,29 @@ def train_slice(part, parts, sync, frame):
         total = _total_weight(part, f, rows, n, n_targets) * (steps // n_targets)
         scale = 1.0 / total if total > 0 else 0.0
         learns = f.windows == 1 or total != 0
+        # Those of the last batch are not needed any more.
+        counters, unused = _counters(f, parts, b), _counters(f, parts, b + 1)
+        if part == 0 and parts > 1:
+            _clear_counters(unused, f, parts)
         _run_prepare(part, parts, f, ctx, f.works)
-        call_routine(f.forward_at, (part, parts, sync, frame, ctx, rows, n, f.works, f.arenas))
+        barrier(sync, parts)
+        _run_rows(part, parts, sync, frame, ctx, rows, n, scale, learns, counters)
         if learns:
-            _take_own_losses(part, parts, frame, ctx, rows, n, scale)
             barrier(sync, parts)
         if part == 0:
             batch_losses[k] = scale * plain_sum(f.all_losses, n * steps) if learns else 0.0
         if learns:
-            given = (part, parts, sync, frame, ctx, n, f.works, f.arenas, f.darenas)
-            call_routine(f.gradient_at, given)
+            place = counters + COUNTER_BYTES * parts * _BY_INSTRUCTION
+            _run_weights(part, parts, f, ctx, n, place)
         if agree_to_stop(sync, parts):
             if part == 0:
                 copy_bytes(f.state, f.kept, state_size)
             return
         if learns:
             is_first = 1 if context[STEP] == 0 else 0
-            call_routine(f.descend_at, (part, parts, sync, frame, bits(scale), k, is_first))
+            place = counters + COUNTER_BYTES * parts * _BY_CHUNK
+            given = (part, parts, sync, frame, bits(scale), k, is_first, place)
+            call_routine(f.descend_at, given)
             barrier(sync, parts)
             if part == 0:
                 batch_losses[k] += plain_sum(f.penalties, f.penalties_size)
@@ -419,11 +502,11 @@ def differentiate_rows(part, parts, sync, frame):
         dz = darena + size * capacity * _end(f, OUTPUT_AT)
         copy_bytes(dz, f.seeds + size * start * width, size * n * width)
         # Parameters get no gradient: the table has no weights kernels.
-        call_routine(f.gradient_at, (0, 1, 0, frame, ctx, n, work, arena, darena))
+        call_routine(f.backward_at, (0, 1, 0, frame, ctx, n, work, arena, darena))
         copy_bytes(f.out + size * start * n_inputs, darena, size * n * n_inputs)
 
 
-RUN_FORWARD, RUN_GRADIENT, TAKE_LOSSES = map(Routine, (run_forward, run_gradient, take_losses))
+RUN_FORWARD, RUN_BACKWARD, TAKE_LOSSES = map(Routine, (run_forward, run_backward, take_losses))
 TRAIN, PREDICT, PREDICT_FEW, DIFFERENTIATE = map(
     Driver, (train_slice, predict_rows, predict_few, differentiate_rows)
 )

@@ -11,7 +11,7 @@ FRAME = Layout(Kind(
     "driver",
     contexts="int64[:,:]", table="const int64[:,:]", ends="const int64[:]", capacity="int64",
     batch_size="int64", first="int64", last="int64", windows="int64", order="const int64[:]",
-    n_rows="int64",
+    n_rows="int64", piece_rows="int64", piece_cost="int64", counters="int64[:]",
     gather_at="int64", values="const real[:]", indices="const int64[:]", indptr="const int64[:]",
     loss_at="int64", options="const float64[:]", target="const real[:,:]", weight="const real[:]",
     settings="const float64[:]", groups="const int64[:,:]", factors="const float64[:,:]",
@@ -22,7 +22,7 @@ FRAME = Layout(Kind(
     penalties="float64[:]", norms="float64[:]", totals="float64[:]", batch_losses="float64[:]",
     out="real[:,:]", seeds="const real[:,:]",
     **dict.fromkeys(
-        ("forward_at", "gradient_at", "take_losses_at", "descend_at", "weigh_at", "count_at",
+        ("forward_at", "backward_at", "take_losses_at", "descend_at", "weigh_at", "count_at",
          "add_at", "penalize_at", "measure_at", "shrink_at", "update_at", "limit_at", "average_at"),
         "int64",
     ),

@@ -16,12 +16,13 @@ from sklearn_nn.network.batch_loops import (
     DIFFERENTIATE,
     PREDICT,
     PREDICT_FEW,
+    RUN_BACKWARD,
     RUN_FORWARD,
-    RUN_GRADIENT,
     TAKE_LOSSES,
     TRAIN,
     add_rows,
     count_not_finite,
+    counters_size,
     weigh,
 )
 from sklearn_nn.network.frame import FRAME
@@ -35,8 +36,12 @@ from sklearn_nn.network.parameter_update import (
     shrink,
     update_average,
 )
-from sklearn_nn.network.program import OUTPUT_WIDTH, Program, allocate, contexts
+from sklearn_nn.network.program import OUTPUT_WIDTH, PIECE_COST, Program, allocate, contexts
 from sklearn_nn.network.source import Source, readonly
+
+#: Multiplications and additions of a batch for each thread that trains: with fewer, waiting for one
+#: another would take longer than it saves.
+WORK_OF_THREAD = 2**20
 
 
 @dataclass(frozen=True)
@@ -78,7 +83,8 @@ class Machine:
     share `l1_ratio` of it is L1. `clipnorm` and `max_norm` limit the norm of the gradient of all
     parameters, and of the weights into one unit; 0 is no limit. `average_keep` is the decay rate of
     the running average of the parameters, in [0, 1), and `seed` the key of random numbers in
-    kernels. Results do not depend on the number of threads, `n_jobs`.
+    kernels. Results do not depend on the number of threads, which is at most `n_jobs`, and smaller
+    for small batches.
     """
 
     def __init__(
@@ -87,6 +93,7 @@ class Machine:
         average_keep: float = 0.0, seed: int = 0, n_jobs: int = 1,
     ) -> None:  # fmt: skip
         dtype = program.dtype
+        n_jobs = max(1, min(n_jobs, 3 * capacity * program.cost // WORK_OF_THREAD))
         self.program, self.theta, self.state = program, theta, state
         self.grad = allocate(program.n_theta, dtype)
         self.capacity = -(-capacity // 16) * 16
@@ -107,6 +114,8 @@ class Machine:
         room = n_targets if program.mixes_rows else 0
         n_chunks = -(-program.n_theta // CHUNK)
 
+        self._counters = allocate(counters_size(program.n_trained, n_jobs), "int64")
+
         def at(kernel: Kernel, needed: object) -> int:
             return kernel.address(dtype) if needed else 0
 
@@ -115,6 +124,7 @@ class Machine:
             ends=program.raw_ends, capacity=self.capacity, settings=readonly(settings),
             groups=readonly(groups), factors=readonly(factors),
             matrices=readonly(program.matrices()), theta=theta, grad=self.grad, state=state,
+            piece_rows=program.piece_rows, piece_cost=PIECE_COST, counters=self._counters,
             kept=allocate(program.n_state, dtype), works=allocate((1, program.n_work), dtype),
             arenas=arena, darenas=darena, all_losses=allocate(n_targets + room, "float64"),
             numbers=allocate(n_targets, "int64"), penalties=allocate(n_chunks, "float64"),
@@ -122,7 +132,7 @@ class Machine:
             add_at=at(add_rows, program.adds_gradients or program.mixes_rows),
             penalize_at=at(penalize, alpha), measure_at=at(measure, clipnorm),
             limit_at=at(limit_norms, max_norm), forward_at=RUN_FORWARD.address,
-            gradient_at=RUN_GRADIENT.address, take_losses_at=TAKE_LOSSES.address,
+            backward_at=RUN_BACKWARD.address, take_losses_at=TAKE_LOSSES.address,
             descend_at=DESCEND.address,
         )  # fmt: skip
         self._clips = clipnorm > 0
@@ -166,6 +176,7 @@ class Machine:
             shrink_at=shrink.address(dtype) if self._clips or decays.any() else 0,
             average_at=0 if average is None else update_average.address(dtype),
         )  # fmt: skip
+        self._counters[:] = 0
         self._team.run(TRAIN.run, self._frame, work=3 * n_rows * self.program.cost)
         return losses
 
@@ -359,7 +370,7 @@ def input_gradient(
         order=np.arange(n), **data.arguments(dtype),
         seeds=np.ascontiguousarray(seeds, dtype=dtype), theta=theta, state=state,
         works=work, arenas=arenas, darenas=darenas, out=out, forward_at=RUN_FORWARD.address,
-        gradient_at=RUN_GRADIENT.address,
+        backward_at=RUN_BACKWARD.address,
         add_at=add_rows.address(dtype) if program.adds_gradients else 0,
     )  # fmt: skip
     team.run(DIFFERENTIATE.run, frame, work=2 * n * program.cost)

@@ -13,9 +13,10 @@ from sklearn_nn.jit.driver import Routine
 from sklearn_nn.jit.functions import fma
 from sklearn_nn.jit.host import HELPER_OPTIONS
 from sklearn_nn.jit.kernel import Kind, bits, kernel, real
-from sklearn_nn.jit.team import barrier, share
+from sklearn_nn.jit.team import COUNTER_BYTES, barrier, claim, share
 from sklearn_nn.jit.views import (
     doubles,
+    fetch_to_write,
     total_of_magnitudes,
     total_of_squares,
     vector,
@@ -28,6 +29,9 @@ CHUNK = 4096
 
 #: Places in `settings`, numbers that are constant in a fit.
 ALPHA, L1_RATIO, CLIPNORM, MAX_NORM, AVERAGE_KEEP, SETTINGS_SIZE = 0, 1, 2, 3, 4, 5
+
+#: Elements that a call of an optimizer updates, while those after them are prefetched.
+_SPAN_SIZE = 512
 
 # Columns of a weight matrix are divided among parts in multiples of this.
 _COLUMN_GRAIN = 16
@@ -167,26 +171,38 @@ def _descend(f, lo, hi, clip, decay, batch):
     scalars = f.all_scalars + 8 * n * batch
     for k in range(f.groups_rows):
         start, stop = max(lo, groups[2 * k]), min(hi, groups[2 * k + 1])
-        if start < stop:
-            rate = words(f.factors)[2 * k]
-            _call_update(f.update_at, f, (scalars, n, rate, start, stop))
+        rate = words(f.factors)[2 * k]
+        while start < stop:
+            end = min(stop, start + _SPAN_SIZE)
+            # Other threads have read the parameters after these.
+            ahead = min(f.theta_size - end, _SPAN_SIZE)
+            fetch_to_write(f.theta + f.itemsize * end, f.itemsize * ahead)
+            _call_update(f.update_at, f, (scalars, n, rate, start, end))
+            start = end
 
 
-def descend(part, parts, sync, frame, scale, batch, is_first):
+def descend(part, parts, sync, frame, scale, batch, is_first, counters):
     """Penalize the gradient and, if there is an update, apply it. Owners: chunks of theta.
 
     `batch` is the batch's place in `decays` and `all_scalars`, `scale` has the bits of the factor
-    of its losses, and `is_first` tells whether it is the first of the fit.
+    of its losses, and `is_first` tells whether it is the first of the fit. At `counters` are those
+    by which the parts claim chunks in each of two passes.
     """
     f = frame_at(frame)
     settings, n_chunks = doubles(f.settings), f.penalties_size
-    first, last = share(n_chunks, part, parts, 1)
+    pieces = (n_chunks + parts - 1) // parts
     clipnorm, clip, decay = settings[CLIPNORM], 1.0, doubles(f.decays)[batch]
     strength = settings[ALPHA] * real(scale)
     l1 = strength * settings[L1_RATIO]
     # One pass over theta, or two if the gradient's norm is needed before the update.
     for stage in range(2 if clipnorm > 0 else 1):
-        for chunk in range(first, last):
+        chunk = -1
+        while True:
+            chunk = claim(counters + stage * COUNTER_BYTES * parts, part, parts, pieces, chunk)
+            if chunk < 0:
+                break
+            if chunk >= n_chunks:
+                continue
             lo, hi = chunk * CHUNK, min(f.theta_size, (chunk + 1) * CHUNK)
             if stage == 0:
                 doubles(f.penalties)[chunk] = 0.0
@@ -210,6 +226,8 @@ def descend(part, parts, sync, frame, scale, batch, is_first):
     if f.average_size > 0:
         # Last, so that the average respects the limit.
         keep = 0.0 if is_first != 0 else settings[AVERAGE_KEEP]
+        barrier(sync, parts)
+        first, last = share(n_chunks, part, parts, 1)
         lo, hi = first * CHUNK, min(f.theta_size, last * CHUNK)
         _call_average(f.average_at, f, (lo, hi, bits(keep)))
 

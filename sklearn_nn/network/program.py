@@ -15,7 +15,8 @@ from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
 
-from sklearn_nn.layers.base import CTX_SIZE, LENGTHS, SEED, STOP_AT, TRAINING
+from sklearn_nn.jit.host import LINE
+from sklearn_nn.layers.base import CTX_SIZE, LENGTHS, ROW_GRAIN, SEED, STOP_AT, TRAINING
 from sklearn_nn.layers.layer import Layer, Memory, Parameter, Shape
 from sklearn_nn.network.initializers import get_initializer
 
@@ -32,13 +33,15 @@ THETA_AT, THETA_SIZE, STATE_AT, STATE_SIZE, WORK_AT, WORK_SIZE = range(12, 18)
 # whether to stop, and of weights.
 ROW_COST, WEIGHTS_COST = 18, 19
 GEOMETRY = 20
+#: Multiplications and additions of a piece of work that is small enough to be shared evenly, and
+#: its least number of rows, without and with a recurrence.
+PIECE_COST, PIECE_ROWS, _RECURRENT_ROWS = 2**21, 16, 32
 #: Columns of a table without longer geometries; those that are not given are 0.
 LEAST_WIDTH = 37
 #: Places in `ends`, which the epoch loop reads: width of the input; first column and width of the
 #: slot that is read out, and of the raw output; first column after the slots, where the
 #: gradient of a second loss is written; losses and targets per row.
 INPUT_WIDTH, OUTPUT_AT, OUTPUT_WIDTH, RAW_AT, RAW_WIDTH, SPARE_AT, N_LOSSES, N_TARGETS = range(8)
-_LINE = 64  # bytes of a cache line
 
 _Array = TypeVar("_Array", Parameter, Memory)
 
@@ -51,8 +54,8 @@ def allocate(shape: int | tuple[int, int], dtype: str) -> np.ndarray:
     """
     length = shape[0] * shape[1] if isinstance(shape, tuple) else shape
     size = length * np.dtype(dtype).itemsize
-    raw = np.zeros(size + _LINE, dtype=np.uint8)
-    start = -raw.__array_interface__["data"][0] % _LINE
+    raw = np.zeros(size + LINE, dtype=np.uint8)
+    start = -raw.__array_interface__["data"][0] % LINE
     return raw[start : start + size].view(dtype).reshape(shape)
 
 
@@ -74,7 +77,7 @@ def contexts(
     `usual_rows` the size of training batches (0 is prediction), `stop_at` the address of the stop
     flag (0 is never).
     """
-    words = -(-n_scratch * np.dtype(dtype).itemsize // _LINE) * _LINE // 8
+    words = -(-n_scratch * np.dtype(dtype).itemsize // LINE) * LINE // 8
     end = CTX_SIZE + words
     rows = allocate((parts, end + -(-n_lengths // 8) * 8), "int64")
     fields = LENGTHS, SEED, TRAINING, STOP_AT
@@ -155,6 +158,21 @@ class Program:
     def cost(self) -> int:
         """Approximate multiplications and additions of a row's forward pass."""
         return int(self.table[:, WEIGHTS_COST].sum())
+
+    @functools.cached_property
+    def piece_rows(self) -> int:
+        """Least number of rows that run forward and back together where parts share a batch.
+
+        Pieces are small, so that work is shared evenly, but each reads all parameters, and a
+        recurrence does so at every step. 0 if kernels sum over the batch or read other rows.
+        """
+        table = self.table[: self.n_trained]
+        if self.mixes_rows or table[:, [FORWARD_SUMS_AT, BACKWARD_SUMS_AT]].any():
+            return 0
+        least = PIECE_ROWS if table[:, ROW_COST].all() else _RECURRENT_ROWS
+        of_parameters = self.n_theta // (16 * max(1, self.width))
+        rows = max(least, of_parameters, PIECE_COST // (2 * max(1, self.cost)))
+        return -(-rows // ROW_GRAIN) * ROW_GRAIN
 
     @functools.cached_property
     def adds_gradients(self) -> bool:

@@ -19,6 +19,7 @@ from sklearn_nn.jit.team import (
     Team,
     agree_to_stop,
     barrier,
+    claim,
     load_word,
     resolve_n_jobs,
     share,
@@ -40,6 +41,57 @@ def in_step(part, parts, sync, rounds, board, errors):
 @njit(**OPTIONS)
 def owned(n, part, parts, grain):
     return share(n, part, parts, grain)
+
+
+@njit(**OPTIONS)
+def claimed(part, parts, sync, counters, pieces, takers):
+    """Write who has taken each piece; the last part begins when the others are done."""
+    place = counters.ctypes.data
+    if part == parts - 1:
+        barrier(sync.ctypes.data, parts)
+    piece = claim(place, part, parts, pieces, -1)
+    while piece >= 0:
+        takers[piece] += 1 + part
+        piece = claim(place, part, parts, pieces, piece)
+    if part != parts - 1:
+        barrier(sync.ctypes.data, parts)
+
+
+@njit(**OPTIONS)
+def next_piece(part, parts, counters, pieces):
+    return claim(counters.ctypes.data, part, parts, pieces, -1)
+
+
+@njit(**OPTIONS)
+def claimed_at_once(part, parts, sync, counters, pieces, takers):
+    """Count how often each piece is taken."""
+    piece = claim(counters.ctypes.data, part, parts, pieces, -1)
+    while piece >= 0:
+        takers[part, piece] += 1
+        piece = claim(counters.ctypes.data, part, parts, pieces, piece)
+
+
+@pytest.mark.parametrize("pieces", [1, 5])
+@pytest.mark.parametrize("parts", [2, 3])
+def test_pieces_of_a_part_that_does_not_run_are_taken(parts, pieces):
+    counters, takers = np.zeros(8 * parts, np.int64), np.zeros(parts * pieces, np.int64)
+    Team(parts).run(claimed, counters, pieces, takers)
+    assert (takers >= 1).all()
+    assert (takers < parts).all()  # none by the last part
+
+
+@pytest.mark.parametrize("parts", [1, 2, 3, 7])
+def test_each_piece_is_taken_once(parts):
+    for _ in range(20):
+        counters, takers = np.zeros(8 * parts, np.int64), np.zeros((parts, parts * 50), np.int64)
+        Team(parts).run(claimed_at_once, counters, 50, takers)
+        np.testing.assert_array_equal(takers.sum(axis=0), 1)
+
+
+def test_a_part_takes_its_own_pieces_first():
+    counters = np.zeros(16, np.int64)
+    taken = [next_piece(1, 2, counters, 3) for _ in range(7)]
+    assert taken == [3, 4, 5, 0, 1, 2, -1]
 
 
 @pytest.mark.parametrize("parts", [1, 2, 3, 4, 9])

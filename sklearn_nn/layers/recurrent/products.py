@@ -14,9 +14,9 @@ from __future__ import annotations
 
 from numba import njit
 
-from sklearn_nn.jit.blocks import BLOCK, LINE
+from sklearn_nn.jit.blocks import BLOCK
 from sklearn_nn.jit.contract import contract, contract_and_fetch, contract_groups
-from sklearn_nn.jit.host import INLINED_OPTIONS
+from sklearn_nn.jit.host import INLINED_OPTIONS, LINE
 from sklearn_nn.jit.kernel import kernel
 from sklearn_nn.jit.team import share
 from sklearn_nn.jit.transpose import transpose
