@@ -342,14 +342,18 @@ def _clear_counters(counters, f, parts):
 
 
 @njit(**HELPER_OPTIONS)
-def _run_rows(part, parts, sync, frame, ctx, rows, n, scale, learns, counters):
+def _run_rows(part, parts, sync, frame, batch, counters):
     """Run a batch forward, compute its losses, and run it back.
+
+    `batch` is the address of its row numbers, their count, the factor of the losses whose gradient
+    is computed, and whether there is one.
 
     Parts claim pieces of the rows. Where kernels sum over the batch, or read other rows, each part
     has one piece, and all parts meet.
     """
     f = frame_at(frame)
-    divides = f.piece_rows > 0
+    rows, n, scale, learns = batch
+    ctx, divides = f.contexts + 8 * f.contexts_columns * part, f.piece_rows > 0
     pieces = max(1, n // (parts * f.piece_rows)) if divides and parts > 1 else 1
     piece, of, meeting = -1, parts * pieces, 0 if divides else sync
     while True:
@@ -403,7 +407,7 @@ def train_slice(part, parts, sync, frame):
             _clear_counters(unused, f, parts)
         _run_prepare(part, parts, f, ctx, f.works)
         barrier(sync, parts)
-        _run_rows(part, parts, sync, frame, ctx, rows, n, scale, learns, counters)
+        _run_rows(part, parts, sync, frame, (rows, n, scale, learns), counters)
         if learns:
             barrier(sync, parts)
         if part == 0:
