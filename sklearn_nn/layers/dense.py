@@ -120,7 +120,7 @@ class Dense(Activated):
         kernels = Kernels(dense_forward, dense_backward, dense_weights, dense_prepare)
         kernel, bias = self.parameters(shape[0])
         op = Instruction(slot, out, kernels, [kernel, bias], geometry=kernel.shape, keeps="x")
-        op.work = kernel.size
+        op.work, op.pieces = kernel.size, 4
         return self.activate(builder, builder.append(op))
 
 
@@ -201,6 +201,7 @@ def lower_steps(builder: Builder, slot: int, parameters: Sequence[Parameter]) ->
     kernels = Kernels(steps_forward, steps_backward, steps_weights, dense_prepare)
     op = Instruction(slot, builder.slot((steps, units), clock), kernels, parameters, keeps="x")
     op.geometry, op.work = (fan_in, units, steps, *geometry_of(clock)), fan_in * units
+    op.pieces = 4
     return builder.append(op)
 
 

@@ -140,6 +140,8 @@ class Instruction:
     weights_need_backward: bool = False
     #: Whether forward and backward call `is_stopped`; other kernels get some rows at a time.
     asks_to_stop: bool = False
+    #: Into how many pieces a thread may divide its share of weights, at little cost.
+    pieces: int = 1
     #: Name of its layer, and number of places that the parameters multiply; set by the builder.
     layer: str = ""
     places: int = 1

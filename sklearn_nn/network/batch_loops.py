@@ -64,6 +64,7 @@ from sklearn_nn.network.program import (
     THETA_SIZE,
     WEIGHTS_AT,
     WEIGHTS_COST,
+    WEIGHTS_PIECES,
     WORK_AT,
     WORK_SIZE,
     X_AT,
@@ -76,8 +77,6 @@ from sklearn_nn.network.source import GATHER
 #: Most multiplications and additions of one call of a kernel: a tenth of a second or two. Weights
 #: kernels have twice as many, since each call reads all rows.
 _CALL = 2**31
-#: Most pieces of a weights kernel for each part.
-_MOST_PIECES = 4
 #: Cost of gathering a number and of the loss of a raw output, in multiplications and additions.
 _GATHER_COST, _LOSS_COST = 16, 64
 
@@ -243,7 +242,7 @@ def _run_weights(part, parts, f, ctx, rows, counters):
         pieces = _calls(rows, op, parts)
         if parts > 1:
             even = rows * op[WEIGHTS_COST] // (f.piece_cost * parts)
-            pieces = max(pieces, min(even, _MOST_PIECES))
+            pieces = max(pieces, min(even, op[WEIGHTS_PIECES]))
         place, piece = counters + COUNTER_BYTES * parts * k, -1
         while True:
             piece = claim(place, part, parts, pieces, piece)

@@ -225,7 +225,8 @@ class ProgramBuilder:
                 row[DX_AT] = width
                 width += widths[op.x]
             row[THETA_AT:ROW_COST] = layout.place(op)
-            row[ROW_COST:GEOMETRY] = op.costs(widths[op.x] + widths[op.y])
+            costs = op.costs(widths[op.x] + widths[op.y])
+            row[ROW_COST:GEOMETRY] = (*costs, op.pieces)
             row[GEOMETRY : GEOMETRY + len(op.geometry)] = op.geometry
         for index, place, _ in absorbed:
             table[index, GEOMETRY + place] = 1

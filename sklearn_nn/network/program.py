@@ -32,12 +32,14 @@ THETA_AT, THETA_SIZE, STATE_AT, STATE_SIZE, WORK_AT, WORK_SIZE = range(12, 18)
 # Multiplications and additions per row: of forward and backward, 0 if these kernels themselves test
 # whether to stop, and of weights.
 ROW_COST, WEIGHTS_COST = 18, 19
-GEOMETRY = 20
+# Most pieces of a part's share of weights.
+WEIGHTS_PIECES = 20
+GEOMETRY = 21
 #: Multiplications and additions of a piece of work that is small enough to be shared evenly, and
 #: its least number of rows, without and with a recurrence.
 PIECE_COST, PIECE_ROWS, _RECURRENT_ROWS = 2**21, 16, 32
 #: Columns of a table without longer geometries; those that are not given are 0.
-LEAST_WIDTH = 37
+LEAST_WIDTH = 38
 #: Places in `ends`, which the epoch loop reads: width of the input; first column and width of the
 #: slot that is read out, and of the raw output; first column after the slots, where the
 #: gradient of a second loss is written; losses and targets per row.
