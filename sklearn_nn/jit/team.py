@@ -254,6 +254,61 @@ def _dismiss(queues: Sequence[_Jobs]) -> None:
         jobs.put(None)
 
 
+class SideThread(threading.Thread):
+    """Thread for a function that runs teams, which another thread can interrupt.
+
+    `done` is a queue that the thread is put in when it ends. An interrupt raises KeyboardInterrupt
+    where the function runs a team, as Ctrl-C does in the main thread.
+
+    Attributes
+    ----------
+    has_ended : bool
+        Whether the function has returned or failed.
+    problem : BaseException or None
+        Exception of the function.
+    """
+
+    def __init__(self, function: Callable[[], Any], done: SimpleQueue[Any]) -> None:
+        super().__init__(daemon=True)
+        self.has_ended = False
+        self.problem: BaseException | None = None
+        self._function, self._done = function, done
+        self._is_interrupted = False
+        self._sync: np.ndarray | None = None  # memory of the team that runs
+
+    def run(self) -> None:
+        """Call the function."""
+        try:
+            self._function()
+        except BaseException as error:
+            self.problem = error
+        del self._function  # releases its arrays
+        self.has_ended = True
+        self._done.put(self)
+
+    def interrupt(self) -> None:
+        """Stop the team that runs, and raise KeyboardInterrupt in the function."""
+        self._is_interrupted = True
+        if (sync := self._sync) is not None:
+            sync[_STOP] = 1
+
+    def enter(self, sync: np.ndarray) -> None:
+        """Note the memory of a team before it runs, and answer an interrupt."""
+        self._sync = sync
+        self.answer()
+
+    def leave(self) -> None:
+        """Answer an interrupt after a team has run."""
+        self._sync = None
+        self.answer()
+
+    def answer(self) -> None:
+        """Raise KeyboardInterrupt if there was an interrupt."""
+        if self._is_interrupted:
+            self._is_interrupted = False
+            raise KeyboardInterrupt
+
+
 class Team:
     """Threads that wait between jobs and end with the team.
 
@@ -296,6 +351,16 @@ class Team:
         if self._is_waiting:  # a second interrupt occurred while the first was handled
             self._call_off()
         self._sync[_STOP] = 0
+        thread = threading.current_thread()
+        if not isinstance(thread, SideThread):
+            self._run(function, arguments, work)
+            return
+        thread.enter(self._sync)
+        self._run(function, arguments, work)
+        thread.leave()
+
+    def _run(self, function: Callable[..., Any], arguments: tuple[Any, ...], work: float) -> None:
+        """Run a job, see `run`."""
         is_brief = work < BRIEF or work * self._pace < BRIEF_SECONDS
         alone = self.parts == 1 and (is_brief or not self._has_begun())
         if alone or work < TINY:

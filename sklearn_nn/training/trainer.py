@@ -423,6 +423,18 @@ class Trainer:
                 self.random_state.shuffle(self.rows.copy())
             self._n_shuffles = n_shuffles
 
+    def skip(
+        self, random_state: np.random.RandomState, epochs: int, until: Callable[[], bool]
+    ) -> None:
+        """Draw from another generator what training for some epochs draws, or end sooner."""
+        rows, batch_size = self.rows.copy(), self.batch_size
+        for _ in range(0 if self.random_state is None else epochs):
+            if until():
+                return
+            random_state.shuffle(rows)
+            if self.data.lengths is not None and rows.size > batch_size:  # see `plan_epoch`
+                random_state.permutation(rows.size // batch_size)
+
     def _counted(self, n_batches: int, max_epochs: int) -> _Counts:
         """Return the counts after one more epoch."""
         ahead = n_batches, max_epochs, self.history.samples_seen + self.rows.size

@@ -18,6 +18,7 @@ from sklearn_nn import (
     TextGenerator,
 )
 from sklearn_nn.estimators._core import fit as _training
+from sklearn_nn.estimators._core import queue
 from sklearn_nn.estimators._targets.codec import LabelCodec
 from sklearn_nn.layers import Dense
 from sklearn_nn.training import trainer as module
@@ -43,8 +44,12 @@ FITS = {
     "NeuralNetworkRegressor": (NeuralNetworkRegressor([Dense(2)], **SMALL), ROWS, NUMBERS),
     "TabularClassifier": (TabularClassifier(**TABLE), ROWS, CLASSES),
     "networks": (TabularRegressor(**{**TABLE, "n_networks": 2}), ROWS, NUMBERS),
+    "networks at once": (
+        TabularRegressor(**{**TABLE, "n_networks": 3, "n_jobs": 2}), ROWS, NUMBERS,
+    ),
     "TextGenerator": (TextGenerator(4, sequence_length=8, **COMMON), TEXT, None),
-}
+}  # fmt: skip
+SEVERAL = [name for name in FITS if name.startswith("networks")]
 
 
 @pytest.fixture(autouse=True)
@@ -77,11 +82,11 @@ def instants(file, stride):
 
 
 @pytest.mark.parametrize("name", FITS)
-@pytest.mark.parametrize("file", [module.__file__, _training.__file__])
+@pytest.mark.parametrize("file", [module.__file__, _training.__file__, queue.__file__])
 def test_interrupt_at_any_line(name, file):
     """It is resumed, to the same number of epochs."""
-    count = 0
-    for at in instants(file, 23 if name in ("MLPClassifier", "early stopping") else 97):
+    count, stride = 0, 23 if name in ("MLPClassifier", "early stopping") else 97
+    for at in instants(file, 5 if file == queue.__file__ else stride):
         model, data = new(name)
         try:
             with at:
@@ -90,14 +95,14 @@ def test_interrupt_at_any_line(name, file):
             pass
         check_whole(model)
         count += 1
-        if not (name == "networks" and "_all_trained" in vars(model)):
+        if not (name in SEVERAL and "_all_trained" in vars(model)):
             model.set_params(warm_start="resume").fit(*data)
             check_whole(model)
-        assert model.n_iter_ == EPOCHS or name == "networks"
+        assert model.n_iter_ == EPOCHS or name in SEVERAL
     assert count > 1
 
 
-@pytest.mark.parametrize("name", [name for name in FITS if name != "networks"])
+@pytest.mark.parametrize("name", [name for name in FITS if name not in SEVERAL])
 def test_epochs_are_recorded_as_a_whole(name, monkeypatch):
     """An interrupt between counting an epoch and taking it down."""
     plain, calls = History.record, []

@@ -7,6 +7,7 @@ import os
 import sys
 import threading
 import time
+from queue import SimpleQueue
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from helpers.interrupts import At, interrupt_when, raising, sends_signals
 from sklearn_nn.jit import team
 from sklearn_nn.jit.host import OPTIONS, available_cores
 from sklearn_nn.jit.team import (
+    SideThread,
     Team,
     agree_to_stop,
     barrier,
@@ -283,6 +285,49 @@ def test_an_interrupt_stops_all_parts_in_the_same_round(parts):
         assert len(set(board[::16])) == 1
         assert board[0] < ROUNDS
         check_in_step(own)
+
+
+@pytest.mark.parametrize(("parts", "work"), [(1, 0), (1, math.inf), (2, math.inf), (3, math.inf)])
+def test_a_side_thread_is_interrupted_by_another(parts, work):
+    """Its teams stop as in the main thread, and can be used again."""
+    own, board, done = Team(parts), np.zeros(16 * parts, np.int64), SimpleQueue()
+
+    def job():
+        own.run(until_stopped, own.stop_at, board, ROUNDS, work=work)
+
+    thread = SideThread(job, done)
+    thread.start()
+    while not board[::16].all():
+        time.sleep(0.001)
+    assert not thread.has_ended
+    thread.interrupt()
+    assert done.get() is thread
+    thread.join()
+    assert thread.has_ended
+    assert isinstance(thread.problem, KeyboardInterrupt)
+    assert len(set(board[::16])) == 1
+    assert board[0] < ROUNDS
+    check_in_step(own)
+
+
+def test_a_side_thread_answers_an_interrupt_between_two_jobs_once():
+    own, done, found = Team(1), SimpleQueue(), []
+
+    def jobs():
+        thread.interrupt()
+        for _ in range(3):
+            try:
+                check_in_step(own)
+                found.append("done")
+            except KeyboardInterrupt:
+                found.append("interrupted")
+        raise ValueError("mine")
+
+    thread = SideThread(jobs, done)
+    thread.start()
+    done.get()
+    assert found == ["interrupted", "done", "done"]
+    assert isinstance(thread.problem, ValueError)
 
 
 @sends_signals

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
-import functools
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -30,6 +30,7 @@ from sklearn_nn.estimators._core.endings import (
 )
 from sklearn_nn.estimators._core.fitted_network import FittedNetwork, has_weights, publish_network
 from sklearn_nn.estimators._core.parts import FitMode, check_fits, check_some_weight, is_bytes, warn
+from sklearn_nn.estimators._core.queue import in_turn
 from sklearn_nn.estimators._core.validation import (
     evaluation,
     is_given,
@@ -274,27 +275,28 @@ class Fit:
         """
         est = self.estimator
         generator, best, failures = est._random_state, None, []
-        for k in range(times):
-            est._random_state = generator
-            name_network(est, k + 1, times)
+        with contextlib.closing(in_turn(self, times)) as trainings:
             try:
-                ending = (self.restart if k else self.ready)()()
-                diverged = ending is Ending.DIVERGED and est._history.best_theta is None
-            except DivergenceError as error:
-                ending, diverged = Ending.DIVERGED, True
-                failures.append(error)
+                for training in trainings:
+                    try:
+                        ending = training.conclude(self)
+                        diverged = ending is Ending.DIVERGED and est._history.best_theta is None
+                    except DivergenceError as error:
+                        ending, diverged = Ending.DIVERGED, True
+                        failures.append(error)
+                    del training  # with its memory
+                    rank = diverged, *(objective(est) if times > 1 else ())
+                    if best is None or rank < best[0]:
+                        # The best training continues from the random numbers that it has reached.
+                        state = {"_random_state": copy.deepcopy(generator)} if times > 1 else {}
+                        best = rank, {**est.__dict__, **state}
+                    if ending is Ending.INTERRUPTED:
+                        break
             except KeyboardInterrupt as interrupt:  # before training has begun
                 if best is not None:
                     est.__dict__ = best[1]
                     est._stopped_by = interrupt
                 raise
-            rank = diverged, *(objective(est) if times > 1 else ())
-            if best is None or rank < best[0]:
-                # The best training continues from the random numbers that it has reached.
-                state = {"_random_state": copy.deepcopy(generator)} if times > 1 else {}
-                best = rank, {**est.__dict__, **state}
-            if ending is Ending.INTERRUPTED:
-                break
         (diverged, *_), est.__dict__ = best
         if failures and diverged:
             raise failures[0]
@@ -302,8 +304,34 @@ class Fit:
             message = f"{len(failures)} of {times} restarts diverged and were left out."
             warn(message, ConvergenceWarning)
 
+    def nth(self, number, times):
+        """Return the training of a network, ready to begin; `number` counts from 0."""
+        name_network(self.estimator, number + 1, times)
+        return self.restart() if number else self.ready()
+
+    def adopt(self, other):
+        """Set the estimator to the state of a copy on which a training has run."""
+        est, generator = self.estimator, self.estimator._random_state
+        generator.set_state(other._random_state.get_state(legacy=False))
+        est.__dict__ = {**vars(other), "n_jobs": est.n_jobs, "_random_state": generator}
+
+    def follows_plan(self):
+        """Return whether the random numbers that a training draws are known when it begins."""
+        est = self.estimator
+        if is_lbfgs(est) or not est.shuffle:
+            return True
+        return est.early_stopping is not True and self.uses_all_epochs()
+
+    def work_of_batch(self):
+        """Return the number of multiplications and additions of training on one batch."""
+        est, n_rows = self.estimator, self.request.source.n_rows
+        settle(est, n_rows)
+        batch_size = n_rows if is_lbfgs(est) else est._setting("batch_size")
+        batch_size = 200 if batch_size == "auto" else batch_size
+        return 3 * min(n_rows, batch_size) * self.request.program.cost
+
     def restart(self):
-        """Draw other weights, and return training that is ready to begin, as `ready` does."""
+        """Draw other weights, and return a training that is ready to begin, as `ready` does."""
         self.begins = self.is_restart = True
         est, request = self.estimator, self.request
         network = self._fresh(est._network.plan, est._network.program, est._codec)
@@ -312,7 +340,7 @@ class Fit:
         return self.ready()
 
     def ready(self):
-        """Return a training that is ready to begin: a function that returns how it ended."""
+        """Return a training that is ready to begin."""
         est, request = self.estimator, self.request
         if not request.program.groups()[0].size:
             raise ValueError(
@@ -321,8 +349,8 @@ class Fit:
                 "from_pretrained."
             )
         if is_lbfgs(est):
-            return lbfgs.prepared(self, request)
-        return functools.partial(self._run_descent, self.trainer(request))
+            return lbfgs.Minimization(self, request)
+        return Descent(self, self.trainer(request))
 
     def callbacks(self):
         """Return the estimator's callbacks; raise an error if one is invalid."""
@@ -526,7 +554,8 @@ class Fit:
     def uses_all_epochs(self):
         """Return whether it is intended to train for all `max_iter` epochs."""
         est = self.estimator
-        return est.early_stopping == "best" or est._optimizer.schedule.plans_the_end
+        schedule = self._optimizer_and_schedule()[1]
+        return est.early_stopping == "best" or schedule.plans_the_end
 
     def patience(self):
         """Return the number of epochs without improvement after which training stops."""
@@ -544,12 +573,21 @@ class Fit:
         if getattr(est, "_skl_callbacks", None) and "_subtasks" not in est.__dict__:
             est._subtasks = SubtaskCallback(est, most)
 
-    # --- endings -----------------------------------------------------------------------------
 
-    def _run_descent(self, trainer):
-        est, once = self.estimator, self.mode is FitMode.ONE_EPOCH
-        max_iter = est._setting("max_iter")
-        self.begin_subtasks(1 if once else max_iter * est.n_restarts)
+class Descent:
+    """Training in batches, with a first-order optimizer, that is ready to begin."""
+
+    def __init__(self, fit, trainer):
+        self._fit, self._trainer = fit, trainer
+        self._once = fit.mode is FitMode.ONE_EPOCH
+        self._max_iter = fit.estimator._setting("max_iter")
+        self._epochs_left = self._max_iter - trainer.n_epochs
+        self._ending = None
+
+    def run(self):
+        """Train."""
+        fit, trainer, est = self._fit, self._trainer, self._fit.estimator
+        fit.begin_subtasks(1 if self._once else self._max_iter * est.n_restarts)
         if "_subtasks" in est.__dict__:
             trainer.callbacks = [*trainer.callbacks, est._subtasks]
         if trainer.callbacks:
@@ -557,11 +595,11 @@ class Fit:
         if trainer.verbose:
             tell_network(est)
         try:
-            ending = trainer.run(max_iter, once=once)
+            self._ending = trainer.run(self._max_iter, once=self._once)
             fitted_network.publish_history(est, trainer.history, trainer.n_epochs)
         except KeyboardInterrupt:  # after training has ended
             fitted_network.publish_history(est, trainer.history, trainer.n_epochs)
-            ending = Ending.INTERRUPTED
+            self._ending = Ending.INTERRUPTED
         except BaseException as error:
             if trainer.callback_failed:
                 fitted_network.publish_history(est, trainer.history, trainer.n_epochs)
@@ -569,20 +607,28 @@ class Fit:
             raise
         finally:
             est._order = trainer.rows
+
+    def skip(self, random_state, until):
+        """Draw from another generator what training for all epochs draws, or end sooner."""
+        self._trainer.skip(random_state, self._epochs_left, until)
+
+    def conclude(self, fit):
+        """Tell how the training ended, and return it; the fit's estimator is as it was left."""
+        est, trainer, ending = fit.estimator, self._trainer, self._ending
         # In scikit-learn's MLP, `max_iter` is a limit.
-        is_planned = once or self.uses_all_epochs() or not est._like_scikit_learn
+        is_planned = self._once or fit.uses_all_epochs() or not est._like_scikit_learn
         if ending is Ending.INTERRUPTED:
             warn("Training interrupted by user.")
         elif ending is Ending.EXHAUSTED and not is_planned:
             warn(
-                f"Stochastic Optimizer: Maximum iterations ({max_iter}) "
+                f"Stochastic Optimizer: Maximum iterations ({self._max_iter}) "
                 "reached and the optimization hasn't converged yet.",
                 ConvergenceWarning,
             )
         elif ending is Ending.DIVERGED:
             tell_divergence(est, trainer)
         if ending is not Ending.DIVERGED and trainer.has_exploded():
-            self.explosion_was_told = True
+            fit.explosion_was_told = True
             tell_explosion(est, trainer)
         if trainer.schedule_ended and not est.__dict__.get("_end_was_told"):
             tell_end_of_schedule(est)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import warnings
 
 from sklearn_nn.estimators._core import transfer
@@ -11,8 +10,50 @@ from sklearn_nn.estimators._core.callbacks import tell_network
 from sklearn_nn.estimators._core.parts import warn
 
 
-def prepared(fit, request):
-    """Return a function that trains by L-BFGS; raise ValueError if the parameters exclude it."""
+class Minimization:
+    """Training by L-BFGS that is ready to begin; ValueError if the parameters exclude it."""
+
+    def __init__(self, fit, request):
+        est = fit.estimator
+        _check(fit, request)
+        settle(est, request.source.n_rows)
+        self._fit, self._data = fit, request.source
+        self._machine = fit.machine(request.program, request.source.n_rows)
+        loss, dtype = est._codec.loss, request.program.dtype
+        self._targets = loss.targets(request.target, request.weight, dtype)
+        self._result = None
+
+    def run(self):
+        """Train."""
+        from sklearn_nn.training.lbfgs import minimize
+
+        est = self._fit.estimator
+        self._fit.begin_subtasks(0)
+        if est.verbose:
+            tell_network(est)
+        self._result = minimize(
+            self._machine, self._data, self._targets, max_iter=est._setting("max_iter"),
+            max_fun=est.max_fun, tol=est.tol, verbose=bool(est.verbose),
+        )  # fmt: skip
+        est.loss_ = float(self._result.fun)
+
+    def skip(self, random_state, until):
+        """Draw nothing, as training does."""
+
+    def conclude(self, fit):
+        """Tell how the training ended."""
+        from sklearn.utils.optimize import _check_optimize_result
+
+        est = fit.estimator
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            est.n_iter_ = _check_optimize_result("lbfgs", self._result, est._setting("max_iter"))
+        for warning in told:  # at the user's line
+            warn(str(warning.message), warning.category)
+
+
+def _check(fit, request):
+    """Raise ValueError if a parameter excludes L-BFGS."""
     est = fit.estimator
     if fit.callbacks():
         raise ValueError(
@@ -31,27 +72,3 @@ def prepared(fit, request):
             f"l1_ratio={est.l1_ratio} adds a penalty that is not differentiable at 0, which "
             "solver='lbfgs' does not support; use solver='adam', for example, or l1_ratio=0."
         )
-    settle(est, request.source.n_rows)
-    machine = fit.machine(request.program, request.source.n_rows)
-    targets = est._codec.loss.targets(request.target, request.weight, request.program.dtype)
-    return functools.partial(_run, fit, machine, request.source, targets)
-
-
-def _run(fit, machine, data, targets):
-    from sklearn.utils.optimize import _check_optimize_result
-
-    from sklearn_nn.training.lbfgs import minimize
-
-    est = fit.estimator
-    fit.begin_subtasks(0)
-    if est.verbose:
-        tell_network(est)
-    max_iter = est._setting("max_iter")
-    limits = {"max_iter": max_iter, "max_fun": est.max_fun, "tol": est.tol}
-    result = minimize(machine, data, targets, **limits, verbose=bool(est.verbose))
-    with warnings.catch_warnings(record=True) as told:
-        warnings.simplefilter("always")
-        est.n_iter_ = _check_optimize_result("lbfgs", result, max_iter)
-    for warning in told:  # at the user's line
-        warn(str(warning.message), warning.category)
-    est.loss_ = float(result.fun)

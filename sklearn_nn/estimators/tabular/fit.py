@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 
 import numpy as np
@@ -14,6 +15,7 @@ from sklearn.utils.validation import _check_sample_weight, _num_samples
 from sklearn_nn.estimators._core.callbacks import name_network
 from sklearn_nn.estimators._core.fit import Fit
 from sklearn_nn.estimators._core.parts import FitMode
+from sklearn_nn.estimators._core.queue import in_turn
 from sklearn_nn.estimators._inputs.table.reader import TableRows
 from sklearn_nn.estimators.tabular.architecture import N_BINS, PIECEWISE_LINEAR
 from sklearn_nn.jit.team import resolve_n_jobs
@@ -121,7 +123,7 @@ class Calibrator(Callback):
 
 
 class TableFit(Fit):
-    """Fit of `n_networks` networks, one after the other, each with its own validation split.
+    """Fit of `n_networks` networks, each with its own validation split.
 
     The estimator's `_network` is the last one; `_earlier` holds those trained before it.
     """
@@ -248,24 +250,46 @@ class TableFit(Fit):
 
     def train(self, times):
         """Train `n_networks` networks, with `refit_full` each a second time on all rows."""
-        est, run = self.estimator, self.ready()
+        est = self.estimator
         of = est._setting("n_networks")
-        while True:
-            name_network(est, len(est._earlier) + 1, of)
-            ending = run()
-            refits = est.refit_full and est._held_out is not None
-            if ending is not Ending.INTERRUPTED and refits:
-                name_network(est, len(est._earlier) + 1, of, "all rows")
-                ending = self._afresh(_refit_epochs=est.best_iteration_)()
-            if ending is Ending.INTERRUPTED:
-                return
-            if len(est._earlier) + 1 >= of:
-                est._all_trained = True
-                return
-            changes = {"_earlier": [*est._earlier, est._network]}
+        rest = max(1, of - len(est._earlier))
+        with contextlib.closing(in_turn(self, rest)) as trainings:
+            for training in trainings:
+                ending = training.conclude(self)
+                refits = est.refit_full and est._held_out is not None
+                if ending is not Ending.INTERRUPTED and refits:
+                    again = self._afresh(_refit_epochs=est.best_iteration_)
+                    name_network(est, len(est._earlier) + 1, of, "all rows")
+                    again.run()
+                    ending = again.conclude(self)
+                    del again
+                del training  # with its memory
+                if ending is Ending.INTERRUPTED:
+                    return
+        est._all_trained = True
+
+    def nth(self, number, times):
+        """Return the training of a network, ready to begin; `number` counts from 0."""
+        est, changes = self.estimator, {}
+        if number:
+            changes["_earlier"] = [*est._earlier, est._network]
             if is_classifier(est):
-                changes["_temperatures"] = [*est._temperatures, est._temperatures[-1]]
-            run = self._afresh(**changes)
+                changes["_temperatures"] = [*est._temperatures, 1.0]
+        training = self._afresh(**changes) if number else self.ready()
+        name_network(est, len(est._earlier) + 1, est._setting("n_networks"))
+        return training
+
+    def adopt(self, other):
+        """Set the estimator to the state of a copy on which a training has run."""
+        before = vars(self.estimator).get("_temperatures")
+        super().adopt(other)
+        if before is not None:  # the copy has been made before these were known
+            est, n = self.estimator, len(self.estimator._earlier)
+            est._temperatures = [*before[:n], est._temperatures[-1]]
+
+    def follows_plan(self):
+        """Return whether the random numbers that a training draws are known when it begins."""
+        return not self.estimator.refit_full and super().follows_plan()
 
     def _afresh(self, **changes):
         """Return a further training with another split; change nothing if there is an error."""
