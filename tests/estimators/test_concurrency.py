@@ -218,9 +218,17 @@ _INTERRUPTED = """
         ({"early_stopping": True, "n_iter_no_change": 10**6}, "Training interrupted by user."),
         ({"batch_size": 20_000}, "Training interrupted by user."),
         ({"solver": "lbfgs", "max_fun": 10**9}, "raised"),
+        (
+            {"n_restarts": 3, "early_stopping": "best", "n_jobs": 2},
+            "Training interrupted by user.",
+        ),
+        ({"n_restarts": 3, "solver": "lbfgs", "max_fun": 10**9, "n_jobs": 2}, "raised"),
     ],
-    ids=["adam", "two threads", "early stopping", "one batch an epoch", "lbfgs"],
-)
+    ids=[
+        "adam", "two threads", "early stopping", "one batch an epoch", "lbfgs", "networks at once",
+        "minimizations at once",
+    ],
+)  # fmt: skip
 def test_ctrl_c_is_answered(parameters, answer):
     """And the estimator can be used afterwards. Without an answer, it would train for hours."""
     line, rest = _interrupt(textwrap.dedent(_INTERRUPTED % parameters))

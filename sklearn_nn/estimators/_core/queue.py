@@ -214,6 +214,7 @@ class _Crew:
         """Yield the trainings that have ended, in order, up to one that departs from the plan."""
         while self._turns and self._turns[0].thread.has_ended:
             turn = self._turns[0]
+            turn.thread.join()
             self.fit.adopt(turn.estimator)
             if turn.thread.problem is not None:
                 raise turn.thread.problem
