@@ -69,12 +69,13 @@ class History:
 
     def record(self, log: dict[str, float], weights: Weights, tol: float) -> None:
         """Record an epoch."""
-        before = self.n_epochs
+        before, curves = self.n_epochs, self.curves
         # NaN for a missing figure, for example before a validation set was given.
-        for name in {**self.curves, **log}:
-            if name not in self.curves:
-                self.curves[name] = [np.nan] * before
-            self.curves[name].append(log.get(name, np.nan))
+        for name in log:
+            if name not in curves:
+                curves[name] = [np.nan] * before
+        for name, curve in curves.items():
+            curve.append(log.get(name, np.nan))
         loss, score = log["loss"], log.get("val_score")
         improved = not loss > self.best_loss - tol
         if not self.validated and loss < self.best_loss:

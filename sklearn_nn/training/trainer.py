@@ -50,13 +50,13 @@ class Batches(NamedTuple):
         """Sum of the weights of all batches."""
         return float(self.order.size if self.counts is None else self.counts.sum())
 
-    def total(self, losses: np.ndarray) -> float:
-        """Return the weighted sum of the batches' mean losses."""
+    def total(self, losses: np.ndarray) -> Any:
+        """Return the weighted sum of the batches' mean losses, along the last axis."""
         if self.counts is not None:
-            return float(losses @ self.counts)
+            return losses @ self.counts
         rest = self.order.size - (self.n_batches - 1) * self.batch_size
-        whole = losses[:-1].sum() * self.batch_size if self.n_batches > 1 else 0.0
-        return float(whole + losses[-1] * rest)
+        whole = losses[..., :-1].sum(axis=-1) * self.batch_size if self.n_batches > 1 else 0.0
+        return whole + losses[..., -1] * rest
 
 
 def plan_epoch(
@@ -282,21 +282,29 @@ class Trainer:
         is_finite = np.isfinite(found).all() and np.isfinite(self.machine.theta).all()
         if is_finite:
             descent.step += n * n_batches
-            for order, losses in zip(orders, found.reshape(n, n_batches), strict=True):
-                batches = _in_batches(order, self.batch_size, 1, self._target_weights())
-                loss = batches.total(losses) / (batches.size or 1)
-                self._count(self._counted(n_batches, max_epochs))
+            losses = found.reshape(n, n_batches)
+            for loss in self._mean_losses(orders, losses):
                 self._record_in_history(
                     {"loss": loss, "learning_rate": descent.learning_rate, "seconds": seconds}
                 )
-                self.batch_losses = losses
-            self.rows = orders[-1]
+            self._count(self._counted(n_batches, max_epochs, n))
+            self.batch_losses, self.rows = losses[-1], orders[-1]
         else:
             self._turn_back()
             self._draw_again(n_shuffles)
         self._turns_back = False
         self._before = None
         return bool(is_finite)
+
+    def _mean_losses(self, orders: Sequence[np.ndarray], losses: np.ndarray) -> list[float]:
+        """Return the mean losses of epochs with these orders, from those of their batches."""
+        weights, size = self._target_weights(), self.batch_size
+        if weights is None:
+            batches = _in_batches(orders[0], size, 1, None)
+            means: list[float] = (batches.total(losses) / (batches.size or 1)).tolist()
+            return means
+        plans = [_in_batches(order, size, 1, weights) for order in orders]
+        return [float(p.total(own) / (p.size or 1)) for p, own in zip(plans, losses, strict=True)]
 
     def _begin_epochs(self) -> None:
         """Note the values that are restored if there is an interrupt."""
@@ -394,7 +402,7 @@ class Trainer:
         for batches, own in zip(plan, losses, strict=True):
             total, size = total + batches.total(own), size + batches.size
         log = {
-            "loss": total / (size or 1),
+            "loss": float(total / (size or 1)),
             "learning_rate": self.descent.learning_rate,
             "seconds": time.perf_counter() - started,
         }
@@ -435,10 +443,10 @@ class Trainer:
             if self.data.lengths is not None and rows.size > batch_size:  # see `plan_epoch`
                 random_state.permutation(rows.size // batch_size)
 
-    def _counted(self, n_batches: int, max_epochs: int) -> _Counts:
-        """Return the counts after one more epoch."""
-        ahead = n_batches, max_epochs, self.history.samples_seen + self.rows.size
-        return _Counts(self.n_epochs + 1, ahead, (self.descent.epochs or 0.0) + 1.0)
+    def _counted(self, n_batches: int, max_epochs: int, n: int = 1) -> _Counts:
+        """Return the counts after n more epochs."""
+        ahead = n_batches, max_epochs, self.history.samples_seen + n * self.rows.size
+        return _Counts(self.n_epochs + n, ahead, (self.descent.epochs or 0.0) + n)
 
     def has_exploded(self) -> bool:
         """Return whether the loss has become finite, but absurdly large, in this run.
