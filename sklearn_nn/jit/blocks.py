@@ -13,8 +13,18 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from sklearn_nn.jit.emit import emitted, int64, is_given, load_vector, store_vector
+from sklearn_nn.jit.emit import (
+    emitted,
+    int64,
+    is_given,
+    lanes_below,
+    load_vector,
+    multiply_add,
+    splat,
+    store_vector,
+)
 from sklearn_nn.jit.host import HELPER_OPTIONS, LINE, VECTOR_BITS, VECTOR_REGISTERS
+from sklearn_nn.jit.lanes import Loop
 from sklearn_nn.jit.tile import Kind, make_tiles
 
 #: Steps of the reduction whose products are added up in one chain; the chains are added in order.
@@ -140,6 +150,33 @@ def copy_vectors(typingctx: Any, source: types.Type, target: types.Type, vectors
         return context.get_dummy_value()
 
     return types.void(source, target, vectors), codegen
+
+
+@intrinsic
+def scale_row(typingctx: Any, factor: types.Type, b: types.Type, c: types.Type, size: Any) -> Any:
+    """Set c[j] = 0 + factor * b[j] for j < size; the sum is that of a tile, and is not -0."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Sequence[Any]) -> Any:
+        factor, *pointers, size = args
+        vector = ir.VectorType(factor.type, VECTOR_BITS // signature.args[0].bitwidth)
+        factors, zero = splat(builder, factor, vector.count), ir.Constant(vector, None)
+        loop = Loop(builder, size, vector.count)
+
+        def body(mask: Any) -> None:
+            source, target = (
+                builder.bitcast(builder.gep(p, [loop.index]), vector.as_pointer()) for p in pointers
+            )
+            product = multiply_add(builder, factors, load_vector(builder, source, mask), zero)
+            store_vector(builder, product, target, mask)
+
+        body(None)
+        loop.close()
+        left = builder.sub(size, loop.index)
+        with builder.if_then(builder.icmp_signed(">", left, int64(0))):
+            body(lanes_below(builder, left, vector.count))
+        return context.get_dummy_value()
+
+    return types.void(b.dtype, b, c, types.int64), codegen
 
 
 @intrinsic
@@ -372,6 +409,11 @@ def tiled(
             _begin(c_g, cs, d, ds, M, N)
             if K > 0 and O > 0:
                 _column(advance(a, g * ag), ars, acs, ao, b, bo, c_g, M, K, O)
+        return
+    if K == 1 and O == 1 and not exists(d):  # calling a tile would take longer than its work
+        for g in range(G):
+            for i in range(M):
+                scale_row(a[g * ag + i * ars], b, advance(c, g * cg + i * cs), N)
         return
     chain, k_step, o_step = _block_lengths(K, O)
     i_step = _block_rows(M, k_step * o_step, element_bits(a))

@@ -116,6 +116,20 @@ def test_every_height_and_masked_tail(dtype, beta):
             np.testing.assert_allclose(got, exact[:m, :n], rtol=0, atol=tolerance(dtype, 30))
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_single_step(dtype):
+    """A column times a row, with the bits of a tile: 0 + a b, which is never -0."""
+    column = random(dtype, 19, 1)
+    column[3], column[4] = 0, -0.0
+    for n in range(2, 3 * lanes(dtype) + 2):
+        row = random(dtype, 1, n, seed=n)
+        found = multiply(column, row)
+        np.testing.assert_array_equal(found, column * row)
+        assert not np.signbit(found[3:5]).any()
+        two = np.hstack([column, 0 * column]), np.vstack([row, row])
+        np.testing.assert_array_equal(found, multiply(*two))
+
+
 @pytest.mark.parametrize("beta", [0, 1])
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_two_level_reduction_with_any_strides(dtype, beta):
@@ -316,7 +330,7 @@ def test_onto_another_array(dtype, one_row, N, K):
 @pytest.mark.parametrize(
     ("M", "N", "K", "O"),
     [(5, 9, 4, 3), (33, 40, 9, 3), (1, 1, 3, 2), (2, 200, 7, 3), (3, 20, CHAIN + 9, 2),
-     (4, 1, CHAIN + 9, 1), (150, 30, 250, 1), (40, 70, 0, 1)],
+     (3, 20, 1, 1), (4, 1, CHAIN + 9, 1), (150, 30, 250, 1), (40, 70, 0, 1)],
 )  # fmt: skip
 @pytest.mark.parametrize("with_row", [True, False])
 @pytest.mark.parametrize("dtype", DTYPES)
