@@ -131,11 +131,11 @@ def _make_steps(
         """Compute step t of rows (lo, hi), where x W is in the tape y already."""
         (lo, hi), units, row, at = rows, op[UNITS], y.shape[1], t * op[WIDTH]
         if apart:
-            tape.clear_place(op, y, at + apart * units, rows)
-            products.add_recurrent(ctx, op, theta, y, t, rows, (0, 0, 2 * units))
-            products.add_recurrent(ctx, op, theta, y, t, rows, (2 * units, apart * units, units))
+            third = 2 * units, apart * units, units
+            products.add_recurrent(ctx, op, theta, y, t, rows, (0, 0, 2 * units), 1)
+            products.add_recurrent(ctx, op, theta, y, t, rows, third, 0)
         else:
-            products.add_recurrent(ctx, op, theta, y, t, rows, (0, 0, op[SIZE]))
+            products.add_recurrent(ctx, op, theta, y, t, rows, (0, 0, op[SIZE]), 1)
         at += lo * row
         now, before = vector(y, at, 1), vector(y, at - op[WIDTH], 1)
         biases = vector(theta, (op[FEATURES] + units) * op[SIZE], 1)
@@ -306,13 +306,17 @@ def gru_weights(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
     """Compute dW, dR and db, of x W and of h R. Owners: columns."""
     units, size = op[UNITS], op[SIZE]
     column, end = products.owned_gates(size, part, parts)
-    products.kernel_gradient(ctx, op, x, y, grad, column, end - column)
     # The gradient of the recurrent part of hh is stored after the others.
     middle, apart = min(end, 2 * units), max(column, 2 * units)
-    products.recurrent_gradient(ctx, op, y, y, grad, column, middle - column, 0)
-    products.recurrent_gradient(ctx, op, y, y, grad, apart, end - apart, units)
-    products.bias_gradient(ctx, op, y, grad, 0, column, end - column, 0)
-    products.bias_gradient(ctx, op, y, grad, 1, apart, end - apart, units)
+    gates, hidden = (column, end - column, 0), (apart, end - apart, units)
+    n, step = x.shape[0], products.rows_at_once(ctx, op)
+    for first in range(0, n, step):
+        rows = first, min(first + step, n)
+        products.kernel_gradient(ctx, op, x, y, grad, rows, gates)
+        products.recurrent_gradient(ctx, op, y, y, grad, rows, (column, middle - column, 0))
+        products.recurrent_gradient(ctx, op, y, y, grad, rows, hidden)
+        products.bias_gradient(ctx, op, y, grad, 0, rows, gates)
+        products.bias_gradient(ctx, op, y, grad, 1, rows, hidden)
     # Both biases are added to the same gate, except in hh.
     start, own = (op[FEATURES] + units) * size + column, max(middle - column, 0)
     copy(vector(grad, start, own), vector(grad, start + size, own))

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from numba import njit
 
-from sklearn_nn.jit.blocks import BLOCK
+from sklearn_nn.jit.blocks import BLOCK, CHAIN
 from sklearn_nn.jit.contract import contract, contract_and_fetch, contract_groups
 from sklearn_nn.jit.host import INLINED_OPTIONS, LINE
 from sklearn_nn.jit.kernel import kernel
@@ -113,20 +113,23 @@ def project_back(ctx, op, work, saw, dx, t, rows):
 
 
 @njit(**INLINED_OPTIONS)
-def add_recurrent(ctx, op, theta, y, t, rows, gates):
-    """Add h R of the previous step to the record of step t, unless that h is zero.
+def add_recurrent(ctx, op, theta, y, t, rows, gates, beta):
+    """Add h R of the previous step to the record of step t, or write it if `beta` is 0.
 
     `gates` is the first of the columns of R, the place in the record, and their number.
     """
     column, target, size = gates
     lo, hi = rows
     row = y.shape[1]
-    if t > 1 or tape.goes_on(ctx, op):
-        at = lo * row + t * op[WIDTH]
+    at = lo * row + t * op[WIDTH]
+    if t == 1 and not tape.goes_on(ctx, op):  # h is 0
+        for i in range(0 if beta else hi - lo):
+            clear(vector(y, at + i * row + target, size))
+    else:
         contract(
             a=vector(y, at - op[WIDTH] + tape.read_at(ctx, op), 1), ars=row, acs=1, ao=0,
             b=vector(theta, op[FEATURES] * op[SIZE] + column, 1), bs=op[SIZE], bo=0,
-            c=vector(y, at + target, 1), cs=row, M=hi - lo, N=size, K=op[UNITS], O=1, beta=1,
+            c=vector(y, at + target, 1), cs=row, M=hi - lo, N=size, K=op[UNITS], O=1, beta=beta,
         )  # fmt: skip
 
 
@@ -171,12 +174,31 @@ def owned_gates(size, part, parts):
 
 
 @njit(**INLINED_OPTIONS)
-def kernel_gradient(ctx, op, x, saw, grad, column, size):
-    """Compute `size` columns of dW from `column` on: sum over steps and rows of x^T saw."""
-    features, width, row = op[FEATURES], op[WIDTH], x.shape[1]
-    dw, back = vector(grad, column, 1), -features if op[TURNED] else features
+def _first(ctx, op):
+    """Return the first step whose previous h is not zero."""
+    return 1 if tape.goes_on(ctx, op) else 2
+
+
+@njit(**INLINED_OPTIONS)
+def rows_at_once(ctx, op):
+    """Return the number of rows of the batch that are read once for all gradients of weights.
+
+    `contract` sums as many rows in one chain as there are whole ones in `CHAIN` steps. This is a
+    multiple of these numbers, for dW and for dR, so that sums are those of a single call.
+    """
+    steps = tape.last_step(ctx, op)
+    of_kernel = max(CHAIN // max(steps, 1), 1)
+    of_recurrent = max(CHAIN // max(steps + 1 - _first(ctx, op), 1), 1)
+    return of_kernel if of_kernel == of_recurrent else of_kernel * of_recurrent
+
+
+@njit(**INLINED_OPTIONS)
+def kernel_gradient(ctx, op, x, saw, grad, rows, gates):
+    """Add x^T saw of some rows to columns of dW, or begin with row 0; `gates` as below."""
+    features, width, row, (column, size, _) = op[FEATURES], op[WIDTH], x.shape[1], gates
+    (lo, hi), back, dw = rows, -features if op[TURNED] else features, vector(grad, column, 1)
     if op[TURNED] and tape.is_ragged(ctx, op):  # each row begins at its own step
-        for i in range(x.shape[0]):
+        for i in range(lo, hi):
             steps = tape.own(ctx, op, i)
             contract(
                 a=vector(x, i * row + max(steps - 1, 0) * features, 1), ars=1, acs=back, ao=0,
@@ -186,32 +208,39 @@ def kernel_gradient(ctx, op, x, saw, grad, column, size):
         return
     most = tape.last_step(ctx, op)
     contract(
-        a=vector(x, (most - 1 if op[TURNED] else 0) * features, 1), ars=1, acs=back, ao=row,
-        b=vector(saw, width + column, 1), bs=width, bo=saw.shape[1],
-        c=dw, cs=op[SIZE], M=features, N=size, K=most, O=x.shape[0], beta=0,
+        a=vector(x, lo * row + (most - 1 if op[TURNED] else 0) * features, 1),
+        ars=1, acs=back, ao=row,
+        b=vector(saw, lo * saw.shape[1] + width + column, 1), bs=width, bo=saw.shape[1],
+        c=dw, cs=op[SIZE], M=features, N=size, K=most, O=hi - lo, beta=min(lo, 1),
     )  # fmt: skip
 
 
 @njit(**INLINED_OPTIONS)
-def recurrent_gradient(ctx, op, y, saw, grad, column, size, shift):
-    """Compute `size` columns of dR = sum of h^T saw; column j is place j + `shift` of `saw`."""
-    first = 1 if tape.goes_on(ctx, op) else 2
-    at = first * op[WIDTH]
+def recurrent_gradient(ctx, op, y, saw, grad, rows, gates):
+    """Add h^T saw of some rows to columns of dR, or begin with row 0.
+
+    `gates` is the first column, their number, and how far after it its place in `saw` is.
+    """
+    first, (lo, hi), (column, size, shift) = _first(ctx, op), rows, gates
+    before = (first - 1) * op[WIDTH] + tape.read_at(ctx, op)
+    at = first * op[WIDTH] + column + shift
     contract(
-        a=vector(y, at - op[WIDTH] + tape.read_at(ctx, op), 1), ars=1, acs=op[WIDTH], ao=y.shape[1],
-        b=vector(saw, at + column + shift, 1), bs=op[WIDTH], bo=saw.shape[1],
-        c=vector(grad, op[FEATURES] * op[SIZE] + column, 1), cs=op[SIZE],
-        M=op[UNITS], N=size, K=tape.last_step(ctx, op) - first + 1, O=y.shape[0], beta=0,
+        a=vector(y, lo * y.shape[1] + before, 1), ars=1, acs=op[WIDTH], ao=y.shape[1],
+        b=vector(saw, lo * saw.shape[1] + at, 1), bs=op[WIDTH], bo=saw.shape[1],
+        c=vector(grad, op[FEATURES] * op[SIZE] + column, 1), cs=op[SIZE], M=op[UNITS], N=size,
+        K=tape.last_step(ctx, op) - first + 1, O=hi - lo, beta=min(lo, 1),
     )  # fmt: skip
 
 
 @njit(**INLINED_OPTIONS)
-def bias_gradient(ctx, op, saw, grad, bias, column, size, shift):
-    """Compute `size` columns of db = sum of saw; column j is place j + `shift` of `saw`."""
+def bias_gradient(ctx, op, saw, grad, bias, rows, gates):
+    """Add saw of some rows to columns of db number `bias`, or begin with row 0; see above."""
+    (lo, hi), (column, size, shift) = rows, gates
     start = (op[FEATURES] + op[UNITS] + bias) * op[SIZE] + column
     db = vector(grad, start, max(size, 0))
-    clear(db)
-    for i in range(saw.shape[0]):
+    if lo == 0:
+        clear(db)
+    for i in range(lo, hi):
         places = matrix(saw, i * saw.shape[1] + op[WIDTH], tape.last_step(ctx, op), op[WIDTH])
         add_places(places, column + shift, db)
 
@@ -220,6 +249,9 @@ def bias_gradient(ctx, op, saw, grad, bias, column, size, shift):
 def all_gradients(ctx, op, part, parts, x, y, saw, grad):
     """Compute dW, dR and db of cells whose gates are x W + h R + b. Owners: columns."""
     column, end = owned_gates(op[SIZE], part, parts)
-    kernel_gradient(ctx, op, x, saw, grad, column, end - column)
-    recurrent_gradient(ctx, op, y, saw, grad, column, end - column, 0)
-    bias_gradient(ctx, op, saw, grad, 0, column, end - column, 0)
+    n, step, gates = x.shape[0], rows_at_once(ctx, op), (column, end - column, 0)
+    for first in range(0, n, step):
+        rows = first, min(first + step, n)
+        kernel_gradient(ctx, op, x, saw, grad, rows, gates)
+        recurrent_gradient(ctx, op, y, saw, grad, rows, gates)
+        bias_gradient(ctx, op, saw, grad, 0, rows, gates)

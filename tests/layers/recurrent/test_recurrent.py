@@ -54,6 +54,16 @@ def _to_torch(kind, units):
     return lambda p: p[..., order]
 
 
+@pytest.mark.parametrize("steps", [86, 100, 300])
+@kinds
+def test_gradients_of_weights_add_up_over_rows(kind, steps):
+    """Kernels sum some rows at a time: six, two and one of these."""
+    run, theta, x, dy = prepared(kind(5), steps, 3, "float64", 9)
+    found = run.backward(theta, x, dy)[1]
+    own = [run.backward(theta, x[i : i + 1], dy[i : i + 1])[1] for i in range(len(x))]
+    np.testing.assert_allclose(found, np.sum(own, axis=0), rtol=1e-9, atol=1e-9)
+
+
 @ways
 @kinds
 def test_equals_torch(kind, way):
