@@ -9,10 +9,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from llvmlite import ir
-from numba import njit, types
-from numba.core import cgutils
-from numba.extending import intrinsic
 
+from sklearn_nn.jit import cgutils, intrinsic, njit, types
 from sklearn_nn.jit.emit import (
     emitted,
     int64,

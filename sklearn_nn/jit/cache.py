@@ -11,8 +11,7 @@ built. New entries are written to the first folder that this user can write. Bef
 folder within the package is read, whose kernels were made when the package was built; it is never
 written here.
 
-The cache uses private parts of Numba (`numba.core.caching._Cache`, `CompileResult._reduce`); a
-failure there costs a compilation, never a fit.
+Nothing here needs Numba: the stamp has the version of the installed package.
 """
 
 from __future__ import annotations
@@ -20,8 +19,8 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
+import importlib.metadata
 import os
-import pickle
 import platform
 import re
 import shutil
@@ -29,25 +28,14 @@ import stat
 import sys
 import tempfile
 import warnings
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeVar
 
 import llvmlite
-import numba
-from llvmlite import binding
-from numba.core import config
-from numba.core.caching import _Cache
-from numba.core.compiler import CompileResult
-from numba.core.runtime import rtsys
-from numba.core.serialize import dumps
-from numba.core.utils import _dynamic_modname, _dynamic_module
 
-from sklearn_nn.jit.console import tell_compilation
-from sklearn_nn.jit.host import TARGET, VECTOR_BITS, VECTOR_REGISTERS
-
-# Numba files a function under this name if its module is not in `sys.modules`, and imports the
-# module where it loads the entry.
-sys.modules.setdefault(_dynamic_modname, _dynamic_module)
+from sklearn_nn.jit import settings
+from sklearn_nn.jit.host import TARGET, VECTOR_BITS, VECTOR_REGISTERS, uses_svml
 
 PACKAGE = Path(__file__).resolve().parent.parent
 KERNEL_FOLDERS = ("jit", "layers", "network", "training")
@@ -61,7 +49,7 @@ _STAMP = re.compile("[0-9a-f]{20}")
 #: Numba's settings that affect machine code.
 _SETTINGS = (
     "CPU_NAME", "CPU_FEATURES", "ENABLE_AVX", "OPT", "LOOP_VECTORIZE", "SLP_VECTORIZE",
-    "USING_SVML", "LLVM_REFPRUNE_PASS", "LLVM_REFPRUNE_FLAGS", "BOUNDSCHECK", "DEBUGINFO_DEFAULT",
+    "LLVM_REFPRUNE_PASS", "LLVM_REFPRUNE_FLAGS", "BOUNDSCHECK", "DEBUGINFO_DEFAULT",
 )  # fmt: skip
 
 
@@ -81,13 +69,18 @@ def source_stamp(package: Path = PACKAGE) -> str:
 _IMPORTED_SOURCE = source_stamp()
 
 
+def _compiler() -> tuple[object, ...]:
+    """Return the versions and the settings of the compiler."""
+    found = [(name, repr(getattr(settings(), name, None))) for name in _SETTINGS]
+    return importlib.metadata.version("numba"), llvmlite.__version__, found, uses_svml()
+
+
 @functools.cache
 def stamp() -> str:
     """Return a digest, of 20 hexadecimal digits, of all that affects machine code."""
     parts = (
-        _IMPORTED_SOURCE, sys.version, numba.__version__, llvmlite.__version__,
-        platform.machine(), TARGET, (VECTOR_BITS, VECTOR_REGISTERS),
-        [(name, repr(getattr(config, name, None))) for name in _SETTINGS],
+        _IMPORTED_SOURCE, sys.version, _compiler(), platform.machine(), TARGET,
+        (VECTOR_BITS, VECTOR_REGISTERS),
     )  # fmt: skip
     return _DIGEST(repr(parts).encode()).hexdigest()[:20]
 
@@ -273,7 +266,7 @@ def read_only_folders() -> tuple[Path, ...]:
 def _tell(variable: str, refusal: str) -> None:
     """Warn once per process, at the line outside of this package that called it."""
     frame, level = sys._getframe(), 1
-    installed, library = Path(numba.__file__).parents[1], Path(functools.__file__).parent
+    installed, library = Path(llvmlite.__file__).parents[1], Path(functools.__file__).parent
     insiders = (str(PACKAGE), str(installed), str(library))
     while frame.f_back is not None and frame.f_code.co_filename.startswith(insiders):
         frame, level = frame.f_back, level + 1
@@ -296,6 +289,9 @@ def _forget_old_stamps(root: Path, current: Path) -> None:
         return
 
 
+Loaded = TypeVar("Loaded")
+
+
 def _own_source(file: str) -> bytes | None:
     """Return the content of the file of a kernel outside of the package, which is part of its key.
 
@@ -309,21 +305,6 @@ def _own_source(file: str) -> bytes | None:
         return path.read_bytes()
     except OSError:
         return None
-
-
-def _names_only(payload: Any) -> Any:
-    """Return a reduced compilation with stubs in place of the bitcode, which is slow to read.
-
-    The bitcode is needed for inlining only, and kernels are not inlined. The names remain, since
-    Numba looks up a function's address only if its library defines the name.
-    """
-    (name, kind, (machine_code, bitcode)), *rest = payload
-    module = binding.parse_bitcode(bitcode)
-    functions = [f.name for f in module.functions if not f.is_declaration]
-    lines = [f'define void @"{name}"() {{ ret void }}' for name in functions]
-    lines += [f'@"{g.name}" = global i8 0' for g in module.global_variables if not g.is_declaration]
-    stub = binding.parse_assembly("\n".join(lines)).as_bitcode()
-    return ((name, kind, (machine_code, stub)), *rest)
 
 
 def _content(entry: Path) -> bytes:
@@ -340,10 +321,10 @@ def _content(entry: Path) -> bytes:
         return file.read()
 
 
-class KernelCache(_Cache):
-    """Cache of one kernel with the interface of Numba's caches.
+class KernelCache:
+    """Cache of the machine code of one function, for one or several signatures.
 
-    The kernel's `name` is unique within the project. The key of an entry includes `_own_source`.
+    The function's `name` is unique within the project. The key of an entry includes `_own_source`.
     """
 
     def __init__(self, name: str, file: str) -> None:
@@ -353,32 +334,28 @@ class KernelCache(_Cache):
         self.misses = 0
 
     @property
-    def cache_path(self) -> str | None:
-        """Folder of the entries, for Numba's messages."""
+    def path(self) -> str | None:
+        """Folder of new entries."""
         folder = cache_folder()
         return None if folder is None else str(folder)
 
-    def _name(self, signature: Any) -> str:
+    def _name(self, signature: str) -> str:
         """Return the file name of an entry."""
         assert self.source is not None
-        key = _DIGEST(repr(signature).encode() + self.source).hexdigest()[:16]
+        key = _DIGEST(signature.encode() + b"\0" + self.source).hexdigest()[:16]
         return f"{self.name}-{key}.kernel"
 
-    def load_overload(self, sig: Any, target_context: Any) -> CompileResult | None:
-        """Return the compiled kernel for `sig`; None, and it is compiled, if there is none."""
-        result = self._loaded(sig, target_context)
-        if result is None:
-            tell_compilation(self.cache_path)
-        return result
+    def load(self, signature: str, use: Callable[[bytes], Loaded]) -> Loaded | None:
+        """Return what `use` makes of the entry for `signature`; None if there is no usable entry.
 
-    def _loaded(self, sig: Any, target_context: Any) -> CompileResult | None:
-        """Return the compiled kernel for `sig`, or None. Delete a damaged entry of this user."""
+        Delete an entry of this user that is damaged, or with which `use` fails.
+        """
         own = cache_folder()
         folders = [*read_only_folders(), *([] if own is None else [own])]
         if self.source is None or not folders:
             return None
         for folder in folders:
-            entry = folder / self._name(sig)
+            entry = folder / self._name(signature)
             try:
                 content = _content(entry)
             except OSError:
@@ -386,28 +363,23 @@ class KernelCache(_Cache):
             try:
                 if _DIGEST(content[32:]).digest() != content[:32]:
                     raise ValueError("damaged entry")
-                # Defines symbols that loaded code needs. Numba's own cache initializes the whole
-                # compiler, which takes 0.2 s.
-                rtsys.initialize(target_context)
-                result = CompileResult._rebuild(target_context, *pickle.loads(content[32:]))
+                loaded = use(content[32:])
             except Exception:
                 if folder == own:
                     entry.unlink(missing_ok=True)
                 continue
             self.hits += 1
-            return result
+            return loaded
         self.misses += 1
         return None
 
-    def save_overload(self, sig: Any, data: CompileResult) -> None:
-        """Write the compiled kernel to a temporary file in the same folder and rename it."""
+    def save(self, signature: str, payload: bytes) -> None:
+        """Write an entry to a temporary file in the same folder and rename it."""
         folder = cache_folder()
-        if folder is None or self.source is None or data.library.has_dynamic_globals:
+        if folder is None or self.source is None or stamp.__wrapped__() != stamp():
             return
-        entry, temporary = folder / self._name(sig), None
+        entry, temporary = folder / self._name(signature), None
         try:
-            # The text of the annotated source, which nothing reads, would be half of an entry.
-            payload = dumps(_names_only(data._replace(type_annotation="")._reduce()))
             handle, temporary = tempfile.mkstemp(dir=entry.parent, prefix=".writing-")
             with os.fdopen(handle, "wb") as file:
                 file.write(_DIGEST(payload).digest() + payload)
@@ -416,8 +388,3 @@ class KernelCache(_Cache):
         except Exception:  # for example a full disk
             if temporary is not None:
                 Path(temporary).unlink(missing_ok=True)
-
-    def enable(self) -> None:
-        """Do nothing: the cache is always on, and entries are written at once."""
-
-    disable = flush = enable

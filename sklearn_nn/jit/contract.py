@@ -18,19 +18,15 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from llvmlite import binding, ir
-from numba import njit, types
-from numba.core import cgutils
-from numba.core.ccallback import CFunc
-from numba.core.errors import NumbaError, TypingError
-from numba.extending import intrinsic
 
+from sklearn_nn.jit import cgutils, errors, intrinsic, njit, types
 from sklearn_nn.jit.blocks import plain, tiled
 from sklearn_nn.jit.cache import KernelCache
-from sklearn_nn.jit.emit import int64
-from sklearn_nn.jit.host import INLINED_OPTIONS, OPTIONS
+from sklearn_nn.jit.emit import call_compiled, int64
+from sklearn_nn.jit.host import HELPER_OPTIONS, INLINED_OPTIONS
+from sklearn_nn.jit.machine_code import Code, obtain
 from sklearn_nn.jit.views import vector
 
-REALS = {"float32": types.float32, "float64": types.float64}
 _LOCK = threading.Lock()
 
 
@@ -38,25 +34,32 @@ def _symbol(dtype: str) -> str:
     return f"sklearn_nn_contract_{dtype}"
 
 
-def _compile(function: Callable[..., None], dtype: str) -> CFunc:
-    """Return `function` as machine code for `dtype`, from the disk cache if possible."""
-    pointer, size = types.CPointer(REALS[dtype]), types.int64
+def real_type(dtype: str) -> types.Type:
+    """Return Numba's type of "float32" or "float64"; raise KeyError for another name."""
+    return {"float32": types.float32, "float64": types.float64}[dtype]
+
+
+def _signature(dtype: str) -> Any:
+    """Return the signature of the machine code."""
+    pointer, size = types.CPointer(real_type(dtype)), types.int64
     of_a, of_b, of_c = (pointer, *[size] * 3), (pointer, *[size] * 2), (pointer, size) * 2
-    arguments = (*of_a, *of_b, *of_c, *[size] * 7, pointer, *[size] * 2)
+    return types.void(*of_a, *of_b, *of_c, *[size] * 7, pointer, *[size] * 2)
+
+
+def _compile(function: Callable[..., None], dtype: str) -> Code:
+    """Return `function` as machine code for `dtype`, from the disk cache if possible."""
     # No fast-math flag: in an unrolled reduction of one step, "contract" would allow rounding once
     # instead of twice, in some tiles but not in others.
-    options = {"error_model": OPTIONS["error_model"]}
-    compiled = CFunc(function, (arguments, types.void), {}, options)
-    compiled._cache = KernelCache(f"contract_{function.__name__}_{dtype}", __file__)
-    compiled.compile()
-    return compiled
+    options = {name: value for name, value in HELPER_OPTIONS.items() if name != "fastmath"}
+    cache = KernelCache(f"contract_{function.__name__}_{dtype}", __file__)
+    return obtain(function, cache, dtype, lambda: _signature(dtype), options)
 
 
-def _compile_best(dtype: str) -> CFunc:
+def _compile_best(dtype: str) -> Code:
     """Return the tiles, or the plain loops if the host's compiler rejects them."""
     try:
         return _compile(tiled, dtype)
-    except (NumbaError, RuntimeError, NotImplementedError) as error:
+    except (errors.NumbaError, RuntimeError, NotImplementedError) as error:
         warnings.warn(
             f"The fast matrix product cannot be compiled here ({error}); a slower one is used.",
             RuntimeWarning,
@@ -66,7 +69,7 @@ def _compile_best(dtype: str) -> CFunc:
 
 
 @functools.cache
-def _load(dtype: str) -> CFunc:
+def _load(dtype: str) -> Code:
     """Return the machine code for `dtype`, compiled once and kept alive by this cache."""
     compiled = _compile_best(dtype)
     binding.add_symbol(_symbol(dtype), compiled.address)
@@ -84,11 +87,11 @@ def _check(arrays: Sequence[types.Type], names: Sequence[str]) -> types.Type:
     dtypes = {getattr(array, "dtype", None) for array in arrays}
     for name, array in zip(names, arrays, strict=True):
         if not isinstance(array, types.Array) or array.layout != "C":
-            raise TypingError(f"contract: {name} must be a C-contiguous array, got {array}.")
-    if len(dtypes) != 1 or not dtypes <= set(REALS.values()):
-        raise TypingError(f"contract: operands must share float32 or float64, got {dtypes}.")
+            raise errors.TypingError(f"contract: {name} must be a C-contiguous array, got {array}.")
+    if len(dtypes) != 1 or not dtypes <= {types.float32, types.float64}:
+        raise errors.TypingError(f"contract: operands must share float32 or float64, got {dtypes}.")
     if not arrays[-1].mutable:
-        raise TypingError("contract: c is read-only.")
+        raise errors.TypingError("contract: c is read-only.")
     return dtypes.pop()
 
 
@@ -107,9 +110,11 @@ def _calling(dtype: types.Type, arrange: Callable[..., Sequence[Any]]) -> Callab
             for kind, value in zip(signature.args, args, strict=True)
         ]
         values = arrange(builder, *given)
-        function_type = ir.FunctionType(ir.VoidType(), [value.type for value in values])
-        symbol = _symbol(dtype.name)
-        builder.call(cgutils.get_or_insert_function(builder.module, function_type, symbol), values)
+
+        def find(kind: ir.FunctionType) -> ir.Value:
+            return cgutils.get_or_insert_function(builder.module, kind, _symbol(dtype.name))
+
+        call_compiled(context, builder, find, _signature(dtype.name).args, values)
         return context.get_dummy_value()
 
     return codegen

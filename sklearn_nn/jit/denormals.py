@@ -10,10 +10,8 @@ import platform
 from typing import Any
 
 from llvmlite import ir
-from numba import types
-from numba.core import cgutils
-from numba.extending import intrinsic
 
+from sklearn_nn.jit import cgutils, intrinsic, types
 from sklearn_nn.jit.emit import call_intrinsic, emitted, int64
 from sklearn_nn.jit.host import TARGET, is_arm64
 

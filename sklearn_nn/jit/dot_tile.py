@@ -18,9 +18,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from llvmlite import ir
-from numba import njit, types
-from numba.extending import intrinsic, register_jitable
 
+from sklearn_nn.jit import intrinsic, njit, register_jitable, types
 from sklearn_nn.jit.emit import define, int64, load_vector, multiply_add, prefetch
 from sklearn_nn.jit.host import INLINED_OPTIONS, VECTOR_BITS, VECTOR_REGISTERS
 from sklearn_nn.jit.tile import Loop, Memory, TileShape

@@ -18,16 +18,14 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import from_dtype, types
-from numba.core import cgutils
-from numba.core.ccallback import CFunc
-from numba.extending import intrinsic
 
+from sklearn_nn.jit import cgutils, intrinsic, types
 from sklearn_nn.jit.cache import KernelCache
 from sklearn_nn.jit.denormals import flush_denormals, restore_arithmetic
 from sklearn_nn.jit.emit import emitted
-from sklearn_nn.jit.host import OPTIONS
+from sklearn_nn.jit.host import HELPER_OPTIONS
 from sklearn_nn.jit.kernel import Kind, call_kernel, compiling
+from sklearn_nn.jit.machine_code import Code, obtain
 
 _LENGTHS = {0: (), 1: ("_size",), 2: ("_rows", "_columns")}
 _I64 = ir.IntType(64)
@@ -56,7 +54,7 @@ class Layout:
         self.kind = kind
         fields = [("itemsize", "int64"), *_fields(kind)]
         self.places = {name: place for place, (name, _) in enumerate(fields)}
-        self.record = from_dtype(np.dtype(fields))
+        self._fields = fields
         dtypes = {"int64": _INT64, "float64": _FLOAT64, "real": None}
         #: By name: place, number of axes, type (None: real), and whether drivers only read it.
         self.forms: dict[str, tuple[int, int, np.dtype | None, bool]] = {}
@@ -67,14 +65,16 @@ class Layout:
 
     def reader(self) -> Any:
         """Return a function for drivers that returns the record at an address."""
-        record, size = self.record, 8 * len(self.places)
+        size = 8 * len(self.places)
 
         @intrinsic
         def frame_at(typing_context: Any, address: types.Type) -> Any:
+            from numba import from_dtype
+
             def emit(builder: Any, address: Any) -> Any:
                 return builder.inttoptr(address, ir.ArrayType(ir.IntType(8), size).as_pointer())
 
-            return emitted(record(types.int64), emit)
+            return emitted(from_dtype(np.dtype(self._fields))(types.int64), emit)
 
         return frame_at
 
@@ -92,11 +92,12 @@ class Layout:
         begins `capacity` elements for each column further, and its words are the address of the
         larger one and the number of rows.
         """
-        # Both real types have the same convention: their arrays differ in the size of elements.
-        given = kind.signature("float64").args
 
         @intrinsic
         def call(typing_context: Any, address: Any, f: Any, words: Any) -> Any:
+            # Both real types have the same convention: their arrays differ in elements' size.
+            given = kind.signature("float64").args
+
             def codegen(context: Any, builder: Any, signature: Any, values: Sequence[Any]) -> Any:
                 source = _Source(self, slots, builder, *values[1:])
                 arguments = []
@@ -227,7 +228,7 @@ class Routine:
         self.__doc__ = function.__doc__
         # Created now, because the source file may have changed when the code is compiled.
         self._cache = KernelCache(self.name, function.__code__.co_filename)
-        self._code: CFunc | None = None
+        self._code: Code | None = None
 
     @property
     def address(self) -> int:
@@ -235,16 +236,13 @@ class Routine:
         if self._code is None:
             with compiling():
                 if self._code is None:  # no other thread has compiled it meanwhile
-                    self._code = self._compiled()
+                    self._code = self._obtained()
         return self._code.address
 
-    def _compiled(self) -> CFunc:
-        options = {name: OPTIONS[name] for name in ("error_model", "fastmath")}
-        arguments = (types.int64,) * self.function.__code__.co_argcount
-        code = CFunc(self.function, (arguments, types.void), {}, options)
-        code._cache = self._cache
-        code.compile()
-        return code
+    def _obtained(self) -> Code:
+        n = self.function.__code__.co_argcount
+        signature = lambda: types.void(*[types.int64] * n)  # noqa: E731
+        return obtain(self.function, self._cache, f"{n} int64", signature, HELPER_OPTIONS)
 
     def __reduce__(self) -> Any:
         raise TypeError(f"routine {self.name!r} is machine code and cannot be pickled")
@@ -295,17 +293,22 @@ _FLUSHED = Routine(_flushed)
 @functools.cache
 def _enter() -> Any:
     """Return a function that runs the driver at an address; it releases the GIL."""
-    return ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 5)(_FLUSHED.address)
+    kind = ctypes.CFUNCTYPE(ctypes.c_int, *[ctypes.c_void_p] * 2, *[ctypes.c_int64] * 5)
+    # Numba's functions have two places for results first, in which all threads write the same.
+    results = (ctypes.c_void_p * 2)()
+    places = [ctypes.byref(results, k * ctypes.sizeof(ctypes.c_void_p)) for k in range(2)]
+    return functools.partial(kind(_FLUSHED.address), *places)
 
 
 @intrinsic
 def call_routine(typing_context: Any, address: types.Type, arguments: types.Type) -> Any:
     """Call the routine at `address` with a tuple of int64."""
 
-    def emit(builder: Any, address: Any, arguments: Any) -> Any:
-        given = [builder.extract_value(arguments, k) for k in range(arguments.type.count)]
-        function = ir.FunctionType(ir.VoidType(), [_I64] * len(given)).as_pointer()
-        builder.call(builder.inttoptr(address, function), given)
-        return ir.Constant(ir.IntType(8).as_pointer(), None)
+    given = [types.int64] * len(arguments.types)
 
-    return emitted(types.void(types.int64, arguments), emit)
+    def codegen(context: Any, builder: Any, signature: Any, values: Sequence[Any]) -> Any:
+        words = cgutils.unpack_tuple(builder, values[1], len(given))
+        call_kernel(context, builder, values[0], given, words)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, arguments), codegen

@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from llvmlite import ir
-from numba.core import cgutils
+
+from sklearn_nn.jit import cgutils, types
 
 _I32, _I64 = ir.IntType(32), ir.IntType(64)
 
@@ -72,6 +73,20 @@ def call_intrinsic(
     kind = ir.FunctionType(result, [argument.type for argument in arguments])
     function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.{name}")
     return builder.call(function, arguments)
+
+
+def call_compiled(
+    context: Any, builder: ir.IRBuilder, find: Callable[[ir.FunctionType], ir.Value],
+    given: Sequence[Any], arguments: Sequence[ir.Value],
+) -> None:  # fmt: skip
+    """Call a function that Numba has compiled, which returns nothing and never raises.
+
+    ``find(type)`` returns the function; `given` are Numba's types of the arguments.
+    """
+    kind = context.call_conv.get_function_type(types.void, given)
+    result, exception = (cgutils.alloca_once(builder, one.pointee) for one in kind.args[:2])
+    packed = context.get_arg_packer(given).as_arguments(builder, arguments)
+    builder.call(find(kind), [result, exception, *packed])
 
 
 def load_vector(builder: ir.IRBuilder, address: ir.Value, mask: ir.Value | None = None) -> ir.Value:

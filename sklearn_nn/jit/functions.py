@@ -15,19 +15,20 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from numba import types
-from numba.extending import intrinsic
-
+from sklearn_nn.jit import intrinsic, types
 from sklearn_nn.jit.emit import Lane
 
-_FLOATS = (types.float32, types.float64)
+
+def _is_float(x: Any) -> bool:
+    """Return whether `x` is the type float32 or float64."""
+    return x in (types.float32, types.float64)
 
 
 def _elementary(body: Callable[[Lane], Lane]) -> Any:
     """Return an intrinsic of one float whose code `body` emits."""
 
     def function(typingctx: Any, x: Any) -> Any:
-        if x not in _FLOATS:
+        if not _is_float(x):
             return None
 
         def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -42,7 +43,7 @@ def _elementary(body: Callable[[Lane], Lane]) -> Any:
 @intrinsic
 def fma(typingctx: Any, a: Any, b: Any, c: Any) -> Any:
     """Return a * b + c, rounded once, for three numbers of one type."""
-    if a not in _FLOATS or not a == b == c:
+    if not _is_float(a) or not a == b == c:
         return None
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:

@@ -2,16 +2,40 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import platform
+import sys
 
 from llvmlite import binding
-from numba.core import config
-from numba.core.registry import cpu_target
+from llvmlite.binding import targets
+
+from sklearn_nn.jit import settings
+
+binding.initialize_native_target()
+binding.initialize_native_asmprinter()
+
+
+def _features() -> str:
+    """Return the features of this processor that Numba lets LLVM use."""
+    if settings().CPU_FEATURES is not None:
+        return settings().CPU_FEATURES
+    try:
+        features = binding.get_host_cpu_features()
+    except RuntimeError:  # LLVM names none for this processor
+        return ""
+    if not settings().ENABLE_AVX:
+        features.update((name, False) for name in features if name.startswith("avx"))
+    return features.flatten()
+
 
 #: Target of Numba's compiler: triple, processor, features ("+avx2,-avx512f,..."). It includes
 #: Numba's settings (NUMBA_CPU_NAME, NUMBA_CPU_FEATURES, NUMBA_ENABLE_AVX).
-TARGET: tuple[str, str, str] = cpu_target.target_context.codegen().magic_tuple()
+TARGET: tuple[str, str, str] = (
+    binding.get_process_triple(),
+    binding.get_host_cpu_name() if settings().CPU_NAME is None else settings().CPU_NAME,
+    _features(),
+)
 
 #: Adds sixteen integers. Its assembly names the widest registers that the compiler uses.
 _WIDE_SUM = """
@@ -67,8 +91,9 @@ def registers_of(
 
 #: Width of a vector register in bits, and number of vector registers.
 VECTOR_BITS, VECTOR_REGISTERS = registers_of(
-    *TARGET, platform.machine(), named=config.CPU_NAME is not None and config.CPU_FEATURES is None
-)
+    *TARGET, platform.machine(),
+    named=settings().CPU_NAME is not None and settings().CPU_FEATURES is None,
+)  # fmt: skip
 
 #: Bytes of a cache line.
 LINE = 64
@@ -84,6 +109,23 @@ HELPER_OPTIONS = {**OPTIONS, "no_cpython_wrapper": True, "no_cfunc_wrapper": Tru
 #: The same, inlined before type inference. Otherwise a function is optimized twice, alone and
 #: within its caller.
 INLINED_OPTIONS = {**HELPER_OPTIONS, "inline": "always"}
+
+
+#: Names of Intel's library of vector functions, by the beginning of the platform's name.
+_SVML = {"linux": "libsvml.so", "darwin": "libsvml.dylib", "win": "svml_dispmd"}
+
+
+@functools.cache
+def uses_svml() -> bool:
+    """Return whether Numba uses Intel's vector functions, and load them if so."""
+    names = [name for system, name in _SVML.items() if sys.platform.startswith(system)]
+    if settings().DISABLE_INTEL_SVML or not names or not targets.has_svml():
+        return False
+    try:
+        binding.load_library_permanently(names[0])
+    except RuntimeError:  # it is not installed
+        return False
+    return True
 
 
 def lanes(dtype: str) -> int:

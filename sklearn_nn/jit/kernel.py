@@ -14,16 +14,21 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, typeof, types
-from numba.core import cgutils
-from numba.extending import intrinsic
 
-from sklearn_nn.jit import compiler_problem, paused_collection
+from sklearn_nn.jit import (
+    cgutils,
+    compiler_problem,
+    intrinsic,
+    njit,
+    paused_collection,
+    types,
+)
 from sklearn_nn.jit.cache import KernelCache
-from sklearn_nn.jit.contract import REALS, load_contract
+from sklearn_nn.jit.contract import load_contract, real_type
 from sklearn_nn.jit.denormals import flush_denormals, restore_arithmetic
-from sklearn_nn.jit.emit import emitted
+from sklearn_nn.jit.emit import call_compiled, emitted
 from sklearn_nn.jit.host import HELPER_OPTIONS, OPTIONS
+from sklearn_nn.jit.machine_code import Code, obtain
 
 # Numba's compiler is not reentrant for one dispatcher.
 _COMPILING = threading.RLock()
@@ -61,7 +66,7 @@ class Kind:
 
     def signature(self, dtype: str) -> Any:
         """Return the Numba signature for one real type."""
-        real = REALS[dtype]
+        real = real_type(dtype)
         return types.void(*[_argument_type(text, real) for text in self.arguments.values()])
 
 
@@ -77,41 +82,30 @@ class Kernel:
         self.__doc__ = function.__doc__
         # Created now, because the source file may have changed when the kernel is compiled.
         self._cache = KernelCache(self.name, function.__code__.co_filename)
-        self._dispatcher: Any = None
-        self._addresses: dict[str, int] = {}
-
-    def compiled(self, dtype: str) -> Any:
-        """Return the dispatcher, compiled for `dtype`."""
-        if dtype not in self._addresses:
-            with compiling():
-                self._compile(dtype)
-        return self._dispatcher
+        self._codes: dict[str, Code] = {}
 
     def address(self, dtype: str) -> int:
         """Return the address of the machine code for `dtype` ("float32" or "float64")."""
-        self.compiled(dtype)
-        return self._addresses[dtype]
+        if dtype not in self._codes:
+            with compiling():
+                if dtype not in self._codes:  # no other thread has obtained it meanwhile
+                    self._codes[dtype] = self._obtained(dtype)
+        return self._codes[dtype].address
 
-    def _compile(self, dtype: str) -> None:
+    def _obtained(self, dtype: str) -> Code:
         load_contract(dtype)
-        if self._dispatcher is None:
-            self._dispatcher = njit(**HELPER_OPTIONS)(self.function)
-            self._dispatcher._cache = self._cache
-        signature = self.kind.signature(dtype)
-        if signature.args not in self._dispatcher.overloads:
-            self._dispatcher.disable_compile(False)
-            self._dispatcher.compile(signature)
-            # Arguments of other types raise an error instead of starting another compilation.
-            self._dispatcher.disable_compile()
-        result = self._dispatcher.overloads[signature.args]
-        pointer = result.library.get_pointer_to_function(result.fndesc.llvm_func_name)
-        self._addresses[dtype] = pointer
+        return obtain(
+            self.function, self._cache, f"{dtype} {self.kind.arguments}",
+            lambda: self.kind.signature(dtype), HELPER_OPTIONS,
+        )  # fmt: skip
 
     def __call__(self, *arguments: Any) -> None:
         """Run the kernel from Python, as tests do, in the real type of the first real array.
 
         Raises TypeError if the arguments' types are not those of the kernel's kind.
         """
+        from numba import typeof
+
         given = [typeof(a) for a in arguments]
         arrays = zip(given, self.kind.arguments.values(), strict=True)
         dtype = next(t.dtype.name for t, text in arrays if text.endswith("]") and "real" in text)
@@ -137,14 +131,11 @@ def call_kernel(
     context: Any, builder: Any, address: Any, given: Sequence[types.Type], arguments: Sequence[Any]
 ) -> None:
     """Emit a call of the kernel at `address`, whose arguments have the types `given`."""
-    function_type = context.call_conv.get_function_type(types.void, given)
-    function = builder.inttoptr(address, function_type.as_pointer())
-    result, exception = (
-        cgutils.alloca_once(builder, argument.pointee) for argument in function_type.args[:2]
-    )
-    packed = context.get_arg_packer(given).as_arguments(builder, arguments)
-    # The returned status is ignored: kernels never raise.
-    builder.call(function, [result, exception, *packed])
+
+    def find(kind: ir.FunctionType) -> ir.Value:
+        return builder.inttoptr(address, kind.as_pointer())
+
+    call_compiled(context, builder, find, given, arguments)
 
 
 @intrinsic

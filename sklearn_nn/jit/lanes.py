@@ -11,9 +11,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from llvmlite import ir
-from numba import types
-from numba.extending import intrinsic
 
+from sklearn_nn.jit import intrinsic, types
 from sklearn_nn.jit.emit import define, int64, lanes_below, load_vector, multiply_add, store_vector
 from sklearn_nn.jit.host import VECTOR_BITS
 

@@ -11,9 +11,8 @@ from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
-from numba import types
-from numba.extending import intrinsic
 
+from sklearn_nn.jit import intrinsic, types
 from sklearn_nn.jit.emit import Lane
 from sklearn_nn.jit.functions import log_of_normal, sine_ratio
 

@@ -25,9 +25,8 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
-from numba.extending import intrinsic
 
+from sklearn_nn.jit import Later, intrinsic, njit, types
 from sklearn_nn.jit.emit import emitted
 from sklearn_nn.jit.host import HELPER_OPTIONS, LINE, available_cores
 from sklearn_nn.jit.views import words
@@ -68,8 +67,8 @@ def load_word(typing_context: Any, address: types.Type) -> Any:
 
 
 if sys.platform == "win32":
-    _yield = types.ExternalFunction("SwitchToThread", types.int32())
-    _sleep_milliseconds = types.ExternalFunction("Sleep", types.void(types.uint32))
+    _yield = Later(lambda: types.ExternalFunction("SwitchToThread", types.int32()))
+    _sleep_milliseconds = Later(lambda: types.ExternalFunction("Sleep", types.void(types.uint32)))
 
     @njit(**HELPER_OPTIONS)
     def _sleep() -> None:
@@ -77,8 +76,8 @@ if sys.platform == "win32":
         _sleep_milliseconds(1)
 
 else:
-    _yield = types.ExternalFunction("sched_yield", types.int32())
-    _sleep_microseconds = types.ExternalFunction("usleep", types.int32(types.uint32))
+    _yield = Later(lambda: types.ExternalFunction("sched_yield", types.int32()))
+    _sleep_microseconds = Later(lambda: types.ExternalFunction("usleep", types.int32(types.uint32)))
 
     @njit(**HELPER_OPTIONS)
     def _sleep() -> None:

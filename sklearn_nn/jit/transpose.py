@@ -10,9 +10,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from llvmlite import ir
-from numba import types
-from numba.extending import intrinsic, register_jitable
 
+from sklearn_nn.jit import intrinsic, register_jitable, types
 from sklearn_nn.jit.emit import define, emitted, int64, load_vector, store_vector
 from sklearn_nn.jit.host import VECTOR_BITS
 

@@ -11,10 +11,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numba import njit, types
-from numba.core import cgutils
-from numba.extending import intrinsic, register_jitable
 
+from sklearn_nn.jit import cgutils, intrinsic, njit, register_jitable, types
 from sklearn_nn.jit.emit import prefetch
 from sklearn_nn.jit.host import HELPER_OPTIONS, LINE
 

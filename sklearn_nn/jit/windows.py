@@ -16,9 +16,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from llvmlite import ir
-from numba import types
-from numba.extending import intrinsic
 
+from sklearn_nn.jit import intrinsic, types
 from sklearn_nn.jit.emit import (
     define,
     int64,

@@ -7,10 +7,8 @@ from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
-from numba import njit
-from numba.extending import register_jitable
-
 from sklearn_nn._spec import Spec, parameters
+from sklearn_nn.jit import njit, register_jitable
 from sklearn_nn.jit.functions import erf, exp, expm1, fma, sigmoid, softplus, tanh
 from sklearn_nn.jit.host import INLINED_OPTIONS
 from sklearn_nn.jit.kernel import Kernel, kernel, like
@@ -32,8 +30,8 @@ class Elementwise:
     of_y: bool = False
 
     def __post_init__(self) -> None:
-        register_jitable(self.value)
-        register_jitable(self.derivative)
+        object.__setattr__(self, "value", register_jitable(self.value))
+        object.__setattr__(self, "derivative", register_jitable(self.derivative))
 
 
 def _relu(x: Any) -> Any:

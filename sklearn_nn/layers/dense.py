@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import KW_ONLY
 from typing import Any
 
-from numba import njit
-
 from sklearn_nn._spec import Spec, parameters
+from sklearn_nn.jit import njit
 from sklearn_nn.jit.contract import contract, matmul, matmul_onto, matmul_transposed
 from sklearn_nn.jit.host import INLINED_OPTIONS
 from sklearn_nn.jit.kernel import kernel

@@ -17,8 +17,7 @@ padding:
 
 from __future__ import annotations
 
-from numba import njit
-
+from sklearn_nn.jit import njit
 from sklearn_nn.jit.host import INLINED_OPTIONS
 from sklearn_nn.jit.views import vector
 from sklearn_nn.layers.base import LENGTHS, LONGEST, owned_rows

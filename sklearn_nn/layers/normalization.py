@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import njit
 
 from sklearn_nn._spec import parameters
+from sklearn_nn.jit import njit
 from sklearn_nn.jit.emit import multiply_add
 from sklearn_nn.jit.functions import fma
 from sklearn_nn.jit.host import INLINED_OPTIONS

@@ -19,8 +19,7 @@ whose fields are named in frame.py.
 
 from __future__ import annotations
 
-from numba import njit
-
+from sklearn_nn.jit import njit
 from sklearn_nn.jit.driver import Driver, Routine, call_routine
 from sklearn_nn.jit.host import HELPER_OPTIONS, INLINED_OPTIONS
 from sklearn_nn.jit.kernel import Kind, bits, kernel, real

@@ -7,8 +7,8 @@ decay. Threads own chunks of `theta`; sums over all of it add the chunks' sums i
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from sklearn_nn.jit import njit
 from sklearn_nn.jit.driver import Routine
 from sklearn_nn.jit.functions import fma
 from sklearn_nn.jit.host import HELPER_OPTIONS

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba.extending import register_jitable
 from scipy import sparse
 
+from sklearn_nn.jit import register_jitable
 from sklearn_nn.jit.functions import fma
 from sklearn_nn.jit.kernel import Kernel, Kind, kernel
 from sklearn_nn.jit.views import octets, vector

@@ -15,10 +15,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
-from numba import njit
-from numba.extending import register_jitable
 
 from sklearn_nn._spec import Spec, named_classes, parameters
+from sklearn_nn.jit import njit, register_jitable
 from sklearn_nn.jit.functions import exp, expm1, fma, log, log1p, sigmoid, softplus, tanh
 from sklearn_nn.jit.host import INLINED_OPTIONS
 from sklearn_nn.jit.kernel import Kernel, kernel, like
@@ -120,8 +119,7 @@ def inlined(function: Callable[..., Any]) -> Callable[..., Any]:
 
     LLVM does not inline a large function, and a loop with a call does not vectorize.
     """
-    register_jitable(inline="always")(function)
-    return function
+    return register_jitable(function, inline="always")
 
 
 @njit(**INLINED_OPTIONS)
@@ -163,8 +161,7 @@ def pointwise(name: str, value: _OfOutput, derivative: _OfOutput, mean: bool = T
     The loss of a row is the mean over its outputs, or their sum. The gradient is always that of the
     sum, so that each output learns as it would alone.
     """
-    inlined(value)
-    inlined(derivative)
+    value, derivative = inlined(value), inlined(derivative)
 
     @kernel(LOSS, name=f"training.losses.{name}")
     def loss(part, parts, options, target, weight, rows, scale, z, dz, losses):

@@ -127,7 +127,7 @@ def test_no_folder(monkeypatch):
     monkeypatch.setattr(cache, "cache_folder", lambda: None)
     made = fresh()
     assert apply(made) == [0, 2, 4]
-    assert made._cache.cache_path is None
+    assert made._cache.path is None
     assert (made._cache.hits, made._cache.misses) == (0, 0)
 
 
@@ -326,13 +326,14 @@ def test_stamp_covers_compiler_and_options(monkeypatch):
     assert before == cache.stamp()
     assert cache._STAMP.fullmatch(before)
     for place, name, value in [
-        (cache.numba, "__version__", "0"),
+        (cache.importlib.metadata, "version", "{}".format),
         (cache.llvmlite, "__version__", "0"),
         (cache.sys, "version", "0"),
         (cache, "TARGET", ("", "", "")),
         (cache, "VECTOR_BITS", 7),
         (cache, "VECTOR_REGISTERS", 7),
         *((config, name, 7) for name in cache._SETTINGS),
+        (cache, "uses_svml", lambda: None),
     ]:
         with monkeypatch.context() as patch:
             patch.setattr(place, name, value)

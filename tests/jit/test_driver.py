@@ -141,8 +141,8 @@ def test_wrong_words_are_an_error_of_compilation():
 def test_first_need_of_many_threads():
     """One compilation, and the same address for all."""
     made, addresses = Routine(add_ten), []
-    compiled, plain = [], made._compiled
-    made._compiled = lambda: compiled.append(1) or plain()
+    compiled, plain = [], made._obtained
+    made._obtained = lambda: compiled.append(1) or plain()
     threads = [threading.Thread(target=lambda: addresses.append(made.address)) for _ in range(8)]
     for thread in threads:
         thread.start()

@@ -10,9 +10,9 @@ from dataclasses import KW_ONLY
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from sklearn_nn._spec import parameters
+from sklearn_nn.jit import njit
 from sklearn_nn.jit.functions import fma
 from sklearn_nn.jit.host import HELPER_OPTIONS, INLINED_OPTIONS
 from sklearn_nn.jit.kernel import kernel, like, real, real_bits

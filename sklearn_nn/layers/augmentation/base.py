@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import numpy as np
-from numba import njit
 
 from sklearn_nn._spec import is_number
+from sklearn_nn.jit import njit
 from sklearn_nn.jit.host import INLINED_OPTIONS
 from sklearn_nn.jit.kernel import real_bits
 from sklearn_nn.jit.random import random_uniform, stream

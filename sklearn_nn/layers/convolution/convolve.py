@@ -15,8 +15,7 @@ Gradients are the transposed sums. Depthwise convolution has separate kernels.
 
 from __future__ import annotations
 
-from numba import njit
-
+from sklearn_nn.jit import njit
 from sklearn_nn.jit.blocks import CHAIN
 from sklearn_nn.jit.contract import contract, contract_groups
 from sklearn_nn.jit.dot_tile import dot_plan, dot_row, lanes_of

@@ -12,9 +12,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 from llvmlite import ir
-from numba import njit
 
 from sklearn_nn._spec import parameters
+from sklearn_nn.jit import njit
 from sklearn_nn.jit.host import INLINED_OPTIONS
 from sklearn_nn.jit.kernel import kernel, like
 from sklearn_nn.jit.lanes import Load, Store, make_lanes

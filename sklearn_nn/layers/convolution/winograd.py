@@ -20,8 +20,7 @@ import math
 from collections.abc import Sequence
 from fractions import Fraction
 
-from numba import njit
-
+from sklearn_nn.jit import njit
 from sklearn_nn.jit.contract import contract, matmul, matmul_onto
 from sklearn_nn.jit.host import INLINED_OPTIONS
 from sklearn_nn.jit.kernel import kernel

@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from llvmlite.ir import IRBuilder
-from numba import njit
 
+from sklearn_nn.jit import njit
 from sklearn_nn.jit.emit import Lane
 from sklearn_nn.jit.functions import sigmoid_of, tanh_of
 from sklearn_nn.jit.host import INLINED_OPTIONS

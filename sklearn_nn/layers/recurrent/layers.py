@@ -6,9 +6,9 @@ from dataclasses import KW_ONLY, replace
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
-from numba import njit
 
 from sklearn_nn._spec import Spec, parameters
+from sklearn_nn.jit import njit
 from sklearn_nn.jit.host import INLINED_OPTIONS
 from sklearn_nn.jit.kernel import kernel, real_bits
 from sklearn_nn.jit.views import vector

@@ -12,8 +12,7 @@ there they are inner.
 
 from __future__ import annotations
 
-from numba import njit
-
+from sklearn_nn.jit import njit
 from sklearn_nn.jit.blocks import BLOCK, CHAIN
 from sklearn_nn.jit.contract import contract, contract_and_fetch, contract_groups
 from sklearn_nn.jit.host import INLINED_OPTIONS, LINE

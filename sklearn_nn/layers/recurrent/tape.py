@@ -30,8 +30,7 @@ each row after its last step for the next batch.
 
 from __future__ import annotations
 
-from numba import njit
-
+from sklearn_nn.jit import njit
 from sklearn_nn.jit.host import INLINED_OPTIONS
 from sklearn_nn.jit.kernel import like, real
 from sklearn_nn.jit.random import random_bits, stream

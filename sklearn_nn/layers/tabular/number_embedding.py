@@ -12,9 +12,9 @@ from dataclasses import KW_ONLY
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from sklearn_nn._spec import parameters
+from sklearn_nn.jit import njit
 from sklearn_nn.jit.functions import cos_turns, fma, sin_turns
 from sklearn_nn.jit.host import INLINED_OPTIONS
 from sklearn_nn.jit.kernel import kernel, like
