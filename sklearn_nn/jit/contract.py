@@ -24,7 +24,7 @@ from sklearn_nn.jit.blocks import plain, tiled
 from sklearn_nn.jit.cache import KernelCache
 from sklearn_nn.jit.emit import call_compiled, int64
 from sklearn_nn.jit.host import HELPER_OPTIONS, INLINED_OPTIONS
-from sklearn_nn.jit.machine_code import Code, obtain
+from sklearn_nn.jit.machine_code import obtain
 from sklearn_nn.jit.views import vector
 
 _LOCK = threading.Lock()
@@ -46,8 +46,8 @@ def _signature(dtype: str) -> Any:
     return types.void(*of_a, *of_b, *of_c, *[size] * 7, pointer, *[size] * 2)
 
 
-def _compile(function: Callable[..., None], dtype: str) -> Code:
-    """Return `function` as machine code for `dtype`, from the disk cache if possible."""
+def _compile(function: Callable[..., None], dtype: str) -> int:
+    """Return the address of `function` as machine code for `dtype`."""
     # No fast-math flag: in an unrolled reduction of one step, "contract" would allow rounding once
     # instead of twice, in some tiles but not in others.
     options = {name: value for name, value in HELPER_OPTIONS.items() if name != "fastmath"}
@@ -55,8 +55,8 @@ def _compile(function: Callable[..., None], dtype: str) -> Code:
     return obtain(function, cache, dtype, lambda: _signature(dtype), options)
 
 
-def _compile_best(dtype: str) -> Code:
-    """Return the tiles, or the plain loops if the host's compiler rejects them."""
+def _compile_best(dtype: str) -> int:
+    """Return the address of the tiles, or of the plain loops if the compiler rejects them."""
     try:
         return _compile(tiled, dtype)
     except (errors.NumbaError, RuntimeError, NotImplementedError) as error:
@@ -69,10 +69,10 @@ def _compile_best(dtype: str) -> Code:
 
 
 @functools.cache
-def _load(dtype: str) -> Code:
-    """Return the machine code for `dtype`, compiled once and kept alive by this cache."""
+def _load(dtype: str) -> int:
+    """Return the address of the machine code for `dtype`, which gets its symbol once."""
     compiled = _compile_best(dtype)
-    binding.add_symbol(_symbol(dtype), compiled.address)
+    binding.add_symbol(_symbol(dtype), compiled)
     return compiled
 
 

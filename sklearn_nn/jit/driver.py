@@ -25,7 +25,7 @@ from sklearn_nn.jit.denormals import flush_denormals, restore_arithmetic
 from sklearn_nn.jit.emit import emitted
 from sklearn_nn.jit.host import HELPER_OPTIONS
 from sklearn_nn.jit.kernel import Kind, call_kernel, compiling
-from sklearn_nn.jit.machine_code import Code, obtain
+from sklearn_nn.jit.machine_code import obtain
 
 _LENGTHS = {0: (), 1: ("_size",), 2: ("_rows", "_columns")}
 _I64 = ir.IntType(64)
@@ -228,18 +228,18 @@ class Routine:
         self.__doc__ = function.__doc__
         # Created now, because the source file may have changed when the code is compiled.
         self._cache = KernelCache(self.name, function.__code__.co_filename)
-        self._code: Code | None = None
+        self._address: int | None = None
 
     @property
     def address(self) -> int:
         """Address of the machine code."""
-        if self._code is None:
+        if self._address is None:
             with compiling():
-                if self._code is None:  # no other thread has compiled it meanwhile
-                    self._code = self._obtained()
-        return self._code.address
+                if self._address is None:  # no other thread has compiled it meanwhile
+                    self._address = self._obtained()
+        return self._address
 
-    def _obtained(self) -> Code:
+    def _obtained(self) -> int:
         n = self.function.__code__.co_argcount
         signature = lambda: types.void(*[types.int64] * n)  # noqa: E731
         return obtain(self.function, self._cache, f"{n} int64", signature, HELPER_OPTIONS)

@@ -28,7 +28,7 @@ from sklearn_nn.jit.contract import load_contract, real_type
 from sklearn_nn.jit.denormals import flush_denormals, restore_arithmetic
 from sklearn_nn.jit.emit import call_compiled, emitted
 from sklearn_nn.jit.host import HELPER_OPTIONS, OPTIONS
-from sklearn_nn.jit.machine_code import Code, obtain
+from sklearn_nn.jit.machine_code import obtain
 
 # Numba's compiler is not reentrant for one dispatcher.
 _COMPILING = threading.RLock()
@@ -82,17 +82,17 @@ class Kernel:
         self.__doc__ = function.__doc__
         # Created now, because the source file may have changed when the kernel is compiled.
         self._cache = KernelCache(self.name, function.__code__.co_filename)
-        self._codes: dict[str, Code] = {}
+        self._addresses: dict[str, int] = {}
 
     def address(self, dtype: str) -> int:
         """Return the address of the machine code for `dtype` ("float32" or "float64")."""
-        if dtype not in self._codes:
+        if dtype not in self._addresses:
             with compiling():
-                if dtype not in self._codes:  # no other thread has obtained it meanwhile
-                    self._codes[dtype] = self._obtained(dtype)
-        return self._codes[dtype].address
+                if dtype not in self._addresses:  # no other thread has obtained it meanwhile
+                    self._addresses[dtype] = self._obtained(dtype)
+        return self._addresses[dtype]
 
-    def _obtained(self, dtype: str) -> Code:
+    def _obtained(self, dtype: str) -> int:
         load_contract(dtype)
         return obtain(
             self.function, self._cache, f"{dtype} {self.kind.arguments}",

@@ -120,13 +120,12 @@ class ObjectFile(NamedTuple):
 # --- linking --------------------------------------------------------------------------------------
 
 
-class Code(NamedTuple):
-    """Machine code in memory."""
-
-    address: int  # of the function
-    owner: Any  # owns the memory
+def _keep(owner: Any) -> None:
+    """Keep the owner of machine code until the process ends, since programs hold addresses."""
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(owner))
 
 
+#: Numba's functions that call Python begin with this one.
 _LOCK = "numba_gil_ensure"
 #: Numba's code refers to this function of its runtime, which frees an array. Kernels own none.
 _FREE = "NRT_MemInfo_call_dtor"
@@ -135,7 +134,9 @@ _FREE = "NRT_MemInfo_call_dtor"
 @functools.cache
 def _free_nothing() -> Any:
     """Return a C function in place of `_FREE`, which kernels do not call."""
-    return ctypes.CFUNCTYPE(None, ctypes.c_void_p)(lambda _: None)
+    function = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(lambda _: None)
+    _keep(function)
+    return function
 
 
 def _provide(needed: tuple[str, ...]) -> None:
@@ -150,8 +151,8 @@ def _provide(needed: tuple[str, ...]) -> None:
         rtsys.initialize(cpu_target.target_context)
 
 
-def link(payload: bytes) -> Code:
-    """Return the machine code of an entry of the cache; raise ValueError if it is damaged.
+def link(payload: bytes) -> int:
+    """Return the address of the function in an entry; raise ValueError if it is damaged.
 
     Each has a linker of its own: Numba gives functions that several entries contain names that are
     unique within one process only.
@@ -168,7 +169,8 @@ def link(payload: bytes) -> Code:
     engine.finalize_object()
     if not (address := engine.get_function_address(found.symbol)):
         raise ValueError(f"no function {found.symbol} in an object file")
-    return Code(address, engine)
+    _keep(engine)
+    return address
 
 
 # --- compilation ----------------------------------------------------------------------------------
@@ -177,13 +179,13 @@ def link(payload: bytes) -> Code:
 def obtain(
     function: Callable[..., None], cache: KernelCache, types: str,
     signature: Callable[[], Any], options: dict[str, Any],
-) -> Code:  # fmt: skip
-    """Return the machine code of `function` from the cache, or else compiled.
+) -> int:  # fmt: skip
+    """Return the address of the machine code of `function`, from the cache or else compiled.
 
     It follows Numba's convention of calls. `types` describes the signature for the cache.
     """
-    if (code := cache.load(types, link)) is not None:
-        return code
+    if (address := cache.load(types, link)) is not None:
+        return address
     tell_compilation(cache.path)
     dispatcher, wanted = njit(**options)(function).made, signature()
     dispatcher.compile(wanted)
@@ -192,7 +194,8 @@ def obtain(
     address = library.get_pointer_to_function(symbol)
     if not library.has_dynamic_globals:  # those are addresses of this process
         _save(cache, types, symbol, library)
-    return Code(address, dispatcher)
+    _keep(result)
+    return address
 
 
 def _save(cache: KernelCache, types: str, symbol: str, library: Any) -> None:
@@ -201,6 +204,6 @@ def _save(cache: KernelCache, types: str, symbol: str, library: Any) -> None:
         found = ObjectFile.of(symbol, library._get_compiled_object())
     except (AttributeError, RuntimeError, ValueError):  # private, and may change
         return
-    # What calls Python, such as `print`, takes its lock and has objects of this process.
+    # What calls Python, such as `print`, has objects of this process.
     if _LOCK not in found.needed:
         cache.save(types, found.packed())

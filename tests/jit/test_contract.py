@@ -432,7 +432,7 @@ def call_code(code, *arguments):
     kind = ctypes.CFUNCTYPE(ctypes.c_int, *[ctypes.c_int64] * (2 + len(arguments)))
     results = np.zeros(2, np.int64)
     places = [results.ctypes.data, results[1:].ctypes.data]
-    kind(code.address)(
+    kind(code)(
         *places, *[a.ctypes.data if isinstance(a, np.ndarray) else a or 0 for a in arguments]
     )
 

@@ -59,12 +59,12 @@ def test_other_types_are_an_error(dtype):
     """And no reason to compile once more."""
     x, y = arrays(dtype)
     scaled(1.0, 0, x, y)
-    before = {**scaled._codes}
+    before = {**scaled._addresses}
     other = y.astype("float64" if dtype == "float32" else "float32")
     for wrong in [(1.0, 0, x, other), (1.0, 0, x, y.T), (1.0, 0, x, y[0]), (1.0, 0, x, x)]:
         with pytest.raises(TypeError):
             scaled(*wrong)
-    assert scaled._codes == before
+    assert scaled._addresses == before
     with pytest.raises(KeyError):
         scaled(1.0, 0, x.astype("int64"), y.astype("int64"))
 
