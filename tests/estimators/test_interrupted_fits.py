@@ -53,7 +53,8 @@ SEVERAL = [name for name in FITS if name.startswith("networks")]
 
 
 @pytest.fixture(autouse=True)
-def _quiet():
+def _quiet(monkeypatch):
+    monkeypatch.setattr(queue, "_LEAST_EPOCH", 0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield

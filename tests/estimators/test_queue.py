@@ -70,8 +70,9 @@ FITS = {
 
 @pytest.fixture(autouse=True)
 def _many_cores(monkeypatch):
-    """There are cores enough for several threads."""
+    """There are cores enough for several threads, and no network is too small."""
     monkeypatch.setattr(team, "available_cores", lambda: 8)
+    monkeypatch.setattr(queue, "_LEAST_EPOCH", 0)
 
 
 @pytest.fixture
@@ -273,6 +274,15 @@ def test_networks_that_are_trained_one_by_one(name, parameters, crews):
     one, two = (fitted(name, n_jobs=n_jobs, **parameters) for n_jobs in (None, 2))
     assert not crews
     assert_same_fit(one, two)
+
+
+def test_epochs_that_are_mostly_python_are_trained_one_by_one(monkeypatch):
+    monkeypatch.undo()
+    monkeypatch.setattr(team, "available_cores", lambda: 8)
+    began = []
+    monkeypatch.setattr(queue._Crew, "_begin", began.append)
+    fitted("best", n_jobs=2)
+    assert not began
 
 
 # --- Ctrl-C ------------------------------------------------------------------------------------

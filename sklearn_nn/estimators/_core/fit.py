@@ -322,13 +322,14 @@ class Fit:
             return True
         return est.early_stopping is not True and self.uses_all_epochs()
 
-    def work_of_batch(self):
-        """Return the number of multiplications and additions of training on one batch."""
+    def work(self):
+        """Return the multiplications and additions of training on a batch, and in an epoch."""
         est, n_rows = self.estimator, self.request.source.n_rows
         settle(est, n_rows)
         batch_size = n_rows if is_lbfgs(est) else est._setting("batch_size")
         batch_size = 200 if batch_size == "auto" else batch_size
-        return 3 * min(n_rows, batch_size) * self.request.program.cost
+        of_row = 3 * self.request.program.cost
+        return min(n_rows, batch_size) * of_row, n_rows * of_row
 
     def restart(self):
         """Draw other weights, and return a training that is ready to begin, as `ready` does."""

@@ -21,7 +21,10 @@ from sklearn_nn.jit.team import SideThread, resolve_n_jobs
 
 #: Multiplications and additions in the time by which a batch takes longer with several threads,
 #: since they wait for one another.
-_OVERHEAD = 2**21
+_OVERHEAD = 2**22
+#: Multiplications and additions in an epoch, below which networks are not trained at once: then
+#: most of the time is spent in Python, between two epochs, which one thread at a time can do.
+_LEAST_EPOCH = 2**23
 #: Seconds of a wait; on Windows, an interrupt is handled only between two waits.
 _WAIT = 0.1
 
@@ -77,11 +80,11 @@ def _best_size(n, jobs, work):
     return min(range(1, min(n, jobs) + 1), key=seconds)
 
 
-def _size_for(fit, n, jobs, work):
+def _size_for(fit, n, jobs, work, work_of_epoch):
     """Return how many of `n` networks of a fit are trained at once."""
     est = fit.estimator
     is_watched = est.verbose or est.callbacks or getattr(est, "_skl_callbacks", None)
-    if min(n, jobs) < 2 or is_watched:
+    if min(n, jobs) < 2 or is_watched or work_of_epoch < _LEAST_EPOCH:
         return 1
     # Most trainings use all epochs; little is lost if a small network does not.
     may_follow = not est.early_stopping and _useful(jobs, work) == 1
@@ -130,8 +133,9 @@ class _Crew:
     def __init__(self, fit, first, times):
         self.fit, self.times = fit, times
         self.n_concluded = self.n_begun = first
-        self._jobs, self._work = resolve_n_jobs(fit.estimator.n_jobs), fit.work_of_batch()
-        self.size = _size_for(fit, times - first, self._jobs, self._work)
+        self._jobs = resolve_n_jobs(fit.estimator.n_jobs)
+        self._work, of_epoch = fit.work()
+        self.size = _size_for(fit, times - first, self._jobs, self._work, of_epoch)
         # Networks of the last round, if they are fewer, have more threads each.
         self._n_last = (times - first) % self.size
         self._turns = deque()  # not concluded, in order
