@@ -22,9 +22,9 @@ sklearn_nn.warmup(("float32",))
 
 def say(kernel, dtype):
     print("late:", kernel.name, dtype)
-    compile_kernel(kernel, dtype)
+    return obtain(kernel, dtype)
 
-compile_kernel, Kernel._compile = Kernel._compile, say
+obtain, Kernel._obtained = Kernel._obtained, say
 warnings.simplefilter("ignore")
 x = np.random.default_rng(0).standard_normal((60, 8)).astype("float32")
 forms = {

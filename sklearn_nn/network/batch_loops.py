@@ -353,7 +353,7 @@ def _run_rows(part, parts, sync, frame, batch, counters):
     rows, n, scale, learns = batch
     ctx, divides = f.contexts + 8 * f.contexts_columns * part, f.piece_rows > 0
     pieces = max(1, n // (parts * f.piece_rows)) if divides and parts > 1 else 1
-    piece, of, meeting = -1, parts * pieces, 0 if divides else sync
+    piece, of, meeting, has_gathered = -1, parts * pieces, 0 if divides else sync, False
     while True:
         if divides:
             place = counters + COUNTER_BYTES * parts * _BY_ROW
@@ -363,7 +363,10 @@ def _run_rows(part, parts, sync, frame, batch, counters):
         else:
             piece = part if piece < 0 else -1
         if piece < 0:
+            if not has_gathered:  # no rows, but the lengths of sequences, which its context holds
+                _gather(0, n + 1, f, ctx, rows, n, f.arenas)
             return
+        has_gathered = True
         given = (piece, of, meeting, frame, ctx, rows, n, f.works, f.arenas)
         call_routine(f.forward_at, given)
         if learns:
