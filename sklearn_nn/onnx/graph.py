@@ -1,0 +1,219 @@
+"""Builder of ONNX graphs: nodes, constants, inputs and outputs, under deterministic names."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+#: Oldest operator set that graphs are made for; it is the default, as all runtimes read it.
+OLDEST_OPSET = 17
+#: Version of the operators for machine learning, which a graph uses for `ZipMap` and the like.
+_ML, _ML_OPSET = "ai.onnx.ml", 3
+#: Operator sets, from which on the axes of reductions are an input.
+_AXES_ARE_INPUT = {"ReduceSum": 13, "ReduceMean": 18, "ReduceMax": 18, "ReduceMin": 18}
+
+
+def _onnx() -> Any:
+    """Return the package onnx, or raise ImportError with the command that installs it."""
+    try:
+        import onnx
+        import onnx.checker
+        import onnx.helper
+        import onnx.numpy_helper
+    except ImportError as error:
+        raise ImportError(
+            'to_onnx needs onnx; install it with: pip install "sklearn_nn[onnx]"'
+        ) from error
+    return onnx
+
+
+class Value(NamedTuple):
+    """Batch of samples in a graph: the name of a tensor, and what is known of a sample.
+
+    The first axis of the tensor is the batch. `shape` is that of one sample, channels last; a
+    number of time steps that only the input knows is None. `lengths` is the name of an int64
+    vector, the number of time steps of each sequence, or None if all have as many as the tensor.
+    """
+
+    name: str
+    shape: tuple[int | None, ...]
+    lengths: str | None = None
+
+
+class GraphBuilder:
+    """Builder of a graph.
+
+    Parameters
+    ----------
+    dtype : {"float32", "float64"}
+        Type in which networks compute; `number` makes constants of it.
+    opset : int or None
+        Version of the operators; None is the oldest supported.
+    """
+
+    def __init__(self, dtype: str = "float32", opset: int | None = None) -> None:
+        self.onnx = _onnx()
+        newest = self.onnx.defs.onnx_opset_version()
+        self.opset = OLDEST_OPSET if opset is None else opset
+        if not OLDEST_OPSET <= self.opset <= newest:
+            raise ValueError(
+                f"opset={opset!r} is not supported; use {OLDEST_OPSET} to {newest}, the newest of "
+                f"the installed onnx {self.onnx.__version__}."
+            )
+        self.dtype = np.dtype(dtype)
+        self._nodes: list[Any] = []
+        self._inputs: list[Any] = []
+        self._outputs: list[Any] = []
+        self._constants: dict[tuple[str, tuple[int, ...], bytes], Any] = {}
+        self._counts: dict[str, int] = {}
+        self._scope: list[str] = []
+
+    # --- names ---------------------------------------------------------------------------------
+
+    def _named(self, kind: str) -> str:
+        """Return a new name, which begins with those of the present scopes."""
+        base = "/".join([*self._scope, kind])
+        count = self._counts[base] = self._counts.get(base, 0) + 1
+        return base if count == 1 else f"{base}_{count}"
+
+    @contextlib.contextmanager
+    def scope(self, name: str) -> Iterator[None]:
+        """Let names of nodes and constants begin with `name`."""
+        self._scope.append(name)
+        try:
+            yield
+        finally:
+            self._scope.pop()
+
+    # --- nodes and constants -------------------------------------------------------------------
+
+    def node(self, op: str, inputs: Sequence[str], *, domain: str = "", **attributes: Any) -> str:
+        """Append a node with one output and return the output's name; "" omits an input."""
+        return self.nodes(op, inputs, 1, domain=domain, **attributes)[0]
+
+    def nodes(
+        self, op: str, inputs: Sequence[str], count: int, *, domain: str = "", **attributes: Any
+    ) -> list[str]:
+        """Append a node with `count` outputs and return their names."""
+        name = self._named(op)
+        outputs = [name if k == 0 else f"{name}:{k}" for k in range(count)]
+        made = self.onnx.helper.make_node(
+            op, list(inputs), outputs, name=name, domain=domain, **attributes
+        )
+        self._nodes.append(made)
+        return outputs
+
+    def constant(self, array: Any, name: str = "constant") -> str:
+        """Return the name of a constant of an array's own type; equal ones are stored once.
+
+        Arrays of strings, or of objects that are strings, become tensors of strings.
+        """
+        array = np.asarray(array)
+        if array.dtype.kind in "OU":
+            data = "\0".join(map(str, array.ravel())).encode()
+            key = "string", array.shape, data
+        else:
+            key = array.dtype.str, array.shape, array.tobytes()
+        if key not in self._constants:
+            self._constants[key] = self._tensor(array, self._named(name))
+        return str(self._constants[key].name)
+
+    def _tensor(self, array: np.ndarray, name: str) -> Any:
+        if array.dtype.kind not in "OU":
+            return self.onnx.numpy_helper.from_array(np.ascontiguousarray(array), name)
+        values = [str(value).encode() for value in array.ravel()]
+        kind = self.onnx.TensorProto.STRING
+        return self.onnx.helper.make_tensor(name, kind, array.shape, values)
+
+    def number(self, array: Any, name: str = "constant") -> str:
+        """Return the name of a constant in the type in which networks compute."""
+        return self.constant(np.asarray(array, dtype=self.dtype), name)
+
+    def whole(self, *numbers: int) -> str:
+        """Return the name of a constant vector of int64, such as a shape or axes."""
+        return self.constant(np.array(numbers, dtype=np.int64), "int64")
+
+    # --- operators whose form depends on the version, or that occur often ----------------------
+
+    def cast(self, x: str, dtype: Any) -> str:
+        """Convert to a NumPy type, or to strings (`str`)."""
+        return self.node("Cast", [x], to=self.type_of(dtype))
+
+    def reduce(self, op: str, x: str, axes: Sequence[int], *, keepdims: bool = False) -> str:
+        """Reduce over axes by ReduceSum, ReduceMean, ReduceMax or ReduceMin."""
+        keep = int(keepdims)
+        if self.opset >= _AXES_ARE_INPUT[op]:
+            return self.node(op, [x, self.whole(*axes)], keepdims=keep)
+        return self.node(op, [x], axes=list(axes), keepdims=keep)
+
+    def reshape(self, x: str, shape: Sequence[int]) -> str:
+        """Reshape; 0 is the length of the axis of `x` at this place, and -1 is inferred."""
+        return self.node("Reshape", [x, self.whole(*shape)])
+
+    def transpose(self, x: str, axes: Sequence[int]) -> str:
+        """Permute axes, unless they are in order."""
+        if list(axes) == sorted(axes):
+            return x
+        return self.node("Transpose", [x], perm=list(axes))
+
+    def slice(self, x: str, axis: int, start: int, stop: int, step: int = 1) -> str:
+        """Return a part of an axis."""
+        bounds = [self.whole(n) for n in (start, stop, axis, step)]
+        return self.node("Slice", [x, *bounds])
+
+    def concat(self, parts: Sequence[str], axis: int) -> str:
+        """Join tensors along an axis; a single one is returned as it is."""
+        return parts[0] if len(parts) == 1 else self.node("Concat", parts, axis=axis)
+
+    # --- inputs, outputs and the model ---------------------------------------------------------
+
+    def type_of(self, dtype: Any) -> int:
+        """Return ONNX's number of a NumPy type, or of strings."""
+        if dtype is str or np.dtype(dtype).kind in "OU":
+            return int(self.onnx.TensorProto.STRING)
+        return int(self.onnx.helper.np_dtype_to_tensor_dtype(np.dtype(dtype)))
+
+    def input(self, name: str, dtype: Any, shape: Sequence[int | str]) -> str:
+        """Declare an input; axes of any length have a name. Return the input's name."""
+        made = self.onnx.helper.make_tensor_value_info(name, self.type_of(dtype), list(shape))
+        self._inputs.append(made)
+        self._counts[name] = 1
+        return name
+
+    def output(self, name: str, value: str, dtype: Any, shape: Sequence[int | str]) -> None:
+        """Declare an output and give the tensor `value` its name."""
+        make = self.onnx.helper.make_tensor_value_info
+        self._nodes.append(self.onnx.helper.make_node("Identity", [value], [name], name=name))
+        self._outputs.append(make(name, self.type_of(dtype), list(shape)))
+
+    def maps_output(self, name: str, value: str, labels: Any) -> None:
+        """Declare an output that is a list of maps from labels to probabilities (`ZipMap`)."""
+        helper, proto = self.onnx.helper, self.onnx.TensorProto
+        labels = np.asarray(labels)
+        is_text = labels.dtype.kind in "OU"
+        kind = "classlabels_strings" if is_text else "classlabels_int64s"
+        maps = self.node("ZipMap", [value], domain=_ML, **{kind: labels.tolist()})
+        self._nodes.append(helper.make_node("Identity", [maps], [name], name=name))
+        key = proto.STRING if is_text else proto.INT64
+        one = helper.make_map_type_proto(key, helper.make_tensor_type_proto(proto.FLOAT, []))
+        self._outputs.append(helper.make_value_info(name, helper.make_sequence_type_proto(one)))
+
+    def model(self, metadata: Mapping[str, str], *, producer: str, version: str) -> Any:
+        """Return the checked `onnx.ModelProto` of the graph, with texts by name as metadata."""
+        helper = self.onnx.helper
+        graph = helper.make_graph(
+            self._nodes, "network", self._inputs, self._outputs, [*self._constants.values()]
+        )
+        imports = [helper.make_opsetid("", self.opset)]
+        if any(node.domain == _ML for node in self._nodes):
+            imports.append(helper.make_opsetid(_ML, _ML_OPSET))
+        made = helper.make_model(
+            graph, opset_imports=imports, producer_name=producer, producer_version=version,
+            ir_version=helper.find_min_ir_version_for(imports),
+        )  # fmt: skip
+        helper.set_model_props(made, dict(metadata))
+        self.onnx.checker.check_model(made, full_check=True)
+        return made
