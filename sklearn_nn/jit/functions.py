@@ -253,13 +253,13 @@ _ERF32 = (
     (3.808884212e-5, 1.162214219e-3, 1.49668612e-2, 0.1140984013, 0.5020539081, 1.0),
 )  # fmt: skip
 # T, U (up to 1) and P, Q (beyond) of ndtr.c in Cephes (Moshier 1989).
-_ERF64 = (
+ERF64 = (
     (9.60497373987051638749, 90.0260197203842689217, 2232.00534594684319226,
      7003.32514112805075473, 55592.3013010394962768),
     (1.0, 33.5617141647503099647, 521.357949780152679795, 4594.32382970980127987,
      22629.0000613890934246, 49267.3942608635921086),
 )  # fmt: skip
-_ERFC64 = (
+ERFC64 = (
     (2.46196981473530512524e-10, 0.564189564831068821977, 7.46321056442269912687,
      48.6371970985681366614, 196.520832956077098242, 526.445194995477358631,
      934.528527171957607540, 1027.55188689515710272, 557.535335369399327526),
@@ -273,8 +273,8 @@ def _erf_double(size: Lane) -> Lane:
     """Return erf in float64: Cephes' ratios for erf up to 1 and for erfc beyond."""
     size = size.where(">", 6, 6, size)
     square = size * size
-    near, near_below = (square.polynomial(coefficients) for coefficients in _ERF64)
-    far, far_below = (size.polynomial(coefficients) for coefficients in _ERFC64)
+    near, near_below = (square.polynomial(coefficients) for coefficients in ERF64)
+    far, far_below = (size.polynomial(coefficients) for coefficients in ERFC64)
     # Select before dividing: one division costs more than two selections.
     above = size.where("<", 1, size * near, _exp_normal(-square) * far)
     ratio = above / size.where("<", 1, near_below, far_below)

@@ -50,16 +50,16 @@ def _elu(x: Any) -> Any:
     return x if x > like(x, 0) else expm1(x)
 
 
-_SELU_SCALE, _SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
+SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
 
 
 def _selu(x: Any) -> Any:
-    negative = like(x, _SELU_SCALE * _SELU_ALPHA) * expm1(x)
-    return like(x, _SELU_SCALE) * x if x > like(x, 0) else negative
+    negative = like(x, SELU_SCALE * SELU_ALPHA) * expm1(x)
+    return like(x, SELU_SCALE) * x if x > like(x, 0) else negative
 
 
 def _selu_derivative(x: Any, y: Any) -> Any:
-    return like(y, _SELU_SCALE) if y > like(y, 0) else y + like(y, _SELU_SCALE * _SELU_ALPHA)
+    return like(y, SELU_SCALE) if y > like(y, 0) else y + like(y, SELU_SCALE * SELU_ALPHA)
 
 
 @register_jitable
@@ -286,14 +286,14 @@ class Activation(Layer):
 
     lengths = "keeps"
 
-    def _known_name(self) -> str:
+    def known_name(self) -> str:
         """Return the activation's name in this package."""
         name = self.activation
         return OTHER_NAMES.get(name, name) if isinstance(name, str) else str(name)
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return `shape`."""
-        if self._known_name() not in ACTIVATIONS:
+        if self.known_name() not in ACTIVATIONS:
             raise ValueError(
                 f"activation={self.activation!r} is not known; use one of {', '.join(ACTIVATIONS)}."
             )
@@ -301,7 +301,7 @@ class Activation(Layer):
 
     def lower(self, builder: Builder, slot: int) -> int:
         """Append one instruction, or none for the identity."""
-        shape, name = self.output_shape(builder.shape(slot)), self._known_name()
+        shape, name = self.output_shape(builder.shape(slot)), self.known_name()
         if name == "identity":
             return slot
         out = builder.slot(shape, builder.clock(slot))

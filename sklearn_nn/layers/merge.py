@@ -91,7 +91,7 @@ class _Branches(Layer):
 
     lengths = "reads"
 
-    def _named_branches(self) -> list[tuple[str, Branch]]:
+    def named_branches(self) -> list[tuple[str, Branch]]:
         """Return each branch with the prefix of the names of its layers: its number."""
         branches: Any = getattr(self, "branches", None)
         if not isinstance(branches, list | tuple) or not branches:
@@ -110,7 +110,7 @@ class _Branches(Layer):
     def _first_layers(self) -> list[Layer]:
         """Return the first layer of each branch."""
         try:
-            branches = [named_layers(layers) for _, layers in self._named_branches()]
+            branches = [named_layers(layers) for _, layers in self.named_branches()]
         except ValueError:  # lowering raises it again, with the name of the layer
             return []
         return [branch[0][1] for branch in branches if branch]
@@ -139,7 +139,7 @@ class _Branches(Layer):
     def output_shape(self, shape: Shape) -> Shape:
         """Return the shape of the combined outputs of the branches."""
         ends = []
-        for _, layers in self._named_branches():
+        for _, layers in self.named_branches():
             end = shape
             for _, layer in named_layers(layers):
                 end = layer.output_shape(end)
@@ -149,7 +149,7 @@ class _Branches(Layer):
     def lower(self, builder: Builder, slot: int) -> int:
         """Append the instructions of every branch in turn, and one more for each branch."""
         ends = []
-        for prefix, layers in self._named_branches():
+        for prefix, layers in self.named_branches():
             end = slot
             for name, layer in named_layers(layers):
                 end = builder.add(prefix + name, layer, end)
@@ -311,5 +311,5 @@ class Residual(_Sum):
         "strides=strides) that changes it in the same way."
     )
 
-    def _named_branches(self) -> list[tuple[str, Branch]]:
+    def named_branches(self) -> list[tuple[str, Branch]]:
         return [("", self.layers), ("shortcut.", [] if self.shortcut is None else self.shortcut)]

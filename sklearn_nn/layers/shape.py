@@ -253,7 +253,8 @@ class ZeroPad(Layer):
 
     padding: Any = 1
 
-    def _margins(self, shape: Shape) -> Margins:
+    def margins(self, shape: Shape) -> Margins:
+        """Return (before, after) for every axis of samples of `shape` except the channels."""
         if len(shape) not in (2, 3):
             images = "images of shape (height, width, channels)"
             takes = f"{images} or sequences of shape (steps, channels)"
@@ -270,8 +271,8 @@ class ZeroPad(Layer):
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return the shape with the margins added."""
-        return padded_shape(shape, self._margins(shape))
+        return padded_shape(shape, self.margins(shape))
 
     def lower(self, builder: Builder, slot: int) -> int:
         """Append one instruction, or none without margins."""
-        return pad(builder, slot, self._margins(builder.shape(slot)))
+        return pad(builder, slot, self.margins(builder.shape(slot)))

@@ -10,7 +10,6 @@ import sklearn_nn
 from sklearn_nn.estimators._core.base import BaseNetwork, NetworkClassifier
 from sklearn_nn.estimators._core.fitted_network import network_of
 from sklearn_nn.estimators._targets.codec import BINARY, MULTILABEL, ScaledNumberCodec
-from sklearn_nn.layers.shape import CHANNELS_FIRST
 from sklearn_nn.onnx.graph import GraphBuilder, Value
 from sklearn_nn.onnx.network import NetworkExporter
 

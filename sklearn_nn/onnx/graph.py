@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,6 +12,8 @@ import numpy as np
 OLDEST_OPSET = 17
 #: Version of the operators for machine learning, which a graph uses for `ZipMap` and the like.
 _ML, _ML_OPSET = "ai.onnx.ml", 3
+#: Beyond the end of any axis.
+END = 2**62
 #: Operator sets, from which on the axes of reductions are an input.
 _AXES_ARE_INPUT = {"ReduceSum": 13, "ReduceMean": 18, "ReduceMax": 18, "ReduceMin": 18}
 
@@ -41,6 +43,12 @@ class Value(NamedTuple):
     name: str
     shape: tuple[int | None, ...]
     lengths: str | None = None
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """The shape, all of which must be known."""
+        assert None not in self.shape
+        return tuple(int(size) for size in self.shape if size is not None)
 
 
 class GraphBuilder:
@@ -90,18 +98,23 @@ class GraphBuilder:
 
     # --- nodes and constants -------------------------------------------------------------------
 
-    def node(self, op: str, inputs: Sequence[str], *, domain: str = "", **attributes: Any) -> str:
-        """Append a node with one output and return the output's name; "" omits an input."""
+    def node(self, op: str, inputs: Sequence[Any], *, domain: str = "", **attributes: Any) -> str:
+        """Append a node with one output and return the output's name.
+
+        Inputs are names, of which "" omits one, or numbers and arrays of numbers, which become
+        constants of the type in which networks compute.
+        """
         return self.nodes(op, inputs, 1, domain=domain, **attributes)[0]
 
     def nodes(
-        self, op: str, inputs: Sequence[str], count: int, *, domain: str = "", **attributes: Any
+        self, op: str, inputs: Sequence[Any], count: int, *, domain: str = "", **attributes: Any
     ) -> list[str]:
         """Append a node with `count` outputs and return their names."""
+        names = [x if isinstance(x, str) else self.number(x) for x in inputs]
         name = self._named(op)
         outputs = [name if k == 0 else f"{name}:{k}" for k in range(count)]
         made = self.onnx.helper.make_node(
-            op, list(inputs), outputs, name=name, domain=domain, **attributes
+            op, names, outputs, name=name, domain=domain, **attributes
         )
         self._nodes.append(made)
         return outputs
@@ -123,7 +136,7 @@ class GraphBuilder:
 
     def _tensor(self, array: np.ndarray, name: str) -> Any:
         if array.dtype.kind not in "OU":
-            return self.onnx.numpy_helper.from_array(np.ascontiguousarray(array), name)
+            return self.onnx.numpy_helper.from_array(np.asarray(array, order="C"), name)
         values = [str(value).encode() for value in array.ravel()]
         kind = self.onnx.TensorProto.STRING
         return self.onnx.helper.make_tensor(name, kind, array.shape, values)
@@ -159,14 +172,46 @@ class GraphBuilder:
             return x
         return self.node("Transpose", [x], perm=list(axes))
 
-    def slice(self, x: str, axis: int, start: int, stop: int, step: int = 1) -> str:
-        """Return a part of an axis."""
-        bounds = [self.whole(n) for n in (start, stop, axis, step)]
+    def slice(self, x: str, axis: int, start: int | None, stop: int | None, step: int = 1) -> str:
+        """Return ``x[start:stop:step]`` along an axis, as in Python."""
+        ends = (0, END) if step > 0 else (-1, -END)
+        first, last = (e if n is None else n for n, e in zip((start, stop), ends, strict=True))
+        bounds = [self.whole(n) for n in (first, last, axis, step)]
         return self.node("Slice", [x, *bounds])
+
+    def pad(self, x: str, margins: Sequence[tuple[int, int]], value: float = 0.0) -> str:
+        """Surround with a value: (before, after) for each axis; nothing without margins."""
+        if not any(map(any, margins)):
+            return x
+        pads = [before for before, _ in margins] + [after for _, after in margins]
+        return self.node("Pad", [x, self.whole(*pads), value])
 
     def concat(self, parts: Sequence[str], axis: int) -> str:
         """Join tensors along an axis; a single one is returned as it is."""
         return parts[0] if len(parts) == 1 else self.node("Concat", parts, axis=axis)
+
+    def scan(
+        self, step: Callable[[list[str], str], list[str]], states: Sequence[str], x: str
+    ) -> str:
+        """Append a loop over the first axis of x; return the first state after every step.
+
+        `step` gets the names of the states and of a part of x, and appends nodes that compute the
+        new states, whose type is that in which networks compute.
+        """
+        outside, self._nodes = self._nodes, []
+        helper, kind = self.onnx.helper, self.type_of(self.dtype)
+        names = [self._named("state") for _ in states]
+        part = self._named("part")
+        after = [self.node("Identity", [state]) for state in step(names, part)]
+        every = self.node("Identity", [after[0]])
+        inputs, outputs = (
+            [helper.make_tensor_value_info(name, kind, None) for name in group]
+            for group in ([*names, part], [*after, every])
+        )
+        body = helper.make_graph(self._nodes, "step", inputs, outputs)
+        self._nodes = outside
+        made = self.nodes("Scan", [*states, x], len(outputs), body=body, num_scan_inputs=1)
+        return made[-1]
 
     # --- inputs, outputs and the model ---------------------------------------------------------
 

@@ -14,15 +14,16 @@ from typing import Any, TypeVar
 import numpy as np
 
 from sklearn_nn.estimators._core.fitted_network import FittedNetwork
-from sklearn_nn.layers.activation import Activated, Activation
+from sklearn_nn.layers.activation import Activated
 from sklearn_nn.layers.layer import Layer
+from sklearn_nn.layers.tabular.members import MeanOverMembers
 from sklearn_nn.onnx.graph import GraphBuilder, Value
 
 #: Appends the nodes of a layer, given exporter, layer and input; returns the output.
 Form = Callable[["NetworkExporter", Any, Value], Value]
 _FORMS: dict[type[Layer], Form] = {}
 #: Modules that register forms, by family of layers.
-_FAMILIES = ("vectors",)
+_FAMILIES = ("activations", "vectors", "windows", "sequences", "tabular")
 _Function = TypeVar("_Function", bound=Form)
 
 
@@ -60,7 +61,9 @@ class NetworkExporter:
     def __init__(self, graph: GraphBuilder, network: FittedNetwork) -> None:
         self.graph = graph
         self.network = network
+        self.has_members = False  # whether a layer's outputs are those of members
         self.layer = ""  # full name of the present layer, such as "residual1.conv2d2"
+        self._masks: dict[str, str] = {}  # by name of the lengths
         self.arrays: dict[str, dict[str, np.ndarray]] = {}
         for place, view in zip(network.places, network.views(), strict=True):
             self.arrays.setdefault(place.layer, {})[place.name] = view
@@ -73,6 +76,8 @@ class NetworkExporter:
                 return x
         if self.network.plan.link is not None:
             x = self.add("link", self.network.plan.link, x)
+        if self.has_members and len(x.shape) > 1:
+            x = self.add("mean", MeanOverMembers(), x)
         return x
 
     def add(self, name: str, layer: Layer, x: Value) -> Value:
@@ -86,7 +91,7 @@ class NetworkExporter:
             )
         with self.graph.scope(name):
             x = form(self, layer, x)
-        self.layer = outer
+        self.layer, self.has_members = outer, self.has_members or layer.has_members
         return x
 
     def array(self, name: str) -> np.ndarray:
@@ -110,9 +115,38 @@ class NetworkExporter:
         assert form is not None
         return form(self, activation, x)
 
-    def apply(self, name: str, x: Value) -> Value:
-        """Append the activation of a name."""
-        activation = Activation(name)
-        form = _find_form(activation)
-        assert form is not None
-        return form(self, activation, x)
+    # --- sequences of unequal length -----------------------------------------------------------
+
+    def mask(self, x: Value) -> str:
+        """Return which steps are not padding, of shape (n, steps, 1)."""
+        graph, lengths = self.graph, x.lengths
+        assert lengths is not None
+        if lengths not in self._masks:
+            count = graph.node("Squeeze", [graph.slice(graph.node("Shape", [x.name]), 0, 1, 2)])
+            zero, one = (graph.constant(np.int64(k), "int64") for k in (0, 1))
+            steps = graph.node("Range", [zero, count, one])
+            own = graph.node("Less", [steps, graph.reshape(lengths, [-1, 1])])
+            self._masks[lengths] = graph.node("Unsqueeze", [own, graph.whole(2)])
+        return self._masks[lengths]
+
+    def trimmed(self, x: Value) -> str:
+        """Append sequences with zeros in the padding."""
+        return self.graph.node("Where", [self.mask(x), x.name, 0])
+
+    def unless_empty(self, x: Value, y: str) -> str:
+        """Append y, of shape (n, channels), with zeros for sequences x without steps."""
+        if x.lengths is None:
+            return y
+        lengths = self.graph.reshape(x.lengths, [-1, 1])
+        has_steps = self.graph.node("Greater", [lengths, self.graph.whole(0)])
+        return self.graph.node("Where", [has_steps, y, 0])
+
+    def last_step(self, x: Value) -> Value:
+        """Append the last step before the padding; zero without any."""
+        graph = self.graph
+        if x.lengths is None:
+            last = graph.constant(np.int64(-1), "int64")
+            return Value(graph.node("Gather", [x.name, last], axis=1), x.shape[1:])
+        last = graph.node("Max", [graph.node("Sub", [x.lengths, graph.whole(1)]), graph.whole(0)])
+        step = graph.node("GatherND", [x.name, graph.reshape(last, [-1, 1])], batch_dims=1)
+        return Value(self.unless_empty(x, step), x.shape[1:])

@@ -52,7 +52,7 @@ class _Conv(Activated):
 
     _rank: ClassVar[int]
 
-    def _axes(self, shape: Shape) -> list[Axis]:
+    def axes(self, shape: Shape) -> list[Axis]:
         """Return the positions of the kernel over samples of `shape`; check all parameters."""
         self._check_axes(shape, self._rank)
         filters, groups = self._whole_number("filters"), self._whole_number("groups")
@@ -69,7 +69,7 @@ class _Conv(Activated):
     def output_shape(self, shape: Shape) -> Shape:
         """Return the number of positions of the kernel along each axis, and the filters."""
         self.activation_layer()
-        return (*(axis.places for axis in self._axes(shape)), int(self.filters))
+        return (*(axis.places for axis in self.axes(shape)), int(self.filters))
 
     def _parameters(self, window: Sequence[int], depth: int) -> list[Parameter]:
         """Return kernel and bias; the fans are those of Keras: receptive field times channels."""
@@ -86,7 +86,7 @@ class _Conv(Activated):
     def lower(self, builder: Builder, slot: int) -> int:
         """Append one instruction, and the activation."""
         shape = builder.shape(slot)
-        axes = self._axes(shape)
+        axes = self.axes(shape)
         channels, filters, groups = shape[-1], int(self.filters), int(self.groups)
         slot, clock = read_by_window(builder, slot, axes[-1], self.padding, sees_zeros=True)
         out = builder.slot(self.output_shape(shape), clock)

@@ -265,7 +265,8 @@ class _Pool(Layer):
     _rank: ClassVar[int]
     _is_max: ClassVar[bool]
 
-    def _axes(self, shape: Shape) -> list[Axis]:
+    def axes(self, shape: Shape) -> list[Axis]:
+        """Return the positions of the window over samples of `shape`."""
         self._check_axes(shape, self._rank)
         window = self._whole_numbers("pool_size", self._rank)
         strides = window if self.strides is None else self._whole_numbers("strides", self._rank)
@@ -273,12 +274,12 @@ class _Pool(Layer):
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return the number of positions of the window along each axis, and the channels."""
-        return (*(axis.places for axis in self._axes(shape)), shape[-1])
+        return (*(axis.places for axis in self.axes(shape)), shape[-1])
 
     def lower(self, builder: Builder, slot: int) -> int:
         """Append one instruction."""
         shape = builder.shape(slot)
-        axes = self._axes(shape)
+        axes = self.axes(shape)
         slot, clock = read_by_window(builder, slot, axes[-1], self.padding, sees_zeros=False)
         out = builder.slot(self.output_shape(shape), clock)
         height, width = as_images(axes)

@@ -501,6 +501,10 @@ class Bidirectional(Layer):
         *places, units = self.layer.output_shape(shape)
         return (*places, 2 * units if self.merge_mode == "concat" else units)
 
+    def backward_layer(self) -> Recurrent:
+        """Return the layer that reads backwards."""
+        return replace(self.layer, go_backwards=True)
+
     def lower(self, builder: Builder, slot: int) -> int:
         """Append the instructions of both layers, which write side by side, and one that merges."""
         shape = self.output_shape(builder.shape(slot))
@@ -513,9 +517,8 @@ class Bidirectional(Layer):
         units = int(self.layer.units)
         clock = builder.clock(slot) if self.layer.return_sequences else None
         both = builder.slot((*shape[:-1], 2 * units), clock)
-        turned = replace(self.layer, go_backwards=True)
         self.layer.lower_into(builder, slot, both, 0, "forward_")
-        turned.lower_into(builder, slot, both, units, "backward_", True)
+        self.backward_layer().lower_into(builder, slot, both, units, "backward_", True)
         if self.merge_mode == "concat":
             return both
         out = builder.slot(shape, clock)
