@@ -106,10 +106,9 @@ def branches(to: NetworkExporter, layer: Parallel | Add | Residual, x: Value) ->
 # --- layers that act in training ---------------------------------------------------------------
 
 
-@form_of(
-    Dropout, GaussianNoise, RandomTranslation, RandomRotation, RandomZoom, RandomBrightness,
-    RandomContrast, RandomFlip, Cutout, Mixup,
-)  # fmt: skip
+@form_of(Dropout, GaussianNoise, Mixup)
+@form_of(RandomTranslation, RandomRotation, RandomZoom)
+@form_of(RandomBrightness, RandomContrast, RandomFlip, Cutout)
 def nothing(to: NetworkExporter, layer: object, x: Value) -> Value:
     """Append nothing: in prediction the layer changes nothing."""
     return x

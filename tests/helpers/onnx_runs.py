@@ -1,7 +1,6 @@
 """Runs of ONNX models, in onnxruntime and in the reference implementation of the standard."""
 
 import numpy as np
-import onnx
 import onnxruntime
 from onnx.reference import ReferenceEvaluator
 
@@ -26,9 +25,10 @@ def session(model):
 
 def runs(model):
     """Return functions from inputs by name to the list of outputs, by name of the runtime."""
+    own, reference = session(model), ReferenceEvaluator(model)
     return {
-        "onnxruntime": lambda inputs, own=session(model): own.run(None, inputs),
-        "reference": lambda inputs, own=ReferenceEvaluator(model): own.run(None, inputs),
+        "onnxruntime": lambda inputs: own.run(None, inputs),
+        "reference": lambda inputs: reference.run(None, inputs),
     }
 
 
