@@ -312,4 +312,5 @@ class Residual(_Sum):
     )
 
     def named_branches(self) -> list[tuple[str, Branch]]:
+        """Return the layers, whose names have no prefix, and the shortcut."""
         return [("", self.layers), ("shortcut.", [] if self.shortcut is None else self.shortcut)]

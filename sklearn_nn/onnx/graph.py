@@ -12,6 +12,8 @@ import numpy as np
 OLDEST_OPSET = 17
 #: Version of the operators for machine learning, which a graph uses for `ZipMap` and the like.
 _ML, _ML_OPSET = "ai.onnx.ml", 3
+#: Names of the axis of samples, and of that of time steps.
+SAMPLES, STEPS = "n", "steps"
 #: Beyond the end of any axis.
 END = 2**62
 #: Operator sets, from which on the axes of reductions are an input.
@@ -240,8 +242,8 @@ class GraphBuilder:
         labels = np.asarray(labels)
         is_text = labels.dtype.kind in "OU"
         kind = "classlabels_strings" if is_text else "classlabels_int64s"
-        maps = self.node("ZipMap", [value], domain=_ML, **{kind: labels.tolist()})
-        self._nodes.append(helper.make_node("Identity", [maps], [name], name=name))
+        given = {kind: labels.tolist()}
+        self._nodes.append(helper.make_node("ZipMap", [value], [name], name, domain=_ML, **given))
         key = proto.STRING if is_text else proto.INT64
         one = helper.make_map_type_proto(key, helper.make_tensor_type_proto(proto.FLOAT, []))
         self._outputs.append(helper.make_value_info(name, helper.make_sequence_type_proto(one)))

@@ -47,6 +47,15 @@ def _find_form(layer: Layer) -> Form | None:
     return None
 
 
+def mask_of(graph: GraphBuilder, x: Value) -> str:
+    """Append which steps of sequences are not padding, of shape (n, steps, 1)."""
+    count = graph.node("Squeeze", [graph.slice(graph.node("Shape", [x.name]), 0, 1, 2)])
+    zero, one = (graph.constant(np.int64(k), "int64") for k in (0, 1))
+    own = graph.node("Range", [zero, count, one])
+    own = graph.node("Less", [own, graph.reshape(x.lengths or "", [-1, 1])])
+    return graph.node("Unsqueeze", [own, graph.whole(2)])
+
+
 class NetworkExporter:
     """Exporter of the layers of one network to a graph.
 
@@ -63,6 +72,7 @@ class NetworkExporter:
         self.network = network
         self.has_members = False  # whether a layer's outputs are those of members
         self.layer = ""  # full name of the present layer, such as "residual1.conv2d2"
+        self.outputs: dict[str | None, Value] = {}  # by full name of the layer
         self._masks: dict[str, str] = {}  # by name of the lengths
         self.arrays: dict[str, dict[str, np.ndarray]] = {}
         for place, view in zip(network.places, network.views(), strict=True):
@@ -72,8 +82,8 @@ class NetworkExporter:
         """Append all layers and the link, or those up to a named one; return the output."""
         for name, entry in self.network.plan.layers:
             x = self.add(name, entry, x)
-            if name == layer:
-                return x
+            if layer in self.outputs:
+                return self.outputs[layer]
         if self.network.plan.link is not None:
             x = self.add("link", self.network.plan.link, x)
         if self.has_members and len(x.shape) > 1:
@@ -86,11 +96,12 @@ class NetworkExporter:
         self.layer = f"{outer}.{name}" if outer else name
         if form is None:
             raise NotImplementedError(
-                f"layer {self.layer!r}: {type(layer).__name__} has no form in ONNX; register one "
-                "with sklearn_nn.onnx.network.form_of, or export a network without the layer."
+                f"layer {self.layer!r}: {type(layer).__name__} has no form in ONNX; register a "
+                "function for it with sklearn_nn.onnx.network.form_of."
             )
         with self.graph.scope(name):
             x = form(self, layer, x)
+        self.outputs[self.layer] = x
         self.layer, self.has_members = outer, self.has_members or layer.has_members
         return x
 
@@ -119,15 +130,10 @@ class NetworkExporter:
 
     def mask(self, x: Value) -> str:
         """Return which steps are not padding, of shape (n, steps, 1)."""
-        graph, lengths = self.graph, x.lengths
-        assert lengths is not None
-        if lengths not in self._masks:
-            count = graph.node("Squeeze", [graph.slice(graph.node("Shape", [x.name]), 0, 1, 2)])
-            zero, one = (graph.constant(np.int64(k), "int64") for k in (0, 1))
-            steps = graph.node("Range", [zero, count, one])
-            own = graph.node("Less", [steps, graph.reshape(lengths, [-1, 1])])
-            self._masks[lengths] = graph.node("Unsqueeze", [own, graph.whole(2)])
-        return self._masks[lengths]
+        assert x.lengths is not None
+        if x.lengths not in self._masks:
+            self._masks[x.lengths] = mask_of(self.graph, x)
+        return self._masks[x.lengths]
 
     def trimmed(self, x: Value) -> str:
         """Append sequences with zeros in the padding."""

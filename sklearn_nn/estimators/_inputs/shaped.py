@@ -220,9 +220,9 @@ class ShapedReader(InputReader):
             raise ValueError(self._advice_on_one(X, message, reset=reset) or message)
         if reset and self.input_shape is None and self.goes_by_place:
             meant = f"; otherwise pass input_shape={shape}"
-            message = advice.misplaced_channels(self._axes(shape), self.data_format, meant)
+            message = advice.misplaced_channels(self.axes(shape), self.data_format, meant)
             if not self.planes_are_grey:
-                steps = advice.misplaced_steps(self._axes(shape), self.data_format, meant)
+                steps = advice.misplaced_steps(self.axes(shape), self.data_format, meant)
                 message = message or steps
             if message is not None:
                 warn(message)
@@ -246,7 +246,7 @@ class ShapedReader(InputReader):
             shape = (*others, planes)
         return array.reshape(len(array), math.prod(shape)), shape, planes
 
-    def _axes(self, shape):
+    def axes(self, shape):
         """Return the shape of a sample as passed, given its shape with channels last."""
         first = self.data_format == CHANNELS_FIRST and self._has_channels(len(shape))
         return (shape[-1], *shape[:-1]) if first else shape
@@ -255,7 +255,7 @@ class ShapedReader(InputReader):
         """Return the remedy if samples differ only in the axis of the channels, else ""."""
         moved, way = (*shape[1:], shape[0]), "np.moveaxis(X, 1, -1)"
         if self.data_format == CHANNELS_FIRST:
-            moved, way = self._axes(shape), "np.moveaxis(X, -1, 1)"
+            moved, way = self.axes(shape), "np.moveaxis(X, -1, 1)"
         is_moved = len(shape) == 3 and moved == wanted
         return f"; move the channels to the fitted axis: {way}" if is_moved else ""
 
@@ -360,7 +360,7 @@ class ShapedReader(InputReader):
         shapes += [shape[:-1] for shape in shapes if shape[-1:] == (1,)]
         if self.takes_any_length and self.shape:
             shapes += [(None, self.channels), *([(None,)] if self.channels == 1 else [])]
-        return [self._axes(shape) for shape in shapes] + [(math.prod(self.shape),)]
+        return [self.axes(shape) for shape in shapes] + [(math.prod(self.shape),)]
 
     def _advice_on_values(self, X, estimator, message):
         is_table = hasattr(X, "columns")
