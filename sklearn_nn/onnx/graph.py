@@ -192,28 +192,28 @@ class GraphBuilder:
         """Join tensors along an axis; a single one is returned as it is."""
         return parts[0] if len(parts) == 1 else self.node("Concat", parts, axis=axis)
 
-    def scan(
-        self, step: Callable[[list[str], str], list[str]], states: Sequence[str], x: str
-    ) -> str:
-        """Append a loop over the first axis of x; return the first state after every step.
+    def scan(self, step: Callable[[str, str], tuple[str, str]], state: str, x: str) -> str:
+        """Append a loop over the first axis of x; return what each step outputs, one after another.
 
-        `step` gets the names of the states and of a part of x, and appends nodes that compute the
-        new states, whose type is that in which networks compute.
+        `step` gets the names of the state and of a part of x, of the type in which networks
+        compute, and returns those of the new state and of the output. It makes its own constants:
+        some runtimes do not find those outside, and have loops with a single state only.
         """
-        outside, self._nodes = self._nodes, []
-        helper, kind = self.onnx.helper, self.type_of(self.dtype)
-        names = [self._named("state") for _ in states]
-        part = self._named("part")
-        after = [self.node("Identity", [state]) for state in step(names, part)]
-        every = self.node("Identity", [after[0]])
+        outside = self._nodes, self._constants
+        self._nodes, self._constants = [], {}
+        before, part = self._named("state"), self._named("part")
+        ends = [self.node("Identity", [value]) for value in step(before, part)]
         inputs, outputs = (
-            [helper.make_tensor_value_info(name, kind, None) for name in group]
-            for group in ([*names, part], [*after, every])
+            [
+                self.onnx.helper.make_tensor_value_info(n, self.type_of(self.dtype), None)
+                for n in names
+            ]
+            for names in ((before, part), ends)
         )
-        body = helper.make_graph(self._nodes, "step", inputs, outputs)
-        self._nodes = outside
-        made = self.nodes("Scan", [*states, x], len(outputs), body=body, num_scan_inputs=1)
-        return made[-1]
+        constants = [*self._constants.values()]
+        body = self.onnx.helper.make_graph(self._nodes, "step", inputs, outputs, constants)
+        self._nodes, self._constants = outside
+        return self.nodes("Scan", [state, x], 2, body=body, num_scan_inputs=1)[1]
 
     # --- inputs, outputs and the model ---------------------------------------------------------
 

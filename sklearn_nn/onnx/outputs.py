@@ -17,10 +17,9 @@ def add_class_outputs(graph: GraphBuilder, codec, output: Value, zipmap=False) -
     classes = labels_of(codec.classes)
     _check_zipmap(zipmap, classes, codec, output)
     axes, p = _axes(output), output.name
-    half = graph.number(0.5)
     if codec.kind == MULTILABEL:
         dtype = np.dtype(np.int64)
-        label = graph.cast(graph.node("Greater", [p, half]), dtype)
+        label = graph.cast(graph.node("Greater", [p, 0.5]), dtype)
     else:
         dtype = classes.dtype
         if codec.kind == BINARY and len(classes) == 1:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -85,47 +84,46 @@ def _by_operator(
 def _by_scan(to: NetworkExporter, layer: Recurrent, x: str, prefix: str, name: str) -> str:
     """Append a loop over steps, for types and activations that the operators do not have."""
     graph, units = to.graph, int(layer.units)
-    bias, recurrent = to.array(f"{prefix}bias"), to.constant(f"{prefix}recurrent_kernel")
+    bias, recurrent = to.array(f"{prefix}bias"), to.array(f"{prefix}recurrent_kernel")
     of_x, of_h = bias if bias.ndim == 2 else (bias, None)
     seen = graph.node("MatMul", [x, to.constant(f"{prefix}kernel")])
     seen = graph.node("Add", [seen, of_x])
     n = graph.slice(graph.node("Shape", [x]), 0, 1, 2)
-    shape = graph.concat([n, graph.whole(units)], axis=0)
+    width = 2 * units if isinstance(layer, LSTM) else units
+    shape = graph.concat([n, graph.whole(width)], axis=0)
     zero = graph.node("Expand", [graph.number(0), shape])
 
-    def halves(values: str, count: int) -> list[str]:
+    def parts(values: str, count: int) -> list[str]:
         return [graph.slice(values, 1, k * units, (k + 1) * units) for k in range(count)]
 
     def node(op: str, *inputs: object) -> str:
         return graph.node(op, inputs)
 
-    def simple(states: Sequence[str], saw: str) -> list[str]:
+    def simple(h: str, saw: str) -> tuple[str, str]:
         """Append h = f(x W + h R + b)."""
-        (h,) = states
-        return [apply(graph, name, node("Add", saw, node("MatMul", h, recurrent)))]
+        h = apply(graph, name, node("Add", saw, node("MatMul", h, recurrent)))
+        return h, h
 
-    def lstm(states: Sequence[str], saw: str) -> list[str]:
+    def lstm(state: str, saw: str) -> tuple[str, str]:
         """Append c = s(f) c + s(i) a(g) and h = s(o) a(c)."""
-        h, c = states
-        i, f, g, o = halves(node("Add", saw, node("MatMul", h, recurrent)), 4)
+        h, c = parts(state, 2)
+        i, f, g, o = parts(node("Add", saw, node("MatMul", h, recurrent)), 4)
         i, f, o = (node("Sigmoid", gate) for gate in (i, f, o))
         c = node("Add", node("Mul", f, c), node("Mul", i, apply(graph, name, g)))
-        return [node("Mul", o, apply(graph, name, c)), c]
+        h = node("Mul", o, apply(graph, name, c))
+        return graph.concat([h, c], axis=1), h
 
-    def gru(states: Sequence[str], saw: str) -> list[str]:
+    def gru(h: str, saw: str) -> tuple[str, str]:
         """Append h = z h + (1 - z) hh."""
-        (h,) = states
         of_state = node("Add", node("MatMul", h, recurrent), of_h)
-        (z, r, new), (z_h, r_h, new_h) = halves(saw, 3), halves(of_state, 3)
+        (z, r, new), (z_h, r_h, new_h) = parts(saw, 3), parts(of_state, 3)
         z, r = node("Sigmoid", node("Add", z, z_h)), node("Sigmoid", node("Add", r, r_h))
         new = apply(graph, name, node("Add", new, node("Mul", r, new_h)))
-        return [node("Add", new, node("Mul", z, node("Sub", h, new)))]
+        h = node("Add", new, node("Mul", z, node("Sub", h, new)))
+        return h, h
 
-    steps: dict[type[Recurrent], Callable[[Sequence[str], str], list[str]]] = {
-        SimpleRNN: simple, LSTM: lstm, GRU: gru,
-    }  # fmt: skip
-    states = [zero, zero] if isinstance(layer, LSTM) else [zero]
-    return graph.scan(steps[type(layer)], states, seen)
+    steps = {SimpleRNN: simple, LSTM: lstm, GRU: gru}
+    return graph.scan(steps[type(layer)], zero, seen)
 
 
 @form_of(SimpleRNN, LSTM, GRU)

@@ -23,8 +23,22 @@ def session(model):
     )
 
 
+def read_in(graph):
+    """Return the names that the nodes of a graph read, those of nodes within nodes included."""
+    found = set()
+    for node in graph.node:
+        found.update(node.input)
+        for attribute in node.attribute:
+            found |= read_in(attribute.g)
+    return found
+
+
 def runs(model):
-    """Return functions from inputs by name to the list of outputs, by name of the runtime."""
+    """Return functions from inputs by name to the list of outputs, by name of the runtime.
+
+    Runtimes warn of constants that nothing reads.
+    """
+    assert {constant.name for constant in model.graph.initializer} <= read_in(model.graph)
     own, reference = session(model), ReferenceEvaluator(model)
     return {
         "onnxruntime": lambda inputs: own.run(None, inputs),
