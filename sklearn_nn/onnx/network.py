@@ -28,7 +28,31 @@ _Function = TypeVar("_Function", bound=Form)
 
 
 def form_of(*kinds: type[Layer]) -> Callable[[_Function], _Function]:
-    """Register a function as the form of layers of these classes."""
+    """Register a function as the form of layers of these classes.
+
+    Parameters
+    ----------
+    *kinds : type
+        Classes of layers; subclasses that inherit `lower` have the same form.
+
+    Returns
+    -------
+    register : callable
+        Decorator of a function ``form(to, layer, x)``, which gets a `NetworkExporter`, the layer
+        and its input, a `Value`, and returns its output.
+
+    Examples
+    --------
+    A layer of one's own, whose form appends one node:
+
+    >>> from sklearn_nn.layers import Layer
+    >>> from sklearn_nn.onnx import form_of
+    >>> class Absolute(Layer):
+    ...     pass
+    >>> @form_of(Absolute)
+    ... def absolute(to, layer, x):
+    ...     return x._replace(name=to.graph.node("Abs", [x.name]))
+    """
 
     def register(form: _Function) -> _Function:
         _FORMS.update(dict.fromkeys(kinds, form))
@@ -37,13 +61,13 @@ def form_of(*kinds: type[Layer]) -> Callable[[_Function], _Function]:
     return register
 
 
-def _find_form(layer: Layer) -> Form | None:
-    """Return the form of a layer's class, or of the base whose lowering it has."""
+def find_form(kind: type[Layer]) -> Form | None:
+    """Return the form of a class of layers, or of the base whose lowering it has; None without."""
     for family in _FAMILIES:
         importlib.import_module(f"sklearn_nn.onnx.{family}")
-    for kind in type(layer).__mro__:
-        if kind in _FORMS and type(layer).lower is kind.lower:
-            return _FORMS[kind]
+    for base in kind.__mro__:
+        if base in _FORMS and kind.lower is base.lower:
+            return _FORMS[base]
     return None
 
 
@@ -92,12 +116,12 @@ class NetworkExporter:
 
     def add(self, name: str, layer: Layer, x: Value) -> Value:
         """Append a layer, which may be within another one, and return its output."""
-        form, outer = _find_form(layer), self.layer
+        form, outer = find_form(type(layer)), self.layer
         self.layer = f"{outer}.{name}" if outer else name
         if form is None:
             raise NotImplementedError(
                 f"layer {self.layer!r}: {type(layer).__name__} has no form in ONNX; register a "
-                "function for it with sklearn_nn.onnx.network.form_of."
+                "function for it with sklearn_nn.onnx.form_of."
             )
         with self.graph.scope(name):
             x = form(self, layer, x)
@@ -122,7 +146,7 @@ class NetworkExporter:
         activation = layer.activation_layer()
         if activation is None:
             return x
-        form = _find_form(activation)
+        form = find_form(type(activation))
         assert form is not None
         return form(self, activation, x)
 

@@ -4,12 +4,16 @@ import numpy as np
 import pytest
 
 from helpers.layer_cases import CASES
+from sklearn_nn import layers
+from sklearn_nn.layers.activation import ACTIVATIONS
 from sklearn_nn.network.source import sequences, source
 
 pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 
 from helpers.onnx_runs import assert_same, model_of, network_of_layers, runs
+from sklearn_nn.onnx.activations import EXPRESSIONS
+from sklearn_nn.onnx.network import find_form
 
 ROWS = [(case.name, row) for case in CASES for row in case.each()]
 dtypes = pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -62,3 +66,9 @@ def steps_after(case, steps):
         return case.layer.output_shape((int(steps), *case.shape[1:]))[0]
     except ValueError:
         return 0
+
+
+def test_every_layer_and_activation_has_a_form():
+    own = [getattr(layers, name) for name in layers.__all__ if name != "Layer"]
+    assert not [kind.__name__ for kind in own if find_form(kind) is None]
+    assert {"identity", "softmax", *EXPRESSIONS} == set(ACTIVATIONS)
