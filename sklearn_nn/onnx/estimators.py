@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import json
+import math
+
+from sklearn.utils.validation import check_is_fitted
 
 import sklearn_nn
 from sklearn_nn.estimators._core.base import BaseNetwork, NetworkClassifier
 from sklearn_nn.estimators._core.fitted_network import network_of
+from sklearn_nn.estimators.feature_extractor import FeatureExtractor
+from sklearn_nn.estimators.table_encoder import TableEncoder
+from sklearn_nn.estimators.text.generator import TextGenerator
 from sklearn_nn.onnx.arrays import array_input
-from sklearn_nn.onnx.graph import GraphBuilder
+from sklearn_nn.onnx.encoder import declare_columns, encode
+from sklearn_nn.onnx.graph import SAMPLES, GraphBuilder, Value
 from sklearn_nn.onnx.network import NetworkExporter
 from sklearn_nn.onnx.outputs import add_class_outputs, add_number_outputs
+from sklearn_nn.onnx.table_estimators import mean_of_networks
 
 
 def to_onnx(estimator, *, opset=None, zipmap=False):
@@ -23,7 +31,8 @@ def to_onnx(estimator, *, opset=None, zipmap=False):
     Parameters
     ----------
     estimator : estimator
-        A fitted estimator of this package, except a :class:`TextGenerator`.
+        A fitted estimator of this package, except a :class:`TextGenerator`; a
+        :class:`FeatureExtractor` or a :class:`~sklearn_nn.estimators.table_encoder.TableEncoder`.
     opset : int or None, default=None
         Version of the operators of ONNX, from 17 to the newest of the installed onnx. None is 17.
     zipmap : bool or "columns", default=False
@@ -57,17 +66,75 @@ def to_onnx(estimator, *, opset=None, zipmap=False):
     >>> [value.name for value in (*model.graph.input, *model.graph.output)]
     ['X', 'label', 'probabilities']
     """
-    if not isinstance(estimator, BaseNetwork):
-        kind = type(estimator).__name__
-        raise TypeError(f"to_onnx exports estimators of sklearn_nn, got {kind}.")
-    network = network_of(estimator)
-    graph = GraphBuilder(network.dtype, opset)
-    output = NetworkExporter(graph, network).run(array_input(graph, estimator))
-    if isinstance(estimator, NetworkClassifier):
-        add_class_outputs(graph, estimator._codec, output, zipmap)
-    else:
-        add_number_outputs(graph, estimator._codec, output)
+    graph = GraphBuilder(dtype_of(estimator), opset)
+    append_estimator(graph, estimator, zipmap=zipmap)
     return finish(graph, estimator)
+
+
+def dtype_of(estimator):
+    """Return the type in which a fitted estimator computes, "float32" or "float64"."""
+    if isinstance(estimator, TableEncoder):
+        check_is_fitted(estimator)
+        return estimator.dtype
+    return network_of(_checked_network(estimator)).dtype
+
+
+def _checked_network(estimator):
+    """Return the estimator that holds the network, or raise an error if there is none."""
+    if isinstance(estimator, FeatureExtractor):
+        check_is_fitted(estimator)
+        return estimator.estimator_
+    if isinstance(estimator, TextGenerator):
+        raise TypeError(
+            "to_onnx exports estimators whose output for a sample is a number of values; a "
+            "TextGenerator writes text, each character after the one before. Keep it in a file by "
+            "its method save."
+        )
+    if not isinstance(estimator, BaseNetwork):
+        raise TypeError(
+            f"to_onnx exports estimators of sklearn_nn, got {type(estimator).__name__}; for a "
+            "Pipeline or a search use skl2onnx after sklearn_nn.register_onnx_converters()."
+        )
+    return estimator
+
+
+def encoder_of(estimator):
+    """Return the encoder of tables that an estimator is, or begins with; None without one."""
+    if isinstance(estimator, TableEncoder):
+        return estimator
+    return getattr(getattr(estimator, "estimator_", estimator), "encoder_", None)
+
+
+def append_estimator(graph, estimator, columns=None, *, zipmap=False):
+    """Append inputs, estimator and outputs to a graph.
+
+    `columns` are those of a table that are declared already, a list of `Column`.
+    """
+    encoder, owner = encoder_of(estimator), getattr(estimator, "estimator_", estimator)
+    if encoder is None:
+        x = array_input(graph, owner)
+    else:
+        rows = encode(graph, encoder, columns or declare_columns(graph, encoder))
+        x = Value(rows, (encoder.n_features_out_,))
+    if estimator is encoder:
+        _add_features(graph, x, encoder.n_features_out_)
+    elif isinstance(estimator, FeatureExtractor):
+        x = NetworkExporter(graph, network_of(owner)).run(x, estimator.layer_)
+        _add_features(graph, x, math.prod(estimator.output_shape_))
+    else:
+        if encoder is None:
+            output = NetworkExporter(graph, network_of(estimator)).run(x)
+        else:
+            output = mean_of_networks(graph, estimator, x)
+        if isinstance(estimator, NetworkClassifier):
+            add_class_outputs(graph, estimator._codec, output, zipmap)
+        else:
+            add_number_outputs(graph, estimator._codec, output)
+
+
+def _add_features(graph, x, size):
+    """Append the output of a transformer, which has `size` values for each sample."""
+    graph.output("variable", graph.reshape(x.name, [0, size]), graph.dtype, [SAMPLES, size])
 
 
 def finish(graph, estimator):

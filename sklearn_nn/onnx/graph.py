@@ -79,6 +79,7 @@ class GraphBuilder:
         self._outputs: list[Any] = []
         self._constants: dict[tuple[str, tuple[int, ...], bytes], Any] = {}
         self._counts: dict[str, int] = {}
+        self._taken: set[str] = set()  # names of inputs, which may be any text
         self._scope: list[str] = []
 
     # --- names ---------------------------------------------------------------------------------
@@ -87,7 +88,12 @@ class GraphBuilder:
         """Return a new name, which begins with those of the present scopes."""
         base = "/".join([*self._scope, kind])
         count = self._counts[base] = self._counts.get(base, 0) + 1
-        return base if count == 1 else f"{base}_{count}"
+        name = base if count == 1 else f"{base}_{count}"
+        return self._named(kind) if name in self._taken else name
+
+    def _free(self, name: str) -> str:
+        """Return the name of an output, which ends with an underscore if an input has the name."""
+        return self._free(f"{name}_") if name in self._taken else name
 
     @contextlib.contextmanager
     def scope(self, name: str) -> Iterator[None]:
@@ -227,17 +233,19 @@ class GraphBuilder:
         """Declare an input; axes of any length have a name. Return the input's name."""
         made = self.onnx.helper.make_tensor_value_info(name, self.type_of(dtype), list(shape))
         self._inputs.append(made)
-        self._counts[name] = 1
+        self._taken.add(name)
         return name
 
     def output(self, name: str, value: str, dtype: Any, shape: Sequence[int | str]) -> None:
-        """Declare an output and give the tensor `value` its name."""
+        """Declare an output and give the tensor `value` its name; see `_free`."""
+        name = self._free(name)
         make = self.onnx.helper.make_tensor_value_info
         self._nodes.append(self.onnx.helper.make_node("Identity", [value], [name], name=name))
         self._outputs.append(make(name, self.type_of(dtype), list(shape)))
 
     def maps_output(self, name: str, value: str, labels: Any) -> None:
         """Declare an output that is a list of maps from labels to probabilities (`ZipMap`)."""
+        name = self._free(name)
         helper, proto = self.onnx.helper, self.onnx.TensorProto
         labels = np.asarray(labels)
         is_text = labels.dtype.kind in "OU"

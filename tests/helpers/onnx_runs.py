@@ -1,6 +1,7 @@
 """Runs of ONNX models, in onnxruntime and in the reference implementation of the standard."""
 
 import numpy as np
+import onnx
 import onnxruntime
 from onnx.reference import ReferenceEvaluator
 
@@ -89,3 +90,16 @@ def model_of(network, *, opset=None):
     if y.lengths is not None:
         graph.output("own", y.lengths, np.int64, ["n"])
     return graph.model({}, producer="test", version="0")
+
+
+def columns(model, table):
+    """Return the inputs of a model of a table: each column in the type that the model declares."""
+    inputs, kinds = {}, {onnx.TensorProto.DOUBLE: np.float64, onnx.TensorProto.INT64: np.int64}
+    for declared in model.graph.input:
+        cells, kind = table[[declared.name]], declared.type.tensor_type.elem_type
+        if kind in kinds:
+            inputs[declared.name] = cells.to_numpy(dtype=kinds[kind])
+        else:
+            cells = cells.astype(object).where(cells.notna(), "")
+            inputs[declared.name] = cells.astype(str).to_numpy(dtype=object)
+    return inputs

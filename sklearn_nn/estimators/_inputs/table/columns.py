@@ -22,9 +22,9 @@ _MANY = 20
 #: Relative tolerance at which two sums of weights are equal.
 _SAME = 1e-12
 #: Limit of scaled numbers before the smooth clip, which tends to 3, squares them.
-_FAR = 1e30
+FAR = 1e30
 #: Distance of probabilities from 0 and 1, as in scikit-learn's QuantileTransformer.
-_RAREST = 1e-7
+RAREST = 1e-7
 _FEWEST_KNOTS, _MOST_KNOTS, _ROWS_A_KNOT = 10, 1000, 30
 
 
@@ -138,13 +138,15 @@ class CategoryColumn:
     value or a category that `fit` did not see. `one_hot`, of shape (len(categories) + 1,
     n_columns), holds the output values for each code; it is None if the code itself is the output.
     With `prints`, some categories are the text of pandas categories such as dates or intervals, and
-    `write` converts such objects to text in a column of any type.
+    `write` converts such objects to text in a column of any type. `saw_missing` is whether a value
+    was missing in `fit`.
     """
 
     kind = "category"
     categories: list
     one_hot: np.ndarray | None
     prints: bool
+    saw_missing: bool = False
 
     def __post_init__(self):
         self._numbers = {category: k for k, category in enumerate(self.categories, 1)}
@@ -169,7 +171,8 @@ class CategoryColumn:
         for k, value in of_value.items():
             numbers[k] = column._numbers[value]
         counts = _sum_of(weights, numbers[codes], m + 1)
-        if m + (counts[0] > 0) <= max_one_hot:
+        column.saw_missing = bool(counts[0] > 0)
+        if m + column.saw_missing <= max_one_hot:
             column.one_hot = _scale_table(SCALINGS[scaling], _one_hot(m), counts)
         return column
 
@@ -244,7 +247,8 @@ class CategoryColumn:
         m, types = len(self.categories), {type(v) for v in self.categories}
         _require(m == len(self._numbers) and types <= _PLAIN, "categories")
         _require(self.one_hot is None or _is_array(self.one_hot, _one_hot(m).shape), "one_hot")
-        _require(isinstance(self.prints, bool), "prints")
+        flags = self.prints, self.saw_missing
+        _require(all(isinstance(flag, bool) for flag in flags), "prints or saw_missing")
 
 
 @dataclass
@@ -327,7 +331,7 @@ def _apply_robust(learnt, values):
     with np.errstate(over="ignore"):
         x = np.clip(values - median, -limit, limit)
         x *= factor
-    np.clip(x, -_FAR, _FAR, out=x)
+    np.clip(x, -FAR, FAR, out=x)
     root = x / 3
     root *= root
     root += 1
@@ -351,7 +355,7 @@ def _apply_quantile(learnt, values):
     below = np.interp(values, learnt, levels)
     above = np.interp(-values, -learnt[::-1], -levels[::-1])
     share = (below - above) / 2
-    return ndtri(np.clip(share, _RAREST, 1 - _RAREST))
+    return ndtri(np.clip(share, RAREST, 1 - RAREST))
 
 
 @dataclass(frozen=True)
