@@ -25,7 +25,7 @@ if TYPE_CHECKING:  # the others are imported when they are first used: see `_LAT
     from sklearn_nn.estimators.tabular.estimators import TabularClassifier, TabularRegressor
     from sklearn_nn.estimators.text.generator import TextGenerator
     from sklearn_nn.inspection import find_learning_rate, summary
-    from sklearn_nn.onnx import to_onnx
+    from sklearn_nn.onnx import register_onnx_converters, to_onnx
     from sklearn_nn.preprocessing import (
         SequenceScaler,
         augment_images,
@@ -52,6 +52,7 @@ __all__ = [
     "find_learning_rate",
     "load",
     "load_checkpoint",
+    "register_onnx_converters",
     "resize_images",
     "show_versions",
     "sliding_windows",
@@ -72,7 +73,7 @@ _LATER = {
         "estimators.tabular.estimators": "TabularClassifier TabularRegressor",
         "estimators.text.generator": "TextGenerator",
         "inspection": "inspection find_learning_rate summary",
-        "onnx": "to_onnx",
+        "onnx": "register_onnx_converters to_onnx",
         "preprocessing": (
             "preprocessing SequenceScaler augment_images resize_images sliding_windows"
         ),
