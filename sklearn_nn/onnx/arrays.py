@@ -23,7 +23,10 @@ def array_input(graph: GraphBuilder, estimator) -> Value:
         return _sequences(graph, estimator)
     shape = reader.seen_shape or (estimator.n_features_in_,)
     axes = reader.axes(shape)
-    x = _bytes(graph, reader, axes) or graph.input("X", graph.dtype, [SAMPLES, *axes])
+    if _reads_bytes(reader):
+        x = _bytes(graph, reader.divisor, axes)
+    else:
+        x = graph.input("X", graph.dtype, [SAMPLES, *axes])
     if axes != shape:
         x = graph.transpose(x, [0, *range(2, len(axes) + 1), 1])
     if shape != reader.shape:
@@ -31,12 +34,15 @@ def array_input(graph: GraphBuilder, estimator) -> Value:
     return Value(x, reader.shape)
 
 
-def _bytes(graph: GraphBuilder, reader, axes) -> str | None:
-    """Append X as bytes that are scaled to 0..1 in float32; None if the samples were others."""
-    if not reader.units or not reader.units["bytes"] or reader.divisor == 1:
-        return None
+def _reads_bytes(reader) -> bool:
+    """Return whether the samples that were fitted were bytes, which the estimator scales."""
+    return bool(reader.units and reader.units["bytes"] and reader.divisor != 1)
+
+
+def _bytes(graph: GraphBuilder, divisor: int, axes) -> str:
+    """Append X as bytes, which are scaled in float32."""
     x = graph.cast(graph.input("X", np.uint8, [SAMPLES, *axes]), np.float32)
-    x = graph.node("Div", [x, graph.constant(np.float32(reader.divisor))])
+    x = graph.node("Div", [x, graph.constant(np.float32(divisor))])
     return x if graph.dtype == np.float32 else graph.cast(x, graph.dtype)
 
 
@@ -44,6 +50,8 @@ def _takes_any_length(estimator) -> bool:
     """Return whether X may be sequences of another length than the fitted ones."""
     reader = estimator._reader
     if not reader.takes_any_length or (reader.seen_shape is None and reader.first_layer is None):
+        return False
+    if _reads_bytes(reader) and not reader.ragged:  # for which NaN is no end
         return False
     is_sequence = len(reader.shape) == 2 or reader.first_layer is not None
     return is_sequence and network_of(estimator).reads(reader.shape[0])

@@ -77,23 +77,25 @@ class GraphBuilder:
         self._nodes: list[Any] = []
         self._inputs: list[Any] = []
         self._outputs: list[Any] = []
-        self._constants: dict[tuple[str, tuple[int, ...], bytes], Any] = {}
-        self._counts: dict[str, int] = {}
-        self._taken: set[str] = set()  # names of inputs, which may be any text
+        self._constants: dict[tuple[str, tuple[int, ...], Any], Any] = {}
+        self._names: set[str] = set()
+        self._counts: dict[str, int] = {}  # of names with a number, by what is before it
         self._scope: list[str] = []
 
     # --- names ---------------------------------------------------------------------------------
 
     def _named(self, kind: str) -> str:
         """Return a new name, which begins with those of the present scopes."""
-        base = "/".join([*self._scope, kind])
-        count = self._counts[base] = self._counts.get(base, 0) + 1
-        name = base if count == 1 else f"{base}_{count}"
-        return self._named(kind) if name in self._taken else name
+        base = name = "/".join([*self._scope, kind])
+        while name in self._names:
+            self._counts[base] = self._counts.get(base, 1) + 1
+            name = f"{base}_{self._counts[base]}"
+        self._names.add(name)
+        return name
 
     def _free(self, name: str) -> str:
         """Return the name of an output, which ends with an underscore if an input has the name."""
-        return self._free(f"{name}_") if name in self._taken else name
+        return self._free(f"{name}_") if name in {one.name for one in self._inputs} else name
 
     @contextlib.contextmanager
     def scope(self, name: str) -> Iterator[None]:
@@ -133,11 +135,9 @@ class GraphBuilder:
         Arrays of strings, or of objects that are strings, become tensors of strings.
         """
         array = np.asarray(array)
-        if array.dtype.kind in "OU":
-            data = "\0".join(map(str, array.ravel())).encode()
-            key = "string", array.shape, data
-        else:
-            key = array.dtype.str, array.shape, array.tobytes()
+        is_text = array.dtype.kind in "OU"
+        values = tuple(map(str, array.flat)) if is_text else array.tobytes()
+        key = array.dtype.str, array.shape, values
         if key not in self._constants:
             self._constants[key] = self._tensor(array, self._named(name))
         return str(self._constants[key].name)
@@ -233,7 +233,7 @@ class GraphBuilder:
         """Declare an input; axes of any length have a name. Return the input's name."""
         made = self.onnx.helper.make_tensor_value_info(name, self.type_of(dtype), list(shape))
         self._inputs.append(made)
-        self._taken.add(name)
+        self._names.add(name)
         return name
 
     def output(self, name: str, value: str, dtype: Any, shape: Sequence[int | str]) -> None:

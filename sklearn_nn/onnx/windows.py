@@ -125,10 +125,10 @@ def max_pool(to: NetworkExporter, layer: MaxPool1D | MaxPool2D, x: Value) -> Val
     """Append the maximum over each window, without what is beyond the edges."""
     axes, places = _axes(layer, x)
     rank = len(axes)
+    padded = to.graph.pad(x.name, _margins(axes), -np.inf)
     y = to.graph.node(
-        "MaxPool", [_channels_first(to, x.name, rank)],
+        "MaxPool", [_channels_first(to, padded, rank)],
         kernel_shape=[axis.window for axis in axes], strides=[axis.stride for axis in axes],
-        pads=[axis.before for axis in axes] + [axis.after for axis in axes],
     )  # fmt: skip
     y = _channels_last(to, y, rank)
     return Value(y, (*places, x.shape[-1]), _after(to, x, axes[-1]))

@@ -87,6 +87,7 @@ CASES = [
     ("CNNClassifier", {"input_shape": (4, 4, 1)}, 1000 * IMAGES.reshape(N, -1), CLASSES),
     ("RNNRegressor", {"data_format": "channels_first"}, SIGNALS.transpose(0, 2, 1), NUMBERS),
     ("RNNRegressor", {}, SIGNALS.reshape(N, -1), NUMBERS),
+    ("RNNRegressor", {}, (SIGNALS * 40 + 100).astype(np.uint8), NUMBERS),
     # sequences
     *(
         (
