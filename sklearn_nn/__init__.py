@@ -32,6 +32,7 @@ if TYPE_CHECKING:  # the others are imported when they are first used: see `_LAT
         resize_images,
         sliding_windows,
     )
+    from sklearn_nn.trusted_types import TRUSTED_TYPES as TRUSTED_TYPES
 
 __version__ = "0.1.0"
 __all__ = [
@@ -77,6 +78,7 @@ _LATER = {
         "preprocessing": (
             "preprocessing SequenceScaler augment_images resize_images sliding_windows"
         ),
+        "trusted_types": "TRUSTED_TYPES",
     }.items()
     for name in names.split()
 }

@@ -23,6 +23,7 @@ from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 from sklearn_nn._spec import parameters, set_plain
 from sklearn_nn.estimators._core.base import BaseNetwork
 from sklearn_nn.estimators._core.fitted_network import network_of
+from sklearn_nn.estimators._core.parts import versioned
 
 
 def _is_fitted(estimator):
@@ -45,6 +46,7 @@ def _before_output(network):
     return names[-2]
 
 
+@versioned
 @parameters
 class FeatureExtractor(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
     """Transformer that returns the output of a layer of a network as features.

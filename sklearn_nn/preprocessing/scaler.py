@@ -11,7 +11,7 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_nn._spec import parameters, set_plain
-from sklearn_nn.estimators._core.parts import warn
+from sklearn_nn.estimators._core.parts import versioned, warn
 from sklearn_nn.estimators._inputs.advice import misplaced_steps
 from sklearn_nn.estimators._inputs.scale import Moments, moments_of
 from sklearn_nn.estimators._inputs.sequences import (
@@ -27,6 +27,7 @@ from sklearn_nn.layers.shape import CHANNELS_FIRST, CHANNELS_LAST
 _REAL = (np.float64, np.float32)
 
 
+@versioned
 @parameters
 class SequenceScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     """Scaler of sequences: subtracts the mean of each channel and divides by its deviation.

@@ -44,7 +44,7 @@ from sklearn_nn.estimators._core.parameters import (
     knows_arguments,
     validate,
 )
-from sklearn_nn.estimators._core.parts import FitMode
+from sklearn_nn.estimators._core.parts import FitMode, versioned
 from sklearn_nn.estimators._core.transfer import PRETRAINED, as_names, check_known
 from sklearn_nn.estimators._inputs.reader import InputReader
 from sklearn_nn.estimators._inputs.scale import with_scale
@@ -68,6 +68,7 @@ def _compact(rows):
     return rows if rows is None or rows.size >= 2**31 else rows.astype(np.int32)
 
 
+@versioned
 @estimator_parameters
 class BaseNetwork(CallbackSupportMixin, BaseEstimator, ABC):
     """Base of all estimators.
@@ -581,7 +582,9 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator, ABC):
         Parameters
         ----------
         path : str or path
-            The file.
+            The file. If its name ends in ".safetensors", it has the format of the package
+            safetensors, which other libraries read, without a checksum; the weights have their
+            names in `layers_`, such as "dense1.kernel".
         training_state : bool, default=True
             Whether to save what resumed training needs: the optimizer's moments, the best weights
             so far, and the order of the samples. A file without it predicts the same and is about a
@@ -595,6 +598,8 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator, ABC):
             If the estimator is not fitted.
         OSError
             If the file cannot be written; an existing file is not changed.
+        ImportError
+            If the name ends in ".safetensors", and safetensors is not installed.
         """
         check_is_fitted(self)
         saving.save(self, path, training_state=training_state)

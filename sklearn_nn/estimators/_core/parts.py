@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 import warnings
 from enum import Enum
 from typing import ClassVar
 
 import numpy as np
+from sklearn import exceptions
 
 
 class Part:
@@ -122,3 +124,44 @@ def warn(message, category=UserWarning):
     while frame is not None and frame.f_globals.get("__name__", "").split(".")[0] in _BETWEEN:
         frame, level = frame.f_back, level + 1
     warnings.warn(message, category, stacklevel=level if frame is not None else 2)
+
+
+#: Name of the version of this package in pickles.
+_VERSION = "_sklearn_nn_version"
+
+
+class InconsistentVersionWarning(exceptions.InconsistentVersionWarning):
+    """Warning about an estimator that was pickled by another version of this package.
+
+    It is of scikit-learn's class, so that whoever turns that warning into an error gets one here.
+    """
+
+    def __str__(self):
+        before, now = self.original_sklearn_version, self.current_sklearn_version
+        return (
+            f"Trying to unpickle estimator {self.estimator_name} from version {before} of "
+            f"sklearn_nn when using version {now}. It may fail, or predict something else: use "
+            f"version {before}, or fit it again."
+        )
+
+
+def versioned(kind):
+    """Decorate an estimator: its pickles hold this package's version, and another one warns."""
+    get_state, set_state = kind.__getstate__, kind.__setstate__
+
+    def version():
+        return importlib.import_module("sklearn_nn").__version__
+
+    def with_version(self):
+        return {**get_state(self), _VERSION: version()}
+
+    def without_version(self, state):
+        state = {**state}
+        found = state.pop(_VERSION, version())
+        if found != version():
+            versions = {"original_sklearn_version": found, "current_sklearn_version": version()}
+            warn(InconsistentVersionWarning(estimator_name=type(self).__name__, **versions))
+        set_state(self, state)
+
+    kind.__getstate__, kind.__setstate__ = with_version, without_version
+    return kind

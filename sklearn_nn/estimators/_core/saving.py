@@ -24,6 +24,7 @@ from sklearn_nn.network.program import aligned
 from sklearn_nn.training import checkpoint
 from sklearn_nn.training.checkpoint import CheckpointError
 from sklearn_nn.training.checkpoint.encoding import decode, encode
+from sklearn_nn.training.checkpoint.tensors import Part
 from sklearn_nn.training.history import History
 from sklearn_nn.training.optimizers import Adam, Optimizer, OptimizerState
 from sklearn_nn.training.schedules import Schedule
@@ -50,14 +51,14 @@ _OF_DESCENT = (
 )  # fmt: skip
 
 
-def _subclasses(kind):
+def subclasses(kind):
     """Yield a class and all that derive from it; a class comes after those that derive from it."""
     for child in kind.__subclasses__():
-        yield from _subclasses(child)
+        yield from subclasses(child)
     yield kind
 
 
-def _import_all():
+def import_all():
     """Import all estimators of this package, most of which wait until they are first used."""
     package = importlib.import_module("sklearn_nn")
     for name in package.__all__:
@@ -70,7 +71,7 @@ def _known():
     specs = {
         f"{family.__name__}.{kind.__name__}": kind
         for family in Spec.__subclasses__()
-        for kind in _subclasses(family)
+        for kind in subclasses(family)
         if kind.__module__.startswith("sklearn_nn.")
     }
     return {"History": History, **specs}
@@ -147,11 +148,9 @@ def save(estimator, path, *, training_state=True):
         and not (name in _PUBLISHED and has_history)
     }
     descent, start = vars(estimator).get("_optimizer"), vars(estimator).get("_pretrained")
+    networks = [*vars(estimator).get("_earlier", ()), network]
     learnt = {
-        "networks": [
-            {"theta": one.theta, "state": one.state}
-            for one in (*vars(estimator).get("_earlier", ()), network)
-        ],
+        "networks": [{"theta": one.theta, "state": one.state} for one in networks],
         "reader": estimator._reader.learnt(),
         "codec": estimator._codec.learnt(),
         "pretrained": None if start is None else start._asdict(),
@@ -165,7 +164,23 @@ def save(estimator, path, *, training_state=True):
         "learnt": {n: _encode_attribute(n, value, arrays) for n, value in learnt.items()},
         "descent": None if descent is None else _encode_descent(descent, arrays),
     }
-    checkpoint.write(path, meta, arrays)
+    checkpoint.write(path, meta, arrays, _parts(networks, arrays))
+
+
+def _parts(networks, arrays):
+    """Return the named arrays of layers within the vectors of networks, by the vectors' keys.
+
+    Names are those in `layers_`, such as "dense1.kernel"; before those of one of several networks
+    is its number.
+    """
+    keys, parts = {id(array): key for key, array in arrays.items()}, {}
+    for number, one in enumerate(networks):
+        before = f"{number}." if len(networks) > 1 else ""
+        for place in one.places:
+            vector = one.theta if place.buffer == "theta" else one.state
+            named = Part(f"{before}{place.layer}.{place.name}", place.start, place.shape)
+            parts.setdefault(keys[id(vector)], []).append(named)
+    return parts
 
 
 def load(cls, path):
@@ -190,10 +205,10 @@ def load(cls, path):
 
 def _from_saved(cls, meta, arrays):
     """Return the estimator that a file describes; raise an error if the file is invalid."""
-    kinds = {kind.__name__: kind for kind in _subclasses(cls)}
+    kinds = {kind.__name__: kind for kind in subclasses(cls)}
     if meta["class"] not in kinds:
-        _import_all()
-        kinds = {kind.__name__: kind for kind in _subclasses(cls)}
+        import_all()
+        kinds = {kind.__name__: kind for kind in subclasses(cls)}
     if meta["class"] not in kinds:
         raise CheckpointError(
             f"the file holds a {meta['class']}, which is not a {cls.__name__}; use "

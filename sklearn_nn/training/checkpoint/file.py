@@ -2,7 +2,8 @@
 
 A file is one line with the format number and a SHA-256 digest of the rest, followed by an ordinary
 zip of arrays as `numpy.savez` writes it. The member "meta" is JSON text. The file contains no code,
-and sizes in it are checked against the size of the file before memory is allocated.
+and sizes in it are checked against the size of the file before memory is allocated. Files whose
+names end in .safetensors are in the format of `tensors`.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from collections.abc import Mapping
 from typing import Any, BinaryIO
 
 import numpy as np
+
+from sklearn_nn.training.checkpoint import tensors
 
 FORMAT = 1
 #: Kinds of dtypes that can be stored: those without objects and fields.
@@ -80,17 +83,22 @@ def storable(array: Any) -> bool:
 
 
 def write(
-    path: str | os.PathLike[str], meta: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
+    path: str | os.PathLike[str],
+    meta: Mapping[str, Any],
+    arrays: Mapping[str, np.ndarray],
+    parts: Mapping[str, list[tensors.Part]] | None = None,
 ) -> None:
-    """Write a checkpoint atomically.
+    """Write a checkpoint atomically, in the format of `tensors` if its name ends as theirs.
 
     A temporary file in the same folder is flushed to disk and renamed, so that the path always
     holds the old checkpoint or the new one, also after a crash or power cut. Links are followed;
     permissions are those of the old file, or the default ones. `meta` must be plain JSON (see
-    `encoding.encode`), `arrays` must be `storable`. Raises OSError, with a remedy, if the file
-    cannot be written, TypeError or ValueError if the content cannot be stored.
+    `encoding.encode`), `arrays` must be `storable`. `parts` names the parts of vectors among them,
+    which become tensors. Raises OSError, with a remedy, if the file cannot be written, TypeError or
+    ValueError if the content cannot be stored.
     """
     members = _members(meta, arrays)
+    content = tensors.packed(meta, arrays, parts or {}) if tensors.is_tensors(path) else None
     target = os.path.realpath(path)
     folder, name = os.path.split(target)
     prefix = f".{name[:40]}."
@@ -101,7 +109,10 @@ def write(
             with open(temporary, "x+b") as file:
                 if mode not in (None, stat.S_IMODE(os.fstat(file.fileno()).st_mode)):
                     os.chmod(temporary, mode)
-                _fill(file, members)
+                if content is None:
+                    _fill(file, members)
+                else:
+                    file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(temporary, target)
@@ -129,11 +140,15 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, np.nda
     try:
         if os.path.exists(path) and not os.path.isfile(path):
             raise CheckpointError("it is not an ordinary file. Check the path.")
+        if tensors.is_tensors(path) and os.path.exists(path):
+            return tensors.read(path)
         with open(path, "rb") as file:
             size = os.fstat(file.fileno()).st_size
             _verify(file)
             with zipfile.ZipFile(file) as archive:
                 return _contents(archive, size)
+    except ImportError:
+        raise
     except Exception as error:  # zipfile, json and NumPy raise many kinds for a forged file
         raise CheckpointError(f"Checkpoint {path!r} cannot be read: {_fault(error)}") from error
 

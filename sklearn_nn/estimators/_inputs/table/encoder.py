@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_nn._spec import parameters, set_plain
 from sklearn_nn.estimators._core.parameters import StrOptions
-from sklearn_nn.estimators._core.parts import check_some_weight, warn
+from sklearn_nn.estimators._core.parts import check_some_weight, versioned, warn
 from sklearn_nn.estimators._inputs.table import columns as kinds
 from sklearn_nn.estimators._inputs.table.columns import (
     BLOCKS,
@@ -30,6 +30,7 @@ _BY_TYPE = "from_dtype"
 
 
 @parameters
+@versioned
 class TableEncoder(TransformerMixin, BaseEstimator):
     """Encoder of tables: scaled numbers, indicators of missing values, one-hots and codes.
 
