@@ -24,7 +24,7 @@ if TYPE_CHECKING:  # the others are imported when they are first used: see `_LAT
     from sklearn_nn.estimators.rnn import RNNClassifier, RNNRegressor
     from sklearn_nn.estimators.tabular.estimators import TabularClassifier, TabularRegressor
     from sklearn_nn.estimators.text.generator import TextGenerator
-    from sklearn_nn.inspection import find_learning_rate, summary
+    from sklearn_nn.inspection import find_learning_rate, model_card, summary
     from sklearn_nn.onnx import register_onnx_converters, to_onnx
     from sklearn_nn.preprocessing import (
         SequenceScaler,
@@ -53,6 +53,7 @@ __all__ = [
     "find_learning_rate",
     "load",
     "load_checkpoint",
+    "model_card",
     "register_onnx_converters",
     "resize_images",
     "show_versions",
@@ -73,7 +74,7 @@ _LATER = {
         "estimators.rnn": "RNNClassifier RNNRegressor",
         "estimators.tabular.estimators": "TabularClassifier TabularRegressor",
         "estimators.text.generator": "TextGenerator",
-        "inspection": "inspection find_learning_rate summary",
+        "inspection": "inspection find_learning_rate model_card summary",
         "onnx": "register_onnx_converters to_onnx",
         "preprocessing": (
             "preprocessing SequenceScaler augment_images resize_images sliding_windows"

@@ -9,6 +9,7 @@ from sklearn_nn.inspection.learning_rate import (
 )
 from sklearn_nn.inspection.loss_curve import LossCurveDisplay
 from sklearn_nn.inspection.misclassified import MisclassifiedDisplay
+from sklearn_nn.inspection.model_card import model_card
 from sklearn_nn.inspection.network_summary import Summary, SummaryRow, summary
 from sklearn_nn.inspection.saliency import SaliencyDisplay, occlusion_map, saliency_map
 from sklearn_nn.inspection.weight_histogram import WeightHistogramDisplay
@@ -25,6 +26,7 @@ __all__ = [
     "SummaryRow",
     "WeightHistogramDisplay",
     "find_learning_rate",
+    "model_card",
     "occlusion_map",
     "saliency_map",
     "suggest_rate",
