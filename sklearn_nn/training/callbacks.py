@@ -6,7 +6,6 @@ it had not been interrupted.
 
 from __future__ import annotations
 
-import csv
 import math
 import os
 import time
@@ -20,8 +19,8 @@ from sklearn_nn.training.progress import begin_bar
 from sklearn_nn.training.schedules import Plateau
 
 __all__ = [
-    "CSVLogger", "Callback", "EarlyStopping", "LambdaCallback", "LearningRateScheduler",
-    "ModelCheckpoint", "ProgressBar", "ReduceLROnPlateau", "TerminateOnNaN", "TrainingScore",
+    "Callback", "EarlyStopping", "LambdaCallback", "LearningRateScheduler", "ModelCheckpoint",
+    "ProgressBar", "ReduceLROnPlateau", "TerminateOnNaN", "TrainingScore",
 ]  # fmt: skip
 
 
@@ -155,14 +154,15 @@ class EarlyStopping(Callback):
         return bool(before) and min(recent) >= min(before) - self.min_delta
 
 
-def _path_of(callback: Any) -> str:
-    """Return the path of a callback as a str, which a checkpoint can store, or raise TypeError."""
+def path_of(callback: Any, name: str = "path") -> str:
+    """Return a parameter as a str, which a checkpoint can store; raise TypeError if no path."""
+    value = getattr(callback, name)
     try:
-        return os.fsdecode(callback.path)
+        return os.fsdecode(value)
     except TypeError as error:
         raise TypeError(
-            f"path={callback.path!r} of {type(callback).__name__} is not the path of a file; use a "
-            "str or a pathlib.Path."
+            f"{name}={value!r} of {type(callback).__name__} is not the path of a file; use a str "
+            "or a pathlib.Path."
         ) from error
 
 
@@ -209,7 +209,7 @@ class ModelCheckpoint(Callback):
     every: int = 1
 
     def __post_init__(self) -> None:
-        self.path = _path_of(self)
+        self.path = path_of(self)
 
     def file(self, epoch: int, log: Mapping[str, float]) -> Path:
         """Return the file for an epoch.
@@ -368,56 +368,6 @@ class TrainingScore(Callback):
     >>> len(scores), round(scores[0], 1), round(scores[-1], 1)
     (5, 0.9, 1.0)
     """
-
-
-@parameters
-class CSVLogger(Callback):
-    """Callback that appends the figures of every epoch to a CSV file.
-
-    Parameters
-    ----------
-    path : str or path
-        Path of the file.
-    append : bool, default=False
-        Continue an existing file with its columns, for resumed training.
-
-    Examples
-    --------
-    >>> import os, tempfile
-    >>> from pathlib import Path
-    >>> from sklearn_nn import NeuralNetworkRegressor
-    >>> from sklearn_nn.layers import Dense
-    >>> from sklearn_nn.training import CSVLogger
-    >>> path = os.path.join(tempfile.mkdtemp(), "training.csv")
-    >>> model = NeuralNetworkRegressor([Dense(4)], callbacks=[CSVLogger(path)], max_iter=3)
-    >>> model = model.fit([[0.0], [1.0]], [0.0, 1.0])
-    >>> lines = Path(path).read_text().splitlines()
-    >>> lines[0], len(lines)
-    ('epoch,loss,learning_rate,seconds', 4)
-    """
-
-    path: str | Path
-    _: KW_ONLY
-    append: bool = False
-
-    def __post_init__(self) -> None:
-        self.path = _path_of(self)
-
-    def on_fit_begin(self, estimator: Any) -> None:
-        """Empty the file unless `append` is set."""
-        if not self.append:
-            Path(self.path).write_text("", encoding="utf-8")
-
-    def on_epoch_end(self, epoch: int, log: dict[str, float], estimator: Any) -> None:
-        """Append a line; the first line is preceded by the column names."""
-        row = {"epoch": epoch, **{k: curve[-1] for k, curve in estimator.history_.items()}}
-        with Path(self.path).open("a+", encoding="utf-8", newline="") as file:
-            file.seek(0)
-            names = next(csv.reader(file), None)
-            writer = csv.DictWriter(file, names or list(row), extrasaction="ignore")
-            if names is None:
-                writer.writeheader()
-            writer.writerow(row)
 
 
 class LambdaCallback(Callback):

@@ -1,6 +1,5 @@
 """Callbacks by themselves: what each makes of a history, without any training."""
 
-import csv
 import math
 import pickle
 from types import SimpleNamespace
@@ -16,11 +15,16 @@ from sklearn_nn.training import (
     EarlyStopping,
     LambdaCallback,
     LearningRateScheduler,
+    Logger,
+    MLflowLogger,
     ModelCheckpoint,
+    OptunaPruning,
     ProgressBar,
     ReduceLROnPlateau,
+    TensorBoard,
     TerminateOnNaN,
     TrainingScore,
+    WandbLogger,
 )
 from sklearn_nn.training.callbacks import is_stopped_gently, monitored
 
@@ -33,9 +37,12 @@ def half(epoch, rate):
 EVERY = [
     Callback(), EarlyStopping("loss", patience=3, min_delta=0.1), ModelCheckpoint("a.npz", every=2),
     LearningRateScheduler(half), ReduceLROnPlateau(patience=1), TerminateOnNaN(), TrainingScore(),
-    CSVLogger("a.csv", append=True), LambdaCallback(half, on_fit_end=print), ProgressBar(7, 100),
+    LambdaCallback(half, on_fit_end=print), ProgressBar(7, 100),
+    CSVLogger("a.csv", append=True), Logger(), TensorBoard("runs"), MLflowLogger("a"),
+    OptunaPruning(None, "loss"), WandbLogger("p", "n"),
 ]  # fmt: skip
-assert {type(callback).__name__ for callback in EVERY} == {*training.callbacks.__all__}
+PUBLIC = {*training.callbacks.__all__, *training.loggers.__all__}
+assert {type(callback).__name__ for callback in EVERY} == PUBLIC
 every_callback = pytest.mark.parametrize("callback", EVERY, ids=lambda c: type(c).__name__)
 
 
@@ -258,47 +265,6 @@ def test_every_so_many_epochs():
 def test_a_path_is_kept_as_text(tmp_path):
     """So that the checkpoint itself can hold it, and those who load it find their callbacks."""
     assert ModelCheckpoint(tmp_path / "a").path == str(tmp_path / "a")
-    assert CSVLogger(tmp_path / "a").get_params()["path"] == str(tmp_path / "a")
-
-
-# --- CSVLogger ------------------------------------------------------------------------------------
-
-
-def read(path):
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def write_log(callback, **curves):
-    callback.on_fit_begin(None)
-    show(callback, curves)
-
-
-def test_csv(tmp_path):
-    path = tmp_path / "log.csv"
-    write_log(CSVLogger(path), loss=[0.1, 1 / 3], val_loss=[math.nan, 2.0])
-    rows = read(path)
-    assert list(rows[0]) == ["epoch", "loss", "val_loss"]
-    assert [row["epoch"] for row in rows] == ["1", "2"]
-    assert float(rows[1]["loss"]) == 1 / 3
-    write_log(CSVLogger(path), loss=[7.0])
-    assert len(read(path)) == 1
-    write_log(CSVLogger(path, append=True), loss=[8.0, 9.0])
-    assert [row["loss"] for row in read(path)] == ["7.0", "8.0", "9.0"]
-    assert path.read_text().count("epoch") == 1
-
-
-def test_figures_that_come_later_do_not_shift_the_columns(tmp_path):
-    """As where a validation set is passed to a later partial_fit."""
-    path = tmp_path / "log.csv"
-    write_log(CSVLogger(path), loss=[0.5])
-    write_log(CSVLogger(path, append=True), loss=[0.25], val_loss=[7.0])
-    assert read(path) == [{"epoch": "1", "loss": "0.5"}, {"epoch": "1", "loss": "0.25"}]
-
-
-def test_appending_to_a_new_file(tmp_path):
-    write_log(CSVLogger(tmp_path / "log.csv", append=True), loss=[8.0])
-    assert len(read(tmp_path / "log.csv")) == 1
 
 
 # --- LambdaCallback -------------------------------------------------------------------------------
