@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import inspect
 import os
+import sys
 from collections.abc import Mapping
 from numbers import Integral, Real
 from typing import Any, ClassVar, TypeVar, dataclass_transform
@@ -68,6 +69,29 @@ def set_plain(self: Any, name: str, value: Any) -> None:
         kind: Any = type(self)
         value = plain(value) if name in _parameters_of(kind) else value
     object.__setattr__(self, name, value)
+
+
+#: What scikit-learn's diagrams link: pages of the documentation of the last release.
+DOC_LINKS = ("sklearn_nn", "https://sklearn-nn.readthedocs.io/en/stable/{page}")
+#: Modules that the documentation lists public classes under, but for those of sklearn_nn itself.
+_LISTED_UNDER = {
+    "layers": "sklearn_nn.layers",
+    "network": "sklearn_nn.network.initializers",
+    "training": "sklearn_nn.training",
+}
+
+
+def doc_page(self: Any) -> dict[str, str]:
+    """Return the page of an object's class, for the address in `DOC_LINKS`.
+
+    This is scikit-learn's `_doc_link_url_param_generator`. The page of a class that is not public
+    is the list of those that are.
+    """
+    kind: Any = type(self)
+    module = _LISTED_UNDER.get(kind.__module__.split(".")[1], "sklearn_nn")
+    public = getattr(sys.modules[module], "__all__", None) or vars(sys.modules[module])
+    is_listed = kind.__name__ in public
+    return {"page": f"generated/{module}.{kind.__name__}.html" if is_listed else "api.html"}
 
 
 _Class = TypeVar("_Class", bound=type)
@@ -198,6 +222,8 @@ class Spec(BaseEstimator):
     limits: ClassVar[Mapping[str, str]] = {}
 
     __setattr__ = set_plain
+    _doc_link_module, _doc_link_template = DOC_LINKS
+    _doc_link_url_param_generator = doc_page
 
     def check(self) -> None:
         """Raise ValueError if a parameter is not of its type, or a number outside its limits.

@@ -37,7 +37,7 @@ def test_a_docstring_that_differs_is_found():
 def test_every_text_is_used():
     """Entries belong to an estimator, and variants are selected by one that has the entry."""
     for section, table in TABLE.items():
-        for names, entry in table.items():
+        for name, entry in table.items():
             if section == "attributes":
                 have = [
                     kind
@@ -48,12 +48,12 @@ def test_every_text_is_used():
                 have = [
                     kind
                     for kind in parameter_texts.ESTIMATORS
-                    if set(names.split(", ")) <= set(inspect.signature(kind).parameters)
+                    if name in inspect.signature(kind).parameters
                 ]
-            assert have, names
-            chosen = {name for kind in have for name in parameter_texts.selectors(kind)}
-            variants = {name for name, value in entry.items() if isinstance(value, dict)}
-            assert variants <= chosen, names
+            assert have, name
+            chosen = {one for kind in have for one in parameter_texts.selectors(kind)}
+            variants = {key for key, value in entry.items() if isinstance(value, dict)}
+            assert variants <= chosen, name
 
 
 def documented_parameters(kind):

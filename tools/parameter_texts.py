@@ -44,12 +44,11 @@ def resolved(entry, kind):
     return found["type"], " ".join(found[key] for key in ("text", "more") if found.get(key))
 
 
-def default_text(parameters):
-    """Return ", default=..." for the parameters of one entry, or "" if they have no default."""
-    defaults = [repr(parameter.default) for parameter in parameters]
-    if parameters[0].default is inspect.Parameter.empty:
+def default_text(parameter):
+    """Return ", default=..." for a parameter, or "" if it has no default."""
+    if parameter.default is inspect.Parameter.empty:
         return ""
-    return f", default={', '.join(dict.fromkeys(defaults))}".replace("e-0", "e-")
+    return f", default={parameter.default!r}".replace("e-0", "e-")
 
 
 def written(header, text):
@@ -69,28 +68,20 @@ def written(header, text):
 
 def parameter_lines(kind):
     """Return the Parameters section of an estimator, in the order of its signature."""
-    signature = dict(inspect.signature(kind).parameters)
-    names = {name: names for names in TABLE["parameters"] for name in names.split(", ")}
     lines = ["    Parameters", "    ----------"]
-    done = set()
-    for name in signature:
-        if name in done:
-            continue
-        together = names[name].split(", ")
-        done |= set(together)
-        type_, text = resolved(TABLE["parameters"][names[name]], kind)
-        default = default_text([signature[other] for other in together])
-        lines += written(f"{names[name]} : {type_}{default}", text)
+    for name, parameter in inspect.signature(kind).parameters.items():
+        type_, text = resolved(TABLE["parameters"][name], kind)
+        lines += written(f"{name} : {type_}{default_text(parameter)}", text)
     return lines
 
 
 def attribute_lines(kind):
     """Return the Attributes section of an estimator, in the order of the table."""
     lines = ["    Attributes", "    ----------"]
-    for names, entry in TABLE["attributes"].items():
+    for name, entry in TABLE["attributes"].items():
         if set(entry["of"]) & set(selectors(kind)):
             type_, text = resolved(entry, kind)
-            lines += written(f"{names} : {type_}", text)
+            lines += written(f"{name} : {type_}", text)
     return lines
 
 

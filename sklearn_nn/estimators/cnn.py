@@ -175,8 +175,10 @@ class CNNClassifier(BaseCNN, BatchClassifier):
         Standard deviation of Gaussian noise added to X in training, in the units of X.
     batch_norm : bool, default=False
         Whether to apply batch normalization before the activation of each hidden layer.
-    weight_init, bias_init : str or Initializer, default='glorot_uniform'
-        Initializers of weights and biases, as in :class:`MLPClassifier`.
+    weight_init : str or Initializer, default='glorot_uniform'
+        Initializer of the weights, as in :class:`MLPClassifier`.
+    bias_init : str or Initializer, default='glorot_uniform'
+        Initializer of the biases, as `weight_init`, but not 'orthogonal'.
     augmentation : Layer, list of Layer or of (name, Layer), or None, default=None
         Random changes of training samples: ``[RandomFlip(), RandomCrop(padding=4), Mixup(0.2)]``.
         Their parameters are the estimator's, too (``randomflip1__mode``); 'passthrough' skips one.
@@ -223,26 +225,34 @@ class CNNClassifier(BaseCNN, BatchClassifier):
         else a line per epoch.
     warm_start : bool or 'resume', default=False
         Whether `fit` continues the last one, as in :class:`MLPClassifier`; 'resume' is exact.
-    momentum, nesterovs_momentum : float, bool, default=0.9, True
-        Momentum of 'sgd', in [0, 1], and whether it is Nesterov's.
+    momentum : float, default=0.9
+        Momentum of 'sgd', in [0, 1].
+    nesterovs_momentum : bool, default=True
+        Whether the momentum of 'sgd' is Nesterov's.
     early_stopping : bool or 'best', default=False
         Whether to stop when the score of held-out samples (or of `X_val`) no longer improves, and
         keep the best weights. 'best' never stops. The split is stratified.
     validation_fraction : float, default=0.1
         Share of the samples that is held out.
-    beta_1, beta_2, epsilon : float, default=0.9, 0.999, 1e-8
-        Of 'adam', 'adamw', 'nadam' and 'adamax': exponential decay rates of the first and second
-        moment estimates, in [0, 1), and constant added to the denominator.
+    beta_1 : float, default=0.9
+        Exponential decay rate of the first-moment estimate of 'adam', 'adamw', 'nadam' and
+        'adamax', in [0, 1).
+    beta_2 : float, default=0.999
+        Exponential decay rate of their second-moment estimate, in [0, 1).
+    epsilon : float, default=1e-8
+        Constant that 'adam', 'adamw', 'nadam' and 'adamax' add to the denominator.
     n_iter_no_change : int, default=10
         Training stops when more than this many epochs bring no improvement of `tol`.
     max_fun : int, default=15000
         Maximum number of evaluations of the loss by 'lbfgs'.
     l1_ratio : float, default=0.0
         Share of L1, ``sum(abs(w))``, in the penalty, in [0, 1]; L2 is ``sum(w**2) / 2``.
-    max_norm, clipnorm : float, default=0.0
-        Maximum L2 norms of the incoming weights of a unit and of the gradient; 0 is no limit.
+    max_norm : float, default=0.0
+        Maximum L2 norm of the incoming weights of a unit; 0 is no limit.
     weight_decay : float or None, default=None
         Decoupled weight decay per unit of learning rate; None is 0.01 for 'adamw', else 0.
+    clipnorm : float, default=0.0
+        Maximum L2 norm of the gradient; 0 is no limit.
     ema_momentum : float, default=0.0
         Decay rate, in [0, 1), of the moving average of weights that is kept; 0 is off, 0.99 usual.
     learning_rate_factors : dict of str to float or None, default=None
@@ -268,16 +278,22 @@ class CNNClassifier(BaseCNN, BatchClassifier):
         Mean and standard deviation by which X is scaled; None if it is not. See `scale_inputs`.
     input_shape_ : tuple of int
         Shape of one sample.
-    batch_size_, learning_rate_init_, max_iter_ : int, float, int
-        Values in use, where parameters are 'auto' in particular. 'lbfgs' sets the last only.
+    batch_size_ : int
+        The `batch_size` in use, in particular if it is 'auto'. Not set by 'lbfgs'.
+    learning_rate_init_ : float
+        The `learning_rate_init` in use, in particular if it is 'auto'. Not set by 'lbfgs'.
+    max_iter_ : int
+        The `max_iter` in use, in particular if it is 'auto'.
     loss_curve_ : list of float
         Training loss of every epoch.
     history_ : dict of str to list of float
         'loss', 'learning_rate', 'seconds', and 'val_loss', 'val_score' if validated, of each epoch.
     best_iteration_ : int
         Epoch of the best validation score with `early_stopping`, else of the smallest loss.
-    n_iter_, n_parameters_ : int
-        Numbers of epochs (iterations of 'lbfgs') and of trainable parameters.
+    n_iter_ : int
+        Number of epochs, or of iterations of 'lbfgs'.
+    n_parameters_ : int
+        Number of trainable parameters.
     n_features_in_ : int
         Number of values of one sample.
 
@@ -328,8 +344,10 @@ class CNNRegressor(BaseCNN, BatchRegressor):
         Standard deviation of Gaussian noise added to X in training, in the units of X.
     batch_norm : bool, default=False
         Whether to apply batch normalization before the activation of each hidden layer.
-    weight_init, bias_init : str or Initializer, default='glorot_uniform'
-        Initializers of weights and biases, as in :class:`MLPClassifier`.
+    weight_init : str or Initializer, default='glorot_uniform'
+        Initializer of the weights, as in :class:`MLPClassifier`.
+    bias_init : str or Initializer, default='glorot_uniform'
+        Initializer of the biases, as `weight_init`, but not 'orthogonal'.
     augmentation : Layer, list of Layer or of (name, Layer), or None, default=None
         Random changes of training samples: ``[RandomFlip(), RandomCrop(padding=4), Mixup(0.2)]``.
         Their parameters are the estimator's, too (``randomflip1__mode``); 'passthrough' skips one.
@@ -375,26 +393,34 @@ class CNNRegressor(BaseCNN, BatchRegressor):
         else a line per epoch.
     warm_start : bool or 'resume', default=False
         Whether `fit` continues the last one, as in :class:`MLPClassifier`; 'resume' is exact.
-    momentum, nesterovs_momentum : float, bool, default=0.9, True
-        Momentum of 'sgd', in [0, 1], and whether it is Nesterov's.
+    momentum : float, default=0.9
+        Momentum of 'sgd', in [0, 1].
+    nesterovs_momentum : bool, default=True
+        Whether the momentum of 'sgd' is Nesterov's.
     early_stopping : bool or 'best', default=False
         Whether to stop when the score of held-out samples (or of `X_val`) no longer improves, and
         keep the best weights. 'best' never stops.
     validation_fraction : float, default=0.1
         Share of the samples that is held out.
-    beta_1, beta_2, epsilon : float, default=0.9, 0.999, 1e-8
-        Of 'adam', 'adamw', 'nadam' and 'adamax': exponential decay rates of the first and second
-        moment estimates, in [0, 1), and constant added to the denominator.
+    beta_1 : float, default=0.9
+        Exponential decay rate of the first-moment estimate of 'adam', 'adamw', 'nadam' and
+        'adamax', in [0, 1).
+    beta_2 : float, default=0.999
+        Exponential decay rate of their second-moment estimate, in [0, 1).
+    epsilon : float, default=1e-8
+        Constant that 'adam', 'adamw', 'nadam' and 'adamax' add to the denominator.
     n_iter_no_change : int, default=10
         Training stops when more than this many epochs bring no improvement of `tol`.
     max_fun : int, default=15000
         Maximum number of evaluations of the loss by 'lbfgs'.
     l1_ratio : float, default=0.0
         Share of L1, ``sum(abs(w))``, in the penalty, in [0, 1]; L2 is ``sum(w**2) / 2``.
-    max_norm, clipnorm : float, default=0.0
-        Maximum L2 norms of the incoming weights of a unit and of the gradient; 0 is no limit.
+    max_norm : float, default=0.0
+        Maximum L2 norm of the incoming weights of a unit; 0 is no limit.
     weight_decay : float or None, default=None
         Decoupled weight decay per unit of learning rate; None is 0.01 for 'adamw', else 0.
+    clipnorm : float, default=0.0
+        Maximum L2 norm of the gradient; 0 is no limit.
     ema_momentum : float, default=0.0
         Decay rate, in [0, 1), of the moving average of weights that is kept; 0 is off, 0.99 usual.
     learning_rate_factors : dict of str to float or None, default=None
@@ -418,16 +444,22 @@ class CNNRegressor(BaseCNN, BatchRegressor):
         Mean and standard deviation by which X is scaled; None if it is not. See `scale_inputs`.
     input_shape_ : tuple of int
         Shape of one sample.
-    batch_size_, learning_rate_init_, max_iter_ : int, float, int
-        Values in use, where parameters are 'auto' in particular. 'lbfgs' sets the last only.
+    batch_size_ : int
+        The `batch_size` in use, in particular if it is 'auto'. Not set by 'lbfgs'.
+    learning_rate_init_ : float
+        The `learning_rate_init` in use, in particular if it is 'auto'. Not set by 'lbfgs'.
+    max_iter_ : int
+        The `max_iter` in use, in particular if it is 'auto'.
     loss_curve_ : list of float
         Training loss of every epoch. Targets are scaled to standard deviation 1.
     history_ : dict of str to list of float
         'loss', 'learning_rate', 'seconds', and 'val_loss', 'val_score' if validated, of each epoch.
     best_iteration_ : int
         Epoch of the best validation score with `early_stopping`, else of the smallest loss.
-    n_iter_, n_parameters_ : int
-        Numbers of epochs (iterations of 'lbfgs') and of trainable parameters.
+    n_iter_ : int
+        Number of epochs, or of iterations of 'lbfgs'.
+    n_parameters_ : int
+        Number of trainable parameters.
     n_features_in_ : int
         Number of values of one sample.
 

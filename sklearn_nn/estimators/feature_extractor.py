@@ -20,7 +20,7 @@ from sklearn.utils import get_tags
 from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
-from sklearn_nn._spec import parameters, set_plain
+from sklearn_nn._spec import DOC_LINKS, doc_page, parameters, set_plain
 from sklearn_nn.estimators._core.base import BaseNetwork
 from sklearn_nn.estimators._core.fitted_network import network_of
 from sklearn_nn.estimators._core.parts import versioned
@@ -106,6 +106,8 @@ class FeatureExtractor(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
 
     _parameter_constraints = {"estimator": [HasMethods(["fit", "predict"])], "layer": [str, None]}
     __setattr__ = set_plain
+    _doc_link_module, _doc_link_template = DOC_LINKS
+    _doc_link_url_param_generator = doc_page
 
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y=None, **fit_params):

@@ -157,17 +157,23 @@ class MLPClassifier(BaseMLP, BatchClassifier):
         True continues from the weights of the last `fit` for `max_iter` more epochs, with a new
         optimizer, as in scikit-learn. 'resume' also continues optimizer, schedule, sample order and
         early stopping, up to `max_iter` epochs in total, as one uninterrupted fit.
-    momentum, nesterovs_momentum : float, bool, default=0.9, True
-        Momentum of 'sgd', in [0, 1], and whether it is Nesterov's.
+    momentum : float, default=0.9
+        Momentum of 'sgd', in [0, 1].
+    nesterovs_momentum : bool, default=True
+        Whether the momentum of 'sgd' is Nesterov's.
     early_stopping : bool or 'best', default=False
         Whether to stop when the score of held-out samples (or of `X_val`) no longer improves, and
         keep the best weights. 'best' never stops. The split is stratified for two classes only, as
         in scikit-learn.
     validation_fraction : float, default=0.1
         Share of the samples that is held out.
-    beta_1, beta_2, epsilon : float, default=0.9, 0.999, 1e-8
-        Of 'adam', 'adamw', 'nadam' and 'adamax': exponential decay rates of the first and second
-        moment estimates, in [0, 1), and constant added to the denominator.
+    beta_1 : float, default=0.9
+        Exponential decay rate of the first-moment estimate of 'adam', 'adamw', 'nadam' and
+        'adamax', in [0, 1).
+    beta_2 : float, default=0.999
+        Exponential decay rate of their second-moment estimate, in [0, 1).
+    epsilon : float, default=1e-8
+        Constant that 'adam', 'adamw', 'nadam' and 'adamax' add to the denominator.
     n_iter_no_change : int, default=10
         Training stops when more than this many epochs bring no improvement of `tol`. Without
         `early_stopping`, schedules of fixed length, such as 'onecycle', run to their end.
@@ -175,10 +181,12 @@ class MLPClassifier(BaseMLP, BatchClassifier):
         Maximum number of evaluations of the loss by 'lbfgs'.
     l1_ratio : float, default=0.0
         Share of L1, ``sum(abs(w))``, in the penalty, in [0, 1]; L2 is ``sum(w**2) / 2``.
-    max_norm, clipnorm : float, default=0.0
-        Maximum L2 norms of the incoming weights of a unit and of the gradient; 0 is no limit.
+    max_norm : float, default=0.0
+        Maximum L2 norm of the incoming weights of a unit; 0 is no limit.
     weight_decay : float or None, default=None
         Decoupled weight decay per unit of learning rate; None is 0.01 for 'adamw', else 0.
+    clipnorm : float, default=0.0
+        Maximum L2 norm of the gradient; 0 is no limit.
     ema_momentum : float, default=0.0
         Decay rate, in [0, 1), of the moving average of weights that is kept; 0 is off, 0.99 usual.
     learning_rate_factors : dict of str to float or None, default=None
@@ -207,28 +215,36 @@ class MLPClassifier(BaseMLP, BatchClassifier):
         Standard deviation of Gaussian noise added to X in training, in the units of X.
     batch_norm : bool, default=False
         Whether to apply batch normalization before the activation of each hidden layer.
-    weight_init, bias_init : str or Initializer, default='glorot_uniform'
-        Initializers of weights and biases: 'zeros', 'ones', 'uniform' (in [-0.1, 0.1]),
-        'fan_in_uniform', 'normal', 'truncated_normal', 'glorot_uniform', 'glorot_normal',
-        'he_uniform', 'he_normal', 'lecun_uniform', 'lecun_normal', 'orthogonal' (weights only), or
-        an object of :mod:`sklearn_nn.network.initializers`.
+    weight_init : str or Initializer, default='glorot_uniform'
+        Initializer of the weights: 'zeros', 'ones', 'uniform' (in [-0.1, 0.1]), 'fan_in_uniform',
+        'normal', 'truncated_normal', 'glorot_uniform', 'glorot_normal', 'he_uniform', 'he_normal',
+        'lecun_uniform', 'lecun_normal', 'orthogonal', or an object of
+        :mod:`sklearn_nn.network.initializers`.
+    bias_init : str or Initializer, default='glorot_uniform'
+        Initializer of the biases, as `weight_init`, but not 'orthogonal'.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
         Class labels.
-    coefs_, intercepts_ : list of ndarray
-        Weights (n_inputs, n_units) and biases of each layer. Writing into them changes predictions.
+    coefs_ : list of ndarray of shape (n_inputs, n_units)
+        Weights of each layer. Writing into them changes predictions.
+    intercepts_ : list of ndarray of shape (n_units,)
+        Biases of each layer. Writing into them changes predictions.
     layers_ : dict of str to dict of str to ndarray
         The same arrays by layer ('dense1', ..., 'output') and name ('kernel', 'bias').
-    loss_, best_loss_ : float
-        Last and smallest training loss, with penalty; the latter is None with `early_stopping`.
+    loss_ : float
+        Last training loss, with penalty.
+    best_loss_ : float or None
+        Smallest training loss, with penalty; None with `early_stopping`.
     loss_curve_ : list of float
         Training loss of every epoch. Not set by 'lbfgs'.
     validation_loss_curve_ : list of float or None
         Validation loss of every epoch, without penalty; None without a validation set.
-    validation_scores_, best_validation_score_ : list of float, float
-        Validation score after every epoch, and the best one; None without a validation set.
+    validation_scores_ : list of float or None
+        Validation score after every epoch; None without a validation set.
+    best_validation_score_ : float or None
+        Best validation score; None without a validation set.
     history_ : dict of str to list of float
         'loss', 'learning_rate', 'seconds', and 'val_loss', 'val_score' if validated, of each epoch.
         ``TrainingScore()`` as a callback adds 'score', the score of the training samples. Not set
@@ -237,10 +253,14 @@ class MLPClassifier(BaseMLP, BatchClassifier):
         Epoch of the best validation score with `early_stopping`, else of the smallest loss.
     t_ : int
         Number of samples trained on, over all epochs.
-    n_iter_, n_parameters_ : int
-        Numbers of epochs (iterations of 'lbfgs') and of trainable parameters.
-    n_layers_, n_outputs_ : int
-        Numbers of layers, input and output layers included, and of outputs.
+    n_iter_ : int
+        Number of epochs, or of iterations of 'lbfgs'.
+    n_parameters_ : int
+        Number of trainable parameters.
+    n_layers_ : int
+        Number of layers, input and output layers included.
+    n_outputs_ : int
+        Number of outputs.
     out_activation_ : str
         'logistic' for two classes or several labels, 'softmax' for more classes.
     n_features_in_ : int
@@ -325,26 +345,34 @@ class MLPRegressor(BaseMLP, BatchRegressor):
         else a line per epoch.
     warm_start : bool or 'resume', default=False
         Whether `fit` continues the last one, as in :class:`MLPClassifier`; 'resume' is exact.
-    momentum, nesterovs_momentum : float, bool, default=0.9, True
-        Momentum of 'sgd', in [0, 1], and whether it is Nesterov's.
+    momentum : float, default=0.9
+        Momentum of 'sgd', in [0, 1].
+    nesterovs_momentum : bool, default=True
+        Whether the momentum of 'sgd' is Nesterov's.
     early_stopping : bool or 'best', default=False
         Whether to stop when the score of held-out samples (or of `X_val`) no longer improves, and
         keep the best weights. 'best' never stops.
     validation_fraction : float, default=0.1
         Share of the samples that is held out.
-    beta_1, beta_2, epsilon : float, default=0.9, 0.999, 1e-8
-        Of 'adam', 'adamw', 'nadam' and 'adamax': exponential decay rates of the first and second
-        moment estimates, in [0, 1), and constant added to the denominator.
+    beta_1 : float, default=0.9
+        Exponential decay rate of the first-moment estimate of 'adam', 'adamw', 'nadam' and
+        'adamax', in [0, 1).
+    beta_2 : float, default=0.999
+        Exponential decay rate of their second-moment estimate, in [0, 1).
+    epsilon : float, default=1e-8
+        Constant that 'adam', 'adamw', 'nadam' and 'adamax' add to the denominator.
     n_iter_no_change : int, default=10
         Training stops when more than this many epochs bring no improvement of `tol`.
     max_fun : int, default=15000
         Maximum number of evaluations of the loss by 'lbfgs'.
     l1_ratio : float, default=0.0
         Share of L1, ``sum(abs(w))``, in the penalty, in [0, 1]; L2 is ``sum(w**2) / 2``.
-    max_norm, clipnorm : float, default=0.0
-        Maximum L2 norms of the incoming weights of a unit and of the gradient; 0 is no limit.
+    max_norm : float, default=0.0
+        Maximum L2 norm of the incoming weights of a unit; 0 is no limit.
     weight_decay : float or None, default=None
         Decoupled weight decay per unit of learning rate; None is 0.01 for 'adamw', else 0.
+    clipnorm : float, default=0.0
+        Maximum L2 norm of the gradient; 0 is no limit.
     ema_momentum : float, default=0.0
         Decay rate, in [0, 1), of the moving average of weights that is kept; 0 is off, 0.99 usual.
     learning_rate_factors : dict of str to float or None, default=None
@@ -367,23 +395,31 @@ class MLPRegressor(BaseMLP, BatchRegressor):
         Standard deviation of Gaussian noise added to X in training, in the units of X.
     batch_norm : bool, default=False
         Whether to apply batch normalization before the activation of each hidden layer.
-    weight_init, bias_init : str or Initializer, default='glorot_uniform'
-        Initializers of weights and biases, as in :class:`MLPClassifier`.
+    weight_init : str or Initializer, default='glorot_uniform'
+        Initializer of the weights, as in :class:`MLPClassifier`.
+    bias_init : str or Initializer, default='glorot_uniform'
+        Initializer of the biases, as `weight_init`, but not 'orthogonal'.
 
     Attributes
     ----------
-    coefs_, intercepts_ : list of ndarray
-        Weights (n_inputs, n_units) and biases of each layer. Writing into them changes predictions.
+    coefs_ : list of ndarray of shape (n_inputs, n_units)
+        Weights of each layer. Writing into them changes predictions.
+    intercepts_ : list of ndarray of shape (n_units,)
+        Biases of each layer. Writing into them changes predictions.
     layers_ : dict of str to dict of str to ndarray
         The same arrays by layer ('dense1', ..., 'output') and name ('kernel', 'bias').
-    loss_, best_loss_ : float
-        Last and smallest training loss, with penalty; the latter is None with `early_stopping`.
+    loss_ : float
+        Last training loss, with penalty.
+    best_loss_ : float or None
+        Smallest training loss, with penalty; None with `early_stopping`.
     loss_curve_ : list of float
         Training loss of every epoch. Not set by 'lbfgs'.
     validation_loss_curve_ : list of float or None
         Validation loss of every epoch, without penalty; None without a validation set.
-    validation_scores_, best_validation_score_ : list of float, float
-        Validation score after every epoch, and the best one; None without a validation set.
+    validation_scores_ : list of float or None
+        Validation score after every epoch; None without a validation set.
+    best_validation_score_ : float or None
+        Best validation score; None without a validation set.
     history_ : dict of str to list of float
         'loss', 'learning_rate', 'seconds', and 'val_loss', 'val_score' if validated, of each epoch.
         ``TrainingScore()`` as a callback adds 'score', the score of the training samples. Not set
@@ -392,10 +428,14 @@ class MLPRegressor(BaseMLP, BatchRegressor):
         Epoch of the best validation score with `early_stopping`, else of the smallest loss.
     t_ : int
         Number of samples trained on, over all epochs.
-    n_iter_, n_parameters_ : int
-        Numbers of epochs (iterations of 'lbfgs') and of trainable parameters.
-    n_layers_, n_outputs_ : int
-        Numbers of layers, input and output layers included, and of outputs.
+    n_iter_ : int
+        Number of epochs, or of iterations of 'lbfgs'.
+    n_parameters_ : int
+        Number of trainable parameters.
+    n_layers_ : int
+        Number of layers, input and output layers included.
+    n_outputs_ : int
+        Number of outputs.
     out_activation_ : str
         'identity', or 'exp' for the Poisson loss.
     n_features_in_ : int

@@ -16,6 +16,7 @@ from sklearn_nn.jit.views import matrix, vector
 from sklearn_nn.layers.activation import Activated
 from sklearn_nn.layers.base import BACKWARD, FORWARD, LENGTHS, PREPARE, owned_rows
 from sklearn_nn.layers.convolution.convolve import add_places
+from sklearn_nn.layers.diagram import Block, chain
 from sklearn_nn.layers.layer import Builder, Instruction, Kernels, Layer, Parameter, Shape
 from sklearn_nn.layers.lengths import geometry_of, own_steps
 from sklearn_nn.layers.vectors import clear, owned_columns, owned_weights, rows_of, sum_rows
@@ -67,10 +68,11 @@ class Dense(Activated):
         Number of outputs.
     activation : str, Activation, ParametricActivation or None, default=None
         Activation of y: a name that :class:`Activation` takes, or a layer; None is the identity.
-    kernel_initializer, bias_initializer : str, Initializer or None, default=None
-        Initial W, of shape (inputs, units), and b, of shape (units,): names such as "he_normal", or
-        objects (see :mod:`sklearn_nn.network.initializers`). None is Glorot's uniform distribution
-        for W, and zeros for b.
+    kernel_initializer : str, Initializer or None, default=None
+        Initial W, of shape (inputs, units): a name such as "he_normal", or an object (see
+        :mod:`sklearn_nn.network.initializers`). None is Glorot's uniform distribution.
+    bias_initializer : str, Initializer or None, default=None
+        Initial b, of shape (units,). None is zeros.
 
     Examples
     --------
@@ -234,6 +236,10 @@ class TimeDistributed(Layer):
     layer: Any
 
     lengths = "keeps"
+
+    def _sk_visual_block_(self) -> Block:
+        """Return what scikit-learn's diagrams show within the layer."""
+        return chain([("layer", self.layer)])
 
     @property
     def label(self) -> str:

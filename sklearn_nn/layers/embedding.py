@@ -320,8 +320,10 @@ class CategoryEmbedding(Layer):
         Length of the vectors.
     embeddings_initializer : str, Initializer or None, default=None
         Initial tables, of shape (sum of sizes, output_dim). None is standard normal.
-    rate_factor, decay_factor : float, default=1.0
-        Factors on the learning rate, and on penalty and weight decay.
+    rate_factor : float, default=1.0
+        Factor on the learning rate.
+    decay_factor : float, default=1.0
+        Factor on penalty and weight decay.
 
     References
     ----------

@@ -17,6 +17,7 @@ from sklearn_nn._spec import Spec, parameters
 from sklearn_nn.jit.kernel import kernel
 from sklearn_nn.jit.views import vector
 from sklearn_nn.layers.base import BACKWARD, FORWARD, owned_rows
+from sklearn_nn.layers.diagram import Block, chain
 from sklearn_nn.layers.layer import (
     Builder,
     Clock,
@@ -98,6 +99,11 @@ class _Branches(Layer):
             remedy = "must be a list of branches, each a layer or a list of layers."
             raise self._invalid("branches", remedy)
         return [(f"{number}.", branch) for number, branch in enumerate(branches)]
+
+    def _sk_visual_block_(self) -> Block:
+        """Return the branches as scikit-learn's diagrams show them, side by side."""
+        branches = [(name, named_layers(branch)) for name, branch in self._named_branches()]
+        return Block("parallel", [(name.rstrip("."), chain(pairs)) for name, pairs in branches])
 
     def _joined(self, shapes: Sequence[Shape]) -> Shape:
         """Return the output shape for branches with outputs of these shapes."""

@@ -81,8 +81,10 @@ class Uniform(Initializer):
 
     Parameters
     ----------
-    low, high : float, default=-0.1, 0.1
-        Bounds.
+    low : float, default=-0.1
+        Lower bound.
+    high : float, default=0.1
+        Upper bound.
 
     Examples
     --------
@@ -112,8 +114,10 @@ class Normal(Initializer):
 
     Parameters
     ----------
-    mean, stddev : float, default=0.0, 0.05
-        Mean and standard deviation.
+    mean : float, default=0.0
+        Mean.
+    stddev : float, default=0.05
+        Standard deviation.
 
     Examples
     --------
@@ -146,8 +150,10 @@ class TruncatedNormal(Normal):
 
     Parameters
     ----------
-    mean, stddev : float, default=0.0, 0.05
-        Mean and standard deviation of the normal distribution before truncation.
+    mean : float, default=0.0
+        Mean of the normal distribution before truncation.
+    stddev : float, default=0.05
+        Standard deviation of the normal distribution before truncation.
 
     Examples
     --------

@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin, 
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sklearn_nn._spec import parameters, set_plain
+from sklearn_nn._spec import DOC_LINKS, doc_page, parameters, set_plain
 from sklearn_nn.estimators._core.parts import versioned, warn
 from sklearn_nn.estimators._inputs.advice import misplaced_steps
 from sklearn_nn.estimators._inputs.scale import Moments, moments_of
@@ -48,8 +48,12 @@ class SequenceScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     Attributes
     ----------
-    mean_, var_, scale_ : ndarray of shape (n_channels,)
-        Mean, variance, and standard deviation, which is 1 for constant channels, of each channel.
+    mean_ : ndarray of shape (n_channels,)
+        Mean of each channel.
+    var_ : ndarray of shape (n_channels,)
+        Variance of each channel.
+    scale_ : ndarray of shape (n_channels,)
+        Standard deviation of each channel, 1 for constant channels.
     n_steps_seen_ : int
         Number of time steps of all sequences.
     n_features_in_ : int
@@ -89,6 +93,8 @@ class SequenceScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     }
 
     __setattr__ = set_plain
+    _doc_link_module, _doc_link_template = DOC_LINKS
+    _doc_link_url_param_generator = doc_page
 
     def fit(self, X: Any, y: Any = None) -> SequenceScaler:
         """Learn mean and standard deviation of each channel.

@@ -377,8 +377,10 @@ class LambdaCallback(Callback):
     ----------
     on_epoch_end : callable, optional
         Called with (epoch, log, estimator); the return value True stops training.
-    on_fit_begin, on_fit_end : callable, optional
-        Called with (estimator).
+    on_fit_begin : callable, optional
+        Called with (estimator) before the first epoch.
+    on_fit_end : callable, optional
+        Called with (estimator) after the last epoch.
 
     Examples
     --------

@@ -279,8 +279,10 @@ class Adam(Optimizer):
 
     Parameters
     ----------
-    beta_1, beta_2 : float, default=0.9, 0.999
-        Exponential decay rates of the first- and second-moment estimates, in [0, 1).
+    beta_1 : float, default=0.9
+        Exponential decay rate of the first-moment estimate, in [0, 1).
+    beta_2 : float, default=0.999
+        Exponential decay rate of the second-moment estimate, in [0, 1).
     epsilon : float, default=1e-8
         Added to the square root before its bias is corrected, as in scikit-learn.
 
@@ -331,8 +333,10 @@ class AdamW(Adam):
 
     Parameters
     ----------
-    beta_1, beta_2 : float, default=0.9, 0.999
-        Exponential decay rates of the first- and second-moment estimates, in [0, 1).
+    beta_1 : float, default=0.9
+        Exponential decay rate of the first-moment estimate, in [0, 1).
+    beta_2 : float, default=0.999
+        Exponential decay rate of the second-moment estimate, in [0, 1).
     epsilon : float, default=1e-8
         Added to the square root before its bias is corrected, as in scikit-learn.
     weight_decay : float, default=0.01
@@ -374,8 +378,10 @@ class NAdam(Adam):
 
     Parameters
     ----------
-    beta_1, beta_2 : float, default=0.9, 0.999
-        Exponential decay rates of the first- and second-moment estimates, in [0, 1).
+    beta_1 : float, default=0.9
+        Exponential decay rate of the first-moment estimate, in [0, 1).
+    beta_2 : float, default=0.999
+        Exponential decay rate of the second-moment estimate, in [0, 1).
     epsilon : float, default=1e-8
         Added to the square root after its bias is corrected.
     momentum_decay : float, default=4e-3
@@ -430,8 +436,10 @@ class Adamax(Adam):
 
     Parameters
     ----------
-    beta_1, beta_2 : float, default=0.9, 0.999
-        Exponential decay rates of the first moment and of the infinity norm, in [0, 1).
+    beta_1 : float, default=0.9
+        Exponential decay rate of the first-moment estimate, in [0, 1).
+    beta_2 : float, default=0.999
+        Exponential decay rate of the infinity norm, in [0, 1).
     epsilon : float, default=1e-8
         Added to the absolute value of the gradient.
 

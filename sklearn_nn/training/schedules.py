@@ -546,8 +546,10 @@ class OneCycle(ByStep):
     ----------
     pct_start : float, default=0.3
         Fraction of the training in which the rate rises.
-    div_factor, final_div_factor : float, default=25.0, 1e4
-        Ratio of the maximum to the first rate, and of the first rate to the last.
+    div_factor : float, default=25.0
+        Ratio of the maximum to the first rate.
+    final_div_factor : float, default=1e4
+        Ratio of the first rate to the last.
 
     Examples
     --------

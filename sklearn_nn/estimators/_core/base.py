@@ -22,7 +22,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_nn._spec import set_known, set_plain
+from sklearn_nn._spec import DOC_LINKS, doc_page, set_known, set_plain
 from sklearn_nn.estimators._core import layer_list, saving, transfer
 from sklearn_nn.estimators._core.all_or_nothing import OF_A_FIT
 from sklearn_nn.estimators._core.automatic import Usual
@@ -52,6 +52,7 @@ from sklearn_nn.estimators._inputs.sequences import is_listed
 from sklearn_nn.estimators._targets.codec import LabelCodec, NumberCodec, ScaledNumberCodec
 from sklearn_nn.estimators._targets.steps import in_sequences
 from sklearn_nn.jit.team import resolve_n_jobs
+from sklearn_nn.layers.diagram import chain
 from sklearn_nn.network.machine import FewRows
 from sklearn_nn.training.callbacks import Callback
 from sklearn_nn.training.losses import CLASSIFICATION_LOSSES, REGRESSION_LOSSES, Loss
@@ -133,6 +134,8 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator, ABC):
     _layers_parameter: ClassVar[str | None] = None
 
     __setattr__ = set_plain
+    _doc_link_module, _doc_link_template = DOC_LINKS
+    _doc_link_url_param_generator = doc_page
 
     # --- parts -------------------------------------------------------------------------------
 
@@ -205,6 +208,11 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator, ABC):
         if deep and self._layers_parameter is not None:
             params |= layer_list.nested_parameters(self)
         return params
+
+    @available_if(layer_list.has_layers)
+    def _sk_visual_block_(self):
+        """Return what scikit-learn's diagrams show within the estimator: its list of layers."""
+        return chain(layer_list.named_or_none(self))
 
     def set_params(self, **params):
         """Set parameters.

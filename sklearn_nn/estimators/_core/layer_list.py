@@ -54,7 +54,7 @@ def named_layers(layers, parameter="layers"):
 def nested_parameters(estimator):
     """Return the layers of an estimator by name, and their parameters as ``name__parameter``."""
     params = {}
-    for name, layer in _named_or_none(estimator):
+    for name, layer in named_or_none(estimator):
         params[name] = layer
         if layer != PASSTHROUGH:
             nested = layer.get_params(deep=True)
@@ -67,7 +67,7 @@ def set_nested(estimator, params):
     parameter, params = estimator._layers_parameter, dict(params)
     if parameter in params:
         setattr(estimator, parameter, params.pop(parameter))
-    pairs, own = _named_or_none(estimator), estimator.get_params(deep=False)
+    pairs, own = named_or_none(estimator), estimator.get_params(deep=False)
     layers = {name: layer for name, layer in pairs if name not in own}
     for key in [key for key in params if key in layers]:
         layers[key] = params.pop(key)
@@ -100,12 +100,17 @@ def _named(estimator):
     return pairs
 
 
-def _named_or_none(estimator):
+def named_or_none(estimator):
     """Return the named layers, or none if the list is invalid: `fit` raises the error."""
     try:
         return _named(estimator)
     except ValueError:
         return []
+
+
+def has_layers(estimator):
+    """Return whether an estimator has a list of layers, which is valid."""
+    return estimator._layers_parameter is not None and bool(named_or_none(estimator))
 
 
 def listed_layers(estimator):

@@ -309,8 +309,10 @@ class TabularClassifier(BaseTabular, NetworkClassifier):
         Histories of all trainings, by network; with `refit_full`, each validated and then refitted.
     best_iteration_ : int
         Epoch of the last training's best validation score, or smallest loss without validation.
-    n_iter_, n_parameters_ : int
-        Numbers of epochs of the last training and of trainable parameters of one network.
+    n_iter_ : int
+        Number of epochs of the last training.
+    n_parameters_ : int
+        Number of trainable parameters of one network.
     n_features_in_ : int
         Number of columns of the table.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -497,8 +499,10 @@ class TabularRegressor(BaseTabular, NetworkRegressor):
         Histories of all trainings, by network; with `refit_full`, each validated and then refitted.
     best_iteration_ : int
         Epoch of the last training's best validation score, or smallest loss without validation.
-    n_iter_, n_parameters_ : int
-        Numbers of epochs of the last training and of trainable parameters of one network.
+    n_iter_ : int
+        Number of epochs of the last training.
+    n_parameters_ : int
+        Number of trainable parameters of one network.
     n_features_in_ : int
         Number of columns of the table.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)

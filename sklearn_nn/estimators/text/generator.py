@@ -82,8 +82,8 @@ class TextGenerator(BaseNetwork):
     validation_fraction : float or None, default=None
         Share of the text, at its end, that is held out, in [0, 1), even without `early_stopping`.
         None is 0.1 with `early_stopping`, else 0.
-    max_norm, clipnorm : float, default=0.0, 1.0
-        Maximum L2 norms of the incoming weights of a unit and of the gradient; 0 is no limit.
+    clipnorm : float, default=1.0
+        Maximum L2 norm of the gradient; 0 is no limit.
     dtype : {'float32', 'float64'}, default='float32'
         Type to compute in.
     solver : str or Optimizer, default='adam'
@@ -100,18 +100,26 @@ class TextGenerator(BaseNetwork):
         Whether to show the numbers of parameters and characters, and progress.
     warm_start : bool or 'resume', default=False
         Whether `fit` continues the last one, as in :class:`MLPClassifier`; 'resume' is exact.
-    momentum, nesterovs_momentum : float, bool, default=0.9, True
-        Momentum of 'sgd', in [0, 1], and whether it is Nesterov's.
+    momentum : float, default=0.9
+        Momentum of 'sgd', in [0, 1].
+    nesterovs_momentum : bool, default=True
+        Whether the momentum of 'sgd' is Nesterov's.
     early_stopping : bool or 'best', default=False
         Whether to stop when the loss of the held-out text (or of `X_val`) no longer improves, and
         keep the best weights. 'best' never stops.
-    beta_1, beta_2, epsilon : float, default=0.9, 0.999, 1e-8
-        Of 'adam', 'adamw', 'nadam' and 'adamax': exponential decay rates of the first and second
-        moment estimates, in [0, 1), and constant added to the denominator.
+    beta_1 : float, default=0.9
+        Exponential decay rate of the first-moment estimate of 'adam', 'adamw', 'nadam' and
+        'adamax', in [0, 1).
+    beta_2 : float, default=0.999
+        Exponential decay rate of their second-moment estimate, in [0, 1).
+    epsilon : float, default=1e-8
+        Constant that 'adam', 'adamw', 'nadam' and 'adamax' add to the denominator.
     n_iter_no_change : int, default=10
         Training stops when more than this many epochs bring no improvement of `tol`.
     l1_ratio : float, default=0.0
         Share of L1, ``sum(abs(w))``, in the penalty, in [0, 1]; L2 is ``sum(w**2) / 2``.
+    max_norm : float, default=0.0
+        Maximum L2 norm of the incoming weights of a unit; 0 is no limit.
     weight_decay : float or None, default=None
         Decoupled weight decay per unit of learning rate; None is 0.01 for 'adamw', else 0.
     ema_momentum : float, default=0.0
@@ -143,9 +151,11 @@ class TextGenerator(BaseNetwork):
         of each epoch. Losses are in nats per character.
     best_iteration_ : int
         Epoch of the smallest validation loss with `early_stopping`, else of the smallest loss.
-    n_iter_, n_parameters_ : int
-        Numbers of epochs and of trainable parameters. The latter should be of the order of
-        `n_characters_` (Karpathy, 2015).
+    n_iter_ : int
+        Number of epochs.
+    n_parameters_ : int
+        Number of trainable parameters. It should be of the order of `n_characters_` (Karpathy,
+        2015).
 
     See Also
     --------

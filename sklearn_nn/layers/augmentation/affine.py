@@ -228,9 +228,11 @@ class RandomTranslation(_Affine):
 
     Parameters
     ----------
-    height_factor, width_factor : float or pair of floats
-        Ranges of the shifts down and to the right, as fractions of height and width: f is (-f, f),
-        a pair is (low, high), within [-1, 1]. The height factor is 0 for signals.
+    height_factor : float or pair of floats
+        Range of the shift down, as a fraction of the height: f is (-f, f), a pair is (low, high),
+        within [-1, 1]. It is 0 for signals.
+    width_factor : float or pair of floats
+        Range of the shift to the right, as a fraction of the width, in the same form.
     fill_mode : {"constant", "reflect", "wrap", "nearest"}, default="reflect"
         Values beyond the edges, as in :class:`RandomCrop`.
     interpolation : {"bilinear", "nearest"}, default="bilinear"

@@ -112,8 +112,10 @@ class RandomCrop(Augmentation):
 
     Parameters
     ----------
-    height, width : int or None, default=None
-        Size of the window; None is that of the image. Signals have only a width, in steps.
+    height : int or None, default=None
+        Height of the window; None is that of the image. Signals have none.
+    width : int or None, default=None
+        Width of the window, for signals in steps; None is that of the image or signal.
     padding : int or pair of ints, default=0
         Pixels by which the window may reach beyond the edges: (above and below, left and right).
         4 is usual for images of 32 x 32.

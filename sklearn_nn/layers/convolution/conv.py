@@ -158,10 +158,11 @@ class Conv2D(_Conv):
         Activation of y: a name that :class:`Activation` takes, or a layer; None is the identity.
     use_bias : bool, default=True
         Whether to add b.
-    kernel_initializer, bias_initializer : str, Initializer or None, default=None
-        Initial W, of shape (height, width, channels / groups, filters), and b, of shape (filters,).
-        None is Glorot's uniform distribution for W, with fans of height * width times channels /
-        groups, and times filters; and zeros for b.
+    kernel_initializer : str, Initializer or None, default=None
+        Initial W, of shape (height, width, channels / groups, filters). None is Glorot's uniform
+        distribution, with fans of height * width times channels / groups, and times filters.
+    bias_initializer : str, Initializer or None, default=None
+        Initial b, of shape (filters,). None is zeros.
 
     Examples
     --------
@@ -210,9 +211,11 @@ class Conv1D(_Conv):
         Activation of y: a name that :class:`Activation` takes, or a layer; None is the identity.
     use_bias : bool, default=True
         Whether to add b.
-    kernel_initializer, bias_initializer : str, Initializer or None, default=None
-        Initial W, of shape (length, channels / groups, filters), and b, of shape (filters,). None
-        is Glorot's uniform distribution for W, and zeros for b.
+    kernel_initializer : str, Initializer or None, default=None
+        Initial W, of shape (length, channels / groups, filters). None is Glorot's uniform
+        distribution.
+    bias_initializer : str, Initializer or None, default=None
+        Initial b, of shape (filters,). None is zeros.
 
     Examples
     --------

@@ -135,9 +135,10 @@ class AttentionPool(Layer):
     ----------
     units : int or None, default=None
         Columns of W, and length of v. None is the number of channels.
-    kernel_initializer, bias_initializer : str, Initializer or None, default=None
-        Initial W, of shape (channels, units), and b, of shape (units,). None is Glorot's uniform
-        distribution for W, and zeros for b.
+    kernel_initializer : str, Initializer or None, default=None
+        Initial W, of shape (channels, units). None is Glorot's uniform distribution.
+    bias_initializer : str, Initializer or None, default=None
+        Initial b, of shape (units,). None is zeros.
     context_initializer : str, Initializer or None, default=None
         Initial v, of shape (units,). None is Glorot's uniform distribution.
 

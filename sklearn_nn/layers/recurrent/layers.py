@@ -14,6 +14,7 @@ from sklearn_nn.jit.kernel import kernel, real_bits
 from sklearn_nn.jit.views import vector
 from sklearn_nn.layers.activation import OTHER_NAMES
 from sklearn_nn.layers.base import BACKWARD, FORWARD, owned_rows
+from sklearn_nn.layers.diagram import Block, chain
 from sklearn_nn.layers.dropout import sequence_dropout
 from sklearn_nn.layers.layer import Builder, Instruction, Kernels, Layer, Parameter, Shape
 from sklearn_nn.layers.lengths import geometry_of, longest, own_steps
@@ -240,12 +241,16 @@ class SimpleRNN(Recurrent):
         Whether to output h of every step, of shape (steps, units), or of the last step only.
     go_backwards : bool, default=False
         Whether to read, and to output, the steps from the last to the first.
-    dropout, recurrent_dropout : float, default=0.0
-        Fractions of the features, and of the h that R multiplies, that are set to zero in training,
-        in [0, 1), by one mask for all steps of a sample (Gal & Ghahramani, 2016).
-    kernel_initializer, recurrent_initializer : str, Initializer or None, default=None
-        Initial W, of shape (features, units), and R, of shape (units, units). None is Glorot's
-        uniform distribution for W, and an orthogonal matrix for R.
+    dropout : float, default=0.0
+        Fraction of the features that are set to zero in training, in [0, 1), by one mask for all
+        steps of a sample (Gal & Ghahramani, 2016).
+    recurrent_dropout : float, default=0.0
+        Fraction of the h that R multiplies that are set to zero in training, in [0, 1), by one mask
+        for all steps of a sample.
+    kernel_initializer : str, Initializer or None, default=None
+        Initial W, of shape (features, units). None is Glorot's uniform distribution.
+    recurrent_initializer : str, Initializer or None, default=None
+        Initial R, of shape (units, units). None is an orthogonal matrix.
     bias_initializer : str, Initializer or None, default=None
         Initial b, of shape (units,). None is zeros.
 
@@ -293,12 +298,16 @@ class LSTM(Recurrent):
         Whether to output h of every step, of shape (steps, units), or of the last step only.
     go_backwards : bool, default=False
         Whether to read, and to output, the steps from the last to the first.
-    dropout, recurrent_dropout : float, default=0.0
-        Fractions of the features, and of the h that R multiplies, that are set to zero in training,
-        in [0, 1), by one mask for all steps of a sample (Gal & Ghahramani, 2016).
-    kernel_initializer, recurrent_initializer : str, Initializer or None, default=None
-        Initial W, of shape (features, 4 units), and R, of shape (units, 4 units). None is Glorot's
-        uniform distribution for W, and an orthogonal matrix for R.
+    dropout : float, default=0.0
+        Fraction of the features that are set to zero in training, in [0, 1), by one mask for all
+        steps of a sample (Gal & Ghahramani, 2016).
+    recurrent_dropout : float, default=0.0
+        Fraction of the h that R multiplies that are set to zero in training, in [0, 1), by one mask
+        for all steps of a sample.
+    kernel_initializer : str, Initializer or None, default=None
+        Initial W, of shape (features, 4 units). None is Glorot's uniform distribution.
+    recurrent_initializer : str, Initializer or None, default=None
+        Initial R, of shape (units, 4 units). None is an orthogonal matrix.
     bias_initializer : str, Initializer or None, default=None
         Initial b, of shape (4 units,). None is 1 for the forget gate f (Jozefowicz et al., 2015),
         and 0 for the others.
@@ -354,12 +363,17 @@ class GRU(Recurrent):
         Whether to output h of every step, of shape (steps, units), or of the last step only.
     go_backwards : bool, default=False
         Whether to read, and to output, the steps from the last to the first.
-    dropout, recurrent_dropout : float, default=0.0
-        Fractions of the features, and of the h that R multiplies, that are set to zero in training,
-        in [0, 1), by one mask for all steps of a sample (Gal & Ghahramani, 2016).
-    kernel_initializer, recurrent_initializer : str, Initializer or None, default=None
-        Initial W, of shape (features, 3 units), and R, of shape (units, 3 units), for z, r and hh.
-        None is Glorot's uniform distribution for W, and an orthogonal matrix for R.
+    dropout : float, default=0.0
+        Fraction of the features that are set to zero in training, in [0, 1), by one mask for all
+        steps of a sample (Gal & Ghahramani, 2016).
+    recurrent_dropout : float, default=0.0
+        Fraction of the h that R multiplies that are set to zero in training, in [0, 1), by one mask
+        for all steps of a sample.
+    kernel_initializer : str, Initializer or None, default=None
+        Initial W, of shape (features, 3 units), for z, r and hh. None is Glorot's uniform
+        distribution.
+    recurrent_initializer : str, Initializer or None, default=None
+        Initial R, of shape (units, 3 units), for z, r and hh. None is an orthogonal matrix.
     bias_initializer : str, Initializer or None, default=None
         Initial biases, of shape (2, 3 units): those of x W, and those of h R. None is zeros.
 
@@ -479,6 +493,10 @@ class Bidirectional(Layer):
     merge_mode: str = "concat"
 
     lengths = "reads"
+
+    def _sk_visual_block_(self) -> Block:
+        """Return what scikit-learn's diagrams show within the layer."""
+        return chain([("layer", self.layer)])
 
     @property
     def is_random(self) -> bool:

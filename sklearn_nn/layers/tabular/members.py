@@ -291,8 +291,10 @@ class MemberHeads(Layer):
     ----------
     units : int
         Number of outputs of each member.
-    kernel_initializer, bias_initializer : str, Initializer or None, default=None
-        Initial W and b. None is uniform in ±1 / sqrt(inputs).
+    kernel_initializer : str, Initializer or None, default=None
+        Initial W. None is uniform in ±1 / sqrt(inputs).
+    bias_initializer : str, Initializer or None, default=None
+        Initial b. None is uniform in ±1 / sqrt(inputs).
 
     References
     ----------

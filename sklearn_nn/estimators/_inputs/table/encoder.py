@@ -12,7 +12,7 @@ from sklearn.utils import validation
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_nn._spec import parameters, set_plain
+from sklearn_nn._spec import DOC_LINKS, doc_page, parameters, set_plain
 from sklearn_nn.estimators._core.parameters import StrOptions
 from sklearn_nn.estimators._core.parts import check_some_weight, versioned, warn
 from sklearn_nn.estimators._inputs.table import columns as kinds
@@ -128,6 +128,8 @@ class TableEncoder(TransformerMixin, BaseEstimator):
     dtype: str = "float32"
 
     __setattr__ = set_plain
+    _doc_link_module, _doc_link_template = DOC_LINKS
+    _doc_link_url_param_generator = doc_page
 
     _parameter_constraints = {
         "categorical_features": ["array-like", StrOptions({_BY_TYPE}), None],
