@@ -33,6 +33,7 @@ _CLASSIFIERS: tuple[dict[str, Any], ...] = (
 _DISTRIBUTIONS = (
     "sklearn_nn", "scikit-learn", "numba", "llvmlite", "numpy", "scipy", "joblib", "threadpoolctl",
     "pandas", "matplotlib", "rich", "tqdm",
+    "onnx", "onnxruntime", "skl2onnx", "skops", "safetensors",
 )  # fmt: skip
 
 

@@ -2,8 +2,10 @@
 
 import io
 import itertools
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,9 @@ import pytest
 import sklearn_nn
 from sklearn_nn import environment
 
+ROOT = Path(__file__).parents[1]
+#: Extras with tools, which do not change what the package does.
+OF_DEVELOPERS = {"test", "dev", "docs", "ecosystem"}
 #: Fits every estimator after `warmup`, and prints what is compiled or loaded only then.
 FITS = """
 import warnings
@@ -45,7 +50,7 @@ print("done")
 def test_nothing_is_compiled_after_warmup():
     """Kernels of every estimator with its defaults, in float32."""
     ran = subprocess.run(
-        [sys.executable, "-c", FITS], capture_output=True, text=True, cwd=Path(__file__).parents[1],
+        [sys.executable, "-c", FITS], capture_output=True, text=True, cwd=ROOT,
     )  # fmt: skip
     assert (ran.stdout, ran.returncode) == ("done\n", 0), ran.stderr
 
@@ -71,3 +76,10 @@ def test_show_versions(capsys):
     assert rows["sklearn_nn"] == sklearn_nn.__version__
     assert {"numba", "scikit-learn", "processor", "compiled for"} <= set(rows)
     assert {"vector lanes", "kernel cache"} <= set(rows)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    optional = {name: extras[name] for name in extras.keys() - OF_DEVELOPERS}
+    for requirement in itertools.chain(project["dependencies"], *optional.values()):
+        name = re.match(r"[\w-]+", requirement)[0]
+        assert name in rows
+        assert rows[name] == "not installed" or rows[name][0].isdigit()
