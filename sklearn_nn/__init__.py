@@ -83,7 +83,9 @@ _LATER = {
     }.items()
     for name in names.split()
 }
-_ELSEWHERE = ("layers", "training", "inspection", "preprocessing", "estimators.table_encoder")
+_ELSEWHERE = (
+    "layers", "training", "inspection", "preprocessing", "pretrained", "estimators.table_encoder",
+)  # fmt: skip
 __getattr__ = missing_names(
     __name__, lambda: __all__, [f"sklearn_nn.{module}" for module in _ELSEWHERE], _LATER
 )

@@ -185,6 +185,7 @@ _OTHER_CLASSES = {
     "Parallel": "concatenate",
     "SimpleRNN": "rnn",
     "Activation('relu')": "relu",
+    "Activation('relu6')": "relu6",
     "Activation('leaky_relu')": "leakyrelu",
     "Activation('elu')": "elu",
     "Activation('gelu')": "gelu",

@@ -119,7 +119,7 @@ class MLPClassifier(BaseMLP, BatchClassifier):
         Number of units of each hidden layer.
     activation : str, default='relu'
         Activation of the hidden layers: 'identity', 'logistic', 'tanh', 'relu', as in scikit-learn;
-        'leaky_relu', 'elu', 'selu', 'gelu', 'silu', 'mish', 'softplus', 'hard_sigmoid'.
+        'relu6', 'leaky_relu', 'elu', 'selu', 'gelu', 'silu', 'mish', 'softplus', 'hard_sigmoid'.
     solver : str or Optimizer, default='adam'
         Optimizer of the weights. 'lbfgs' uses all samples in each iteration and is often best for
         small data; 'sgd', 'adam', 'adamw', 'nadam', 'adamax', 'rmsprop', 'adagrad', 'adadelta' and

@@ -34,12 +34,23 @@ class Elementwise:
         object.__setattr__(self, "derivative", register_jitable(self.derivative))
 
 
+@register_jitable
 def _relu(x: Any) -> Any:
     return like(x, 0) if x < like(x, 0) else x  # in this order NaN stays NaN
 
 
 def _step(x: Any, y: Any) -> Any:
     return like(x, 1) if y > like(x, 0) else like(x, 0)
+
+
+def _relu6(x: Any) -> Any:
+    y = _relu(x)
+    return like(x, 6) if y > like(x, 6) else y
+
+
+def _relu6_derivative(x: Any, y: Any) -> Any:
+    inside = y > like(x, 0) and y < like(x, 6)
+    return like(x, 1) if inside else like(x, 0)
 
 
 def _leaky_relu(x: Any) -> Any:
@@ -99,6 +110,8 @@ ELEMENTWISE: dict[str, Elementwise] = {
     "logistic": Elementwise(lambda x: sigmoid(x), lambda x, y: y * (like(x, 1) - y), of_y=True),
     "tanh": Elementwise(lambda x: tanh(x), lambda x, y: like(x, 1) - y * y, of_y=True),
     "relu": Elementwise(_relu, _step, of_y=True),
+    # Howard et al., 2017: min(max(x, 0), 6).
+    "relu6": Elementwise(_relu6, _relu6_derivative, of_y=True),
     # Maas et al., 2013; slope 0.01, as in PyTorch.
     "leaky_relu": Elementwise(
         _leaky_relu, lambda x, y: like(y, 1) if y > like(y, 0) else like(y, 0.01), of_y=True

@@ -14,6 +14,9 @@ from sklearn_nn.jit.views import vector
 from sklearn_nn.layers.base import BACKWARD, FORWARD, owned_rows
 from sklearn_nn.layers.layer import Builder, Instruction, Kernels, Layer, Memory, Shape
 
+#: Name of the layer by which estimators standardize X.
+INPUT_SCALE = "input_scale"
+
 
 @njit(**INLINED_OPTIONS)
 def _shift_and_divide(op, part, parts, mean, deviation, source, target):

@@ -1,7 +1,13 @@
 """Preparation of data: images, time series and sequences."""
 
-from sklearn_nn.preprocessing.images import augment_images, resize_images
+from sklearn_nn.preprocessing.images import ImageResizer, augment_images, resize_images
 from sklearn_nn.preprocessing.scaler import SequenceScaler
 from sklearn_nn.preprocessing.windows import sliding_windows
 
-__all__ = ["SequenceScaler", "augment_images", "resize_images", "sliding_windows"]
+__all__ = [
+    "ImageResizer",
+    "SequenceScaler",
+    "augment_images",
+    "resize_images",
+    "sliding_windows",
+]

@@ -1,12 +1,14 @@
-"""Images: `resize_images`, and `augment_images` to inspect an augmentation."""
+"""Images: resizing, and `augment_images` to inspect an augmentation."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import check_random_state
 
+from sklearn_nn._spec import parameters, set_plain
 from sklearn_nn.estimators._core.parts import warn
 from sklearn_nn.estimators._inputs.advice import misplaced_channels
 from sklearn_nn.layers import Layer
@@ -125,6 +127,88 @@ def resize_images(X: Any, size: Any, *, data_format: str = "channels_last") -> n
             block = np.rint(block)
         resized[start : start + step] = block
     return resized
+
+
+@parameters
+class ImageResizer(TransformerMixin, BaseEstimator):
+    """Transformer that resizes images, such as before a pretrained network in a pipeline.
+
+    Parameters
+    ----------
+    size : int or pair of ints, default=224
+        Height and width of the result in pixels; one number is used for both.
+    data_format : {"channels_last", "channels_first"}, default="channels_last"
+        Position of the axis of channels, if images have one.
+
+    See Also
+    --------
+    resize_images : The same as a function.
+    sklearn_nn.pretrained.efficientnet_lite0 : A network for images of 224 by 224 pixels.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_nn.preprocessing import ImageResizer
+    >>> ImageResizer(64).fit_transform(np.zeros((2, 32, 48, 3), dtype="uint8")).shape
+    (2, 64, 64, 3)
+    """
+
+    size: Any = 224
+    data_format: str = "channels_last"
+
+    __setattr__ = set_plain
+
+    def fit(self, X: Any, y: Any = None) -> ImageResizer:
+        """Check the parameters; nothing is learnt.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, height, width) or (n, height, width, channels)
+            Images, or a list of images of unequal height and width.
+        y : object, default=None
+            Ignored.
+
+        Returns
+        -------
+        self : object
+            The transformer.
+
+        Raises
+        ------
+        ValueError
+            If `size`, `data_format` or the first image is invalid.
+        """
+        resize_images(X[:1], self.size, data_format=self.data_format)
+        return self
+
+    def transform(self, X: Any) -> np.ndarray:
+        """Resize images.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, height, width) or (n, height, width, channels)
+            Images, or a list of images of unequal height and width.
+
+        Returns
+        -------
+        resized : ndarray of shape (n, new_height, new_width[, channels])
+            Images of the dtype of X; integers are rounded.
+
+        Raises
+        ------
+        ValueError
+            If X is invalid.
+        """
+        return resize_images(X, self.size, data_format=self.data_format)
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return True
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.requires_fit, tags.input_tags.three_d_array = False, True
+        tags.input_tags.two_d_array = False
+        return tags
 
 
 def augment_images(

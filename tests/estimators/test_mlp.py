@@ -192,7 +192,7 @@ def test_activations_learn(activation, dtype):
 def test_the_activations_that_were_promised():
     assert set(HIDDEN_ACTIVATIONS) >= {
         *("identity", "logistic", "tanh", "relu", "leaky_relu", "elu", "selu", "gelu", "silu"),
-        *("mish", "softplus", "hard_sigmoid"),
+        *("mish", "softplus", "hard_sigmoid", "relu6"),
     }
 
 

@@ -17,7 +17,7 @@ def test_table_has_every_activation():
     assert set(naive.ELEMENTWISE) == set(ELEMENTWISE)
     assert {case.name for case in CASES} >= set(ACTIVATIONS)
     assert set(HIDDEN_ACTIVATIONS) == set(ACTIVATIONS) - {"exp", "softmax"}
-    assert len(ACTIVATIONS) == 14
+    assert len(ACTIVATIONS) == 15
 
 
 @dtypes
@@ -57,6 +57,7 @@ def test_activation_equals_torch(torch):
         "tanh": torch.tanh,
         "relu": torch.relu,
         "exp": torch.exp,
+        "relu6": torch.nn.functional.relu6,
         "leaky_relu": torch.nn.functional.leaky_relu,
         "elu": torch.nn.functional.elu,
         "selu": torch.nn.functional.selu,

@@ -434,7 +434,7 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator, ABC):
 
     # --- transfer ----------------------------------------------------------------------------
 
-    def from_pretrained(self, other, layers=transfer.ALL, freeze=None):
+    def from_pretrained(self, other, layers=transfer.ALL, freeze=None, *, layout=None, names=None):
         """Use the weights of another network as initial weights, in place of random ones.
 
         The arrays are copied at once. A fitted estimator takes them over immediately, and
@@ -444,9 +444,11 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator, ABC):
 
         Parameters
         ----------
-        other : estimator or path
+        other : estimator, path or mapping
             A fitted network, a pipeline or search that ends in one, or a file that `save` has
-            written. It may have another `dtype`.
+            written. It may have another `dtype`. Or weights from outside: arrays by name, or a file
+            of them that ends in .npz, .safetensors, .pth, .pt or .h5; nothing in a file is run.
+            They need a network to fit into: call `initialize` or `fit` first.
         layers : {'all', 'body'}, str or list of str, default='all'
             Layers whose parameters and state, such as the running means of
             :class:`~sklearn_nn.layers.BatchNorm`, are copied. 'all' is every layer whose name both
@@ -454,6 +456,15 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator, ABC):
             the output layer, for other targets. A name includes all layers nested in it.
         freeze : 'all', str, list of str or None, default=None
             Layers to :meth:`freeze`; 'all' is those that are copied.
+        layout : {'keras', 'torch'} or None, default=None
+            Layout of weights from outside: that of Keras 3, or of torch, whose names, order of axes
+            and order of gates are converted. None is that of :meth:`save_weights`, with names such
+            as "dense1.kernel".
+        names : dict of str to str or None, default=None
+            Names of layers here, as in `summary`, and in the weights from outside: ``{"conv2d1":
+            "features.0"}``. Only these layers are copied. A "*" stands for the name of the array:
+            ``{"lstm2": "lstm.*_l1"}`` is not needed for the first layer of an LSTM. None is equal
+            names, and every array must be used.
 
         Returns
         -------
@@ -467,10 +478,23 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator, ABC):
         TypeError
             If the other estimator is not a network of sklearn_nn.
         ValueError
-            If the other network has no such layers. Shapes are compared when this estimator has a
+            If the other network has no such layers, or arrays from outside are missing, misshapen
+            or not used: the error lists them. Shapes are compared when this estimator has a
             network, by `fit` at the latest.
+        CheckpointError
+            If a file cannot be read.
+        ImportError
+            If the package that reads a kind of file is not installed.
         """
-        start = transfer.pretrained(other, layers, BaseNetwork.load)
+        if transfer.is_outside(other):
+            start = transfer.from_outside(self, other, layers, layout, names)
+        elif layout is not None or names is not None:
+            raise TypeError(
+                f"layout={layout!r} and names={names!r} are for a mapping of arrays, or a file of "
+                f"them, not for {other!r:.80}."
+            )
+        else:
+            start = transfer.pretrained(other, layers, BaseNetwork.load)
         frozen = [] if freeze is None else as_names(freeze, "freeze")
         frozen = self._known_names([PRETRAINED] if freeze == transfer.ALL else frozen)
         if "_network" in vars(self):
@@ -483,6 +507,38 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator, ABC):
         if frozen:
             self.freeze(*frozen)
         return self
+
+    def save_weights(self, path, *, layout=None, names=None):
+        """Write the weights to a file that other programs read.
+
+        Unlike `save` it writes nothing else: no parameters, no classes, no state of training.
+        :meth:`from_pretrained` reads the file. The weights of the output layer of a regressor are
+        those for unscaled targets.
+
+        Parameters
+        ----------
+        path : str or path
+            File; its ending chooses the format: .npz, .safetensors (with the package safetensors)
+            or .h5 (with h5py). An existing file is replaced.
+        layout : {'keras', 'torch'} or None, default=None
+            Names, order of axes and order of gates: those of Keras 3, of torch's ``state_dict``,
+            or, for None, those of `layers_`, with names such as "dense1.kernel".
+        names : dict of str to str or None, default=None
+            Names of layers here and in the file, as in :meth:`from_pretrained`; other layers are
+            not written. None is the names here.
+
+        Raises
+        ------
+        NotFittedError
+            If there is no network.
+        ValueError
+            If the ending is unknown, or a layer has no counterpart in the layout.
+        ImportError
+            If the package that writes the format is not installed.
+        OSError
+            If the file cannot be written.
+        """
+        transfer.save_weights(self, path, layout, names)
 
     def _with_scale_of(self, start):
         """Return a copy of the network that standardizes X as pretrained weights require."""

@@ -6,9 +6,9 @@ import copy
 
 from sklearn_nn._hints import about_class
 from sklearn_nn.estimators._core.transfer import PRETRAINED
-from sklearn_nn.estimators._inputs.scale import INPUT_SCALE
 from sklearn_nn.layers import Layer
 from sklearn_nn.layers.layer import is_named, repeated_name, with_names
+from sklearn_nn.layers.standardize import INPUT_SCALE
 
 #: Names that layers in a list cannot have.
 _RESERVED = ("output", INPUT_SCALE, PRETRAINED)

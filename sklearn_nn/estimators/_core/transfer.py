@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Mapping
 from numbers import Real
 from typing import NamedTuple
 
@@ -11,7 +12,8 @@ import numpy as np
 
 from sklearn_nn.estimators._core.fitted_network import network_of
 from sklearn_nn.estimators._core.parts import check_fits, warn
-from sklearn_nn.estimators._inputs.scale import INPUT_SCALE
+from sklearn_nn.layers.standardize import INPUT_SCALE
+from sklearn_nn.training.checkpoint import foreign, layouts
 
 #: The layer that estimators add, whose width depends on the target.
 OUTPUT = "output"
@@ -32,6 +34,84 @@ class Pretrained(NamedTuple):
     raw_units: np.ndarray | None
     #: Units of the samples that it was fitted on, or None if samples are rows; see `units_of`.
     units: dict[str, bool | float] | None
+
+
+def is_outside(other):
+    """Return whether weights are given as a mapping of arrays, or a file of them."""
+    is_path = isinstance(other, str | os.PathLike)
+    return isinstance(other, Mapping) or (is_path and foreign.holds_arrays(other))
+
+
+def _check_layout(layout, names):
+    """Raise ValueError or TypeError for a layout that is unknown, or names that are not names."""
+    if layout is not None and layout not in layouts.LAYOUTS:
+        known = ", ".join(map(repr, layouts.LAYOUTS))
+        raise ValueError(f"layout={layout!r} is unknown; use {known}, or None for this package's.")
+    is_map = isinstance(names, Mapping)
+    if names is not None and not (
+        is_map and all(isinstance(n, str) for p in names.items() for n in p)
+    ):
+        raise TypeError(
+            f"names={names!r} must be a dict of names of layers here and there, or None."
+        )
+
+
+def from_outside(estimator, other, layers, layout, names):
+    """Return arrays from a mapping or a file as initial weights of an estimator with a network."""
+    _check_layout(layout, names)
+    if "_network" not in vars(estimator):
+        raise ValueError(
+            "Weights from outside are converted for the layers of a network, but there is none "
+            "yet; call initialize(X, y) first, with some of the data."
+        )
+    is_map = isinstance(other, Mapping)
+    network, given = network_of(estimator), other if is_map else foreign.read_arrays(other)
+    arrays = layouts.to_ours(network, given, layout, names)
+    for layer, own in arrays.items():
+        for name, array in own.items():
+            if array.dtype.kind not in "fiub":
+                raise ValueError(
+                    f"{name} of layer {layer!r} has dtype {array.dtype}; weights are numbers."
+                )
+            if not np.isfinite(array).all():
+                raise ValueError(f"{name} of layer {layer!r} has values that are not finite.")
+            own[name] = np.array(array, dtype=network.dtype, order="C")
+            own[name].flags.writeable = False
+    units, selected = _own_units(estimator), None
+    if layers == BODY:
+        arrays.pop(OUTPUT, None)
+    elif layers != ALL:
+        selected = as_names(layers, "layers")
+        check_known(selected, list(arrays), "The arrays from outside")
+        inside = [a for a in arrays if any(is_within(a, name) for name in selected)]
+        arrays = {layer: arrays[layer] for layer in inside}
+    source = "mapping" if is_map else "file"
+    return Pretrained(source, selected, arrays, units, None)
+
+
+def _own_units(estimator):
+    """Return the `raw_units` of a network whose raw outputs are in the units of its targets."""
+    units = estimator._codec.raw_units
+    return None if units is None else np.stack([np.ones_like(units[0]), np.zeros_like(units[1])])
+
+
+def save_weights(estimator, path, layout, names):
+    """Write the arrays of a network to a file: see `BaseNetwork.save_weights`."""
+    _check_layout(layout, names)
+    network = network_of(estimator).copy()
+    before, after = estimator._codec.raw_units, _own_units(estimator)
+    views = {place[:2]: v for place, v in zip(network.places, network.views(), strict=True)}
+    outputs = {name: view for (layer, name), view in views.items() if layer == OUTPUT}
+    for name, array in _in_units(outputs, before, after).items():
+        outputs[name][...] = array
+    if layout is not None and any(layer == INPUT_SCALE for layer, _ in views):
+        warn(
+            "The network standardizes X, and the file does not hold by what: pass the network "
+            "there X scaled by the mean and deviation in layers_['input_scale'], or train with "
+            "scale_inputs=False."
+        )
+    numbered = os.fsdecode(path).lower().endswith(".h5")
+    foreign.write_arrays(path, layouts.to_theirs(network, layout, names, numbered=numbered))
 
 
 def pretrained(other, layers, load):

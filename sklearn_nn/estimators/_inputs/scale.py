@@ -12,10 +12,8 @@ from scipy import sparse
 from sklearn_nn.estimators._core.parts import is_bytes
 from sklearn_nn.estimators._inputs.sequences import Sequences
 from sklearn_nn.layers.dropout import Dropout
-from sklearn_nn.layers.standardize import Standardize
+from sklearn_nn.layers.standardize import INPUT_SCALE, Standardize
 
-#: Name of the layer that standardizes X.
-INPUT_SCALE = "input_scale"
 #: Bytes of X, as float64, that are read at a time.
 _BLOCK_BYTES = 8 * 2**20
 #: Values that are examined to decide on scaling, and limits of the number of samples.

@@ -14,14 +14,10 @@ from sklearn_nn.estimators._core.parts import is_bytes, warn
 from sklearn_nn.estimators._inputs import advice, sequences
 from sklearn_nn.estimators._inputs.advice import WHITE
 from sklearn_nn.estimators._inputs.reader import InputReader, advising
-from sklearn_nn.estimators._inputs.scale import (
-    INPUT_SCALE,
-    is_far_from_unit,
-    moments_of,
-    scale_of,
-)
+from sklearn_nn.estimators._inputs.scale import is_far_from_unit, moments_of, scale_of
 from sklearn_nn.estimators._inputs.sequences import Sequences, as_numbers, n_axes, samples_of
 from sklearn_nn.layers.shape import CHANNELS_FIRST, CHANNELS_LAST
+from sklearn_nn.layers.standardize import INPUT_SCALE
 from sklearn_nn.network.source import in_windows
 
 

@@ -282,7 +282,9 @@ def _contents(archive: zipfile.ZipFile, size: int) -> tuple[dict[str, Any], dict
         raise ValueError("a member is compressed or encrypted")
     if sum(member.file_size for member in members) > size:
         raise ValueError("the declared size of the members exceeds that of the file")
-    arrays = {member.filename.removesuffix(".npy"): _array(archive, member) for member in members}
+    arrays = {
+        member.filename.removesuffix(".npy"): member_array(archive, member) for member in members
+    }
     text = arrays.pop(_META).tobytes().decode("ascii")
     meta = json.loads(text, parse_constant=_refuse_constant)
     if not isinstance(meta, dict) or not all(name.startswith(_ARRAYS) for name in arrays):
@@ -294,7 +296,7 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
 
-def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
+def member_array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
     """Read an array after checking its declared size against the size of its member."""
     with archive.open(member) as file:
         start = file.read(len(_NPY_START) + 2)

@@ -34,6 +34,7 @@ ELEMENTWISE = {
     "logistic": (special.expit, lambda x: special.expit(x) * special.expit(-x)),
     "tanh": (np.tanh, lambda x: 1 / np.cosh(x) ** 2),
     "relu": (lambda x: np.where(x > 0, x, 0), lambda x: np.where(x > 0, 1, 0)),
+    "relu6": (lambda x: np.clip(x, 0, 6), lambda x: np.where((x > 0) & (x < 6), 1.0, 0.0)),
     "leaky_relu": (lambda x: np.where(x > 0, x, 0.01 * x), lambda x: np.where(x > 0, 1, 0.01)),
     "elu": (lambda x: np.where(x > 0, x, np.expm1(x)), lambda x: np.where(x > 0, 1, np.exp(x))),
     "selu": (

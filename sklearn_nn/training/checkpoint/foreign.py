@@ -1,0 +1,183 @@
+"""Files of arrays that other programs write and read: .npz, .safetensors, .pth, .pt and .h5.
+
+Files may come from anywhere: nothing in them is run, and sizes in them are checked against the size
+of the file before memory is allocated.
+"""
+
+from __future__ import annotations
+
+import importlib
+import io
+import math
+import os
+import zipfile
+from collections.abc import Callable, Mapping
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from sklearn_nn.training.checkpoint import torch_file
+from sklearn_nn.training.checkpoint.file import CheckpointError, member_array
+
+#: Times the size of a file that its arrays may take. Weights hardly shrink when they are packed.
+_MOST_EXPANSION = 2
+
+
+def _library(name: str, ending: str, extra: str) -> ModuleType:
+    """Import a package, or raise ImportError with the remedy."""
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        package = name.partition(".")[0]
+        raise ImportError(
+            f"Files that end in {ending} are read and written by the package {package}; install it "
+            f'with: pip install "sklearn_nn[{extra}]"'
+        ) from error
+
+
+#: Bytes at the beginning of a file that tell an estimator of this package from mere arrays.
+_OWN_MARKS, _LOOKED_AT = (b"sklearn_nn checkpoint ", b'"sklearn_nn":'), 4096
+
+
+# --- .npz -----------------------------------------------------------------------------------------
+
+
+def _read_npz(content: bytes) -> dict[str, np.ndarray]:
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        members = archive.infolist()
+        if sum(member.file_size for member in members) > _MOST_EXPANSION * len(content):
+            raise ValueError("its arrays would take far more memory than the file")
+        arrays = {m.filename.removesuffix(".npy"): member_array(archive, m) for m in members}
+    if len(arrays) < len(members):
+        raise ValueError("two of its arrays have the same name")
+    return arrays
+
+
+def _write_npz(arrays: Mapping[str, np.ndarray]) -> bytes:
+    file = io.BytesIO()
+    np.savez(file, allow_pickle=False, **dict(arrays))
+    return file.getvalue()
+
+
+# --- .safetensors ---------------------------------------------------------------------------------
+
+
+def _read_safetensors(content: bytes) -> dict[str, np.ndarray]:
+    library = _library("safetensors.numpy", ".safetensors", "safetensors")
+    return dict(library.load(content))
+
+
+def _write_safetensors(arrays: Mapping[str, np.ndarray]) -> bytes:
+    library = _library("safetensors.numpy", ".safetensors", "safetensors")
+    dense = {name: np.asarray(array, order="C") for name, array in arrays.items()}
+    return bytes(library.save(dense, {"format": "pt"}))
+
+
+# --- .h5 ------------------------------------------------------------------------------------------
+
+
+def _datasets(group: Any, library: Any, prefix: str = "") -> dict[str, Any]:
+    """Return the data sets within a group by path, without following links to other files."""
+    found: dict[str, Any] = {}
+    for name in group:
+        if type(group.get(name, getlink=True)) is not library.HardLink:
+            raise ValueError(f"{prefix}{name} is a link")
+        item = group[name]
+        if isinstance(item, library.Group):
+            found |= _datasets(item, library, f"{prefix}{name}/")
+        elif item.external or item.is_virtual:
+            raise ValueError(f"the values of {prefix}{name} are in another file")
+        elif item.dtype.kind in "fiub":
+            found[f"{prefix}{name}"] = item
+    return found
+
+
+def _read_h5(content: bytes) -> dict[str, np.ndarray]:
+    library: Any = _library("h5py", ".h5", "keras")
+    with library.File(io.BytesIO(content), "r") as file:
+        found = _datasets(file, library)
+        size = sum(math.prod(item.shape) * item.dtype.itemsize for item in found.values())
+        if size > _MOST_EXPANSION * len(content):
+            raise ValueError("its arrays would take far more memory than the file")
+        return {name: np.asarray(item) for name, item in found.items()}
+
+
+def _write_h5(arrays: Mapping[str, np.ndarray]) -> bytes:
+    library: Any = _library("h5py", ".h5", "keras")
+    content = io.BytesIO()
+    with library.File(content, "w") as file:
+        for name, array in arrays.items():
+            file[name] = array
+    return content.getvalue()
+
+
+# --- any ------------------------------------------------------------------------------------------
+
+_Read = Callable[[bytes], dict[str, np.ndarray]]
+_Write = Callable[[Mapping[str, np.ndarray]], bytes]
+#: By the ending of a file's name: how it is read, and how it is written, if it is.
+_FORMATS: dict[str, tuple[_Read, _Write | None]] = {
+    ".npz": (_read_npz, _write_npz),
+    ".safetensors": (_read_safetensors, _write_safetensors),
+    ".h5": (_read_h5, _write_h5),
+    ".pth": (torch_file.read, None),
+    ".pt": (torch_file.read, None),
+}
+
+
+def _format(path: str | os.PathLike[str], *, writes: bool) -> tuple[_Read, _Write | None]:
+    """Return the functions for a file; raise ValueError for another kind of file."""
+    ending = os.path.splitext(os.fsdecode(path))[1].lower()
+    known = [end for end, (_, write) in _FORMATS.items() if write is not None or not writes]
+    if ending not in known:
+        what = "written" if writes else "read"
+        raise ValueError(
+            f"path={os.fsdecode(path)!r} ends in {ending!r}; weights are {what} as "
+            f"{', '.join(known)}: give the file one of these endings."
+        )
+    return _FORMATS[ending]
+
+
+def holds_arrays(path: str | os.PathLike[str]) -> bool:
+    """Return whether a file holds arrays of weights, by its ending, and is none of this package."""
+    if os.path.splitext(os.fsdecode(path))[1].lower() not in _FORMATS:
+        return False
+    try:
+        with open(path, "rb") as file:
+            beginning = file.read(_LOOKED_AT)
+    except OSError:
+        return False
+    return not any(mark in beginning for mark in _OWN_MARKS)
+
+
+def read_arrays(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
+    """Return the arrays in a file of weights by name.
+
+    Raises ValueError for an unknown kind of file, ImportError if it takes a package that is not
+    installed, and CheckpointError if the file cannot be read.
+    """
+    read, _ = _format(path, writes=False)
+    try:
+        with open(path, "rb") as file:
+            content = file.read()
+        return read(content)
+    except ImportError:
+        raise
+    except OSError as error:
+        raise CheckpointError(
+            f"{os.fsdecode(path)!r} cannot be read: {error.strerror or error}. Check the path."
+        ) from error
+    except Exception as error:  # libraries raise any kind of error for a damaged file
+        raise CheckpointError(
+            f"{os.fsdecode(path)!r} holds no arrays that can be read: {error}."
+        ) from error
+
+
+def write_arrays(path: str | os.PathLike[str], arrays: Mapping[str, np.ndarray]) -> None:
+    """Write arrays by name to a file of the kind that its ending tells."""
+    _, write = _format(path, writes=True)
+    assert write is not None
+    content = write(arrays)
+    with open(path, "wb") as file:
+        file.write(content)
