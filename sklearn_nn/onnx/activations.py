@@ -85,6 +85,7 @@ EXPRESSIONS: dict[str, Callable[[GraphBuilder, str], str]] = {
     "logistic": lambda graph, x: graph.node("Sigmoid", [x]),
     "tanh": lambda graph, x: graph.node("Tanh", [x]),
     "relu": _positive,
+    "relu6": lambda graph, x: graph.node("Min", [_positive(graph, x), 6]),
     "leaky_relu": lambda graph, x: graph.node("Max", [x, graph.node("Mul", [x, 0.01])]),
     "elu": _elu,
     "selu": _selu,
