@@ -26,7 +26,7 @@ def test_an_mlp_needs_no_other_family():
     """
     found = _run(script).split()
     assert "sklearn_nn.estimators.mlp" in found
-    others = ("estimators.cnn", "estimators.tabular", "estimators.text", "inspection")
+    others = ("estimators.cnn", "estimators.tabular", "estimators.text", "inspection", "onnx")
     assert not [name for name in found if name.startswith(tuple(f"sklearn_nn.{o}" for o in others))]
 
 

@@ -70,27 +70,27 @@ def _sequences(graph: GraphBuilder, estimator) -> Value:
         x = graph.transpose(x, [0, 2, 1])
     if not network.reads(1):
         x = _lengthened(graph, x, steps)
-    is_padding = graph.node("IsNaN", [x])
+    is_padding = is_missing = graph.node("IsNaN", [x])
     if reader.padding_value is not None:
         is_value = graph.node("Equal", [x, reader.padding_value])
-        is_padding = graph.node("Or", [is_padding, is_value])
+        is_padding = graph.node("Or", [is_missing, is_value])
     lengths = _lengths(graph, x, is_padding)
-    x = graph.node("Where", [graph.node("IsNaN", [x]), 0, x])
+    x = graph.node("Where", [is_missing, 0, x])
     return Value(x, (None, channels), lengths)
 
 
 def _lengthened(graph: GraphBuilder, x: str, steps: int) -> str:
     """Append NaN at the end of sequences, up to a number of steps that all layers can read."""
-    found = graph.slice(graph.node("Shape", [x]), 0, 1, 2)
-    missing = graph.node("Max", [graph.node("Sub", [graph.whole(steps), found]), graph.whole(0)])
+    missing = graph.node("Sub", [graph.whole(steps), graph.size(x, 1)])
+    missing = graph.node("Max", [missing, graph.whole(0)])
     pads = graph.concat([graph.whole(0, 0, 0, 0), missing, graph.whole(0)], axis=0)
     return graph.node("Pad", [x, pads, np.nan])
 
 
 def _lengths(graph: GraphBuilder, x: str, is_padding: str) -> str:
-    """Append the number of the last step that is not padding in all channels, from 1 on."""
+    """Append the number of the last step that is not padding in all channels; 0 for none."""
     padded = graph.reduce("ReduceMin", graph.cast(is_padding, np.int64), [2])
-    count = graph.node("Squeeze", [graph.slice(graph.node("Shape", [x]), 0, 1, 2)])
+    count = graph.node("Squeeze", [graph.size(x, 1)])
     one = graph.constant(np.int64(1), "int64")
     numbers = graph.node("Range", [one, graph.node("Add", [count, one]), one])
     own = graph.node("Mul", [numbers, graph.node("Sub", [one, padded])])

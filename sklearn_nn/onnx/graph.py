@@ -170,6 +170,10 @@ class GraphBuilder:
             return self.node(op, [x, self.whole(*axes)], keepdims=keep)
         return self.node(op, [x], axes=list(axes), keepdims=keep)
 
+    def size(self, x: str, axis: int) -> str:
+        """Return the length of an axis, as a vector of one int64."""
+        return self.slice(self.node("Shape", [x]), 0, axis, axis + 1)
+
     def reshape(self, x: str, shape: Sequence[int]) -> str:
         """Reshape; 0 is the length of the axis of `x` at this place, and -1 is inferred."""
         return self.node("Reshape", [x, self.whole(*shape)])

@@ -7,7 +7,6 @@ instructions. Forms compute what kernels compute in prediction.
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -22,8 +21,6 @@ from sklearn_nn.onnx.graph import GraphBuilder, Value
 #: Appends the nodes of a layer, given exporter, layer and input; returns the output.
 Form = Callable[["NetworkExporter", Any, Value], Value]
 _FORMS: dict[type[Layer], Form] = {}
-#: Modules that register forms, by family of layers.
-_FAMILIES = ("activations", "vectors", "windows", "sequences", "tabular")
 _Function = TypeVar("_Function", bound=Form)
 
 
@@ -33,7 +30,7 @@ def form_of(*kinds: type[Layer]) -> Callable[[_Function], _Function]:
     Parameters
     ----------
     *kinds : type
-        Classes of layers; subclasses that inherit `lower` have the same form.
+        Classes of layers. Subclasses, which may compute something else, are not included.
 
     Returns
     -------
@@ -62,18 +59,13 @@ def form_of(*kinds: type[Layer]) -> Callable[[_Function], _Function]:
 
 
 def find_form(kind: type[Layer]) -> Form | None:
-    """Return the form of a class of layers, or of the base whose lowering it has; None without."""
-    for family in _FAMILIES:
-        importlib.import_module(f"sklearn_nn.onnx.{family}")
-    for base in kind.__mro__:
-        if base in _FORMS and kind.lower is base.lower:
-            return _FORMS[base]
-    return None
+    """Return the form of a class of layers; None without, as for users' subclasses of ours."""
+    return _FORMS.get(kind)
 
 
 def mask_of(graph: GraphBuilder, x: Value) -> str:
     """Append which steps of sequences are not padding, of shape (n, steps, 1)."""
-    count = graph.node("Squeeze", [graph.slice(graph.node("Shape", [x.name]), 0, 1, 2)])
+    count = graph.node("Squeeze", [graph.size(x.name, 1)])
     zero, one = (graph.constant(np.int64(k), "int64") for k in (0, 1))
     own = graph.node("Range", [zero, count, one])
     own = graph.node("Less", [own, graph.reshape(x.lengths or "", [-1, 1])])
@@ -116,26 +108,28 @@ class NetworkExporter:
 
     def add(self, name: str, layer: Layer, x: Value) -> Value:
         """Append a layer, which may be within another one, and return its output."""
-        form, outer = find_form(type(layer)), self.layer
+        outer = self.layer
         self.layer = f"{outer}.{name}" if outer else name
-        if form is None:
-            raise NotImplementedError(
-                f"layer {self.layer!r}: {type(layer).__name__} has no form in ONNX; register a "
-                "function for it with sklearn_nn.onnx.form_of."
-            )
+        form = self.form(layer)
         with self.graph.scope(name):
             x = form(self, layer, x)
         self.outputs[self.layer] = x
         self.layer, self.has_members = outer, self.has_members or layer.has_members
         return x
 
+    def form(self, layer: Layer) -> Form:
+        """Return the form of the present layer, or of one within it, or raise an error."""
+        form = find_form(type(layer))
+        if form is None:
+            raise NotImplementedError(
+                f"layer {self.layer!r}: {type(layer).__name__} has no form in ONNX; register a "
+                "function for it with sklearn_nn.onnx.form_of."
+            )
+        return form
+
     def array(self, name: str) -> np.ndarray:
         """Return a parameter or memory of the present layer."""
         return self.arrays[self.layer][name]
-
-    def has(self, name: str) -> bool:
-        """Return whether the present layer has a parameter or memory of this name."""
-        return name in self.arrays.get(self.layer, {})
 
     def constant(self, name: str) -> str:
         """Return the constant of a parameter or memory of the present layer."""
@@ -144,11 +138,7 @@ class NetworkExporter:
     def activate(self, layer: Activated, x: Value) -> Value:
         """Append the activation of a layer, if it has one."""
         activation = layer.activation_layer()
-        if activation is None:
-            return x
-        form = find_form(type(activation))
-        assert form is not None
-        return form(self, activation, x)
+        return x if activation is None else self.form(activation)(self, activation, x)
 
     # --- sequences of unequal length -----------------------------------------------------------
 

@@ -88,9 +88,8 @@ def _by_scan(to: NetworkExporter, layer: Recurrent, x: str, prefix: str, name: s
     of_x, of_h = bias if bias.ndim == 2 else (bias, None)
     seen = graph.node("MatMul", [x, to.constant(f"{prefix}kernel")])
     seen = graph.node("Add", [seen, of_x])
-    n = graph.slice(graph.node("Shape", [x]), 0, 1, 2)
     width = 2 * units if isinstance(layer, LSTM) else units
-    shape = graph.concat([n, graph.whole(width)], axis=0)
+    shape = graph.concat([graph.size(x, 1), graph.whole(width)], axis=0)
     zero = graph.node("Expand", [graph.number(0), shape])
 
     def parts(values: str, count: int) -> list[str]:
@@ -135,6 +134,7 @@ def recurrent(to: NetworkExporter, layer: Recurrent, x: Value) -> Value:
 @form_of(Bidirectional)
 def bidirectional(to: NetworkExporter, layer: Bidirectional, x: Value) -> Value:
     """Append both directions, and their combination."""
+    to.form(layer.layer)  # raises if it is a user's
     graph, copy = to.graph, layer.backward_layer()
     forward = _recurrence(to, layer.layer, x, "forward_")
     backward = _recurrence(to, copy, x, "backward_", turned=True)

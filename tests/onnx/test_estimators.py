@@ -25,6 +25,7 @@ from sklearn_nn.estimators._core.fitted_network import network_of
 from sklearn_nn.layers import (
     GRU,
     Activation,
+    Bidirectional,
     Conv1D,
     Dense,
     Embedding,
@@ -35,6 +36,7 @@ from sklearn_nn.layers import (
     MemberHeads,
     MemberLinear,
     OneHot,
+    Reshape,
     Residual,
 )
 from sklearn_nn.onnx.outputs import labels_of
@@ -276,15 +278,25 @@ class OwnLayer(Layer):
 
 
 class OwnDense(Dense):
-    """A layer of a user that inherits all but what it computes."""
-
-    def lower(self, builder, slot):
-        return self.activate(builder, super().lower(builder, slot))
+    """A layer of a user that may compute something else."""
 
 
-@pytest.mark.parametrize("layer", [OwnLayer(), OwnDense(4)])
+class OwnGRU(GRU):
+    """A layer of a user that may compute something else."""
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        OwnLayer(),
+        OwnDense(4),
+        [Reshape((2, 2)), ("mine", Bidirectional(OwnGRU(2)))],
+    ],
+    ids=["layer", "subclass", "inner"],
+)
 def test_a_users_layer_is_named(layer):
-    network = make("NeuralNetworkClassifier", layers=[Residual([("mine", layer)])])
+    mine = layer if isinstance(layer, list) else [("mine", layer)]
+    network = make("NeuralNetworkClassifier", layers=[Residual(mine)])
     network.initialize(ROWS, CLASSES)
     with pytest.raises(NotImplementedError, match=r"layer 'residual1\.mine'.*no form in ONNX"):
         to_onnx(network)
