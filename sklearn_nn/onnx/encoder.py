@@ -141,7 +141,7 @@ def _codes(graph: GraphBuilder, name: str, column: CategoryColumn, given: Column
         return _codes_of_floats(graph, given, numbers)
     whole = {int(k): v for k, v in numbers.items() if k == int(k) and _is_int64(int(k))}
     x = given.name if given.dtype == np.int64 else graph.cast(given.name, np.int64)
-    return _looked_up(graph, x, whole)
+    return _looked_up(graph, x, whole or {0: 0})
 
 
 def _by_text(name: str, codes: dict[Any, int]) -> dict[str, int]:
@@ -162,7 +162,7 @@ def _is_int64(value: int) -> bool:
 
 def _looked_up(graph: GraphBuilder, name: str, codes: dict[Any, int]) -> str:
     """Return the code of each text or whole number, 0 for others."""
-    kind = "keys_strings" if isinstance(next(iter(codes), 0), str) else "keys_int64s"
+    kind = "keys_strings" if isinstance(next(iter(codes)), str) else "keys_int64s"
     values = {kind: [*codes], "values_int64s": [*codes.values()], "default_int64": 0}
     return graph.node("LabelEncoder", [name], domain="ai.onnx.ml", **values)
 

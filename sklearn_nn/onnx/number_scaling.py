@@ -99,10 +99,12 @@ def _share(formula: _Formula, values: str, learnt: Sequence[np.ndarray]) -> str:
         if own[0] == own[-1]:
             level[:, c] = 0.5
             continue
-        levels, gaps = np.linspace(0, 1, m), np.diff(own)
+        levels = np.linspace(0, 1, m)
         at[0, c, 1 : m + 1], level[0, c, 1 : m + 1] = own, levels
         at[1, c, :m], level[1, c, : m + 1] = own, [*levels, 1]
-        slope[:, c, 1:m] = np.divide(np.diff(levels), gaps, out=np.zeros(m - 1), where=gaps > 0)
+        with np.errstate(divide="ignore", over="ignore"):
+            rises = np.diff(levels) / np.diff(own)
+        slope[:, c, 1:m] = np.where(np.isfinite(rises), rises, 0)  # where no value is between
     least, most = np.array([[own[0], own[-1]] for own in learnt]).T[:, np.newaxis]
     within = formula("Min", formula("Max", values, least), most)  # so that nothing is infinite
     shares = []
