@@ -20,11 +20,17 @@ FOLDER = Path(__file__).parent / "snippets"
 PAGE = Path(__file__).parents[2] / "docs" / "guide_ecosystem.rst"
 
 
+@pytest.fixture(scope="session")
+def database(tmp_path_factory):
+    """Return the address of MLflow's database, which takes some seconds to be set up."""
+    return f"sqlite:///{(tmp_path_factory.mktemp('mlflow') / 'mlflow.db').as_posix()}"
+
+
 @pytest.fixture(autouse=True)
-def _elsewhere(tmp_path, monkeypatch):
-    """Put what packages write into a folder of the test, and their settings aside."""
+def _elsewhere(database, tmp_path, monkeypatch):
+    """Put what packages write into folders of the tests."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{(tmp_path / 'mlflow.db').as_posix()}")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", database)
 
 
 def run(name, package):
