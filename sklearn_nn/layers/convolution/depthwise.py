@@ -17,7 +17,6 @@ from sklearn_nn.layers.convolution.windows import (
     FEW_CHANNELS,
     FORWARD_GROUPS,
     IMAGES,
-    LANES,
     OF_PLACES,
     OH,
     OW,
@@ -31,6 +30,7 @@ from sklearn_nn.layers.convolution.windows import (
     finish_back,
     group_of,
     items_of,
+    over_groups,
     places_from,
     room,
     take_cells,
@@ -43,6 +43,8 @@ from sklearn_nn.layers.vectors import clear, owned_columns
 
 #: Elements of the output whose products are summed at once.
 _AT_ONCE = 2048
+
+_sum_products = over_groups(sum_products)
 
 
 @njit(**INLINED_OPTIONS)
@@ -90,14 +92,7 @@ def depthwise_forward(ctx, op, part, parts, theta, state, work, x, y):
         images = min(op[IMAGES], hi - image)
         seen = take_cells(op, x, image, images, cells)
         target = vector(y, image * op[OH] * op[OW] * channels, 1)
-        for k in range(op[FORWARD_GROUPS + 1]):
-            group = group_of(op, FORWARD_GROUPS, k)
-            terms, n_terms = terms_of(op, group)
-            for row in range(0, group[ROWS], group[TOGETHER]):
-                items, n = items_of(op, group, images, row)
-                into = places_from(group, target, row)
-                arrays = cells_from(group, seen, row), weights, bias, into
-                sum_products(items, n, terms, n_terms, group[LANES], 0, arrays)
+        _sum_products(op, FORWARD_GROUPS, images, seen, (weights, bias), target)
 
 
 @kernel(BACKWARD)
@@ -115,14 +110,7 @@ def depthwise_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx,
         images = min(op[IMAGES], hi - image)
         seeing = take_places(op, dy, image, images, places)
         target = target_back(op, dx, image, cells)
-        for k in range(op[BACK_GROUPS + 1]):
-            group = group_of(op, BACK_GROUPS, k)
-            terms, n_terms = terms_of(op, group)
-            for row in range(0, group[ROWS], group[TOGETHER]):
-                items, n = items_of(op, group, images, row)
-                into = places_from(group, target, row)
-                arrays = cells_from(group, seeing, row), weights, nothing, into
-                sum_products(items, n, terms, n_terms, group[LANES], 0, arrays)
+        _sum_products(op, BACK_GROUPS, images, seeing, (weights, nothing), target)
         finish_back(op, dx, image, images, cells)
 
 

@@ -55,6 +55,7 @@ from sklearn_nn.layers.convolution.windows import (
     items_of,
     last_terms_of,
     lower_windows,
+    over_groups,
     places_from,
     room,
     take_cells,
@@ -66,6 +67,8 @@ from sklearn_nn.layers.layer import Builder, Instruction, Kernels, Layer, Shape
 from sklearn_nn.layers.lengths import geometry_of, own_steps
 from sklearn_nn.layers.shape import Axis, as_images, read_by_window, slide_all
 from sklearn_nn.layers.vectors import clear, copy, fill
+
+_find_largest, _sum_cells = over_groups(find_largest), over_groups(sum_cells)
 
 # --- over windows: for the geometry see windows.py -----------------------------------------------
 
@@ -80,13 +83,7 @@ def max_pool_forward(ctx, op, part, parts, theta, state, work, x, y):
         images = min(op[IMAGES], hi - image)
         seen = take_cells(op, x, image, images, cells)
         target = vector(y, image * y.shape[1], images * y.shape[1])
-        for k in range(op[FORWARD_GROUPS + 1]):
-            group = group_of(op, FORWARD_GROUPS, k)
-            terms, n_terms = terms_of(op, group)
-            for row in range(0, group[ROWS], group[TOGETHER]):
-                items, n = items_of(op, group, images, row)
-                arrays = cells_from(group, seen, row), places_from(group, target, row)
-                find_largest(items, n, terms, n_terms, group[LANES], 0, arrays)
+        _find_largest(op, FORWARD_GROUPS, images, seen, (), target)
 
 
 @kernel(BACKWARD)
@@ -162,13 +159,7 @@ def mean_pool_forward(ctx, op, part, parts, theta, state, work, x, y):
         images = min(op[IMAGES], hi - image)
         seen = take_cells(op, x, image, images, cells)
         target = vector(y, image * y.shape[1], images * y.shape[1])
-        for k in range(op[FORWARD_GROUPS + 1]):
-            group = group_of(op, FORWARD_GROUPS, k)
-            terms, n_terms = terms_of(op, group)
-            for row in range(0, group[ROWS], group[TOGETHER]):
-                items, n = items_of(op, group, images, row)
-                arrays = cells_from(group, seen, row), places_from(group, target, row)
-                sum_cells(items, n, terms, n_terms, group[LANES], 0, arrays)
+        _sum_cells(op, FORWARD_GROUPS, images, seen, (), target)
         _divide(op, images, target, op[OW] * op[C], y.shape[1], shares)
 
 
@@ -186,13 +177,7 @@ def mean_pool_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx,
         own = vector(places, op[BEGIN_BACK], places.size - op[BEGIN_BACK])
         _divide(op, images, own, op[LINE_BACK], op[BLOCK_BACK], shares)
         target = target_back(op, dx, image, sorted_cells)
-        for k in range(op[BACK_GROUPS + 1]):
-            group = group_of(op, BACK_GROUPS, k)
-            terms, n_terms = terms_of(op, group)
-            for row in range(0, group[ROWS], group[TOGETHER]):
-                items, n = items_of(op, group, images, row)
-                arrays = cells_from(group, places, row), places_from(group, target, row)
-                sum_cells(items, n, terms, n_terms, group[LANES], 0, arrays)
+        _sum_cells(op, BACK_GROUPS, images, places, (), target)
         finish_back(op, dx, image, images, sorted_cells)
 
 

@@ -340,6 +340,26 @@ def places_from(group, places, row):
     return vector(places, row * group[_PLACE_STEP], 1)
 
 
+def over_groups(loop: Any) -> Any:
+    """Return a function that runs a loop of jit/windows.py over all groups of some images' windows.
+
+    The arrays of the loop are `source`, with the cells, `constants`, and `target`, with the places.
+    """
+
+    @njit(**INLINED_OPTIONS)
+    def run(op, groups, images, source, constants, target):
+        for k in range(op[groups + 1]):
+            group = group_of(op, groups, k)
+            terms, n_terms = terms_of(op, group)
+            for row in range(0, group[ROWS], group[TOGETHER]):
+                items, n = items_of(op, group, images, row)
+                into = places_from(group, target, row)
+                arrays = (cells_from(group, source, row), *constants, into)
+                loop(items, n, terms, n_terms, group[LANES], 0, arrays)
+
+    return run
+
+
 def _emit_copy(builder: object, loads: Sequence[Load], stores: Sequence[Store]) -> None:
     stores[1](loads[0](0, 0), 0, 0)
 
