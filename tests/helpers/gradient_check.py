@@ -1,10 +1,16 @@
 """Gradients against central differences in float64, through the machine."""
 
+from types import SimpleNamespace
+
 import numpy as np
 
-from helpers.programs import Gradient, draw_theta
+from helpers.programs import Gradient, build, draw_theta
+from sklearn_nn.network.source import sequences
+from sklearn_nn.training.losses import SquaredError
 
 EPS, LIMIT = 1e-6, 1e-6
+#: The loss of two outputs is their mean, the gradient that of their sum.
+SQUARED = SimpleNamespace(loss=SquaredError(), gradient_factor=2)
 
 
 def numerical_gradient(value, theta, places):
@@ -55,3 +61,22 @@ def check_gradient(*arguments, **options):
     """Assert that the relative error is within the limit."""
     error = gradient_error(*arguments, **options)
     assert error <= LIMIT, f"relative error {error:.1e}"
+
+
+def check_layers(layers, shape, X=None, *, ragged=False, scale=0.5, **options):
+    """Check the gradient of layers with two outputs below a squared error, in one thread and two.
+
+    Without X, samples are drawn; if `ragged`, sequences of unequal length.
+    """
+    program = build(layers, shape, "float64", SQUARED.loss, ragged=ragged)
+    rng, n = np.random.default_rng(0), 19
+    if ragged:
+        lengths = np.array([6, 1, 3, 0, 4, 6, 2, 2, 5, 1, 3])
+        starts = np.concatenate([[0], np.cumsum(lengths)[:-1]]) * shape[1]
+        values = rng.standard_normal(shape[1] * lengths.sum())
+        X, n = sequences(values, starts, lengths, shape[1], "float64"), len(lengths)
+    elif X is None:
+        X = rng.standard_normal((n, int(np.prod(shape))))
+    theta, y = draw_theta(program, rng, scale), rng.standard_normal((n, 2))
+    for n_jobs in (1, 2):
+        check_gradient(program, SQUARED, X, y, theta=theta, n_jobs=n_jobs, **options)

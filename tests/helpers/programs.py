@@ -13,15 +13,15 @@ from sklearn_nn.training.optimizers import OptimizerState
 from sklearn_nn.training.schedules import Constant
 
 
-def build(layers, shape, dtype, loss=None):
+def build(layers, shape, dtype, loss=None, **options):
     """Return the program of layers, or of rows of a table of them, and of the loss's link.
 
-    `shape` is that of a sample; a number is the width of a vector.
+    `shape` is that of a sample; a number is the width of a vector. Options are those of `lower`.
     """
     shape = shape if isinstance(shape, tuple) else (shape,)
     layers = [layer if isinstance(layer, Layer) else layer.layer for layer in layers]
     named = [(f"layer{i}", layer) for i, layer in enumerate(layers)]
-    return lower(named, shape, dtype, None if loss is None else loss.link_layer())
+    return lower(named, shape, dtype, None if loss is None else loss.link_layer(), **options)
 
 
 def draw_theta(program, rng, scale=0.5):

@@ -9,6 +9,7 @@ import pytest
 from numba import njit
 from scipy import stats
 
+from helpers.naive import random_numbers as naive
 from sklearn_nn.jit.host import OPTIONS
 from sklearn_nn.jit.random import random_bits, random_normal, random_uniform, stream
 
@@ -47,41 +48,14 @@ def bits(seed=0, step=0, layer=0, sample=0, n=4096):
     return out
 
 
-# The definition, in Python's unbounded integers.
-
-
-def mix64(x):
-    x = ((x ^ (x >> 30)) * 0xBF58476D1CE4E5B9) % 2**64
-    x = ((x ^ (x >> 27)) * 0x94D049BB133111EB) % 2**64
-    return x ^ (x >> 31)
-
-
-def mix32(x):
-    x = ((x ^ (x >> 16)) * 0x7FEB352D) % 2**32
-    x = ((x ^ (x >> 15)) * 0x846CA68B) % 2**32
-    return x ^ (x >> 16)
-
-
-def naive_stream(*numbers):
-    key = 0
-    for number in numbers:
-        key = mix64(((key ^ number % 2**64) + 0x9E3779B97F4A7C15) % 2**64)
-    return key
-
-
-def naive_word(key, unit, index=0):
-    start = mix32((key + unit) % 2**32) ^ (key >> 32)
-    return mix32((start + index * 0x9E3779B9) % 2**32)
-
-
 NUMBERS = [(0, 0, 0, 0), (1, 2, 3, 4), (-1, 7, 0, 2**40), (2**63 - 1, 10**12, 99, -5)]
 
 
 @pytest.mark.parametrize("numbers", NUMBERS)
 def test_equals_the_naive_reference(numbers):
-    key = naive_stream(*numbers)
+    key = naive.stream(*numbers)
     assert key_of(*numbers) == key
-    words = [[naive_word(key, unit, index) for index in (0, 1)] for unit in range(67)]
+    words = [[naive.random_word(key, unit, index) for index in (0, 1)] for unit in range(67)]
     assert bits(*numbers, n=67).tolist() == [first for first, _ in words]
 
     single, double = np.empty(67, np.float32), np.empty(67, np.float64)
@@ -93,8 +67,10 @@ def test_equals_the_naive_reference(numbers):
 
 @pytest.mark.parametrize("numbers", NUMBERS)
 def test_normal_is_box_muller(numbers):
-    key = naive_stream(*numbers)
-    words = [[naive_word(key, unit, index) / 2**32 for index in (0, 1)] for unit in range(500)]
+    key = naive.stream(*numbers)
+    words = [
+        [naive.random_word(key, unit, index) / 2**32 for index in (0, 1)] for unit in range(500)
+    ]
     u, v = (np.floor(np.array(w) * 2**24) / 2**24 for w in zip(*words, strict=True))
     out = np.empty(500, np.float32)
     fill_normal(*numbers, out)

@@ -8,7 +8,6 @@ from scipy import stats
 
 from helpers.comparison import assert_same_bits
 from helpers.gradient_check import check_gradient
-from helpers.guarded_memory import Guards
 from helpers.layer_cases.augmentation import CASES, LINEAR, MIXED, SIGNAL
 from helpers.layer_cases.base import CONTEXT
 from helpers.layer_runs import LayerRun
@@ -16,7 +15,8 @@ from helpers.loss_cases import LOSSES, sample
 from helpers.naive import augmentation as twins
 from helpers.naive.random_numbers import Context
 from helpers.parametrize import DTYPES, dtypes, names
-from helpers.programs import Gradient, build, draw_theta, forward, nothing, train
+from helpers.programs import Gradient, build, draw_theta, nothing
+from helpers.stacks import MULTICLASS, Stack
 from sklearn_nn.layers import (
     Activation,
     BatchNorm,
@@ -39,10 +39,6 @@ from sklearn_nn.layers.base import TRAINING
 from sklearn_nn.network.lowering import ProgramBuilder, lower
 from sklearn_nn.network.machine import Machine
 from sklearn_nn.network.source import source
-from sklearn_nn.training.optimizers import Adam
-
-MULTICLASS = next(case for case in LOSSES if case.name == "multiclass")
-
 
 #: One layer of a kind, on images.
 KINDS = [
@@ -272,81 +268,51 @@ def test_one_mixup_and_not_in_a_branch():
 
 # --- in the machine -----------------------------------------------------------------------------
 
+SHAPE = (6, 5, 2)
 STACKS = {
     # Behind trained layers, so that their gradients go through every kind of augmentation.
-    "moved": [
+    "moved": Stack(SHAPE, [
         Conv2D(2, 1), RandomFlip(), RandomCrop(padding=1, fill_mode="reflect"),
         RandomTranslation(0.1, 0.2, "nearest"), RandomRotation(0.1), RandomZoom(0.2, 0.1),
         RandomCrop(5, 4), Flatten(), Dense(3),
-    ],
-    "lit": [
+    ]),
+    "lit": Stack(SHAPE, [
         Conv2D(3, 1), RandomBrightness(0.3), RandomContrast(0.5, (-9, 9)), Cutout(2), Flatten(),
         Dense(3),
-    ],
-    "mixed": [Mixup(1.0), Conv2D(3, 3), Activation("tanh"), Flatten(), Dense(3)],
-    "manifold": [
+    ]),
+    "mixed": Stack(SHAPE, [Mixup(1.0), Conv2D(3, 3), Activation("tanh"), Flatten(), Dense(3)]),
+    "manifold": Stack(SHAPE, [
         RandomFlip(), Conv2D(3, 3), BatchNorm(epsilon=0.5), Activation("tanh"), Mixup(1.0),
         Flatten(), Dense(5), Activation("tanh"), Dense(3),
-    ],
+    ]),
 }  # fmt: skip
-stacks = pytest.mark.parametrize("stack", STACKS)
-
-
-def problem(stack, rng, dtype, n):
-    program = build(STACKS[stack], (6, 5, 2), dtype, MULTICLASS.loss)
-    X, y, weight = sample(rng, MULTICLASS, n, 60, dtype)
-    return program, X, y, weight
+stacks = pytest.mark.parametrize("stack", STACKS.values(), ids=list(STACKS))
 
 
 @stacks
 def test_gradient(stack, rng):
-    program, X, y, weight = problem(stack, rng, "float64", 5)
     for seed in (3, 4):
-        options = {"theta": draw_theta(program, rng, 0.2), "seed": seed}
-        check_gradient(program, MULTICLASS, X, y, **options)
-        check_gradient(program, MULTICLASS, X, y, weight, alpha=0.3, **options)
+        stack.check_gradient(rng, seed)
 
 
 @dtypes
 @stacks
 def test_training_does_not_depend_on_n_jobs(stack, dtype, rng):
-    program, X, y, weight = problem(stack, rng, dtype, 40)
-    targets, theta = MULTICLASS.loss.targets(y, weight, dtype), draw_theta(program, rng, 0.2)
-    options = {"order": rng.permutation(40), "batch_size": 19, "alpha": 0.1, "seed": 5}
-    alone = train(program, theta, X, targets, Adam(), **options)
-    assert np.isfinite(alone.theta).all()
-    for n_jobs in (2, 3, 4):
-        assert_same_bits(train(program, theta, X, targets, Adam(), n_jobs=n_jobs, **options), alone)
+    again, alone = stack.check_threads(rng, dtype)
     # Slices of an epoch are of no account, either.
-    assert_same_bits(train(program, theta, X, targets, Adam(), slices=3, **options), alone)
-    assert (train(program, theta, X, targets, Adam(), **options | {"seed": 6}).theta
-            != alone.theta).any()  # fmt: skip
+    assert_same_bits(again(slices=3), alone)
+    assert (again(seed=6).theta != alone.theta).any()
 
 
 @dtypes
 @stacks
 def test_guard_words(stack, dtype, rng, monkeypatch):
-    guards = Guards()
-    guards.install(monkeypatch)
-    program, X, y, _ = problem(stack, rng, dtype, 21)
-    targets, theta = MULTICLASS.loss.targets(y, None, dtype), draw_theta(program, rng, 0.2)
-    for n_jobs, batch_size in ((1, 21), (2, 9), (3, 16)):
-        trained = train(
-            program, theta, X, targets, Adam(), order=np.arange(21), batch_size=batch_size,
-            n_jobs=n_jobs,
-        )  # fmt: skip
-        assert np.isfinite(trained.theta).all()
-        assert np.isfinite(forward(program, theta, X, n_jobs=n_jobs)).all()
-        guards.check()
+    stack.check_guard_words(rng, dtype, monkeypatch)
 
 
 @stacks
 def test_prediction_of_a_row_is_its_own(stack, rng):
-    program, X, _, _ = problem(stack, rng, "float32", 300)
-    theta = draw_theta(program, rng, 0.2)
-    whole = forward(program, theta, X)
-    for rows in (np.array([7]), np.arange(295, 300)):
-        np.testing.assert_array_equal(forward(program, theta, X, rows=rows), whole[rows])
+    stack.check_rows(rng)
 
 
 # --- the loss of a mixed batch ------------------------------------------------------------------

@@ -1,11 +1,9 @@
 """Embeddings and one-hot rows: their tables, and numbers that are out of range."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 
-from helpers.gradient_check import check_gradient
+from helpers.gradient_check import check_layers
 from helpers.guarded_memory import Guards
 from helpers.layer_cases.ragged import own_steps
 from helpers.layer_runs import LayerRun
@@ -26,7 +24,6 @@ from sklearn_nn.network.initializers import Constant, get_initializer
 from sklearn_nn.network.lowering import lower
 from sklearn_nn.network.machine import input_gradient
 from sklearn_nn.network.source import source
-from sklearn_nn.training.losses import SquaredError
 
 
 def parameter(layer, steps=4):
@@ -87,15 +84,9 @@ def test_equals_torch(dtype, torch):
 
 @pytest.mark.parametrize("pool", [GlobalAveragePool(), AttentionPool(3)])
 def test_gradient_through_the_machine(pool):
-    layers = [("words", Embedding(6, 4)), ("conv", Conv1D(5, 2)), ("pool", pool)]
-    layers += [("out", Dense(2))]
-    loss, rng = SquaredError(), np.random.default_rng(0)
-    X, y = rng.integers(0, 6, (19, 5)).astype(float), rng.standard_normal((19, 2))
-    case = SimpleNamespace(loss=loss, gradient_factor=2)
+    X = np.random.default_rng(0).integers(0, 6, (19, 5)).astype(float)
     for shape in ((5,), (5, 1)):
-        program = lower(layers, shape, "float64", loss.link_layer())
-        for n_jobs in (1, 2):
-            check_gradient(program, case, X, y, n_jobs=n_jobs)
+        check_layers([Embedding(6, 4), Conv1D(5, 2), pool, Dense(2)], shape, X)
 
 
 @pytest.mark.parametrize("layer", [Embedding(4, 2), OneHot(4)])

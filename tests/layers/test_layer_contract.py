@@ -5,14 +5,13 @@ to which precision, it is tested.
 """
 
 import pickle
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from sklearn.base import clone
 
 from helpers.comparison import assert_close
-from helpers.gradient_check import check_gradient
+from helpers.gradient_check import SQUARED, check_gradient
 from helpers.guarded_memory import Guards
 from helpers.layer_cases import CASES, sequences, tabular, vectors
 from helpers.layer_cases.base import CONTEXT, prepared
@@ -218,16 +217,14 @@ def test_every_layer_has_a_gradient_check():
 @rows(CHECKED)
 def test_gradient(case, rng):
     """Against central differences, weighted and not, in a network of trained layers."""
-    loss = SquaredError()
     network, shape = network_around(case)
-    program = build(network, shape, "float64", loss)
+    program = build(network, shape, "float64", SQUARED.loss)
     n = 5
     x = case.draw(rng, n) if shape == case.shape else rng.standard_normal((n, np.prod(shape)))
-    case_of_loss = SimpleNamespace(loss=loss, gradient_factor=2)
     theta = draw_theta(program, rng)
     for weight in (None, rng.uniform(0.5, 2, n)):
         y = rng.standard_normal((n, 2))
-        check_gradient(program, case_of_loss, x, y, weight, theta=theta, seed=3, step=2)
+        check_gradient(program, SQUARED, x, y, weight, theta=theta, seed=3, step=2)
 
 
 @pytest.mark.parametrize("loss", LOSSES, ids=names(LOSSES))

@@ -1,12 +1,10 @@
 """Layers that read sequences step by step, and who takes sequences of unequal length."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 
 from helpers.comparison import assert_close
-from helpers.gradient_check import check_gradient
+from helpers.gradient_check import check_layers
 from helpers.layer_cases.base import LayerCase
 from helpers.layer_cases.ragged import Batch
 from helpers.layer_cases.sequences import PLAN
@@ -37,21 +35,12 @@ from sklearn_nn.layers import (
 )
 from sklearn_nn.layers.base import TRAINING
 from sklearn_nn.network.lowering import lower
-from sklearn_nn.training.losses import SquaredError
 
 
 @pytest.mark.parametrize("layer", [LastStep(), AttentionPool(3), AttentionPool()])
 def test_gradient_through_the_machine(layer):
     """With dense layers for every step below, which rest on the gradient of its input."""
-    layers = [("steps", TimeDistributed(Dense(4))), ("tanh", Activation("tanh"))]
-    layers += [("pool", layer), ("out", Dense(2))]
-    loss = SquaredError()
-    program = lower(layers, (5, 3), "float64", loss.link_layer())
-    rng = np.random.default_rng(0)
-    X, y = rng.standard_normal((19, 15)), rng.standard_normal((19, 2))
-    case = SimpleNamespace(loss=loss, gradient_factor=2)  # two outputs: the mean, and their sum
-    for n_jobs in (1, 2):
-        check_gradient(program, case, X, y, n_jobs=n_jobs)
+    check_layers([TimeDistributed(Dense(4)), Activation("tanh"), layer, Dense(2)], (5, 3))
 
 
 @dtypes

@@ -3,12 +3,11 @@
 import numpy as np
 import pytest
 
-from helpers.comparison import assert_same_bits
 from helpers.gradient_check import check_gradient
-from helpers.guarded_memory import Guards
-from helpers.loss_cases import LOSSES, sample
+from helpers.loss_cases import sample
 from helpers.parametrize import dtypes
-from helpers.programs import build, draw_theta, forward, train
+from helpers.programs import build
+from helpers.stacks import MULTICLASS, Stack
 from sklearn_nn.layers import (
     Activation,
     AveragePool2D,
@@ -28,10 +27,6 @@ from sklearn_nn.layers import (
     ZeroPad,
 )
 from sklearn_nn.network.lowering import lower
-from sklearn_nn.training.losses import SoftmaxLogLoss
-from sklearn_nn.training.optimizers import Adam
-
-MULTICLASS = next(case for case in LOSSES if case.name == "multiclass")
 
 
 @pytest.mark.parametrize(
@@ -87,14 +82,14 @@ def test_names_of_a_slot_share_its_gradient(rng):
 # --- stacks of image layers in the machine -------------------------------------------------------
 
 STACKS = {
-    "classic": (
+    "classic": Stack(
         (8, 7, 2),
         [
             Conv2D(3, 3, padding="same"), BatchNorm(), Activation("relu"), MaxPool2D(),
             Conv2D(17, 3), Activation("tanh"), Flatten(), Dense(3),
         ],
     ),
-    "strided": (
+    "strided": Stack(
         (9, 9, 1),
         [
             Conv2D(4, 3, strides=2, padding="same"), Activation("elu"), ZeroPad((1, 2)),
@@ -102,7 +97,7 @@ STACKS = {
             Conv2D(6, 3, groups=6, padding="same"), GlobalAveragePool(), Dense(3),
         ],
     ),
-    "signal": (
+    "signal": Stack(
         (40,),
         [
             Reshape((20, 2)), Conv1D(18, 5, padding="same"), Activation("tanh"),
@@ -110,7 +105,7 @@ STACKS = {
             Activation("softplus"), GlobalMaxPool(), Dense(3),
         ],
     ),
-    "modules": (
+    "modules": Stack(
         (6, 5, 3),
         [
             Conv2D(4, 1),
@@ -128,63 +123,27 @@ STACKS = {
         ],
     ),
 }  # fmt: skip
-stacks = pytest.mark.parametrize("stack", STACKS)
-
-
-def problem(stack, rng, dtype, n):
-    shape, layers = STACKS[stack]
-    program = build(layers, shape, dtype, SoftmaxLogLoss())
-    X, y, weight = sample(rng, MULTICLASS, n, int(np.prod(shape)), dtype)
-    return program, X, y, weight
+stacks = pytest.mark.parametrize("stack", STACKS.values(), ids=list(STACKS))
 
 
 @stacks
 def test_gradient(stack, rng):
     """Central differences of every parameter, through the machine."""
-    program, X, y, weight = problem(stack, rng, "float64", 5)
-    # So small that no probability is near 0, where the log loss is cut off.
-    options = {"theta": draw_theta(program, rng, 0.2), "seed": 3}
-    check_gradient(program, MULTICLASS, X, y, **options)
-    check_gradient(program, MULTICLASS, X, y, weight, alpha=0.3, **options)
+    stack.check_gradient(rng, seed=3)
 
 
 @dtypes
 @stacks
 def test_training_does_not_depend_on_n_jobs(stack, dtype, rng):
-    program, X, y, weight = problem(stack, rng, dtype, 40)
-    targets, theta = MULTICLASS.loss.targets(y, weight, dtype), draw_theta(program, rng, 0.2)
-    options = {"order": rng.permutation(40), "batch_size": 19, "alpha": 0.1, "seed": 5}
-    alone = train(program, theta, X, targets, Adam(), **options)
-    assert np.isfinite(alone.theta).all()
-    for n_jobs in (2, 3, 4):
-        team = train(program, theta, X, targets, Adam(), n_jobs=n_jobs, **options)
-        assert_same_bits(team, alone)
+    stack.check_threads(rng, dtype)
 
 
 @dtypes
 @stacks
 def test_guard_words(stack, dtype, rng, monkeypatch):
-    """Nothing is written beside a buffer, and what is read there would be NaN."""
-    guards = Guards()
-    guards.install(monkeypatch)
-    program, X, y, _ = problem(stack, rng, dtype, 21)
-    targets, theta = MULTICLASS.loss.targets(y, None, dtype), draw_theta(program, rng, 0.2)
-    for n_jobs, batch_size in ((1, 21), (2, 9), (3, 16)):
-        trained = train(
-            program, theta, X, targets, Adam(), order=np.arange(21), batch_size=batch_size,
-            n_jobs=n_jobs,
-        )  # fmt: skip
-        assert np.isfinite(trained.theta).all()
-        assert np.isfinite(forward(program, theta, X, n_jobs=n_jobs)).all()
-        guards.check()
+    stack.check_guard_words(rng, dtype, monkeypatch)
 
 
 @stacks
 def test_prediction_of_a_row_is_its_own(stack, rng):
-    """It does not depend on the rows beside it."""
-    program, X, _, _ = problem(stack, rng, "float32", 300)
-    theta = draw_theta(program, rng, 0.2)
-    whole = forward(program, theta, X)
-    for rows in (np.array([7]), np.arange(295, 300), np.arange(100)):
-        np.testing.assert_array_equal(forward(program, theta, X, rows=rows), whole[rows])
-    np.testing.assert_array_equal(forward(program, theta, X, n_jobs=3), whole)
+    stack.check_rows(rng)

@@ -1,13 +1,12 @@
 """Recurrent layers: PyTorch, parameters, gradients through networks, and estimators."""
 
 import pickle
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from sklearn.base import clone
 
-from helpers.gradient_check import check_gradient
+from helpers.gradient_check import check_layers
 from helpers.layer_cases.recurrent import kinds, ways
 from helpers.layer_runs import LayerRun
 from helpers.learning import learning, median
@@ -91,14 +90,7 @@ def test_equals_torch(kind, way):
 def test_gradient_through_the_machine(kind):
     """Two of them, one upon the other, and a dense layer; several threads."""
     layers = [kind(4, return_sequences=True, go_backwards=True), kind(3), Dense(2)]
-    named = [(f"layer{i}", layer) for i, layer in enumerate(layers)]
-    loss = SquaredError()
-    program = lower(named, (5, 3), "float64", loss.link_layer())
-    rng = np.random.default_rng(0)
-    X, y = rng.standard_normal((19, 15)), rng.standard_normal((19, 2))
-    case = SimpleNamespace(loss=loss, gradient_factor=2)  # two outputs: the mean, and their sum
-    for n_jobs in (1, 2):
-        check_gradient(program, case, X, y, n_jobs=n_jobs)
+    check_layers(layers, (5, 3))
 
 
 @kinds
@@ -207,13 +199,7 @@ def test_classifier_is_the_same_for_any_number_of_threads(kind, tmp_path):
 @kinds
 def test_stands_within_a_residual_connection(kind):
     """Its input is read twice, so that gradients are added."""
-    layers = [("residual", Residual([kind(3, return_sequences=True)])), ("last", kind(2))]
-    loss = SquaredError()
-    program = lower(layers, (4, 3), "float64", loss.link_layer())
-    rng = np.random.default_rng(0)
-    X, y = rng.standard_normal((9, 12)), rng.standard_normal((9, 2))
-    case = SimpleNamespace(loss=loss, gradient_factor=2)
-    check_gradient(program, case, X, y)
+    check_layers([Residual([kind(3, return_sequences=True)]), kind(2)], (4, 3))
 
 
 @kinds

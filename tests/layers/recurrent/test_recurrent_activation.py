@@ -1,23 +1,17 @@
 """The activation within a recurrence: states that grow, batches that go on, gradients."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 
 from helpers.comparison import assert_close
-from helpers.gradient_check import check_gradient
+from helpers.gradient_check import check_layers
 from helpers.layer_cases.recurrent import draw, kinds
 from helpers.layer_runs import LayerRun
 from helpers.naive.recurrent import ACTIVATIONS
 from helpers.parametrize import dtypes
-from helpers.programs import draw_theta
 from sklearn_nn import NeuralNetworkRegressor
 from sklearn_nn.layers import Bidirectional, Dense, SimpleRNN
 from sklearn_nn.layers.recurrent.cells import CELL_ACTIVATIONS
-from sklearn_nn.network.lowering import lower
-from sklearn_nn.network.source import sequences
-from sklearn_nn.training.losses import SquaredError
 
 #: What is not the usual one, which the other files test.
 OTHERS = tuple(name for name in CELL_ACTIVATIONS if name != "tanh")
@@ -83,18 +77,7 @@ def test_gradient_check(kind, activation):
     first = Bidirectional(kind(3, activation, return_sequences=True, **settings))
     second = kind(4, activation, return_sequences=True, go_backwards=True)
     layers = [first, second, kind(3, activation, **settings), Dense(2)]
-    named = [(f"layer{i}", layer) for i, layer in enumerate(layers)]
-    loss = SquaredError()
-    program = lower(named, (6, 2), "float64", loss.link_layer(), ragged=True)
-    rng = np.random.default_rng(0)
-    lengths = np.array([6, 1, 3, 0, 4, 6, 2, 2, 5, 1, 3])
-    starts = np.concatenate([[0], np.cumsum(lengths)[:-1]]) * 2
-    data = sequences(rng.standard_normal(2 * lengths.sum()), starts, lengths, 2, "float64")
-    y = rng.standard_normal((len(lengths), 2))
-    case = SimpleNamespace(loss=loss, gradient_factor=2)
-    theta = draw_theta(program, rng, 0.3)
-    for n_jobs in (1, 2):
-        check_gradient(program, case, data, y, theta=theta, seed=5, step=7, n_jobs=n_jobs)
+    check_layers(layers, (6, 2), ragged=True, scale=0.3, seed=5, step=7)
 
 
 def test_a_sum_is_learnt_by_a_recurrence_without_bounds():

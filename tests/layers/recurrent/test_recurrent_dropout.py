@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from helpers.comparison import assert_close
-from helpers.gradient_check import check_gradient
+from helpers.gradient_check import check_layers
 from helpers.layer_cases.recurrent import draw, kinds
 from helpers.layer_runs import LayerRun
 from helpers.naive.random_numbers import Context
@@ -17,7 +17,6 @@ from helpers.programs import build, draw_theta, forward
 from sklearn_nn.layers import Bidirectional, Dense
 from sklearn_nn.layers.base import CONTINUES, STEP
 from sklearn_nn.network.lowering import lower
-from sklearn_nn.training.losses import SquaredError
 
 RATES = [(0.4, 0.0), (0.0, 0.4), (0.3, 0.6)]
 rates = pytest.mark.parametrize("rates", RATES, ids=str)
@@ -96,14 +95,7 @@ def test_gradient_check(kind, rates):
     """At a fixed step and seed, through the machine; both ways in one layer."""
     settings = {"dropout": rates[0], "recurrent_dropout": rates[1]}
     first = Bidirectional(kind(3, return_sequences=True, **settings))
-    named = [("a", first), ("b", kind(4, **settings)), ("c", Dense(2))]
-    loss = SquaredError()
-    program = lower(named, (4, 3), "float64", loss.link_layer())
-    rng = np.random.default_rng(0)
-    X, y = rng.standard_normal((19, 12)), rng.standard_normal((19, 2))
-    case = SimpleNamespace(loss=loss, gradient_factor=2)
-    for n_jobs in (1, 2):
-        check_gradient(program, case, X, y, seed=5, step=7, n_jobs=n_jobs)
+    check_layers([first, kind(4, **settings), Dense(2)], (4, 3), seed=5, step=7)
 
 
 @kinds

@@ -1,13 +1,12 @@
 """Recurrent layers on sequences of unequal length, and on batches that go on."""
 
 import re
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from helpers.comparison import assert_close
-from helpers.gradient_check import check_gradient
+from helpers.gradient_check import check_layers
 from helpers.layer_cases.recurrent import Ragged, draw, kinds, pad, ways
 from helpers.layer_runs import LayerRun
 from helpers.naive.recurrent import run as naive
@@ -15,9 +14,7 @@ from helpers.parametrize import dtypes
 from sklearn_nn.layers import Dense
 from sklearn_nn.layers.base import CONTINUES
 from sklearn_nn.layers.layer import Clock
-from sklearn_nn.network.lowering import ProgramBuilder, lower
-from sklearn_nn.network.source import sequences
-from sklearn_nn.training.losses import SquaredError
+from sklearn_nn.network.lowering import ProgramBuilder
 
 
 @ways
@@ -143,14 +140,4 @@ def test_backward_layers_cannot_carry_their_state(kind):
 def test_gradient_check_of_unequal_lengths(kind):
     """Two layers, of which one is turned, through the machine; short and long batches."""
     layers = [kind(4, return_sequences=True, go_backwards=True), kind(3), Dense(2)]
-    named = [(f"layer{i}", layer) for i, layer in enumerate(layers)]
-    loss = SquaredError()
-    program = lower(named, (6, 2), "float64", loss.link_layer(), ragged=True)
-    rng = np.random.default_rng(0)
-    lengths = np.array([6, 1, 3, 0, 4, 6, 2, 2, 5, 1, 3])
-    starts = np.concatenate([[0], np.cumsum(lengths)[:-1]]) * 2
-    data = sequences(rng.standard_normal(2 * lengths.sum()), starts, lengths, 2, "float64")
-    y = rng.standard_normal((len(lengths), 2))
-    case = SimpleNamespace(loss=loss, gradient_factor=2)
-    for n_jobs in (1, 2):
-        check_gradient(program, case, data, y, n_jobs=n_jobs)
+    check_layers(layers, (6, 2), ragged=True)
