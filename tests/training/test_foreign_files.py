@@ -1,8 +1,10 @@
 """Files of arrays from other programs: what is read, and what is refused."""
 
+import errno
 import io
 import os
 import pickle
+import stat
 import tracemalloc
 import zipfile
 
@@ -75,6 +77,34 @@ def test_arrays_are_written_and_read(tmp_path, ending):
     _assert_same({name: found[name] for name in ARRAYS}, ARRAYS)
     assert len(found) == len(ARRAYS)
     assert holds_arrays(path)
+
+
+def test_files_are_replaced_atomically(tmp_path, monkeypatch):
+    path, link = tmp_path / "weights.npz", tmp_path / "link.npz"
+    write_arrays(path, ARRAYS)
+    path.chmod(0o640)
+    link.symlink_to(path)
+    write_arrays(os.fsencode(link), {"only": ARRAYS["n"]})
+    assert link.is_symlink()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+    assert [*read_arrays(os.fsencode(path))] == ["only"]
+
+    def full(_number):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match=r"weights.npz' was not written: No space.*is unchanged"):
+        write_arrays(path, ARRAYS)
+    assert [*read_arrays(path)] == ["only"]
+    assert sorted(tmp_path.iterdir()) == [link, path]
+
+
+@pytest.mark.parametrize("name", ["no/weights.npz", "folder.npz"])
+def test_what_cannot_be_written(tmp_path, name):
+    (tmp_path / "folder.npz").mkdir()
+    with pytest.raises(OSError, match=r"^\[Errno \d+\] File of weights .* To go on, "):
+        write_arrays(tmp_path / name, ARRAYS)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["folder.npz"]
 
 
 def test_compressed_arrays_are_read(tmp_path):

@@ -38,8 +38,11 @@ class Pretrained(NamedTuple):
 
 def is_outside(other):
     """Return whether weights are given as a mapping of arrays, or a file of them."""
-    is_path = isinstance(other, str | os.PathLike)
-    return isinstance(other, Mapping) or (is_path and foreign.holds_arrays(other))
+    return isinstance(other, Mapping) or (_is_path(other) and foreign.holds_arrays(other))
+
+
+def _is_path(other):
+    return isinstance(other, str | bytes | os.PathLike)
 
 
 def _check_layout(layout, names):
@@ -118,7 +121,7 @@ def pretrained(other, layers, load):
     """Return copies of a network's arrays; `load` is a function that loads a path."""
     from sklearn_nn.inspection._fitted import fitted_network
 
-    estimator = load(other) if isinstance(other, str | os.PathLike) else fitted_network(other)
+    estimator = load(other) if _is_path(other) else fitted_network(other)
     if not hasattr(estimator, "from_pretrained"):
         raise TypeError(
             f"from_pretrained copies from networks of sklearn_nn, not from "

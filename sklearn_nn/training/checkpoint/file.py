@@ -18,7 +18,7 @@ import re
 import secrets
 import stat
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -88,31 +88,43 @@ def write(
     arrays: Mapping[str, np.ndarray],
     parts: Mapping[str, list[tensors.Part]] | None = None,
 ) -> None:
-    """Write a checkpoint atomically, in the format of `tensors` if its name ends as theirs.
+    """Write a checkpoint by `replace`, in the format of `tensors` if its name ends as theirs.
 
-    A temporary file in the same folder is flushed to disk and renamed, so that the path always
-    holds the old checkpoint or the new one, also after a crash or power cut. Links are followed;
-    permissions are those of the old file, or the default ones. `meta` must be plain JSON (see
-    `encoding.encode`), `arrays` must be `storable`. `parts` names the parts of vectors among them,
-    which become tensors. Raises OSError, with a remedy, if the file cannot be written, TypeError or
-    ValueError if the content cannot be stored.
+    `meta` must be plain JSON (see `encoding.encode`), `arrays` must be `storable`. `parts` names
+    the parts of vectors among them, which become tensors. Raises OSError, with a remedy, if the
+    file cannot be written, TypeError or ValueError if the content cannot be stored.
     """
     members = _members(meta, arrays)
-    content = tensors.packed(meta, arrays, parts or {}) if tensors.is_tensors(path) else None
+    if tensors.is_tensors(path):
+        content = tensors.packed(meta, arrays, parts or {})
+        replace(path, lambda file: file.write(content))
+    else:
+        replace(path, lambda file: _fill(file, members))
+
+
+def replace(
+    path: str | os.PathLike[str], fill: Callable[[BinaryIO], object], what: str = "Checkpoint"
+) -> None:
+    """Write a file atomically: `fill` gets it, open for writing and reading.
+
+    A temporary file in the same folder is flushed to disk and renamed, so that the path always
+    holds the old file or the new one, also after a crash or power cut. Links are followed;
+    permissions are those of the old file, or the default ones. Raises OSError, with a remedy, if
+    the file, which is `what` in the text, cannot be written.
+    """
+    path = os.fsdecode(path)
     target = os.path.realpath(path)
     folder, name = os.path.split(target)
     prefix = f".{name[:40]}."
     temporary = os.path.join(folder, prefix + secrets.token_hex(8) + _TEMPORARY)
+    what = f"{what} {path!r}"
     try:
         mode = _mode(target)
         try:
             with open(temporary, "x+b") as file:
                 if mode not in (None, stat.S_IMODE(os.fstat(file.fileno()).st_mode)):
                     os.chmod(temporary, mode)
-                if content is None:
-                    _fill(file, members)
-                else:
-                    file.write(content)
+                fill(file)
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(temporary, target)
@@ -121,13 +133,14 @@ def write(
                 os.unlink(temporary)
             raise
     except OSError as error:
-        after = "an existing checkpoint is unchanged"
-        raise _explained(error, path, "was not written", after) from error
+        raise _explained(
+            error, f"{what} was not written", "an existing one is unchanged"
+        ) from error
     try:
         _flush_folder(folder)
     except OSError as error:
         after = "it is in place and whole, but a power cut now might undo it"
-        raise _explained(error, path, "was not flushed to the disk", after) from error
+        raise _explained(error, f"{what} was not flushed to the disk", after) from error
     _remove_leftovers(target, prefix)
 
 
@@ -136,7 +149,7 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, np.nda
 
     Raises CheckpointError if the file is missing, damaged, of a newer format, or no checkpoint.
     """
-    path = os.fspath(path)
+    path = os.fsdecode(path)
     try:
         if os.path.exists(path) and not os.path.isfile(path):
             raise CheckpointError("it is not an ordinary file. Check the path.")
@@ -200,24 +213,26 @@ def _fill(file: BinaryIO, members: dict[str, np.ndarray]) -> None:
     """Write a placeholder header and the payload, then the header."""
     header = _MAGIC + b"%d sha256 %064d\n" % (FORMAT, 0)
     file.write(header)
-    # Not np.savez, which may pickle and does not close the file when it fails.
-    with zipfile.ZipFile(file, "w") as archive:
-        for name, array in members.items():
-            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
-                np.lib.format.write_array(member, array, allow_pickle=False)
+    write_members(file, members)
     file.seek(len(header))
     digest = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
     file.seek(0)
     file.write(_MAGIC + b"%d sha256 %s\n" % (FORMAT, digest.encode("ascii")))
 
 
-def _explained(error: OSError, path: str | os.PathLike[str], what: str, otherwise: str) -> OSError:
-    """Return the same error with the path and the remedy."""
+def write_members(file: BinaryIO, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write arrays by name as `numpy.load` reads them."""
+    # Not np.savez, which may pickle and does not close the file when it fails.
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, array, allow_pickle=False)
+
+
+def _explained(error: OSError, what: str, otherwise: str) -> OSError:
+    """Return the same error with what has happened and the remedy."""
     remedy = _REMEDIES.get(error.errno or 0, "check the folder and its disk")
-    message = (
-        f"Checkpoint {os.fspath(path)!r} {what}: {error.strerror or error}. "
-        f"To go on, {remedy}; {otherwise}."
-    )
+    message = f"{what}: {error.strerror or error}. To go on, {remedy}; {otherwise}."
     return OSError(message) if error.errno is None else OSError(error.errno, message)
 
 

@@ -18,7 +18,12 @@ from typing import Any
 import numpy as np
 
 from sklearn_nn.training.checkpoint import torch_file
-from sklearn_nn.training.checkpoint.file import CheckpointError, member_array
+from sklearn_nn.training.checkpoint.file import (
+    CheckpointError,
+    member_array,
+    replace,
+    write_members,
+)
 
 #: Times the size of a file that its arrays may take. Weights hardly shrink when they are packed.
 _MOST_EXPANSION = 2
@@ -56,7 +61,7 @@ def _read_npz(content: bytes) -> dict[str, np.ndarray]:
 
 def _write_npz(arrays: Mapping[str, np.ndarray]) -> bytes:
     file = io.BytesIO()
-    np.savez(file, allow_pickle=False, **dict(arrays))
+    write_members(file, arrays)
     return file.getvalue()
 
 
@@ -175,9 +180,8 @@ def read_arrays(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
 
 
 def write_arrays(path: str | os.PathLike[str], arrays: Mapping[str, np.ndarray]) -> None:
-    """Write arrays by name to a file of the kind that its ending tells."""
+    """Write arrays by name to a file of the kind that its ending tells, atomically."""
     _, write = _format(path, writes=True)
     assert write is not None
     content = write(arrays)
-    with open(path, "wb") as file:
-        file.write(content)
+    replace(path, lambda file: file.write(content), "File of weights")
