@@ -72,6 +72,8 @@ EVERY_CHECK = [
     _classifier(ema_momentum=0.9, learning_rate_init=0.05),
     _classifier(label_smoothing=0.1, l1_ratio=0.5, weight_init="he_uniform", bias_init="zeros"),
     _regressor(loss="huber", learning_rate="onecycle"),
+    _regressor(loss="quantile", quantile=[0.1, 0.5, 0.9]),
+    NeuralNetworkRegressor([Dense(8)], loss="quantile", quantile=[0.1, 0.5, 0.9], **_BRIEF),
     _regressor(n_restarts=2, solver="rmsprop", learning_rate="plateau"),
     # All epochs are used by the first fit: the second has nothing to resume.
     _classifier(warm_start="resume", tol=0.0),

@@ -387,8 +387,14 @@ class MLPRegressor(BaseMLP, BatchRegressor):
         Threads, at most one per core; None is 1, -1 is all. Results do not depend on their number.
     dtype : {'auto', 'float32', 'float64'}, default='auto'
         Type to compute in; 'auto' is float32 for float32 X, else float64. 'lbfgs' is in float64.
-    quantile : float, default=0.5
-        Quantile that ``loss='quantile'`` predicts, in (0, 1).
+    quantile : float or list of float, default=0.5
+        Quantile that ``loss='quantile'`` predicts, in (0, 1), or several in ascending order, which
+        one network predicts so that they never cross: :meth:`predict_quantiles` returns all of
+        them, and `predict` the middle one (of two, that which is nearer to 0.5).
+    conformal_fraction : float, default=0.0
+        Share of the samples that is held out of the whole fit, to shift each quantile but the
+        median so that its level holds for new samples (conformal prediction: Romano, Patterson &
+        Candès, 2019). 0 shifts none.
     dropout : float or list of float, default=0.0
         Dropout rate, in [0, 1), of all hidden layers, or a list with one rate per layer.
     input_noise : float, default=0.0

@@ -52,7 +52,7 @@ def _second_output(named, codec):
     names = [one.activation for one in functions] + [dense.activation or "identity"]
     names = {str(OTHER_NAMES.get(str(name), name)) for name in names} - {"identity"}
     # A hidden layer may have as many units, but not without a function that is not linear.
-    usual = {(codec.n_outputs, ""), (n_classes, ""), (n_classes, "softmax")}
+    usual = {(codec.n_raw_outputs, ""), (n_classes, ""), (n_classes, "softmax")}
     if getattr(codec, "kind", None) in (BINARY, MULTILABEL):
         usual.add((codec.n_outputs, "logistic"))
     is_usual = len(names) < 2 and (dense.units, "".join(names)) in usual
@@ -294,8 +294,14 @@ class NeuralNetworkRegressor(BaseNeuralNetwork, BatchRegressor):
     loss : str or Loss, default='squared_error'
         Loss to minimize, as in :class:`MLPRegressor`, between outputs and scaled targets: `delta`
         of 'huber' is in standard deviations of y.
-    quantile : float, default=0.5
-        Quantile that ``loss='quantile'`` predicts, in (0, 1).
+    quantile : float or list of float, default=0.5
+        Quantile that ``loss='quantile'`` predicts, in (0, 1), or several in ascending order, which
+        one network predicts so that they never cross: :meth:`predict_quantiles` returns all of
+        them, and `predict` the middle one (of two, that which is nearer to 0.5).
+    conformal_fraction : float, default=0.0
+        Share of the samples that is held out of the whole fit, to shift each quantile but the
+        median so that its level holds for new samples (conformal prediction: Romano, Patterson &
+        Candès, 2019). 0 shifts none.
     solver : str or Optimizer, default='adam'
         Optimizer of the weights, as in :class:`MLPClassifier`.
     alpha : float, default=0.0001

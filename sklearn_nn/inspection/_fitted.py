@@ -83,7 +83,7 @@ class Samples(NamedTuple):
         if is_two_sided(self.network):
             return np.hstack([1 - output, output])[:, : len(self.network.classes_)]
         codec = self.network._codec
-        return codec.decode(output).reshape(output.shape) if codec.is_numeric else output
+        return codec.decode(output).reshape(len(output), -1) if codec.is_numeric else output
 
     def as_given(self, values):
         """Return values of the shape of `rows` in the shape and order of axes of X.

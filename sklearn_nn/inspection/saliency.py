@@ -84,8 +84,10 @@ def _gradient(given, chosen):
     if is_two_sided(given.network):
         seeds[:, 0] = np.where(chosen == 1, 1, -1)
     else:
-        units = given.network._codec.raw_units  # of a regressor, the gradient is in units of y
-        seeds[np.arange(len(chosen)), chosen] = 1 if units is None else units[0][chosen]
+        codec = given.network._codec
+        columns, units = codec.raw_columns(chosen), codec.raw_units
+        # Of a regressor, the gradient is in units of y.
+        seeds[np.arange(len(chosen)), columns] = 1 if units is None else units[0][columns]
     found = fitted.input_gradient(given.source(), seeds, given.n_jobs)
     return found[:, : given.rows.shape[1]]
 

@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
 
-from sklearn_nn._spec import Spec, named_classes, parameters
+from sklearn_nn._spec import Spec, is_number, lies_in, named_classes, parameters
 from sklearn_nn.jit import njit, register_jitable
 from sklearn_nn.jit.functions import exp, expm1, fma, log, log1p, sigmoid, softplus, tanh
 from sklearn_nn.jit.host import INLINED_OPTIONS
@@ -24,6 +24,8 @@ from sklearn_nn.jit.kernel import Kernel, kernel, like
 from sklearn_nn.jit.views import vector
 from sklearn_nn.layers.activation import Activation, exponentials, row_sum
 from sklearn_nn.layers.base import owned_rows
+from sklearn_nn.layers.layer import Layer
+from sklearn_nn.layers.quantiles import Quantiles, ascend, ascend_backward, middle_level, shifts
 from sklearn_nn.network.batch_loops import LOSS
 from sklearn_nn.network.machine import Targets
 from sklearn_nn.network.source import readonly
@@ -89,9 +91,19 @@ class Loss(Spec):
         """Return the kernel for these hyperparameters."""
         return self.kernel
 
-    def link_layer(self) -> Activation:
+    def link_layer(self) -> Layer:
         """Return the link as a layer."""
         return Activation(self.link)
+
+    @property
+    def outputs_per_target(self) -> int:
+        """Number of raw outputs for each target of a regressor, side by side."""
+        return 1
+
+    @property
+    def predicted(self) -> int:
+        """Index of the output that is the prediction, among those of a target after the link."""
+        return 0
 
     def options(self, dtype: str) -> np.ndarray:
         """Return the kernel's hyperparameters."""
@@ -342,6 +354,30 @@ def _quantile_derivative(z: Any, y: Any, options: Any) -> Any:
     return _signed(z - y, like(z, 1) - below, -below)
 
 
+@kernel(LOSS)
+def quantiles(part, parts, options, target, weight, rows, scale, z, dz, losses):
+    """Loss: mean of the pinball losses of all levels, over outputs. Gradient: that of their sum."""
+    lo, hi = owned_rows(z, part, parts)
+    n, middle = (options.size - 1) // 2, int(options[0])
+    level, shift = vector(options, 1, n), vector(options, 1 + n, n)
+    n_targets = z.shape[1] // n
+    for i in range(lo, hi):
+        row = rows[i]
+        w = row_weight(weight, row)
+        factor, total = like(w, w * scale / n), like(w, 0)
+        for k in range(n_targets):
+            start, y = (i * n_targets + k) * n, target[row, k]
+            raw, found = vector(z, start, n), vector(dz, start, n)
+            ascend(raw, shift, middle, found)
+            for j in range(n):
+                error, share, none = found[j] - y, like(w, level[j]), like(w, 0)
+                slope = like(w, 1) - share if error > none else (-share if error < none else error)
+                total += error * slope
+                found[j] = slope * factor
+            ascend_backward(raw, shift, middle, found, found)
+        losses[i] = w * total / (n * n_targets)
+
+
 @parameters
 class Quantile(Loss):
     """Pinball loss, which is minimal at a quantile (Koenker & Bassett, 1978).
@@ -351,8 +387,10 @@ class Quantile(Loss):
 
     Parameters
     ----------
-    quantile : float, default=0.5
-        Quantile of the target to predict, in (0, 1).
+    quantile : float or list of float, default=0.5
+        Quantile of the target to predict, in (0, 1), or several in ascending order, which never
+        cross: the network has an output for the middle one, and for the distance from each of the
+        others to its neighbour. The loss is then the mean over all levels.
 
     References
     ----------
@@ -373,6 +411,13 @@ class Quantile(Loss):
     ...     print(quantile, round(float(np.mean(y < model.fit(X, y).predict(X))), 1))
     0.2 0.2
     0.8 0.8
+
+    Both by one network, with the median between them:
+
+    >>> loss = Quantile([0.2, 0.5, 0.8])
+    >>> model = MLPRegressor(loss, 32, learning_rate_init=0.01, random_state=0).fit(X, y)
+    >>> (y[:, np.newaxis] < model.predict_quantiles(X)).mean(axis=0).round(1)
+    array([0.2, 0.5, 0.8])
     """
 
     name = "quantile"
@@ -381,11 +426,57 @@ class Quantile(Loss):
     shared = ("quantile",)
     limits = {"quantile": "(0, 1)"}
 
-    quantile: float = 0.5
+    quantile: Any = 0.5
+
+    @property
+    def levels(self) -> tuple[float, ...]:
+        """All levels, in ascending order."""
+        return tuple(map(float, np.ravel(self.quantile)))
+
+    @property
+    def outputs_per_target(self) -> int:
+        """Number of levels."""
+        return len(self.levels)
+
+    @property
+    def predicted(self) -> int:
+        """Index of the middle level; of two middle ones, of that which is nearer to 1/2."""
+        return middle_level(self.levels)
+
+    def check(self) -> None:
+        """Raise ValueError if the levels are not numbers in (0, 1), in ascending order."""
+        given = self.quantile
+        if not isinstance(given, list | tuple | np.ndarray):
+            super().check()
+            return
+        levels = list(given)
+        remedy = "use ascending levels in (0, 1), such as [0.05, 0.5, 0.95]"
+        if not levels:
+            raise ValueError(f"quantile={given!r} has no level; {remedy}.")
+        wrong = [one for one in levels if not (is_number(one) and lies_in(one, "(0, 1)"))]
+        if wrong:
+            raise ValueError(f"quantile={given!r} has the level {wrong[0]!r}; {remedy}.")
+        ascending = sorted(set(levels))
+        if levels != ascending:
+            fault = "holds a level twice" if len(ascending) < len(levels) else "is not ascending"
+            ascending = list(map(float, ascending))
+            raise ValueError(f"quantile={given!r} {fault}; use quantile={ascending}.")
+
+    def chosen_kernel(self) -> Kernel:
+        """Return the kernel; several levels have one of their own."""
+        return quantiles if self.outputs_per_target > 1 else self.kernel
+
+    def link_layer(self) -> Layer:
+        """Return the link as a layer: the identity, or the layer that makes levels ascend."""
+        levels = self.levels
+        return Quantiles(levels) if len(levels) > 1 else super().link_layer()
 
     def options(self, dtype: str) -> np.ndarray:
-        """Return [quantile]."""
-        return np.array([self.quantile], dtype=np.float64)
+        """Return [quantile]; for several levels, [index of the middle one, levels, shifts]."""
+        levels = self.levels
+        if len(levels) == 1:
+            return np.array(levels, dtype=np.float64)
+        return np.array([self.predicted, *levels, *shifts(levels)], dtype=np.float64)
 
 
 def _log_cosh(z: Any, y: Any, options: Any) -> Any:

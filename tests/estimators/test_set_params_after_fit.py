@@ -95,6 +95,7 @@ OTHERS = {
     "pooling": ["average", "max"],
     "power_t": [0.25],
     "quantile": [0.25],
+    "conformal_fraction": [0.25],
     "random_state": [7],
     "refit_full": [True],
     "return_sequences": [True, False],

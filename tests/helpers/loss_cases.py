@@ -62,10 +62,16 @@ def _binary(rng, n, n_outputs):
     return rng.integers(0, 2, (n, n_outputs)).astype(float)
 
 
+def _quantile(rng, n, n_outputs):
+    """Draw a number for each three outputs."""
+    return _real(rng, n, n_outputs // 3)
+
+
 def loss_row(name, loss, twin, n_outputs, draw):
     """Return a row for a loss; the twin gets the same hyperparameters."""
     # scikit-learn's value is the mean over outputs, its gradient that of their sum; so are ours.
-    factor = n_outputs if draw is _real else 1
+    n_targets = n_outputs // loss.outputs_per_target
+    factor = n_targets if draw in (_real, _quantile) else 1
     return LossCase(name, loss, partial(twin, **loss.get_params()), n_outputs, draw, factor)
 
 
@@ -78,6 +84,9 @@ LOSSES = [
     loss_row("huber_narrow_3", Huber(0.3), naive.huber, 3, _real),
     loss_row("quantile", Quantile(), naive.quantile, 1, _real),
     loss_row("quantile_high_3", Quantile(0.9), naive.quantile, 3, _real),
+    loss_row("quantiles", Quantile([0.1, 0.5, 0.9]), naive.quantile, 3, _quantile),
+    loss_row("quantiles_2x3", Quantile([0.2, 0.3, 0.95]), naive.quantile, 6, _quantile),
+    loss_row("quantiles_one_3", Quantile([0.9]), naive.quantile, 3, _real),
     loss_row("log_cosh", LogCosh(), naive.log_cosh, 1, _real),
     loss_row("log_cosh_3", LogCosh(), naive.log_cosh, 3, _real),
     loss_row("poisson", Poisson(), naive.poisson, 1, _count),

@@ -15,6 +15,7 @@ from helpers.comparison import assert_close
 from helpers.gradient_check import check_gradient
 from helpers.layer_cases.vectors import dense
 from helpers.loss_cases import LOSSES, LossCase, sample
+from helpers.naive.vectors import quantiles_forward
 from helpers.parametrize import DTYPES, dtypes, names
 from helpers.programs import build, forward
 from sklearn_nn import training
@@ -469,6 +470,7 @@ def test_link(case, dtype):
         "count": np.exp,
         "binary": special.expit,
         "label": lambda x: special.softmax(x, axis=1),
+        "quantile": lambda x: quantiles_forward(case.loss.levels)([], x, None),
     }[case.draw.__name__.removeprefix("_")]
     assert_close(forward(program, np.zeros(0, dtype), z), link(z.astype("float64")), dtype, 4)
 

@@ -55,13 +55,14 @@ from sklearn_nn.jit.team import resolve_n_jobs
 from sklearn_nn.layers.diagram import chain
 from sklearn_nn.network.machine import FewRows
 from sklearn_nn.training.callbacks import Callback
-from sklearn_nn.training.losses import CLASSIFICATION_LOSSES, REGRESSION_LOSSES, Loss
+from sklearn_nn.training.losses import CLASSIFICATION_LOSSES, REGRESSION_LOSSES, Loss, Quantile
 from sklearn_nn.training.optimizers import Optimizer
 from sklearn_nn.training.schedules import Schedule
 
 _PLAIN = (str, int, float, bool, type(None))
-#: Attributes that hold row numbers: those in training, in their last order, and those held out.
-_OF_ROWS = ("_order", "_held_out")
+#: Attributes that hold row numbers: those in training, in their last order, those held out for
+#: validation, and those held out of both.
+_OF_ROWS = ("_order", "_held_out", "_set_aside")
 
 
 def _compact(rows):
@@ -153,7 +154,7 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator, ABC):
 
     def _plan(self, reader, codec, dtype):
         """Return the plan of the network for the current parameters, and its program."""
-        layers = with_scale(self._layers(reader, codec.n_outputs), reader.scale)
+        layers = with_scale(self._layers(reader, codec.n_raw_outputs), reader.scale)
         link = codec.loss.link_layer()
         plan = Plan(layers, link, dtype, reader.form(), channels=reader.channels)
         return self._with_rates(plan, plan.lower(), self.learning_rate_factors)
@@ -384,7 +385,7 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator, ABC):
                 )
             if steps is not None:
                 if layer is None and steps.of_each:
-                    output = steps.own_steps(data, output, self._codec.n_outputs)
+                    output = steps.own_steps(data, output, self._codec.n_raw_outputs)
                 else:
                     shape = network.output_shape(layer or network.outline[-1].name)
                     output = steps.own_outputs(data, output, of_steps=len(shape) > 1)
@@ -891,13 +892,28 @@ class BatchClassifier(NetworkClassifier):
             raise
 
 
+def _predicts_quantiles(estimator):
+    """Return True; raise AttributeError unless the loss, of the last fit if any, is Quantile."""
+    codec = vars(estimator).get("_codec")
+    is_named = isinstance(estimator.loss, str) and estimator.loss == Quantile.name
+    fitted = codec is not None and "_network" in vars(estimator)
+    has = codec.levels is not None if fitted else is_named or isinstance(estimator.loss, Quantile)
+    if not has:
+        raise AttributeError(
+            "predict_quantiles is only available with loss='quantile', such as quantile=[0.05, "
+            f"0.5, 0.95], not with loss={estimator.loss!r}."
+        )
+    return True
+
+
 @estimator_parameters
 class NetworkRegressor(RegressorMixin, BaseNetwork):
     """Base of regressors: one or several numbers per sample."""
 
     _: KW_ONLY
     loss: str | Loss = "squared_error"
-    quantile: float = 0.5
+    quantile: float | list[float] = 0.5
+    conformal_fraction: float = 0.0
 
     _parameter_constraints: ClassVar[dict] = {"loss": [StrOptions(set(REGRESSION_LOSSES)), Loss]}
 
@@ -918,11 +934,34 @@ class NetworkRegressor(RegressorMixin, BaseNetwork):
         Returns
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
-            The predicted values. With `return_sequences`, an array of shape (n_samples, n_steps,
-            ...), or a list of arrays of shape (n_steps, ...) where sequences are of unequal length.
+            The predicted values; of several quantiles, those of the middle level. With
+            `return_sequences`, an array of shape (n_samples, n_steps, ...), or a list of arrays of
+            shape (n_steps, ...) where sequences are of unequal length.
         """
         check_fitted(self)
         return self._predict(X, self._codec.decode)
+
+    @available_if(_predicts_quantiles)
+    def predict_quantiles(self, X):
+        """Predict the quantiles of ``loss='quantile'``, which are in ascending order for any X.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features) or (n_samples, ...)
+            The samples.
+
+        Returns
+        -------
+        quantiles : ndarray of shape (n_samples, n_levels) or (n_samples, n_outputs, n_levels)
+            The predicted quantiles, in the order of the levels in `quantile`. With
+            `return_sequences`, an array of shape (n_samples, n_steps, ...), or a list of arrays of
+            shape (n_steps, ...) where sequences are of unequal length. With `conformal_fraction`,
+            at least a share a of new targets lies, on average, on or below a level a > 0.5, and at
+            least a share 1 - a on or above a level a < 0.5, if new samples are drawn as those that
+            were held out.
+        """
+        check_fitted(self)
+        return self._predict(X, self._codec.quantiles)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -38,6 +38,7 @@ from sklearn_nn.estimators._core.validation import (
     resumed_rows,
     split,
 )
+from sklearn_nn.estimators._targets import conformal
 from sklearn_nn.jit.team import resolve_n_jobs
 from sklearn_nn.network.machine import Machine, adapt
 from sklearn_nn.network.program import Program
@@ -126,6 +127,8 @@ class Fit:
                     "Solver produced non-finite parameter weights. The input data may contain "
                     "large values and need to be preprocessed."
                 )
+            if self.set_aside is not None:
+                conformal.calibrate(self, self.set_aside)
         return est
 
     def initialize(self):
@@ -142,6 +145,7 @@ class Fit:
         else:
             est._random_state = check_random_state(est.random_state)
         est._take_down()
+        self.set_aside = conformal.set_aside(self)
         self.request = self.prepare()
 
     # --- data and network --------------------------------------------------------------------
@@ -180,9 +184,10 @@ class Fit:
         est = self.estimator
         codec.check_given(self.y, est)
         samples = reader.learn(self.X, est) if self.begins else reader.check(self.X, est)
-        return self._read_targets(reader, codec, samples, self.y, self.sample_weight)
+        return self.read_targets(reader, codec, samples, self.y, self.sample_weight)
 
-    def _read_targets(self, reader, codec, samples, y, sample_weight):
+    def read_targets(self, reader, codec, samples, y, sample_weight):
+        """Return samples, their lengths, y and weights, the latter two checked."""
         lengths = reader.lengths(samples)
         y = codec.check_y(y, lengths, self.estimator)
         if sample_weight is not None:
@@ -196,7 +201,7 @@ class Fit:
             return None
         try:
             samples = reader.check(X, self.estimator)
-            _, lengths, y, weight = self._read_targets(reader, codec, samples, y, sample_weight)
+            _, lengths, y, weight = self.read_targets(reader, codec, samples, y, sample_weight)
             target = codec.encode(y)
             weight = self.weight(codec, target, codec.row_weights(weight, lengths), dtype)
             codec.check_validation_target(target, self.estimator.scoring)

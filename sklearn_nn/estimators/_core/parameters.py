@@ -52,7 +52,8 @@ CONSTRAINTS: dict = {
     "num_layers": COUNT,
     "label_smoothing": _SHARE,
     "class_weight": [dict, StrOptions({"balanced"}), None],
-    "quantile": [Interval(Real, 0, 1, closed="neither")],
+    "quantile": [Interval(Real, 0, 1, closed="neither"), "array-like"],
+    "conformal_fraction": _SHARE,
     "solver": [StrOptions({"lbfgs", *OPTIMIZERS}), Optimizer],
     "alpha": _NOT_NEGATIVE,
     "batch_size": [StrOptions({"auto"}), *COUNT],
@@ -95,6 +96,7 @@ ACT_AT_ONCE = frozenset({
     "early_stopping", "validation_fraction", "beta_1", "beta_2", "epsilon", "n_iter_no_change",
     "max_fun", "class_weight", "l1_ratio", "max_norm", "weight_decay", "clipnorm", "ema_momentum",
     "scoring", "n_restarts", "callbacks", "n_jobs", "n_networks", "refit_full", "calibrate",
+    "conformal_fraction",
 })  # fmt: skip
 
 #: Values of parameters, by what other libraries call them.

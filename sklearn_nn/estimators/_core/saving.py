@@ -43,7 +43,7 @@ _OF_LAST_TRAINING = ("t_", "loss_", "best_loss_", "best_iteration_", "best_valid
 #: Attributes that are published from the history.
 _PUBLISHED = ("history_", "loss_curve_", "validation_loss_curve_", "validation_scores_")
 #: Attributes that only resumed training needs, or that continue the last optimizer.
-_OF_RESUMING = ("_optimizer", "_order", "_held_out", "_incomplete", "_resumes")
+_OF_RESUMING = ("_optimizer", "_order", "_held_out", "_set_aside", "_incomplete", "_resumes")
 #: Attributes of an optimizer state that are saved beside its optimizer and its schedule.
 _OF_DESCENT = (
     "base_rate", "learning_rate", "moments", "weight_decay", "step", "epochs", "stood_alone",
@@ -231,7 +231,7 @@ def _from_saved(cls, meta, arrays):
     estimator._network = networks[-1]  # attributes are checked against it
     estimator.__setstate__({**vars(estimator), **state})
     saved_values.check_attributes(state, estimator)
-    saved_values.check_parts(learnt, estimator)
+    saved_values.check_parts(learnt, _as_fitted(estimator))
     if learnt["pretrained"] is not None:
         estimator._pretrained = transfer.Pretrained(**learnt["pretrained"])
     if "_random_state" not in state:  # it is the parameter
@@ -261,10 +261,16 @@ def _networks(saved):
     return networks
 
 
-def _publish_parts(estimator, of_reader, of_codec, networks):
-    """Make reader, codec and networks from what was learnt and the parameters of the fit."""
+def _as_fitted(estimator):
+    """Return a copy with the parameters of the fit, which may have been set since."""
     twin = estimator._twin()
     vars(twin).update(estimator._made_with)
+    return twin
+
+
+def _publish_parts(estimator, of_reader, of_codec, networks):
+    """Make reader, codec and networks from what was learnt and the parameters of the fit."""
+    twin = _as_fitted(estimator)
     reader, codec = twin._make_reader(), twin._make_codec()
     reader.take(of_reader)
     codec.take(of_codec)

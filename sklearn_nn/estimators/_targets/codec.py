@@ -55,6 +55,8 @@ class TargetCodec(Part, ABC):
     PUBLISHED: ClassVar[dict[str, str]] = {"n_outputs": "n_outputs_"}
     #: Factor and offset that return raw outputs to the units of y; None if it has no units.
     raw_units = None
+    #: Number of raw outputs for each target, and which of them the prediction is.
+    per_target, predicted = 1, 0
 
     def __init__(self, settings, steps=None):
         self.settings = {name: settings[name] for name in _SETTINGS if name in settings}
@@ -69,6 +71,15 @@ class TargetCodec(Part, ABC):
         """Set the public attributes of the estimator."""
         super().publish(estimator)
         estimator.out_activation_ = self.loss.link
+
+    @property
+    def n_raw_outputs(self):
+        """Number of outputs of the network."""
+        return self.n_outputs * self.per_target
+
+    def raw_columns(self, chosen):
+        """Return the columns of raw outputs that are the predictions of the chosen targets."""
+        return chosen * self.per_target + self.predicted
 
     @property
     def _is_of_steps(self):
@@ -338,14 +349,45 @@ class LabelCodec(TargetCodec):
 
 
 class NumberCodec(TargetCodec):
-    """Codec of one or several numbers per sample."""
+    """Codec of one or several numbers per sample.
 
+    `offsets` (n_outputs, per_target) are added to predicted quantiles, if they are calibrated.
+    """
+
+    LEARNT: ClassVar[tuple[str, ...]] = ("n_outputs", "offsets")
+    NEEDED: ClassVar[tuple[str, ...]] = ("n_outputs",)
     is_numeric = True
+    #: Levels of the quantiles that are predicted; None without any.
+    levels = None
+
+    def __init__(self, settings, steps=None):
+        super().__init__(settings, steps)
+        loss, quantile = self.loss, self.settings.get("quantile")
+        if isinstance(loss, losses.Quantile):
+            loss.check()
+            self.levels = loss.levels
+        elif np.ndim(quantile) > 0:
+            raise ValueError(
+                f"quantile={quantile!r} needs loss='quantile', not loss={self.settings['loss']!r}; "
+                "set it, or leave quantile out."
+            )
+        # Not read from the loss later, whose parameters may then be others.
+        self.per_target, self.predicted = loss.outputs_per_target, loss.predicted
 
     @property
     def raw_units(self):
-        """Factor and offset, for each output, from a raw output to one in units of y."""
-        return np.array([np.ones(self.n_outputs), np.zeros(self.n_outputs)])
+        """Factor and offset, for each raw output, from a raw output to one in units of y.
+
+        Outputs that are not predictions have the factor 1: distances between quantiles, before they
+        are made positive, are in units of the scaled target.
+        """
+        return self._raw_units(np.ones(self.n_outputs), np.zeros(self.n_outputs))
+
+    def _raw_units(self, factor, offset):
+        units = np.zeros((2, self.n_outputs, self.per_target))
+        units[0] = 1
+        units[..., self.predicted] = factor, offset
+        return units.reshape(2, -1)
 
     @property
     def loss(self):
@@ -362,6 +404,17 @@ class NumberCodec(TargetCodec):
                 f"{self.n_outputs}."
             )
         self.n_outputs = n_outputs
+        vars(self).pop("offsets", None)  # those of other weights
+
+    def check_loaded(self, estimator):
+        """Raise ValueError if the offsets loaded from a file are invalid."""
+        offsets = vars(self).get("offsets")
+        if offsets is None:
+            return
+        if self.levels is None or offsets.shape != (self.n_outputs, self.per_target):
+            raise ValueError("offsets of other quantiles")
+        if not np.isfinite(offsets).all():
+            raise ValueError("offsets that are not finite")
 
     def encode(self, y):
         """Return y as a matrix; raise ValueError if the loss is not for such numbers."""
@@ -373,6 +426,39 @@ class NumberCodec(TargetCodec):
             raise ValueError(f"y has {target.shape[1]} outputs, but {self.n_outputs} are expected.")
         return target
 
+    def values(self, output):
+        """Return all outputs in the units of y; quantiles are calibrated, if offsets are learnt."""
+        values = self._in_units(output)
+        if vars(self).get("offsets") is None:
+            return values
+        quantiles = values.reshape(len(values), self.n_outputs, self.per_target)
+        quantiles = quantiles + self.offsets.astype(values.dtype)
+        # Where quantiles would cross, the outer one moves outwards, which loses no coverage.
+        above, below = quantiles[..., self.predicted :], quantiles[..., self.predicted :: -1]
+        np.maximum.accumulate(above, axis=-1, out=above)
+        np.minimum.accumulate(below, axis=-1, out=below)
+        return quantiles.reshape(values.shape)
+
+    def _in_units(self, output):
+        """Return all outputs in the units of y, as the network predicts them."""
+        return output
+
+    def decode(self, output):
+        """Return predictions in the units of y: the middle one of several quantiles."""
+        return super().decode(self._of_predictions(self.values(output)))
+
+    def _of_predictions(self, output):
+        """Return the outputs that are predictions, one for each target."""
+        if self.per_target == 1:
+            return output
+        return np.ascontiguousarray(output[:, self.predicted :: self.per_target])
+
+    def quantiles(self, output):
+        """Return all quantiles, of shape (n_rows, n_levels) or (n_rows, n_outputs, n_levels)."""
+        values = self.values(output)
+        several = (self.n_outputs,) if self.n_outputs > 1 else ()
+        return values.reshape(len(values), *several, self.per_target)
+
     def check_validation_target(self, target, scoring):
         """Raise ValueError if R^2 is not defined for the validation target."""
         if scoring is None and len(target) < 2:
@@ -382,7 +468,7 @@ class NumberCodec(TargetCodec):
         """Return R^2, averaged over outputs."""
         from sklearn.metrics import r2_score
 
-        return r2_score(target, output, sample_weight=sample_weight)
+        return r2_score(target, self._of_predictions(output), sample_weight=sample_weight)
 
 
 class ScaledNumberCodec(NumberCodec):
@@ -391,7 +477,8 @@ class ScaledNumberCodec(NumberCodec):
     `scale` (2, n_outputs) holds center and spread: y = spread * scaled target + center.
     """
 
-    LEARNT = NEEDED = ("n_outputs", "scale")
+    LEARNT = (*NumberCodec.LEARNT, "scale")
+    NEEDED = ("n_outputs", "scale")
 
     def learn(self, y, mode, estimator, weight=None):
         """Learn the number of outputs and, in a first fit, their scale."""
@@ -405,6 +492,7 @@ class ScaledNumberCodec(NumberCodec):
 
     def check_loaded(self, estimator):
         """Raise ValueError if the scale loaded from a file is invalid."""
+        super().check_loaded(estimator)
         if self.scale.shape != (self._N_ROWS, self.n_outputs) or not np.isfinite(self.scale).all():
             raise ValueError("a scale of other targets")
         if not (self.scale[1] > 0).all():
@@ -415,18 +503,23 @@ class ScaledNumberCodec(NumberCodec):
 
     @property
     def raw_units(self):
-        """Factor and offset, for each output, from a scaled raw output to one in units of y."""
+        """Factor and offset, for each raw output, from a scaled one to one in units of y."""
         center, spread, *_ = self.scale
-        # exp(z) * spread is exp(z + log(spread)).
-        is_log = self.loss.link == "exp"
-        return np.array([np.ones_like(spread), np.log(spread)] if is_log else [spread, center])
+        if self.loss.link == "exp":  # exp(z) * spread is exp(z + log(spread))
+            return self._raw_units(np.ones_like(spread), np.log(spread))
+        return self._raw_units(spread, center)
 
-    def _scaled(self, target):
-        center, spread, *_ = self.scale
-        return target / spread - center / spread
+    def _scale_of(self, values):
+        """Return `scale` with a column for each of the values, which may be several a target."""
+        several = values.shape[1] // self.n_outputs
+        return self.scale if several == 1 else np.repeat(self.scale, several, axis=1)
+
+    def _scaled(self, values):
+        center, spread, *_ = self._scale_of(values)
+        return values / spread - center / spread
 
     def _unscaled(self, values):
-        center, spread, *_ = self.scale
+        center, spread, *_ = self._scale_of(values)
         return values.astype(np.float64) * spread + center
 
     def encode(self, y):
@@ -437,9 +530,8 @@ class ScaledNumberCodec(NumberCodec):
         """Return targets in the units of y."""
         return super().decode_target(self._unscaled(target))
 
-    def decode(self, output):
-        """Return predictions in the units of y."""
-        return super().decode(self._unscaled(output))
+    def _in_units(self, output):
+        return self._unscaled(output)
 
 
 class ClippedNumberCodec(ScaledNumberCodec):
@@ -470,13 +562,13 @@ class ClippedNumberCodec(ScaledNumberCodec):
         if not (least <= most).all():
             raise ValueError("an invalid scale of targets")
 
-    def decode(self, output):
-        """Return predictions in the units of y, clipped to the range of y."""
-        return NumberCodec.decode(self, np.clip(self._unscaled(output), *self.scale[2:]))
+    def _in_units(self, output):
+        """Return outputs in the units of y, clipped to its range."""
+        return np.clip(self._unscaled(output), *self._scale_of(output)[2:])
 
     def cut(self, output):
         """Return scaled outputs, clipped to the range of the targets."""
-        return self._scaled(np.clip(self._unscaled(output), *self.scale[2:]))
+        return self._scaled(self._in_units(output))
 
     def score(self, target, output, sample_weight):
         """Return R^2, averaged over outputs."""

@@ -459,8 +459,14 @@ class TabularRegressor(BaseTabular, NetworkRegressor):
         Type to compute in.
     loss : str or Loss, default='squared_error'
         Loss to minimize, as in :class:`MLPRegressor`. It sees y in units of its standard deviation.
-    quantile : float, default=0.5
-        Quantile that ``loss='quantile'`` predicts, in (0, 1).
+    quantile : float or list of float, default=0.5
+        Quantile that ``loss='quantile'`` predicts, in (0, 1), or several in ascending order, which
+        one network predicts so that they never cross: :meth:`predict_quantiles` returns all of
+        them, and `predict` the middle one (of two, that which is nearer to 0.5).
+    conformal_fraction : float, default=0.0
+        Share of the samples that is held out of the whole fit, to shift each quantile but the
+        median so that its level holds for new samples (conformal prediction: Romano, Patterson &
+        Candès, 2019). 0 shifts none.
     random_state : int, RandomState instance or None, default=None
         Seed of initial weights, validation split, batch order and dropout.
     tol : float, default=0.0001

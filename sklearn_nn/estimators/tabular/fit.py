@@ -157,7 +157,7 @@ class TableFit(Fit):
         if self.begins:
             reader.learn_encoder(self.X, self.sample_weight, est)
         values = reader.check(self.X, est)
-        _, _, y, weight = self._read_targets(reader, codec, values, self.y, self.sample_weight)
+        _, _, y, weight = self.read_targets(reader, codec, values, self.y, self.sample_weight)
         rows = TableRows(values, y, weight).without_weightless()
         # In a single batch, the result does not depend on the order of the rows.
         n_rows = len(rows.values)
@@ -166,9 +166,10 @@ class TableFit(Fit):
             reader.learn_bins(rows.values, N_BINS, rows.weight)
         return rows.values, reader.lengths(rows.values), rows.y, rows.weight
 
-    def _read_targets(self, reader, codec, samples, y, sample_weight):
+    def read_targets(self, reader, codec, samples, y, sample_weight):
+        """Return samples, their lengths, y and weights, the latter two checked."""
         y = y.toarray() if sparse.issparse(y) else y
-        return super()._read_targets(reader, codec, samples, y, sample_weight)
+        return super().read_targets(reader, codec, samples, y, sample_weight)
 
     # --- validation split --------------------------------------------------------------------
 

@@ -261,6 +261,8 @@ class CaseDraw:
             names = ("squared_error", "absolute_error", "huber", "quantile", "log_cosh")
             objects = Huber(0.5), Quantile(0.25), AbsoluteError()
             drawn = {"loss": self.one(*names, *objects), "quantile": self.one(0.25, 0.5)}
+            if self.true(0.2):
+                return {"loss": "quantile", "quantile": self.one([0.125, 0.5, 0.75], [0.25, 0.5])}
         share = self.rng.random()
         return {k: v for k, v in drawn.items() if self.rng.random() < share}
 

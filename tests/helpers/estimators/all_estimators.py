@@ -88,6 +88,8 @@ def outputs(model, kind):
         said = [model.predict(X), [model.score(*data(kind))]]
         if hasattr(model, "predict_proba"):
             said.append(model.predict_proba(X))
+        if hasattr(model, "predict_quantiles"):
+            said.append(model.predict_quantiles(X))
     flat = [np.ravel(item) for part in said for item in (part if type(part) is list else [part])]
     return np.concatenate([np.asarray(item, dtype=np.float64) for item in flat])
 

@@ -7,4 +7,4 @@ from helpers.layer_cases import augmentation, images, recurrent, sequences, tabu
 
 FAMILIES = (vectors, images, augmentation, sequences, recurrent, tabular)
 #: The rows that have a naive twin.
-CASES = [case for family in FAMILIES for case in family.CASES]
+CASES = [*vectors.GROUPED, *(case for family in FAMILIES for case in family.CASES)]

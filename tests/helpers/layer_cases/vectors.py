@@ -13,6 +13,7 @@ from sklearn_nn.layers import (
 )
 from sklearn_nn.layers.activation import ACTIVATIONS
 from sklearn_nn.layers.base import ROW_GRAIN
+from sklearn_nn.layers.quantiles import Quantiles
 
 #: Widths of the vectors of every row.
 WIDTHS = (1, 7, 16, 33)
@@ -27,8 +28,8 @@ PLAN = Plan(
 )
 
 
-def _row(name, layer, forward, backward, units=None, n_slots=1, **options):
-    shapes = tuple((width,) for width in WIDTHS)
+def _row(name, layer, forward, backward, units=None, n_slots=1, widths=WIDTHS, **options):
+    shapes = tuple((width,) for width in widths)
     return LayerCase(
         name, layer, shapes, forward, backward, PLAN, units=units, n_slots=n_slots, **options
     )
@@ -89,6 +90,13 @@ def layer_norm(epsilon=1e-5):
     return _row(f"layer_norm{epsilon}", LayerNorm(epsilon=epsilon), *twin, n_slots=2)
 
 
+def quantiles(*levels):
+    """Return a row for the layer that makes quantiles ascend."""
+    twin = (naive.quantiles_forward(levels), naive.quantiles_backward(levels))
+    n, name = len(levels), f"quantiles{levels}"
+    return _row(name, Quantiles(levels), *twin, widths=(n, 2 * n, 7 * n))
+
+
 RESIDUAL = _row("residual", Residual(), naive.residual_forward, naive.residual_backward)
 #: Rows of `helpers.layer_cases.CASES`.
 CASES = [
@@ -103,4 +111,10 @@ CASES = [
     layer_norm(),
     layer_norm(0.5),
     *(activation(name) for name in ACTIVATIONS),
+]
+#: The same, of layers whose input has a multiple of some width.
+GROUPED = [
+    quantiles(0.05, 0.25, 0.5, 0.75, 0.95),
+    quantiles(0.2, 0.3, 0.6, 0.99),
+    quantiles(0.1, 0.9),
 ]

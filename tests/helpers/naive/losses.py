@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import special
 
-from helpers.naive.vectors import softmax_forward
+from helpers.naive.vectors import ascending, softmax_forward
 
 
 def squared_error(z, y, eps):
@@ -26,8 +26,27 @@ def huber(z, y, eps, delta=1.0):
 
 
 def quantile(z, y, eps, quantile=0.5):
+    if np.ndim(quantile) > 0:
+        return quantiles(z, y, quantile)
     value = np.where(z > y, (1 - quantile) * (z - y), quantile * (y - z))
     return value.mean(axis=1), np.where(z > y, 1 - quantile, np.where(z < y, -quantile, 0))
+
+
+def quantiles(z, y, levels):
+    """Return value and gradient of the pinball losses of ascending quantiles: see `ascending`."""
+    n_levels, n_targets = len(levels), y.shape[1]
+    value, gradient = np.zeros(len(z)), np.zeros_like(z)
+    for k in range(n_targets):
+        part = slice(k * n_levels, (k + 1) * n_levels)
+        q, jacobian = ascending(z[:, part], levels)
+        losses, slopes = zip(
+            *(quantile(q[:, [j]], y[:, [k]], None, level) for j, level in enumerate(levels)),
+            strict=True,
+        )
+        value += np.mean(losses, axis=0) / n_targets
+        dq = np.hstack(slopes) / n_levels
+        gradient[:, part] = np.einsum("ni,nij->nj", dq, jacobian)
+    return value, gradient
 
 
 def log_cosh(z, y, eps):

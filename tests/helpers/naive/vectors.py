@@ -186,3 +186,44 @@ def residual_forward(parameters, x, context=None):
 def residual_backward(parameters, x, dy, context=None):
     dx, gradients = dense_backward(parameters, x, dy)
     return dx + dy, gradients
+
+
+def ascending(z, levels):
+    """Return ascending quantiles and their derivatives (n, quantile, number), for z (n, n_levels).
+
+    Quantiles are the middle number, plus or minus the gaps up to it: softplus(z + s), where s makes
+    the gap of z = 0 that of the standard normal distribution.
+    """
+    n = len(levels)
+    middle = min(((n - 1) // 2, n // 2), key=lambda j: (abs(levels[j] - 0.5), j))
+    normal = special.ndtri(levels)
+    q, jacobian = np.zeros_like(z), np.zeros((len(z), n, n))
+    for i in range(n):
+        q[:, i] = z[:, middle]
+        jacobian[:, i, middle] = 1
+        step = 1 if i > middle else -1
+        for j in range(middle + step, i + step, step) if i != middle else ():
+            shifted = z[:, j] + np.log(np.expm1(abs(normal[j] - normal[j - step])))
+            q[:, i] += step * np.logaddexp(0, shifted)
+            jacobian[:, i, j] = step * special.expit(shifted)
+    return q, jacobian
+
+
+def quantiles_forward(levels):
+    """Return the twin of a layer that makes the numbers of each target ascend."""
+
+    def forward(parameters, x, context):
+        return ascending(x.reshape(-1, len(levels)), levels)[0].reshape(x.shape)
+
+    return forward
+
+
+def quantiles_backward(levels):
+    """Return the twin of its gradient."""
+
+    def backward(parameters, x, dy, context):
+        _, jacobian = ascending(x.reshape(-1, len(levels)), levels)
+        dq = dy.reshape(-1, len(levels))
+        return np.einsum("ni,nij->nj", dq, jacobian).reshape(x.shape), []
+
+    return backward
