@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 URLS = PROJECT["urls"]
 PYTHON = PROJECT["requires-python"].removeprefix(">=")
-#: A recipe in rattler-build's format, with names of this module's in double brackets.
+#: Recipe in rattler-build's format. `recipe` fills in what stands in double brackets.
 RECIPE = """\
 context:
   version: "[[version]]"
