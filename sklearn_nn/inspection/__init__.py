@@ -1,5 +1,7 @@
 """Inspection of networks: summaries, plots and saliency."""
 
+from sklearn_nn.inspection.attribution import Attributions, attributions
+from sklearn_nn.inspection.attribution_display import AttributionDisplay
 from sklearn_nn.inspection.complexity_curve import ComplexityCurveDisplay
 from sklearn_nn.inspection.convolution import FeatureMapDisplay, FilterDisplay
 from sklearn_nn.inspection.learning_rate import (
@@ -15,6 +17,8 @@ from sklearn_nn.inspection.saliency import SaliencyDisplay, occlusion_map, salie
 from sklearn_nn.inspection.weight_histogram import WeightHistogramDisplay
 
 __all__ = [
+    "AttributionDisplay",
+    "Attributions",
     "ComplexityCurveDisplay",
     "FeatureMapDisplay",
     "FilterDisplay",
@@ -25,6 +29,7 @@ __all__ = [
     "Summary",
     "SummaryRow",
     "WeightHistogramDisplay",
+    "attributions",
     "find_learning_rate",
     "model_card",
     "occlusion_map",

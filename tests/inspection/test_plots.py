@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from sklearn_nn.inspection import (
+    AttributionDisplay,
     ComplexityCurveDisplay,
     FeatureMapDisplay,
     FilterDisplay,
@@ -36,6 +37,21 @@ GRIDS = {
     "feature_maps": FeatureMapDisplay(np.linspace(-1, 1, 1024).reshape(8, 8, 16), _IMAGES[0]),
     "saliency": SaliencyDisplay(
         _IMAGES[:2], {"gradient": _IMAGES[:2, ..., 0], "occlusion": _IMAGES[:2, ..., 0] - 0.5}
+    ),
+    "attribution": AttributionDisplay(_IMAGES[:2], _IMAGES[:2] - 0.5, [0.1, 0.2], [0.3, 0.4]),
+    "attributions_of_columns": AttributionDisplay(
+        np.array([[39, "State-gov", 13, None]], dtype=object),
+        np.array([[0.5, -0.2, 0.1, -0.01]]),
+        [-1.0],
+        [2.0],
+        feature_names=["age", "workclass", "education", "capital gain"],
+        target=["more than 50,000"],
+    ),
+    "attributions_of_characters": AttributionDisplay(
+        np.array([list("hello wor"), list("text.    ")]),
+        np.linspace(-1, 1, 18).reshape(2, 9),
+        in_order=True,
+        target=["l", "a"],
     ),
     "misclassified": MisclassifiedDisplay(
         _IMAGES, [1, 2, 3, 4, 5, 6], [2, 3, 4, 5, 6, 1], [0.9, 0.8, 0.7, 0.6, 0.5, 0.4]

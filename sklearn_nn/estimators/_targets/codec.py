@@ -416,6 +416,10 @@ class NumberCodec(TargetCodec):
         if not np.isfinite(offsets).all():
             raise ValueError("offsets that are not finite")
 
+    def slopes(self, output):
+        """Return the derivative of each prediction with respect to the output after the link."""
+        return np.ones_like(output)
+
     def encode(self, y):
         """Return y as a matrix; raise ValueError if the loss is not for such numbers."""
         if y.dtype.kind not in "biuf":
@@ -509,6 +513,10 @@ class ScaledNumberCodec(NumberCodec):
             return self._raw_units(np.ones_like(spread), np.log(spread))
         return self._raw_units(spread, center)
 
+    def slopes(self, output):
+        """Return the derivative of each prediction with respect to the output after the link."""
+        return super().slopes(output) * self._scale_of(output)[1]
+
     def _scale_of(self, values):
         """Return `scale` with a column for each of the values, which may be several a target."""
         several = values.shape[1] // self.n_outputs
@@ -565,6 +573,12 @@ class ClippedNumberCodec(ScaledNumberCodec):
     def _in_units(self, output):
         """Return outputs in the units of y, clipped to its range."""
         return np.clip(self._unscaled(output), *self._scale_of(output)[2:])
+
+    def slopes(self, output):
+        """Return the derivative of each prediction; it is 0 where predictions are clipped."""
+        least, most = self._scale_of(output)[2:]
+        found = self._unscaled(output)
+        return super().slopes(output) * ((least < found) & (found < most))
 
     def cut(self, output):
         """Return scaled outputs, clipped to the range of the targets."""

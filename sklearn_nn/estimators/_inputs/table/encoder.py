@@ -280,6 +280,15 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         names = [name for block in zip(*of_columns, strict=True) for part in block for name in part]
         return np.array(names, dtype=object)
 
+    def origins(self):
+        """Return the position of the table's column from which each output column comes."""
+        check_is_fitted(self)
+        found = np.empty(self.n_features_out_, dtype=np.intp)
+        for position, (column, starts) in enumerate(zip(self._columns, self._starts, strict=True)):
+            for start, width in zip(starts, column.widths, strict=True):
+                found[start : start + width] = position
+        return found
+
     def bin_edges(self, encoded, n_bins, sample_weight=None):
         """Return the edges of bins, at most n_bins + 1, of each column of numbers of encoded rows.
 
