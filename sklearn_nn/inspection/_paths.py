@@ -16,7 +16,7 @@ _SHARE = 0.25
 _BLOCK = 2**21
 #: Smallest difference of predictions that errors are relative to, as a share of the sum of the
 #: magnitudes of the attributions.
-_SMALL = 0.05
+_SMALL = 0.01
 #: Rounding errors of predictions, in units of their spacing.
 _ROUNDING = 64
 

@@ -55,7 +55,7 @@ class Attributions:
     >>> from sklearn_nn import MLPRegressor
     >>> from sklearn_nn.inspection import attributions
     >>> X, y = load_diabetes(return_X_y=True, as_frame=True)
-    >>> model = MLPRegressor(hidden_layer_sizes=10, solver="lbfgs", random_state=0).fit(X, y)
+    >>> model = MLPRegressor(hidden_layer_sizes=(), solver="lbfgs", max_iter=2000).fit(X, y)
     >>> found = attributions(model, X[:3], background=X[::20])
     >>> found.feature_names[:3]
     ['age', 'sex', 'bmi']
@@ -169,7 +169,7 @@ def attributions(
         prediction, in units of y.
     tol : float, default=1e-3
         Largest error of the sum of a row's attributions, relative to the difference that they add
-        up to, or to a twentieth of the sum of their magnitudes where that is more.
+        up to, or to a hundredth of the sum of their magnitudes where that is more.
     max_points : int, default=1000
         Largest number of points on the paths to a sample, on average over these.
 

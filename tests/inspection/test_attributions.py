@@ -185,7 +185,7 @@ SUMS = {
 def relative_errors(found):
     """Errors of the sums, relative to what the documentation says."""
     sizes = np.array([np.abs(value).sum() for value in found.values])
-    return np.abs(found.errors) / np.maximum(np.abs(found.outputs - found.base_values), sizes / 20)
+    return np.abs(found.errors) / np.maximum(np.abs(found.outputs - found.base_values), sizes / 100)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

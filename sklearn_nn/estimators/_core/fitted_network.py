@@ -237,7 +237,9 @@ class FittedNetwork:
         `seeds`, of shape (n_rows, n_raw_outputs), are the weights of the outputs in the sum.
         """
         form = {**self.plan.form, **self._form_of(data), "input_gradient": True}
-        program = lower(self.plan.layers, dtype=self.dtype, **form)
+        key = ("input_gradient", data.width, data.lengths is not None)
+        layers, dtype = self.plan.layers, self.dtype
+        program = self._others.get(key, lambda: lower(layers, dtype=dtype, **form))
         check_layout(program, self.theta, self.state)
         seeds = seeds.astype(self.dtype, copy=False)
         return input_gradient(program, self.theta, self.state, data, seeds, n_jobs)
