@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import importlib
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import KW_ONLY
@@ -189,6 +190,7 @@ class TensorBoard(Logger):
     ----------
     log_dir : str or path
         Folder of the run. TensorBoard compares the runs in subfolders of the folder that it shows.
+        Each fit adds a file; TensorBoard joins the curves of several fits in one folder.
 
     Examples
     --------
@@ -214,8 +216,13 @@ class TensorBoard(Logger):
             If neither tensorboardX nor tensorboard is installed.
         """
         module = _imported(("tensorboardX", "tensorboard.summary"), self)
-        kind = getattr(module, "SummaryWriter", None) or module.Writer
-        self._writer = kind(str(self.log_dir))
+        folder = str(self.log_dir)
+        if hasattr(module, "SummaryWriter"):
+            # It names files after the second, and would replace that of another fit or network.
+            suffix = f".{os.urandom(4).hex()}"
+            self._writer = module.SummaryWriter(folder, filename_suffix=suffix)
+        else:
+            self._writer = module.Writer(folder)
 
     def record(self, epoch: int, figures: dict[str, float], network: str | None) -> None:
         """Write a scalar for each figure, with the epoch as its step."""

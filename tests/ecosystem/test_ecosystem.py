@@ -9,7 +9,7 @@ import pytest
 
 import sklearn_nn
 from helpers.estimators.more_estimators import NAMES, answers, fitted_ones
-from sklearn_nn import MLPClassifier
+from sklearn_nn import MLPClassifier, TabularClassifier
 from sklearn_nn.training import MLflowLogger, OptunaPruning, TensorBoard
 
 pytestmark = [
@@ -115,6 +115,21 @@ def test_what_tensorboard_reads(tmp_path):
         steps = [(step, value) for tag, step, value in found if tag == name]
         assert [step for step, _ in steps] == [1, 2, 3, 4]
         np.testing.assert_allclose([value for _, value in steps], curve, rtol=1e-6)
+
+
+def test_fits_of_one_second_do_not_replace_each_other(tmp_path):
+    """tensorboardX names files after the second."""
+    pytest.importorskip("tensorboardX")
+    X, y = np.random.default_rng(0).normal(size=(30, 2)), np.arange(30) % 2
+    board = TensorBoard(tmp_path / "run")
+    model = TabularClassifier(max_iter=2, n_networks=3, callbacks=[board], random_state=0)
+    model.fit(X, y)
+    MLPClassifier((3,), max_iter=2, callbacks=[board], random_state=0).fit(X, y)
+    losses = [(tag, step) for tag, step, _ in scalars(tmp_path / "run") if tag.endswith("/loss")]
+    names = [f"network_{k}_of_3/loss" for k in (1, 2, 3)]
+    assert sorted(losses) == [(name, step) for name in names for step in (1, 2)]
+    steps = [step for tag, step, _ in scalars(tmp_path / "run") if tag == "loss"]
+    assert steps == [1, 2]
 
 
 def test_optuna_prunes():

@@ -180,7 +180,7 @@ class Events:
 
     opened = None
 
-    def __init__(self, folder):
+    def __init__(self, folder, filename_suffix=""):
         Events.opened = self
         self.folder, self.scalars, self.is_closed = folder, [], False
 
