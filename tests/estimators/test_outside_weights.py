@@ -8,6 +8,7 @@ from sklearn.base import clone
 
 from helpers.files.torch_files import state_dict
 from sklearn_nn import MLPClassifier, NeuralNetworkClassifier, NeuralNetworkRegressor, layers
+from sklearn_nn.estimators._core.fitted_network import network_of
 from sklearn_nn.layers import (
     GRU,
     LSTM,
@@ -22,6 +23,7 @@ from sklearn_nn.layers import (
     LayerNorm,
     SimpleRNN,
 )
+from sklearn_nn.training.checkpoint import layouts
 
 RNG = np.random.default_rng(0)
 IMAGES, SERIES = RNG.standard_normal((12, 7, 6, 3)), RNG.standard_normal((12, 8, 3))
@@ -340,6 +342,52 @@ def test_errors_of_arguments(arguments, message):
     given["dense1.kernel"] = np.full((120, 5), np.inf)
     with pytest.raises(ValueError, match="kernel of layer 'dense1'"):
         model.from_pretrained(given)
+
+
+@pytest.mark.parametrize("layout", ["torch", "keras", None])
+@pytest.mark.parametrize("told", ["torch", "keras", None])
+def test_a_layout_that_was_not_told_is_guessed(layout, told):
+    model, _ = _network("images")
+    arrays = layouts.to_theirs(network_of(model), layout, None, numbered=False)
+    if layout == told:
+        model.from_pretrained(arrays, layout=told)
+        return
+    with pytest.raises(ValueError, match="do not fit the network") as caught:
+        model.from_pretrained(arrays, layout=told)
+    assert (f"Pass layout={layout!r}," in str(caught.value)) == (layout is not None)
+
+
+def test_what_is_no_mapping_of_arrays(tmp_path):
+    torch = pytest.importorskip("torch")
+    model = MLPClassifier((3,)).initialize(np.eye(4), [0, 1, 2, 0])
+    module = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.ReLU(), torch.nn.Linear(3, 3))
+    for arguments in {}, {"layout": "torch"}:
+        with pytest.raises(TypeError, match=r"not its Sequential; pass model\.state_dict\(\)"):
+            model.from_pretrained(module, **arguments)
+    with pytest.raises(ValueError, match=r"pass the one .*, such as weights\['state_dict'\]"):
+        model.from_pretrained({"state_dict": module.state_dict(), "epoch": 3}, layout="torch")
+    for other in (3, [np.eye(3)], np.eye(3)):
+        with pytest.raises(TypeError, match="copies from networks of sklearn_nn, not from"):
+            model.from_pretrained(other)
+    for name, error in ("no.pth", "No such file"), ("no.bin", "weights are read as"):
+        with pytest.raises(ValueError, match=error):
+            model.from_pretrained(tmp_path / name, layout="torch")
+    model.save(tmp_path / "own.npz")
+    with pytest.raises(TypeError, match="are for a mapping of arrays"):
+        model.from_pretrained(tmp_path / "own.npz", layout="torch")
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float16", "bfloat16"])
+def test_tensors_that_numpy_cannot_read_at_once(dtype):
+    """Parameters record gradients, and NumPy has no bfloat16."""
+    torch = pytest.importorskip("torch")
+    module = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.ReLU(), torch.nn.Linear(3, 3))
+    module = module.to(getattr(torch, dtype))
+    model = MLPClassifier((3,)).initialize(np.eye(4), [0, 1, 2, 0])
+    names = {"dense1": "0", "output": "2"}
+    model.from_pretrained(dict(module.named_parameters()), layout="torch", names=names)
+    wanted = module[0].weight.detach().double().numpy().T
+    np.testing.assert_array_equal(model.layers_["dense1"]["kernel"], wanted)
 
 
 def test_layers_without_a_counterpart(tmp_path):

@@ -263,6 +263,7 @@ def test_unknown_kinds_of_files(tmp_path):
     _refused(tmp_path / "nowhere.pth", "cannot be read: No such file")
     assert not holds_arrays(tmp_path / "nowhere.pth")
     assert not holds_arrays("weights.bin")
+    assert holds_arrays("weights.bin", is_told=True)
 
 
 def test_links_in_h5_files_are_not_followed(tmp_path):

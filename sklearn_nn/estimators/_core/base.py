@@ -487,7 +487,7 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator, ABC):
         ImportError
             If the package that reads a kind of file is not installed.
         """
-        if transfer.is_outside(other):
+        if transfer.is_outside(other, layout, names):
             start = transfer.from_outside(self, other, layers, layout, names)
         elif layout is not None or names is not None:
             raise TypeError(

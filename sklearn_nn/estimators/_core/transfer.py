@@ -20,6 +20,12 @@ OUTPUT = "output"
 #: Values of the argument `layers` of `from_pretrained` that select layers without naming them.
 ALL, BODY = "all", "body"
 
+#: How the weights of a network of another library are got, by a method that it has.
+_REMEDIES = {
+    "state_dict": "model.state_dict() with layout='torch'",
+    "save_weights": "{w.path: w.numpy() for w in model.weights} with layout='keras'",
+}
+
 
 class Pretrained(NamedTuple):
     """Initial weights, copied from another network."""
@@ -36,9 +42,21 @@ class Pretrained(NamedTuple):
     units: dict[str, bool | float] | None
 
 
-def is_outside(other):
-    """Return whether weights are given as a mapping of arrays, or a file of them."""
-    return isinstance(other, Mapping) or (_is_path(other) and foreign.holds_arrays(other))
+def is_outside(other, layout, names):
+    """Return whether weights are given as a mapping of arrays, or a file of them.
+
+    Raises TypeError with the remedy for a network of another library.
+    """
+    if _is_path(other):
+        is_told = layout is not None or names is not None
+        return foreign.holds_arrays(other, is_told=is_told)
+    for method, remedy in _REMEDIES.items():
+        if hasattr(other, method) and not hasattr(other, "from_pretrained"):
+            raise TypeError(
+                f"from_pretrained takes the weights of another library, but not its "
+                f"{type(other).__name__}; pass {remedy}."
+            )
+    return isinstance(other, Mapping)
 
 
 def _is_path(other):
@@ -68,7 +86,13 @@ def from_outside(estimator, other, layers, layout, names):
             "yet; call initialize(X, y) first, with some of the data."
         )
     is_map = isinstance(other, Mapping)
-    network, given = network_of(estimator), other if is_map else foreign.read_arrays(other)
+    given = other if is_map else foreign.read_arrays(other)
+    if nested := [name for name, item in given.items() if isinstance(item, Mapping)]:
+        raise ValueError(
+            f"The mapping has dictionaries in it, {nested}; pass the one that holds the arrays, "
+            f"such as weights[{nested[0]!r}]."
+        )
+    network = network_of(estimator)
     arrays = layouts.to_ours(network, given, layout, names)
     for layer, own in arrays.items():
         for name, array in own.items():
@@ -121,11 +145,13 @@ def pretrained(other, layers, load):
     """Return copies of a network's arrays; `load` is a function that loads a path."""
     from sklearn_nn.inspection._fitted import fitted_network
 
-    estimator = load(other) if _is_path(other) else fitted_network(other)
+    estimator = (
+        load(other) if _is_path(other) else fitted_network(other) if hasattr(other, "fit") else other
+    )
     if not hasattr(estimator, "from_pretrained"):
         raise TypeError(
             f"from_pretrained copies from networks of sklearn_nn, not from "
-            f"{type(estimator).__name__}; pass one, or the path of a saved one."
+            f"{type(estimator).__name__}; pass one, its file, or arrays by name."
         )
     network, names, arrays = network_of(estimator), None, {}
     for place, view in zip(network.places, network.views(), strict=True):

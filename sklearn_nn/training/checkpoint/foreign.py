@@ -144,15 +144,18 @@ def _format(path: str | os.PathLike[str], *, writes: bool) -> tuple[_Read, _Writ
     return _FORMATS[ending]
 
 
-def holds_arrays(path: str | os.PathLike[str]) -> bool:
-    """Return whether a file holds arrays of weights, by its ending, and is none of this package."""
-    if os.path.splitext(os.fsdecode(path))[1].lower() not in _FORMATS:
+def holds_arrays(path: str | os.PathLike[str], *, is_told: bool = False) -> bool:
+    """Return whether a file holds arrays of weights, by its ending, and is none of this package.
+
+    If it `is_told` by other arguments, no ending is needed, and the file may be absent.
+    """
+    if not is_told and os.path.splitext(os.fsdecode(path))[1].lower() not in _FORMATS:
         return False
     try:
         with open(path, "rb") as file:
             beginning = file.read(_LOOKED_AT)
     except OSError:
-        return False
+        return is_told
     return not any(mark in beginning for mark in _OWN_MARKS)
 
 

@@ -260,6 +260,24 @@ def _flattened(
     return own[np.moveaxis(numbers.reshape(image), -1, 0).ravel()]
 
 
+def _as_array(value: Any) -> np.ndarray:
+    """Return numbers as an array.
+
+    A tensor of torch may record gradients, or be of a type that NumPy does not have.
+    """
+    if hasattr(value, "detach"):
+        value = value.detach().cpu()
+        value = value.float() if str(value.dtype) == "torch.bfloat16" else value
+    return np.asarray(value)
+
+
+def _is_of(layout: str, given: Arrays) -> bool:
+    """Return whether names of arrays are such as a layout has, and others have not."""
+    if layout == KERAS:
+        return any("/" in key for key in given)
+    return any(key.endswith(".weight") or ".weight_ih_l" in key for key in given)
+
+
 def to_ours(
     network: Any, given: Arrays, layout: str | None, names: Mapping[str, str] | None
 ) -> dict[str, dict[str, np.ndarray]]:
@@ -280,7 +298,7 @@ def to_ours(
             if absent:
                 continue
             used |= {*keys}
-            arrays = [np.asarray(given[key]) for key in keys]
+            arrays = [_as_array(given[key]) for key in keys]
             triples = list(zip(keys, arrays, entry.shapes, strict=True))
             wrong = [(key, a.shape, s[0]) for key, a, s in triples if a.shape not in s]
             misshapen += [f"{key} {shape}, not {wanted}" for key, shape, wanted in wrong]
@@ -294,8 +312,14 @@ def to_ours(
     told += [f"not used: {', '.join(left)}"] if left and (missing or names is None) else []
     told += [f"of another shape: {'; '.join(misshapen)}"] if misshapen else []
     if told:
+        other = next((one for one in LAYOUTS if _is_of(one, given)), layout)
+        remedy = (
+            f"Pass layout={other!r}, whose names these are, and names="
+            if other != layout
+            else "Pass names="
+        )
         raise ValueError(
-            f"The arrays do not fit the network: {'. '.join(told)}. Pass names={{ours: theirs}} "
+            f"The arrays do not fit the network: {'. '.join(told)}. {remedy}{{ours: theirs}} "
             "for layers that have other names there, and make the layers equal."
         )
     return found

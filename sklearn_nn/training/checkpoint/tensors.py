@@ -77,8 +77,8 @@ def read(path: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         text = (file.metadata() or {}).get(_KEY)
         if text is None:
             raise ValueError(
-                "it holds tensors, but not of an estimator; read them with safetensors, and write "
-                "them into layers_ of an estimator that fit or initialize has made"
+                "it holds tensors, but not of an estimator; from_pretrained of an estimator that "
+                "fit or initialize has made takes them"
             )
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     rest = json.loads(text)
