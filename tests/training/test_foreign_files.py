@@ -131,6 +131,25 @@ def test_torch_reads_and_writes_the_same(tmp_path):
         _refused(path, r"save the weights alone: torch\.save\(model\.state_dict\(\), path\)")
 
 
+def test_what_torch_writes_to_safetensors(tmp_path):
+    torch = pytest.importorskip("torch")
+    safetensors = pytest.importorskip("safetensors.torch")
+    whole = torch.arange(12.0).reshape(3, 4)
+    kinds = ["float64", "float32", "float16", "bfloat16", "int64", "int32", "uint8", "bool"]
+    tensors = {kind: whole.to(getattr(torch, kind)) for kind in kinds}
+    tensors |= {"number": torch.tensor(2.0).bfloat16(), "none": torch.zeros(0, 3).bfloat16()}
+    path = tmp_path / "weights.safetensors"
+    safetensors.save_file(tensors, path)
+    found = read_arrays(path)
+    assert {*found} == {*tensors}
+    for name, one in tensors.items():
+        np.testing.assert_array_equal(found[name], one.double().numpy(), strict=False)
+        assert found[name].shape == one.shape
+    assert found["bool"].dtype == bool
+    safetensors.save_file({"small": whole.to(torch.float8_e4m3fn)}, path)
+    _refused(path, "tensor 'small' is of type F8_E4M3; store it as float32")
+
+
 # --- files that are damaged or malicious ----------------------------------------------------------
 
 

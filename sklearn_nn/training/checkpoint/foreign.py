@@ -68,9 +68,23 @@ def _write_npz(arrays: Mapping[str, np.ndarray]) -> bytes:
 # --- .safetensors ---------------------------------------------------------------------------------
 
 
+#: Types of tensors in a file; bfloat16 is widened to float32, which safetensors leaves to torch.
+_TENSOR_TYPES = {
+    "F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "I64": "<i8", "I32": "<i4",
+    "I16": "<i2", "I8": "i1", "U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "u1", "BOOL": "?",
+}  # fmt: skip
+
+
 def _read_safetensors(content: bytes) -> dict[str, np.ndarray]:
-    library = _library("safetensors.numpy", ".safetensors", "safetensors")
-    return dict(library.load(content))
+    library: Any = _library("safetensors", ".safetensors", "safetensors")
+    arrays = {}
+    for name, tensor in library.deserialize(content):
+        kind = tensor["dtype"]
+        if kind not in _TENSOR_TYPES:
+            raise ValueError(f"tensor {name!r} is of type {kind}; store it as float32")
+        array = np.frombuffer(tensor["data"], dtype=_TENSOR_TYPES[kind]).reshape(tensor["shape"])
+        arrays[name] = torch_file.widened(array) if kind == "BF16" else array
+    return arrays
 
 
 def _write_safetensors(arrays: Mapping[str, np.ndarray]) -> bytes:

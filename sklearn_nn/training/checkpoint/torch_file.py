@@ -179,6 +179,11 @@ def _tensors(value: Any) -> dict[str, _Tensor]:
     return _tensors(next(iter(inner.values())))
 
 
+def widened(halves: np.ndarray) -> np.ndarray:
+    """Return numbers of type bfloat16, the upper halves of float32, as float32."""
+    return (halves.astype("<u4") << 16).view("<f4")
+
+
 def _array(tensor: _Tensor, storages: Mapping[str, Any]) -> np.ndarray:
     """Return a tensor as an array, a view of its storage."""
     storage, (_, start, shape, strides) = tensor.storage, tensor
@@ -196,7 +201,7 @@ def _array(tensor: _Tensor, storages: Mapping[str, Any]) -> np.ndarray:
     bytes_apart = [step * numbers.itemsize for step in strides]
     array = np.lib.stride_tricks.as_strided(numbers[start:], shape, bytes_apart, writeable=False)
     if storage.kind == _BRAIN_FLOAT:
-        return (array.astype("<u4") << 16).view("<f4")
+        return widened(array)
     return array.view(bool) if storage.kind == "BoolStorage" and array.flags.c_contiguous else array
 
 
