@@ -45,8 +45,13 @@ def declare_columns(graph: GraphBuilder, encoder: TableEncoder) -> list[Column |
 
 def _names_of(encoder: TableEncoder) -> list[str]:
     """Return the names of the columns, of which ONNX takes none that is empty."""
-    names = getattr(encoder, "feature_names_in_", [""] * encoder.n_features_in_)
-    return [str(name) or f"x{i}" for i, name in enumerate(names)]
+    names = [*map(str, getattr(encoder, "feature_names_in_", [""] * encoder.n_features_in_))]
+    for i, name in enumerate(names):
+        if not name:
+            names[i] = f"x{i}"
+            while names.count(names[i]) > 1:
+                names[i] += "_"
+    return names
 
 
 def _type_of(column: Any) -> Any:

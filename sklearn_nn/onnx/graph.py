@@ -94,8 +94,11 @@ class GraphBuilder:
         return name
 
     def _free(self, name: str) -> str:
-        """Return the name of an output, which ends with an underscore if an input has the name."""
-        return self._free(f"{name}_") if name in {one.name for one in self._inputs} else name
+        """Return a new name of an output: with underscores at its end if others have the name."""
+        while name in self._names:
+            name += "_"
+        self._names.add(name)
+        return name
 
     @contextlib.contextmanager
     def scope(self, name: str) -> Iterator[None]:

@@ -47,6 +47,11 @@ def labels_of(classes: np.ndarray) -> np.ndarray:
     classes = np.array(classes.tolist()) if classes.dtype.kind == "O" else classes
     kind = classes.dtype.kind
     if kind in "biu":
+        if classes.max() > np.iinfo(np.int64).max:
+            raise ValueError(
+                f"classes_ holds {classes.max()}, but whole numbers of ONNX end at 2**63 - 1; use "
+                "smaller ones, or strings."
+            )
         return classes.astype(np.int64)
     if kind not in "fU":
         raise ValueError(

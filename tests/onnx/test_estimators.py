@@ -326,6 +326,8 @@ def test_labels():
     assert labels_of(np.array(["a", "bc"], dtype=object)).dtype == np.array(["bc"]).dtype
     with pytest.raises(ValueError, match=r"labels of the type datetime64.*ONNX does not have"):
         labels_of(np.array(["2020", "2021"], dtype="datetime64[D]"))
+    with pytest.raises(ValueError, match="holds 9223372036854775809, but"):
+        labels_of(np.array([1, 2**63 + 1], dtype=np.uint64))
 
 
 def test_other_objects():

@@ -285,6 +285,20 @@ def test_names_of_columns():
         assert_same(p, model.predict_proba(frame), "float32")
 
 
+def test_names_are_unique():
+    """That of a column without one, or of an output, differs from all others."""
+    X = np.random.default_rng(0).standard_normal((200, 3))
+    frame = pd.DataFrame(X, columns=["", "x0", "sa"])
+    model = TabularClassifier(**QUICK).fit(frame, np.array(["a", "a_"])[(X[:, 0] > 0) * 1])
+    exported = to_onnx(model, zipmap="columns")
+    inputs = [i.name for i in exported.graph.input]
+    assert inputs == ["x0_", "x0", "sa"]
+    assert [o.name for o in exported.graph.output] == ["label", "sa_", "sa__"]
+    for run in runs(exported).values():
+        _, *parts = run({name: X[:, i : i + 1] for i, name in enumerate(inputs)})
+        assert_same(np.hstack(parts), model.predict_proba(frame), "float32")
+
+
 def test_array_without_names():
     X = np.random.default_rng(0).standard_normal((300, 3))
     X[::5, 1] = np.nan
