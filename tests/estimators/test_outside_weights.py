@@ -339,9 +339,18 @@ def test_errors_of_arguments(arguments, message):
     given["dense1.kernel"] = given["dense1.kernel"].astype(str)
     with pytest.raises(ValueError, match="has dtype <U"):
         model.from_pretrained(given)
-    given["dense1.kernel"] = np.full((120, 5), np.inf)
-    with pytest.raises(ValueError, match="kernel of layer 'dense1'"):
+    model, _ = _network("images", dtype="float32")
+    for value, text in (np.inf, "values that are not finite"), (1e39, "too large for"):
+        given["dense1.kernel"] = np.full((120, 5), value)
+        with pytest.raises(ValueError, match=f"kernel of layer 'dense1'.* {text}"):
+            model.from_pretrained(given)
+    given["dense1.kernel"] = [[1.0], [1.0, 2.0]]
+    with pytest.raises(
+        ValueError, match=r"value of 'dense1\.kernel', of type list, cannot be read"
+    ):
         model.from_pretrained(given)
+    with pytest.raises(TypeError, match=r"the key 1; its keys are names"):
+        model.from_pretrained({1: np.zeros(3)})
 
 
 @pytest.mark.parametrize("layout", ["torch", "keras", None])

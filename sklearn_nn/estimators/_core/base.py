@@ -514,7 +514,7 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator, ABC):
 
         Unlike `save` it writes nothing else: no parameters, no classes, no state of training.
         :meth:`from_pretrained` reads the file. The weights of the output layer of a regressor are
-        those for unscaled targets.
+        those for unscaled targets. Of several networks (`n_networks`) it writes that in `layers_`.
 
         Parameters
         ----------

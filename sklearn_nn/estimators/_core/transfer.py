@@ -86,12 +86,7 @@ def from_outside(estimator, other, layers, layout, names):
             "yet; call initialize(X, y) first, with some of the data."
         )
     is_map = isinstance(other, Mapping)
-    given = other if is_map else foreign.read_arrays(other)
-    if nested := [name for name, item in given.items() if isinstance(item, Mapping)]:
-        raise ValueError(
-            f"The mapping has dictionaries in it, {nested}; pass the one that holds the arrays, "
-            f"such as weights[{nested[0]!r}]."
-        )
+    given = _arrays(other) if is_map else foreign.read_arrays(other)
     network = network_of(estimator)
     arrays = layouts.to_ours(network, given, layout, names)
     for layer, own in arrays.items():
@@ -102,18 +97,50 @@ def from_outside(estimator, other, layers, layout, names):
                 )
             if not np.isfinite(array).all():
                 raise ValueError(f"{name} of layer {layer!r} has values that are not finite.")
+            check_fits(f"{name} of layer {layer!r}", array, network.dtype)
             own[name] = np.array(array, dtype=network.dtype, order="C")
             own[name].flags.writeable = False
-    units, selected = _own_units(estimator), None
+    units, selected, source = _own_units(estimator), None, "mapping" if is_map else "file"
     if layers == BODY:
         arrays.pop(OUTPUT, None)
     elif layers != ALL:
         selected = as_names(layers, "layers")
-        check_known(selected, list(arrays), "The arrays from outside")
+        check_known(selected, list(arrays), f"The {source}")
         inside = [a for a in arrays if any(is_within(a, name) for name in selected)]
         arrays = {layer: arrays[layer] for layer in inside}
-    source = "mapping" if is_map else "file"
     return Pretrained(source, selected, arrays, units, None)
+
+
+def _arrays(given):
+    """Return a mapping with its values as arrays, or raise an error that names one that is none."""
+    if nested := [name for name, item in given.items() if isinstance(item, Mapping)]:
+        raise ValueError(
+            f"The mapping has dictionaries in it, {nested}; pass the one that holds the arrays, "
+            f"such as weights[{nested[0]!r}]."
+        )
+    arrays = {}
+    for name, value in given.items():
+        if not isinstance(name, str):
+            raise TypeError(f"The mapping has the key {name!r}; its keys are names of arrays.")
+        try:
+            arrays[name] = _as_array(value)
+        except Exception as error:  # tensors of other libraries raise any kind
+            raise ValueError(
+                f"The value of {name!r}, of type {type(value).__name__}, cannot be read as an "
+                f"array ({error}); pass NumPy arrays."
+            ) from error
+    return arrays
+
+
+def _as_array(value):
+    """Return numbers as an array.
+
+    A tensor of torch may record gradients, or be of a type that NumPy does not have.
+    """
+    if hasattr(value, "detach"):
+        value = value.detach().cpu()
+        value = value.float() if str(value.dtype) == "torch.bfloat16" else value
+    return np.asarray(value)
 
 
 def _own_units(estimator):

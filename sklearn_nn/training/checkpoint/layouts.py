@@ -260,17 +260,6 @@ def _flattened(
     return own[np.moveaxis(numbers.reshape(image), -1, 0).ravel()]
 
 
-def _as_array(value: Any) -> np.ndarray:
-    """Return numbers as an array.
-
-    A tensor of torch may record gradients, or be of a type that NumPy does not have.
-    """
-    if hasattr(value, "detach"):
-        value = value.detach().cpu()
-        value = value.float() if str(value.dtype) == "torch.bfloat16" else value
-    return np.asarray(value)
-
-
 def _is_of(layout: str, given: Arrays) -> bool:
     """Return whether names of arrays are such as a layout has, and others have not."""
     if layout == KERAS:
@@ -298,7 +287,7 @@ def to_ours(
             if absent:
                 continue
             used |= {*keys}
-            arrays = [_as_array(given[key]) for key in keys]
+            arrays = [given[key] for key in keys]
             triples = list(zip(keys, arrays, entry.shapes, strict=True))
             wrong = [(key, a.shape, s[0]) for key, a, s in triples if a.shape not in s]
             misshapen += [f"{key} {shape}, not {wanted}" for key, shape, wanted in wrong]
