@@ -173,7 +173,11 @@ def pretrained(other, layers, load):
     from sklearn_nn.inspection._fitted import fitted_network
 
     estimator = (
-        load(other) if _is_path(other) else fitted_network(other) if hasattr(other, "fit") else other
+        load(other)
+        if _is_path(other)
+        else fitted_network(other)
+        if hasattr(other, "fit")
+        else other
     )
     if not hasattr(estimator, "from_pretrained"):
         raise TypeError(
