@@ -124,7 +124,11 @@ class Explained:
         self.parts = [Part.of(network) for network in fitted]
         self.temperatures = vars(estimator).get("_temperatures", [1.0] * len(fitted))
         self.n_jobs = resolve_n_jobs(estimator.n_jobs)
-        self.link = fitted[-1].plan.link.activation
+        link, several = fitted[-1].plan.link, getattr(self.codec, "per_target", 1)
+        #: Activation by which predictions follow from raw outputs; the middle quantile is one.
+        self.link = "identity" if several > 1 else link.activation
+        #: First raw output that is a prediction, and the distance to that of the next target.
+        self.columns = (self.codec.predicted, several) if several > 1 else (0, 1)
         #: Kind of target of a classifier, else None.
         self.kind = None if self.codec.is_numeric else getattr(self.codec, "kind", MULTICLASS)
         if self.kind is None and self.link not in _LINKS:
@@ -149,7 +153,7 @@ class Explained:
         """Return what classes are chosen by: the log-probability of each; zeros of a regressor."""
         raw = self._raw(encoded, lengths)
         if self.kind is None:
-            return np.zeros((len(raw[0]), raw[0].shape[2]))
+            return np.zeros((len(raw[0]), raw[0].shape[2] // self.columns[1]))
         if self.kind == MULTICLASS:
             return self._mean_log_p(raw)[0]
         if self.kind == BINARY:  # the second class, whatever its probability
@@ -224,15 +228,16 @@ class Explained:
     def _of_numbers(self, raw, rows, chosen):
         """Return predictions of chosen outputs in units of y, and derivatives."""
         link, slope = _LINKS[self.link]
-        values, seeds = np.zeros(len(rows)), []
+        values, seeds, (first, apart) = np.zeros(len(rows)), [], self.columns
+        column = first + apart * chosen
         for z in raw:
             members = link(z)
             output = members.mean(axis=1)
-            predicted = self.codec.decode(output).reshape(output.shape)
+            predicted = self.codec.decode(output).reshape(len(rows), -1)
             values += predicted[rows, chosen] / len(raw)
             seed = np.zeros(z.shape)
-            factor = self.codec.slopes(output)[rows, chosen] / (len(raw) * z.shape[1])
-            seed[rows, :, chosen] = factor[:, np.newaxis] * slope(members)[rows, :, chosen]
+            factor = self.codec.slopes(output)[rows, column] / (len(raw) * z.shape[1])
+            seed[rows, :, column] = factor[:, np.newaxis] * slope(members)[rows, :, column]
             seeds.append(seed)
         return values, seeds
 

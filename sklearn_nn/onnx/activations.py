@@ -8,6 +8,7 @@ import numpy as np
 
 from sklearn_nn.jit.functions import ERF64, ERFC64
 from sklearn_nn.layers.activation import SELU_ALPHA, SELU_SCALE, Activation, ParametricActivation
+from sklearn_nn.layers.quantiles import Quantiles, middle_level, shifts
 from sklearn_nn.onnx.graph import GraphBuilder, Value
 from sklearn_nn.onnx.network import NetworkExporter, form_of
 
@@ -111,6 +112,21 @@ def apply(graph: GraphBuilder, name: str, x: str) -> str:
 def activation(to: NetworkExporter, layer: Activation, x: Value) -> Value:
     """Append y = f(x)."""
     return x._replace(name=apply(to.graph, layer.known_name(), x.name))
+
+
+@form_of(Quantiles)
+def quantiles(to: NetworkExporter, layer: Quantiles, x: Value) -> Value:
+    """Append the middle number of each target, and the others by distances from one to the next."""
+    n, middle, graph = len(layer.levels), middle_level(layer.levels), to.graph
+    places, kept = x.shape[-1] // n, [0] * len(x.shape)
+    numbers = [graph.slice(x.name, len(x.shape), j, None, n) for j in range(n)]
+    found = {middle: numbers[middle]}
+    for j in (*range(middle + 1, n), *range(middle - 1, -1, -1)):
+        shifted = graph.node("Add", [numbers[j], shifts(layer.levels)[j]])
+        op, before = ("Add", j - 1) if j > middle else ("Sub", j + 1)
+        found[j] = graph.node(op, [found[before], apply(graph, "softplus", shifted)])
+    columns = [graph.reshape(found[j], [*kept, places, 1]) for j in range(n)]
+    return x._replace(name=graph.reshape(graph.concat(columns, axis=-1), [*kept, places * n]))
 
 
 @form_of(ParametricActivation)

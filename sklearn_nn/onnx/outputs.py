@@ -76,17 +76,49 @@ def _check_zipmap(zipmap, classes: np.ndarray, codec, output: Value) -> None:
 
 
 def add_number_outputs(graph: GraphBuilder, codec, output: Value) -> None:
-    """Append the output of a regressor, `variable`, in the units of y and the type of `predict`."""
+    """Append the output of a regressor, `variable`, in the units of y and the type of `predict`.
+
+    Of several quantiles, it is the middle one, and all are the output `quantiles`.
+    """
     y, dtype = output.name, graph.dtype
     if isinstance(codec, ScaledNumberCodec):
         y, dtype = unscaled(graph, codec, y), np.dtype(np.float64)
+    levels = _levels(graph, codec, output, y, dtype) if codec.per_target > 1 else []
+    if levels:
+        y = graph.reshape(levels[codec.predicted], [*[0] * len(output.shape), codec.n_outputs])
     y = _own_steps(graph, output, y, dtype)
     graph.output("variable", y, dtype, [*_axes(output), codec.n_outputs])
+    if levels and len(output.shape) == 1:
+        several = [codec.n_outputs] if codec.n_outputs > 1 else []
+        whole = graph.reshape(graph.concat(levels, axis=-1), [0, *several, len(levels)])
+        graph.output("quantiles", whole, dtype, [SAMPLES, *several, len(levels)])
+
+
+def scale_of(codec) -> np.ndarray:
+    """Return the scale of targets with a column for each output; a target may have several."""
+    return np.repeat(codec.scale, codec.per_target, axis=1)
+
+
+def _levels(graph: GraphBuilder, codec, output: Value, y: str, dtype) -> list[str]:
+    """Append the quantiles of each level, calibrated if offsets are learnt, on an axis of 1."""
+    n, middle, rank = codec.per_target, codec.predicted, len(output.shape)
+    y = graph.reshape(y, [*[0] * rank, codec.n_outputs, n])
+    levels = [graph.slice(y, rank + 1, j, j + 1) for j in range(n)]
+    if vars(codec).get("offsets") is not None:
+        offsets = codec.offsets.astype(dtype)
+        levels = [
+            graph.node("Add", [level, graph.constant(np.ascontiguousarray(offsets[:, [j]]))])
+            for j, level in enumerate(levels)
+        ]
+        for j in (*range(middle + 1, n), *range(middle - 1, -1, -1)):  # see NumberCodec.values
+            op, before = ("Max", j - 1) if j > middle else ("Min", j + 1)
+            levels[j] = graph.node(op, [levels[j], levels[before]])
+    return levels
 
 
 def unscaled(graph: GraphBuilder, codec, output: str) -> str:
     """Append the return to the units of y, in float64, within the range of y if it is known."""
-    center, spread, *limits = codec.scale
+    center, spread, *limits = scale_of(codec)
     y = graph.node("Mul", [graph.cast(output, np.float64), graph.constant(spread)])
     y = graph.node("Add", [y, graph.constant(center)])
     for op, limit in zip(("Max", "Min"), limits, strict=False):

@@ -8,7 +8,7 @@ from sklearn_nn.estimators._core.fitted_network import network_of
 from sklearn_nn.estimators._targets.codec import MULTICLASS, ClippedNumberCodec
 from sklearn_nn.onnx.graph import GraphBuilder, Value
 from sklearn_nn.onnx.network import NetworkExporter
-from sklearn_nn.onnx.outputs import unscaled
+from sklearn_nn.onnx.outputs import scale_of, unscaled
 
 
 def mean_of_networks(graph: GraphBuilder, estimator, rows: Value) -> Value:
@@ -30,7 +30,7 @@ def _corrected(graph: GraphBuilder, estimator, output: str, k: int) -> str:
     """Append what the estimator does to the output of network `k` before the mean."""
     codec = estimator._codec
     if isinstance(codec, ClippedNumberCodec):
-        center, spread, *_ = codec.scale
+        center, spread, *_ = scale_of(codec)
         y = graph.node("Div", [unscaled(graph, codec, output), graph.constant(spread)])
         return graph.node("Sub", [y, graph.constant(center / spread)])
     temperature = estimator._temperatures[k]

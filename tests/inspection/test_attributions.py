@@ -162,6 +162,13 @@ NUMBERS_AND_CODES = np.c_[ROWS, RNG.integers(0, 3, 80), RNG.integers(0, 5, 80)]
 SUMS = {
     "mlp": (short(MLPClassifier, 20), ROWS, THREE),
     "mlp regressor": (short(MLPRegressor, hidden_layer_sizes=20), ROWS, ROWS[:, 0] ** 2),
+    "quantiles": (
+        short(MLPRegressor, hidden_layer_sizes=20, loss="quantile", quantile=[0.1, 0.5, 0.8]),
+        ROWS, 100 * ROWS[:, 0] ** 2,
+    ),
+    "tabm quantiles": (
+        _tabular(TabularRegressor, "tabm", loss="quantile", quantile=[0.2, 0.4]), TABLE, OF_TABLE
+    ),
     "cnn": (short(CNNClassifier, (4, 5)), IMAGES, LABELS),
     "cnn regressor": (short(CNNRegressor, (4, 5)), IMAGES, LABELS),
     "rnn": (short(RNNClassifier, 5), SIGNALS, SIGNALS[:, 0, 0] > 0),

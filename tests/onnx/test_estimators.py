@@ -340,3 +340,20 @@ def test_the_missing_package_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "onnx", None)
     with pytest.raises(ImportError, match=r'pip install "sklearn_nn\[onnx\]"'):
         to_onnx(estimator)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("conformal_fraction", [0.0, 0.3])
+@pytest.mark.parametrize("several", [False, True])
+def test_quantiles(several, conformal_fraction, dtype):
+    """The first output is what `predict` returns, the second what `predict_quantiles` returns."""
+    y = np.column_stack([100 * NUMBERS + 7, NUMBERS**2]) if several else 100 * NUMBERS + 7
+    options = {"loss": "quantile", "quantile": [0.2, 0.4, 0.6, 0.8], "max_iter": 3}
+    model = make("MLPRegressor", dtype=dtype, conformal_fraction=conformal_fraction, **options)
+    model.fit(ROWS, y)
+    middle, levels = model.predict(ROWS), model.predict_quantiles(ROWS)
+    for run in runs(to_onnx(model)).values():
+        variable, quantiles = run({"X": ROWS.astype(dtype)})
+        assert_same(variable.reshape(middle.shape), middle, dtype)
+        assert_same(quantiles, levels, dtype)
+        assert (np.diff(quantiles, axis=-1) >= 0).all()

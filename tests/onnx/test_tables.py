@@ -206,6 +206,7 @@ def test_classifier(architecture, kind, dtype):
         ("three", {}),
         ("positive", {"loss": "poisson"}),
         ("y", {"loss": "quantile", "quantile": 0.9, "n_networks": 1}),
+        ("y", {"loss": "quantile", "quantile": [0.1, 0.5, 0.9]}),
     ],
 )
 def test_regressor(architecture, kind, options, dtype):
@@ -215,7 +216,11 @@ def test_regressor(architecture, kind, options, dtype):
     rows = changed(frame)
     exported, expected = to_onnx(model), model.predict(rows)
     for runtime, run in runs(exported).items():
-        (y,) = run(columns(exported, rows))
+        y, *quantiles = run(columns(exported, rows))
+        if quantiles:
+            levels = model.predict_quantiles(rows)
+            tolerance = TOLERANCE[dtype] * np.abs(levels).max()
+            np.testing.assert_allclose(quantiles[0], levels, TOLERANCE[dtype], tolerance)
         assert y.dtype == expected.dtype
         for found, own in zip(y.T, expected.reshape(len(y), -1).T, strict=True):
             np.testing.assert_allclose(
