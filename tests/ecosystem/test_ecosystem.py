@@ -10,7 +10,7 @@ import pytest
 import sklearn_nn
 from helpers.estimators.more_estimators import NAMES, answers, fitted_ones
 from sklearn_nn import MLPClassifier, TabularClassifier
-from sklearn_nn.training import MLflowLogger, OptunaPruning, TensorBoard
+from sklearn_nn.training import MLflowLogger, OptunaPruning, TensorBoard, WandbLogger
 
 pytestmark = [
     pytest.mark.ecosystem,
@@ -130,6 +130,22 @@ def test_fits_of_one_second_do_not_replace_each_other(tmp_path):
     assert sorted(losses) == [(name, step) for name in names for step in (1, 2)]
     steps = [step for tag, step, _ in scalars(tmp_path / "run") if tag == "loss"]
     assert steps == [1, 2]
+
+
+def test_wandb(monkeypatch):
+    """Without a network: the files of the run stay on this machine."""
+    wandb = pytest.importorskip("wandb")
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.setenv("WANDB_SILENT", "true")
+    X, y = np.random.default_rng(0).normal(size=(30, 2)), np.arange(30) % 2
+    settings = {"hidden_layer_sizes": (3,), "max_iter": 4, "random_state": 0}
+    MLPClassifier(callbacks=[WandbLogger("networks", "plain")], **settings).fit(X, y)
+    assert wandb.run is None
+    with wandb.init(project="networks") as run:
+        model = MLPClassifier(callbacks=[WandbLogger()], **settings).fit(X, y)
+        assert wandb.run is run
+        assert run.summary["epoch"] == 4
+        assert run.summary["loss"] == model.loss_
 
 
 def test_optuna_prunes():
