@@ -89,6 +89,8 @@ def _rows(dtypes: tuple[str, ...]) -> Iterator[Fit]:
         yield MLPRegressor(**small), data, x[:, 0], np.zeros((1, 3), dtype=np.uint8)
         for loss in REGRESSION_LOSSES:
             yield MLPRegressor(loss=loss, **small), data, x[:, 0] + 1, data
+        several = MLPRegressor(loss="quantile", quantile=[0.1, 0.5, 0.9], **small)
+        yield several, data, x[:, 0] + 1, data
         for solver in OPTIMIZERS:
             yield MLPRegressor(solver=solver, input_noise=0.1, **small), data, x[:, 0], data
         for classes, options in itertools.product((2, 3), _CLASSIFIERS):

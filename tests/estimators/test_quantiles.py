@@ -95,6 +95,15 @@ def test_a_list_of_one_level_is_the_number(kind):
         np.testing.assert_array_equal(flat(model.predict_quantiles(samples))[..., 0], predicted)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_few_rows_and_threads_predict_the_same(dtype):
+    model = small(dtype=dtype, max_iter=2, conformal_fraction=0.25).fit(X, np.c_[Y, -Y])
+    wanted = model.predict_quantiles(X)
+    for rows in (slice(0, 1), slice(3, 17), slice(100, 250)):
+        np.testing.assert_array_equal(model.predict_quantiles(X[rows]), wanted[rows])
+    np.testing.assert_array_equal(model.set_params(n_jobs=2).predict_quantiles(X), wanted)
+
+
 def test_the_middle_level():
     for levels, middle in (
         ([0.05, 0.5, 0.95], 1), ([0.1, 0.9], 0), ([0.1, 0.5], 1), ([0.5, 0.9], 0),
