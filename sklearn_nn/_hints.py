@@ -119,12 +119,22 @@ def _meant(name: str) -> list[str]:
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """Return the name that is spelt like another one, or begins with it, or None.
 
-    Capitals do not matter.
+    Capitals do not matter, nor whether parts are joined by a dot or an underscore.
     """
-    lowered = {one.lower(): one for one in reversed([*known])}
-    near = difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=_ALIKE)
-    near += [one for one in reversed(lowered) if one.startswith(f"{name.lower()}_")]
-    return lowered[near[0]] if near else None
+
+    def simple(one: str) -> str:
+        return one.lower().replace(".", "_")
+
+    simplified = {simple(one): one for one in reversed([*known])}
+    near = difflib.get_close_matches(simple(name), simplified, n=1, cutoff=_ALIKE)
+    near += [one for one in reversed(simplified) if one.startswith(f"{simple(name)}_")]
+    return simplified[near[0]] if near else None
+
+
+def question(name: object, known: Iterable[str]) -> str:
+    """Return the end of an error about an unknown name, which asks for the one spelt like it."""
+    near = nearest(name, known) if isinstance(name, str) else None
+    return f" Did you mean {near!r}?" if near else ""
 
 
 def hint(name: str, known: Iterable[str]) -> str:

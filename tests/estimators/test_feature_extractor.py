@@ -236,7 +236,9 @@ def test_errors(network):
         FeatureExtractor(network).get_feature_names_out()
     with pytest.raises(NotFittedError):
         activations(mlp(), X, "dense1")
-    with pytest.raises(ValueError, match=r"layer='dense9' is not in the network; .*'dense1'"):
+    with pytest.raises(
+        ValueError, match=r"layer='dense9' is not in the network; .*'dense1'.* Did you mean 'dense"
+    ):
         FeatureExtractor(network, "dense9").fit(X)
     with pytest.raises(TypeError, match="must be a network of sklearn_nn"):
         FeatureExtractor(LogisticRegression()).fit(X, Y)

@@ -2,6 +2,8 @@
 
 import functools
 import importlib.util
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -42,6 +44,15 @@ def test_structure():
     assert network.summary().n_parameters == 4_652_014
     assert network.learning_rate_factors == {"standardize": 0.0}
     np.testing.assert_array_equal(network.classes_, np.arange(1000))
+
+
+def test_the_guide_names_layers_that_there_are():
+    page = Path(__file__).parents[2] / "docs" / "guide_transfer.rst"
+    named = re.findall(r'FeatureExtractor\(body, "(.+?)"\)', page.read_text(encoding="utf-8"))
+    assert named
+    assert {*named} <= {row.name for row in _network().summary().rows}
+    with pytest.raises(ValueError, match="Did you mean 'block10.expand_act'"):
+        FeatureExtractor(_network(), "block10_expand_act").fit(IMAGES)
 
 
 def test_images_are_standardized_first():

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_nn._hints import question
 from sklearn_nn.layers.layer import Layer, Memory
 from sklearn_nn.network.lowering import lower
 from sklearn_nn.network.machine import FewRows, input_gradient, predict
@@ -275,7 +276,10 @@ class FittedNetwork:
         """Return the shape of a sample after a layer; raise ValueError if the layer is unknown."""
         shapes = {line.name: line.output_shape for line in self.outline}
         if layer not in shapes:
-            raise ValueError(f"layer={layer!r} is not in the network; its layers are {[*shapes]}.")
+            raise ValueError(
+                f"layer={layer!r} is not in the network; its layers are {[*shapes]}."
+                f"{question(layer, shapes)}"
+            )
         return tuple(map(int, shapes[layer]))
 
     @property

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from sklearn_nn._hints import question
 from sklearn_nn.estimators._core.fitted_network import network_of
 from sklearn_nn.estimators._core.parts import check_fits, warn
 from sklearn_nn.layers.standardize import INPUT_SCALE
@@ -313,6 +314,7 @@ def check_known(names, layers, what):
         if not any(is_within(layer, name) for layer in layers):
             raise ValueError(
                 f"{what} has no layer {name!r}; its layers are {', '.join(map(repr, layers))}."
+                f"{question(name, layers)}"
             )
 
 
