@@ -51,7 +51,7 @@ def test_the_guide_names_layers_that_there_are():
     named = re.findall(r'FeatureExtractor\(body, "(.+?)"\)', page.read_text(encoding="utf-8"))
     assert named
     assert {*named} <= {row.name for row in _network().summary().rows}
-    with pytest.raises(ValueError, match="Did you mean 'block10.expand_act'"):
+    with pytest.raises(ValueError, match=r"Did you mean 'block10\.expand_act'"):
         FeatureExtractor(_network(), "block10_expand_act").fit(IMAGES)
 
 
