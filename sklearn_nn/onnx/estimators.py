@@ -90,6 +90,11 @@ def _checked_network(estimator):
             "TextGenerator writes text, each character after the one before. Keep it in a file by "
             "its method save."
         )
+    if isinstance(estimator, type):
+        raise TypeError(
+            f"to_onnx exports fitted estimators, got the class {estimator.__name__}; pass an "
+            "instance after its fit."
+        )
     if not isinstance(estimator, BaseNetwork):
         raise TypeError(
             f"to_onnx exports estimators of sklearn_nn, got {type(estimator).__name__}; for a "

@@ -20,7 +20,7 @@ from helpers.estimators.all_estimators import (
     fitted,
     make,
 )
-from sklearn_nn import to_onnx
+from sklearn_nn import MLPClassifier, to_onnx
 from sklearn_nn.estimators._core.fitted_network import network_of
 from sklearn_nn.layers import (
     GRU,
@@ -315,9 +315,9 @@ def test_a_users_layer_can_be_registered(monkeypatch):
     assert_predicts(network, runs(to_onnx(network)), ROWS, network_of(network).dtype)
 
 
-@pytest.mark.parametrize("opset", [16, 10_000])
+@pytest.mark.parametrize("opset", [16, 10_000, "17", 17.5])
 def test_unknown_operator_set(opset):
-    with pytest.raises(ValueError, match=f"opset={opset} is not supported; use 17 to"):
+    with pytest.raises(ValueError, match=f"opset={opset!r} is not supported; use 17 to"):
         to_onnx(fitted("MLPClassifier"), opset=opset)
 
 
@@ -331,6 +331,8 @@ def test_labels():
 
 
 def test_other_objects():
+    with pytest.raises(TypeError, match=r"got the class MLPClassifier; pass an instance"):
+        to_onnx(MLPClassifier)
     with pytest.raises(TypeError, match="exports estimators of sklearn_nn"):
         to_onnx(ROWS)
 
