@@ -5,8 +5,10 @@ import inspect
 
 import numpy as np
 
+from sklearn_nn.estimators._core.fitted_network import data_format_of, network_of
 from sklearn_nn.inspection._fitted import check_network, fitted_network
 from sklearn_nn.inspection.network_summary import HEADINGS, summary
+from sklearn_nn.layers.shape import CHANNELS_FIRST
 
 #: Rows of the history that are shown.
 _MOST_EPOCHS = 10
@@ -71,7 +73,7 @@ def model_card(estimator):
     layers = [row._cells() for row in described.rows]
     sections = [
         f"# {type(network).__name__}",
-        _table(("Property", "Value"), _properties(network, described)),
+        _table(("Property", "Value"), _properties(estimator, network, described)),
         "## Network",
         _table(HEADINGS, layers),
         _table(("Total", "Value"), described._totals()),
@@ -101,11 +103,39 @@ def _listed(names):
     return shown if len(names) <= _MOST_NAMES else f"{shown}, ... ({len(names)} in all)"
 
 
-def _properties(network, described):
+def _steps_before(estimator, network):
+    """Return the classes of the steps before a network in pipelines, the first one first."""
+    if estimator is network:
+        return []
+    steps = [step for _, step in getattr(estimator, "steps", [])][:-1]
+    inner = getattr(estimator, "best_estimator_", getattr(estimator, "regressor_", None))
+    inner = estimator.steps[-1][1] if inner is None else inner
+    names = [type(step).__name__ for step in steps if step not in (None, "passthrough")]
+    return names + _steps_before(inner, network)
+
+
+def _shape_of_sample(network):
+    """Return the shape of an image or a sequence as X has it; None for a row of features."""
+    shape = list(network_of(network).plan.form["shape"])
+    if len(shape) == 1:
+        return None
+    if getattr(vars(network).get("_reader"), "takes_any_length", False):
+        shape[0] = "steps"
+    if data_format_of(network) == CHANNELS_FIRST:
+        shape = [shape[-1], *shape[:-1]]
+    return f"({', '.join(map(str, shape))})"
+
+
+def _properties(estimator, network, described):
     """Yield the rows about the data that the network reads, and what it returns."""
     version = importlib.import_module("sklearn_nn").__version__
     yield "Made by", f"sklearn_nn {version}"
-    if "n_features_in_" in vars(network):
+    if steps := _steps_before(estimator, network):
+        yield "Steps before it", _listed(steps)
+    shape = _shape_of_sample(network)
+    if shape is not None:
+        yield "Shape of a sample", shape
+    elif "n_features_in_" in vars(network):
         yield "Features", network.n_features_in_
     if "feature_names_in_" in vars(network):
         yield "Names of features", _listed([*network.feature_names_in_])

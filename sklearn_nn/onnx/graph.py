@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -69,7 +68,7 @@ class GraphBuilder:
         self.onnx = _onnx()
         newest = self.onnx.defs.onnx_opset_version()
         self.opset = OLDEST_OPSET if opset is None else opset
-        if not isinstance(self.opset, Integral) or not OLDEST_OPSET <= self.opset <= newest:
+        if self.opset not in range(OLDEST_OPSET, newest + 1):
             raise ValueError(
                 f"opset={opset!r} is not supported; use {OLDEST_OPSET} to {newest}, the newest of "
                 f"the installed onnx {self.onnx.__version__}."

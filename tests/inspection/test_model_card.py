@@ -2,11 +2,24 @@
 
 import re
 
+import numpy as np
 import pytest
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from helpers.estimators.more_estimators import NAMES, fitted_ones
-from sklearn_nn import MLPClassifier, TabularClassifier, model_card
+from sklearn_nn import (
+    CNNClassifier,
+    MLPClassifier,
+    MLPRegressor,
+    RNNClassifier,
+    TabularClassifier,
+    model_card,
+)
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -58,6 +71,34 @@ def test_the_values_of_a_card():
     for name in automatic:
         assert shown[name] == f"'auto': {model.recipe_[name]!r}"
     assert "loss" not in shown
+
+
+def test_shapes_of_samples():
+    y, small = [0, 1] * 4, {"max_iter": 1}
+    images = np.random.default_rng(0).normal(size=(8, 3, 5, 6))
+    last = CNNClassifier((2,), **small).fit(np.moveaxis(images, 1, -1), y)
+    first = CNNClassifier((2,), data_format="channels_first", **small).fit(images, y)
+    sequences = RNNClassifier(2, **small).fit([x[0, : 2 + k % 3] for k, x in enumerate(images)], y)
+    grey = CNNClassifier((2,), kernel_size=2, **small).fit(images[:, 0], y)
+    for model, shape in [
+        (last, "(5, 6, 3)"), (first, "(3, 5, 6)"), (sequences, "(steps, 6)"), (grey, "(5, 6, 1)"),
+    ]:  # fmt: skip
+        facts = dict(tables(model_card(model))[0])
+        assert facts["Shape of a sample"] == shape
+        assert "Features" not in facts
+
+
+def test_steps_before_the_network():
+    X, y = np.random.default_rng(0).normal(size=(12, 3)), [0, 1] * 6
+    network = MLPClassifier((2,), max_iter=1)
+    model = make_pipeline(StandardScaler(), "passthrough", make_pipeline(PCA(2), network))
+    search = GridSearchCV(model, {"standardscaler__with_mean": [True]}, cv=2)
+    for one in (model, search):
+        facts = dict(tables(model_card(one.fit(X, y)))[0])
+        assert facts["Steps before it"] == "StandardScaler, PCA"
+    target = TransformedTargetRegressor(make_pipeline(PCA(2), MLPRegressor(max_iter=1)))
+    assert dict(tables(model_card(target.fit(X, y)))[0])["Steps before it"] == "PCA"
+    assert "Steps before it" not in model_card(network.fit(X, y))
 
 
 def test_long_histories_and_lists_are_shortened():
