@@ -15,15 +15,15 @@ from sklearn_nn.estimators._inputs.scale import Moments
 from sklearn_nn.estimators._targets.steps import Steps
 from sklearn_nn.estimators.feature_extractor import FeatureExtractor
 from sklearn_nn.estimators.table_encoder import TableEncoder
-from sklearn_nn.preprocessing import SequenceScaler
+from sklearn_nn.preprocessing import ImageResizer, SequenceScaler
 from sklearn_nn.training.history import History
 from sklearn_nn.training.optimizers import OptimizerState
 
 #: Classes whose subclasses are held, too: estimators, layers, solvers, readers, ...
 _FAMILIES = (BaseNetwork, Part, Spec)
 _OTHERS = (
-    FeatureExtractor, FittedNetwork, History, Moments, OptimizerState, Place, Plan, Pretrained,
-    SequenceScaler, Steps, TableEncoder,
+    FeatureExtractor, FittedNetwork, History, ImageResizer, Moments, OptimizerState, Place, Plan,
+    Pretrained, SequenceScaler, Steps, TableEncoder,
 )  # fmt: skip
 
 

@@ -1,11 +1,14 @@
 """Forms of files other than this package's own: pickle, joblib, skops, safetensors."""
 
+import importlib
 import pickle
+import pkgutil
 import warnings
 
 import joblib
 import numpy as np
 import pytest
+from sklearn.base import BaseEstimator
 from sklearn.exceptions import InconsistentVersionWarning
 
 import sklearn_nn
@@ -113,6 +116,22 @@ def test_trusted_types_are_classes_of_this_package():
         module, _, kind = name.rpartition(".")
         assert module.startswith("sklearn_nn.")
         assert isinstance(getattr(__import__(module, fromlist=["_"]), kind), type)
+
+
+def test_every_estimator_is_trusted():
+    """A search in all modules, so that a new transformer is not left out."""
+    found = set()
+    for module in pkgutil.walk_packages(sklearn_nn.__path__, "sklearn_nn."):
+        if not module.name.endswith("__main__"):
+            kinds = vars(importlib.import_module(module.name)).values()
+            found |= {kind for kind in kinds if isinstance(kind, type)}
+    names = {
+        f"{kind.__module__}.{kind.__qualname__}"
+        for kind in found
+        if issubclass(kind, BaseEstimator) and kind.__module__.startswith("sklearn_nn.")
+    }
+    assert len(names) > 12
+    assert names <= {*sklearn_nn.TRUSTED_TYPES}
 
 
 # --- safetensors ----------------------------------------------------------------------------------
