@@ -95,17 +95,13 @@ def resize_images(X: Any, size: Any, *, data_format: str = "channels_last") -> n
     >>> resize_images(np.array([[[0, 0, 90, 90]] * 2], dtype="uint8"), (1, 2))
     array([[[13, 77]]], dtype=uint8)
     """
-    listed = isinstance(X, list | tuple) or (isinstance(X, np.ndarray) and X.dtype.kind == "O")
-    if listed and len({np.shape(image) for image in X}) > 1:
-        each = [resize_images([image], size, data_format=data_format) for image in X]
-        for index, image in enumerate(each):
-            if image.shape != each[0].shape:
-                raise ValueError(
-                    f"X[{index}] has shape {np.shape(X[index])}, but X[0] has {np.shape(X[0])}; "
-                    "all images need the same channels."
-                )
-        return np.concatenate(each)
-    images = _check_images(X, data_format)
+    images = X if isinstance(X, list | tuple) else np.asarray(X)
+    if isinstance(images, list | tuple) or images.dtype.kind == "O":
+        images = [np.asarray(image) for image in images]
+        _check_bytes(images)
+        if len({image.shape for image in images}) > 1:
+            return _resized_one_by_one(images, size, data_format)
+    images = _check_images(images, data_format)
     height, width = whole_numbers("size", size, 2)
     tall = 2 if data_format == "channels_first" and images.ndim == 4 else 1
     small = images.dtype.itemsize <= 2 or images.dtype == np.float32
@@ -127,6 +123,28 @@ def resize_images(X: Any, size: Any, *, data_format: str = "channels_last") -> n
             block = np.rint(block)
         resized[start : start + step] = block
     return resized
+
+
+def _check_bytes(images: list[np.ndarray]) -> None:
+    """Raise ValueError if some images are bytes and others are not, whose units differ."""
+    for index, image in enumerate(images):
+        if (image.dtype == np.uint8) != (images[0].dtype == np.uint8):
+            raise ValueError(
+                f"X[{index}] has dtype {image.dtype}, but X[0] has {images[0].dtype}; bytes are "
+                "scaled from 0 to 255, so that either all images are bytes or none is."
+            )
+
+
+def _resized_one_by_one(images: list[np.ndarray], size: Any, data_format: str) -> np.ndarray:
+    """Return resized images of unequal height and width, or raise ValueError if channels differ."""
+    each = [resize_images([image], size, data_format=data_format) for image in images]
+    for index, image in enumerate(each):
+        if image.shape != each[0].shape:
+            raise ValueError(
+                f"X[{index}] has shape {images[index].shape}, but X[0] has {images[0].shape}; "
+                "all images need the same channels."
+            )
+    return np.concatenate(each)
 
 
 @parameters

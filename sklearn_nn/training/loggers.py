@@ -165,6 +165,11 @@ class CSVLogger(Logger):
         """Empty the file unless `append` is set, or this is a further network of a fit."""
         if not self.append and _is_first(network):
             Path(self.path).write_text("", encoding="utf-8")
+        with Path(self.path).open("a+b") as file:
+            if file.tell():
+                file.seek(-1, os.SEEK_END)
+                if file.read() != b"\n":  # the last line was cut off
+                    file.write(b"\n")
 
     def record(self, epoch: int, figures: dict[str, float], network: str | None) -> None:
         """Append a line; the first line is preceded by the column names."""
@@ -172,7 +177,7 @@ class CSVLogger(Logger):
         row = {**named, "epoch": epoch, **figures}
         with Path(self.path).open("a+", encoding="utf-8", newline="") as file:
             file.seek(0)
-            names = next(csv.reader(file), None)
+            names = next(filter(None, csv.reader(file)), None)
             writer = csv.DictWriter(file, names or list(row), extrasaction="ignore")
             if names is None:
                 writer.writeheader()
@@ -348,8 +353,9 @@ class OptunaPruning(Logger):
 
     Parameters
     ----------
-    trial : optuna.trial.Trial
-        The trial of an objective function. Clones of the callback share it.
+    trial : optuna.trial.Trial or optuna.trial.FixedTrial
+        The trial of an objective function. Clones of the callback share it. A FixedTrial, which
+        belongs to no study, gets no reports.
     monitor : str or None, default=None
         Figure to report, as in `EarlyStopping`. None is "val_score" if the study maximizes, and
         "val_loss" (or "loss", without a validation set) if it minimizes.
@@ -389,6 +395,8 @@ class OptunaPruning(Logger):
         """
         if not _is_first(network):
             return
+        if not hasattr(self.trial, "study") and not self.trial.should_prune():
+            return  # a FixedTrial, which is never pruned
         grows = self.trial.study.direction.name == "MAXIMIZE"
         wanted = "val_score" if grows and self.monitor is None else self.monitor
         name = monitored(wanted, figures, "OptunaPruning")

@@ -1,6 +1,7 @@
 """Resized images against loops and PyTorch; augmented images against the twins of the kernels."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from helpers.naive import augmentation as twins
@@ -99,6 +100,18 @@ def test_images_of_unequal_sizes(rng):
         np.testing.assert_array_equal(resize_images(image[np.newaxis], (4, 6))[0], own)
     with pytest.raises(ValueError, match=r"X\[1\] has shape \(9, 4\).*the same channels"):
         resize_images([images[0], images[1][..., 0]], 4)
+    with pytest.raises(ValueError, match=r"X\[1\] has dtype float64, but X\[0\] has uint8; bytes"):
+        resize_images([images[0], images[2] / 255], 4)
+
+
+@pytest.mark.parametrize("sizes", [[(5, 7), (5, 7)], [(5, 7), (9, 4)]])
+def test_images_as_objects(sizes, rng):
+    """As in a column of a data frame."""
+    images = [rng.integers(0, 256, (*size, 3)).astype("uint8") for size in sizes]
+    column = pd.Series(images, index=[7, 8])
+    for given in (column, column.to_numpy()):
+        assert given.dtype == object
+        np.testing.assert_array_equal(resize_images(given, 4), resize_images(images, 4))
 
 
 def test_many_images_go_block_by_block(rng, monkeypatch):

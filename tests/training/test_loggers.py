@@ -140,6 +140,16 @@ def test_appending_to_a_new_file(tmp_path):
     assert len(read(tmp_path / "log.csv")) == 1
 
 
+@pytest.mark.parametrize("text", ["\n", "epoch,loss\n1,0.5", "epoch,loss"])
+def test_appending_to_a_line_that_was_cut_off(text, tmp_path):
+    path = tmp_path / "log.csv"
+    path.write_text(text)
+    write_log(CSVLogger(path, append=True), loss=[8.0])
+    lines = path.read_text().split()
+    assert lines[0] == "epoch,loss"
+    assert lines[-1] == "1,8.0"
+
+
 def test_csv_holds_all_networks_of_a_fit(tmp_path):
     model = fit_two_networks(CSVLogger(tmp_path / "log.csv"))
     rows = read(tmp_path / "log.csv")
@@ -370,6 +380,15 @@ def test_a_trial_is_pruned(monkeypatch):
     with pytest.raises(TrialPruned, match="Pruned after epoch 2: loss 0"):
         fit(OptunaPruning(trial))
     assert len(trial.reports) == 2
+
+
+def test_a_trial_without_a_study_is_not_pruned():
+    trial = Trial()
+    del trial.study
+    fit(OptunaPruning(trial))
+    assert trial.reports == []
+    with pytest.raises(AttributeError, match="should_prune"):
+        fit(OptunaPruning(None))
 
 
 def test_only_the_first_network_is_reported():
