@@ -7,7 +7,9 @@ instructions. Forms compute what kernels compute in prediction.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
+from types import FunctionType
 from typing import Any, TypeVar
 
 import numpy as np
@@ -21,6 +23,7 @@ from sklearn_nn.onnx.graph import GraphBuilder, Value
 #: Appends the nodes of a layer, given exporter, layer and input; returns the output.
 Form = Callable[["NetworkExporter", Any, Value], Value]
 _FORMS: dict[type[Layer], Form] = {}
+_METHODS = (FunctionType, property, classmethod, staticmethod)
 _Function = TypeVar("_Function", bound=Form)
 
 
@@ -30,7 +33,7 @@ def form_of(*kinds: type[Layer]) -> Callable[[_Function], _Function]:
     Parameters
     ----------
     *kinds : type
-        Classes of layers. Subclasses, which may compute something else, are not included.
+        Classes of layers; subclasses that inherit all methods have the same form.
 
     Returns
     -------
@@ -59,8 +62,24 @@ def form_of(*kinds: type[Layer]) -> Callable[[_Function], _Function]:
 
 
 def find_form(kind: type[Layer]) -> Form | None:
-    """Return the form of a class of layers; None without, as for users' subclasses of ours."""
-    return _FORMS.get(kind)
+    """Return the form of a class of layers, or of the base that it computes as; None without."""
+    for base in kind.__mro__:
+        if base in _FORMS:
+            return _FORMS[base] if _computes_as(base, kind) else None
+    return None
+
+
+def _computes_as(base: type[Layer], kind: type[Layer]) -> bool:
+    """Return whether a subclass has all methods of its base, and all that it keeps private."""
+    for name in dir(base):
+        if name.startswith("__"):
+            continue
+        theirs = inspect.getattr_static(base, name)
+        if inspect.getattr_static(kind, name) is theirs:
+            continue
+        if name.startswith("_") or isinstance(theirs, _METHODS):
+            return False
+    return True
 
 
 def mask_of(graph: GraphBuilder, x: Value) -> str:
@@ -117,13 +136,17 @@ class NetworkExporter:
         self.layer, self.has_members = outer, self.has_members or layer.has_members
         return x
 
-    def form(self, layer: Layer) -> Form:
-        """Return the form of the present layer, or of one within it, or raise an error."""
+    def form(self, layer: Layer, wanted: Form | None = None) -> Form:
+        """Return the form of a layer, which may be part of the present one.
+
+        Raises NotImplementedError if there is none, or another than the one that is wanted.
+        """
         form = find_form(type(layer))
-        if form is None:
+        if form is None or wanted not in (None, form):
             raise NotImplementedError(
                 f"layer {self.layer!r}: {type(layer).__name__} has no form in ONNX; register a "
-                "function for it with sklearn_nn.onnx.form_of."
+                "function for it, or for the layer that it is part of, with "
+                "sklearn_nn.onnx.form_of."
             )
         return form
 
@@ -138,7 +161,9 @@ class NetworkExporter:
     def activate(self, layer: Activated, x: Value) -> Value:
         """Append the activation of a layer, if it has one."""
         activation = layer.activation_layer()
-        return x if activation is None else self.form(activation)(self, activation, x)
+        if activation is None:
+            return x
+        return self.form(activation)(self, activation, x)
 
     # --- sequences of unequal length -----------------------------------------------------------
 

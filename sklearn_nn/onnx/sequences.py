@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -15,12 +16,18 @@ from sklearn_nn.onnx.graph import Value
 from sklearn_nn.onnx.network import NetworkExporter, form_of
 from sklearn_nn.onnx.vectors import product
 
+_T = TypeVar("_T")
 #: By layer: the operator, and the order of its gates in terms of the layer's.
 _OPERATORS: dict[type[Recurrent], tuple[str, tuple[int, ...]]] = {
     SimpleRNN: ("RNN", (0,)),
     LSTM: ("LSTM", (0, 3, 1, 2)),
     GRU: ("GRU", (0, 1, 2)),
 }
+
+
+def _of_kind(layer: Recurrent, values: Mapping[type[Recurrent], _T]) -> _T:
+    """Return the value for the class of a layer, or for the base that it inherits from."""
+    return next(value for kind, value in values.items() if isinstance(layer, kind))
 
 
 def _turned(to: NetworkExporter, x: str, lengths: str | None) -> str:
@@ -60,7 +67,7 @@ def _by_operator(
 ) -> str:
     """Append RNN, LSTM or GRU; return h of all steps, of shape (steps, n, units)."""
     graph, units = to.graph, int(layer.units)
-    op, order = _OPERATORS[type(layer)]
+    op, order = _of_kind(layer, _OPERATORS)
 
     def reordered(array: np.ndarray) -> np.ndarray:
         """Return the gates, along the last axis, in the order of the operator."""
@@ -122,7 +129,7 @@ def _by_scan(to: NetworkExporter, layer: Recurrent, x: str, prefix: str, name: s
         return h, h
 
     steps = {SimpleRNN: simple, LSTM: lstm, GRU: gru}
-    return graph.scan(steps[type(layer)], zero, seen)
+    return graph.scan(_of_kind(layer, steps), zero, seen)
 
 
 @form_of(SimpleRNN, LSTM, GRU)
@@ -134,7 +141,7 @@ def recurrent(to: NetworkExporter, layer: Recurrent, x: Value) -> Value:
 @form_of(Bidirectional)
 def bidirectional(to: NetworkExporter, layer: Bidirectional, x: Value) -> Value:
     """Append both directions, and their combination."""
-    to.form(layer.layer)  # raises if it is a user's
+    to.form(layer.layer, recurrent)
     graph, copy = to.graph, layer.backward_layer()
     forward = _recurrence(to, layer.layer, x, "forward_")
     backward = _recurrence(to, copy, x, "backward_", turned=True)

@@ -32,6 +32,7 @@ def dense(to: NetworkExporter, layer: Dense, x: Value) -> Value:
 @form_of(TimeDistributed)
 def every_step(to: NetworkExporter, layer: TimeDistributed, x: Value) -> Value:
     """Append y_t = x_t W + b and the activation."""
+    to.form(layer.layer, dense)
     y = x._replace(name=product(to, x.name), shape=(x.shape[0], int(layer.layer.units)))
     return to.activate(layer.layer, y)
 

@@ -24,12 +24,14 @@ from sklearn_nn import MLPClassifier, to_onnx
 from sklearn_nn.estimators._core.fitted_network import network_of
 from sklearn_nn.layers import (
     GRU,
+    LSTM,
     Activation,
     Bidirectional,
     Conv1D,
     Dense,
     Embedding,
     Flatten,
+    GlobalAveragePool,
     GlobalMaxPool,
     LastStep,
     Layer,
@@ -38,6 +40,7 @@ from sklearn_nn.layers import (
     OneHot,
     Reshape,
     Residual,
+    TimeDistributed,
 )
 from sklearn_nn.onnx.outputs import labels_of
 
@@ -300,6 +303,57 @@ def test_a_users_layer_is_named(layer):
     network.initialize(ROWS, CLASSES)
     with pytest.raises(NotImplementedError, match=r"layer 'residual1\.mine'.*no form in ONNX"):
         to_onnx(network)
+
+
+class OwnActivate(Dense):
+    """A layer of a user that activates otherwise."""
+
+    def activate(self, builder, slot):
+        return super().activate(builder, super().activate(builder, slot))
+
+
+class OwnActivation(Activation):
+    """An activation of a user."""
+
+    def lower(self, builder, slot):
+        return super().lower(builder, super().lower(builder, slot))
+
+
+class OwnUnit(GRU):
+    """A recurrent layer of a user."""
+
+    def lower_into(self, *arguments, **named):
+        return super().lower_into(*arguments, **named)
+
+
+class SameUnit(LSTM):
+    """A recurrent layer of a user that has another name only."""
+
+
+@pytest.mark.parametrize(
+    ("layer", "named"),
+    [
+        (TimeDistributed(OwnActivate(2, activation="tanh")), "'mine': OwnActivate"),
+        (TimeDistributed(Dense(2, activation=OwnActivation("tanh"))), "'mine': OwnActivation"),
+        (Bidirectional(OwnUnit(2, return_sequences=True)), "'mine': OwnUnit"),
+        (OwnUnit(2, return_sequences=True), "'mine': OwnUnit"),
+    ],
+)
+def test_a_users_part_of_a_layer_is_named(layer, named):
+    X = np.zeros((4, 5, 3))
+    network = make("NeuralNetworkClassifier", layers=[("mine", layer), GlobalAveragePool()])
+    network.initialize(X, [0, 1, 0, 1])
+    with pytest.raises(NotImplementedError, match=f"layer {named} has no form in ONNX"):
+        to_onnx(network)
+
+
+@pytest.mark.parametrize("layer", [SameUnit(2), Bidirectional(SameUnit(2))])
+@dtypes
+def test_a_users_layer_that_computes_the_same(layer, dtype):
+    X = np.random.default_rng(0).standard_normal((6, 5, 3))
+    network = make("NeuralNetworkClassifier", layers=[layer], dtype=dtype)
+    network.initialize(X, [0, 1] * 3)
+    assert_predicts(network, runs(to_onnx(network)), X, dtype)
 
 
 def same(to, layer, x):
