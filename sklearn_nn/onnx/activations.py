@@ -118,7 +118,7 @@ def activation(to: NetworkExporter, layer: Activation, x: Value) -> Value:
 def quantiles(to: NetworkExporter, layer: Quantiles, x: Value) -> Value:
     """Append the middle number of each target, and the others by distances from one to the next."""
     n, middle, graph = len(layer.levels), middle_level(layer.levels), to.graph
-    places, kept = x.shape[-1] // n, [0] * len(x.shape)
+    places, kept = (x.shape[-1] or 0) // n, [0] * len(x.shape)
     numbers = [graph.slice(x.name, len(x.shape), j, None, n) for j in range(n)]
     found = {middle: numbers[middle]}
     for j in (*range(middle + 1, n), *range(middle - 1, -1, -1)):
