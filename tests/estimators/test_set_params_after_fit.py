@@ -96,6 +96,7 @@ OTHERS = {
     "power_t": [0.25],
     "quantile": [0.25],
     "conformal_fraction": [0.25],
+    "dates": ["parts"],
     "random_state": [7],
     "refit_full": [True],
     "return_sequences": [True, False],

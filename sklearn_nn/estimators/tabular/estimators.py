@@ -75,6 +75,7 @@ class BaseTabular(BaseNetwork):
     categorical_features: Any = "from_dtype"
     numeric: str = AUTO
     max_one_hot: int | str = AUTO
+    dates: str = "error"
     batch_size: int | str = AUTO
     learning_rate: Any = AUTO
     learning_rate_init: Any = AUTO
@@ -107,6 +108,7 @@ class BaseTabular(BaseNetwork):
         "architecture": [StrOptions(set(RECIPES))],
         **{name: [*allowed, StrOptions({AUTO})] for name, allowed in _AUTOMATIC.items()},
         "categorical_features": TableEncoder._parameter_constraints["categorical_features"],
+        "dates": TableEncoder._parameter_constraints["dates"],
         "refit_full": ["boolean"],
         "dtype": [StrOptions({"float32", "float64"})],
     }
@@ -146,6 +148,7 @@ class BaseTabular(BaseNetwork):
             categorical_features=self.categorical_features,
             numeric=self._setting("numeric"),
             max_one_hot=self._setting("max_one_hot"),
+            dates=self.dates,
             dtype=self.dtype,
         )
 
@@ -232,6 +235,9 @@ class TabularClassifier(BaseTabular, NetworkClassifier):
         distribution. 'auto' is 'robust' for 'realmlp', 'quantile' for 'tabm'.
     max_one_hot : int or 'auto', default='auto'
         Columns with more values (missing counts) are embedded, others one-hot encoded. 'auto' is 9.
+    dates : {'error', 'parts'}, default='error'
+        What is done with columns of dates: an error, or their parts are used as numbers (elapsed
+        days, year, month, day, weekday and hour; month, weekday and hour also on a circle).
     batch_size : int or 'auto', default='auto'
         Number of samples in a batch; 'auto' is ``min(256, n_samples)``.
     learning_rate : str, Schedule or callable, default='auto'
@@ -429,6 +435,9 @@ class TabularRegressor(BaseTabular, NetworkRegressor):
         distribution. 'auto' is 'robust' for 'realmlp', 'quantile' for 'tabm'.
     max_one_hot : int or 'auto', default='auto'
         Columns with more values (missing counts) are embedded, others one-hot encoded. 'auto' is 9.
+    dates : {'error', 'parts'}, default='error'
+        What is done with columns of dates: an error, or their parts are used as numbers (elapsed
+        days, year, month, day, weekday and hour; month, weekday and hour also on a circle).
     batch_size : int or 'auto', default='auto'
         Number of samples in a batch; 'auto' is ``min(256, n_samples)``.
     learning_rate : str, Schedule or callable, default='auto'

@@ -251,6 +251,109 @@ class CategoryColumn:
         _require(all(isinstance(flag, bool) for flag in flags), "prints or saw_missing")
 
 
+def _parts_of(times):
+    """Return the parts of dates by name, as float64 with NaN if missing.
+
+    Months, weekdays and hours also have a place on a circle, on which the last is next to the
+    first.
+    """
+    missing = np.isnat(times)
+    days, years = times.astype("datetime64[D]"), times.astype("datetime64[Y]")
+    months = times.astype("datetime64[M]")
+    micros = (times - days).astype(np.float64)
+    number = days.astype(np.int64)
+    cycles = {
+        "month": ((months - years).astype(np.float64) + 1, 1, 12),
+        "weekday": ((number + 3) % 7.0, 0, 7),  # from Monday, 0; 1970-01-01 was a Thursday
+        "hour": (micros / 3.6e9, 0, 24),
+    }
+    parts = {
+        "elapsed": number + micros / 8.64e10,
+        "year": years.astype(np.float64) + 1970,
+        "day": (days - months).astype(np.float64) + 1,
+    }
+    for name, (values, first, length) in cycles.items():
+        angle = 2 * np.pi * (values - first) / length
+        parts |= {name: values, f"{name}_sin": np.sin(angle), f"{name}_cos": np.cos(angle)}
+    return {name: np.where(missing, np.nan, values) for name, values in parts.items()}
+
+
+class _PartCells:
+    """Cells that hold a part of dates."""
+
+    takes_text = False
+
+    def __init__(self, values, label):
+        self.values, self.label = values, label
+
+    def numbers(self, words=None):
+        """Return the values."""
+        return self.values
+
+
+@dataclass
+class DateColumn:
+    """Parts of dates, each of which is a column of numbers; the first has the indicator.
+
+    `names` are those of the parts that vary in `fit`.
+    """
+
+    kind = "date"
+    names: list
+    columns: list
+
+    @classmethod
+    def fit(cls, times, label, weights, scaling):
+        """Fit to dates. Rows with zero weight are ignored."""
+        kept = slice(None) if weights is None else weights > 0
+        names, columns = [], []
+        for name, values in _parts_of(times).items():
+            seen = values[kept]
+            seen = seen[~np.isnan(seen)]
+            if not names or (seen.size and seen.min() < seen.max()):
+                names.append(name)
+                columns.append(NumberColumn.fit(_PartCells(values, label), weights, scaling))
+        for column in columns[1:]:
+            column.indicator = None
+        return cls(names, columns)
+
+    @property
+    def widths(self):
+        """Return the number of output columns in each of the `BLOCKS`."""
+        return (len(self.columns), self.columns[0].widths[1], 0, 0)
+
+    def write(self, cells, out, starts):
+        """Write encoded cells to `out`, as `NumberColumn.write` does."""
+        times = cells.times()
+        if times is None:
+            if not cells.are_categorical() or (cells.codes()[0] >= 0).any():
+                raise ValueError(
+                    f"{cells.label} holds no dates, but fit saw dates; convert it first, as with "
+                    "pandas.to_datetime."
+                )
+            times = np.full(len(out), "NaT", dtype="datetime64[us]")
+        parts = _parts_of(times)
+        for k, (name, column) in enumerate(zip(self.names, self.columns, strict=True)):
+            part = _PartCells(parts[name], cells.label)
+            column.write(part, out, [starts[0] + k, *starts[1:]])
+
+    def names_out(self, name):
+        """Return the names of the output columns in each block."""
+        numbers = [f"{name}_{part}" for part in self.names]
+        return (numbers, self.columns[0].names_out(name)[1], [], [])
+
+    def check(self):
+        """Raise ValueError if the attributes cannot come from `fit`."""
+        known = [*_parts_of(np.zeros(1, "datetime64[us]"))]
+        are_parts = len(self.names) > 0 and set(self.names) <= set(known)
+        _require(are_parts and self.names == sorted(set(self.names), key=known.index), "names")
+        _require(len(self.columns) == len(self.names), "columns")
+        for column in self.columns:
+            _require(isinstance(column, NumberColumn), "columns")
+            column.check()
+        _require(all(column.indicator is None for column in self.columns[1:]), "indicator")
+
+
 @dataclass
 class DroppedColumn:
     """Column of identifiers, which is not encoded, whatever it holds."""

@@ -19,13 +19,16 @@ from sklearn_nn.estimators._inputs.table import columns as kinds
 from sklearn_nn.estimators._inputs.table.columns import (
     BLOCKS,
     CategoryColumn,
+    DateColumn,
     DroppedColumn,
     NumberColumn,
 )
 from sklearn_nn.estimators._inputs.table.frames import TextError, read_frame, short
 from sklearn_nn.estimators._inputs.table.text import IDENTIFIERS, NUMBERS, TextColumn, advice_on
 
-_COLUMNS = {column.kind: column for column in (NumberColumn, CategoryColumn, DroppedColumn)}
+_COLUMNS = {
+    column.kind: column for column in (NumberColumn, CategoryColumn, DateColumn, DroppedColumn)
+}
 _BY_TYPE = "from_dtype"
 
 
@@ -58,6 +61,11 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         leaves indicators and one-hots 0 and 1.
     max_one_hot : int, default=9
         Largest number of values, a missing one included, of a column that is one-hot encoded.
+    dates : {"error", "parts"}, default="error"
+        What is done with columns of dates. "parts" turns each into numbers: elapsed days, year,
+        month, day of the month, weekday and hour, as far as they vary, and sine and cosine of the
+        angle of month, weekday and hour on a circle. Times with a zone are those of the clocks
+        there. Dates as text must be converted first (pandas.to_datetime).
     dtype : {"float32", "float64"}, default="float32"
         Type of the output.
 
@@ -125,6 +133,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
     _: KW_ONLY
     numeric: str = "robust"
     max_one_hot: int = 9
+    dates: str = "error"
     dtype: str = "float32"
 
     __setattr__ = set_plain
@@ -135,6 +144,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         "categorical_features": ["array-like", StrOptions({_BY_TYPE}), None],
         "numeric": [StrOptions(set(kinds.SCALINGS))],
         "max_one_hot": [Interval(Integral, 0, None, closed="left")],
+        "dates": [StrOptions({"error", "parts"})],
         "dtype": [StrOptions({"float32", "float64"})],
     }
 
@@ -144,8 +154,9 @@ class TableEncoder(TransformerMixin, BaseEstimator):
 
         `X` is a DataFrame or an array-like of shape (n_samples, n_features), in which None, NaN,
         pandas' NA and NaT are missing values; `y` is not used. Raise ValueError or TypeError for
-        dates, infinite or complex numbers, for other cells that are neither numbers nor text, for
-        text in a numeric column, and if no column holds a value or all are identifiers.
+        dates unless `dates` is "parts", infinite or complex numbers, for other cells that are
+        neither numbers nor text, for text in a numeric column, and if no column holds a value or
+        all are identifiers.
         """
         return self._learn(X, sample_weight, self)
 
@@ -157,6 +168,10 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         columns, of_text, not_listed = [], {}, {}
         for i in range(frame.shape[1]):
             cells = frame.column(i)
+            times = cells.times() if self.dates == "parts" else None
+            if times is not None and not np.isnat(times).all():
+                columns.append(DateColumn.fit(times, cells.label, weights, self.numeric))
+                continue
             is_categorical = cells.are_categorical() if mask is None else mask[i]
             text = TextColumn.of(cells, weights) if is_categorical and mask is None else None
             if text is not None:
@@ -309,6 +324,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
             "numeric": self.numeric,
             "dtype": self.dtype,
             "max_one_hot": int(self.max_one_hot),
+            "dates": self.dates,
             "names": None if names is None else names.tolist(),
             "columns": [_as_plain(column) for column in self._columns],
         }
@@ -324,7 +340,8 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         if names is not None and not (len(set(names)) == len(names) == len(columns)):
             raise ValueError("names do not match the columns")
         mask = [isinstance(column, CategoryColumn) for column in columns]
-        encoder = cls(mask, **{name: state[name] for name in ("numeric", "max_one_hot", "dtype")})
+        options = {name: state[name] for name in ("numeric", "max_one_hot", "dtype")}
+        encoder = cls(mask, **options, dates=state.get("dates", "error"))
         encoder._validate_params()
         encoder._publish(columns, names)
         return encoder
@@ -351,12 +368,18 @@ class TableEncoder(TransformerMixin, BaseEstimator):
 
 def _as_plain(column):
     """Return a column as a dict of plain values."""
-    return {"kind": column.kind} | {n: getattr(column, n) for n in column.__dataclass_fields__}
+    fields = {name: getattr(column, name) for name in column.__dataclass_fields__}
+    if isinstance(column, DateColumn):
+        fields["columns"] = [_as_plain(one) for one in column.columns]
+    return {"kind": column.kind, **fields}
 
 
 def _from_plain(fields):
     """Return the column of a dict, or raise an error if it is invalid."""
-    column = _COLUMNS[fields["kind"]](**{k: v for k, v in fields.items() if k != "kind"})
+    kind, given = _COLUMNS[fields["kind"]], {k: v for k, v in fields.items() if k != "kind"}
+    if kind is DateColumn:
+        given["columns"] = [_from_plain(one) for one in given["columns"]]
+    column = kind(**given)
     column.check()
     return column
 

@@ -30,7 +30,7 @@ _ABSENT = {*("", "-", "--", "?", ".", "na", "n/a", "n.a.", "#n/a", "<na>", "nan"
 #: Errors about types that are neither numbers nor categories, by NumPy's letter for the type.
 _UNSUPPORTED = {
     "M": "{label} holds dates ({dtype}); turn dates into numbers first, such as year, month and "
-    "weekday.",
+    "weekday, or use dates='parts'.",
     "m": "{label} holds time differences ({dtype}); turn them into numbers first, such as seconds "
     "(.dt.total_seconds() of a pandas column).",
     "c": "Complex data not supported: {label} holds complex numbers; pass their real and imaginary "
@@ -184,6 +184,13 @@ class Cells(ABC):
             self._coded = self._codes()
         return self._coded
 
+    def times(self):
+        """Return dates as datetime64 of microseconds, NaT if missing; None if there are no dates.
+
+        Times with a zone are those of the clocks there.
+        """
+        return
+
     @abstractmethod
     def _codes(self):
         """Return `codes`."""
@@ -210,14 +217,18 @@ class _ArrayCells(Cells):
 
     def __init__(self, table, i, label):
         super().__init__(table, i, label)
-        _refuse(table.dtype.kind, label, table.dtype)
         self._values, self._letter = table[:, i], table.dtype.kind
 
     @property
     def takes_text(self):
         return self._letter not in "iufb"
 
+    def times(self):
+        """Return dates, as in `Cells`."""
+        return _as_times(self._values) if self._letter in "MO" else None
+
     def _are_categories(self):
+        _refuse(self._letter, self.label, self._values.dtype)
         if self._letter == "O":
             return _objects_are_categories(self._values, self.label)
         if self._letter not in "iuf":
@@ -225,12 +236,14 @@ class _ArrayCells(Cells):
         return self._letter not in "iuf"
 
     def _numbers(self, words=None):
+        _refuse(self._letter, self.label, self._values.dtype)
         if self._letter in "iufb":
             with np.errstate(over="ignore"):
                 return self._values.astype(np.float64, copy=False)
         return _as_numbers(self._values, self.label, words)
 
     def _codes(self):
+        _refuse(self._letter, self.label, self._values.dtype)
         if self._letter in "iufb":
             return _numbered_by_value(self._values)
         return _numbered(self._values.tolist(), self.label)
@@ -256,6 +269,15 @@ class _PandasCells(Cells):
         dtype = values.categories.dtype if self._is_coded else values.dtype
         self._letter = getattr(dtype, "kind", "O")
         self.takes_text = self._letter not in "iufb"
+
+    def times(self):
+        """Return dates, as in `Cells`."""
+        values = self._values
+        if self._is_coded or self._letter not in "MO" or values.dtype.type is str:
+            return None
+        if getattr(values.dtype, "tz", None) is not None:
+            values = values.tz_localize(None)
+        return _as_times(np.asarray(values))
 
     def _are_categories(self):
         dtype = self._values.dtype
@@ -308,6 +330,17 @@ class _PolarsCells(Cells):
         self._dtype = self._values.dtype
         self.takes_text = not (self._dtype.is_numeric() or self._dtype == self._polars.Boolean)
 
+    def times(self):
+        """Return dates, as in `Cells`."""
+        if self._dtype == self._polars.Object:
+            return _as_times(np.array(self._values.to_list(), dtype=object))
+        if self._dtype not in (self._polars.Date, self._polars.Datetime):
+            return None
+        values = self._values
+        if self._dtype == self._polars.Datetime:
+            values = values.dt.replace_time_zone(None)
+        return _as_times(values.cast(self._polars.Datetime("us")).to_numpy())
+
     def _refuse_times(self):
         """Raise ValueError if the type is one of dates or durations."""
         if self._dtype.is_temporal():
@@ -340,6 +373,20 @@ class _PolarsCells(Cells):
 
 #: Libraries whose DataFrames are read, if they are imported.
 _LIBRARIES = {"polars": _PolarsCells, "pandas": _PandasCells}
+
+
+def _as_times(values):
+    """Return an array of dates, or of objects, as `Cells.times`."""
+    if values.dtype.kind == "O":
+        missing = [is_missing(value) for value in values]
+        present = [value for value, gone in zip(values, missing, strict=True) if not gone]
+        if not present or not all(isinstance(v, datetime.date | np.datetime64) for v in present):
+            return None
+        found = np.full(len(values), "NaT", dtype="datetime64[us]")
+        zoneless = [v.replace(tzinfo=None) if hasattr(v, "tzinfo") else v for v in present]
+        found[~np.array(missing)] = np.array(zoneless, dtype="datetime64[us]")
+        return found
+    return values.astype("datetime64[us]") if values.dtype.kind == "M" else None
 
 
 # --- values ------------------------------------------------------------------------------------
