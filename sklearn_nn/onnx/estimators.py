@@ -97,8 +97,9 @@ def _checked_network(estimator):
         )
     if not isinstance(estimator, BaseNetwork):
         raise TypeError(
-            f"to_onnx exports estimators of sklearn_nn, got {type(estimator).__name__}; for a "
-            "Pipeline or a search use skl2onnx after sklearn_nn.register_onnx_converters()."
+            "to_onnx exports networks, FeatureExtractor and TableEncoder of sklearn_nn, got "
+            f"{type(estimator).__name__}; for a Pipeline or a search use skl2onnx after "
+            "sklearn_nn.register_onnx_converters()."
         )
     return estimator
 

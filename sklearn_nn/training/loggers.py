@@ -354,8 +354,9 @@ class OptunaPruning(Logger):
     Parameters
     ----------
     trial : optuna.trial.Trial or optuna.trial.FixedTrial
-        The trial of an objective function. Clones of the callback share it. A FixedTrial, which
-        belongs to no study, gets no reports.
+        The trial of an objective function. Clones of the callback share it. A pickle of the
+        estimator holds it, too, and some studies with it; ``set_params(callbacks=None)`` before.
+        A FixedTrial, which belongs to no study, gets no reports.
     monitor : str or None, default=None
         Figure to report, as in `EarlyStopping`. None is "val_score" if the study maximizes, and
         "val_loss" (or "loss", without a validation set) if it minimizes.

@@ -393,7 +393,7 @@ def test_labels():
 def test_other_objects():
     with pytest.raises(TypeError, match=r"got the class MLPClassifier; pass an instance"):
         to_onnx(MLPClassifier)
-    with pytest.raises(TypeError, match="exports estimators of sklearn_nn"):
+    with pytest.raises(TypeError, match="exports networks, FeatureExtractor and TableEncoder of"):
         to_onnx(ROWS)
 
 
