@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sklearn_nn.estimators._inputs.table.columns import CategoryColumn, NumberColumn
+from sklearn_nn.estimators._inputs.table.columns import CategoryColumn, DateColumn, NumberColumn
 from sklearn_nn.estimators._inputs.table.encoder import TableEncoder
 from sklearn_nn.onnx.graph import SAMPLES, GraphBuilder
 from sklearn_nn.onnx.number_scaling import SCALES
@@ -33,6 +33,7 @@ def declare_columns(graph: GraphBuilder, encoder: TableEncoder) -> list[Column |
     Numbers are float64, in which the encoder computes: a number that equals a quantile, such as
     0.1, has another rank once it is rounded to float32.
     """
+    _check_dates(encoder)
     columns: list[Column | None] = []
     for name, column in zip(_names_of(encoder), encoder._columns, strict=True):
         if not any(column.widths):
@@ -41,6 +42,16 @@ def declare_columns(graph: GraphBuilder, encoder: TableEncoder) -> list[Column |
         dtype = _type_of(column)
         columns.append(Column(graph.input(name, dtype, [SAMPLES, 1]), dtype))
     return columns
+
+
+def _check_dates(encoder: TableEncoder) -> None:
+    """Raise NotImplementedError if a column holds dates."""
+    for name, column in zip(_names_of(encoder), encoder._columns, strict=True):
+        if isinstance(column, DateColumn):
+            raise NotImplementedError(
+                f"column {name!r} holds dates, for which ONNX has no type; turn it into columns of "
+                "numbers, such as year and weekday, before the estimator, and fit it again."
+            )
 
 
 def _names_of(encoder: TableEncoder) -> list[str]:
@@ -69,6 +80,7 @@ def encode(graph: GraphBuilder, encoder: TableEncoder, columns: Sequence[Column 
 
     `columns` are in the encoder's order; those that it does not read may be None.
     """
+    _check_dates(encoder)
     numbers, one_hots, embedded = [], [], []
     for name, column, given in zip(_names_of(encoder), encoder._columns, columns, strict=True):
         if given is None or not any(column.widths):

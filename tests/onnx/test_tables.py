@@ -397,3 +397,12 @@ def test_diamonds():
     for run in runs(exported).values():
         (found,) = run(columns(exported, rows))
         np.testing.assert_allclose(found.ravel(), model.predict(rows), 1e-5)
+
+
+def test_dates_are_refused_by_name():
+    when = pd.Timestamp("2024-01-01") + pd.to_timedelta(np.arange(40) * 7, "D")
+    frame = pd.DataFrame({"a": np.arange(40.0), "when": when})
+    for model in (TabularRegressor(dates="parts", **QUICK), TableEncoder(dates="parts")):
+        model.fit(frame, np.arange(40) % 3)
+        with pytest.raises(NotImplementedError, match="column 'when' holds dates"):
+            to_onnx(model)
