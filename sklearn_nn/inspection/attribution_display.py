@@ -1,6 +1,7 @@
 """Display of attributions: bars of columns, of words and characters, and maps of images."""
 
 import numpy as np
+from sklearn.base import is_regressor
 
 from sklearn_nn.estimators._core.fitted_network import data_format_of, network_of
 from sklearn_nn.inspection import _plotting as plots
@@ -147,7 +148,7 @@ class AttributionDisplay(plots.Display):
             found.base_values,
             found.outputs,
             feature_names=found.feature_names,
-            target=found.target,
+            target=None if is_regressor(network) and network.n_outputs_ == 1 else found.target,
             in_order=in_order,
         )
         return display.plot(
