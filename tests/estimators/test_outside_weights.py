@@ -353,6 +353,30 @@ def test_errors_of_arguments(arguments, message):
         model.from_pretrained({1: np.zeros(3)})
 
 
+def test_layers_that_are_not_selected_need_not_fit():
+    """Weights of a network for other classes, or without its last layer."""
+    source, _ = _network("images", y=np.arange(12) % 5, seed=1)
+    for layout in ("torch", "keras", None):
+        given = layouts.to_theirs(network_of(source), layout, None, numbered=False)
+        model, _ = _network("images")
+        before = model.layers_["output"]["kernel"].copy()
+        with pytest.raises(ValueError, match=r"of another shape: output.*layers='body'"):
+            model.from_pretrained(given, layout=layout)
+        model.from_pretrained(given, layout=layout, layers="body")
+        for layer, arrays in model.layers_.items():
+            for name, array in arrays.items():
+                wanted = before if name == "kernel" else array
+                wanted = wanted if layer == "output" else source.layers_[layer][name]
+                np.testing.assert_array_equal(array, wanted)
+        some = {name: array for name, array in given.items() if name.startswith("dense1")}
+        other, _ = _network("images", seed=2)
+        other.from_pretrained(some, layout=layout, layers="dense1")
+        kernels = [network.layers_["dense1"]["kernel"] for network in (other, source)]
+        np.testing.assert_array_equal(*kernels)
+        with pytest.raises(ValueError, match="missing: conv2d1"):
+            other.from_pretrained(some, layout=layout, layers="body")
+
+
 @pytest.mark.parametrize("layout", ["torch", "keras", None])
 @pytest.mark.parametrize("told", ["torch", "keras", None])
 def test_a_layout_that_was_not_told_is_guessed(layout, told):

@@ -88,7 +88,9 @@ def from_outside(estimator, other, layers, layout, names):
         )
     is_map = isinstance(other, Mapping)
     given = _arrays(other) if is_map else foreign.read_arrays(other)
-    network = network_of(estimator)
+    network, selected = network_of(estimator), None
+    if layers != ALL:
+        names, selected = _of_layers(network, layers, layout, names)
     arrays = layouts.to_ours(network, given, layout, names)
     for layer, own in arrays.items():
         for name, array in own.items():
@@ -101,15 +103,21 @@ def from_outside(estimator, other, layers, layout, names):
             check_fits(f"{name} of layer {layer!r}", array, network.dtype)
             own[name] = np.array(array, dtype=network.dtype, order="C")
             own[name].flags.writeable = False
-    units, selected, source = _own_units(estimator), None, "mapping" if is_map else "file"
+    source = "mapping" if is_map else "file"
+    return Pretrained(source, selected, arrays, _own_units(estimator), None)
+
+
+def _of_layers(network, layers, layout, names):
+    """Return the `names` of the layers that are selected, and the selection if it is by name."""
+    if names is None:
+        own = dict.fromkeys(place.layer for place in network.places)
+        names = {layer: layer for layer in own if layout is None or layer != INPUT_SCALE}
     if layers == BODY:
-        arrays.pop(OUTPUT, None)
-    elif layers != ALL:
-        selected = as_names(layers, "layers")
-        check_known(selected, list(arrays), f"The {source}")
-        inside = [a for a in arrays if any(is_within(a, name) for name in selected)]
-        arrays = {layer: arrays[layer] for layer in inside}
-    return Pretrained(source, selected, arrays, units, None)
+        return {layer: theirs for layer, theirs in names.items() if layer != OUTPUT}, None
+    selected = as_names(layers, "layers")
+    check_known(selected, list(names), "The network, or names,")
+    inside = [layer for layer in names if any(is_within(layer, name) for name in selected)]
+    return {layer: names[layer] for layer in inside}, selected
 
 
 def _arrays(given):

@@ -309,7 +309,8 @@ def to_ours(
         )
         raise ValueError(
             f"The arrays do not fit the network: {'. '.join(told)}. {remedy}{{ours: theirs}} "
-            "for layers that have other names there, and make the layers equal."
+            "for layers that have other names there, and make the layers equal, or leave out the "
+            "output layer by layers='body'."
         )
     return found
 
