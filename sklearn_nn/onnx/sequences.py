@@ -56,7 +56,8 @@ def _recurrence(
     units = int(layer.units)
     every = x._replace(name=graph.transpose(h, [1, 0, 2]), shape=(x.shape[0], units))
     if layer.return_sequences:
-        return every
+        # Some runtimes go on after the end of sequences.
+        return every if x.lengths is None else every._replace(name=to.trimmed(every))
     if x.lengths is None:
         return Value(graph.node("Gather", [h, graph.constant(-1)], axis=0), (units,))
     return to.last_step(every)

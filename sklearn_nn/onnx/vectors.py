@@ -34,7 +34,8 @@ def every_step(to: NetworkExporter, layer: TimeDistributed, x: Value) -> Value:
     """Append y_t = x_t W + b and the activation."""
     to.form(layer.layer, dense)
     y = x._replace(name=product(to, x.name), shape=(x.shape[0], int(layer.layer.units)))
-    return to.activate(layer.layer, y)
+    y = to.activate(layer.layer, y)
+    return y if y.lengths is None else y._replace(name=to.trimmed(y))
 
 
 @form_of(Standardize)

@@ -20,7 +20,7 @@ from helpers.estimators.all_estimators import (
     fitted,
     make,
 )
-from sklearn_nn import MLPClassifier, to_onnx
+from sklearn_nn import FeatureExtractor, MLPClassifier, to_onnx
 from sklearn_nn.estimators._core.fitted_network import network_of
 from sklearn_nn.layers import (
     GRU,
@@ -193,6 +193,27 @@ def test_sequences_of_other_lengths(dtype):
         for steps in ([1], [2, 1], [3, 1, 12]):
             X = [_RNG.standard_normal((n, 2)) for n in steps]
             assert_predicts(estimator, runtimes, X, dtype)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        GRU(2, activation="relu", return_sequences=True, go_backwards=True),
+        Bidirectional(LSTM(2, return_sequences=True)),
+        Conv1D(2, 3, padding="same"),
+    ],
+)
+@dtypes
+def test_features_of_every_step(layer, dtype):
+    """Features after the end of a sequence are those of `transform`, too."""
+    X = np.random.default_rng(0).standard_normal((6, 5, 3)).astype(dtype)
+    X[::2, 3:] = np.nan
+    layers = [("first", layer), ("second", TimeDistributed(Dense(2))), GlobalMaxPool()]
+    network = make("NeuralNetworkClassifier", layers=layers, dtype=dtype).initialize(X, [0, 1] * 3)
+    for name in ("first", "second"):
+        extractor = FeatureExtractor(network, name).fit(X)
+        for run in runs(to_onnx(extractor)).values():
+            assert_same(run({"X": X})[0], extractor.transform(X), dtype, name)
 
 
 def test_steps_after_the_end_are_nan():
