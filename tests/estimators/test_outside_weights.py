@@ -267,6 +267,8 @@ def test_a_warning_where_inputs_are_scaled(tmp_path):
     model = NeuralNetworkClassifier([Dense(4)], scale_inputs=True).initialize(X, LABELS)
     with pytest.warns(UserWarning, match="standardizes X"):
         model.save_weights(tmp_path / "a.npz", layout="torch")
+    with pytest.warns(UserWarning, match="standardizes X .* make it with scale_inputs=False"):
+        clone(model).initialize(X, LABELS).from_pretrained(tmp_path / "a.npz", layout="torch")
     model.save_weights(tmp_path / "a.npz")
     same = clone(model).initialize(X * 2, LABELS)
     same.from_pretrained(tmp_path / "a.npz")

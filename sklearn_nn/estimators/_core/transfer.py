@@ -92,6 +92,11 @@ def from_outside(estimator, other, layers, layout, names):
     if layers != ALL:
         names, selected = _of_layers(network, layers, layout, names)
     arrays = layouts.to_ours(network, given, layout, names)
+    if layout is not None and any(place.layer == INPUT_SCALE for place in network.places):
+        warn(
+            "The network standardizes X before these weights, which other libraries do not: make "
+            "it with scale_inputs=False if they are for X as it is."
+        )
     for layer, own in arrays.items():
         for name, array in own.items():
             if array.dtype.kind not in "fiub":
