@@ -263,14 +263,14 @@ def _check(output, tol, max_points):
 
 def _read(network, X):
     """Return `Samples` of X, or of the codes of texts."""
-    reader = network_of(network) and network._reader
-    if not isinstance(reader, TextReader):
+    fitted = network_of(network)
+    if not isinstance(network._reader, TextReader):
         return samples(network, X, _CALLER)
-    codes = reader.encoded(X)
+    codes = network._reader.encoded(X)
     lengths = np.array([len(text) for text in codes])
     if not lengths.size or lengths.min() < 1:
         raise ValueError("X holds an empty text; leave it out.")
-    rows = np.zeros((len(codes), lengths.max()), dtype=network_of(network).dtype)
+    rows = np.zeros((len(codes), lengths.max()), dtype=fitted.dtype)
     for row, text in zip(rows, codes, strict=True):
         row[: len(text)] = text
     return Samples(network, rows, (len(codes), lengths.max()), lengths, rows.shape[1])
