@@ -2,6 +2,7 @@
 
 import errno
 import io
+import json
 import os
 import pickle
 import stat
@@ -283,6 +284,36 @@ def test_unknown_kinds_of_files(tmp_path):
     assert not holds_arrays(tmp_path / "nowhere.pth")
     assert not holds_arrays("weights.bin")
     assert holds_arrays("weights.bin", is_told=True)
+
+
+def test_numbers_of_sixteen_bits(tmp_path):
+    """Those of bfloat16 are the upper half of float32."""
+    pytest.importorskip("safetensors")
+    numbers = np.array([[1.5, -2.0, 0.0078125]], dtype=np.float32)
+    upper = (numbers.view(np.uint32) >> 16).astype(np.uint16)
+    kinds = {"brain": ("BF16", 0), "half": ("F16", 6)}
+    header = json.dumps(
+        {
+            name: {"dtype": kind, "shape": [1, 3], "data_offsets": [start, start + 6]}
+            for name, (kind, start) in kinds.items()
+        }
+    ).encode()
+    content = len(header).to_bytes(8, "little") + header
+    content += upper.tobytes() + numbers.astype(np.float16).tobytes()
+    found = read_arrays(_written(tmp_path, content, "a.safetensors"))
+    assert {name: array.dtype for name, array in found.items()} == {
+        "brain": np.float32, "half": np.float16,
+    }  # fmt: skip
+    for array in found.values():
+        np.testing.assert_array_equal(array, numbers)
+    _refused(_written(tmp_path, content.replace(b"BF16", b"BF17"), "a.safetensors"))
+
+
+def test_an_empty_data_set_is_no_array(tmp_path):
+    library = pytest.importorskip("h5py")
+    with library.File(tmp_path / "a.h5", "w") as file:
+        file["w"], file["nothing"] = np.zeros(2), library.Empty("f4")
+    assert [*read_arrays(tmp_path / "a.h5")] == ["w"]
 
 
 def test_links_in_h5_files_are_not_followed(tmp_path):

@@ -107,7 +107,7 @@ def _datasets(group: Any, library: Any, prefix: str = "") -> dict[str, Any]:
             found |= _datasets(item, library, f"{prefix}{name}/")
         elif item.external or item.is_virtual:
             raise ValueError(f"the values of {prefix}{name} are in another file")
-        elif item.dtype.kind in "fiub":
+        elif item.dtype.kind in "fiub" and item.shape is not None:
             found[f"{prefix}{name}"] = item
     return found
 
