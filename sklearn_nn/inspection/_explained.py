@@ -124,11 +124,8 @@ class Explained:
         self.parts = [Part.of(network) for network in fitted]
         self.temperatures = vars(estimator).get("_temperatures", [1.0] * len(fitted))
         self.n_jobs = resolve_n_jobs(estimator.n_jobs)
-        link, several = fitted[-1].plan.link, getattr(self.codec, "per_target", 1)
         #: Activation by which predictions follow from raw outputs; the middle quantile is one.
-        self.link = "identity" if several > 1 else link.activation
-        #: First raw output that is a prediction, and the distance to that of the next target.
-        self.columns = (self.codec.predicted, several) if several > 1 else (0, 1)
+        self.link = getattr(fitted[-1].plan.link, "activation", "identity")
         #: Kind of target of a classifier, else None.
         self.kind = None if self.codec.is_numeric else getattr(self.codec, "kind", MULTICLASS)
         if self.kind is None and self.link not in _LINKS:
@@ -153,7 +150,7 @@ class Explained:
         """Return what classes are chosen by: the log-probability of each; zeros of a regressor."""
         raw = self._raw(encoded, lengths)
         if self.kind is None:
-            return np.zeros((len(raw[0]), raw[0].shape[2] // self.columns[1]))
+            return np.zeros((len(raw[0]), raw[0].shape[2] // self.codec.per_target))
         if self.kind == MULTICLASS:
             return self._mean_log_p(raw)[0]
         if self.kind == BINARY:  # the second class, whatever its probability
@@ -228,8 +225,7 @@ class Explained:
     def _of_numbers(self, raw, rows, chosen):
         """Return predictions of chosen outputs in units of y, and derivatives."""
         link, slope = _LINKS[self.link]
-        values, seeds, (first, apart) = np.zeros(len(rows)), [], self.columns
-        column = first + apart * chosen
+        values, seeds, column = np.zeros(len(rows)), [], self.codec.raw_columns(chosen)
         for z in raw:
             members = link(z)
             output = members.mean(axis=1)
