@@ -279,3 +279,10 @@ def test_a_forged_vector(tensors, tmp_path):
         tensors.save_file(weights, path, {"sklearn_nn": forged})
         with pytest.raises(CheckpointError):
             load(path)
+    # Each of many vectors could be as large as the file.
+    size = path.stat().st_size // 8
+    many = ", ".join(f'"v{k}": [{size}, "<f8", []]' for k in range(9))
+    forged = text.replace('"vectors": {', f'"vectors": {{{many}, ')
+    tensors.save_file(weights, path, {"sklearn_nn": forged})
+    with pytest.raises(CheckpointError):
+        load(path)

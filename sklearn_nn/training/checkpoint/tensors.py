@@ -95,6 +95,7 @@ def read(path: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         arrays[key] = np.frombuffer(arrays[key].tobytes(), dtype=dtype).reshape(shape).copy()
     for key, (size, name, parts) in rest["vectors"].items():
         arrays[key] = _vector((size, name), parts, tensors, most)
+        most -= arrays[key].nbytes  # all vectors together are no larger than the file
     return rest["meta"], arrays
 
 
@@ -104,9 +105,10 @@ def _is_native(dtype: np.dtype) -> bool:
 
 
 def _vector(form: Any, parts: Any, tensors: Mapping[str, np.ndarray], most: int) -> np.ndarray:
-    """Return a vector with tensors at their places, after checks; between them are zeros."""
+    """Return a vector of at most `most` bytes with tensors at their places, zeros between them."""
     size, dtype = form
-    if type(size) is not int or not 0 <= size <= most or dtype not in ("<f4", "<f8"):
+    known = type(size) is int and dtype in ("<f4", "<f8")
+    if not known or not 0 <= size * np.dtype(dtype).itemsize <= most:
         raise ValueError(f"a vector of {size} values of dtype {dtype}")
     vector = np.zeros(size, dtype=dtype)
     for name, start, shape in parts:
