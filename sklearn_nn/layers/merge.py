@@ -102,7 +102,7 @@ class _Branches(Layer):
 
     def _sk_visual_block_(self) -> Block:
         """Return the branches as scikit-learn's diagrams show them, side by side."""
-        branches = [(name, named_layers(branch)) for name, branch in self._named_branches()]
+        branches = [(name, named_layers(branch)) for name, branch in self.named_branches()]
         return Block("parallel", [(name.rstrip("."), chain(pairs)) for name, pairs in branches])
 
     def _joined(self, shapes: Sequence[Shape]) -> Shape:

@@ -206,7 +206,10 @@ def _is_checked(case):
     return sum(p.parameter.size for p in program.parameters) <= most
 
 
-CHECKED = [case for case in CASES if case.plan is not vectors.PLAN and _is_checked(case)]
+CHECKED = [
+    *vectors.GROUPED,
+    *(case for case in CASES if case.plan is not vectors.PLAN and _is_checked(case)),
+]
 
 
 def test_every_layer_has_a_gradient_check():
