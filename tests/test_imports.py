@@ -9,6 +9,7 @@ import pytest
 
 import sklearn_nn
 from sklearn_nn import CNNClassifier
+from sklearn_nn._optional import imported
 
 
 def _run(script, *arguments):
@@ -62,3 +63,10 @@ def test_a_file_of_a_class_that_is_not_imported_yet(tmp_path):
     name, total = _run(script, str(tmp_path / "images.npz")).split()
     assert name == "CNNClassifier"
     assert float(total) == float(model.layers_["output"]["bias"].sum())
+
+
+def test_a_package_that_is_not_installed():
+    need = r'needs nothing_like_it; install it with: pip install "sklearn_nn\[extra\]"'
+    with pytest.raises(ImportError, match=need):
+        imported("nothing_like_it.part", "This needs nothing_like_it", "extra")
+    assert imported("collections.abc", "This needs Python", "extra").Mapping

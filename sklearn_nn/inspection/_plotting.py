@@ -4,6 +4,8 @@ import math
 
 import numpy as np
 
+from sklearn_nn._optional import imported
+
 #: Colours by their place in matplotlib's cycle, so that they follow the user's style.
 TRAINING, VALIDATION, MARK = "C0", "C1", "0.35"
 GREY = "gray"
@@ -13,13 +15,7 @@ MOST_LINES = 8
 
 def pyplot(caller):
     """Return matplotlib.pyplot, or raise ImportError with the command that installs it."""
-    try:
-        import matplotlib.pyplot as plt
-    except ImportError as error:
-        raise ImportError(
-            f'{caller} needs matplotlib; install it with: pip install "sklearn_nn[plot]"'
-        ) from error
-    return plt
+    return imported("matplotlib.pyplot", f"{caller} needs matplotlib", "plot")
 
 
 class Display:

@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.base import is_classifier
 from sklearn.exceptions import ConvergenceWarning
 
+from sklearn_nn._optional import imported
 from sklearn_nn._spec import is_number, lies_in
 from sklearn_nn.estimators._core.fitted_network import network_of
 from sklearn_nn.estimators._core.parts import warn
@@ -97,18 +98,13 @@ class Attributions:
         ImportError
             If shap is not installed.
         """
-        try:
-            from shap import Explanation
-        except ImportError as error:
-            raise ImportError(
-                'to_shap needs shap; install it with: pip install "sklearn_nn[ecosystem]"'
-            ) from error
+        shap = imported("shap", "to_shap needs shap", "ecosystem")
         values, data = _one_array(self.values), _one_array(self.data)
         given = {"base_values": self.base_values, "feature_names": self.feature_names}
         if data.dtype == object and data.ndim == 2:
             given |= {"display_data": data}
             data = np.column_stack([_as_numbers(column) for column in data.T])
-        return Explanation(values, data=data, **given)
+        return shap.Explanation(values, data=data, **given)
 
 
 def _one_array(arrays):

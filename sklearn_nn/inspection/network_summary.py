@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from sklearn_nn._optional import imported
 from sklearn_nn.estimators._core.fitted_network import network_of, remarks_of
 from sklearn_nn.inspection._fitted import check_network, fitted_network
 
@@ -133,12 +134,7 @@ class Summary:
         frame : pandas DataFrame
             A row for each layer, with the columns of `SummaryRow`.
         """
-        try:
-            import pandas as pd
-        except ImportError as error:
-            raise ImportError(
-                'Summary.to_frame needs pandas; install it with: pip install "sklearn_nn[pandas]"'
-            ) from error
+        pd = imported("pandas", "Summary.to_frame needs pandas", "pandas")
         return pd.DataFrame(self.rows, columns=SummaryRow._fields)
 
     def __str__(self):

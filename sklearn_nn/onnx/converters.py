@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from sklearn_nn._optional import imported
 from sklearn_nn.estimators._core.base import NetworkClassifier
 from sklearn_nn.estimators._targets.codec import MULTILABEL
 from sklearn_nn.estimators.table_encoder import TableEncoder
@@ -73,14 +74,9 @@ def register_onnx_converters() -> None:
     >>> [output.name for output in onnx_model.graph.output]
     ['label', 'probabilities']
     """
-    try:
-        import skl2onnx
-        from skl2onnx import _parse as parsing
-    except ImportError as error:
-        raise ImportError(
-            'register_onnx_converters needs skl2onnx; install it with: pip install "sklearn_nn'
-            '[skl2onnx]"'
-        ) from error
+    need = "register_onnx_converters needs skl2onnx"
+    skl2onnx = imported("skl2onnx", need, "skl2onnx")
+    parsing = imported("skl2onnx._parse", need, "skl2onnx")
     for module, names in _ESTIMATORS.items():
         for name in names.split():
             kind = getattr(importlib.import_module(module), name)

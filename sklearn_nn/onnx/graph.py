@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from sklearn_nn._optional import imported
+
 #: Oldest operator set that graphs are made for; it is the default, as all runtimes read it.
 OLDEST_OPSET = 17
 #: Version of the operators for machine learning, which a graph uses for `ZipMap` and the like.
@@ -22,16 +24,8 @@ _AXES_ARE_INPUT = {"ReduceSum": 13, "ReduceMean": 18, "ReduceMax": 18, "ReduceMi
 
 def _onnx() -> Any:
     """Return the package onnx, or raise ImportError with the command that installs it."""
-    try:
-        import onnx
-        import onnx.checker
-        import onnx.helper
-        import onnx.numpy_helper
-    except ImportError as error:
-        raise ImportError(
-            'to_onnx needs onnx; install it with: pip install "sklearn_nn[onnx]"'
-        ) from error
-    return onnx
+    modules = "onnx.checker", "onnx.helper", "onnx.numpy_helper", "onnx"
+    return [imported(module, "to_onnx needs onnx", "onnx") for module in modules][-1]
 
 
 class Value(NamedTuple):

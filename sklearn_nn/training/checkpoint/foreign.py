@@ -6,18 +6,17 @@ of the file before memory is allocated.
 
 from __future__ import annotations
 
-import importlib
 import io
 import math
 import os
 import zipfile
 from collections.abc import Callable, Mapping
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 
-from sklearn_nn.training.checkpoint import torch_file
+from sklearn_nn._optional import imported
+from sklearn_nn.training.checkpoint import tensors, torch_file
 from sklearn_nn.training.checkpoint.file import (
     CheckpointError,
     member_array,
@@ -27,18 +26,6 @@ from sklearn_nn.training.checkpoint.file import (
 
 #: Times the size of a file that its arrays may take. Weights hardly shrink when they are packed.
 _MOST_EXPANSION = 2
-
-
-def _library(name: str, ending: str, extra: str) -> ModuleType:
-    """Import a package, or raise ImportError with the remedy."""
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        package = name.partition(".")[0]
-        raise ImportError(
-            f"Files that end in {ending} are read and written by the package {package}; install it "
-            f'with: pip install "sklearn_nn[{extra}]"'
-        ) from error
 
 
 #: Bytes at the beginning of a file that tell an estimator of this package from mere arrays.
@@ -76,9 +63,8 @@ _TENSOR_TYPES = {
 
 
 def _read_safetensors(content: bytes) -> dict[str, np.ndarray]:
-    library: Any = _library("safetensors", ".safetensors", "safetensors")
     arrays = {}
-    for name, tensor in library.deserialize(content):
+    for name, tensor in tensors.library().deserialize(content):
         kind = tensor["dtype"]
         if kind not in _TENSOR_TYPES:
             raise ValueError(f"tensor {name!r} is of type {kind}; store it as float32")
@@ -88,12 +74,17 @@ def _read_safetensors(content: bytes) -> dict[str, np.ndarray]:
 
 
 def _write_safetensors(arrays: Mapping[str, np.ndarray]) -> bytes:
-    library = _library("safetensors.numpy", ".safetensors", "safetensors")
     dense = {name: np.asarray(array, order="C") for name, array in arrays.items()}
-    return bytes(library.save(dense, {"format": "pt"}))
+    return bytes(tensors.library("safetensors.numpy").save(dense, {"format": "pt"}))
 
 
 # --- .h5 ------------------------------------------------------------------------------------------
+
+
+def _h5py() -> Any:
+    """Import h5py, or raise ImportError with the remedy."""
+    need = "Files that end in .h5 are written and read by the package h5py"
+    return imported("h5py", need, "keras")
 
 
 def _datasets(group: Any, library: Any, prefix: str = "") -> dict[str, Any]:
@@ -113,7 +104,7 @@ def _datasets(group: Any, library: Any, prefix: str = "") -> dict[str, Any]:
 
 
 def _read_h5(content: bytes) -> dict[str, np.ndarray]:
-    library: Any = _library("h5py", ".h5", "keras")
+    library = _h5py()
     with library.File(io.BytesIO(content), "r") as file:
         found = _datasets(file, library)
         size = sum(math.prod(item.shape) * item.dtype.itemsize for item in found.values())
@@ -123,7 +114,7 @@ def _read_h5(content: bytes) -> dict[str, np.ndarray]:
 
 
 def _write_h5(arrays: Mapping[str, np.ndarray]) -> bytes:
-    library: Any = _library("h5py", ".h5", "keras")
+    library = _h5py()
     content = io.BytesIO()
     with library.File(content, "w") as file:
         for name, array in arrays.items():

@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from sklearn_nn._optional import imported
+
 SUFFIX = ".safetensors"
 #: Key of the JSON text in the metadata.
 _KEY = "sklearn_nn"
@@ -34,16 +36,10 @@ def is_tensors(path: str | os.PathLike[str]) -> bool:
     return os.fsdecode(path).endswith(SUFFIX)
 
 
-def _library() -> Any:
-    """Import safetensors, or raise ImportError with the remedy."""
-    try:
-        import safetensors.numpy
-    except ImportError as error:
-        raise ImportError(
-            f"Files that end in {SUFFIX} are written and read by the package safetensors; install "
-            'it with: pip install "sklearn_nn[safetensors]"'
-        ) from error
-    return safetensors
+def library(module: str = "safetensors") -> Any:
+    """Import a module of safetensors, or raise ImportError with the remedy."""
+    need = f"Files that end in {SUFFIX} are written and read by the package safetensors"
+    return imported(module, need, "safetensors")
 
 
 def packed(
@@ -52,7 +48,7 @@ def packed(
     parts: Mapping[str, list[Part]],
 ) -> bytes:
     """Return the content of a file; `parts` divides some of the arrays, which are vectors."""
-    library = _library()
+    save = library("safetensors.numpy").save
     tensors, vectors, texts = {}, {}, {}
     for key, array in arrays.items():
         if key in parts:
@@ -67,13 +63,13 @@ def packed(
     rest = {"meta": meta, "vectors": vectors, "bytes": texts}
     text = json.dumps(rest, allow_nan=False)
     dense = {name: np.asarray(tensor, order="C") for name, tensor in tensors.items()}
-    content: bytes = library.numpy.save(dense, {"format": "np", _KEY: text})
+    content: bytes = save(dense, {"format": "np", _KEY: text})
     return content
 
 
 def read(path: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Return `meta` and the arrays of a file. A forged file raises any kind of error."""
-    with _library().safe_open(path, framework="np") as file:
+    with library().safe_open(path, framework="np") as file:
         text = (file.metadata() or {}).get(_KEY)
         if text is None:
             raise ValueError(
