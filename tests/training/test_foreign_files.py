@@ -14,6 +14,7 @@ import pytest
 
 from helpers.files.torch_files import dictionary, state_dict, tensor, torch_file
 from sklearn_nn.training import CheckpointError
+from sklearn_nn.training.checkpoint import torch_file as torch_file_module
 from sklearn_nn.training.checkpoint.foreign import holds_arrays, read_arrays, write_arrays
 
 ARRAYS = {
@@ -191,6 +192,28 @@ def test_no_code_is_run(tmp_path, protocol):
 def test_other_functions_are_refused_by_name(tmp_path, value):
     module, name = value[1:].decode().split()
     _refused(_written(tmp_path, torch_file(value, [])), f"holds a {module}.{name}")
+
+
+@pytest.mark.parametrize(
+    ("value", "instruction"),
+    [
+        (b"C\x03abc", "SHORT_BINBYTES"), (b"ccollections\nOrderedDict\n)\x81", "NEWOBJ"),
+        (b"\x82\x01", "EXT1"), (b"N0N", "POP"),
+    ],
+)  # fmt: skip
+def test_instructions_that_make_other_objects_are_refused(tmp_path, value, instruction):
+    """Even where nothing that they make would be called."""
+    items = {"w": tensor("0", ARRAYS["0.weight"], old=False), "other": value}
+    content = torch_file(dictionary(items), [ARRAYS["0.weight"]])
+    _refused(_written(tmp_path, content), rf"makes objects \({instruction}\)")
+
+
+def test_a_pickle_of_too_many_instructions(tmp_path, monkeypatch):
+    """Each may make an object, which takes many times its byte in the file."""
+    path = _written(tmp_path, state_dict(ARRAYS))
+    assert read_arrays(path)
+    monkeypatch.setattr(torch_file_module, "_MOST_OPCODES", 100)
+    _refused(path, "its pickle is too long")
 
 
 @pytest.mark.parametrize("old", [False, True])
