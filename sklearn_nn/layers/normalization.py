@@ -2,8 +2,8 @@
 
 Channels are the last axis; the places before it (of an image, of a sequence) count as samples.
 Normalization by sample is two instructions: one standardizes, and one scales and shifts each
-channel by the parameters gamma and beta. That by batch is one, which also applies a relu that
-follows; its loops run along the channels of a place.
+channel by the parameters gamma and beta. That by batch is one, which also applies a relu or relu6
+that follows; its loops run along the channels of a place.
 """
 
 from __future__ import annotations
@@ -165,12 +165,13 @@ class LayerNorm(Layer):
         return lower_scale_and_shift(builder, out, gamma_and_beta(shape[-1]))
 
 
-# An instruction's geometry; the last two are whether the layer is frozen and applies a relu.
-_CHANNELS, _MOMENTUM, _EPSILON, _FROZEN, _RELU = range(5)
+# An instruction's geometry; the last three are whether the layer is frozen and applies a relu or a
+# relu6.
+_CHANNELS, _MOMENTUM, _EPSILON, _FROZEN, _RELU, _RELU6 = range(6)
 # Rows of the table of coefficients, which has a column for each channel: mean, 1 / standard
-# deviation, gamma / standard deviation, beta, lower bound of y, and for the gradient the factor of
-# (x - mean) and the number that is subtracted from dy.
-_MEAN, _SCALE, _FACTOR, _BETA, _FLOOR, _TILT, _SHIFT, _ROWS = range(8)
+# deviation, gamma / standard deviation, beta, lower and upper bound of y, and for the gradient the
+# factor of (x - mean) and the number that is subtracted from dy.
+_MEAN, _SCALE, _FACTOR, _BETA, _FLOOR, _CEILING, _TILT, _SHIFT, _ROWS = range(9)
 #: Minimal number of places, evenly spread over the batch, whose mean is the pivot.
 _PIVOTS = 64
 #: Places that are summed in registers before they are added to memory.
@@ -181,7 +182,7 @@ _Stores = Sequence[Store]
 
 
 def _emit_value(builder: ir.IRBuilder, x: ir.Value, row: Load) -> tuple[ir.Value, ir.Value]:
-    """Emit x - mean, and y before the relu."""
+    """Emit x - mean, and y before it is bounded."""
     centred = builder.fsub(x, row(_MEAN, 0))
     return centred, multiply_add(builder, centred, row(_FACTOR, 0), row(_BETA, 0))
 
@@ -189,18 +190,21 @@ def _emit_value(builder: ir.IRBuilder, x: ir.Value, row: Load) -> tuple[ir.Value
 def _emit_gradient(
     builder: ir.IRBuilder, x: ir.Value, dy: ir.Value, row: Load
 ) -> tuple[ir.Value, ir.Value]:
-    """Emit x - mean, and dy where y is above the floor, else 0."""
+    """Emit x - mean, and dy where y is between its bounds, else 0."""
     centred, value = _emit_value(builder, x, row)
     above = builder.fcmp_ordered(">", value, row(_FLOOR, 0))
-    return centred, builder.select(above, dy, ir.Constant(dy.type, None))
+    below = builder.fcmp_ordered("<", value, row(_CEILING, 0))
+    return centred, builder.select(builder.and_(above, below), dy, ir.Constant(dy.type, None))
 
 
 def _forward(builder: ir.IRBuilder, loads: _Loads, stores: _Stores) -> None:
     """Emit y. Operands: x, coefficients, y."""
     _, value = _emit_value(builder, loads[0](0, 0), loads[1])
-    floor = loads[1](_FLOOR, 0)
-    below = builder.fcmp_ordered("<", value, floor)  # in this order NaN stays NaN
-    stores[2](builder.select(below, floor, value), 0, 0)
+    for comparison, row in (("<", _FLOOR), (">", _CEILING)):
+        bound = loads[1](row, 0)
+        beyond = builder.fcmp_ordered(comparison, value, bound)  # in this order NaN stays NaN
+        value = builder.select(beyond, bound, value)
+    stores[2](value, 0, 0)
 
 
 def _backward(builder: ir.IRBuilder, loads: _Loads, stores: _Stores) -> None:
@@ -259,7 +263,8 @@ def _coefficients(ctx, op, theta, state, work, lo, hi):
     channels, one = op[_CHANNELS], like(theta[0], 1)
     table = vector(workspace(ctx, CTX_SIZE, theta), 0, _ROWS * channels)
     memory = _uses_memory(ctx, op)
-    floor = like(one, 0) if op[_RELU] else like(one, -np.inf)
+    floor = like(one, 0) if op[_RELU] or op[_RELU6] else like(one, -np.inf)
+    ceiling = like(one, 6) if op[_RELU6] else like(one, np.inf)
     for j in range(lo, hi):
         if memory:  # prediction has no `work`
             mean = state[j]
@@ -271,6 +276,7 @@ def _coefficients(ctx, op, theta, state, work, lo, hi):
         table[_FACTOR * channels + j] = scale * theta[j]
         table[_BETA * channels + j] = theta[channels + j]
         table[_FLOOR * channels + j] = floor
+        table[_CEILING * channels + j] = ceiling
         table[_TILT * channels + j] = 0
         table[_SHIFT * channels + j] = 0
     return table
@@ -339,7 +345,7 @@ def batch_statistics(ctx, op, part, parts, theta, state, work, x, y):
 
 @kernel(FORWARD)
 def batch_norm_forward(ctx, op, part, parts, theta, state, work, x, y):
-    """Compute y = gamma (x - mean) / standard deviation + beta, or relu of it. Owners: rows."""
+    """Compute y = gamma (x - mean) / standard deviation + beta, or its relu(6). Owners: rows."""
     channels = op[_CHANNELS]
     lo, hi = owned_rows(x, part, parts)
     table = _coefficients(ctx, op, theta, state, work, 0, channels), 0, channels, 0
@@ -350,7 +356,7 @@ def batch_norm_forward(ctx, op, part, parts, theta, state, work, x, y):
 
 @kernel(BACKWARD)
 def batch_norm_gradient_sums(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
-    """Compute work = sums of dy (in a relu, if y > 0) and of dy times scaled x. Owner: channels."""
+    """Compute work = sums of dy (within y's bounds) and of dy times scaled x. Owners: channels."""
     channels = op[_CHANNELS]
     lo, hi = owned_columns(channels, part, parts)
     own, n = hi - lo, x.size // channels
@@ -373,7 +379,8 @@ def batch_norm_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx
     """Compute dx = gamma (dy - mean of dy - z mean of dy z) / standard deviation; z is scaled x.
 
     Running statistics are constants: where they are used (as for a batch of one place),
-    dx = gamma dy / deviation. With a relu, dy counts only where y is positive. Owners: rows.
+    dx = gamma dy / deviation. With a relu or relu6, dy counts only between the bounds of y. Owners:
+    rows.
     """
     channels = op[_CHANNELS]
     lo, hi = owned_rows(x, part, parts)
@@ -459,7 +466,7 @@ class BatchNorm(Layer):
             kernels = kernels._replace(**sums)
         memories = [Memory("moving_mean", (channels,)), Memory("moving_variance", (channels,), 1.0)]
         op = Instruction(slot, builder.slot(shape), kernels, gamma_and_beta(channels), memories)
-        op.geometry = (channels, real_bits(self.momentum), real_bits(self.epsilon), frozen, 0)
+        op.geometry = (channels, real_bits(self.momentum), real_bits(self.epsilon), frozen, 0, 0)
         op.work, op.scratch, op.keeps = 4 * channels, _ROWS * channels, "x"
-        op.absorbs = {"relu": _RELU}
+        op.absorbs = {"relu": _RELU, "relu6": _RELU6}
         return builder.append(op)

@@ -191,6 +191,22 @@ class Machine:
 #: enough for the tiles, and small enough for the cache. The second limits blocks of long rows, such
 #: as images.
 PREDICT_ROWS, PREDICT_SIZE = 256, 2**20
+#: Rows of a block that are enough for the tiles where a row is one of a product's.
+_TILE_ROWS = 16
+
+
+def _rows_at_a_time(program: Program, most: int) -> int:
+    """Return the number of rows in a block of prediction in each thread, which is at most `most`.
+
+    Every block reads all weights. A block of fewer rows than a tile therefore has at least as many
+    elements in its slots as there are weights, and recurrences, which multiply the weights by a
+    row of each sample at every step, are given whole tiles.
+    """
+    rows = PREDICT_SIZE // program.width
+    if rows < _TILE_ROWS:
+        of_weights = _TILE_ROWS if program.is_recurrent else program.n_theta // program.width
+        return min(most, max(1, rows, min(_TILE_ROWS, of_weights)))
+    return min(most, rows // _TILE_ROWS * _TILE_ROWS)
 
 
 class Predictor:
@@ -226,7 +242,7 @@ class Predictor:
         self._losses = np.zeros((windows * n_rows, n_targets))
         self._has_members = program.has_members and n_targets > 0
         self._arrange()
-        rows_at_a_time = max(16, min(PREDICT_ROWS, PREDICT_SIZE // program.width // 16 * 16))
+        rows_at_a_time = _rows_at_a_time(program, PREDICT_ROWS)
         parts = max(1, min(n_jobs, -(-n_rows // rows_at_a_time)))
         capacity = min(rows_at_a_time, -(-n_rows // 16) * 16)
         self._is_at_once = parts * capacity >= n_rows
@@ -338,7 +354,7 @@ def predict(
     return Predictor(program, data, rows, None, n_jobs).run(theta, state)
 
 
-#: Rows per block of gradients in each thread, which take twice the memory of prediction.
+#: Most rows per block of gradients in each thread, which take twice the memory of prediction.
 GRADIENT_ROWS = 64
 
 
@@ -357,8 +373,9 @@ def input_gradient(
     out = np.empty((n, program.input_width), dtype=dtype)
     if not n:
         return out
-    parts = max(1, min(n_jobs, -(-n // GRADIENT_ROWS)))
-    capacity = min(GRADIENT_ROWS, -(-n // 16) * 16)
+    rows_at_a_time = _rows_at_a_time(program, GRADIENT_ROWS)
+    parts = max(1, min(n_jobs, -(-n // rows_at_a_time)))
+    capacity = min(rows_at_a_time, -(-n // 16) * 16)
     work = allocate((parts, program.n_work), dtype)
     arenas, darenas = (allocate((parts, capacity * program.width), dtype) for _ in range(2))
     team, n_lengths = Team(parts), capacity if program.ragged else 0

@@ -162,6 +162,11 @@ class Program:
         return int(self.table[:, WEIGHTS_COST].sum())
 
     @functools.cached_property
+    def is_recurrent(self) -> bool:
+        """True if a kernel multiplies its weights by one row of each sample at every step."""
+        return not self.table[:, ROW_COST].all()
+
+    @functools.cached_property
     def piece_rows(self) -> int:
         """Least number of rows that run forward and back together where parts share a batch.
 
@@ -171,7 +176,7 @@ class Program:
         table = self.table[: self.n_trained]
         if self.mixes_rows or table[:, [FORWARD_SUMS_AT, BACKWARD_SUMS_AT]].any():
             return 0
-        least = PIECE_ROWS if table[:, ROW_COST].all() else _RECURRENT_ROWS
+        least = _RECURRENT_ROWS if self.is_recurrent else PIECE_ROWS
         of_parameters = self.n_theta // (16 * max(1, self.width))
         rows = max(least, of_parameters, PIECE_COST // (2 * max(1, self.cost)))
         return -(-rows // ROW_GRAIN) * ROW_GRAIN

@@ -183,16 +183,22 @@ NETWORK = [
 ]  # fmt: skip
 
 
-def network_gradient(frozen, dtype="float64", n=11, **options):
-    """Return the gradient of a network of images with random memories, a function of theta."""
+def network_gradient(frozen, dtype="float64", n=11, kind="relu", **options):
+    """Return the gradient of a network of images with random memories, a function of theta.
+
+    Values before a relu6 are large, so that some exceed 6.
+    """
     (case,) = (row for row in LOSSES if row.name == "multiclass")
     rng = np.random.default_rng(0)
+    layers = [(name, Activation(kind) if name == "relu" else layer) for name, layer in NETWORK]
     program = lower(
-        NETWORK, (4, 5, 3), dtype, case.loss.link_layer(), rates=dict.fromkeys(frozen, 0)
+        layers, (4, 5, 3), dtype, case.loss.link_layer(), rates=dict.fromkeys(frozen, 0)
     )
     X, y, _ = sample(rng, case, n, 60, dtype)
     batch = Gradient(program, X, case.loss.targets(y, None, dtype), **options)
     theta = draw_theta(program, rng)
+    if kind == "relu6":
+        program.layers["second"]["gamma"].view(theta)[:] *= 8
     for placed in (m for layer in program.memories.values() for m in layer.values()):
         placed.view(batch.machine.state)[...] = rng.uniform(0.3, 3, placed.parameter.shape)
     return program, batch, theta, y[:, 0].astype(int)
@@ -210,9 +216,10 @@ def network_gradient(frozen, dtype="float64", n=11, **options):
     ],
     ids="-".join,
 )
-def test_gradient_in_a_network(frozen):
+@pytest.mark.parametrize("kind", ["relu", "relu6"])
+def test_gradient_in_a_network(frozen, kind):
     """Against central differences; nothing that is frozen has one."""
-    program, batch, theta, _ = network_gradient(frozen)
+    program, batch, theta, _ = network_gradient(frozen, kind=kind)
     assert program.absorbed
     exact = batch.gradient(theta)
     trained = [

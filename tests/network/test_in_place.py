@@ -117,16 +117,20 @@ IMAGES = [
 ]  # fmt: skip
 
 
-def test_a_batch_norm_does_the_work_of_a_relu():
+@pytest.mark.parametrize(("kind", "place"), [("relu", 4), ("relu6", 5)])
+def test_a_batch_norm_does_the_work_of_an_activation(kind, place):
     """And does not, where the network is cut before it."""
-    program = lower(IMAGES, (6, 6, 16), "float64")
-    assert program.absorbed == [(1, 4, 2)]
+    stack = [(name, Activation(kind) if name == "relu" else layer) for name, layer in IMAGES]
+    program = lower(stack, (6, 6, 16), "float64")
+    assert program.absorbed == [(1, place, 2)]
     rng = np.random.default_rng(0)
     X = source(rng.standard_normal((7, 576)), "float64")
     theta, state = draw_theta(program, rng), program.initial_state()
+    program.layers["norm"]["gamma"].view(theta)[:] = 5
     before, after = (predict(program.cut(name), theta, state, X) for name in ("norm", "relu"))
     assert (before < 0).any()
-    np.testing.assert_array_equal(after, np.maximum(before, 0))
+    assert (before > 6).any()
+    np.testing.assert_array_equal(after, np.clip(before, 0, 6 if kind == "relu6" else None))
     np.testing.assert_array_equal(predict(program.cut("conv"), theta, state, X).shape, (7, 612))
 
 

@@ -11,7 +11,9 @@ from helpers.naive import vectors as naive
 from helpers.parametrize import DTYPES, names
 from helpers.programs import Gradient, build, draw_theta, forward, no_state
 from helpers.random_networks import BY_NAME, parameters_of
+from sklearn_nn.jit.driver import Frame
 from sklearn_nn.jit.team import Team
+from sklearn_nn.layers import LSTM, Activation, Conv2D, Dense, GlobalAveragePool
 from sklearn_nn.layers.activation import ACTIVATIONS
 from sklearn_nn.network import machine
 from sklearn_nn.network.machine import Predictor, predict
@@ -73,6 +75,34 @@ def test_long_rows_are_shared_out_among_threads(monkeypatch):
     monkeypatch.setattr(machine, "Team", lambda n: teams.append(n) or Team(n))
     predict(program, np.zeros(program.n_theta, "float32"), no_state(program), X, n_jobs=3)
     assert teams == [3]
+
+
+def test_images_are_predicted_a_few_at_a_time(rng, monkeypatch):
+    """So many that what layers pass on fits in the cache, and that it outweighs the weights."""
+    capacities = []
+
+    def noted(*args, **kwargs):
+        capacities.append(kwargs.get("capacity", 0))
+        return Frame(*args, **kwargs)
+
+    monkeypatch.setattr(machine, "Frame", noted)
+    layers = [Conv2D(5, 3, padding="same"), Activation("relu"), GlobalAveragePool(), Dense(3)]
+    X = source(rng.standard_normal((21, 7 * 7 * 3), "float32"), "float32")
+    program = build(layers, (7, 7, 3), "float32")
+    theta, state = draw_theta(program, rng), no_state(program)
+    whole = predict(program, theta, state, X)
+    for size, rows in ((16 * program.width, 16), (5 * program.width, 5), (1, 1)):
+        capacities.clear()
+        monkeypatch.setattr(machine, "PREDICT_SIZE", size)
+        for n_jobs in (1, 2):
+            np.testing.assert_array_equal(predict(program, theta, state, X, n_jobs=n_jobs), whole)
+        assert capacities == [rows, rows]
+    large = build([Dense(400), Dense(3)], 7 * 7 * 3, "float32")
+    recurrent = build([LSTM(2), Dense(3)], (7, 21), "float32")
+    for other, rows in ((large, min(16, large.n_theta // large.width)), (recurrent, 16)):
+        capacities.clear()
+        predict(other, draw_theta(other, rng), no_state(other), X)
+        assert capacities == [rows]
 
 
 def test_prediction_changes_nothing(network):
