@@ -11,7 +11,16 @@ from sklearn_nn.estimators._core.base import BaseNetwork, BatchClassifier, Batch
 from sklearn_nn.estimators._core.mlp_fit import MLPFit
 from sklearn_nn.estimators._core.parameters import estimator_parameters
 from sklearn_nn.estimators._targets.codec import NumberCodec
-from sklearn_nn.layers import Activation, BatchNorm, Dense, Dropout, Flatten, GaussianNoise
+from sklearn_nn.layers import (
+    Activation,
+    BatchNorm,
+    Dense,
+    Dropout,
+    Flatten,
+    GaussianNoise,
+    MemberHeads,
+    Members,
+)
 from sklearn_nn.network.initializers import GlorotUniform, Initializer
 from sklearn_nn.training.losses import Loss
 
@@ -69,7 +78,7 @@ def hidden_layers(estimator, n_before=0):
 def with_output(layers, shape, n_outputs):
     """Return the layers, a Flatten if their output is not a vector, and the output layer.
 
-    `shape` is the shape of one sample.
+    `shape` is the shape of one sample. Members have an output layer each.
     """
     for name, layer in layers:
         try:
@@ -77,8 +86,15 @@ def with_output(layers, shape, n_outputs):
             shape = layer.output_shape(shape)
         except ValueError as error:
             raise ValueError(f"layer {name!r}: {error}") from error
+    if len(shape) == 2 and any(isinstance(layer, Members) for _, layer in layers):
+        return [*layers, ("output", _member_heads(n_outputs))]
     flatten = [("flatten", Flatten())] if len(shape) > 1 else []
     return [*layers, *flatten, ("output", Dense(n_outputs))]
+
+
+def _member_heads(n_outputs):
+    """Return the output layer of members, with the initial weights of other output layers."""
+    return MemberHeads(n_outputs, kernel_initializer="glorot_uniform", bias_initializer="zeros")
 
 
 @estimator_parameters

@@ -15,28 +15,23 @@ from sklearn_nn.estimators._targets.codec import BINARY, MULTILABEL
 from sklearn_nn.estimators.mlp import with_output
 from sklearn_nn.layers import (
     Activation,
-    AttentionPool,
-    Bidirectional,
-    Conv1D,
     Dense,
     Dropout,
     Embedding,
     Flatten,
     GaussianNoise,
-    LastStep,
     Layer,
     OneHot,
     Reshape,
 )
 from sklearn_nn.layers.activation import OTHER_NAMES
 from sklearn_nn.layers.layer import is_named
-from sklearn_nn.layers.recurrent.layers import Recurrent
 from sklearn_nn.layers.shape import CHANNELS_LAST
 
 #: Elementwise layers.
 _OF_EACH_VALUE = Activation | Dropout | GaussianNoise
-#: Layers of sequences.
-_OF_STEPS = AttentionPool | Bidirectional | Conv1D | Embedding | LastStep | OneHot | Recurrent
+#: Layers of sequences of whole numbers, which rows of numbers are, too.
+_OF_CODES = Embedding | OneHot
 #: Tags of estimators whose samples may have any shape.
 SHAPED_TAGS = {"sparse": True, "three_d_array": True}
 
@@ -101,13 +96,16 @@ class BaseNeuralNetwork(BaseNetwork):
         if self.input_shape is not None:
             shape = tuple(map(int, self.input_shape))
             steps_of_rows = shape if len(shape) == 2 else None
-        elif any(isinstance(layer, _OF_STEPS) for layer in layers):
+        elif any(
+            isinstance(x, _OF_CODES) or (isinstance(x, Layer) and x.reads_steps) for x in layers
+        ):
             steps_of_rows = (-1, 1)
         refers = any(isinstance(x, Layer) and x.refers_to_values for x in layers)
         return ShapedReader(
             self.input_shape,
             self.data_format,
             takes_any_length=True,
+            rows_are_signals=isinstance(acting, Layer) and acting.reads_steps,
             goes_by_place=isinstance(acting, Layer) and not isinstance(acting, Flatten | Reshape),
             steps_of_rows=steps_of_rows,
             padding_value=first.padding_value if is_layer else None,

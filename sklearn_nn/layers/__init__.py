@@ -5,7 +5,7 @@ from sklearn_nn.layers.activation import Activation, ParametricActivation
 from sklearn_nn.layers.augmentation.affine import RandomRotation, RandomTranslation, RandomZoom
 from sklearn_nn.layers.augmentation.values import Mixup, RandomBrightness, RandomContrast
 from sklearn_nn.layers.augmentation.windows import Cutout, RandomCrop, RandomFlip
-from sklearn_nn.layers.convolution.conv import Conv1D, Conv2D
+from sklearn_nn.layers.convolution.conv import Bottleneck, Conv1D, Conv2D
 from sklearn_nn.layers.convolution.pool import (
     AveragePool1D,
     AveragePool2D,
@@ -19,7 +19,7 @@ from sklearn_nn.layers.dense import Dense, TimeDistributed
 from sklearn_nn.layers.dropout import Dropout, GaussianNoise
 from sklearn_nn.layers.embedding import CategoryEmbedding, Embedding, OneHot
 from sklearn_nn.layers.layer import Layer
-from sklearn_nn.layers.merge import Add, Parallel, Residual
+from sklearn_nn.layers.merge import Add, Members, Parallel, Residual
 from sklearn_nn.layers.normalization import BatchNorm, LayerNorm
 from sklearn_nn.layers.recurrent.attention_pool import AttentionPool
 from sklearn_nn.layers.recurrent.layers import GRU, LSTM, Bidirectional, SimpleRNN

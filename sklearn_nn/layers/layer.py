@@ -261,6 +261,11 @@ class Layer(Spec):
         return False
 
     @property
+    def reads_steps(self) -> bool:
+        """Return whether it takes sequences only, so that a row of numbers is a series of them."""
+        return False
+
+    @property
     def refers_to_values(self) -> bool:
         """Return whether it refers to values of its input, which must then not be scaled."""
         return self.reads_whole_numbers

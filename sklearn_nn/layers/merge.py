@@ -127,6 +127,11 @@ class _Branches(Layer):
         return any(layer.reads_whole_numbers for layer in self._first_layers())
 
     @property
+    def reads_steps(self) -> bool:
+        """Return whether the first layer of a branch takes sequences only."""
+        return any(layer.reads_steps for layer in self._first_layers())
+
+    @property
     def refers_to_values(self) -> bool:
         """Return whether the first layer of a branch refers to values of its input."""
         return any(layer.refers_to_values for layer in self._first_layers())
@@ -219,6 +224,57 @@ class Parallel(_Branches):
         for slot, (*places, channels) in zip(slots, shapes, strict=True):
             join(builder, slot, out, (int(np.prod(places)), channels, shape[-1], first))
             first += channels
+        return out
+
+
+@parameters
+class Members(_Branches):
+    """Layer of several networks with the same input, the members of an ensemble.
+
+    Each branch ends in a vector, all of one size; the output has a vector for each member. In
+    :class:`~sklearn_nn.NeuralNetworkClassifier` and :class:`~sklearn_nn.NeuralNetworkRegressor`,
+    the output layer is then a :class:`MemberHeads`: each member has outputs of its own, the loss is
+    the mean of the members' losses, and a prediction is the mean of their predictions, for instance
+    of their probabilities. Members share no weights, and are trained on the same batches.
+
+    Parameters
+    ----------
+    branches : list of branches
+        Each is a layer, a (name, layer) pair, or a list of these, applied in order. The parameters
+        of a layer are stored under the number of its branch and its name, such as
+        "members1.0.dense1".
+
+    Examples
+    --------
+    Three networks that differ in their initial weights:
+
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn_nn import NeuralNetworkClassifier
+    >>> from sklearn_nn.layers import Dense, Members
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = NeuralNetworkClassifier([Members(3 * [Dense(16, activation="relu")])], max_iter=1)
+    >>> [(row.name, row.output_shape) for row in model.fit(X, y).summary().rows][2:]
+    [('members1.2.dense1', (16,)), ('members1', (3, 16)), ('output', (3, 3))]
+    >>> model.predict_proba(X).shape
+    (150, 3)
+    """
+
+    branches: Sequence[Branch]
+
+    def _joined(self, shapes: Sequence[Shape]) -> Shape:
+        if len(set(shapes)) > 1 or len(shapes[0]) != 1:
+            found = ", ".join(map(str, shapes))
+            raise ValueError(
+                f"members end in samples of shapes {found}; let all of them end in a vector of one "
+                "size, for instance after GlobalAveragePool or Flatten."
+            )
+        return (len(shapes), *shapes[0])
+
+    def _join(self, builder: Builder, slots: Sequence[int], clock: Clock | None) -> int:
+        members, size = shape = self._joined([builder.shape(slot) for slot in slots])
+        out = builder.slot(shape)
+        for number, slot in enumerate(slots):
+            join(builder, slot, out, (1, size, members * size, number * size))
         return out
 
 

@@ -96,7 +96,8 @@ def read_by_window(
     strided = ", or strides=1 and a pooling layer after it" if sees_zeros else ""
     raise ValueError(
         f'padding="same" with a window of {axis.reach} steps and strides={axis.stride} does not '
-        f'take sequences of unequal length; use padding="valid"{strided}.'
+        f'take sequences of unequal length; use padding="valid"{strided}, or pad all to one '
+        "length."
     )
 
 

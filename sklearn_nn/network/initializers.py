@@ -337,6 +337,65 @@ class Orthogonal(Initializer):
         return np.ascontiguousarray(self.gain * (q if rows >= columns else q.T)).reshape(shape)
 
 
+@parameters
+class HandCrafted(Initializer):
+    """Filter of a fixed pattern, for convolutions that are not trained.
+
+    All channels have the same pattern: "increasing" is -1, 1, -1, 1, ..., which is positive where a
+    series rises; "decreasing" is its negative; "peak" is a negative, a positive twice as high and a
+    negative bump, each of two parabolas.
+
+    Parameters
+    ----------
+    pattern : {"increasing", "decreasing", "peak"}, default="increasing"
+        Pattern along the kernel. "peak" needs a kernel whose length is a multiple of 6.
+
+    References
+    ----------
+    Ismail-Fawaz, A., Devanne, M., Weber, J., & Forestier, G. (2022). Deep learning for time series
+    classification using new hand-crafted convolution filters. IEEE Big Data.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_nn import NeuralNetworkClassifier
+    >>> from sklearn_nn.layers import Conv1D
+    >>> from sklearn_nn.network.initializers import HandCrafted
+    >>> rises = Conv1D(1, 4, kernel_initializer=HandCrafted("increasing"))
+    >>> model = NeuralNetworkClassifier([rises], learning_rate_factors={"conv1d1": 0})
+    >>> model.initialize(np.zeros((2, 9, 1)), [0, 1]).layers_["conv1d1"]["kernel"].ravel()
+    array([-1.,  1., -1.,  1.])
+    """
+
+    pattern: str = "increasing"
+
+    def __call__(self, rng: RandomState, shape: Shape, fan_in: int, fan_out: int) -> np.ndarray:
+        """Return the pattern along the first axis, for all channels and filters."""
+        self.check()
+        if len(shape) != 3:
+            raise ValueError(f"HandCrafted needs the kernel of a Conv1D, not the shape {shape}.")
+        length = shape[0]
+        if self.pattern == "peak":
+            values = self._peak(length)
+        elif self.pattern in ("increasing", "decreasing"):
+            values = np.where(np.arange(length) % 2, 1.0, -1.0)
+            values = values if self.pattern == "increasing" else -values
+        else:
+            raise ValueError(
+                f"pattern={self.pattern!r} is not known; use one of increasing, decreasing, peak."
+            )
+        return np.broadcast_to(values[:, np.newaxis, np.newaxis], shape).copy()
+
+    def _peak(self, length: int) -> np.ndarray:
+        if length % 6:
+            raise ValueError(
+                f"pattern='peak' needs a kernel whose length is a multiple of 6, not {length}."
+            )
+        rise = np.linspace(0, 1, length // 6 + 1)[1:] ** 2
+        bump = np.concatenate([rise, rise[::-1]])
+        return np.concatenate([-bump, 2 * bump, -bump])
+
+
 #: Initializers by name.
 INITIALIZERS: dict[str, Initializer] = {
     "zeros": Constant(0.0),

@@ -9,7 +9,7 @@ from sklearn_nn.layers.augmentation.values import Mixup, RandomBrightness, Rando
 from sklearn_nn.layers.augmentation.windows import Cutout, RandomCrop, RandomFlip
 from sklearn_nn.layers.dense import Dense, TimeDistributed
 from sklearn_nn.layers.dropout import Dropout, GaussianNoise
-from sklearn_nn.layers.merge import Add, Parallel, Residual, named_layers
+from sklearn_nn.layers.merge import Add, Members, Parallel, Residual, named_layers
 from sklearn_nn.layers.normalization import BatchNorm, LayerNorm
 from sklearn_nn.layers.shape import Flatten, Reshape, ZeroPad
 from sklearn_nn.layers.standardize import Standardize
@@ -88,9 +88,9 @@ def zero_pad(to: NetworkExporter, layer: ZeroPad, x: Value) -> Value:
 # --- branches ----------------------------------------------------------------------------------
 
 
-@form_of(Parallel, Add, Residual)
-def branches(to: NetworkExporter, layer: Parallel | Add | Residual, x: Value) -> Value:
-    """Append all branches, and their concatenation or sum."""
+@form_of(Parallel, Members, Add, Residual)
+def branches(to: NetworkExporter, layer: Parallel | Members | Add | Residual, x: Value) -> Value:
+    """Append all branches, and their concatenation, stack or sum."""
     ends = []
     for prefix, layers in layer.named_branches():
         end = x
@@ -98,6 +98,9 @@ def branches(to: NetworkExporter, layer: Parallel | Add | Residual, x: Value) ->
             end = to.add(prefix + name, inner, end)
         ends.append(end)
     names = [end.name for end in ends]
+    if isinstance(layer, Members):
+        rows = [to.graph.node("Unsqueeze", [name, to.graph.whole(1)]) for name in names]
+        return Value(to.graph.concat(rows, axis=1), (len(ends), *ends[0].shape))
     if isinstance(layer, Parallel):
         channels = sum(end.shape[-1] or 0 for end in ends)
         shape = (*ends[0].shape[:-1], channels)

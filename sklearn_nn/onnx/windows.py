@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from sklearn_nn.layers.convolution.conv import Conv1D, Conv2D
+from sklearn_nn.layers.convolution.conv import Bottleneck, Conv1D, Conv2D
 from sklearn_nn.layers.convolution.pool import (
     AveragePool1D,
     AveragePool2D,
@@ -118,6 +118,13 @@ def _by_cells(to: NetworkExporter, layer: Any, x: str, axes: Sequence[Axis]) -> 
     if groups > 1:
         y = graph.reshape(y, [*[0] * (rank + 1), filters])
     return graph.node("Add", [y, to.constant("bias")]) if layer.use_bias else y
+
+
+@form_of(Bottleneck)
+def bottleneck(to: NetworkExporter, layer: Bottleneck, x: Value) -> Value:
+    """Append the convolution, or nothing for one channel."""
+    made = layer.convolution((_MANY, x.shape[-1] or 0))
+    return x if made is None else convolution(to, made, x)
 
 
 @form_of(MaxPool1D, MaxPool2D)

@@ -14,7 +14,7 @@ from sklearn_nn.layers.convolution.convolve import AMID_ZEROS, BY_LANES, DIRECT
 from sklearn_nn.layers.convolution.depthwise import DEPTHWISE
 from sklearn_nn.layers.convolution.windows import lower_windows
 from sklearn_nn.layers.convolution.winograd import FEWEST_CHANNELS, FEWEST_PLACES, WINOGRAD, room
-from sklearn_nn.layers.layer import Builder, Instruction, Parameter, Shape
+from sklearn_nn.layers.layer import Builder, Instruction, Layer, Parameter, Shape
 from sklearn_nn.layers.shape import Axis, as_images, read_by_window, slide, slide_all
 
 _ONE = slide(1, 1, 1, 1, "valid")
@@ -231,3 +231,63 @@ class Conv1D(_Conv):
 
     _rank = 1
     lengths = "reads"
+    reads_steps = True
+
+
+@parameters
+class Bottleneck(Layer):
+    """Layer that mixes the channels of each step of a sequence: a `Conv1D` of length 1, no bias.
+
+    Before large convolutions it reduces the number of channels (Szegedy et al., 2015). A sequence
+    of one channel is left as it is, so that one list of layers serves for series of one channel and
+    of many.
+
+    Parameters
+    ----------
+    filters : int
+        Number of output channels, unless there is only one input channel.
+    kernel_initializer : str, Initializer or None, default=None
+        Initial W, of shape (1, channels, filters). None is Glorot's uniform distribution.
+
+    References
+    ----------
+    Szegedy, C., et al. (2015). Going deeper with convolutions. CVPR.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_nn import NeuralNetworkClassifier
+    >>> from sklearn_nn.layers import Bottleneck, Conv1D, GlobalAveragePool
+    >>> layers = [Bottleneck(4), Conv1D(8, 20), GlobalAveragePool()]
+    >>> for channels in (1, 12):
+    ...     X = np.zeros((2, 100, channels))
+    ...     model = NeuralNetworkClassifier(layers).initialize(X, [0, 1])
+    ...     print([(row.output_shape, row.n_parameters) for row in model.summary().rows][:2])
+    [((100, 1), 0), ((81, 8), 168)]
+    [((100, 4), 48), ((81, 8), 648)]
+    """
+
+    filters: int
+    _: KW_ONLY
+    kernel_initializer: Any = None
+
+    lengths = "reads"
+    reads_steps = True
+
+    def convolution(self, shape: Shape) -> Conv1D | None:
+        """Return the convolution that it is for samples of `shape`, or None for one channel."""
+        self._check_axes(shape, 1)
+        self._whole_number("filters")
+        if shape[-1] == 1:
+            return None
+        return Conv1D(self.filters, 1, use_bias=False, kernel_initializer=self.kernel_initializer)
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """Return the number of steps, and the filters; `shape` for one channel."""
+        convolution = self.convolution(shape)
+        return shape if convolution is None else convolution.output_shape(shape)
+
+    def lower(self, builder: Builder, slot: int) -> int:
+        """Append one instruction, or none for one channel."""
+        convolution = self.convolution(builder.shape(slot))
+        return slot if convolution is None else convolution.lower(builder, slot)

@@ -337,6 +337,7 @@ class MaxPool1D(_Pool):
 
     _rank, _is_max = 1, True
     lengths = "reads"
+    reads_steps = True
 
 
 class AveragePool2D(_Pool):
@@ -398,6 +399,7 @@ class AveragePool1D(_Pool):
 
     _rank, _is_max = 1, False
     lengths = "reads"
+    reads_steps = True
 
 
 # --- over all places of a sample, without the padding of sequences: geometry is places, channels,
@@ -637,6 +639,7 @@ class LastStep(_GlobalPool):
     """
 
     _kernels = Kernels(last_step_forward, last_step_backward)
+    reads_steps = True
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return (channels,)."""

@@ -169,6 +169,7 @@ class AttentionPool(Layer):
     context_initializer: Any = None
 
     lengths = "reads"
+    reads_steps = True
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return (channels,)."""

@@ -112,6 +112,7 @@ class Recurrent(Layer):
     bias_initializer: Any = None
 
     lengths = "reads"
+    reads_steps = True
     _cell: ClassVar[_Cell]
     _default_bias: ClassVar[Any] = "zeros"
 
@@ -493,6 +494,7 @@ class Bidirectional(Layer):
     merge_mode: str = "concat"
 
     lengths = "reads"
+    reads_steps = True
 
     def _sk_visual_block_(self) -> Block:
         """Return what scikit-learn's diagrams show within the layer."""

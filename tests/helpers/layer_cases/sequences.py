@@ -9,6 +9,7 @@ from sklearn_nn.layers import (
     Add,
     AttentionPool,
     AveragePool1D,
+    Bottleneck,
     Conv1D,
     Dense,
     Dropout,
@@ -19,6 +20,7 @@ from sklearn_nn.layers import (
     LastStep,
     LayerNorm,
     MaxPool1D,
+    Members,
     OneHot,
     Parallel,
     Residual,
@@ -71,6 +73,9 @@ _MAX = (twins.max_forward, twins.max_backward)
 _LAST = (twins.last_forward, twins.last_backward)
 _ATTENTION = (twins.attention_forward, twins.attention_backward)
 _DENSE = (twins.dense_forward, twins.dense_backward)
+_MIXED = (twins.mixed_forward, twins.mixed_backward)
+_BOTH = (twins.mean_and_max_forward, twins.mean_and_max_backward)
+_TWO = Members([GlobalAveragePool(), GlobalMaxPool()])
 _TABLE = (twins.embedding_forward, twins.embedding_backward)
 CASES = [
     *(_step_row(GlobalAveragePool(), channels, *_MEAN) for channels in (1, 19)),
@@ -80,6 +85,8 @@ CASES = [
         _step_row(AttentionPool(units), channels, *_ATTENTION)
         for units, channels in [(None, 5), (1, 3), (33, 20), (4, 1)]
     ),
+    *(_step_row(Bottleneck(filters), channels, *_MIXED) for filters, channels in [(6, 5), (6, 1)]),
+    *(_row(f"members{channels}", _TWO, channels, *_BOTH) for channels in (1, 19)),
     *(_step_row(TimeDistributed(Dense(u)), c, *_DENSE) for u, c in [(1, 5), (6, 1), (37, 20)]),
     *(
         _row(f"embedding{n}x{width}", Embedding(n, width), 1, *_TABLE, n)

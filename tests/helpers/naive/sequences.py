@@ -32,6 +32,27 @@ def max_backward(parameters, x, dy):
     return dx, []
 
 
+def mean_and_max_forward(parameters, x):
+    """Return the vectors of two members."""
+    return np.array([mean_forward([], x), max_forward([], x)])
+
+
+def mean_and_max_backward(parameters, x, dy):
+    return mean_backward([], x, dy[0])[0] + max_backward([], x, dy[1])[0], []
+
+
+def mixed_forward(parameters, x):
+    """Return x W at every step, or x if there is no W, for one channel."""
+    return x @ parameters[0][0] if parameters else x
+
+
+def mixed_backward(parameters, x, dy):
+    if not parameters:
+        return dy, []
+    ((kernel,),) = parameters
+    return dy @ kernel.T, [np.array([x.T @ dy])]
+
+
 def last_forward(parameters, x):
     return x[-1] if len(x) else _none(x)
 
