@@ -205,6 +205,7 @@ def _fixed_filters() -> Parallel:
     """Return the convolutions of LITE that are not trained."""
 
     def one(length: int, pattern: str) -> Conv1D:
+        """Return the convolution of one filter."""
         return _conv(1, length, kernel_initializer=HandCrafted(pattern))
 
     rises = [one(length, "increasing") for length in _FIXED_LENGTHS]
