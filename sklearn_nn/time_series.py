@@ -202,16 +202,11 @@ def inception_time(
 
 
 def _fixed_filters() -> Parallel:
-    """Return the convolutions of LITE that are not trained."""
-
-    def one(length: int, pattern: str) -> Conv1D:
-        """Return the convolution of one filter."""
-        return _conv(1, length, kernel_initializer=HandCrafted(pattern))
-
-    rises = [one(length, "increasing") for length in _FIXED_LENGTHS]
-    falls = [one(length, "decreasing") for length in _FIXED_LENGTHS]
-    peaks = [one(length * 3 // 2, "peak") for length in _FIXED_LENGTHS[1:]]
-    return Parallel([*rises, *falls, *peaks])
+    """Return the convolutions of LITE that are not trained, of one filter each."""
+    patterns = [("increasing", n) for n in _FIXED_LENGTHS]
+    patterns += [("decreasing", n) for n in _FIXED_LENGTHS]
+    patterns += [("peak", n * 3 // 2) for n in _FIXED_LENGTHS[1:]]
+    return Parallel([_conv(1, n, kernel_initializer=HandCrafted(name)) for name, n in patterns])
 
 
 def lite(

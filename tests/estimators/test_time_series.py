@@ -1,6 +1,7 @@
 """Networks for time series: layer by layer as in Keras, their sizes, forms of X, and ensembles."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.base import clone
 from sklearn.model_selection import cross_val_score
@@ -17,7 +18,18 @@ from sklearn_nn import (
     SequenceScaler,
     load,
 )
-from sklearn_nn.layers import Activation, Dense, Dropout, GlobalAveragePool, Members
+from sklearn_nn.layers import (
+    GRU,
+    Activation,
+    Conv1D,
+    Dense,
+    Dropout,
+    GlobalAveragePool,
+    LastStep,
+    Members,
+    Parallel,
+    Reshape,
+)
 from sklearn_nn.network.initializers import HandCrafted
 from sklearn_nn.time_series import fcn, inception_time, lite, resnet_1d
 
@@ -130,6 +142,34 @@ def test_forms_of_series(name):
     np.testing.assert_array_equal(rows.predict_proba(one[:, :, 0]), expected)
     first = small(name, data_format="channels_first").fit(one.swapaxes(1, 2), Y)
     np.testing.assert_array_equal(first.predict_proba(one.swapaxes(1, 2)), expected)
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        [Conv1D(3, 4)],
+        [Dropout(0.1), GRU(3)],
+        [Parallel([LastStep(), [Conv1D(2, 3), GlobalAveragePool()]])],
+    ],
+)
+def test_rows_are_signals_if_the_first_layer_takes_only_sequences(layers):
+    X = series(channels=1)
+    common = {"max_iter": 1, "random_state": 0}
+    model = NeuralNetworkClassifier(layers, **common).fit(X[:, :, 0], Y)
+    assert model.input_shape_ == (30, 1)
+    there = NeuralNetworkClassifier(layers, **common).fit(X, Y)
+    expected = there.predict_proba(X)
+    np.testing.assert_array_equal(model.predict_proba(X[:, :, 0]), expected)
+    np.testing.assert_array_equal(model.predict_proba(X), expected)
+    named = pd.DataFrame(X[:, :, 0], columns=[f"step {k}" for k in range(30)])
+    np.testing.assert_array_equal(model.predict_proba(named.to_numpy()), expected)
+    assert NeuralNetworkClassifier(layers, **common).fit(named, Y).feature_names_in_[1] == "step 1"
+
+
+@pytest.mark.parametrize("layers", [[Dense(4)], [GlobalAveragePool()], [Reshape((15, 2)), GRU(2)]])
+def test_rows_are_vectors_before_other_layers(layers):
+    model = NeuralNetworkClassifier(layers, max_iter=1).fit(series(channels=1)[:, :, 0], Y)
+    assert model.input_shape_ == (30,)
 
 
 @every_network
