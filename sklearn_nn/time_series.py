@@ -28,10 +28,9 @@ __all__ = ["fcn", "inception_time", "lite", "resnet_1d"]
 
 _Layers = list[Layer | tuple[str, Layer]]
 
-#: Training to the end of a schedule, without a penalty on weights.
+#: Training to the end of the one-cycle schedule, without a penalty on weights.
 _TRAINING = {
-    "learning_rate_init": 0.001, "learning_rate": "onecycle", "alpha": 0.0, "tol": 0.0,
-    "n_iter_no_change": 10**6, "dtype": "float32",
+    "learning_rate_init": 0.001, "learning_rate": "onecycle", "alpha": 0.0, "dtype": "float32",
 }  # fmt: skip
 #: Lengths of LITE's fixed filters; those of the peaks are half as long again.
 _FIXED_LENGTHS = (2, 4, 8, 16, 32, 64)
