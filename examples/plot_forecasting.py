@@ -6,7 +6,7 @@ Forecasting
 A forecast of the next 24 hours of an hourly time series from the past week. The series is the
 simulated load of a small power grid: a daily and a weekly cycle, a trend over the year, slowly
 changing weather, and noise. The forecast is compared with two baselines that need no model: the
-same hour of the day before, and of the week before. :doc:`/guide_sequences` explains the estimator.
+same hour of the day before, and of the week before. :doc:`/guide_forecasting` is the guide.
 """
 
 import matplotlib.pyplot as plt

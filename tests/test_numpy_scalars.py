@@ -242,6 +242,13 @@ def _network():
     return sklearn_nn.CNNClassifier(4, max_iter=1, random_state=0).fit(IMAGES, LABELS)
 
 
+class Naive:
+    """A forecast of two steps that repeats the last one."""
+
+    def predict(self, X):
+        return np.tile(X[:, -1, ::-1], 2)
+
+
 def _cases():
     """(function of keyword arguments, their values)."""
     series = np.arange(60.0).reshape(30, 2)
@@ -253,6 +260,10 @@ def _cases():
         "sliding_windows": (
             lambda **k: sklearn_nn.sliding_windows(series, **k),
             {"width": 5, "horizon": 2, "stride": 2, "gap": 1, "target": (1, 0)},
+        ),
+        "forecast": (
+            lambda **k: sklearn_nn.forecast(Naive(), series[-5:], **k),
+            {"steps": 5, "target": (1, 0), "horizon": 2},
         ),
         "resize_images": (
             lambda **k: sklearn_nn.resize_images(IMAGES, **k),

@@ -159,7 +159,7 @@ def test_a_network_forecasts(horizon):
         (pd.DataFrame({"a": range(9)}), {"target": "b"}, "'b' is not .* or one of the columns a"),
         (np.zeros((9, 2)), {"target": [1, -1]}, r"target=\[1, -1\] must name channels, each once"),
         (np.zeros((9, 2)), {"target": []}, r"target=\[\] must name channels"),
-        (np.zeros((2, 9, 2)), {}, r"series has shape \(2, 9, 2\); .* call this for each"),
+        (np.zeros((2, 9, 2)), {}, r"series has shape \(2, 9, 2\); .* Stack several series"),
         (np.zeros((9, 0)), {}, r"series has shape \(9, 0\)"),
         (5.0, {}, r"series has shape \(\)"),
         (["a", "b", "c"], {}, "series cannot be read as numbers.* Encode"),
@@ -172,6 +172,80 @@ def test_a_network_forecasts(horizon):
 def test_series_that_cannot_be_cut(series, options, message):
     with pytest.raises(ValueError, match=message):
         sliding_windows(series, **{"width": 2, **options})
+
+
+def test_windows_go_on_over_the_horizon(rng):
+    series = rng.standard_normal((40, 4))
+    for stride, gap, future in itertools.product([1, 3], [0, 2], [[1, 3], 2]):
+        known = [future] if isinstance(future, int) else future
+        X, y = sliding_windows(series, 6, 5, stride, gap=gap, future=future)
+        target = [i for i in range(4) if i not in known]
+        past, expected = sliding_windows(series, 6, 5, stride, gap=gap, target=target)
+        np.testing.assert_array_equal(y, expected)
+        assert X.shape == (len(past), 11, 5)
+        for i, window in enumerate(X):
+            ahead = np.zeros((5, 4))
+            first = i * stride + 6 + gap
+            ahead[:, known] = series[first : first + 5, known]
+            np.testing.assert_array_equal(window[:, :4], np.vstack([past[i], ahead]))
+            assert window[:, 4].tolist() == [0] * 6 + [1] * 5
+
+
+def test_windows_with_future_are_floats():
+    series = np.arange(40).reshape(20, 2)
+    for dtype, expected in (("int16", "float32"), ("float32", "float32"), ("float64", "float64")):
+        X, y = sliding_windows(series.astype(dtype), 4, 2, future=1)
+        assert X.dtype == expected
+        assert y.dtype == dtype
+
+
+def test_future_by_name():
+    table = pd.DataFrame(np.arange(60.0).reshape(20, 3), columns=["sold", "price", "hour"])
+    X, y = sliding_windows(table, 5, 2, future=["price", "hour"])
+    for future in ([1, 2], ("hour", "price")):
+        np.testing.assert_array_equal(sliding_windows(table, 5, 2, future=future)[0], X)
+    np.testing.assert_array_equal(y, sliding_windows(table["sold"], 5, 2)[1])
+
+
+@pytest.mark.parametrize("future", [None, [1]])
+@pytest.mark.parametrize(("stride", "gap"), [(1, 0), (3, 2)])
+def test_windows_stay_within_groups(rng, future, stride, gap):
+    series = rng.standard_normal((60, 2))
+    groups = np.repeat(["b", "a", "c"], [20, 11, 29])
+    X, y = sliding_windows(series, 6, 3, stride, gap=gap, future=future, groups=groups)
+    parts = [
+        sliding_windows(series[groups == g], 6, 3, stride, gap=gap, future=future) for g in "bac"
+    ]
+    np.testing.assert_array_equal(X, np.concatenate([part[0] for part in parts]))
+    np.testing.assert_array_equal(y, np.concatenate([part[1] for part in parts]))
+    steps = sliding_windows(np.arange(60), 6, 3, stride, gap=gap, groups=pd.Series(groups))[1]
+    np.testing.assert_array_equal(series[steps][:, :, 0], y.reshape(len(y), 3, -1)[:, :, 0])
+
+
+def test_one_group_is_one_series(rng):
+    series = rng.standard_normal(20)
+    for one, other in zip(
+        sliding_windows(series, 4, 2, groups=[7] * 20), sliding_windows(series, 4, 2), strict=True
+    ):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"future": 2}, "future=2: 2 is not a channel"),
+        ({"future": []}, r"future=\[\] must name channels, each once; None is for none"),
+        ({"future": [0, 1]}, r"future=\[0, 1\] names all channels"),
+        ({"future": [1], "target": [0, 1]}, r"future=\[1\] and target=\[0, 1\] both .* channel 1;"),
+        ({"groups": [0] * 8}, r"groups has shape \(8,\), but series has 9 steps"),
+        ({"groups": [0] * 4 + [1] + [0] * 4}, "groups has 0 at step 0 and again at step 5.*sort"),
+        ({"groups": [0.0] * 8 + [np.nan]}, "groups holds nan at step 8; label every step"),
+        ({"groups": ["a"] * 7 + ["b"] * 2}, "the series of group 'b' has 2 steps, but width=2"),
+    ],
+)
+def test_future_and_groups_that_cannot_be_used(options, message):
+    with pytest.raises(ValueError, match=message):
+        sliding_windows(np.zeros((9, 2)), 2, **options)
 
 
 def test_names_twice_are_no_names():
