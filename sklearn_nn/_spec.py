@@ -105,7 +105,8 @@ def parameters(kind: _Class, *, bases_first: bool = False) -> _Class:
     In its signature, keyword-only parameters are ordered by the classes that declare them: first
     those of the class itself, then those of its bases in the order of inheritance; with
     `bases_first` the other way round. Unknown keyword arguments raise TypeError with a hint at the
-    parameter that is probably meant.
+    parameter that is probably meant, and values without a name in a class whose parameters are all
+    keyword-only raise it with their names; `unnamed` of the class ends that error.
     """
     dataclasses.dataclass(eq=False, repr=False)(kind)
     init: Any = vars(kind)["__init__"]
@@ -122,11 +123,19 @@ def parameters(kind: _Class, *, bases_first: bool = False) -> _Class:
     ]
     signature = inspect.Signature(sorted(made, key=place))
 
+    known = [*signature.parameters][1:]
+    named_only = bool(known) and all(one.kind is one.KEYWORD_ONLY for one in made[1:])
+
     @functools.wraps(init)
     def checked_init(self: Any, *args: Any, **values: Any) -> None:
+        owner = type(self).__name__
+        if args and named_only:
+            raise TypeError(
+                f"{owner}.__init__() takes parameters by name only, but got {args[0]!r:.80}; they "
+                f"are {', '.join(known)}{getattr(self, 'unnamed', '')}"
+            )
         for name in values:
             if name not in signature.parameters:
-                owner, known = type(self).__name__, [*signature.parameters][1:]
                 told = hint(name, known) or f"; its parameters are {', '.join(known)}"
                 raise unexpected(f"{owner}.__init__", name, told)
         init(self, *args, **values)

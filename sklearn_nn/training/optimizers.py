@@ -8,7 +8,7 @@ span of `theta` and of the moments, given the gradient and a row of numbers for 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -51,6 +51,8 @@ class Optimizer(Spec):
     weight_decay : float
         Decoupled weight decay: before each update the machine multiplies every weight by
         ``1 - learning_rate * weight_decay``.
+    unnamed : str
+        Ends the error about a value without a name.
 
     Examples
     --------
@@ -68,6 +70,7 @@ class Optimizer(Spec):
     shares: ClassVar[Mapping[str, str]] = {}
     rate_factor: ClassVar[float] = 1.0
     weight_decay: float = 0.0
+    unnamed: ClassVar[str] = "; the learning rate is learning_rate_init of the estimator"
 
     def initial_moments(self) -> tuple[float, ...]:
         """Return the initial value of each moment, a vector with theta's layout."""
@@ -170,6 +173,7 @@ class SGD(Optimizer):
     shares = {"momentum": "momentum", "nesterov": "nesterovs_momentum"}
     limits = {"momentum": "[0, 1]"}
 
+    _: KW_ONLY
     momentum: float = 0.9
     nesterov: bool = True
 
@@ -216,9 +220,11 @@ class Lion(Optimizer):
     limits = {"beta_1": "[0, 1)", "beta_2": "[0, 1)", "weight_decay": "[0, inf)"}
     rate_factor = 0.1
 
+    _: KW_ONLY
     beta_1: float = 0.9
     beta_2: float = 0.99
     weight_decay: float = 0.0
+    unnamed: ClassVar[str] = "; the learning rate is learning_rate_init of the estimator"
 
     def initial_moments(self) -> tuple[float, ...]:
         """Return the initial mean of gradients."""
@@ -306,6 +312,7 @@ class Adam(Optimizer):
     shares = {"beta_1": "beta_1", "beta_2": "beta_2", "epsilon": "epsilon"}
     limits = {"beta_1": "[0, 1)", "beta_2": "[0, 1)", "epsilon": "[0, inf)"}
 
+    _: KW_ONLY
     beta_1: float = 0.9
     beta_2: float = 0.999
     epsilon: float = 1e-8
@@ -363,6 +370,7 @@ class AdamW(Adam):
     name = "adamw"
     limits = {**Adam.limits, "weight_decay": "[0, inf)"}
 
+    _: KW_ONLY
     beta_1: float = 0.9
     beta_2: float = 0.999
     epsilon: float = 1e-8
@@ -406,6 +414,7 @@ class NAdam(Adam):
     kernel = nadam
     limits = {**Adam.limits, "momentum_decay": "[0, inf)"}
 
+    _: KW_ONLY
     beta_1: float = 0.9
     beta_2: float = 0.999
     epsilon: float = 1e-8
@@ -548,6 +557,7 @@ class Adagrad(Optimizer):
     limits = {"initial_accumulator_value": "[0, inf)", "epsilon": "[0, inf)"}
     rate_factor = 10.0
 
+    _: KW_ONLY
     initial_accumulator_value: float = 0.1
     epsilon: float = 1e-7
 
@@ -600,6 +610,7 @@ class RMSprop(Optimizer):
     limits = {"rho": "[0, 1)", "momentum": "[0, 1]", "epsilon": "[0, inf)"}
     rate_factor = 0.3
 
+    _: KW_ONLY
     rho: float = 0.9
     momentum: float = 0.0
     centered: bool = False
@@ -649,6 +660,7 @@ class Adadelta(Optimizer):
     limits = {"rho": "[0, 1)", "epsilon": "[0, inf)"}
     rate_factor = 300.0
 
+    _: KW_ONLY
     rho: float = 0.9
     epsilon: float = 1e-6
 

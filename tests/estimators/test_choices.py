@@ -165,9 +165,9 @@ def test_a_solver_by_name_and_by_object(solver):
 
 def test_parameters_that_solvers_share():
     named = fitted(solver="sgd", momentum=0.5, nesterovs_momentum=False)
-    assert_same_training(named, fitted(solver=SGD(0.5, False)))
+    assert_same_training(named, fitted(solver=SGD(momentum=0.5, nesterov=False)))
     named = fitted(solver="nadam", beta_1=0.8, beta_2=0.95, epsilon=1e-4)
-    assert_same_training(named, fitted(solver=NAdam(0.8, 0.95, 1e-4)))
+    assert_same_training(named, fitted(solver=NAdam(beta_1=0.8, beta_2=0.95, epsilon=1e-4)))
 
 
 @SOLVERS
@@ -188,7 +188,7 @@ def test_adam_does_not_heed_scikit_learns_schedules(schedule):
     assert_same_training(fitted(learning_rate=schedule, **parameters), fitted(**parameters))
     if schedule == "constant":
         return
-    for solver in (*(set(OBJECTS) - {"adam"}), Adam(0.8)):
+    for solver in (*(set(OBJECTS) - {"adam"}), Adam(beta_1=0.8)):
         heeded = fitted(solver=solver, learning_rate=schedule, **parameters)
         assert heeded.history_["learning_rate"][-1] < 0.01
 

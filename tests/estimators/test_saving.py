@@ -67,7 +67,7 @@ CONFIGURATIONS = {
     "balanced": ({"class_weight": "balanced"}, CLASSES),
     "solver object": ({"solver": RMSprop(momentum=0.9, centered=True)}, CLASSES),
     "lion": ({"solver": Lion(weight_decay=0.1), "learning_rate_init": 1e-3}, NUMBERS),
-    "schedule object": ({"learning_rate": Cosine(warmup=2), "solver": SGD(0.5)}, CLASSES),
+    "schedule object": ({"learning_rate": Cosine(warmup=2), "solver": SGD(momentum=0.5)}, CLASSES),
     "loss object": ({"loss": SoftmaxFocal(gamma=1.5)}, CLASSES),
     "loss of regression": ({"loss": Huber(delta=2.0)}, NUMBERS),
     "initializers": ({"weight_init": initializers.Normal(0.1), "bias_init": "zeros"}, NUMBERS),

@@ -38,23 +38,27 @@ def rule(name, optimizer, twin):
 
 # Decay is the machine's, and not of every parameter: here the rows have none.
 OPTIMIZERS = [
-    rule("sgd", SGD(0.0, False), naive.sgd),
-    rule("momentum", SGD(0.8, False), naive.sgd),
-    rule("nesterov", SGD(0.9, True), naive.sgd),
+    rule("sgd", SGD(momentum=0.0, nesterov=False), naive.sgd),
+    rule("momentum", SGD(momentum=0.8, nesterov=False), naive.sgd),
+    rule("nesterov", SGD(momentum=0.9, nesterov=True), naive.sgd),
     rule("adam", Adam(), naive.adam),
-    rule("adam_fast", Adam(0.5, 0.9, 1e-3), naive.adam),
+    rule("adam_fast", Adam(beta_1=0.5, beta_2=0.9, epsilon=1e-3), naive.adam),
     rule("adamw", AdamW(weight_decay=0.0), naive.adamw),
     rule("nadam", NAdam(), naive.nadam),
-    rule("nadam_fast", NAdam(0.8, 0.9, 1e-3, momentum_decay=0.3), naive.nadam),
+    rule(
+        "nadam_fast", NAdam(beta_1=0.8, beta_2=0.9, epsilon=1e-3, momentum_decay=0.3), naive.nadam
+    ),
     rule("adamax", Adamax(), naive.adamax),
     rule("adagrad", Adagrad(), naive.adagrad),
-    rule("adagrad_bold", Adagrad(1e-3, 1e-5), naive.adagrad),
+    rule("adagrad_bold", Adagrad(initial_accumulator_value=1e-3, epsilon=1e-5), naive.adagrad),
     rule("rmsprop", RMSprop(), naive.rmsprop),
-    rule("rmsprop_momentum", RMSprop(0.8, momentum=0.7), naive.rmsprop),
+    rule("rmsprop_momentum", RMSprop(rho=0.8, momentum=0.7), naive.rmsprop),
     rule("rmsprop_centered", RMSprop(centered=True, epsilon=1e-4), naive.rmsprop),
     rule("adadelta", Adadelta(), naive.adadelta),
-    rule("adadelta_fast", Adadelta(0.7, 1e-3), naive.adadelta),
+    rule("adadelta_fast", Adadelta(rho=0.7, epsilon=1e-3), naive.adadelta),
     rule("lion", Lion(), naive.lion),
 ]
 #: The only one that keeps three moments.
-RMSPROP = rule("rmsprop_of_three", RMSprop(0.8, 0.7, True, 1e-4), naive.rmsprop)
+RMSPROP = rule(
+    "rmsprop_of_three", RMSprop(rho=0.8, momentum=0.7, centered=True, epsilon=1e-4), naive.rmsprop
+)

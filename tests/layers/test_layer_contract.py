@@ -256,7 +256,16 @@ def test_no_memory_is_touched_that_is_not_its_own(case, dtype, monkeypatch):
     targets = loss.targets(rng.standard_normal((n_targets, shape[-1])), None, dtype)
     X = case.draw(rng, 37).astype(dtype)
     theta = draw_theta(program, rng)
-    train(program, theta, X, targets, SGD(0.0, False), order=np.arange(37), batch_size=16, n_jobs=2)
+    train(
+        program,
+        theta,
+        X,
+        targets,
+        SGD(momentum=0.0, nesterov=False),
+        order=np.arange(37),
+        batch_size=16,
+        n_jobs=2,
+    )
     guards.check()
 
 

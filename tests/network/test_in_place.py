@@ -211,7 +211,9 @@ def test_random_images_are_the_same(seed, apart):
     runs = []
     for p, n_jobs in ((other, 1), (program, 1), (program, 2), (program, 3)):
         batch = gradient_of(p, theta, X, targets, n_jobs)
-        left = train(p, theta, X, targets, SGD(0.9, True), n_jobs=n_jobs, **options)
+        left = train(
+            p, theta, X, targets, SGD(momentum=0.9, nesterov=True), n_jobs=n_jobs, **options
+        )
         runs.append([*batch, left.theta, left.losses, left.moments, left.state])
     assert_same_bits(runs[2], runs[1])
     assert_same_bits(runs[3], runs[1])

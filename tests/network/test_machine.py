@@ -182,7 +182,7 @@ def test_batch_of_total_weight_zero(rng):
     targets = case.loss.targets(y, weight, "float64")
     options = {"batch_size": 5, "alpha": 0.5}
     both, alone = (
-        train(program, theta, X, targets, SGD(0.0, False), order=order, **options)
+        train(program, theta, X, targets, SGD(momentum=0.0, nesterov=False), order=order, **options)
         for order in (np.arange(10), np.arange(5, 10))
     )
     assert both.losses[0] == 0

@@ -39,7 +39,7 @@ FACTORS = {
 #: The same, (rate, decay) of every parameter, in the form of the twins.
 PAIRS = [[(0.0, 3.0), (0.5, 0.0)], [], [(0.5, 0.3), (2.0, 1.5)]]
 RULES = [
-    rule("momentum", SGD(0.8, False), naive.sgd),
+    rule("momentum", SGD(momentum=0.8, nesterov=False), naive.sgd),
     rule("nesterov", SGD(), naive.sgd),
     rule("adam", Adam(), naive.adam),
 ]
@@ -231,7 +231,9 @@ def test_clipped_step_has_the_norm():
     """Penalty included: the step of plain descent is as long as rate * clipnorm."""
     given = problem()
     given.order = given.order[:5]
-    got = given.train(SGD(0.0, False), rate=0.5, clipnorm=0.1, alpha=50.0, l1_ratio=0.5)
+    got = given.train(
+        SGD(momentum=0.0, nesterov=False), rate=0.5, clipnorm=0.1, alpha=50.0, l1_ratio=0.5
+    )
     assert np.linalg.norm(got.theta - given.theta) == pytest.approx(0.05, rel=1e-12)
 
 
@@ -330,7 +332,7 @@ def test_clipping_equals_torch(clipnorm, there, torch):
         # PyTorch divides by norm + 1e-6.
         torch.nn.utils.clip_grad_norm_(w, clipnorm * (norm + 1e-6) / norm)
         optimizer.step()
-    got = given.train(SGD(0.8, False), clipnorm=clipnorm)
+    got = given.train(SGD(momentum=0.8, nesterov=False), clipnorm=clipnorm)
     assert_equals_torch(given, got.theta, w)
 
 
@@ -361,5 +363,5 @@ def test_average_equals_torch(there, torch):
         optimizer.step()
         for mean, p in zip(average, w, strict=True):
             mean.lerp_(p.detach(), 0.2 if step else 1.0)
-    got = given.train(SGD(0.0, False), average_keep=0.8)
+    got = given.train(SGD(momentum=0.0, nesterov=False), average_keep=0.8)
     assert_equals_torch(given, got.average, average)

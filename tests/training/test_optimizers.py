@@ -111,7 +111,7 @@ def test_sgd_equals_scikit_learn(momentum, nesterov):
     reference = SGDOptimizer([theta], RATE, momentum=momentum, nesterov=nesterov)
     for gradient in gradients:
         reference.update_params([theta], [gradient])
-    got, moments = ours(SGD(momentum, nesterov))
+    got, moments = ours(SGD(momentum=momentum, nesterov=nesterov))
     assert_equal(got, theta)
     assert_equal(moments[0], reference.velocities[0])
 
@@ -129,28 +129,28 @@ def test_adam_equals_scikit_learn():
 
 #: Ours, PyTorch's class, its options.
 TORCH = [
-    (SGD(0.0, False), "SGD", {}),
-    (SGD(0.9, False), "SGD", {"momentum": 0.9}),
-    (SGD(0.9, True), "SGD", {"momentum": 0.9, "nesterov": True}),
+    (SGD(momentum=0.0, nesterov=False), "SGD", {}),
+    (SGD(momentum=0.9, nesterov=False), "SGD", {"momentum": 0.9}),
+    (SGD(momentum=0.9, nesterov=True), "SGD", {"momentum": 0.9, "nesterov": True}),
     (Adam(), "Adam", {}),
-    (Adam(0.5, 0.9), "Adam", {"betas": (0.5, 0.9)}),
+    (Adam(beta_1=0.5, beta_2=0.9), "Adam", {"betas": (0.5, 0.9)}),
     (AdamW(), "AdamW", {}),
     (AdamW(weight_decay=0.3), "AdamW", {"weight_decay": 0.3}),
     (NAdam(), "NAdam", {}),
     (
-        NAdam(0.8, 0.9, 1e-3, 0.3),
+        NAdam(beta_1=0.8, beta_2=0.9, epsilon=1e-3, momentum_decay=0.3),
         "NAdam",
         {"betas": (0.8, 0.9), "eps": 1e-3, "momentum_decay": 0.3},
     ),
     (Adamax(), "Adamax", {}),
-    (Adamax(0.8, 0.9, 1e-3), "Adamax", {"betas": (0.8, 0.9), "eps": 1e-3}),
+    (Adamax(beta_1=0.8, beta_2=0.9, epsilon=1e-3), "Adamax", {"betas": (0.8, 0.9), "eps": 1e-3}),
     (Adadelta(), "Adadelta", {}),
-    (Adadelta(0.7, 1e-3), "Adadelta", {"rho": 0.7, "eps": 1e-3}),
+    (Adadelta(rho=0.7, epsilon=1e-3), "Adadelta", {"rho": 0.7, "eps": 1e-3}),
     # From 0, and without an epsilon, PyTorch's are the same as Keras's.
-    (Adagrad(0.0, 1e-30), "Adagrad", {"eps": 0.0}),
+    (Adagrad(initial_accumulator_value=0.0, epsilon=1e-30), "Adagrad", {"eps": 0.0}),
     (RMSprop(epsilon=1e-30), "RMSprop", {"alpha": 0.9, "eps": 0.0}),
     (
-        RMSprop(0.8, 0.7, True, 1e-30),
+        RMSprop(rho=0.8, momentum=0.7, centered=True, epsilon=1e-30),
         "RMSprop",
         {"alpha": 0.8, "momentum": 0.7, "centered": True, "eps": 0.0},
     ),
@@ -198,8 +198,12 @@ def test_adagrad_steps_shrink(dtype):
 
 
 def test_adagrad_begins_where_it_is_told():
-    assert fresh_moments(Adagrad(0.7), np.zeros(5)).tolist() == [[0.7] * 5]
-    assert steps_of(Adagrad(8.0, 1.0), [4.0]) == pytest.approx([RATE * 4 / 5])
+    assert fresh_moments(Adagrad(initial_accumulator_value=0.7), np.zeros(5)).tolist() == [
+        [0.7] * 5
+    ]
+    assert steps_of(Adagrad(initial_accumulator_value=8.0, epsilon=1.0), [4.0]) == pytest.approx(
+        [RATE * 4 / 5]
+    )
 
 
 def test_rmsprop_is_keras_formula():
@@ -235,9 +239,9 @@ def test_rmsprop_momentum_adds_up_steps():
 def test_rmsprop_centered_divides_by_the_deviation():
     """Gradients of 10 +- 1 deviate by 1, though their mean square is 101."""
     gradients = 10 + (-1.0) ** np.arange(2000)
-    got = steps_of(RMSprop(0.99, centered=True), gradients)[-2:]
+    got = steps_of(RMSprop(rho=0.99, centered=True), gradients)[-2:]
     np.testing.assert_allclose(got, RATE * gradients[-2:], rtol=0.02)
-    got = steps_of(RMSprop(0.99), gradients)[-2:]
+    got = steps_of(RMSprop(rho=0.99), gradients)[-2:]
     np.testing.assert_allclose(got, RATE * gradients[-2:] / np.sqrt(101), rtol=0.02)
 
 
@@ -246,7 +250,7 @@ def test_rmsprop_centered_survives_rounding(dtype):
     """The variance of a constant gradient is 0, and may round to less than that."""
     gradients = np.random.default_rng(0).uniform(10, 1e4, 50) * np.ones((1000, 1))
     for rho in (0.5, 0.8, 0.9, 0.95, 0.99):
-        optimizer = RMSprop(rho, centered=True)
+        optimizer = RMSprop(rho=rho, centered=True)
         path, _ = descend(optimizer, np.zeros(50, dtype), gradients.astype(dtype))
         assert np.isfinite(path).all()
 
@@ -299,7 +303,7 @@ def test_nadam_stops_multiplying_where_it_makes_no_difference(monkeypatch):
         np, "cumprod", lambda a: lengths.append(a.size) or np.multiply.accumulate(a)
     )
     for beta_1 in (0.0, 0.5, 0.9, 0.99):
-        optimizer = NAdam(beta_1, momentum_decay=1.0)
+        optimizer = NAdam(beta_1=beta_1, momentum_decay=1.0)
         steps = np.arange(1, 20_001)
         momenta = optimizer._momentum(np.arange(1, 20_002))
         products = np.multiply.accumulate(momenta)
@@ -477,13 +481,13 @@ def test_base_asks_for_what_is_missing():
 SHARED = {"momentum": 0.7, "nesterovs_momentum": False, "beta_1": 0.8, "beta_2": 0.95}
 SHARED |= {"epsilon": 1e-3, "alpha": 5.0}
 BY_NAME = {
-    "sgd": SGD(0.7, False),
+    "sgd": SGD(momentum=0.7, nesterov=False),
     "adagrad": Adagrad(),
     "rmsprop": RMSprop(),
-    "adam": Adam(0.8, 0.95, 1e-3),
-    "adamw": AdamW(0.8, 0.95, 1e-3),
-    "nadam": NAdam(0.8, 0.95, 1e-3),
-    "adamax": Adamax(0.8, 0.95, 1e-3),
+    "adam": Adam(beta_1=0.8, beta_2=0.95, epsilon=1e-3),
+    "adamw": AdamW(beta_1=0.8, beta_2=0.95, epsilon=1e-3),
+    "nadam": NAdam(beta_1=0.8, beta_2=0.95, epsilon=1e-3),
+    "adamax": Adamax(beta_1=0.8, beta_2=0.95, epsilon=1e-3),
     "adadelta": Adadelta(),
     "lion": Lion(),
 }
@@ -499,7 +503,7 @@ def test_by_name():
 
 
 def test_an_object_comes_back():
-    optimizer = Lion(0.5)
+    optimizer = Lion(beta_1=0.5)
     assert get_optimizer(optimizer, SHARED) is optimizer
 
 
@@ -509,3 +513,10 @@ def test_unknown_name(solver):
         get_optimizer(solver, SHARED)
     assert str(error.value).startswith(f"solver={solver!r} is not known; use one of sgd, ")
     assert all(name in str(error.value) for name in BY_NAME)
+
+
+@pytest.mark.parametrize("kind", optimizers.OPTIMIZERS.values(), ids=lambda kind: kind.__name__)
+def test_values_need_names(kind):
+    """In other libraries the first value is the learning rate; here it would be another one."""
+    with pytest.raises(TypeError, match=r"by name only, but got 0\.001; they are .*_init of the"):
+        kind(0.001)

@@ -148,13 +148,17 @@ def test_training_that_is_taken_up_again_goes_on_to_the_last_bit(dtype):
 
 def test_machine_tells_dropout_the_progress():
     """With no rate left in the second half there is no dropout: both runs then do the same."""
-    falling, none = (trainer(optimizer=SGD(0.0, False), rate=rate) for rate in (0.4, 0.0))
+    falling, none = (
+        trainer(optimizer=SGD(momentum=0.0, nesterov=False), rate=rate) for rate in (0.4, 0.0)
+    )
     for made, step in ((falling, 10**6), (none, 10**6)):
         made.descent.step = step
         made.descent.schedule = Constant()
         made.train_epoch(6)
     np.testing.assert_array_equal(falling.machine.theta, none.machine.theta)
-    early, base = (trainer(optimizer=SGD(0.0, False), rate=rate) for rate in (0.4, 0.0))
+    early, base = (
+        trainer(optimizer=SGD(momentum=0.0, nesterov=False), rate=rate) for rate in (0.4, 0.0)
+    )
     for made in (early, base):
         made.descent.schedule = Constant()
         made.train_epoch(6)
@@ -163,7 +167,7 @@ def test_machine_tells_dropout_the_progress():
 
 def test_decay_falls_in_training():
     """Without a gradient weights shrink by each batch's decay alone."""
-    made = trainer(optimizer=SGD(0.0, False), rate=0.0, weight=np.zeros(50))
+    made = trainer(optimizer=SGD(momentum=0.0, nesterov=False), rate=0.0, weight=np.zeros(50))
     made.descent.schedule = Constant()
     kernel = made.machine.program.layers["layer0"]["kernel"]
     before = kernel.view(made.machine.theta).copy()

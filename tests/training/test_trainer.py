@@ -213,7 +213,7 @@ def test_inverse_scaling_goes_by_samples():
 
 
 def test_the_rate_reaches_the_machine(monkeypatch):
-    trainer = make(SGD(0.0, False), InverseScaling(0.5), rate=0.1, batch_size=50)
+    trainer = make(SGD(momentum=0.0, nesterov=False), InverseScaling(0.5), rate=0.1, batch_size=50)
     rates, plain = [], trainer.machine.train
 
     def train(*arguments, **named):

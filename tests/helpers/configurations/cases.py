@@ -139,8 +139,9 @@ class CaseDraw:
     def solver(self):
         """Draw a first-order solver."""
         objects = (
-            SGD(0.5, True), Adam(0.8, 0.95), AdamW(weight_decay=0.1), RMSprop(centered=True),
-            RMSprop(momentum=0.5), NAdam(), Lion(weight_decay=0.1), Adagrad(0.2),
+            SGD(momentum=0.5, nesterov=True), Adam(beta_1=0.8, beta_2=0.95), Lion(weight_decay=0.1),
+            AdamW(weight_decay=0.1), RMSprop(centered=True), RMSprop(momentum=0.5), NAdam(),
+            Adagrad(initial_accumulator_value=0.2),
         )  # fmt: skip
         return self.one(*objects) if self.true(0.25) else self.one("adam", *OPTIMIZERS)
 
