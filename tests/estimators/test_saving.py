@@ -521,6 +521,27 @@ def test_forged_classes(kinds, tmp_path):
         load(tmp_path / "model")
 
 
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [
+        ("model.pth", r"save_weights\('weights\.npz', layout='torch'\)"),
+        ("model.PT", r"save_weights\('weights\.npz', layout='torch'\)"),
+        ("model.weights.h5", r"save_weights\('weights\.h5', layout='keras'\)"),
+        ("model.keras", ".*layout='keras'"),
+        ("model.onnx", r"sklearn_nn\.to_onnx"),
+        ("model.pkl", r"joblib\.dump"),
+        ("model.joblib", r"joblib\.dump"),
+        ("model.skops", r"skops\.io\.dump"),
+    ],
+)
+def test_endings_of_other_programs(name, remedy, tmp_path):
+    """The file is written nevertheless: an error would lose the training."""
+    model = fitted()
+    with pytest.warns(UserWarning, match=rf"{name}.*not as.*\.npz or \.safetensors; {remedy}"):
+        model.save(tmp_path / name)
+    np.testing.assert_array_equal(output(load(tmp_path / name)), output(model))
+
+
 # --- where nothing can be written, and crashes ----------------------------------------------------
 
 

@@ -596,7 +596,9 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator, ABC):
         """Train layers again that were frozen; without names, all of them.
 
         The next `partial_fit` or resumed fit begins with a new optimizer, because the first updates
-        of these layers would be too large with their old moments.
+        of these layers would be too large with their old moments. To continue from the present
+        weights, call `partial_fit`, or `fit` with ``warm_start=True``: any other `fit` begins anew,
+        from the weights of :meth:`from_pretrained` or from random ones.
 
         Parameters
         ----------
@@ -649,7 +651,9 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator, ABC):
         path : str or path
             The file. If its name ends in ".safetensors", it has the format of the package
             safetensors, which other libraries read, without a checksum; the weights have their
-            names in `layers_`, such as "dense1.kernel".
+            names in `layers_`, such as "dense1.kernel". Any other file is an archive of arrays, for
+            which ".npz" is the usual ending. Endings of other programs, such as ".pth" and ".h5",
+            raise a UserWarning: :meth:`save_weights` writes weights for torch and Keras.
         training_state : bool, default=True
             Whether to save what resumed training needs: the optimizer's moments, the best weights
             so far, and the order of the samples. A file without it predicts the same and is about a

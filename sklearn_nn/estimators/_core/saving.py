@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import importlib
+import os
 
 import numpy as np
 from sklearn.utils._param_validation import validate_parameter_constraints
@@ -130,6 +131,32 @@ def _without_training(estimator):
     return copied
 
 
+#: Endings of files of other programs, and what writes such a file.
+_TORCH, _KERAS, _PICKLE = (
+    "save_weights('weights.npz', layout='torch') writes weights for torch",
+    "save_weights('weights.h5', layout='keras') writes weights for Keras",
+    "joblib.dump(estimator, path) writes a pickle",
+)
+_OF_OTHERS = {
+    **dict.fromkeys((".pth", ".pt"), _TORCH),
+    **dict.fromkeys((".h5", ".hdf5", ".keras"), _KERAS),
+    **dict.fromkeys((".pkl", ".pickle", ".joblib"), _PICKLE),
+    ".onnx": "sklearn_nn.to_onnx makes a model of ONNX",
+    ".skops": "skops.io.dump(estimator, path) writes such a file",
+}
+
+
+def _warn_of_ending(path):
+    """Warn if the name of a file ends like those of another program, which cannot read it."""
+    ending = os.path.splitext(os.fsdecode(path))[1].lower()
+    if ending in _OF_OTHERS:
+        warn(
+            f"save has written {os.fsdecode(path)!r} in the format of sklearn_nn.load, and not as "
+            f"the {ending} file of another program. Use the ending .npz or .safetensors; "
+            f"{_OF_OTHERS[ending]}."
+        )
+
+
 def save(estimator, path, *, training_state=True):
     """Write a fitted estimator to a file: see `BaseNetwork.save`."""
     network = network_of(estimator)
@@ -165,6 +192,7 @@ def save(estimator, path, *, training_state=True):
         "descent": None if descent is None else _encode_descent(descent, arrays),
     }
     checkpoint.write(path, meta, arrays, _parts(networks, arrays))
+    _warn_of_ending(path)  # when the file exists: an error would lose the training
 
 
 def _parts(networks, arrays):
