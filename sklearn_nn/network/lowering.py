@@ -9,12 +9,14 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
 from sklearn_nn._spec import Spec
+from sklearn_nn.layers.convolution.pool import GlobalAveragePool, GlobalMaxPool
 from sklearn_nn.layers.layer import Clock, Instruction, Kernels, Layer, Memory, Parameter, Shape
+from sklearn_nn.layers.merge import join
 from sklearn_nn.layers.tabular.members import MeanOverMembers
 from sklearn_nn.network.initializers import get_initializer
 from sklearn_nn.network.program import (
@@ -34,6 +36,17 @@ from sklearn_nn.network.program import (
 #: Elements; spans begin on a cache line.
 _ALIGNMENT = 16
 _Array = TypeVar("_Array", Parameter, Memory)
+
+
+#: Layers that reduce all places of an image or a sequence to one, by the name in `Features`.
+POOLING = {"mean": GlobalAveragePool, "max": GlobalMaxPool}
+
+
+class Features(NamedTuple):
+    """Outputs of layers side by side, to be computed in place of a network's output."""
+
+    layers: tuple[str, ...]  # full names
+    pooling: str | None = None  # name in `POOLING` of what images and sequences are reduced by
 
 
 def _align(n: int) -> int:
@@ -147,6 +160,20 @@ class ProgramBuilder:
             refusal = f"mixes whole samples and cannot be nested in {outer!r}"
             raise ValueError(f"{kind} {refusal}; put it before or after that.")
         self.mixes_rows = True
+
+    def add_features(self, features: Features) -> int:
+        """Join the outputs of layers that were added, and return the slot of vectors."""
+        found = {name: slot for name, _, slot, _ in self.layers}
+        slots = [found[name] for name in features.layers]
+        if features.pooling is not None:
+            pool = POOLING[features.pooling]()
+            slots = [pool.lower(self, s) if len(self.slots[s]) > 1 else s for s in slots]
+        sizes = [math.prod(self.slots[slot]) for slot in slots]
+        out, first = self.slot((sum(sizes),)), 0
+        for slot, size in zip(slots, sizes, strict=True):
+            join(self, slot, out, (1, size, sum(sizes), first))
+            first += size
+        return out
 
     def append(self, instruction: Instruction) -> int:
         """Append an instruction; return the slot that it writes."""
@@ -286,7 +313,7 @@ def _refusal(layer: Layer) -> str:
 def lower(
     layers: Sequence[tuple[str, Layer]], shape: Shape, dtype: str, link: Layer | None = None, *,
     input_gradient: bool = False, rates: Mapping[str, float] | None = None,
-    ragged: bool = False, carries: bool = False,
+    ragged: bool = False, carries: bool = False, features: Features | None = None,
 ) -> Program:  # fmt: skip
     """Return the program of named layers, from input to raw output.
 
@@ -295,7 +322,9 @@ def lower(
     averaged; the loss acts on the raw output. With `input_gradient`, backward kernels compute the
     gradient of the input instead of the parameters'. `rates` are factors on the learning rates of
     layers, by full name; 0 freezes a layer. `carries` tells whether a batch may continue the one
-    before. Raises ValueError, which names the layer, if one does not fit the one before it.
+    before. With `features` the program computes those in place of the output, up to the last layer
+    that they need; it runs on the same `theta`. Raises ValueError, which names the layer, if one
+    does not fit the one before it.
     """
     builder = ProgramBuilder(rates=rates or {}, carries=carries)
     slot = builder.slot(shape, Clock(0, 1) if ragged else None)
@@ -304,10 +333,14 @@ def lower(
             slot = builder.add(name, layer, slot)
         except ValueError as error:
             raise ValueError(f"layer {builder.layer!r}: {error}") from error
+        if features is not None and {*features.layers} <= {line[0] for line in builder.layers}:
+            break
     raw, n_trained = slot, len(builder.instructions)
     if builder.mixes_rows and builder.has_members:
         raise ValueError("Mixup and members cannot be combined; remove one of them.")
-    if link is not None:
+    if features is not None:
+        slot = builder.add_features(features)
+    elif link is not None:
         slot = link.lower(builder, slot)
     if builder.has_members and len(builder.shape(slot)) > 1:
         slot = MeanOverMembers().lower(builder, slot)

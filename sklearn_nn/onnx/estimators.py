@@ -125,7 +125,7 @@ def append_estimator(graph, estimator, columns=None, *, zipmap=False):
     if estimator is encoder:
         _add_features(graph, x, encoder.n_features_out_)
     elif isinstance(estimator, FeatureExtractor):
-        x = NetworkExporter(graph, network_of(owner)).run(x, estimator.layer_)
+        x = NetworkExporter(graph, network_of(owner)).run(x, estimator._features)
         _add_features(graph, x, math.prod(estimator.output_shape_))
     else:
         if encoder is None:

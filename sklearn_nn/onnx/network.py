@@ -18,6 +18,7 @@ from sklearn_nn.estimators._core.fitted_network import FittedNetwork
 from sklearn_nn.layers.activation import Activated
 from sklearn_nn.layers.layer import Layer
 from sklearn_nn.layers.tabular.members import MeanOverMembers
+from sklearn_nn.network.lowering import POOLING, Features
 from sklearn_nn.onnx.graph import GraphBuilder, Value
 
 #: Appends the nodes of a layer, given exporter, layer and input; returns the output.
@@ -113,17 +114,30 @@ class NetworkExporter:
         for place, view in zip(network.places, network.views(), strict=True):
             self.arrays.setdefault(place.layer, {})[place.name] = view
 
-    def run(self, x: Value, layer: str | None = None) -> Value:
-        """Append all layers and the link, or those up to a named one; return the output."""
+    def run(self, x: Value, layer: str | Features | None = None) -> Value:
+        """Append all layers and the link, or those up to named ones; return the output."""
+        features = Features((layer,)) if isinstance(layer, str) else layer
         for name, entry in self.network.plan.layers:
             x = self.add(name, entry, x)
-            if layer in self.outputs:
-                return self.outputs[layer]
+            if features is not None and all(one in self.outputs for one in features.layers):
+                return self._features(features)
         if self.network.plan.link is not None:
             x = self.add("link", self.network.plan.link, x)
         if self.has_members and len(x.shape) > 1:
             x = self.add("mean", MeanOverMembers(), x)
         return x
+
+    def _features(self, features: Features) -> Value:
+        """Append what joins the outputs of layers; return it, or the output of a single one."""
+        found = [self.outputs[name] for name in features.layers]
+        if features.pooling is not None:
+            pool = POOLING[features.pooling]()
+            found = [self.add("pool", pool, x) if len(x.shape) > 1 else x for x in found]
+        if len(found) == 1:
+            return found[0]
+        sizes = self.network.widths(features)
+        flat = [self.graph.reshape(x.name, [0, n]) for x, n in zip(found, sizes, strict=True)]
+        return Value(self.graph.concat(flat, 1), (sum(sizes),))
 
     def add(self, name: str, layer: Layer, x: Value) -> Value:
         """Append a layer, which may be within another one, and return its output."""

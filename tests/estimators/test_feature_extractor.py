@@ -1,5 +1,6 @@
 """FeatureExtractor: the output of a layer as features."""
 
+import copy
 import pickle
 
 import numpy as np
@@ -20,6 +21,7 @@ from sklearn_nn import (
     MLPClassifier,
     MLPRegressor,
     NeuralNetworkClassifier,
+    RNNClassifier,
 )
 from sklearn_nn.layers import (
     Activation,
@@ -174,6 +176,88 @@ def test_images_bytes_frames_and_sparse_rows(network):
         named.transform(frame.rename(columns={"pixel0": "x"}))
     with pytest.raises(ValueError, match="input_features"):
         named.get_feature_names_out(["a"] * 64)
+
+
+# --- several layers, and pooling ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+@pytest.mark.parametrize("pooling", [None, "mean", "max"])
+def test_several_layers_side_by_side(branches, pooling, n_jobs):
+    """In the order of the list, nested ones and vectors among them."""
+    layers = ["wide", "conv2d1", "residual1.activation1", "parallel1.1.conv2d1", "parallel1"]
+    reduced = {None: lambda a: a, "mean": lambda a: a.mean((1, 2)), "max": lambda a: a.max((1, 2))}
+    parts = [activations(branches, X, name) for name in layers]
+    parts = [a if a.ndim == 2 else reduced[pooling](a) for a in parts]
+    expected = np.concatenate([a.reshape(len(X), -1) for a in parts], axis=1)
+    network = copy.copy(branches).set_params(n_jobs=n_jobs)
+    extractor = FeatureExtractor(network, layers, pooling=pooling).fit(X)
+    found = extractor.transform(X)
+    np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-14)
+    assert extractor.output_shape_ == (expected.shape[1],)
+    assert extractor.layer_ == layers
+    names = [f"{n}_{i}" for n, a in zip(layers, parts, strict=True) for i in range(a[0].size)]
+    assert list(extractor.get_feature_names_out()) == names
+    again = pickle.loads(pickle.dumps(extractor))
+    np.testing.assert_array_equal(again.transform(X), found)
+
+
+def test_pooling_of_one_layer(branches):
+    """The default layer is a vector, which has nothing to be reduced."""
+    pooled = FeatureExtractor(branches, "parallel1", pooling="mean").fit(X)
+    expected = activations(branches, X, "parallel1").mean(axis=(1, 2))
+    np.testing.assert_allclose(pooled.transform(X), expected)
+    assert list(pooled.get_feature_names_out()) == [f"parallel1_{i}" for i in range(5)]
+    same, plain = (FeatureExtractor(branches, pooling=p).fit_transform(X) for p in ("max", None))
+    np.testing.assert_array_equal(same, plain)
+    assert activations(branches, X, "wide").shape == same.shape
+
+
+def test_several_layers_need_none_behind_them(branches):
+    broken = pickle.loads(pickle.dumps(branches))
+    broken.layers_["wide"]["kernel"][...] = np.inf
+    layers = ["conv2d1", "parallel1"]
+    found = FeatureExtractor(broken, layers, pooling="mean").fit_transform(X)
+    expected = FeatureExtractor(branches, layers, pooling="mean").fit_transform(X)
+    np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_pooling_ignores_the_padding_of_sequences(dtype, rng):
+    sequences = [rng.standard_normal((n, 2)) for n in (3, 7, 5, 2)]
+    network = RNNClassifier(4, num_layers=2, dtype=dtype, max_iter=1, random_state=0)
+    network.fit(sequences, [0, 1, 0, 1])
+    first = next(row.name for row in network.summary().rows if len(row.output_shape) == 2)
+    for pooling, reduced in (("mean", np.mean), ("max", np.max)):
+        extractor = FeatureExtractor(network, [first], pooling=pooling).fit(sequences)
+        expected = [
+            reduced(network._output([one], first).reshape(len(one), -1), axis=0)
+            for one in sequences
+        ]
+        assert extractor.transform(sequences).dtype == dtype
+        tolerance = 1e-5 if dtype == "float32" else 1e-12
+        np.testing.assert_allclose(extractor.transform(sequences), expected, atol=tolerance)
+        longer = [np.concatenate([one, one, one]) for one in sequences]
+        alone = extractor.transform([longer[1]])
+        np.testing.assert_allclose(extractor.transform(longer)[1:2], alone, atol=tolerance)
+
+
+def test_layers_that_cannot_be_joined(network):
+    for layer in ([], ["dense1", "dense1"]):
+        with pytest.raises(ValueError, match="must name one layer or more, each once"):
+            FeatureExtractor(network, layer).fit(X)
+    with pytest.raises(ValueError, match="layer='dense9' is not in the network"):
+        FeatureExtractor(network, ["dense1", "dense9"]).fit(X)
+    with pytest.raises(TypeError, match="must be the name of a layer, or a list of names"):
+        FeatureExtractor(network, ["dense1", 2]).fit(X)
+    with pytest.raises(ValueError, match="'pooling' parameter"):
+        FeatureExtractor(network, pooling="avg").fit(X)
+    steps = np.random.default_rng(0).random((6, 5, 2))
+    of_each = RNNClassifier(3, return_sequences=True, max_iter=1).fit(
+        steps, np.arange(30).reshape(6, 5) % 2
+    )
+    with pytest.raises(ValueError, match="predicts each time step"):
+        FeatureExtractor(of_each, pooling="mean").fit(steps)
 
 
 # --- which network ---------------------------------------------------------------------------

@@ -71,6 +71,17 @@ def test_channels_first():
     np.testing.assert_array_equal(found, last.predict_proba(IMAGES))
 
 
+def test_other_sizes():
+    """Weights do not depend on the size; height comes first."""
+    network = efficientnet_lite0(weights=None, size=(64, 32), random_state=0)
+    shapes = {row.name: row.output_shape for row in network.summary().rows}
+    assert (shapes["stem_act"], shapes["head_act"]) == ((32, 16, 32), (2, 1, 1280))
+    assert network.summary().n_parameters == 4_652_014
+    for size in (0, (3, 3, 3), 2.5):
+        with pytest.raises(ValueError, match="size="):
+            efficientnet_lite0(weights=None, size=size)
+
+
 @pytest.mark.parametrize("name", ["layers", "input_shape", "scale_inputs"])
 def test_fixed_parameters(name):
     with pytest.raises(TypeError, match=f"sets {name} itself"):
@@ -105,6 +116,21 @@ def test_features_in_a_pipeline():
     features = extractor.fit_transform(IMAGES[:, ::2, ::3])
     assert features.shape == (2, 1280)
     assert extractor[1].layer_ == "dropout"
+
+
+def test_features_of_several_layers_in_one_pass():
+    """Their means over all places, as of each layer by itself."""
+    network = efficientnet_lite0(weights=None, size=64, random_state=0)
+    X = ImageResizer(64).fit_transform(IMAGES)
+    layers = ["pool", "block15_depthwise_act", "block12.depthwise_act"]
+    found = FeatureExtractor(network, layers, pooling="mean").fit_transform(X)
+    assert found.shape == (2, 1280 + 1152 + 1152)
+    for k, layer in enumerate(layers[1:]):
+        one = FeatureExtractor(network, layer).fit(X)
+        values = one.transform(X).reshape(2, *one.output_shape_).mean(axis=(1, 2))
+        part = found[:, 1280 + 1152 * k : 1280 + 1152 * (k + 1)]
+        np.testing.assert_allclose(part, values, rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(found[:, :1280], FeatureExtractor(network).fit_transform(X))
 
 
 @needs_weights

@@ -39,3 +39,18 @@ def test_every_layer(kind, dtype):
             (features,) = run({"X": X})
             assert features.dtype == dtype
             assert_same(features, extractor.transform(X), dtype, f"{name} in {runtime}")
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("pooling", [None, "mean", "max"])
+@pytest.mark.parametrize("kind", NETWORKS)
+def test_several_layers(kind, pooling):
+    network, shape = NETWORKS[kind]
+    X = np.random.default_rng(0).standard_normal((30, *shape))
+    network.set_params(random_state=0).fit(X, X.reshape(30, -1)[:, 0] > 0)
+    names = [row.name for row in network.summary().rows][:-1]
+    assert len(names) > 1
+    extractor = FeatureExtractor(network, names, pooling=pooling).fit(X)
+    for runtime, run in runs(to_onnx(extractor)).items():
+        (features,) = run({"X": X})
+        assert_same(features, extractor.transform(X), "float64", f"{names} in {runtime}")

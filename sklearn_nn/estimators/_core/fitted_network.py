@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_nn._hints import question
 from sklearn_nn.layers.layer import Layer, Memory
-from sklearn_nn.network.lowering import lower
+from sklearn_nn.network.lowering import Features, lower
 from sklearn_nn.network.machine import FewRows, input_gradient, predict
 from sklearn_nn.network.program import aligned, allocate
 
@@ -211,9 +211,17 @@ class FittedNetwork:
         return self._others.get(steps, reads)
 
     def run(self, data, layer=None, n_jobs=1):
-        """Return the output after the link for all rows of a source, or the output of a layer."""
+        """Return the output after the link for all rows of a source.
+
+        `layer` is the name of one whose output is returned in its place, or `Features`.
+        """
         program = self.program_for(data)
-        program = program if layer is None else program.cut(layer)
+        if isinstance(layer, Features):
+            form = self._form_of(data)
+            key = (layer, data.width, data.lengths is not None)
+            program = self._others.get(key, lambda: self.plan.lower(**form, features=layer))
+        elif layer is not None:
+            program = program.cut(layer)
         return predict(program, self.theta, self.state, data, None, n_jobs)
 
     def run_few(self, rows):
@@ -273,7 +281,12 @@ class FittedNetwork:
         return self.with_weights(theta, state)
 
     def output_shape(self, layer):
-        """Return the shape of a sample after a layer; raise ValueError if the layer is unknown."""
+        """Return the shape of a sample after a layer; raise ValueError if the layer is unknown.
+
+        `layer` may be `Features`, which are vectors.
+        """
+        if isinstance(layer, Features):
+            return (sum(self.widths(layer)),)
         shapes = {line.name: line.output_shape for line in self.outline}
         if layer not in shapes:
             raise ValueError(
@@ -281,6 +294,11 @@ class FittedNetwork:
                 f"{question(layer, shapes)}"
             )
         return tuple(map(int, shapes[layer]))
+
+    def widths(self, features):
+        """Return the number of values of each layer of `Features`."""
+        shapes = map(self.output_shape, features.layers)
+        return [shape[-1] if features.pooling else math.prod(shape) for shape in shapes]
 
     @property
     def is_finite(self):
