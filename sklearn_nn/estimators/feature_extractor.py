@@ -24,9 +24,10 @@ from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from sklearn_nn._spec import DOC_LINKS, doc_page, parameters, set_plain
 from sklearn_nn.estimators._core.base import BaseNetwork
-from sklearn_nn.estimators._core.fitted_network import network_of
+from sklearn_nn.estimators._core.fitted_network import data_format_of, network_of
 from sklearn_nn.estimators._core.parts import versioned
 from sklearn_nn.estimators._core.transfer import as_names
+from sklearn_nn.layers.shape import CHANNELS_FIRST
 from sklearn_nn.network.lowering import POOLING, Features
 
 
@@ -65,6 +66,26 @@ def _features(network, layer, pooling):
     return Features(tuple(layers), pooling)
 
 
+def _check_images(network):
+    """Raise ValueError if the samples of a network are not images."""
+    shape = network_of(network).plan.form["shape"]
+    if len(shape) != 3:
+        raise ValueError(
+            f"flip=True is for networks of images, but this one takes samples of shape {shape}; "
+            "use flip=False."
+        )
+
+
+def _mirrored(X, network):
+    """Return images with left and right exchanged, in the form of X."""
+    images = X.toarray() if hasattr(X, "toarray") else np.asarray(X)
+    if images.ndim == 2:
+        shape = network_of(network).plan.form["shape"]
+        return images.reshape(-1, *shape)[:, :, ::-1].reshape(images.shape)
+    first = images.ndim == 4 and data_format_of(network) == CHANNELS_FIRST
+    return np.ascontiguousarray(images[..., ::-1] if first else images[:, :, ::-1])
+
+
 @versioned
 @parameters
 class FeatureExtractor(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
@@ -86,6 +107,9 @@ class FeatureExtractor(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
     pooling : {'mean', 'max'} or None, default=None
         Reduction of layers whose output is an image or a sequence, over all places: the mean or the
         maximum of each channel. None keeps all values.
+    flip : bool, default=False
+        Whether to return the mean of the features of an image and of its mirror image, left and
+        right exchanged. This takes twice the time.
 
     Attributes
     ----------
@@ -129,11 +153,13 @@ class FeatureExtractor(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
     layer: str | Sequence[str] | None = None
     _: KW_ONLY
     pooling: str | None = None
+    flip: bool = False
 
     _parameter_constraints = {
         "estimator": [HasMethods(["fit", "predict"])],
         "layer": [str, list, tuple, None],
         "pooling": [StrOptions({*POOLING}), None],
+        "flip": ["boolean"],
     }
     __setattr__ = set_plain
     _doc_link_module, _doc_link_template = DOC_LINKS
@@ -176,6 +202,8 @@ class FeatureExtractor(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
         layer = _before_output(network) if self.layer is None else self.layer
         features = _features(network, layer, self.pooling)
         self.output_shape_ = network_of(network).output_shape(features)
+        if self.flip:
+            _check_images(network)
         self.estimator_, self._features = network, features
         self.layer_ = layer if isinstance(layer, str) else [*layer]
         vars(self).pop("feature_names_in_", None)
@@ -212,6 +240,9 @@ class FeatureExtractor(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
                 "sequences as long as those that were fitted, but X has sequences of another "
                 "length; use a layer whose output is one vector, such as pooling over time."
             )
+        if self.flip:
+            features += self.estimator_._output(_mirrored(X, self.estimator_), self._features)
+            features /= 2
         return features
 
     @property

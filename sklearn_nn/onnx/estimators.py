@@ -125,8 +125,15 @@ def append_estimator(graph, estimator, columns=None, *, zipmap=False):
     if estimator is encoder:
         _add_features(graph, x, encoder.n_features_out_)
     elif isinstance(estimator, FeatureExtractor):
+        size = math.prod(estimator.output_shape_)
+        if estimator.flip:
+            mirrored = graph.slice(x.name, 2, None, None, -1)
+            x = x._replace(name=graph.concat([x.name, mirrored], axis=0))
         x = NetworkExporter(graph, network_of(owner)).run(x, estimator._features)
-        _add_features(graph, x, math.prod(estimator.output_shape_))
+        if estimator.flip:
+            pairs = graph.reshape(x.name, [2, -1, size])
+            x = Value(graph.reduce("ReduceMean", pairs, [0]), (size,))
+        _add_features(graph, x, size)
     else:
         if encoder is None:
             output = NetworkExporter(graph, network_of(estimator)).run(x)

@@ -242,6 +242,42 @@ def test_pooling_ignores_the_padding_of_sequences(dtype, rng):
         np.testing.assert_allclose(extractor.transform(longer)[1:2], alone, atol=tolerance)
 
 
+@pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
+def test_images_and_their_mirror_images(data_format, rng):
+    """All forms of images; their features are those of the mirror images, too."""
+    images = rng.integers(0, 256, (9, 6, 7, 3)).astype(np.uint8)
+    first = data_format == "channels_first"
+    given = np.moveaxis(images, -1, 1) if first else images
+    network = CNNClassifier((4,), max_iter=1, random_state=0, data_format=data_format)
+    network.fit(given, np.arange(9) % 2)
+    extractor = FeatureExtractor(network, "convactivation1", flip=True).fit(given)
+    mirrored = given[..., ::-1] if first else given[:, :, ::-1]
+    plain = FeatureExtractor(network, "convactivation1").fit(given)
+    expected = (plain.transform(given) + plain.transform(mirrored)) / 2
+    assert not np.allclose(expected, plain.transform(given))
+    np.testing.assert_allclose(extractor.transform(given), expected, rtol=1e-12)
+    np.testing.assert_allclose(extractor.transform(mirrored), expected, rtol=1e-12)
+    np.testing.assert_allclose(extractor.transform([*given]), expected, rtol=1e-12)
+
+
+def test_mirror_images_without_channels_and_of_rows(branches):
+    cnn = CNNClassifier(3, max_iter=1, random_state=0).fit(IMAGES, Y)
+    for network, X_given, X_mirrored in (
+        (cnn, IMAGES, IMAGES[:, :, ::-1]),
+        (branches, X, IMAGES[:, :, ::-1].reshape(X.shape)),
+        (branches, sparse.csr_matrix(X), IMAGES[:, :, ::-1].reshape(X.shape)),
+    ):
+        plain = FeatureExtractor(network).fit(X_given)
+        expected = (plain.transform(X_given) + plain.transform(X_mirrored)) / 2
+        flipped = FeatureExtractor(network, flip=True).fit(X_given)
+        np.testing.assert_allclose(flipped.transform(X_given), expected, rtol=1e-9, atol=1e-12)
+
+
+def test_only_images_have_mirror_images(network):
+    with pytest.raises(ValueError, match=r"flip=True is for networks of images.*\(64,\)"):
+        FeatureExtractor(network, flip=True).fit(X)
+
+
 def test_layers_that_cannot_be_joined(network):
     for layer in ([], ["dense1", "dense1"]):
         with pytest.raises(ValueError, match="must name one layer or more, each once"):

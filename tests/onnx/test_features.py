@@ -50,7 +50,8 @@ def test_several_layers(kind, pooling):
     network.set_params(random_state=0).fit(X, X.reshape(30, -1)[:, 0] > 0)
     names = [row.name for row in network.summary().rows][:-1]
     assert len(names) > 1
-    extractor = FeatureExtractor(network, names, pooling=pooling).fit(X)
+    flip = kind == "images"
+    extractor = FeatureExtractor(network, names, pooling=pooling, flip=flip).fit(X)
     for runtime, run in runs(to_onnx(extractor)).items():
         (features,) = run({"X": X})
         assert_same(features, extractor.transform(X), "float64", f"{names} in {runtime}")
