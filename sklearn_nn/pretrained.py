@@ -137,8 +137,9 @@ def efficientnet_lite0(
         are enlarged to 160 by 160 are about as good, and those of two sizes together are better.
     **parameters : dict
         Parameters of :class:`~sklearn_nn.NeuralNetworkClassifier`, for fine-tuning; ``n_jobs`` is
-        the number of threads in prediction, too. `dtype` is "float32" by default. `layers`,
-        `input_shape` and `scale_inputs` are fixed.
+        the number of threads in prediction, too. `dtype` is "float32" by default, and
+        `random_state` 0 if there are `weights`, so that ``Pipeline(memory=...)`` recognizes the
+        network in other processes. `layers`, `input_shape` and `scale_inputs` are fixed.
 
     Returns
     -------
@@ -178,6 +179,9 @@ def efficientnet_lite0(
     height, width = whole_numbers("size", size, 2)
     layers, names = _layers()
     settings = {"dtype": "float32", "scale_inputs": False, **parameters}
+    if weights is not None:
+        # Nothing random is left: equal networks have equal pickles, which caches recognize.
+        settings.setdefault("random_state", 0)
     network = NeuralNetworkClassifier(layers, **settings)
     first = network.data_format == "channels_first"
     shape = (3, height, width) if first else (height, width, 3)

