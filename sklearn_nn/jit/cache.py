@@ -11,6 +11,9 @@ built. New entries are written to the first folder that this user can write. Bef
 folder within the package is read, whose kernels were made when the package was built; it is never
 written here.
 
+Of several processes that need the same kernel at once, one compiles it, and the others wait for its
+entry. The lock is the operating system's and ends with the process that holds it.
+
 Nothing here needs Numba: the stamp has the version of the installed package.
 """
 
@@ -27,8 +30,10 @@ import shutil
 import stat
 import sys
 import tempfile
+import threading
+import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -321,6 +326,56 @@ def _content(entry: Path) -> bytes:
         return file.read()
 
 
+#: Seconds to wait for a process that compiles a kernel, which takes it a few at most; and between
+#: two looks.
+PATIENCE, _PAUSE = 60.0, 0.02
+#: Set when a process was waited for in vain, as one that was stopped: no other is waited for then.
+_IN_VAIN = threading.Event()
+
+
+def _lock(handle: int) -> bool:
+    """Lock an open file; return False if another process holds the lock.
+
+    It ends when the file is closed, or the process ends in any way. A child of `fork` does not
+    inherit it. Raises OSError where the file system has no locks.
+    """
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def one_at_a_time(path: Path) -> Iterator[None]:
+    """Run the body in one process at a time of those that pass the same path.
+
+    At most `PATIENCE` seconds are waited for another one. Where locks cannot be had, as in a folder
+    that has vanished, nothing is waited for. The file is removed at the end.
+    """
+    handle = None
+    try:
+        with contextlib.suppress(OSError):
+            handle, begun = os.open(path, os.O_RDWR | os.O_CREAT, 0o600), time.monotonic()
+            while not _lock(handle) and not _IN_VAIN.is_set():
+                if time.monotonic() - begun > PATIENCE:
+                    _IN_VAIN.set()
+                time.sleep(_PAUSE)
+        yield
+    finally:
+        if handle is not None:
+            os.close(handle)
+            with contextlib.suppress(OSError):
+                path.unlink()
+
+
 class KernelCache:
     """Cache of the machine code of one function, for one or several signatures.
 
@@ -330,8 +385,8 @@ class KernelCache:
     def __init__(self, name: str, file: str) -> None:
         self.name = name
         self.source = _own_source(file)
-        self.hits = 0
-        self.misses = 0
+        self.hits = 0  # entries used
+        self.misses = 0  # entries made
 
     @property
     def path(self) -> str | None:
@@ -345,7 +400,31 @@ class KernelCache:
         key = _DIGEST(signature.encode() + b"\0" + self.source).hexdigest()[:16]
         return f"{self.name}-{key}.kernel"
 
-    def load(self, signature: str, use: Callable[[bytes], Loaded]) -> Loaded | None:
+    def obtain(
+        self, signature: str, use: Callable[[bytes], Loaded], make: Callable[[], Loaded]
+    ) -> Loaded:
+        """Return what `use` makes of the entry for `signature`, or else what `make` returns.
+
+        `make` may save the entry. One process at a time runs it, and the others use that entry.
+        """
+        found = self._load(signature, use)
+        if found is not None:
+            return found
+        with self._alone(signature):
+            found = self._load(signature, use)
+            if found is not None:
+                return found
+            self.misses += 1
+            return make()
+
+    def _alone(self, signature: str) -> contextlib.AbstractContextManager[None]:
+        """Return a context that one process at a time enters, if entries can be saved."""
+        folder = cache_folder()
+        if folder is None or self.source is None:
+            return contextlib.nullcontext()
+        return one_at_a_time((folder / self._name(signature)).with_suffix(".lock"))
+
+    def _load(self, signature: str, use: Callable[[bytes], Loaded]) -> Loaded | None:
         """Return what `use` makes of the entry for `signature`; None if there is no usable entry.
 
         Delete an entry of this user that is damaged, or with which `use` fails.
@@ -370,7 +449,6 @@ class KernelCache:
                 continue
             self.hits += 1
             return loaded
-        self.misses += 1
         return None
 
     def save(self, signature: str, payload: bytes) -> None:

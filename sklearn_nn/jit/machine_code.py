@@ -184,8 +184,14 @@ def obtain(
 
     It follows Numba's convention of calls. `types` describes the signature for the cache.
     """
-    if (address := cache.load(types, link)) is not None:
-        return address
+    return cache.obtain(types, link, lambda: _compiled(function, cache, types, signature, options))
+
+
+def _compiled(
+    function: Callable[..., None], cache: KernelCache, types: str,
+    signature: Callable[[], Any], options: dict[str, Any],
+) -> int:  # fmt: skip
+    """Return the address of the machine code of `function`, which is compiled and saved."""
     tell_compilation(cache.path)
     dispatcher, wanted = njit(**options)(function).made, signature()
     dispatcher.compile(wanted)

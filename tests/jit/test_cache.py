@@ -128,7 +128,7 @@ def test_no_folder(monkeypatch):
     made = fresh()
     assert apply(made) == [0, 2, 4]
     assert made._cache.path is None
-    assert (made._cache.hits, made._cache.misses) == (0, 0)
+    assert (made._cache.hits, made._cache.misses) == (0, 1)
 
 
 def load(file, name="mine"):
