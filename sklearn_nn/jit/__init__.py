@@ -58,11 +58,25 @@ else:
     )
 
 
+def global_name(thing: Any, name: str) -> str | None:
+    """Return the name by which an object of this package is pickled; None if it is a user's."""
+    path = getattr(thing, "__module__", "")
+    is_there = path.startswith("sklearn_nn.") and getattr(sys.modules[path], name, None) is thing
+    return name if is_there else None
+
+
 class Later:
-    """Object of compiled code that is made when Numba first compiles a use of it."""
+    """Object of compiled code that is made when Numba first compiles a use of it.
+
+    That of a user's function can be pickled, by libraries that pickle functions by their code.
+    """
 
     def __init__(self, make: Callable[[], Any]) -> None:
         self._make = make
+
+    def __reduce__(self) -> Any:
+        known = {name: value for name, value in vars(self).items() if name not in _MADE}
+        return global_name(self, known.get("__name__", "")) or (Later, (self._make,), known)
 
     @functools.cached_property
     def made(self) -> Any:
@@ -82,6 +96,10 @@ class Later:
     def __call__(self, *arguments: Any) -> Any:
         """Call the object from Python."""
         return self.made(*arguments)
+
+
+#: What a `Later` keeps after Numba has compiled a use of it.
+_MADE = ("made", "_numba_type_")
 
 
 def _decorator(module: str, name: str, options: dict[str, Any]) -> Callable[..., Any]:

@@ -298,7 +298,7 @@ Loaded = TypeVar("Loaded")
 
 
 def _own_source(file: str) -> bytes | None:
-    """Return the content of the file of a kernel outside of the package, which is part of its key.
+    """Return a digest of the file of a kernel outside of the package, which is part of its key.
 
     It is empty for kernels of the package, and None for code without a file, such as that of a
     notebook.
@@ -307,7 +307,7 @@ def _own_source(file: str) -> bytes | None:
     if PACKAGE in path.parents:
         return b""
     try:
-        return path.read_bytes()
+        return _DIGEST(path.read_bytes()).digest()
     except OSError:
         return None
 

@@ -18,6 +18,7 @@ from llvmlite import ir
 from sklearn_nn.jit import (
     cgutils,
     compiler_problem,
+    global_name,
     intrinsic,
     njit,
     paused_collection,
@@ -71,7 +72,11 @@ class Kind:
 
 
 class Kernel:
-    """Function compiled on first use for each real type; see `kernel`."""
+    """Function compiled on first use for each real type; see `kernel`.
+
+    A user's can be pickled, by libraries that pickle functions by their code, as those that send
+    work to other processes do.
+    """
 
     def __init__(self, function: Callable[..., None], kind: Kind, name: str | None = None) -> None:
         self.function = function
@@ -79,7 +84,7 @@ class Kernel:
         if name is None:
             name = f"{function.__module__.removeprefix('sklearn_nn.')}.{function.__qualname__}"
         self.name = name
-        self.__doc__ = function.__doc__
+        self.__doc__, self.__module__ = function.__doc__, function.__module__
         # Created now, because the source file may have changed when the kernel is compiled.
         self._cache = KernelCache(self.name, function.__code__.co_filename)
         self._addresses: dict[str, int] = {}
@@ -115,7 +120,18 @@ class Kernel:
         _enter(self.address(dtype), *arguments)
 
     def __reduce__(self) -> Any:
-        raise TypeError(f"kernel {self.name!r} is machine code and cannot be pickled")
+        known = global_name(self, self.function.__name__)
+        parts = self.function, self.kind, self.name, self._cache.source
+        return known or (_restored_kernel, parts)
+
+
+def _restored_kernel(
+    function: Callable[..., None], kind: Kind, name: str, source: bytes | None
+) -> Kernel:
+    """Return a user's kernel, as in another process that may not have its file."""
+    made = Kernel(function, kind, name)
+    made._cache.source = source
+    return made
 
 
 def kernel(kind: Kind, name: str | None = None) -> Callable[[Callable[..., None]], Kernel]:

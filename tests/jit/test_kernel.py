@@ -5,10 +5,14 @@ import threading
 
 import numpy as np
 import pytest
+from joblib.externals.loky.backend.reduction import dumps
 from numba import njit
 
+from sklearn_nn.jit import njit as decorate
 from sklearn_nn.jit.host import OPTIONS
 from sklearn_nn.jit.kernel import Kernel, Kind, invoke, kernel, like, real, real_bits
+from sklearn_nn.layers.base import owned_rows
+from sklearn_nn.network.source import gather_dense
 
 DTYPES = ("float32", "float64")
 SCALE = Kind("scale", factor="float64", n="int64", x="const real[:,:]", y="real[:,:]")
@@ -88,8 +92,45 @@ def test_names():
     assert kernel(SCALE, name="other")(scaled.function).name == "other"
 
 
-def test_is_not_pickled():
-    with pytest.raises(TypeError, match=r"kernel 'test_kernel\.scaled' is machine code"):
+@kernel(SCALE)
+def doubled(factor, n, x, y):
+    """y = 2 factor x + n, by a function of this file."""
+    for i in range(x.shape[0]):
+        for j in range(x.shape[1]):
+            y[i, j] = twice(x[i, j]) * like(x[i, j], factor) + n
+
+
+@decorate()
+def twice(x):
+    return 2 * x
+
+
+def test_this_packages_kernels_and_functions_are_pickled_by_name():
+    for thing in (gather_dense, like, owned_rows):
+        assert pickle.loads(pickle.dumps(thing)) is thing
+        assert pickle.loads(dumps(thing)) is thing
+
+
+def test_a_users_kernel_is_pickled_with_its_code():
+    """As to another process, which may not have its file: the entry in the cache is the same."""
+    x, y = arrays("float64")
+    doubled(0.5, 1, x, y)
+    made = pickle.loads(dumps(doubled))
+    assert made is not doubled
+    assert (made.name, made.__doc__) == (doubled.name, doubled.__doc__)
+    assert made._cache.source == doubled._cache.source
+    assert made.function.__globals__["like"] is like
+    assert made.function.__globals__["twice"] is not twice
+    other = np.empty_like(y)
+    made(0.5, 1, x, other)
+    np.testing.assert_array_equal(y, other)
+    assert (made._cache.hits, made._cache.misses) == (1, 0)
+    apart = pickle.loads(dumps(made.function.__globals__["twice"]))
+    assert apart(4) == twice(4) == 8
+
+
+def test_plain_pickle_does_not_find_a_users_kernel():
+    with pytest.raises(pickle.PicklingError, match=r"not the same object as test_kernel\.scaled"):
         pickle.dumps(scaled)
 
 
