@@ -229,3 +229,22 @@ def test_mlflow_serves_a_table(tmp_path):
     )  # fmt: skip
     served = mlflow.pyfunc.load_model(str(tmp_path / "model"))
     np.testing.assert_array_equal(served.predict(table), model.predict_proba(table))
+
+
+def test_skforecast():
+    found = run("skforecast_recursive", "skforecast")
+    np.testing.assert_allclose(found["forecast"], found["sold"][380:], atol=1)
+
+
+def test_mlforecast():
+    found = run("mlforecast_panel", "mlforecast")
+    forecast, coming = found["forecast"], found["coming"]
+    assert (forecast["unique_id"].to_numpy() == coming["unique_id"].to_numpy()).all()
+    error = forecast["network"].to_numpy() - coming["y"].to_numpy()
+    assert np.sqrt(np.mean(error**2)) < 1
+
+
+def test_darts():
+    found = run("darts_covariates", "darts")
+    error = found["forecast"].values() - found["sold"][386:].values()
+    assert np.sqrt(np.mean(error**2)) < 2
