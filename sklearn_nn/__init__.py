@@ -14,6 +14,7 @@ from sklearn_nn._hints import missing_names
 from sklearn_nn.estimators.mlp import MLPClassifier, MLPRegressor
 
 if TYPE_CHECKING:  # the others are imported when they are first used: see `_LATER`
+    from sklearn_nn import distributed as distributed
     from sklearn_nn import inspection as inspection
     from sklearn_nn import preprocessing as preprocessing
     from sklearn_nn.environment import show_versions, warmup
@@ -68,6 +69,7 @@ __all__ = [
 _LATER = {
     name: f"sklearn_nn.{module}"
     for module, names in {
+        "distributed": "distributed",
         "environment": "show_versions warmup",
         "estimators._core.loading": "load load_checkpoint",
         "estimators.cnn": "CNNClassifier CNNRegressor",
@@ -87,7 +89,8 @@ _LATER = {
     for name in names.split()
 }
 _ELSEWHERE = (
-    "layers", "training", "inspection", "preprocessing", "pretrained", "estimators.table_encoder",
+    "distributed", "layers", "training", "inspection", "preprocessing", "pretrained",
+    "estimators.table_encoder",
 )  # fmt: skip
 __getattr__ = missing_names(
     __name__, lambda: __all__, [f"sklearn_nn.{module}" for module in _ELSEWHERE], _LATER

@@ -21,6 +21,7 @@ TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
 FLOORS = {
     "_hints": 1, "_optional": 1, "_spec": 1, "jit": 1, "layers": 2, "network": 3, "training": 4,
     "estimators": 5, "inspection": 5, "preprocessing": 5, "onnx": 6,
+    "distributed": 6,
 }  # fmt: skip
 ROOF = 6
 #: Where scikit-learn may be used below the estimators, and what of it.

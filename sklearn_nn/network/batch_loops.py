@@ -5,7 +5,8 @@ batch have one owner from the gather to the loss and back, so that instructions 
 Only kernels that sum over the batch stand between two barriers. Training divides rows, weights and
 parameters into pieces: a part takes those that it owns, then those that others have not begun.
 
-`train_slice` trains on a slice of an epoch, `predict_rows` predicts rows, `predict_few` predicts a
+`train_slice` trains on a slice of an epoch, `update_once` updates the parameters by a gradient that
+was computed elsewhere, `predict_rows` predicts rows, `predict_few` predicts a
 few rows that lie in the arena, and `differentiate_rows` computes the gradient of raw outputs with
 respect to rows. All parts of a team enter together, and leave together when told to stop (see
 `Team.stop_at`): training then completes or undoes its batch, prediction omits rows. Before each
@@ -431,6 +432,18 @@ def train_slice(part, parts, sync, frame):
         context[STEP] += 1
 
 
+def update_once(part, parts, sync, frame):
+    """Update the parameters by the gradient `grad`, of losses whose weights sum to `totals[0]`."""
+    f = frame_at(frame)
+    context, scale = words(f.contexts + 8 * f.contexts_columns * part), 1.0 / doubles(f.totals)[0]
+    is_first = 1 if context[STEP] == 0 else 0
+    place = _counters(f, parts, 0) + COUNTER_BYTES * parts * _BY_CHUNK
+    given = (part, parts, sync, frame, bits(scale), 0, is_first, place)
+    call_routine(f.descend_at, given)
+    barrier(sync, parts)
+    context[STEP] += 1
+
+
 def predict_rows(part, parts, sync, frame):
     """Run rows `order` forward, a block at a time, and compute their losses if there is a loss.
 
@@ -512,6 +525,6 @@ def differentiate_rows(part, parts, sync, frame):
 
 
 RUN_FORWARD, RUN_BACKWARD, TAKE_LOSSES = map(Routine, (run_forward, run_backward, take_losses))
-TRAIN, PREDICT, PREDICT_FEW, DIFFERENTIATE = map(
-    Driver, (train_slice, predict_rows, predict_few, differentiate_rows)
+TRAIN, UPDATE, PREDICT, PREDICT_FEW, DIFFERENTIATE = map(
+    Driver, (train_slice, update_once, predict_rows, predict_few, differentiate_rows)
 )

@@ -20,6 +20,7 @@ from sklearn_nn.network.batch_loops import (
     RUN_FORWARD,
     TAKE_LOSSES,
     TRAIN,
+    UPDATE,
     add_rows,
     count_not_finite,
     counters_size,
@@ -113,8 +114,11 @@ class Machine:
         n_targets = self.capacity * program.steps
         room = n_targets if program.mixes_rows else 0
         n_chunks = -(-program.n_theta // CHUNK)
-
         self._counters = allocate(counters_size(program.n_trained, n_jobs), "int64")
+        self._penalties, self._totals = (
+            allocate(n_chunks, "float64"),
+            allocate(8 * n_jobs, "float64"),
+        )
 
         def at(kernel: Kernel, needed: object) -> int:
             return kernel.address(dtype) if needed else 0
@@ -127,8 +131,8 @@ class Machine:
             piece_rows=program.piece_rows, piece_cost=PIECE_COST, counters=self._counters,
             kept=allocate(program.n_state, dtype), works=allocate((1, program.n_work), dtype),
             arenas=arena, darenas=darena, all_losses=allocate(n_targets + room, "float64"),
-            numbers=allocate(n_targets, "int64"), penalties=allocate(n_chunks, "float64"),
-            norms=allocate(n_chunks, "float64"), totals=allocate(8 * n_jobs, "float64"),
+            numbers=allocate(n_targets, "int64"), penalties=self._penalties,
+            norms=allocate(n_chunks, "float64"), totals=self._totals,
             add_at=at(add_rows, program.adds_gradients or program.mixes_rows),
             penalize_at=at(penalize, alpha), measure_at=at(measure, clipnorm),
             limit_at=at(limit_norms, max_norm), forward_at=RUN_FORWARD.address,
@@ -179,6 +183,28 @@ class Machine:
         self._counters[:] = 0
         self._team.run(TRAIN.run, self._frame, work=3 * n_rows * self.program.cost)
         return losses
+
+    def descend(self, total: float, update: Update, step: int = 0) -> float:
+        """Update the parameters by a gradient from elsewhere, and return the penalty.
+
+        `grad` is the gradient of the mean loss over targets whose weights sum to `total`, without
+        the penalty; that of the penalty is added to it. `update` is that of one batch, as in
+        `train`, and `step` the number of batches before.
+        """
+        zeros, average = np.zeros(1), update.average
+        decays = zeros if update.decays is None else update.decays
+        self.go_on_from(step)
+        dtype = self.program.dtype
+        self._frame.set(
+            update_at=update.kernel_at, decays=decays, all_scalars=update.scalars,
+            moments=update.moments, average=self._no_average if average is None else average,
+            shrink_at=shrink.address(dtype) if self._clips or decays.any() else 0,
+            average_at=0 if average is None else update_average.address(dtype),
+        )  # fmt: skip
+        self._counters[:] = 0
+        self._totals[0] = total
+        self._team.run(UPDATE.run, self._frame, work=self.program.n_theta)
+        return float(self._penalties.sum())
 
     def raw_output(self, n_rows: int) -> np.ndarray:
         """Return the raw output of the batch trained last, before its update."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,33 +11,50 @@ from sklearn_nn.network.machine import Machine, Targets, Update
 from sklearn_nn.network.source import Source
 
 
+def no_update(dtype: str) -> Update:
+    """Return an update that computes the gradient and changes nothing."""
+    return Update(0, np.zeros((1, 1)), np.zeros((0, 0), dtype=dtype))
+
+
+def on_all_rows(machine: Machine, data: Source, targets: Targets) -> Callable[[], float]:
+    """Return a function that writes the gradient over all rows to `machine.grad`; see `minimize`.
+
+    The machine's capacity is `data.n_rows`.
+    """
+    order, update = np.arange(data.n_rows), no_update(machine.program.dtype)
+
+    def loss() -> float:
+        n = data.n_rows
+        return float(
+            machine.train(data, targets, order, batch_size=n, first=0, last=1, update=update)[0]
+        )
+
+    return loss
+
+
 def minimize(
-    machine: Machine, data: Source, targets: Targets, *,
+    machine: Machine, loss: Callable[[], float], *,
     max_iter: int, max_fun: int, tol: float, verbose: bool = False,
 ) -> Any:  # fmt: skip
-    """Minimize the loss over all rows; `machine.theta` becomes the solution.
+    """Minimize a loss; `machine.theta` becomes the solution.
 
-    The machine's capacity is `data.n_rows`. Frozen parameters do not change; other factors on
-    learning rates have no effect. Minimization ends after `max_iter` iterations, `max_fun`
-    evaluations, or when no element of the gradient exceeds `tol`. Returns scipy's OptimizeResult.
-    An interrupt raises KeyboardInterrupt and leaves the result of the last complete iteration.
+    `loss` returns the loss, and its gradient in `machine.grad`, of the parameters `machine.theta`.
+    Frozen parameters do not change; other factors on learning rates have no effect. Minimization
+    ends after `max_iter` iterations, `max_fun` evaluations, or when no element of the gradient
+    exceeds `tol`. Returns scipy's OptimizeResult. An interrupt raises KeyboardInterrupt and leaves
+    the result of the last complete iteration.
     """
     import scipy.optimize  # takes a tenth of a second that other solvers do not need
 
     from sklearn_nn.training.trainer import say
 
-    order = np.arange(data.n_rows)
     trained = np.zeros(machine.theta.size, dtype=bool)
     for start, stop in machine.program.groups()[0]:
         trained[start:stop] = True
-    no_update = Update(0, np.zeros((1, 1)), np.zeros((0, 0), dtype=machine.program.dtype))
 
     def loss_and_gradient(theta: np.ndarray) -> tuple[float, np.ndarray]:
         np.copyto(machine.theta, theta, casting="same_kind", where=trained)
-        losses = machine.train(
-            data, targets, order, batch_size=data.n_rows, first=0, last=1, update=no_update
-        )
-        return losses[0], np.where(trained, machine.grad, 0.0)
+        return loss(), np.where(trained, machine.grad, 0.0)
 
     iteration, reached = 0, machine.theta.astype(np.float64)
 

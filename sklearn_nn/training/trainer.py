@@ -406,10 +406,14 @@ class Trainer:
             "learning_rate": self.descent.learning_rate,
             "seconds": time.perf_counter() - started,
         }
+        self._end_epoch(log, n_batches, max_epochs)
+        return log
+
+    def _end_epoch(self, log: dict[str, float], n_batches: int, max_epochs: int) -> None:
+        """Count an epoch whose batches are all trained."""
         counts = self._counted(n_batches, max_epochs)
         self._trained = _Trained(log, counts)
         self._count(counts)
-        return log
 
     def _shuffled(self, rows: np.ndarray) -> np.ndarray:
         """Return the rows in another order, with the same draws as scikit-learn."""

@@ -11,7 +11,7 @@ from helpers.parametrize import DTYPES
 from helpers.programs import build, draw_theta, no_state
 from sklearn_nn.network.machine import Machine
 from sklearn_nn.network.source import source
-from sklearn_nn.training.lbfgs import minimize
+from sklearn_nn.training.lbfgs import minimize, on_all_rows
 from sklearn_nn.training.losses import SigmoidLogLoss, SquaredError
 
 BY_NAME = {case.name: case for case in LOSSES}
@@ -22,7 +22,8 @@ def solve(program, X, targets, *, alpha=0.0, n_jobs=1, **options):
     theta = draw_theta(program, np.random.default_rng(7), 0.1)
     machine = Machine(program, theta, no_state(program), len(X), alpha=alpha, n_jobs=n_jobs)
     limits = {"max_iter": 1000, "max_fun": 10_000, "tol": 1e-9} | options
-    return minimize(machine, source(X, program.dtype), targets, **limits), theta
+    loss = on_all_rows(machine, source(X, program.dtype), targets)
+    return minimize(machine, loss, **limits), theta
 
 
 def test_linear_regression_is_ridge(rng):

@@ -57,7 +57,7 @@ LEFT_BY_TRAINING = (
     "_history", "_optimizer", "_order", "_was_frozen", "_seed", "_incomplete", "_end_was_told",
     "_no_improvement_count", "history_", "loss_", "loss_curve_", "validation_loss_curve_",
     "best_loss_", "best_iteration_", "validation_scores_", "best_validation_score_",
-    "batch_size_", "learning_rate_init_", "max_iter_",
+    "batch_size_", "learning_rate_init_", "max_iter_", "_rounds",
 )  # fmt: skip
 
 
@@ -107,6 +107,8 @@ class Fit:
         self.X, self.y, self.sample_weight = X, y, sample_weight
         self.validation = validation
         self.begins = mode is FitMode.FRESH or not has_weights(estimator)
+        #: Number of rows from which parameters that are "auto" follow, if X is a sample of them.
+        self.n_rows_of_all = None
         self.is_restart = self.explosion_was_told = False
 
     def run(self):
@@ -200,16 +202,20 @@ class Fit:
         if (X is None and y is None and sample_weight is None) or not is_given(*self.validation):
             return None
         try:
-            samples = reader.check(X, self.estimator)
-            _, lengths, y, weight = self.read_targets(reader, codec, samples, y, sample_weight)
-            target = codec.encode(y)
-            weight = self.weight(codec, target, codec.row_weights(weight, lengths), dtype)
+            samples, target, weight = self.encoded(reader, codec, dtype, X, y, sample_weight)
             codec.check_validation_target(target, self.estimator.scoring)
-            target, weight = codec.arrange(target, weight, lengths)
             source = reader.source(samples, dtype, self.estimator._network)
             return source, np.arange(samples.shape[0]), target, weight
         except ValueError as error:
             raise ValueError(f"The validation set (X_val, y_val): {error}") from error
+
+    def encoded(self, reader, codec, dtype, X, y, sample_weight):
+        """Return samples, targets and weights of further data, read by learnt parts."""
+        samples = reader.check(X, self.estimator)
+        _, lengths, y, weight = self.read_targets(reader, codec, samples, y, sample_weight)
+        target = codec.encode(y)
+        weight = self.weight(codec, target, codec.row_weights(weight, lengths), dtype)
+        return samples, *codec.arrange(target, weight, lengths)
 
     def weight(self, codec, target, sample_weight, dtype):
         """Return sample weights times class weights, or None if there are neither."""
@@ -382,6 +388,15 @@ class Fit:
             l1_ratio=est.l1_ratio, clipnorm=est.clipnorm, max_norm=est.max_norm,
             average_keep=est.ema_momentum, seed=est._seed, n_jobs=resolve_n_jobs(est.n_jobs),
         )  # fmt: skip
+
+    def loss_over_all(self, request):
+        """Return the machine and the function that L-BFGS minimizes; see `minimize`."""
+        from sklearn_nn.training.lbfgs import on_all_rows
+
+        machine = self.machine(request.program, request.source.n_rows)
+        loss = self.estimator._codec.loss
+        targets = loss.targets(request.target, request.weight, request.program.dtype)
+        return machine, on_all_rows(machine, request.source, targets)
 
     # --- first order -------------------------------------------------------------------------
 

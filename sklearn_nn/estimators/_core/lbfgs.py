@@ -17,11 +17,8 @@ class Minimization:
         est = fit.estimator
         _check(fit, request)
         settle(est, request.source.n_rows)
-        self._fit, self._data = fit, request.source
-        self._machine = fit.machine(request.program, request.source.n_rows)
-        loss, dtype = est._codec.loss, request.program.dtype
-        self._targets = loss.targets(request.target, request.weight, dtype)
-        self._result = None
+        self._fit, self._result = fit, None
+        self._machine, self._loss = fit.loss_over_all(request)
 
     def run(self):
         """Train."""
@@ -32,8 +29,8 @@ class Minimization:
         if est.verbose:
             tell_network(est)
         self._result = minimize(
-            self._machine, self._data, self._targets, max_iter=est._setting("max_iter"),
-            max_fun=est.max_fun, tol=est.tol, verbose=bool(est.verbose),
+            self._machine, self._loss, max_iter=est._setting("max_iter"), max_fun=est.max_fun,
+            tol=est.tol, verbose=bool(est.verbose),
         )  # fmt: skip
         est.loss_ = float(self._result.fun)
 

@@ -156,7 +156,7 @@ CHECKS = {
     **dict.fromkeys(("best_loss_", "best_validation_score_"), or_none(is_real)),
     **dict.fromkeys(("validation_loss_curve_", "validation_scores_"), or_none(_are_numbers)),
     **dict.fromkeys(("_held_out", "_set_aside"), or_none(is_array("iu", 1))),
-    "_chosen": mapping_of(lambda *_: True),
+    **dict.fromkeys(("_chosen", "_rounds"), mapping_of(lambda *_: True)),
     "_history": _is_history,
     "_order": is_array("iu", 1),
     "_random_state": of_kind(np.random.RandomState),

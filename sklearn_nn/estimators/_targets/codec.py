@@ -494,6 +494,10 @@ class ScaledNumberCodec(NumberCodec):
         center, spread = _center_and_spread(super().encode(y), weight, self.loss.link)
         self.scale = np.array([center, spread])
 
+    def learn_moments(self, mean, deviation, least, most):
+        """Set the scale to that of targets with these moments, each of shape (n_outputs,)."""
+        self.scale = np.array(_scale_by(mean, deviation, least, most, self.loss.link))
+
     def check_loaded(self, estimator):
         """Raise ValueError if the scale loaded from a file is invalid."""
         super().check_loaded(estimator)
@@ -563,6 +567,11 @@ class ClippedNumberCodec(ScaledNumberCodec):
             least, most = np.minimum(before[0], least), np.maximum(before[1], most)
         self.scale = np.array([center, spread, least, most])
 
+    def learn_moments(self, mean, deviation, least, most):
+        """Set scale and range to those of targets with these moments."""
+        super().learn_moments(mean, deviation, least, most)
+        self.scale = np.array([*self.scale, least, most])
+
     def check_loaded(self, estimator):
         """Raise ValueError if the scale loaded from a file is invalid."""
         super().check_loaded(estimator)
@@ -600,15 +609,22 @@ def _center_and_spread(target, weight, link):
     size[size == 0] = 1
     parts = target / size
     mean = np.average(parts, axis=0, weights=weight)
-    center, spread = np.zeros(len(size)), np.ones(len(size))
+    deviation = np.sqrt(np.average((parts - mean) ** 2, axis=0, weights=weight))
+    moments = size * mean, size * deviation, target.min(axis=0), target.max(axis=0)
+    return _scale_by(*moments, link)
+
+
+def _scale_by(mean, deviation, least, most, link):
+    """Return center and spread of columns with these moments, as `_center_and_spread` does."""
+    center, spread = np.zeros(len(mean)), np.ones(len(mean))
     if link == "identity":
-        deviation = np.sqrt(np.average((parts - mean) ** 2, axis=0, weights=weight))
-        least = target.min(axis=0)
-        varies = least < target.max(axis=0)
-        spread = size * np.where((deviation > 0) & varies, deviation, 1)
-        center = np.where(varies, mean * size, least)
+        varies = least < most
+        size = np.maximum(np.abs(least), np.abs(most))
+        size[size == 0] = 1
+        spread = np.where((deviation > 0) & varies, deviation, size)
+        center = np.where(varies, mean, least)
     elif link == "exp":
-        spread = np.where(mean > 0, mean * size, 1)
+        spread = np.where(mean > 0, mean, 1)
     return center, spread
 
 

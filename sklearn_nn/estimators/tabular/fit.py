@@ -146,6 +146,8 @@ class TableFit(Fit):
         est, n_rows = self.estimator, _num_samples(self.X)
         if self.sample_weight is not None:
             n_rows = np.count_nonzero(_check_sample_weight(self.sample_weight, self.X))
+        if self.n_rows_of_all is not None:
+            n_rows = self.n_rows_of_all
         recipe = est._recipe().parameters(n_rows, est._kind())
         if est.warm_start:
             recipe["n_networks"] = 1
