@@ -26,18 +26,19 @@ _PLAIN = (str, int, float, bool, type(None), tuple)
 
 
 def fit(
-    estimator, X, y=None, sample_weight=None, *, client=None, n_workers=None, sync_every=100,
-    outer_learning_rate=1.0, outer_momentum=0.0, X_val=None, y_val=None, sample_weight_val=None,
+    estimator, X, y=None, sample_weight=None, *, client=None, n_workers=None, sync_every=50,
+    outer_learning_rate=1.0, outer_momentum=None, X_val=None, y_val=None, sample_weight_val=None,
     checkpoint=None,
 ):  # fmt: skip
     """Fit an estimator to data on the workers of a cluster.
 
     Rows stay on the workers, in groups: one for each worker. In a round each group trains the
     present network on its next `sync_every` batches. The mean of the changes, weighted by the rows,
-    is then added to the weights (federated averaging [1]_), or taken as the gradient of an outer
-    step with Nesterov momentum (DiLoCo [2]_). The moments of the solver and the running statistics
-    of normalization are averaged as well, so that a round depends on nothing that only a worker
-    knows: if one dies, the round is repeated on others, with the same result.
+    is the gradient of an outer step with Nesterov momentum (DiLoCo [1]_); without momentum, the
+    weights become the mean of those of the groups (federated averaging [2]_). The moments of the
+    solver and the running statistics of normalization are averaged as well, so that a round depends
+    on nothing that only a worker knows: if one dies, the round is repeated on others, with the same
+    result.
 
     With ``sync_every=1`` the gradients of one batch of each group are averaged, and the solver
     makes one step: training with batches that are as many times larger.
@@ -62,13 +63,15 @@ def fit(
         Number of groups; results depend on it, but not on the number of workers. None is the
         number of workers; in Ray, that of processors divided by `n_jobs`; with 'local' it is 1.
         There are never more groups than partitions.
-    sync_every : int, default=100
+    sync_every : int, default=50
         Number of batches of each group in a round; 1 averages gradients.
     outer_learning_rate : float, default=1.0
         Factor on the averaged change.
-    outer_momentum : float, default=0.0
-        Nesterov momentum of averaged changes, in [0, 1). [2]_ has a rate of 0.7 and a momentum of
-        0.9, for long training. Both are for ``sync_every`` above 1.
+    outer_momentum : float or None, default=None
+        Nesterov momentum of averaged changes, in [0, 1). An epoch of G groups has G times fewer
+        steps than in one process, and a momentum of 1 - 1/G makes them G times as long: that is
+        None, up to 0.9. [1]_ has a rate of 0.7 and a momentum of 0.9, for 8 groups. Both are for
+        ``sync_every`` above 1.
     X_val, y_val, sample_weight_val : array-like, default=None
         A validation set in memory, as in the method `fit`, which is scored in this process after
         each epoch. `early_stopping` needs it.
@@ -100,10 +103,10 @@ def fit(
 
     References
     ----------
-    .. [1] McMahan, B., Moore, E., Ramage, D., Hampson, S., & Arcas, B. A. y (2017).
-       Communication-efficient learning of deep networks from decentralized data. AISTATS.
-    .. [2] Douillard, A., et al. (2023). DiLoCo: Distributed low-communication training of language
+    .. [1] Douillard, A., et al. (2023). DiLoCo: Distributed low-communication training of language
        models. arXiv:2311.08105.
+    .. [2] McMahan, B., Moore, E., Ramage, D., Hampson, S., & Arcas, B. A. y (2017).
+       Communication-efficient learning of deep networks from decentralized data. AISTATS.
 
     Examples
     --------
@@ -151,9 +154,11 @@ def _check_options(*, n_workers, sync_every, outer_learning_rate, outer_momentum
     limits = {"outer_learning_rate": "(0, inf)", "outer_momentum": "[0, 1)"}
     given = {"outer_learning_rate": outer_learning_rate, "outer_momentum": outer_momentum}
     for name, value in given.items():
+        if name == "outer_momentum" and value is None:
+            continue
         if not (is_number(value) and lies_in(value, limits[name])):
             raise ValueError(f"{name}={value!r} must be a number in {limits[name]}.")
-    if sync_every == 1 and (outer_learning_rate, outer_momentum) != (1, 0):
+    if sync_every == 1 and (outer_learning_rate != 1 or outer_momentum):
         raise ValueError(
             f"outer_learning_rate={outer_learning_rate} and outer_momentum={outer_momentum} act on "
             "averaged changes, but sync_every=1 averages gradients; set sync_every=2 or more, or "

@@ -18,6 +18,9 @@ from sklearn_nn.training.lbfgs import no_update
 from sklearn_nn.training.optimizers import Epoch
 from sklearn_nn.training.trainer import Ending, Trainer
 
+#: Largest outer momentum that is chosen: that of DiLoCo.
+_MOST_MOMENTUM = 0.9
+
 
 @dataclass
 class Cluster:
@@ -28,7 +31,7 @@ class Cluster:
     sizes: list[int]  # rows of each
     sync_every: int
     outer_learning_rate: float
-    outer_momentum: float
+    outer_momentum: float | None  # None is that of the number of groups
     checkpoint: Path | None
     batch_size: int = 0
 
@@ -36,6 +39,12 @@ class Cluster:
     def is_exact(self) -> bool:
         """True if gradients of single batches are averaged, in the place of changes of weights."""
         return self.sync_every == 1
+
+    @property
+    def momentum(self) -> float:
+        """Outer momentum; by default steps become as long as those of one process in an epoch."""
+        own = self.outer_momentum
+        return min(_MOST_MOMENTUM, 1 - 1 / len(self.sizes)) if own is None else own
 
     @property
     def n_batches(self) -> int:
@@ -150,11 +159,10 @@ class Rounds(Trainer):
         descent, machine, place = self.descent, self.machine, self.place
         n = last - place["first"]
         shuffles = self.random_state is not None
-        update = descent.update(n, epoch)
-        exact = self.cluster.is_exact
+        update, exact = descent.update(n, epoch), self.cluster.is_exact
         order = Order(
-            machine.theta, machine.state, descent.optimizer,
-            no_update(machine.program.dtype) if exact else update,
+            machine.theta, machine.state,
+            None if exact else descent.optimizer, None if exact else update,
             (place["seed"], self.history.n_epochs) if shuffles else None,
             first=place["first"], last=last, step=descent.step,
         )  # fmt: skip
@@ -174,12 +182,12 @@ class Rounds(Trainer):
 
     def _take_mean(self, found: list[Trained], weights: list[float]) -> None:
         """Set the weights by the outer step, and moments and running average to their means."""
-        cluster, theta, place = self.cluster, self.machine.theta, self.place
+        theta, place, momentum = self.machine.theta, self.place, self.cluster.momentum
         change = moved(theta, [one.theta for one in found], weights)
-        if cluster.outer_momentum:
-            place["velocity"] = cluster.outer_momentum * place["velocity"] + change
-            change = change + cluster.outer_momentum * place["velocity"]
-        theta[:] = theta + cluster.outer_learning_rate * change
+        if momentum:
+            place["velocity"] = momentum * place["velocity"] + change
+            change = change + momentum * place["velocity"]
+        theta[:] = theta + self.cluster.outer_learning_rate * change
         for name, own in (("moments", self.descent.moments), ("average", self.descent.average)):
             if own is not None:
                 own[:] = mean([getattr(one, name) for one in found], weights)
@@ -207,7 +215,7 @@ def loss_over_all(machine: Any, cluster: Cluster) -> Callable[[], float]:
 
     def loss() -> float:
         order = Order(
-            machine.theta, machine.state, None, update, None, first=0, last=n_batches, step=0,
+            machine.theta, machine.state, None, None, None, first=0, last=n_batches, step=0
         )  # fmt: skip
         found = cluster.run(differentiate, order)
         weight = math.fsum(one.weight for one in found)

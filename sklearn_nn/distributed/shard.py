@@ -19,6 +19,7 @@ from sklearn_nn.jit.team import resolve_n_jobs
 from sklearn_nn.network.machine import Machine, Targets, Update
 from sklearn_nn.network.program import aligned
 from sklearn_nn.network.source import Source
+from sklearn_nn.training.lbfgs import no_update
 from sklearn_nn.training.optimizers import Optimizer
 from sklearn_nn.training.trainer import Batches, plan_epoch
 
@@ -29,10 +30,9 @@ class Order:
 
     theta: np.ndarray
     state: np.ndarray
-    #: Optimizer, whose kernel workers know; None if only gradients are computed.
+    #: Optimizer, whose kernel workers know, and update of each batch; None for gradients.
     optimizer: Optimizer | None
-    #: Update of each batch.
-    update: Update
+    update: Update | None
     #: Key of the order of the rows in the epoch; None keeps their order.
     key: tuple[int, int] | None
     #: Batches of the epoch, `first` to `last` (exclusive).
@@ -183,7 +183,7 @@ def train(shard: Shard, order: Order, batch_size: int) -> Trained:
     """Return the weights of a group after the batches of a round."""
     ready = shard.ready(batch_size)
     ready.start_from(order)
-    machine, given = ready.machine, order.update
+    machine, given = ready.machine, cast(Update, order.update)
     average = None if given.average is None else aligned(given.average)
     update = replace(
         given, kernel_at=cast(Optimizer, order.optimizer).kernel.address(machine.program.dtype),
@@ -199,11 +199,11 @@ def differentiate(shard: Shard, order: Order, batch_size: int) -> Trained:
     """Return the sum of the gradients of the losses of the batches of a round, in float64."""
     ready = shard.ready(batch_size)
     ready.start_from(order)
-    total = np.zeros(ready.machine.theta.size)
+    total, update = np.zeros(ready.machine.theta.size), no_update(ready.machine.program.dtype)
     loss = weight = 0.0
     for k in range(order.first, min(order.last, ready.batches(order.key).n_batches)):
         one = replace(order, first=k, last=k + 1)
-        found, of = ready.run(one, order.update)
+        found, of = ready.run(one, update)
         total += ready.machine.grad * of
         loss, weight = loss + found, weight + of
     return Trained(total, ready.machine.state.copy(), None, None, loss, weight)

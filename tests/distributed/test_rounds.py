@@ -143,6 +143,14 @@ def test_one_group_trains_as_one_process(rng):
     assert found.t_ == wanted.t_
 
 
+@pytest.mark.parametrize(("n_groups", "momentum"), [(1, 0.0), (2, 0.5), (40, 0.9)])
+def test_the_usual_momentum_is_that_of_the_number_of_groups(rng, n_groups, momentum):
+    X, y, _ = table(rng, (8,) * n_groups)
+    usual = fit(network(max_iter=2), X, y)
+    given = fit(network(max_iter=2), X, y, outer_momentum=momentum)
+    assert_equal(usual, given)
+
+
 def test_batch_norm_statistics_are_averaged(rng):
     X, y, _ = table(rng)
 
@@ -152,7 +160,7 @@ def test_batch_norm_statistics_are_averaged(rng):
             shuffle=False, random_state=0, scale_inputs=False,
         )  # fmt: skip
 
-    found = fit(made(), X, y)
+    found = fit(made(), X, y, outer_momentum=0)
     each = [made().fit(*part) for part in zip(X, y, strict=True)]
     share = np.array(SIZES) / sum(SIZES)
     for layer, name in (("batchnorm1", "moving_mean"), ("dense1", "kernel")):
