@@ -25,12 +25,12 @@ if TYPE_CHECKING:  # the others are imported when they are first used: see `_LAT
     from sklearn_nn.estimators.rnn import RNNClassifier, RNNRegressor
     from sklearn_nn.estimators.tabular.estimators import TabularClassifier, TabularRegressor
     from sklearn_nn.estimators.text.generator import TextGenerator
-    from sklearn_nn.forecasting import forecast
     from sklearn_nn.inspection import find_learning_rate, model_card, summary
     from sklearn_nn.onnx import register_onnx_converters, to_onnx
     from sklearn_nn.preprocessing import (
         SequenceScaler,
         augment_images,
+        forecast,
         resize_images,
         sliding_windows,
     )
@@ -78,11 +78,10 @@ _LATER = {
         "estimators.rnn": "RNNClassifier RNNRegressor",
         "estimators.tabular.estimators": "TabularClassifier TabularRegressor",
         "estimators.text.generator": "TextGenerator",
-        "forecasting": "forecast",
         "inspection": "inspection find_learning_rate model_card summary",
         "onnx": "register_onnx_converters to_onnx",
         "preprocessing": (
-            "preprocessing SequenceScaler augment_images resize_images sliding_windows"
+            "preprocessing SequenceScaler augment_images forecast resize_images sliding_windows"
         ),
         "trusted_types": "TRUSTED_TYPES",
     }.items()
