@@ -267,6 +267,7 @@ class ProgramBuilder:
             n_scratch=max((op.scratch for op in self.instructions), default=0),
             absorbed=absorbed, steps=steps, ragged=self.clocks[0] is not None,
             has_members=self.has_members and steps > 1, adapting=tuple(self.adapting),
+            carries=self.carries,
         )  # fmt: skip
 
     def _outline(self, layout: Layout) -> list[Outline]:

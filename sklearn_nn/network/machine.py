@@ -254,6 +254,8 @@ class Predictor:
         self, program: Program, data: Source, rows: np.ndarray | None = None,
         targets: Targets | None = None, n_jobs: int = 1, *, keeps_output: bool = True,
     ) -> None:  # fmt: skip
+        if PREDICT_SIZE // program.width < _TILE_ROWS:
+            program = program.compact
         order = np.arange(data.n_rows) if rows is None else rows
         windows, dtype = data.windows, program.dtype
         # Sorted by length, since a block takes the time of its longest sequence.

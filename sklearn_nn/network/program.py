@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Generic, NamedTuple, TypeVar
 
@@ -44,6 +44,9 @@ LEAST_WIDTH = 38
 #: slot that is read out, and of the raw output; first column after the slots, where the
 #: gradient of a second loss is written; losses and targets per row.
 INPUT_WIDTH, OUTPUT_AT, OUTPUT_WIDTH, RAW_AT, RAW_WIDTH, SPARE_AT, N_LOSSES, N_TARGETS = range(8)
+
+#: Columns of slots that share memory are a multiple of this, one or two cache lines.
+_COLUMNS = 16
 
 _Array = TypeVar("_Array", Parameter, Memory)
 
@@ -85,6 +88,28 @@ def contexts(
     fields = LENGTHS, SEED, TRAINING, STOP_AT
     rows[:, fields] = end if n_lengths else 0, seed, usual_rows, stop_at
     return rows
+
+
+def _share_columns(
+    lives: Mapping[tuple[int, int], Sequence[int]],
+) -> tuple[dict[tuple[int, int], int], int]:
+    """Return a first column for each slot, those that live at once apart, and the columns in all.
+
+    `lives` holds the first and the last instruction of each slot, in the order of the first ones.
+    Slots begin on cache lines in batches of any number of rows.
+    """
+    places, width = {}, 0
+    taken: list[tuple[int, int, int]] = []  # first column, end and last instruction
+    for slot, (begin, end) in lives.items():
+        taken = sorted(t for t in taken if t[2] >= begin)
+        size, at = -(-slot[1] // _COLUMNS) * _COLUMNS, 0
+        for first, stop, _ in taken:
+            if at + size <= first:
+                break
+            at = max(at, stop)
+        taken.append((at, at + size, end))
+        places[slot], width = at, max(width, at + size)
+    return places, width
 
 
 @dataclass(frozen=True)
@@ -147,6 +172,7 @@ class Program:
     ragged: bool = False  # whether rows are sequences of unequal length
     has_members: bool = False  # whether the losses of a row are those of members with one target
     adapting: tuple[tuple[str, Layer], ...] = ()  # layers with data-dependent initialization
+    carries: bool = False  # whether a batch may continue the one before
 
     def __post_init__(self) -> None:
         self.table.flags.writeable = False  # the type that the drivers declare
@@ -165,6 +191,31 @@ class Program:
     def is_recurrent(self) -> bool:
         """True if a kernel multiplies its weights by one row of each sample at every step."""
         return not self.table[:, ROW_COST].all()
+
+    @functools.cached_property
+    def compact(self) -> Program:
+        """The program for prediction, with slots that are not needed at once in the same memory.
+
+        Where a batch may continue the one before, layers find in their slots what that one left,
+        so that it is the program itself.
+        """
+        if self.carries:
+            return self
+        n, table = len(self.table), self.table.copy()
+        lives = {(0, self.input_width): [-1, -1]}  # first and last instruction, by slot
+        slots = table[:, [X_AT, X_WIDTH, Y_AT, Y_WIDTH]].tolist()
+        for k, (x_at, x_width, y_at, y_width) in enumerate(slots):
+            for slot in ((x_at, x_width), (y_at, y_width)):
+                lives.setdefault(slot, [k, k])[1] = k
+        for slot in (self.raw_slot, self.output_slot):
+            lives[slot][1] = n
+        places, width = _share_columns(lives)
+        table[:, X_AT] = [places[x_at, x_width] for x_at, x_width, _, _ in slots]
+        table[:, Y_AT] = [places[y_at, y_width] for _, _, y_at, y_width in slots]
+        raw, output = ((places[slot], slot[1]) for slot in (self.raw_slot, self.output_slot))
+        return replace(
+            self, table=table, width=width, raw_slot=raw, output_slot=output, cuts={}, absorbed=()
+        )
 
     @functools.cached_property
     def piece_rows(self) -> int:

@@ -91,7 +91,7 @@ def test_images_are_predicted_a_few_at_a_time(rng, monkeypatch):
     program = build(layers, (7, 7, 3), "float32")
     theta, state = draw_theta(program, rng), no_state(program)
     whole = predict(program, theta, state, X)
-    for size, rows in ((16 * program.width, 16), (5 * program.width, 5), (1, 1)):
+    for size, rows in ((16 * program.width, 16), (5 * program.compact.width, 5), (1, 1)):
         capacities.clear()
         monkeypatch.setattr(machine, "PREDICT_SIZE", size)
         for n_jobs in (1, 2):
@@ -99,7 +99,7 @@ def test_images_are_predicted_a_few_at_a_time(rng, monkeypatch):
         assert capacities == [rows, rows]
     large = build([Dense(400), Dense(3)], 7 * 7 * 3, "float32")
     recurrent = build([LSTM(2), Dense(3)], (7, 21), "float32")
-    for other, rows in ((large, min(16, large.n_theta // large.width)), (recurrent, 16)):
+    for other, rows in ((large, min(16, large.n_theta // large.compact.width)), (recurrent, 16)):
         capacities.clear()
         predict(other, draw_theta(other, rng), no_state(other), X)
         assert capacities == [rows]
