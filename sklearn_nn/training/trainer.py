@@ -7,7 +7,7 @@ import itertools
 import math
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, NamedTuple
@@ -175,6 +175,11 @@ class Trainer:
     counts_rows: bool = False
     #: Epochs trained by this run and those that it continues, without interrupted ones.
     n_epochs: int = 0
+    #: Makes the blocks of an epoch, by the number of epochs before it: the data and targets in
+    #: memory are then those of the present block. None: the data are the only block.
+    blocks: Callable[[int], Iterable[tuple[Source, Targets]]] | None = None
+    #: Numbers of rows and batches of an epoch of several blocks, as far as they are known.
+    block_totals: tuple[int, int] = (0, 0)
     #: Whether the schedule had ended when the last epoch began, if that was a call of partial_fit.
     schedule_ended: bool = False
     batch_losses: np.ndarray = field(default_factory=lambda: np.zeros(0))  # of the last epoch
@@ -243,7 +248,7 @@ class Trainer:
         """
         schedule, descent = self.descent.schedule, self.descent
         is_watched = self.callbacks or self.verbose or self.evaluate is not None
-        is_plain = self.data.windows == 1 and self.data.lengths is None
+        is_plain = self.blocks is None and self.data.windows == 1 and self.data.lengths is None
         changes = schedule.varies() or type(schedule).after_epoch is not Schedule.after_epoch
         averages = descent.average is not None or descent.decay_schedule is not None
         if is_watched or not is_plain or changes or averages or not self.batch_losses.size:
@@ -380,27 +385,29 @@ class Trainer:
 
         `alone` marks an epoch of partial_fit, whose data differ from call to call.
         """
-        self.rows = self._shuffled(self.rows)
-        plan = plan_epoch(
-            self.data, self.rows, self.batch_size, self.random_state, self._target_weights()
-        )
-        n_batches = sum(batches.n_batches for batches in plan)
-        epoch = n_batches, max_epochs, self.history.samples_seen
-        begins_again = self.descent.begin_epoch(epoch, alone=alone)
-        if not self.batch_losses.size:  # later epochs have looked ahead already
-            self.descent.look_ahead(epoch)
-        if alone:
-            before = self.history.curves.get("learning_rate", ())
-            self.schedule_ended = begins_again or self.descent.is_without_rate(epoch, before)
-        started = time.perf_counter()
-        losses = [self._train_batches(batches, epoch) for batches in plan]
+        epoch: Epoch | None = None
+        total = size = started = 0.0
+        n_rows, losses = 0, []
+        for plan in self._plans():
+            if epoch is None:
+                n_batches = sum(batches.n_batches for batches in plan)
+                n_batches = max(n_batches, self.block_totals[1])
+                epoch = self._begin_epoch(n_batches, max_epochs, alone=alone)
+                started = time.perf_counter()
+            for batches in plan:
+                own = self._train_batches(batches, epoch)
+                losses.append(own)
+                total, size = total + batches.total(own), size + batches.size
+            n_rows += self.rows.size
+            if not math.isfinite(total):
+                break  # the epoch has diverged
         self.batch_losses = losses[0] if len(losses) == 1 else np.concatenate(losses)
+        n_batches = self.batch_losses.size
+        if self.blocks is not None:
+            self.block_totals = n_rows, n_batches
         if math.isnan(self.first_loss):
             before = self.history.curves.get("loss") or [float(self.batch_losses[0]), -math.inf]
             self.first_loss, self._loss_before = before[0], before[-1]
-        total = size = 0.0
-        for batches, own in zip(plan, losses, strict=True):
-            total, size = total + batches.total(own), size + batches.size
         log = {
             "loss": float(total / (size or 1)),
             "learning_rate": self.descent.learning_rate,
@@ -409,11 +416,39 @@ class Trainer:
         self._end_epoch(log, n_batches, max_epochs)
         return log
 
+    def _begin_epoch(self, n_batches: int, max_epochs: int, *, alone: bool) -> Epoch:
+        """Prepare the optimizer for an epoch of so many batches."""
+        epoch = n_batches, max_epochs, self.history.samples_seen
+        begins_again = self.descent.begin_epoch(epoch, alone=alone)
+        if not self.batch_losses.size:  # later epochs have looked ahead already
+            self.descent.look_ahead(epoch)
+        if alone:
+            before = self.history.curves.get("learning_rate", ())
+            self.schedule_ended = begins_again or self.descent.is_without_rate(epoch, before)
+        return epoch
+
     def _end_epoch(self, log: dict[str, float], n_batches: int, max_epochs: int) -> None:
         """Count an epoch whose batches are all trained."""
         counts = self._counted(n_batches, max_epochs)
         self._trained = _Trained(log, counts)
         self._count(counts)
+
+    def _plans(self) -> Iterator[list[Batches]]:
+        """Shuffle the rows of each block of an epoch, and yield its batches, block by block.
+
+        A block of as many rows as the last one continues from its order.
+        """
+        blocks = [(self.data, self.targets)] if self.blocks is None else self.blocks(self.n_epochs)
+        for block in blocks:
+            if self.blocks is not None:
+                self.data, self.targets = block
+                self._weights = None
+                if self.rows.size != self.data.n_rows:
+                    self.rows = np.arange(self.data.n_rows)
+            self.rows = self._shuffled(self.rows)
+            yield plan_epoch(
+                self.data, self.rows, self.batch_size, self.random_state, self._target_weights()
+            )
 
     def _shuffled(self, rows: np.ndarray) -> np.ndarray:
         """Return the rows in another order, with the same draws as scikit-learn."""
@@ -449,7 +484,8 @@ class Trainer:
 
     def _counted(self, n_batches: int, max_epochs: int, n: int = 1) -> _Counts:
         """Return the counts after n more epochs."""
-        ahead = n_batches, max_epochs, self.history.samples_seen + n * self.rows.size
+        n_rows = self.rows.size if self.blocks is None else self.block_totals[0]
+        ahead = n_batches, max_epochs, self.history.samples_seen + n * n_rows
         return _Counts(self.n_epochs + n, ahead, (self.descent.epochs or 0.0) + n)
 
     def has_exploded(self) -> bool:

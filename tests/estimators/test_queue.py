@@ -24,7 +24,7 @@ from sklearn_nn import (
     TabularRegressor,
 )
 from sklearn_nn.estimators._core import queue
-from sklearn_nn.estimators._core.fit import Descent
+from sklearn_nn.estimators._core.descent import Descent
 from sklearn_nn.jit import team
 from sklearn_nn.layers import Dense, Dropout, NTPLinear
 from sklearn_nn.network.initializers import Initializer

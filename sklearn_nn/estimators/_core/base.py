@@ -26,7 +26,6 @@ from sklearn_nn._spec import DOC_LINKS, doc_page, set_known, set_plain
 from sklearn_nn.estimators._core import layer_list, saving, transfer
 from sklearn_nn.estimators._core.all_or_nothing import OF_A_FIT
 from sklearn_nn.estimators._core.automatic import Usual
-from sklearn_nn.estimators._core.batches import fit_batches, is_stream
 from sklearn_nn.estimators._core.callbacks import CallbackSupportMixin, with_callbacks
 from sklearn_nn.estimators._core.fit import Fit, is_lbfgs, mode_of
 from sklearn_nn.estimators._core.fitted_network import (
@@ -46,9 +45,11 @@ from sklearn_nn.estimators._core.parameters import (
 )
 from sklearn_nn.estimators._core.parts import FitMode, versioned
 from sklearn_nn.estimators._core.transfer import PRETRAINED, as_names, check_known
+from sklearn_nn.estimators._inputs.batches import fit_batches, is_stream
 from sklearn_nn.estimators._inputs.reader import InputReader
 from sklearn_nn.estimators._inputs.scale import with_scale
 from sklearn_nn.estimators._inputs.sequences import is_listed
+from sklearn_nn.estimators._inputs.streams import is_stream_of_epochs, predicted_blocks
 from sklearn_nn.estimators._targets.codec import LabelCodec, NumberCodec, ScaledNumberCodec
 from sklearn_nn.estimators._targets.steps import in_sequences
 from sklearn_nn.jit.team import resolve_n_jobs
@@ -286,7 +287,7 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator, ABC):
     @knows_arguments
     @_fit_context(prefer_skip_nested_validation=True)
     @with_callbacks
-    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None):
+    def fit(self, X, y=None, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None):
         """Fit the model.
 
         Parameters
@@ -295,9 +296,12 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator, ABC):
             The samples, of tabular estimators also a data frame of pandas or polars. C-ordered
             arrays in the type that the network computes in are not copied, nor are arrays of bytes
             (uint8), which are scaled to 0..1 if samples are images or sequences. X may therefore be
-            an `np.memmap` of a file that is larger than memory.
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            The targets: class labels in classification, numbers in regression.
+            an `np.memmap` of a file that is larger than memory. Or a stream: an iterable that
+            yields blocks ``(X, y)`` or ``(X, y, sample_weight)`` each time it is iterated, or a
+            function that returns such an iterator. It is read once before training and once an
+            epoch, and may be larger than memory.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
+            The targets: class labels in classification, numbers in regression; None with a stream.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the samples. Samples with zero weight are ignored by tabular estimators.
         X_val, y_val, sample_weight_val : array-like, default=None
@@ -422,6 +426,8 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator, ABC):
         output = self._output_of_few(X)
         if output is not None:
             return decode(output)
+        if is_stream_of_epochs(X):
+            return predicted_blocks(X, lambda block: self._predict(block, decode))
         steps, decoded, lengths = self._codec.steps, [], []
         for data, output in self._outputs(X):
             decoded.append(decode(output))
@@ -784,7 +790,8 @@ class NetworkClassifier(ClassifierMixin, BaseNetwork):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features) or (n_samples, ...)
-            The samples.
+            The samples. Of a stream, as in `fit`, the result is a generator of such arrays, one for
+            each block.
 
         Returns
         -------
@@ -802,7 +809,8 @@ class NetworkClassifier(ClassifierMixin, BaseNetwork):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features) or (n_samples, ...)
-            The samples.
+            The samples. Of a stream, as in `fit`, the result is a generator of such arrays, one for
+            each block.
 
         Returns
         -------
@@ -819,13 +827,16 @@ class NetworkClassifier(ClassifierMixin, BaseNetwork):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features) or (n_samples, ...)
-            The samples.
+            The samples. Of a stream, as in `fit`, the result is a generator of such arrays, one for
+            each block.
 
         Returns
         -------
         log_p : ndarray of shape (n_samples, n_classes)
             ``log(predict_proba(X))``, in the same form.
         """
+        if is_stream_of_epochs(X):
+            return predicted_blocks(X, self.predict_log_proba)
         p = self.predict_proba(X)
         return [np.log(steps) for steps in p] if isinstance(p, list) else np.log(p, out=p)
 
@@ -933,7 +944,8 @@ class NetworkRegressor(RegressorMixin, BaseNetwork):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features) or (n_samples, ...)
-            The samples.
+            The samples. Of a stream, as in `fit`, the result is a generator of such arrays, one for
+            each block.
 
         Returns
         -------
@@ -952,7 +964,8 @@ class NetworkRegressor(RegressorMixin, BaseNetwork):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features) or (n_samples, ...)
-            The samples.
+            The samples. Of a stream, as in `fit`, the result is a generator of such arrays, one for
+            each block.
 
         Returns
         -------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import functools
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,16 +18,12 @@ from sklearn_nn.estimators._core import fitted_network, lbfgs, transfer
 from sklearn_nn.estimators._core.all_or_nothing import all_or_nothing
 from sklearn_nn.estimators._core.automatic import settle
 from sklearn_nn.estimators._core.callbacks import (
-    Publisher,
     SubtaskCallback,
     name_network,
-    tell_network,
 )
+from sklearn_nn.estimators._core.descent import Descent
 from sklearn_nn.estimators._core.endings import (
     DivergenceError,
-    tell_divergence,
-    tell_end_of_schedule,
-    tell_explosion,
 )
 from sklearn_nn.estimators._core.fitted_network import FittedNetwork, has_weights, publish_network
 from sklearn_nn.estimators._core.parts import FitMode, check_fits, check_some_weight, is_bytes, warn
@@ -34,9 +31,18 @@ from sklearn_nn.estimators._core.queue import in_turn
 from sklearn_nn.estimators._core.validation import (
     evaluation,
     is_given,
+    kept_order,
     objective,
     resumed_rows,
     split,
+)
+from sklearn_nn.estimators._inputs.batches import check_stream_alone
+from sklearn_nn.estimators._inputs.streams import (
+    Stream,
+    Survey,
+    blocks_of,
+    check_streams,
+    is_stream_of_epochs,
 )
 from sklearn_nn.estimators._targets import conformal
 from sklearn_nn.jit.team import resolve_n_jobs
@@ -98,8 +104,14 @@ class FitRequest:
 class Fit:
     """One call of fit, partial_fit or initialize, which sets the attributes of the estimator.
 
-    Data are as passed by the user; `validation` is (X_val, y_val, sample_weight_val).
+    Data are as passed by the user; `validation` is (X_val, y_val, sample_weight_val). In the place
+    of X and y, a stream yields blocks of rows in each epoch; X and y are then a sample of them.
     """
+
+    #: Whether X may be a stream of blocks.
+    takes_streams = True
+    #: Whether rows of zero weight are left out of these.
+    drops_weightless = False
 
     def __init__(self, estimator, mode, X, y, sample_weight=None, validation=(None, None, None)):
         self.estimator = estimator
@@ -107,6 +119,11 @@ class Fit:
         self.X, self.y, self.sample_weight = X, y, sample_weight
         self.validation = validation
         self.begins = mode is FitMode.FRESH or not has_weights(estimator)
+        #: Blocks that X yields in each epoch, and what a pass over them has learnt, or None.
+        self.stream = self.survey = None
+        if self.takes_streams and mode is not FitMode.ONE_EPOCH and is_stream_of_epochs(X):
+            check_stream_alone(y, sample_weight)
+            self.stream = Stream(X, drops_weightless=self.drops_weightless)
         #: Number of rows from which parameters that are "auto" follow, if X is a sample of them.
         self.n_rows_of_all = None
         self.is_restart = self.explosion_was_told = False
@@ -147,8 +164,18 @@ class Fit:
         else:
             est._random_state = check_random_state(est.random_state)
         est._take_down()
+        if self.stream is not None:
+            check_streams(est, self.validation)
+            self.survey = Survey(self.stream, est, self.watch())
+            self.X, self.y, self.sample_weight = self.survey.sample
+            self.n_rows_of_all = self.survey.n_rows
+            est._callback_data = self.X, self.y
         self.set_aside = conformal.set_aside(self)
         self.request = self.prepare()
+
+    def watch(self):
+        """Return a function that looks at (X, sample_weight) of each block of a stream, or None."""
+        return
 
     # --- data and network --------------------------------------------------------------------
 
@@ -158,10 +185,15 @@ class Fit:
         samples, lengths, y, sample_weight = self.read(reader, codec)
         sample_weight = codec.row_weights(sample_weight, lengths)
         codec.learn(y, self.mode, est, sample_weight)
+        if self.survey is not None:
+            self.survey.complete(codec, self.mode)
         target = codec.encode(y)
         dtype = self.dtype(samples, reader)
         check_fits("y", target, dtype)
-        codec.learn_class_weights(target, sample_weight, self.mode)
+        if self.survey is None:
+            codec.learn_class_weights(target, sample_weight, self.mode)
+        else:
+            codec.learn_class_weights(*self.survey.balance(codec, target, sample_weight), self.mode)
         weight = self.weight(codec, target, sample_weight, dtype)
         target, weight = codec.arrange(target, weight, lengths)
         self.build(reader, codec, dtype)
@@ -415,16 +447,17 @@ class Fit:
         rows, held_out = self.rows(request)
         if held_out is not None:
             request = replace(request, validation=request.on_rows(held_out))
-        settle(est, rows.size)
+        n_rows = rows.size if self.stream is None else self.n_rows_of_all
+        settle(est, n_rows)
         history = self._begin_history(request.validation is not None)
         self._begin_optimizer(program)
         est._was_frozen = program.frozen
         if program.frozen or any(placed.parameter.rate == 0 for placed in program.parameters):
             transfer.hold_frozen(est, program, history)
-        batch_size = self.batch_size(rows.size)
+        batch_size = self.batch_size(n_rows)
         verbose, callbacks = bool(est.verbose), self.callbacks()
         if verbose and self.mode is not FitMode.ONE_EPOCH and can_draw():
-            verbose, callbacks = False, [*callbacks, self.progress_bar(rows.size)]
+            verbose, callbacks = False, [*callbacks, self.progress_bar(n_rows)]
         trainer = Trainer(
             machine=self.machine(program, batch_size),
             data=request.source,
@@ -443,6 +476,9 @@ class Fit:
             counts_rows=est._like_scikit_learn,
             n_epochs=history.n_epochs if self._resumes else 0,
         )
+        if self.stream is not None:
+            trainer.blocks = functools.partial(blocks_of, self)
+            trainer.block_totals = n_rows, self.survey.n_batches(batch_size)
         est.history_ = history.curves
         est._order = rows  # before the first epoch too, since an interrupt may come at any time
         return trainer
@@ -502,6 +538,8 @@ class Fit:
         held_out = validation and evaluation(est, *validation)
         trained_on = None
         if any(isinstance(callback, TrainingScore) for callback in callbacks):
+            if self.stream is not None:  # the sample of its rows
+                rows = np.arange(request.source.n_rows)
             trained_on = evaluation(est, *request.on_rows(np.sort(rows)))
         if held_out is None and trained_on is None:
             return None
@@ -522,6 +560,9 @@ class Fit:
         Resumed training uses its last order of rows, and restarts use the split of the first.
         """
         est, weight = self.estimator, request.weight
+        if self.stream is not None:  # the last order is that of a block
+            est._held_out = None
+            return (kept_order(est) if self._resumes else np.arange(0)), None
         splits = request.validation is None and self.splits(request.target)
         if self.mode is FitMode.ONE_EPOCH and splits:
             raise ValueError(
@@ -593,64 +634,3 @@ class Fit:
         est = self.estimator
         if getattr(est, "_skl_callbacks", None) and "_subtasks" not in est.__dict__:
             est._subtasks = SubtaskCallback(est, most)
-
-
-class Descent:
-    """Training in batches, with a first-order optimizer, that is ready to begin."""
-
-    def __init__(self, fit, trainer):
-        self._fit, self._trainer = fit, trainer
-        self._once = fit.mode is FitMode.ONE_EPOCH
-        self._max_iter = fit.estimator._setting("max_iter")
-        self._epochs_left = self._max_iter - trainer.n_epochs
-        self._ending = None
-
-    def run(self):
-        """Train."""
-        fit, trainer, est = self._fit, self._trainer, self._fit.estimator
-        fit.begin_subtasks(1 if self._once else self._max_iter * est.n_restarts)
-        if "_subtasks" in est.__dict__:
-            trainer.callbacks = [*trainer.callbacks, est._subtasks]
-        if trainer.callbacks:
-            trainer.callbacks = [Publisher(trainer), *trainer.callbacks]
-        if trainer.verbose:
-            tell_network(est)
-        try:
-            self._ending = trainer.run(self._max_iter, once=self._once)
-            fitted_network.publish_history(est, trainer.history, trainer.n_epochs)
-        except KeyboardInterrupt:  # after training has ended
-            fitted_network.publish_history(est, trainer.history, trainer.n_epochs)
-            self._ending = Ending.INTERRUPTED
-        except BaseException as error:
-            if trainer.callback_failed:
-                fitted_network.publish_history(est, trainer.history, trainer.n_epochs)
-                est._stopped_by = error
-            raise
-        finally:
-            est._order = trainer.rows
-
-    def skip(self, random_state, until):
-        """Draw from another generator what training for all epochs draws, or end sooner."""
-        self._trainer.skip(random_state, self._epochs_left, until)
-
-    def conclude(self, fit):
-        """Tell how the training ended, and return it; the fit's estimator is as it was left."""
-        est, trainer, ending = fit.estimator, self._trainer, self._ending
-        # In scikit-learn's MLP, `max_iter` is a limit.
-        is_planned = self._once or fit.uses_all_epochs() or not est._like_scikit_learn
-        if ending is Ending.INTERRUPTED:
-            warn("Training interrupted by user.")
-        elif ending is Ending.EXHAUSTED and not is_planned:
-            warn(
-                f"Stochastic Optimizer: Maximum iterations ({self._max_iter}) "
-                "reached and the optimization hasn't converged yet.",
-                ConvergenceWarning,
-            )
-        elif ending is Ending.DIVERGED:
-            tell_divergence(est, trainer)
-        if ending is not Ending.DIVERGED and trainer.has_exploded():
-            fit.explosion_was_told = True
-            tell_explosion(est, trainer)
-        if trainer.schedule_ended and not est.__dict__.get("_end_was_told"):
-            tell_end_of_schedule(est)
-        return ending

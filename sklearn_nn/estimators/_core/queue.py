@@ -84,6 +84,7 @@ def _size_for(fit, n, jobs, work, work_of_epoch):
     """Return how many of `n` networks of a fit are trained at once."""
     est = fit.estimator
     is_watched = est.verbose or est.callbacks or getattr(est, "_skl_callbacks", None)
+    is_watched = is_watched or fit.stream is not None  # one after another reads it
     if min(n, jobs) < 2 or is_watched or work_of_epoch < _LEAST_EPOCH:
         return 1
     # Most trainings use all epochs; little is lost if a small network does not.

@@ -11,8 +11,8 @@ from sklearn_nn.jit.team import resolve_n_jobs
 from sklearn_nn.network.machine import Predictor
 
 
-def resumed_rows(estimator, n_rows):
-    """Return the rows to train on, in their last order, and the rows held out, of the last fit."""
+def kept_order(estimator):
+    """Return the last order of the rows; raise ValueError if it was not kept."""
     if not hasattr(estimator, "_order"):
         raise ValueError(
             "There is nothing to resume: the order of the samples was not kept, as in a file of "
@@ -20,7 +20,12 @@ def resumed_rows(estimator, n_rows):
             "with a new optimizer, or load a file of `save` or ModelCheckpoint with the state of "
             "training."
         )
-    order, held_out = estimator._order.astype(np.int64), estimator._held_out
+    return estimator._order.astype(np.int64)
+
+
+def resumed_rows(estimator, n_rows):
+    """Return the rows to train on, in their last order, and the rows held out, of the last fit."""
+    order, held_out = kept_order(estimator), estimator._held_out
     rows = order if held_out is None else np.concatenate([order, held_out])
     if rows.size != n_rows:
         raise ValueError(

@@ -17,6 +17,7 @@ from sklearn_nn.estimators._core.fit import Fit
 from sklearn_nn.estimators._core.parts import FitMode
 from sklearn_nn.estimators._core.queue import in_turn
 from sklearn_nn.estimators._inputs.table.reader import TableRows
+from sklearn_nn.estimators._inputs.table.tally import CategoryTally
 from sklearn_nn.estimators.tabular.architecture import N_BINS, PIECEWISE_LINEAR
 from sklearn_nn.jit.team import resolve_n_jobs
 from sklearn_nn.network.machine import predict
@@ -128,6 +129,11 @@ class TableFit(Fit):
     The estimator's `_network` is the last one; `_earlier` holds those trained before it.
     """
 
+    #: Rows of zero weight do not count for the recipe, nor for the encoder.
+    drops_weightless = True
+    #: Categories of the columns in all blocks of a stream, or None.
+    tally = None
+
     # --- data --------------------------------------------------------------------------------
 
     def prepare(self):
@@ -140,6 +146,13 @@ class TableFit(Fit):
         if self.mode in (FitMode.FRESH, FitMode.WARM):
             self._begin_networks()
         return super().prepare()
+
+    def watch(self):
+        """Return a function that counts the categories in each block of a stream."""
+        if not self.begins:
+            return None
+        self.tally = CategoryTally(self.estimator.categorical_features, self.estimator)
+        return self.tally.add
 
     def _recipe(self):
         """Return the recipe's parameters for the number of rows with a weight other than zero."""
@@ -157,7 +170,7 @@ class TableFit(Fit):
         """Return encoded rows, their lengths, y and weights, all checked."""
         est = self.estimator
         if self.begins:
-            reader.learn_encoder(self.X, self.sample_weight, est)
+            reader.learn_encoder(self.X, self.sample_weight, est, self.tally)
         values = reader.check(self.X, est)
         _, _, y, weight = self.read_targets(reader, codec, values, self.y, self.sample_weight)
         rows = TableRows(values, y, weight).without_weightless()

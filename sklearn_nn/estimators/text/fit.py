@@ -93,6 +93,8 @@ class CharacterCodec(TargetCodec):
 class TextFit(Fit):
     """Fit of a text, with an optional validation split at its end."""
 
+    takes_streams = False
+
     def prepare(self):
         """Read and encode the text, lower the network, and publish counts of characters."""
         est, adds = self.estimator, self.mode is FitMode.ONE_EPOCH

@@ -164,7 +164,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         """Fit, with errors that name `estimator`."""
         frame = read_frame(X, estimator)
         weights = self._weights(sample_weight, frame)
-        mask = _categorical_mask(frame, self.categorical_features)
+        mask = categorical_mask(frame, self.categorical_features)
         columns, of_text, not_listed = [], {}, {}
         for i in range(frame.shape[1]):
             cells = frame.column(i)
@@ -194,6 +194,17 @@ class TableEncoder(TransformerMixin, BaseEstimator):
             warn(advice_on(of_text, frame.names))
         self._publish(columns, frame.names)
         return self
+
+    def take_categories(self, tally):
+        """Replace the categories that were learnt from a sample by those of all rows."""
+        names = getattr(self, "feature_names_in_", None)
+        columns = [*self._columns]
+        for i, column in enumerate(columns):
+            if isinstance(column, CategoryColumn):
+                name = i if names is None else names[i]
+                counted = tally.column(name, self.numeric, self.max_one_hot)
+                columns[i] = column if counted is None else counted
+        self._publish(columns, None if names is None else names.tolist())
 
     def _column(self, cells, weights, is_categorical, text):
         """Return a fitted column; `text` is its `TextColumn`, or None."""
@@ -387,7 +398,7 @@ def _from_plain(fields):
 # --- selection of columns ----------------------------------------------------------------------
 
 
-def _categorical_mask(frame, categorical_features):
+def categorical_mask(frame, categorical_features):
     """Return a boolean mask of the categorical columns, or None if their types decide.
 
     Raise ValueError if a column does not exist.

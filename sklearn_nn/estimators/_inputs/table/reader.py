@@ -23,9 +23,14 @@ class TableReader(InputReader):
         self.options = options
         self.bins = None
 
-    def learn_encoder(self, X, sample_weight, estimator):
-        """Learn the encoding of the columns of a table, and publish it."""
+    def learn_encoder(self, X, sample_weight, estimator, tally=None):
+        """Learn the encoding of the columns of a table, and publish it.
+
+        Categories are those of a tally, if any, of which the table is a sample.
+        """
         self.encoder = TableEncoder(**self.options)._learn(X, sample_weight, estimator)
+        if tally is not None:
+            self.encoder.take_categories(tally)
         self.publish(estimator)
 
     def learn_bins(self, values, n_bins, weight):

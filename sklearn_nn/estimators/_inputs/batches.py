@@ -16,7 +16,7 @@ def is_stream(X):
     return isinstance(X, Iterable)
 
 
-def unpack(item, number):
+def unpack(item, number, name="Batch"):
     """Return (X, y, sample_weight or None) of a batch; raise ValueError if it is something else."""
     if isinstance(item, tuple | list) and len(item) in (2, 3):
         X, y, *weight = item
@@ -25,9 +25,19 @@ def unpack(item, number):
     if isinstance(item, tuple | list):
         found += f" of {len(item)}"
     raise ValueError(
-        f"Batch {number} of the iterable is a {found}; make it yield tuples (X, y) or (X, y, "
+        f"{name} {number} of the iterable is a {found}; make it yield tuples (X, y) or (X, y, "
         "sample_weight)."
     )
+
+
+def check_stream_alone(y, sample_weight):
+    """Raise ValueError if y or sample_weight are passed beside an iterable of batches."""
+    for name, given in (("y", y), ("sample_weight", sample_weight)):
+        if given is not None:
+            raise ValueError(
+                f"X is an iterable of batches, which include {name}: leave {name} out and yield "
+                "(X, y) or (X, y, sample_weight), or pass X as an array."
+            )
 
 
 def fit_batches(estimator, X, y, sample_weight, **options):
@@ -36,12 +46,7 @@ def fit_batches(estimator, X, y, sample_weight, **options):
     Raise ValueError without batches, for an invalid batch (training on those before it is kept), or
     if y or sample_weight are passed as well.
     """
-    for name, given in (("y", y), ("sample_weight", sample_weight)):
-        if given is not None:
-            raise ValueError(
-                f"X is an iterable of batches, which include {name}: leave {name} out and yield "
-                "(X, y) or (X, y, sample_weight), or pass X as an array."
-            )
+    check_stream_alone(y, sample_weight)
     number = -1
     for item in X:  # enumerate would hold a second batch in memory
         number += 1
