@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import optuna
 from dask.distributed import Client
 from optuna.storages import JournalStorage
@@ -33,7 +35,7 @@ def work(path, seed):
 
 
 if __name__ == "__main__":
-    path = "digits.journal"
+    path = str(Path("digits.journal").absolute())  # workers may run in another folder
     storage = JournalStorage(JournalFileBackend(path))
     study = optuna.create_study(study_name="digits", storage=storage, direction="maximize")
 
