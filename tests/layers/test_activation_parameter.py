@@ -238,6 +238,7 @@ def test_transfer_between_both_forms(pair):
 # --- initializers by name -----------------------------------------------------------------
 
 NEEDED = {
+    "Bottleneck": ({"filters": 2}, (4, 3)),
     "CategoryEmbedding": ({"sizes": (3,)}, (4,)),
     "Conv1D": ({"filters": 2, "kernel_size": 2}, (4, 3)),
     "Conv2D": ({"filters": 2, "kernel_size": 2}, (4, 4, 3)),
