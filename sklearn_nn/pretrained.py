@@ -134,7 +134,7 @@ def efficientnet_lite0(
     size : int or pair of ints, default=224
         Height and width of images in pixels; one number is used for both. The network was trained
         on 224 by 224 pixels. Time grows with the number of pixels; features of small pictures that
-        are enlarged to 160 by 160 are about as good, and those of two sizes together are better.
+        are enlarged to 160 by 160 are about as good.
     **parameters : dict
         Parameters of :class:`~sklearn_nn.NeuralNetworkClassifier`, for fine-tuning; ``n_jobs`` is
         the number of threads in prediction, too. `dtype` is "float32" by default, and
