@@ -54,7 +54,7 @@ def _takes_any_length(estimator) -> bool:
     if _reads_bytes(reader) and not reader.ragged:  # for which NaN is no end
         return False
     is_sequence = len(reader.shape) == 2 or reader.first_layer is not None
-    return is_sequence and network_of(estimator).reads(reader.shape[0])
+    return is_sequence and network_of(estimator).reads(reader.shape[0], ragged=True)
 
 
 def _sequences(graph: GraphBuilder, estimator) -> Value:
@@ -68,7 +68,7 @@ def _sequences(graph: GraphBuilder, estimator) -> Value:
         x = graph.node("Unsqueeze", [x, graph.whole(2)])
     elif axes[0] != STEPS:
         x = graph.transpose(x, [0, 2, 1])
-    if not network.reads(1):
+    if not network.reads(1, ragged=True):
         x = _lengthened(graph, x, steps)
     is_padding = is_missing = graph.node("IsNaN", [x])
     if reader.padding_value is not None:

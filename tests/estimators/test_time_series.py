@@ -179,9 +179,19 @@ def test_series_of_unequal_length(name):
     told = "does not take sequences of unequal length; .*, or pad all to one length"
     with pytest.raises(ValueError, match=told):
         small(name).fit(X, Y)
-    other = series(steps=40)
+
+
+@every_network
+def test_series_of_another_length(name):
+    """Fitted networks read longer and shorter series, which are not padded if of one length."""
     fitted = small(name).fit(series(), Y)
-    assert fitted.predict_proba(other).shape == (12, 3)  # of another length, all equal
+    for steps in (40, 20):
+        other = series(steps=steps)
+        # A network that is built for series of this length, with the same weights.
+        built = small(name).from_pretrained(fitted, layers="all").initialize(other, Y)
+        expected = built.predict_proba(other)
+        np.testing.assert_array_equal(fitted.predict_proba(other), expected)
+        np.testing.assert_array_equal(fitted.predict_proba(list(other)), expected)
 
 
 def test_channels_first_in_all_estimators_of_sequences():

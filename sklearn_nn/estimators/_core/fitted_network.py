@@ -198,17 +198,17 @@ class FittedNetwork:
             return {}
         return {"shape": (data.width // channels, channels), "ragged": ragged}
 
-    def reads(self, steps):
-        """Return whether the layers can read sequences of the given number of time steps."""
+    def reads(self, steps, *, ragged):
+        """Return whether the layers can read sequences of up to `steps` time steps."""
 
         def reads():
             try:
-                self.plan.lower(shape=(steps, self.plan.channels), ragged=True)
+                self.plan.lower(shape=(steps, self.plan.channels), ragged=ragged)
             except ValueError:
                 return False
             return True
 
-        return self._others.get(steps, reads)
+        return self._others.get(("reads", steps, ragged), reads)
 
     def run(self, data, layer=None, n_jobs=1):
         """Return the output after the link for all rows of a source.

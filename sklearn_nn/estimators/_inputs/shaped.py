@@ -121,7 +121,8 @@ class ShapedReader(InputReader):
             return super().source(samples, dtype, network)
         # Sequences that are too short, as for a convolution, are padded to the fitted length.
         steps = samples.sample_shape[0]
-        if samples.window is None and steps < self.shape[0] and not network.reads(steps):
+        is_shorter = samples.window is None and steps < self.shape[0]
+        if is_shorter and not network.reads(steps, ragged=not samples.is_even):
             samples.window = self.shape[0]
         return samples.source(dtype)
 
