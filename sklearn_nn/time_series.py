@@ -87,6 +87,11 @@ def _estimator(
 ) -> Any:
     """Return the estimator of one network, or of several that are members of an ensemble."""
     _check_counts(n_networks=n_networks)
+    if not isinstance(kind, type):
+        raise TypeError(
+            f"estimator={kind!r} must be a class, such as NeuralNetworkRegressor; pass its "
+            "parameters to the function."
+        )
     if "layers" in parameters:
         raise TypeError("The function makes the layers itself; omit the parameter layers.")
     whole: _Layers = [*layers, ("pool", GlobalAveragePool())]
@@ -158,7 +163,7 @@ def inception_time(
     Raises
     ------
     TypeError
-        If a parameter does not exist.
+        If a parameter does not exist, or `estimator` is not a class.
     ValueError
         If a number of filters, of steps or of networks is not a positive whole number.
 
@@ -253,7 +258,7 @@ def lite(
     Raises
     ------
     TypeError
-        If a parameter does not exist.
+        If a parameter does not exist, or `estimator` is not a class.
     ValueError
         If a number of filters, of steps or of networks is not a positive whole number.
 
@@ -332,7 +337,7 @@ def fcn(
     Raises
     ------
     TypeError
-        If a parameter does not exist.
+        If a parameter does not exist, or `estimator` is not a class.
     ValueError
         If a number of filters, of steps or of networks is not a positive whole number.
 
@@ -403,7 +408,7 @@ def resnet_1d(
     Raises
     ------
     TypeError
-        If a parameter does not exist.
+        If a parameter does not exist, or `estimator` is not a class.
     ValueError
         If a number of filters, of steps or of networks is not a positive whole number.
 

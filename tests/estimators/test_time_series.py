@@ -338,6 +338,9 @@ def test_wrong_parameters():
         lite(layers=[])
     with pytest.raises(TypeError, match="max_itr"):
         lite(max_itr=3)
+    for kind in (NeuralNetworkRegressor(), "regressor", None):
+        with pytest.raises(TypeError, match=r"estimator=.* must be a class, such as Neural"):
+            lite(estimator=kind)
 
 
 # --- learning ------------------------------------------------------------------------------------
