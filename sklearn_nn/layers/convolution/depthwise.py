@@ -116,7 +116,10 @@ def depthwise_backward(ctx, op, part, parts, theta, grad, state, work, x, y, dx,
 
 @kernel(BACKWARD)
 def depthwise_weights(ctx, op, part, parts, theta, grad, state, work, x, y, dx, dy):
-    """Compute dW = sum over places of x dy and db = sum of dy. Owners: channels, or taps if few."""
+    """Compute dW = sum over places of x dy and db = sum of dy.
+
+    Owners: channels; if these are few, taps, of which the owner of the last one also owns db.
+    """
     count, taps, channels, size = x.shape[0], op[TAPS], op[C], op[CONSTANTS]
     line, is_flat = op[OW] * channels, channels < FEW_CHANNELS
     memory = workspace(ctx, CTX_SIZE, x)
@@ -157,7 +160,7 @@ def depthwise_weights(ctx, op, part, parts, theta, grad, state, work, x, y, dx, 
     if is_flat:
         for tap in range(first, last):
             _fold(vector(rows, tap * size, line), vector(grad, tap * channels, channels))
-    if grad.size == taps * channels:
+    if grad.size == taps * channels or last < taps:
         return
     # The rows of dy as long as an item, and their sum.
     length = line if is_flat else channels
