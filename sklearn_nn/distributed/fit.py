@@ -26,7 +26,7 @@ _PLAIN = (str, int, float, bool, type(None), tuple)
 
 
 def fit(
-    estimator, X, y=None, sample_weight=None, *, client=None, n_workers=None, sync_every=50,
+    estimator, X, y=None, sample_weight=None, *, client=None, n_workers=None, sync_every=20,
     outer_learning_rate=1.0, outer_momentum=None, X_val=None, y_val=None, sample_weight_val=None,
     checkpoint=None,
 ):  # fmt: skip
@@ -63,7 +63,7 @@ def fit(
         Number of groups; results depend on it, but not on the number of workers. None is the
         number of workers; in Ray, that of processors divided by `n_jobs`; with 'local' it is 1.
         There are never more groups than partitions.
-    sync_every : int, default=50
+    sync_every : int, default=20
         Number of batches of each group in a round; 1 averages gradients.
     outer_learning_rate : float, default=1.0
         Factor on the averaged change.

@@ -20,6 +20,8 @@ from sklearn_nn.training.trainer import Ending, Trainer
 
 #: Largest outer momentum that is chosen: that of DiLoCo.
 _MOST_MOMENTUM = 0.9
+#: Elements that are averaged at a time, which stay in the cache.
+_CHUNK = 2**14
 
 
 @dataclass
@@ -68,19 +70,25 @@ def moved(before: np.ndarray, after: Sequence[np.ndarray], weights: Sequence[flo
 
     Where no group has changed an element, the mean is 0 to the last bit.
     """
-    total, change = sum(weights), np.zeros(before.shape)
-    if not total > 0:
-        return change
-    for one, weight in zip(after, weights, strict=True):
-        change += (one - before.astype(np.float64)) * (weight / total)
-    return change
+    return _mean(after, weights, before)
 
 
 def mean(parts: Sequence[np.ndarray], weights: Sequence[float]) -> np.ndarray:
     """Return the weighted mean of arrays, none of whose elements is negative if no part's is."""
-    found, total = np.zeros(parts[0].shape), sum(weights)
-    for one, weight in zip(parts, weights, strict=True):
-        found += one.astype(np.float64) * (weight / total)
+    shape = parts[0].shape
+    return _mean([one.reshape(-1) for one in parts], weights, np.zeros(1)).reshape(shape)
+
+
+def _mean(parts: Sequence[np.ndarray], weights: Sequence[float], less: np.ndarray) -> np.ndarray:
+    """Return the weighted mean of vectors less a vector or a number, in float64."""
+    found, total = np.zeros(parts[0].shape if parts else less.shape), sum(weights)
+    if not total > 0:
+        return found
+    for start in range(0, found.size, _CHUNK):
+        part = slice(start, start + _CHUNK)
+        own, other = found[part], (less if less.size == 1 else less[part]).astype(np.float64)
+        for one, weight in zip(parts, weights, strict=True):
+            own += (one[part] - other) * (weight / total)
     return found
 
 

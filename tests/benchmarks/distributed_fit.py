@@ -1,8 +1,8 @@
 """One network on several workers: accuracy, time, and processes that are killed.
 
-Run as ``python tests/benchmarks/distributed.py [row ...]``; rows are accuracy, seconds, workers,
-clients and rounds, all by default. Clusters are two processes of one thread on this machine: Dask,
-or Ray with ``--ray``. Data is read from $SKLEARN_NN_DATA or ../shared/data.
+Run as ``python tests/benchmarks/distributed_fit.py [row ...]``; rows are accuracy, seconds,
+workers, clients and rounds, all by default. Clusters are two processes of one thread on this
+machine: Dask, or Ray with ``--ray``. Data is read from $SKLEARN_NN_DATA or ../shared/data.
 
 - accuracy: adult and Fashion-MNIST (two convolutions), on two workers and in one process, with the
   same number of epochs, over the seeds ``--seeds``.
