@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from itertools import chain
 
 from sklearn_nn._spec import Spec
+from sklearn_nn.distributed.rounds import Backup
 from sklearn_nn.estimators._core.base import BaseNetwork
 from sklearn_nn.estimators._core.fitted_network import FittedNetwork, Place, Plan
 from sklearn_nn.estimators._core.parts import Part
@@ -22,8 +23,8 @@ from sklearn_nn.training.optimizers import OptimizerState
 #: Classes whose subclasses are held, too: estimators, layers, solvers, readers, ...
 _FAMILIES = (BaseNetwork, Part, Spec)
 _OTHERS = (
-    FeatureExtractor, FittedNetwork, History, ImageResizer, Moments, OptimizerState, Place, Plan,
-    Pretrained, SequenceScaler, Steps, TableEncoder,
+    Backup, FeatureExtractor, FittedNetwork, History, ImageResizer, Moments, OptimizerState, Place,
+    Plan, Pretrained, SequenceScaler, Steps, TableEncoder,
 )  # fmt: skip
 
 
