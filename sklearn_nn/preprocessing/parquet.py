@@ -27,7 +27,7 @@ class ParquetBatches:
     Parameters
     ----------
     path : str, path, list of these, or table
-        A file, a folder of files, a pattern such as "data/*.parquet", or a list of files. Also a
+        A file, a folder of files, a pattern such as ``data/*.parquet``, or a list of files. Also a
         dataset of pyarrow, a lazy frame of polars, or a data frame of Dask, whose partitions take
         the place of row groups; of a lazy frame, rows are mixed in the buffer only.
     target : str, list of str or None, default=None
